@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make run`, `make demo`, `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run demo test lint lock clean
+
+run: .venv/ready ## serve on http://127.0.0.1:8080
+	@$(BIN)/gitpip serve
+
+demo: .venv/ready ## the whole loop against built-in stand-ins, without any account
+	@$(BIN)/gitpip demo
+
+test: .venv/ready-dev ## every test
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-dev ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/ready-dev ## pin the newest dependencies that fit pyproject.toml
+	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-header --group build -o requirements-build.txt
+	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gitpip needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3.x")'
+	@$(PYTHON) -m venv .venv
+
+.venv/ready: pyproject.toml requirements.txt requirements-build.txt | .venv/bin/python
+	@echo "Installing the locked dependencies into .venv ..."
+	@$(INSTALL) --require-hashes -r requirements.txt -r requirements-build.txt
+	@$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	@echo "Installing the locked development dependencies into .venv ..."
+	@$(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
