@@ -1,0 +1,88 @@
+"""Every error the service raises on purpose; a class's docstring is its meaning."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class GitpipError(Exception):
+    """Something went wrong that gitpip foresaw; the message says what, to what, and what to do."""
+
+
+class SettingsError(GitpipError):
+    """One or more settings are wrong; `faults` holds one line for each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class InvalidInput(GitpipError):
+    """A value given by a caller is wrong; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {message}")
+
+
+class UserNotTracked(GitpipError):
+    """No tracked user bears this login or id."""
+
+
+class UserConflict(GitpipError):
+    """The login or the id is already taken by another tracked user."""
+
+
+class PublicationNotFound(GitpipError):
+    """No publication has this id."""
+
+
+class PublicationStateError(GitpipError):
+    """The publication's present state does not allow what was asked."""
+
+
+class VisitNotFound(GitpipError):
+    """No visit has this id."""
+
+
+class DatabaseUnavailable(GitpipError):
+    """The database can't be reached, opened or written."""
+
+
+class DatabaseTooNew(GitpipError):
+    """The database was migrated by a newer gitpip than this one."""
+
+
+class EngineError(GitpipError):
+    """The engine can't go on."""
+
+
+class AddressInUse(GitpipError):
+    """Another process listens on the wanted address already."""
+
+
+class GitHubError(GitpipError):
+    """GitHub did not answer as asked."""
+
+
+class GitHubNotFound(GitHubError):
+    """GitHub knows no such user or gist, or does not show it now (404)."""
+
+
+class GitHubBlocked(GitHubError):
+    """GitHub refuses to show this user or gist to anybody (403 with a block, 451)."""
+
+
+class GitHubUnauthorized(GitHubError):
+    """GitHub does not accept the token (401)."""
+
+
+class GitHubLimited(GitHubError):
+    """GitHub's rate limit is used up; asking again before `until` (UTC) would be abuse."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        self.until = until
+        super().__init__(message)
+
+
+class GitHubUnavailable(GitHubError):
+    """GitHub could not be reached, or its answer was broken."""

@@ -1,0 +1,286 @@
+"""The nouns, as frozen dataclasses: what rows, packages and pages speak of."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Generic, NewType, Self, TypeVar
+
+Item = TypeVar("Item")
+
+UserKey = NewType("UserKey", int)
+"""A tracked user's row."""
+GitHubId = NewType("GitHubId", int)
+"""GitHub's own id of an account: it survives renames."""
+GistId = NewType("GistId", str)
+FileKey = NewType("FileKey", int)
+"""A gist file's row."""
+PublicationId = NewType("PublicationId", int)
+CheckId = NewType("CheckId", int)
+VisitId = NewType("VisitId", int)
+DealId = NewType("DealId", int)
+ActivityId = NewType("ActivityId", int)
+
+
+class BackfillKind(StrEnum):
+    """Which of the gists that exist when a user is added are published."""
+
+    ALL = "all"
+    NONE = "none"
+    LATEST = "latest"
+    SINCE = "since"
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """How much of a new user's past is published: all, none, the latest N gists, or since a day."""
+
+    kind: BackfillKind
+    count: int | None = None
+    since: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `all`, `none`, `latest:N` or `since:YYYY-MM-DD` (UTC), else raise ValueError."""
+        kind, _, argument = text.strip().partition(":")
+        match kind.lower():
+            case "all" | "none" if not argument:
+                return cls(BackfillKind(kind.lower()))
+            case "latest" if (
+                argument.isascii() and argument.isdigit() and 0 < int(argument) < 10**6
+            ):
+                return cls(BackfillKind.LATEST, count=int(argument))
+            case "since":
+                try:
+                    since = datetime.fromisoformat(argument)
+                except ValueError:
+                    raise ValueError(f"{argument!r} is not a date like 2026-01-31") from None
+                return cls(
+                    BackfillKind.SINCE,
+                    since=since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC),
+                )
+            case _:
+                raise ValueError(
+                    f"{text!r} is none of all, none, latest:N (1 to 999999), since:YYYY-MM-DD"
+                )
+
+    def __str__(self) -> str:
+        match self.kind:
+            case BackfillKind.LATEST:
+                return f"latest:{self.count}"
+            case BackfillKind.SINCE if self.since:
+                return f"since:{self.since.isoformat().removesuffix('T00:00:00+00:00')}"
+            case _:
+                return self.kind.value
+
+
+class UserState(StrEnum):
+    """Whether a tracked user is looked at, and how that went."""
+
+    ACTIVE = "active"
+    UNAVAILABLE = "unavailable"
+    """GitHub did not show the user several times in a row; looked at rarely."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account on GitHub: the login as GitHub spells it, and the id that survives renames."""
+
+    login: str
+    github_id: GitHubId
+
+
+@dataclass(frozen=True)
+class User:
+    """A tracked user; `external_id` is the id the caller gave, `github_id` is the identity."""
+
+    key: UserKey
+    login: str
+    external_id: str
+    github_id: GitHubId | None
+    backfill: Backfill
+    state: UserState
+    created_at: datetime
+    next_check_at: datetime
+    checked_at: datetime | None
+    """When GitHub was last asked about this user with success."""
+    etag: str | None
+    """GitHub's tag of the first page of the gist list, with the fingerprint of the token used."""
+    failures: int
+    failure: str | None
+    last_sequence: int
+    deal_id: DealId | None
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A gist file as GitHub shows it; `content` is None where it has not been read."""
+
+    filename: str
+    blob_hash: str
+    size: int
+    language: str | None
+    raw_url: str
+    content: str | None = None
+    truncated: bool = False
+    """Larger than the 1 MB that are stored, or not text: the rest stays at `raw_url`."""
+
+
+@dataclass(frozen=True)
+class SeenGist:
+    """A public gist as GitHub shows it. Times are UTC."""
+
+    id: GistId
+    owner_id: GitHubId
+    description: str | None
+    html_url: str
+    created_at: datetime
+    updated_at: datetime
+    files: tuple[SeenFile, ...]
+
+
+@dataclass(frozen=True)
+class GistFile:
+    """A stored gist file, with what is needed to show it. `sequence` counts per user from 1."""
+
+    key: FileKey
+    user_key: UserKey
+    login: str
+    gist_id: GistId
+    filename: str
+    sequence: int
+    blob_hash: str
+    size: int
+    language: str | None
+    content: str | None
+    truncated: bool
+    raw_url: str
+    html_url: str
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+    found_at: datetime
+    publication: "PublicationState | None"
+    activity_id: ActivityId | None
+
+
+class PublicationState(StrEnum):
+    """Where the delivery of one gist file into the CRM stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    """Sent, and it is not known whether Pipedrive has it: it is looked for before anything else."""
+    PUBLISHED = "published"
+    FAILED = "failed"
+    """Pipedrive refused it for good; a person can retry it."""
+    SKIPPED = "skipped"
+    """Not to be published: by the backfill rule, or by a person."""
+
+
+def marker_of(gist_id: GistId, filename: str) -> str:
+    """The short token by which the activity of a gist file is recognised: 60 bits of a hash."""
+    digest = hashlib.sha256(f"{gist_id}\0{filename}".encode(errors="surrogatepass")).digest()
+    return "gp-" + base64.b32encode(digest)[:12].decode().lower()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The delivery of one gist file: a row with a state. Times are UTC."""
+
+    id: PublicationId
+    file_key: FileKey
+    user_key: UserKey
+    login: str
+    gist_id: GistId
+    filename: str
+    marker: str
+    state: PublicationState
+    due_at: datetime
+    attempts: int
+    looks: int
+    """How often an uncertain one was looked for since it became uncertain, in vain."""
+    token: str | None
+    """The fencing token of whoever claimed the row."""
+    lease_until: datetime | None
+    sent_at: datetime | None
+    deal_id: DealId | None
+    activity_id: ActivityId | None
+    reason: str | None
+    published_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Deal:
+    """The deal of one user: it is made the way a publication is sent, and has the same states."""
+
+    user_key: UserKey
+    login: str
+    state: PublicationState
+    due_at: datetime
+    attempts: int
+    looks: int
+    token: str | None
+    lease_until: datetime | None
+    sent_at: datetime | None
+    deal_id: DealId | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an outcome makes of the row of a publication or a deal. Times are UTC."""
+
+    state: PublicationState
+    due_at: datetime
+    looks: int = 0
+    accepted_id: int | None = None
+    """Pipedrive's id of the activity or deal."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look over the users that were due. Times are UTC."""
+
+    id: CheckId
+    requested_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    users: int
+    unchanged: int
+    failed: int
+    gists: int
+    files: int
+    failures: tuple[str, ...]
+    """The first few failures, one line each."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A viewer's look at a user's new files: those with `after` < sequence <= `up_to`."""
+
+    id: VisitId
+    user_key: UserKey
+    login: str
+    viewer: str
+    after: int
+    up_to: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why all publishing, or all watching, waits, and until when (UTC)."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """A slice of a list, with the number of all items."""
+
+    items: tuple[Item, ...]
+    total: int

@@ -1,0 +1,1 @@
+"""Rows to Pipedrive: every publication becomes one activity, exactly once."""

@@ -1,0 +1,97 @@
+"""How a gist file becomes an activity: subject, note and marker."""
+
+import html
+import re
+from dataclasses import dataclass
+
+from gitpip.model import GistFile, marker_of
+
+SUBJECT_LIMIT = 255
+"""Pipedrive documents no cap on a subject; this is the common size of such columns."""
+NOTE_LIMIT = 100_000
+"""Pipedrive caps a note at 100 KB; in bytes of UTF-8, with a little to spare."""
+
+# Characters that HTML forbids, and those that change the direction of text around them.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is sent to Pipedrive: a plain subject and an HTML note."""
+
+    subject: str
+    note: str
+
+
+def render(file: GistFile) -> Rendered:
+    """The activity of a gist file. Nothing that came from GitHub survives as HTML."""
+    marker = marker_of(file.gist_id, file.filename)
+    return Rendered(_subject(file, marker), _note(file, marker))
+
+
+def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
+    """Whether an activity in Pipedrive is the one with this marker.
+
+    The note's footer is the second witness: somebody may have changed the subject.
+    """
+    pattern = rf"(?<![A-Za-z0-9-]){re.escape(marker)}(?![A-Za-z0-9-])"
+    return bool(
+        re.search(rf"{pattern}\]?\s*$", subject or "")
+        or re.search(rf"gitpip {re.escape(marker)}</p>\s*$", note or "")
+    )
+
+
+def _subject(file: GistFile, marker: str) -> str:
+    tail = f" · {_inline(file.login)} [{marker}]"
+    name = _inline(file.filename) or "unnamed"
+    room = SUBJECT_LIMIT - len(tail)
+    return (name if len(name) <= room else name[: room - 1] + "…") + tail
+
+
+def _note(file: GistFile, marker: str) -> str:
+    facts = [file.language or "unknown language", f"{file.size:,} bytes"]
+    head = ""
+    if file.description and file.description.strip():
+        head += f"<p>{_escape(_inline(file.description)[:5_000])}</p>"
+    head += f"<p>{_link(file.html_url)} · {_escape(_inline(' · '.join(facts)))}</p>"
+    foot = f"<p>gitpip {marker}</p>"
+    if file.content is None:
+        where = f"<p>The content is not stored here: {_link(file.raw_url)}</p>"
+        return head + where + foot
+    content = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", file.content)
+    rest = f"<p>Cut here; the rest: {_link(file.raw_url)}</p>"
+    room = NOTE_LIMIT - sum(len(part.encode()) for part in (head, rest, foot, "<pre></pre>"))
+    kept = _fitting(content, room)
+    return f"{head}<pre>{_escape(kept)}</pre>{'' if kept == content else rest}{foot}"
+
+
+def _fitting(content: str, room: int) -> str:
+    """The longest beginning of `content` whose escaped UTF-8 form takes at most `room` bytes."""
+    if len(_escape(content).encode()) <= room:
+        return content
+    low, high = 0, min(len(content), room)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if len(_escape(content[:middle]).encode()) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return content[:low]
+
+
+def _link(url: str) -> str:
+    shown = _escape(_inline(url)[:2_000])
+    if url.startswith(("https://", "http://")):
+        return f'<a href="{shown}">{shown}</a>'
+    return shown
+
+
+def _inline(text: str) -> str:
+    return " ".join(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text).split())
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=True)

@@ -1,0 +1,58 @@
+"""How fast Pipedrive may be asked: its burst limit, kept from our side."""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+
+WINDOW = timedelta(seconds=2)
+"""Pipedrive counts the requests of a rolling window of two seconds."""
+SMALLEST_LIMIT = 20
+"""The limit of the smallest plan holds until the headers announce another."""
+
+
+class Pace:
+    """Lets requests go one after the other, so that no window ever holds more than its limit.
+
+    A request is counted from its end: when the server saw it is unknown, but not later than that.
+    `rest` is how long to wait before the first request, for a predecessor's requests to age.
+    """
+
+    def __init__(self, rest: timedelta) -> None:
+        self._limit = SMALLEST_LIMIT
+        self._ended: deque[float] = deque()
+        self._not_before = asyncio.get_running_loop().time() + rest.total_seconds()
+
+    async def wait(self) -> None:
+        """Return when a request may start."""
+        now = asyncio.get_running_loop().time()
+        start = self._not_before
+        # One request of the limit is left to others who use the token.
+        excess = len(self._ended) - (self._limit - 2)
+        if excess > 0:
+            start = max(start, self._ended[excess - 1] + WINDOW.total_seconds())
+        if start > now:
+            await asyncio.sleep(start - now)
+
+    def note_end(self, headers: Mapping[str, str] | None) -> None:
+        """Count a request that has ended, with its answer's headers where there was an answer."""
+        now = asyncio.get_running_loop().time()
+        self._ended.append(now)
+        while self._ended and self._ended[0] < now - WINDOW.total_seconds():
+            self._ended.popleft()
+        if headers is None:
+            return
+        limit = number(headers, "x-ratelimit-limit")
+        remaining = number(headers, "x-ratelimit-remaining")
+        if limit is not None and limit >= 1:
+            self._limit = max(limit, 3)
+        if remaining is not None and remaining <= 1:
+            reset = number(headers, "x-ratelimit-reset")
+            self._not_before = now + max(reset or 0, WINDOW.total_seconds())
+
+
+def number(headers: Mapping[str, str], name: str) -> int | None:
+    """A header's whole number, or None where it is missing or none."""
+    text = headers.get(name, "").strip()
+    return int(text) if re.fullmatch("[0-9]{1,11}", text) else None

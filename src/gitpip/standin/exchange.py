@@ -1,0 +1,263 @@
+"""One request in, one answer out, or what a fault makes of it; and a journal of both."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gitpip.standin.faults import Fault, FaultKind, FaultPlan
+from gitpip.standin.server import CONNECTION
+
+Clock = Callable[[], datetime]
+JsonObject = dict[str, object]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent. Header names are in lower case; of repeated parameters the last wins."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+    in_flight: int
+    """How many requests are being dealt with, this one included."""
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.headers.get('host', 'localhost')}"
+
+
+@dataclass
+class Answer:
+    """What the vendor says, and how many tokens of its budget that took."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    spent: int = 0
+
+
+def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Answer:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Answer(status, body, {"content-type": "application/json; charset=utf-8"} | {**(headers or {})})
+
+
+def html_answer(status: int) -> Answer:
+    """A page such as proxies and edges in front of an API send."""
+    phrase = HTTPStatus(status).phrase
+    page = (
+        f"<!DOCTYPE html>\n<html><head><title>{status} {phrase}</title></head>"
+        f"<body><center><h1>{status} {phrase}</h1></center><hr></body></html>\n"
+    )
+    return Answer(status, page.encode(), {"content-type": "text/html; charset=utf-8"})
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A request that arrived, and what became of it."""
+
+    at: datetime
+    method: str
+    path: str
+    query: str
+    """As sent, without the question mark."""
+    status: int | None = None
+    """None as long as the client has not got any."""
+    spent: int = 0
+    processed: bool = False
+    fault: Fault | None = None
+
+
+class Journal:
+    """What arrived, and what of it the vendor would call abuse. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._requests: list[Recorded] = []
+        self._abuse: list[str] = []
+
+    @property
+    def requests(self) -> list[Recorded]:
+        with self._changed:
+            return list(self._requests)
+
+    @property
+    def abuse(self) -> list[str]:
+        with self._changed:
+            return list(self._abuse)
+
+    def add(self, recorded: Recorded) -> None:
+        with self._changed:
+            self._requests.append(recorded)
+            self._changed.notify_all()
+
+    def blame(self, reason: str) -> None:
+        with self._changed:
+            self._abuse.append(reason)
+            self._changed.notify_all()
+
+    def tell(self) -> None:
+        """Wake up whoever waits: something about a request has changed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
+        """Return once `condition` holds; it is asked at every change. TimeoutError after seconds."""
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout):
+                raise TimeoutError(f"not within {timeout} s; {len(self._requests)} requests came")
+
+
+class Exchange:
+    """The ASGI application: hands requests to `handle`, one at a time, unless a fault forbids it.
+
+    `handle` runs on the server's event loop and must not block; `error` makes the vendor's own
+    error answer for a status.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Request], Answer],
+        *,
+        error: Callable[[int], Answer],
+        faults: FaultPlan,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._handle = handle
+        self._error = error
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        self._in_flight += 1
+        try:
+            await self._exchange(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if body is None:
+            return
+        query = scope["query_string"].decode("latin-1")
+        request = Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=dict(parse_qsl(query, keep_blank_values=True)),
+            headers={name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]},
+            body=body,
+            at=self._clock(),
+            in_flight=self._in_flight,
+        )
+        recorded = Recorded(request.at, request.method, request.path, query)
+        recorded.fault = self._faults.pick(request.method, request.path, request.at)
+        self._journal.add(recorded)
+        if recorded.fault is None:
+            await self._answer(send, recorded, self._process(request, recorded))
+        else:
+            await self._spoil(recorded.fault, request, recorded, scope, receive, send)
+
+    def _process(self, request: Request, recorded: Recorded) -> Answer:
+        answer = self._handle(request)
+        recorded.processed = True
+        recorded.spent = answer.spent
+        return answer
+
+    async def _answer(self, send: Send, recorded: Recorded, answer: Answer) -> None:
+        recorded.status = answer.status
+        self._journal.tell()
+        await send(_start(answer))
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _spoil(
+        self,
+        fault: Fault,
+        request: Request,
+        recorded: Recorded,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if fault.kind is FaultKind.LATE:
+            await asyncio.sleep(fault.delay.total_seconds())
+        answer = self._process(request, recorded) if fault.processed else None
+        self._journal.tell()
+        connection: asyncio.Transport = scope["extensions"][CONNECTION]
+        match fault.kind:
+            case FaultKind.DROP:
+                connection.abort()
+                await _disconnected(receive)
+            case FaultKind.HANG:
+                await _disconnected(receive)
+            case FaultKind.CUT if answer is not None:
+                await send(_start(answer))
+                half = answer.body[: len(answer.body) // 2]
+                await send({"type": "http.response.body", "body": half, "more_body": True})
+                connection.close()
+                await _disconnected(receive)
+            case FaultKind.SLOW:
+                await asyncio.sleep(fault.delay.total_seconds())
+        spoilt = self._spoilt(fault, answer)
+        if spoilt is not None:
+            await self._answer(send, recorded, spoilt)
+
+    def _spoilt(self, fault: Fault, answer: Answer | None) -> Answer | None:
+        """The answer the client gets in the end; None where the fault leaves none."""
+        match fault.kind:
+            case FaultKind.SLOW | FaultKind.LATE:
+                return answer
+            case FaultKind.BROKEN_JSON if answer is not None:
+                headers = {k: v for k, v in answer.headers.items() if k != "etag"}
+                return Answer(answer.status, answer.body[: len(answer.body) // 2], headers)
+            case FaultKind.EMPTY if answer is not None:
+                return Answer(answer.status, b"", dict(answer.headers))
+            case FaultKind.ERROR | FaultKind.LIMITED:
+                refusal = self._error(fault.status)
+                refusal.headers.update(fault.headers)
+                return refusal
+            case FaultKind.HTML:
+                return html_answer(fault.status)
+            case _:
+                return None
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body, or None where the client left before it was complete."""
+    body = bytearray()
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _start(answer: Answer) -> Message:
+    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers.items()]
+    if answer.status != HTTPStatus.NOT_MODIFIED:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -1,0 +1,208 @@
+"""What can go wrong with a request, on demand: by a script, or by a seeded chance."""
+
+import random
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+
+class FaultKind(StrEnum):
+    """What the client gets to see."""
+
+    DROP = "drop"
+    """The connection is closed without any answer."""
+    CUT = "cut"
+    """The connection is closed in the middle of the answer."""
+    HANG = "hang"
+    """No answer at all, for as long as the client waits."""
+    LATE = "late"
+    """The request is processed, and answered, only after `delay`; also when the client has gone."""
+    SLOW = "slow"
+    """The request is processed at once and answered after `delay`."""
+    ERROR = "error"
+    """A 5xx `status`."""
+    HTML = "html"
+    """An HTML page with `status`, as proxies and edges send them."""
+    LIMITED = "limited"
+    """A 429 with `headers`."""
+    BROKEN_JSON = "broken-json"
+    """The true answer's first half, complete as far as HTTP goes."""
+    EMPTY = "empty"
+    """The true answer's status with an empty body."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of trouble; `processed` tells whether the request takes effect nevertheless."""
+
+    kind: FaultKind
+    processed: bool
+    status: int = 500
+    delay: timedelta = timedelta(0)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'after' if self.processed else 'before'} processing"
+
+    @classmethod
+    def drop(cls, *, processed: bool = False) -> Self:
+        return cls(FaultKind.DROP, processed)
+
+    @classmethod
+    def cut(cls) -> Self:
+        return cls(FaultKind.CUT, processed=True)
+
+    @classmethod
+    def hang(cls, *, processed: bool = False) -> Self:
+        return cls(FaultKind.HANG, processed)
+
+    @classmethod
+    def late(cls, delay: timedelta) -> Self:
+        """The commit lands `delay` after the request arrived, whoever still waits for it."""
+        return cls(FaultKind.LATE, processed=True, delay=delay)
+
+    @classmethod
+    def slow(cls, delay: timedelta) -> Self:
+        return cls(FaultKind.SLOW, processed=True, delay=delay)
+
+    @classmethod
+    def error(cls, status: int = 500, *, processed: bool = False) -> Self:
+        """An error in the vendor's JSON for 500, the edge's HTML for 502 and above."""
+        return cls(FaultKind.ERROR if status == 500 else FaultKind.HTML, processed, status)  # noqa: PLR2004
+
+    @classmethod
+    def html(cls, status: int = 403, *, processed: bool = False) -> Self:
+        return cls(FaultKind.HTML, processed, status)
+
+    @classmethod
+    def limited(cls, headers: Mapping[str, str] | None = None) -> Self:
+        return cls(FaultKind.LIMITED, processed=False, status=429, headers=headers or {})
+
+    @classmethod
+    def broken_json(cls) -> Self:
+        return cls(FaultKind.BROKEN_JSON, processed=True)
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls(FaultKind.EMPTY, processed=True)
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault that happened. `at` is UTC, by the stand-in's clock."""
+
+    at: datetime
+    method: str
+    path: str
+    fault: Fault
+
+
+class FaultPlan:
+    """Which requests go wrong and how; can be changed at any time, from any thread.
+
+    `method` and `path` are regular expressions: the method must match as a whole, the path (without
+    its query) somewhere. Scripted faults come first, in the order they were added.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._scripted: list[_Rule] = []
+        self._chances: list[_Chance] = []
+        self._injected: list[Injected] = []
+
+    def script(
+        self, *faults: Fault, method: str = ".*", path: str = "", times: int | None = 1
+    ) -> None:
+        """Let the next matching requests meet these faults one by one, the whole row `times` times.
+
+        `times=None` repeats them for ever.
+        """
+        with self._lock:
+            self._scripted.append(_Rule(re.compile(method), re.compile(path), faults, times))
+
+    def chance(
+        self,
+        probability: float,
+        faults: Sequence[Fault],
+        *,
+        seed: int,
+        method: str = ".*",
+        path: str = "",
+    ) -> None:
+        """Let each matching request meet one of `faults` with this probability (0 to 1)."""
+        with self._lock:
+            self._chances.append(
+                _Chance(
+                    re.compile(method),
+                    re.compile(path),
+                    tuple(faults),
+                    probability,
+                    random.Random(seed),  # noqa: S311 - repeatable on purpose
+                )
+            )
+
+    def clear(self) -> None:
+        """Nothing goes wrong from now on; what was injected stays on record."""
+        with self._lock:
+            self._scripted.clear()
+            self._chances.clear()
+
+    @property
+    def injected(self) -> list[Injected]:
+        with self._lock:
+            return list(self._injected)
+
+    def pick(self, method: str, path: str, at: datetime) -> Fault | None:
+        """The fault this request meets, noted as injected."""
+        with self._lock:
+            fault = self._next(method, path)
+            if fault is not None:
+                self._injected.append(Injected(at, method, path, fault))
+            return fault
+
+    def _next(self, method: str, path: str) -> Fault | None:
+        for rule in self._scripted:
+            if rule.method.fullmatch(method) and rule.path.search(path):
+                fault = rule.take()
+                if rule.used_up:
+                    self._scripted.remove(rule)
+                return fault
+        for chance in self._chances:
+            if (
+                chance.method.fullmatch(method)
+                and chance.path.search(path)
+                and chance.random.random() < chance.probability
+            ):
+                return chance.random.choice(chance.faults)
+        return None
+
+
+@dataclass
+class _Rule:
+    method: re.Pattern[str]
+    path: re.Pattern[str]
+    faults: tuple[Fault, ...]
+    times: int | None
+    taken: int = 0
+
+    def take(self) -> Fault:
+        fault = self.faults[self.taken % len(self.faults)]
+        self.taken += 1
+        return fault
+
+    @property
+    def used_up(self) -> bool:
+        return self.times is not None and self.taken >= self.times * len(self.faults)
+
+
+@dataclass(frozen=True)
+class _Chance:
+    method: re.Pattern[str]
+    path: re.Pattern[str]
+    faults: tuple[Fault, ...]
+    probability: float
+    random: random.Random

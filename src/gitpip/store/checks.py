@@ -1,0 +1,114 @@
+"""Checks: the record of every look over the due users, and requests for one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import GitpipError
+from gitpip.model import Check, CheckId, Page
+from gitpip.store import users
+from gitpip.store.schema import checks
+
+FAILURES_KEPT = 20
+
+
+async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
+    """Ask for a check of all users now; whoever runs checks will notice the row."""
+    await users.make_due(transaction, now)
+    result = await transaction.execute(
+        insert(checks).values(requested_at=now).returning(checks.c.id)
+    )
+    return CheckId(result.scalar_one())
+
+
+async def start(transaction: AsyncConnection, now: datetime) -> CheckId:
+    """Begin a check: the oldest one that was requested or cut short, else a new one."""
+    waiting = await transaction.scalar(
+        select(checks.c.id).where(checks.c.ended_at.is_(None)).order_by(checks.c.id).limit(1)
+    )
+    if waiting is None:
+        result = await transaction.execute(
+            insert(checks).values(requested_at=now, started_at=now).returning(checks.c.id)
+        )
+        return CheckId(result.scalar_one())
+    await transaction.execute(
+        update(checks)
+        .where(checks.c.id == waiting)
+        .values(started_at=func.coalesce(checks.c.started_at, now))
+    )
+    return CheckId(waiting)
+
+
+async def add_results(
+    transaction: AsyncConnection,
+    check_id: CheckId,
+    *,
+    users: int = 0,
+    unchanged: int = 0,
+    gists: int = 0,
+    files: int = 0,
+    failures: Sequence[str] = (),
+) -> None:
+    """Add what the look at some users gave. Beyond the first failures only their number is kept."""
+    kept = await transaction.scalar(
+        select(checks.c.failures).where(checks.c.id == check_id).with_for_update()
+    )
+    lines = (kept or "").splitlines()
+    lines += [" ".join(failure.split()) for failure in failures]
+    await transaction.execute(
+        update(checks)
+        .where(checks.c.id == check_id)
+        .values(
+            users=checks.c.users + users,
+            unchanged=checks.c.unchanged + unchanged,
+            gists=checks.c.gists + gists,
+            files=checks.c.files + files,
+            failed=checks.c.failed + len(failures),
+            failures="\n".join(lines[:FAILURES_KEPT]),
+        )
+    )
+
+
+async def end(transaction: AsyncConnection, check_id: CheckId, now: datetime) -> None:
+    """Close a check."""
+    await transaction.execute(update(checks).where(checks.c.id == check_id).values(ended_at=now))
+
+
+async def any_open(transaction: AsyncConnection) -> bool:
+    """Whether a check was requested, or cut short, and waits to be run."""
+    return bool(await transaction.scalar(select(exists().where(checks.c.ended_at.is_(None)))))
+
+
+async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
+    """One check."""
+    row = (await transaction.execute(select(checks).where(checks.c.id == check_id))).one_or_none()
+    if row is None:
+        raise GitpipError(f"there is no check {check_id}")
+    return _check(row)
+
+
+async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page[Check]:
+    """A slice of the checks, newest first."""
+    total = await transaction.scalar(select(func.count()).select_from(checks))
+    rows = await transaction.execute(
+        select(checks).order_by(checks.c.id.desc()).offset(offset).limit(limit)
+    )
+    return Page(tuple(_check(row) for row in rows), total or 0)
+
+
+def _check(row: Row[Any]) -> Check:
+    return Check(
+        id=CheckId(row.id),
+        requested_at=row.requested_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        users=row.users,
+        unchanged=row.unchanged,
+        failed=row.failed,
+        gists=row.gists,
+        files=row.files,
+        failures=tuple(row.failures.splitlines()),
+    )

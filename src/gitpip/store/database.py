@@ -1,0 +1,221 @@
+"""Connect, transact, migrate; what differs between SQLite and PostgreSQL stays here."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number will do, as long as every replica takes the same one.
+MIGRATION_LOCK = 4_871_325_001
+
+
+class Database:
+    """A pool of connections to one database; every access to it goes through `begin` or `read`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        # SQLite has one writer: waiting in line here is fair, SQLite's own waiting is not.
+        self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._writer is not None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write; it commits at the end, or rolls back on an exception.
+
+        Raises DatabaseUnavailable when the database can't be reached or written.
+        """
+        async with _faults_named(), _optional(self._writer), self._engine.begin() as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, and sees one state of the database throughout."""
+        async with _faults_named(), self._engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="SERIALIZABLE" if self.is_sqlite else "REPEATABLE READ",
+                gitpip_read=True,
+            )
+            async with connection.begin():
+                yield connection
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date, one process at a time.
+
+        Raises DatabaseTooNew when a newer gitpip has migrated it already.
+        """
+        async with _faults_named(), _optional(self._writer), self._engine.begin() as transaction:
+            if not self.is_sqlite:
+                await transaction.execute(
+                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}
+                )
+            await transaction.run_sync(_upgrade)
+
+    async def is_current(self) -> bool:
+        """Whether the schema is the one this gitpip was built for."""
+        async with self.read() as transaction:
+            return await transaction.run_sync(_revision) == _head()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str) -> object: ...
+    def close(self) -> None: ...
+
+
+class _DBAPIConnection(Protocol):
+    isolation_level: str | None
+
+    def cursor(self) -> _Cursor: ...
+
+
+def open_database(url: str, *, connections: int = 10) -> Database:
+    """A database for an SQLAlchemy URL (`sqlite+aiosqlite` or `postgresql+asyncpg`).
+
+    At most `connections` are open at a time. Nothing is connected yet.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            _prepare_sqlite_file(Path(parsed.database))
+        engine = create_async_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    else:
+        engine = create_async_engine(
+            parsed,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"timeout": 10, "command_timeout": 60},
+        )
+    return Database(engine)
+
+
+async def wait_until_reachable(database: Database, wait: timedelta) -> None:
+    """Try to connect until it works; raise DatabaseUnavailable when `wait` is over."""
+    deadline = asyncio.get_running_loop().time() + wait.total_seconds()
+    pause = 0.2
+    while True:
+        try:
+            async with database.read() as transaction:
+                await transaction.execute(text("SELECT 1"))
+        except DatabaseUnavailable:
+            if database.is_sqlite or asyncio.get_running_loop().time() + pause > deadline:
+                raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3.0)
+        else:
+            return
+
+
+@asynccontextmanager
+async def _faults_named() -> AsyncIterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"the database does not work: {error.orig}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable(f"the database went away: {error.orig}") from error
+        raise
+    except (OSError, TimeoutError) as error:
+        raise DatabaseUnavailable(f"the database can't be reached: {error}") from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("no free database connection within 30 s") from error
+
+
+@asynccontextmanager
+async def _optional(lock: asyncio.Lock | None) -> AsyncIterator[None]:
+    if lock is None:
+        yield
+    else:
+        async with lock:
+            yield
+
+
+def _prepare_sqlite_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the folder {path.parent} can't be made: {error.strerror}; "
+            "set GITPIP_DATA_DIR to one that can"
+        ) from error
+    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    if not writable or not os.access(path.parent, os.W_OK):
+        raise DatabaseUnavailable(
+            f"{path} can't be written; give this user the right to write it and its folder, "
+            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place"
+        )
+
+
+def _prepare_sqlite_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # We begin transactions ourselves (see _begin_sqlite), the driver must not.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # With NORMAL a power cut could undo the last claims after their requests went out.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("gitpip_read")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS))
+    return configuration
+
+
+def _head() -> str | None:
+    return ScriptDirectory.from_config(_configuration()).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    configuration = _configuration()
+    attributes: dict[str, Any] = configuration.attributes
+    attributes["connection"] = connection
+    revision = _revision(connection)
+    try:
+        ScriptDirectory.from_config(configuration).get_revision(revision or "base")
+    except CommandError as error:
+        raise DatabaseTooNew(
+            f"the database is at revision {revision}, which this gitpip does not know: "
+            "a newer gitpip has migrated it; run that one or a newer one"
+        ) from error
+    if revision != _head():
+        command.upgrade(configuration, "head")

@@ -1,0 +1,82 @@
+"""How the service is doing: pauses, and which services run beside each other."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Pause
+from gitpip.store.schema import pauses, services
+
+HEARTBEAT = timedelta(seconds=2)
+SILENCE = timedelta(seconds=10)
+"""A service that has not shown itself for so long is taken for gone."""
+
+PUBLISHING = "publishing"
+WATCHING = "watching"
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service process beside this database."""
+
+    id: str
+    version: str
+    started_at: datetime
+
+
+async def pause(transaction: AsyncConnection, name: str, *, until: datetime, reason: str) -> None:
+    """Stop all publishing or watching until a time, saying why."""
+    await resume(transaction, name)
+    await transaction.execute(insert(pauses).values(name=name, until=until, reason=reason))
+
+
+async def resume(transaction: AsyncConnection, name: str) -> None:
+    """End a pause, if there is one."""
+    await transaction.execute(delete(pauses).where(pauses.c.name == name))
+
+
+async def paused(transaction: AsyncConnection, name: str, now: datetime) -> Pause | None:
+    """The pause that holds at `now`, if any."""
+    row = (
+        await transaction.execute(
+            select(pauses.c.until, pauses.c.reason).where(
+                pauses.c.name == name, pauses.c.until > now
+            )
+        )
+    ).one_or_none()
+    return Pause(row.until, row.reason) if row else None
+
+
+async def show_life(
+    transaction: AsyncConnection, service_id: str, *, version: str, now: datetime
+) -> None:
+    """Renew this service's lease row, and clear those of services long gone."""
+    renewed = await transaction.execute(
+        update(services).where(services.c.id == service_id).values(heartbeat_at=now)
+    )
+    if renewed.rowcount == 0:
+        await transaction.execute(
+            insert(services).values(
+                id=service_id, version=version, started_at=now, heartbeat_at=now
+            )
+        )
+        await transaction.execute(
+            delete(services).where(services.c.heartbeat_at < now - SILENCE * 10)
+        )
+
+
+async def end_life(transaction: AsyncConnection, service_id: str) -> None:
+    """Give this service's lease back."""
+    await transaction.execute(delete(services).where(services.c.id == service_id))
+
+
+async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningService, ...]:
+    """The services that showed life lately."""
+    rows = await transaction.execute(
+        select(services)
+        .where(services.c.heartbeat_at > now - SILENCE)
+        .order_by(func.lower(services.c.id))
+    )
+    return tuple(RunningService(row.id, row.version, row.started_at) for row in rows)

@@ -1,0 +1,487 @@
+"""Publications and deals: the ledger of what is, may be, or will be in the CRM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import PublicationNotFound, PublicationStateError
+from gitpip.model import (
+    ActivityId,
+    Change,
+    Deal,
+    DealId,
+    FileKey,
+    GistId,
+    Page,
+    Publication,
+    PublicationId,
+    PublicationState,
+    UserKey,
+    marker_of,
+)
+from gitpip.store.schema import deals, gist_files, publications, users
+
+WAITING = (
+    PublicationState.PENDING.value,
+    PublicationState.SENDING.value,
+    PublicationState.UNCERTAIN.value,
+)
+
+
+@dataclass(frozen=True)
+class NewPublication:
+    """A publication to be: pending, or skipped for a reason."""
+
+    file_key: FileKey
+    gist_id: GistId
+    filename: str
+    skipped_because: str | None = None
+
+
+async def add(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    new: Sequence[NewPublication],
+    now: datetime,
+) -> None:
+    """Add the publications of newly stored files, in the files' own transaction."""
+    if not new:
+        return
+    await transaction.execute(
+        insert(publications),
+        [
+            {
+                "file_key": publication.file_key,
+                "user_key": user_key,
+                "marker": marker_of(publication.gist_id, publication.filename),
+                "state": (
+                    PublicationState.SKIPPED
+                    if publication.skipped_because
+                    else PublicationState.PENDING
+                ).value,
+                "due_at": now,
+                "reason": publication.skipped_because,
+            }
+            for publication in new
+        ],
+    )
+
+
+def _first_state(publication: NewPublication) -> PublicationState:
+    if publication.skipped_because:
+        return PublicationState.SKIPPED
+    return PublicationState.PENDING
+
+
+async def claim_due(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+) -> tuple[Publication, ...]:
+    """Take up to `limit` publications that are due, and mark them `sending` where they are pending.
+
+    A row in `sending` whose lease is over is one whose claimant died: what became of its request
+    is unknown, so it is turned `uncertain` here and not claimed. Uncertain rows that are due are
+    claimed as they are. The fencing token lets only the claimant record an outcome.
+    """
+    await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.state == PublicationState.SENDING.value,
+            publications.c.lease_until < now,
+        )
+        .values(
+            state=PublicationState.UNCERTAIN.value,
+            due_at=now + lease,
+            looks=0,
+            token=None,
+            lease_until=None,
+            reason="whoever was sending it stopped before the answer was recorded",
+        )
+    )
+    due = (
+        select(publications.c.id, publications.c.state)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            users.c.removed_at.is_(None),
+            publications.c.due_at <= now,
+            or_(
+                publications.c.state == PublicationState.PENDING.value,
+                and_(
+                    publications.c.state == PublicationState.UNCERTAIN.value,
+                    or_(publications.c.lease_until.is_(None), publications.c.lease_until < now),
+                ),
+            ),
+        )
+        .order_by(publications.c.due_at, publications.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=publications)
+    )
+    claimed = (await transaction.execute(due)).all()
+    if not claimed:
+        return ()
+    await transaction.execute(
+        update(publications)
+        .where(publications.c.id.in_([row.id for row in claimed]))
+        .values(token=token, lease_until=now + lease)
+    )
+    rows = await transaction.execute(
+        _publications()
+        .where(publications.c.id.in_([row.id for row in claimed]))
+        .order_by(publications.c.due_at, publications.c.id)
+    )
+    return tuple(_publication(row) for row in rows)
+
+
+async def begin_sending(
+    transaction: AsyncConnection,
+    claim: Publication,
+    *,
+    deal_id: DealId,
+    now: datetime,
+    lease: timedelta,
+) -> bool:
+    """Mark a claimed row `sending`, with a fresh lease; False when the claim was lost meanwhile."""
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == claim.id,
+            publications.c.token == claim.token,
+            publications.c.state == PublicationState.PENDING.value,
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=publications.c.attempts + 1,
+            deal_id=deal_id,
+            sent_at=now,
+            lease_until=now + lease,
+            reason=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def record(
+    transaction: AsyncConnection, claim: Publication, change: Change, now: datetime
+) -> bool:
+    """Write an outcome and release the row; False when the claim was lost meanwhile."""
+    published = change.state is PublicationState.PUBLISHED
+    result = await transaction.execute(
+        update(publications)
+        .where(publications.c.id == claim.id, publications.c.token == claim.token)
+        .values(
+            state=change.state.value,
+            due_at=change.due_at,
+            looks=change.looks,
+            reason=change.reason,
+            activity_id=change.accepted_id,
+            published_at=now if published else None,
+            token=None,
+            lease_until=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def release(transaction: AsyncConnection, token: str) -> None:
+    """Hand back what is claimed with this token and was not sent."""
+    await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.token == token,
+            publications.c.state != PublicationState.SENDING.value,
+        )
+        .values(token=None, lease_until=None)
+    )
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.token == token, deals.c.state != PublicationState.SENDING.value)
+        .values(token=None, lease_until=None)
+    )
+
+
+async def next_due(transaction: AsyncConnection) -> datetime | None:
+    """When the next publication wants attention; None when none waits."""
+    waiting = (
+        select(
+            func.min(
+                func.coalesce(publications.c.lease_until, publications.c.due_at),
+                type_=publications.c.due_at.type,
+            )
+        )
+        .join(users, users.c.key == publications.c.user_key)
+        .where(publications.c.state.in_(WAITING), users.c.removed_at.is_(None))
+    )
+    return await transaction.scalar(waiting)
+
+
+async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Publication:
+    """One publication; raises PublicationNotFound."""
+    row = (
+        await transaction.execute(_publications().where(publications.c.id == publication_id))
+    ).one_or_none()
+    if row is None:
+        raise PublicationNotFound(f"there is no publication {publication_id}")
+    return _publication(row)
+
+
+async def page(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    state: PublicationState | None = None,
+) -> Page[Publication]:
+    """A slice of the publications, newest first, all or those in one state."""
+    wanted = [] if state is None else [publications.c.state == state.value]
+    total = await transaction.scalar(select(func.count()).select_from(publications).where(*wanted))
+    rows = await transaction.execute(
+        _publications()
+        .where(*wanted)
+        .order_by(publications.c.id.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    return Page(tuple(_publication(row) for row in rows), total or 0)
+
+
+async def count(transaction: AsyncConnection) -> dict[PublicationState, int]:
+    """How many publications are in each state."""
+    rows = await transaction.execute(
+        select(publications.c.state, func.count()).group_by(publications.c.state)
+    )
+    return {PublicationState(state): number for state, number in rows}
+
+
+async def retry(
+    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+) -> Publication:
+    """Let a failed or skipped publication be sent after all.
+
+    A deal that was refused is tried again too.
+
+    Raises PublicationNotFound, or PublicationStateError in any other state.
+    """
+    publication = await get(transaction, publication_id)
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == publication.user_key,
+            deals.c.state == PublicationState.FAILED.value,
+        )
+        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+    )
+    return await _move(
+        transaction,
+        publication_id,
+        away_from=(PublicationState.FAILED, PublicationState.SKIPPED),
+        to=PublicationState.PENDING,
+        reason=None,
+        now=now,
+    )
+
+
+async def skip(
+    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+) -> Publication:
+    """Decide that a publication is not to be sent.
+
+    Raises PublicationNotFound, or PublicationStateError when it is or may be in Pipedrive already.
+    """
+    return await _move(
+        transaction,
+        publication_id,
+        away_from=(PublicationState.FAILED, PublicationState.PENDING),
+        to=PublicationState.SKIPPED,
+        reason="skipped by a person",
+        now=now,
+    )
+
+
+async def _move(
+    transaction: AsyncConnection,
+    publication_id: PublicationId,
+    *,
+    away_from: Sequence[PublicationState],
+    to: PublicationState,
+    reason: str | None,
+    now: datetime,
+) -> Publication:
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == publication_id,
+            publications.c.state.in_([state.value for state in away_from]),
+        )
+        .values(state=to.value, due_at=now, reason=reason, looks=0, token=None, lease_until=None)
+    )
+    publication = await get(transaction, publication_id)
+    if result.rowcount == 0:
+        raise PublicationStateError(
+            f"publication {publication_id} is {publication.state}; only one that is "
+            f"{' or '.join(away_from)} can become {to}"
+        )
+    return publication
+
+
+async def claim_deal(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+) -> Deal:
+    """The user's deal row, made when first needed, and claimed where it is due.
+
+    It is ours to act on when the returned `token` is the given one. One in `sending` whose lease
+    is over becomes `uncertain`, as with publications.
+    """
+    known = await transaction.scalar(
+        select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
+    )
+    if known is None:
+        await transaction.execute(
+            insert(deals).values(
+                user_key=user_key, state=PublicationState.PENDING.value, due_at=now
+            )
+        )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state == PublicationState.SENDING.value,
+            deals.c.lease_until < now,
+        )
+        .values(
+            state=PublicationState.UNCERTAIN.value,
+            due_at=now + lease,
+            looks=0,
+            token=None,
+            lease_until=None,
+            reason="whoever was making it stopped before the answer was recorded",
+        )
+    )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state.in_([PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]),
+            deals.c.due_at <= now,
+            or_(deals.c.lease_until.is_(None), deals.c.lease_until < now),
+        )
+        .values(token=token, lease_until=now + lease)
+    )
+    return await deal_of(transaction, user_key)
+
+
+async def deal_of(transaction: AsyncConnection, user_key: UserKey) -> Deal:
+    """The deal row of a user for whom `claim_deal` was called before."""
+    return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
+
+
+async def begin_sending_deal(
+    transaction: AsyncConnection, claim: Deal, *, now: datetime, lease: timedelta
+) -> bool:
+    """Mark a claimed deal `sending`, with a fresh lease; False when the claim was lost."""
+    result = await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == claim.user_key,
+            deals.c.token == claim.token,
+            deals.c.state == PublicationState.PENDING.value,
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=deals.c.attempts + 1,
+            sent_at=now,
+            lease_until=now + lease,
+            reason=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def record_deal(transaction: AsyncConnection, claim: Deal, change: Change) -> bool:
+    """Write an outcome and release the deal; False when the claim was lost meanwhile."""
+    result = await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == claim.user_key, deals.c.token == claim.token)
+        .values(
+            state=change.state.value,
+            due_at=change.due_at,
+            looks=change.looks,
+            reason=change.reason,
+            deal_id=change.accepted_id,
+            token=None,
+            lease_until=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def forget_deal(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
+    """Note that a user's deal is gone from Pipedrive, so that another is found or made."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
+        .values(state=PublicationState.PENDING.value, deal_id=None, due_at=now)
+    )
+
+
+def _publications() -> Select[Any]:
+    return (
+        select(publications, users.c.login, gist_files.c.gist_id, gist_files.c.filename)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .join(users, users.c.key == publications.c.user_key)
+    )
+
+
+def _publication(row: Row[Any]) -> Publication:
+    return Publication(
+        id=PublicationId(row.id),
+        file_key=FileKey(row.file_key),
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        gist_id=GistId(row.gist_id),
+        filename=row.filename,
+        marker=row.marker,
+        state=PublicationState(row.state),
+        due_at=row.due_at,
+        attempts=row.attempts,
+        looks=row.looks,
+        token=row.token,
+        lease_until=row.lease_until,
+        sent_at=row.sent_at,
+        deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        activity_id=None if row.activity_id is None else ActivityId(row.activity_id),
+        reason=row.reason,
+        published_at=row.published_at,
+    )
+
+
+def _deals() -> Select[Any]:
+    return select(deals, users.c.login).join(users, users.c.key == deals.c.user_key)
+
+
+def _deal(row: Row[Any]) -> Deal:
+    return Deal(
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        state=PublicationState(row.state),
+        due_at=row.due_at,
+        attempts=row.attempts,
+        looks=row.looks,
+        token=row.token,
+        lease_until=row.lease_until,
+        sent_at=row.sent_at,
+        deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        reason=row.reason,
+    )

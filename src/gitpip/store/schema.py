@@ -1,0 +1,226 @@
+"""Tables, keys and constraints: what must never happen is made impossible here."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on every database; SQLite forgets the zone, so it is given back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("login", String(100), nullable=False),
+    Column("external_id", String(200), nullable=False),
+    Column("github_id", BigInteger, unique=True),
+    Column("backfill", String(60), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("removed_at", UTCDateTime),
+    Column("next_check_at", UTCDateTime, nullable=False),
+    Column("claimed_by", String(40)),
+    Column("claimed_until", UTCDateTime),
+    Column("checked_at", UTCDateTime),
+    Column("etag", String(300)),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failure", Text),
+    Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
+)
+Index(
+    "uq_users_login",
+    func.lower(users.c.login),
+    unique=True,
+    sqlite_where=users.c.removed_at.is_(None),
+    postgresql_where=users.c.removed_at.is_(None),
+)
+Index(
+    "uq_users_external_id",
+    users.c.external_id,
+    unique=True,
+    sqlite_where=users.c.removed_at.is_(None),
+    postgresql_where=users.c.removed_at.is_(None),
+)
+Index(
+    "ix_users_due",
+    users.c.next_check_at,
+    sqlite_where=users.c.removed_at.is_(None),
+    postgresql_where=users.c.removed_at.is_(None),
+)
+
+deals = Table(
+    "deals",
+    metadata,
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+    Column("token", String(40)),
+    Column("lease_until", UTCDateTime),
+    Column("sent_at", UTCDateTime),
+    Column("deal_id", BigInteger),
+    Column("reason", Text),
+    CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("requested_at", UTCDateTime, nullable=False),
+    Column("started_at", UTCDateTime),
+    Column("ended_at", UTCDateTime),
+    Column("users", Integer, nullable=False, server_default=text("0")),
+    Column("unchanged", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("gists", Integer, nullable=False, server_default=text("0")),
+    Column("files", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Text, nullable=False, server_default=text("''")),
+)
+Index("ix_checks_ended_at", checks.c.ended_at)
+
+gists = Table(
+    "gists",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column(
+        "user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("check_id", Key, ForeignKey("checks.id", ondelete="SET NULL"), index=True),
+    Column("description", Text),
+    Column("html_url", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+)
+
+gist_files = Table(
+    "gist_files",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("gist_id", String(64), ForeignKey("gists.id", ondelete="CASCADE"), nullable=False),
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("blob_hash", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("language", String(200)),
+    Column("content", Text),
+    Column("truncated", Integer, nullable=False),
+    Column("raw_url", Text, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+    UniqueConstraint("gist_id", "filename"),
+    UniqueConstraint("user_key", "sequence"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column(
+        "file_key",
+        Key,
+        ForeignKey("gist_files.key", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("marker", String(40), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+    Column("token", String(40)),
+    Column("lease_until", UTCDateTime),
+    Column("sent_at", UTCDateTime),
+    Column("deal_id", BigInteger),
+    Column("activity_id", BigInteger, unique=True),
+    Column("reason", Text),
+    Column("published_at", UTCDateTime),
+    CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
+    Index("ix_publications_state_due", "state", "due_at"),
+    Index("ix_publications_user_key", "user_key"),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
+    Column("viewer", String(100), nullable=False),
+    Column("after", BigInteger, nullable=False),
+    Column("up_to", BigInteger, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    CheckConstraint("up_to >= after", name="forward"),
+    Index("ix_visits_user_viewer", "user_key", "viewer", "up_to"),
+)
+Index(
+    "uq_visits_shown_once",
+    visits.c.user_key,
+    visits.c.viewer,
+    visits.c.after,
+    unique=True,
+    sqlite_where=visits.c.up_to > visits.c.after,
+    postgresql_where=visits.c.up_to > visits.c.after,
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("until", UTCDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("version", String(40), nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("heartbeat_at", UTCDateTime, nullable=False),
+)

@@ -1,0 +1,88 @@
+"""Visits: what a viewer has seen of a user's files, counted by sequence and not by clocks."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import UserNotTracked, VisitNotFound
+from gitpip.model import User, UserKey, Visit, VisitId
+from gitpip.store import users
+from gitpip.store.schema import users as users_table
+from gitpip.store.schema import visits
+
+SHARED_VIEWER = "everyone"
+"""Who visits through the original endpoint, which knows no viewers."""
+
+
+async def record(
+    transaction: AsyncConnection, user_key: UserKey, *, viewer: str, now: datetime
+) -> Visit:
+    """Record that `viewer` sees all that was found since their last visit.
+
+    Under the user's row lock: a check that stores files at the same time comes wholly before or
+    wholly after. Raises UserNotTracked.
+    """
+    user = await users.lock(transaction, user_key)
+    if user is None:
+        raise UserNotTracked(f"no user with the key {user_key} is tracked")
+    after = await last_seen(transaction, user_key, viewer=viewer)
+    result = await transaction.execute(
+        insert(visits)
+        .values(user_key=user_key, viewer=viewer, after=after, up_to=user.last_sequence, at=now)
+        .returning(visits.c.id)
+    )
+    return await get(transaction, VisitId(result.scalar_one()))
+
+
+async def look(transaction: AsyncConnection, user: User, *, viewer: str, now: datetime) -> Visit:
+    """The visit that `record` would make now, without recording it; its id is 0."""
+    after = await last_seen(transaction, user.key, viewer=viewer)
+    return Visit(VisitId(0), user.key, user.login, viewer, after, user.last_sequence, now)
+
+
+async def last_seen(transaction: AsyncConnection, user_key: UserKey, *, viewer: str) -> int:
+    """The sequence up to which `viewer` has seen this user's files; 0 before the first visit."""
+    seen = await transaction.scalar(
+        select(func.max(visits.c.up_to)).where(
+            visits.c.user_key == user_key, visits.c.viewer == viewer
+        )
+    )
+    return seen or 0
+
+
+async def get(transaction: AsyncConnection, visit_id: VisitId) -> Visit:
+    """One visit; raises VisitNotFound."""
+    row = (await transaction.execute(_visits().where(visits.c.id == visit_id))).one_or_none()
+    if row is None:
+        raise VisitNotFound(f"there is no visit {visit_id}")
+    return _visit(row)
+
+
+async def of_user(
+    transaction: AsyncConnection, user_key: UserKey, *, limit: int
+) -> tuple[Visit, ...]:
+    """A user's latest visits, newest first."""
+    rows = await transaction.execute(
+        _visits().where(visits.c.user_key == user_key).order_by(visits.c.id.desc()).limit(limit)
+    )
+    return tuple(_visit(row) for row in rows)
+
+
+def _visits() -> Select[Any]:
+    return select(visits, users_table.c.login).join(
+        users_table, users_table.c.key == visits.c.user_key
+    )
+
+
+def _visit(row: Row[Any]) -> Visit:
+    return Visit(
+        id=VisitId(row.id),
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        viewer=row.viewer,
+        after=row.after,
+        up_to=row.up_to,
+        at=row.at,
+    )
