@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -297,9 +298,20 @@ def test_a_closed_pipe_a_full_disk_and_a_closed_stream_do_not_stop_the_service(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_record_that_can_not_be_rendered_is_told_without_its_contents(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("form", EVERY_FORMAT)
+def test_a_process_without_an_error_stream_runs(
+    form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure_logging("INFO", form)
+    get_logger().info("nobody reads this")
+
+
+def test_a_record_that_can_not_be_rendered_is_told_without_its_contents(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pytest's own handlers raise where others only complain.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     stream = io.StringIO()
     configure_logging("INFO", "json", stream=stream)
     logging.getLogger("pgqueuer").error("%d items", TOKEN)

@@ -4,7 +4,6 @@ A setting comes from the environment, from a `.env` file, or, if it is a secret,
 by `NAME_FILE`; the environment wins over `.env`. An empty value counts as not set.
 """
 
-import difflib
 import os
 import re
 import sys
@@ -15,7 +14,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
@@ -25,9 +24,16 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
+from gitpip.database_address import (
+    SQLITE,
+    closest,
+    parse_postgres,
+    postgres_dsn_of,
+    postgres_url_of,
+    sqlite_url,
+)
 from gitpip.errors import SettingsError
 from gitpip.model import Backfill, BackfillKind
 
@@ -132,14 +138,15 @@ def parse_duration(text: str) -> timedelta:
 
 def format_duration(duration: timedelta) -> str:
     """Write a duration so that `parse_duration` reads it back: `3h`, `1h30m`, `0.25s`."""
-    minutes, seconds = divmod(duration, timedelta(minutes=1))
+    minutes, rest = divmod(duration, timedelta(minutes=1))
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    parts = [f"{number}{unit}" for number, unit in zip((days, hours, minutes), "dhm", strict=True)]
-    rest = f"{seconds.seconds}.{seconds.microseconds:06}".rstrip("0").rstrip(".")
-    return "".join(part for part in [*parts, f"{rest}s"] if not part.startswith("0")) or (
-        f"{rest}s" if seconds else "0s"
-    )
+    counted = zip((days, hours, minutes), "dhm", strict=True)
+    parts = [f"{number}{unit}" for number, unit in counted if number]
+    if rest or not parts:
+        seconds = f"{rest.seconds}.{rest.microseconds:06}"
+        parts.append(f"{seconds.rstrip('0').rstrip('.')}s")
+    return "".join(parts)
 
 
 _DURATIONS = "something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H would be right"
@@ -233,172 +240,15 @@ def _log_format(text: str) -> str:
 
 def _connection_string(secret: SecretStr | None) -> SecretStr | None:
     if secret:
-        _parse_postgres(secret.get_secret_value())
+        parse_postgres(secret.get_secret_value())
     return secret
 
 
 def _database(secret: SecretStr | None) -> SecretStr | None:
     if secret:
         text = secret.get_secret_value()
-        _sqlite_url(text) if _SQLITE.match(text) else _parse_postgres(text)
+        sqlite_url(text) if SQLITE.match(text) else parse_postgres(text)
     return secret
-
-
-_SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
-
-
-def _sqlite_url(text: str) -> URL:
-    example = "something like sqlite:////var/lib/gitpip/gitpip.db would be right"
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ValueError(f"not an SQLite address; {example}") from None
-    if url.drivername not in ("sqlite", "sqlite+aiosqlite") or url.host:
-        raise ValueError(f"not an SQLite address; {example}")
-    if not url.database or url.database == ":memory:":
-        raise ValueError(f"a database in memory would be forgotten at each stop; {example}")
-    return url.set(drivername="sqlite+aiosqlite")
-
-
-_SPELLINGS = (
-    "sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME would be right"
-)
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_CONNECTION = ("user", "password", "host", "port", "dbname")
-_PASSED_ON = (
-    *("application_name", "gsslib", "krbsrvname", "options", "passfile", "service"),
-    *("sslcert", "sslcrl", "sslkey", "sslmode", "sslnegotiation", "sslpassword", "sslrootcert"),
-    *("ssl_max_protocol_version", "ssl_min_protocol_version", "target_session_attrs"),
-)
-# libpq's own business: asyncpg would hand these to the server, which refuses what it doesn't know.
-_LEFT_OUT = (
-    *("channel_binding", "client_encoding", "connect_timeout", "fallback_application_name"),
-    *("gssdelegation", "gssencmode", "load_balance_hosts", "tcp_user_timeout"),
-    *("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval"),
-    *("sslcertmode", "sslcompression", "sslsni"),
-)
-
-
-def _parse_postgres(text: str) -> dict[str, str]:
-    """A connection string in any of PostgreSQL's spellings, as keywords that asyncpg knows.
-
-    The spellings: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
-    """
-    if re.match(r"[A-Za-z][\w+.-]*:", text):
-        keywords = _parse_postgres_url(text)
-    else:
-        keywords = _parse_postgres_keywords(text)
-    known = {*_CONNECTION, *_PASSED_ON, *_LEFT_OUT}
-    for keyword in keywords:
-        if keyword not in known:
-            # Its name is not shown: it may be a piece of a password with a question mark.
-            raise ValueError(f"has an unknown parameter{_closest(keyword, known)}; {_SPELLINGS}")
-    if keywords.get("sslmode") and keywords["sslmode"] not in _SSL_MODES:
-        raise ValueError(f"has a wrong sslmode; one of {', '.join(_SSL_MODES)} would be right")
-    ports = keywords.get("port", "").split(",")
-    hosts = keywords.get("host", "").split(",")
-    if any(port and not re.fullmatch(r"\d{1,5}", port, re.ASCII) for port in ports):
-        raise ValueError("has a port that is not a number")
-    if len(ports) not in (1, len(hosts)):
-        raise ValueError("has another number of ports than of hosts")
-    return {name: value for name, value in keywords.items() if value and name not in _LEFT_OUT}
-
-
-def _parse_postgres_url(text: str) -> dict[str, str]:
-    match = re.fullmatch(
-        r"postgres(?:ql)?(?:\+asyncpg)?://"
-        r"(?:(?P<user>[^/?#:@]*)(?::(?P<password>[^/?#]*))?@)?"
-        r"(?P<hosts>[^/?#@]*)(?:/(?P<dbname>[^/?#]*))?(?:\?(?P<query>[^#]*))?",
-        text,
-    )
-    if not match:
-        if not text.startswith(("postgres://", "postgresql://", "postgresql+asyncpg://")):
-            raise ValueError(f"not a database that gitpip knows; {_SPELLINGS}")
-        raise ValueError(
-            "not a PostgreSQL address; postgresql://USER:PASSWORD@HOST/NAME would be right,"
-            " with each of / ? # @ : in a password percent-encoded"
-        )
-    hosts, ports = [], []
-    for address in match["hosts"].split(","):
-        parts = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", address)
-        if not parts:
-            raise ValueError("has a wrong host; an IPv6 address stands in [brackets]")
-        hosts.append(unquote(parts[1].strip("[]")))
-        ports.append(parts[2] or "")
-    keywords = {
-        name: unquote(match[name]) for name in ("user", "password", "dbname") if match[name]
-    } | {"host": ",".join(hosts)}
-    if any(ports):
-        keywords["port"] = ",".join(port or "5432" for port in ports)
-    # libpq takes a plus as a plus, unlike a web form.
-    query = dict(parse_qsl((match["query"] or "").replace("+", "%2B")))
-    for written, keyword in (("ssl", "sslmode"), ("database", "dbname")):
-        if written in query:
-            query[keyword] = query.pop(written)
-    if query.get("sslmode") == "true":
-        query["sslmode"] = "require"
-    return keywords | query
-
-
-def _parse_postgres_keywords(text: str) -> dict[str, str]:
-    pair = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|$)", re.DOTALL)
-    keywords = {}
-    position = 0
-    while position < len(text.rstrip()):
-        match = pair.match(text, position)
-        if not match:
-            raise ValueError(f"not a connection string; {_SPELLINGS}")
-        value = match[2]
-        if value.startswith("'"):
-            value = value[1:-1]
-        keywords[match[1]] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
-        position = match.end()
-    return keywords
-
-
-def _is_single_tcp_host(keywords: Mapping[str, str]) -> bool:
-    host = keywords.get("host", "")
-    return bool(host) and "," not in host and not host.startswith(("/", "@"))
-
-
-def _postgres_dsn(keywords: Mapping[str, str]) -> str:
-    """A postgresql:// address for asyncpg; sockets and lists of hosts go into its query."""
-    in_path = {"user", "password", "dbname"}
-    address = ""
-    if {"user", "password"} & keywords.keys():
-        password = quote(keywords.get("password", ""), safe="")
-        address = quote(keywords.get("user", ""), safe="") + (f":{password}" if password else "")
-        address += "@"
-    if _is_single_tcp_host(keywords):
-        in_path |= {"host", "port"}
-        host = keywords["host"]
-        address += f"[{quote(host, safe=':')}]" if ":" in host else quote(host, safe="")
-        address += f":{keywords['port']}" if "port" in keywords else ""
-    name = quote(keywords.get("dbname", ""), safe="")
-    rest = {name: value for name, value in keywords.items() if name not in in_path}
-    query = f"?{urlencode(rest, quote_via=quote, safe='/')}" if rest else ""
-    return f"postgresql://{address}{f'/{name}' if name else ''}{query}"
-
-
-def _postgres_url(keywords: Mapping[str, str]) -> URL:
-    """The same for SQLAlchemy.
-
-    What its dialect has no words for, such as certificates, asyncpg reads from a `dsn` of its own.
-    """
-    single = _is_single_tcp_host(keywords)
-    in_url = {"dbname"}
-    in_url |= {"user", "password"} if "user" in keywords else set()
-    in_url |= {"host", "port"} if single else set()
-    rest = {name: value for name, value in keywords.items() if name not in in_url}
-    return URL.create(
-        "postgresql+asyncpg",
-        username=keywords.get("user"),
-        password=keywords.get("password"),
-        host=keywords["host"] if single else None,
-        port=int(keywords["port"]) if single and "port" in keywords else None,
-        database=keywords.get("dbname"),
-        query={"dsn": _postgres_dsn(rest)} if rest else {},
-    )
 
 
 class Settings(BaseSettings):
@@ -481,7 +331,7 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_log_level)
     ] = Field("INFO", alias="GITPIP_LOG_LEVEL", description="the least severity that is logged")
     log_format: Annotated[Literal["console", "json"], BeforeValidator(_log_format)] = Field(
-        default_factory=lambda: "console" if sys.stderr.isatty() else "json",
+        default_factory=lambda: "console" if sys.stderr and sys.stderr.isatty() else "json",
         alias="GITPIP_LOG_FORMAT",
         description="console for people (the default on a terminal), json for machines",
     )
@@ -506,13 +356,13 @@ class Settings(BaseSettings):
 
         Can hold a password: show `masked_database_url` instead.
         """
-        url = self._sqlite_address or _postgres_url(self._postgres_keywords)
+        url = self._sqlite_address or postgres_url_of(self._postgres_keywords)
         return url.render_as_string(hide_password=False)
 
     @property
     def postgres_dsn(self) -> str | None:
         """The same database for `asyncpg.connect`, with its password; None for SQLite."""
-        return None if self._sqlite_address else _postgres_dsn(self._postgres_keywords)
+        return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
 
     @property
     def masked_database_url(self) -> str:
@@ -523,7 +373,7 @@ class Settings(BaseSettings):
             name: "SECRET" if name in ("password", "sslpassword") else value
             for name, value in self._postgres_keywords.items()
         }
-        shown = _postgres_dsn(hidden).replace(":SECRET@", f":{SECRET}@", 1)
+        shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
         return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
 
     @property
@@ -546,11 +396,11 @@ class Settings(BaseSettings):
         text = self._database_text
         if text is None:
             return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "gitpip.db"))
-        return _sqlite_url(text) if _SQLITE.match(text) else None
+        return sqlite_url(text) if SQLITE.match(text) else None
 
     @cached_property
     def _postgres_keywords(self) -> dict[str, str]:
-        return _parse_postgres(self._database_text or "")
+        return parse_postgres(self._database_text or "")
 
 
 def _graphql_url(api_url: str) -> str:
@@ -642,15 +492,10 @@ def _find_in_file(name: str, file: str, faults: list[str]) -> _Found | None:
 def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
     known = {*_fields(), *(f"{name}_FILE" for name in _secret_names())}
     return [
-        f"{_one_line(name)}: no such setting ({source}){_closest(name.upper(), known)}"
+        f"{_one_line(name)}: no such setting ({source}){closest(name.upper(), known)}"
         for name, value in layer.items()
         if name.upper().startswith("GITPIP_") and name not in known and value.strip()
     ]
-
-
-def _closest(name: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def _faults(error: ValidationError, found: Mapping[str, _Found]) -> list[str]:

@@ -52,14 +52,14 @@ def configure_logging(
 
     uvicorn must be started with `log_config=None`, else it sets up its own output.
     """
-    stream = stream or sys.stderr
+    stream = stream or sys.stderr  # which is None in a process started without one
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     redact = _redactor(secrets)
     rendering: list[Processor] = (
         [structlog.processors.JSONRenderer()]
         if format == "json"
-        else [_for_console, _console_renderer(colors=stream.isatty())]
+        else [_for_console, _console_renderer(colors=bool(stream) and stream.isatty())]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[_name_access, _name_logger],
@@ -73,7 +73,7 @@ def configure_logging(
         ],
         pass_foreign_args=True,
     )
-    handler = _Handler(stream)
+    handler = _Handler(stream) if stream else logging.NullHandler()
     handler.setFormatter(formatter)
     _replace_handlers(handler)
     logging.getLogger().setLevel(level)
