@@ -86,3 +86,7 @@ class GitHubLimited(GitHubError):
 
 class GitHubUnavailable(GitHubError):
     """GitHub could not be reached, or its answer was broken."""
+
+
+class ServiceRunning(GitpipError):
+    """Another gitpip works on this SQLite file already."""

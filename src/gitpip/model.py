@@ -2,10 +2,13 @@
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
+
+from gitpip.errors import InvalidInput
 
 Item = TypeVar("Item")
 
@@ -284,3 +287,31 @@ class Page(Generic[Item]):
 
     items: tuple[Item, ...]
     total: int
+
+
+LOGIN_LIMIT = 39
+EXTERNAL_ID_LIMIT = 200
+
+
+def check_login(login: str) -> None:
+    """Raise InvalidInput unless GitHub can have this login.
+
+    Letters, digits and hyphens, at most 39; enterprise-managed ones end in `_` and a short code.
+    Some old accounts break the rules about where hyphens may stand, so those are not checked.
+    """
+    if len(login) > LOGIN_LIMIT or not re.fullmatch("[A-Za-z0-9-]+(_[A-Za-z0-9]+)?", login):
+        raise InvalidInput(
+            "login",
+            f"{login[:60]!r} can't be a GitHub login; one has 1 to {LOGIN_LIMIT} letters, "
+            "digits and hyphens",
+        )
+
+
+def check_external_id(external_id: str) -> None:
+    """Raise InvalidInput unless this can be a caller's id of a user."""
+    if not 1 <= len(external_id) <= EXTERNAL_ID_LIMIT or not external_id.isprintable():
+        raise InvalidInput(
+            "id",
+            f"{external_id[:60]!r} can't be an id; one has 1 to {EXTERNAL_ID_LIMIT} "
+            "printable characters",
+        )

@@ -51,13 +51,17 @@ async def add_results(
     gists: int = 0,
     files: int = 0,
     failures: Sequence[str] = (),
+    note: str | None = None,
 ) -> None:
-    """Add what the look at some users gave. Beyond the first failures only their number is kept."""
+    """Add what the look at some users gave. Beyond the first failures only their number is kept.
+
+    `note` is a line among the failures that counts for no user.
+    """
     kept = await transaction.scalar(
         select(checks.c.failures).where(checks.c.id == check_id).with_for_update()
     )
     lines = (kept or "").splitlines()
-    lines += [" ".join(failure.split()) for failure in failures]
+    lines += [" ".join(line.split()) for line in (*failures, *([note] if note else []))]
     await transaction.execute(
         update(checks)
         .where(checks.c.id == check_id)

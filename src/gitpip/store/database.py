@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -140,8 +140,9 @@ async def _faults_named() -> AsyncIterator[None]:
     except OperationalError as error:
         raise DatabaseUnavailable(f"the database does not work: {error.orig}") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable(f"the database went away: {error.orig}") from error
+        # SQLite says with the plain class that a file is no database, or a damaged one.
+        if type(error) is DatabaseError or error.connection_invalidated:
+            raise DatabaseUnavailable(f"the database does not work: {error.orig}") from error
         raise
     except (OSError, TimeoutError) as error:
         raise DatabaseUnavailable(f"the database can't be reached: {error}") from error

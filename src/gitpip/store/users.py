@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserConflict, UserNotTracked
-from gitpip.model import Backfill, DealId, GitHubId, Page, User, UserKey, UserState
+from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
 from gitpip.store.schema import deals, users
 
 tracked = users.c.removed_at.is_(None)
@@ -180,15 +180,80 @@ async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
     return await _one(transaction, users.c.key == key) if rows.first() else None
 
 
+async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) -> User:
+    """Note which account a tracked user's login stands for, and return the user's row.
+
+    It is another row when the account was tracked before and removed: that one comes back with
+    all that is known of it, under the id and the rule just given, and takes the claim along.
+    Raises UserConflict when the account is tracked already, UserNotTracked.
+    """
+    user = await lock(transaction, key)
+    if user is None:
+        raise UserNotTracked(f"no user with the key {key} is tracked")
+    known = (
+        await transaction.execute(
+            select(users.c.key, users.c.login, users.c.removed_at)
+            .where(users.c.github_id == account.github_id, users.c.key != key)
+            .with_for_update()
+        )
+    ).one_or_none()
+    if known is None:
+        await transaction.execute(
+            update(users).where(users.c.key == key).values(github_id=account.github_id)
+        )
+        return await get(transaction, key)
+    if known.removed_at is None:
+        raise UserConflict(f"{user.login} is the same account as {known.login}, tracked already")
+    claim = (
+        await transaction.execute(
+            select(users.c.claimed_by, users.c.claimed_until).where(users.c.key == key)
+        )
+    ).one()
+    await transaction.execute(delete(users).where(users.c.key == key))
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == known.key)
+        .values(
+            login=user.login,
+            external_id=user.external_id,
+            backfill=str(user.backfill),
+            state=UserState.ACTIVE.value,
+            next_check_at=user.next_check_at,
+            removed_at=None,
+            failures=0,
+            failure=None,
+            claimed_by=claim.claimed_by,
+            claimed_until=claim.claimed_until,
+        )
+    )
+    return await get(transaction, UserKey(known.key))
+
+
+async def login_taken(transaction: AsyncConnection, login: str, *, by_other_than: UserKey) -> bool:
+    """Whether another tracked user goes by this login, perhaps because their own rename waits."""
+    other = users.c.key != by_other_than
+    same = func.lower(users.c.login) == login.lower()
+    return bool(await transaction.scalar(select(exists().where(tracked, other, same))))
+
+
 async def claim_due(
-    transaction: AsyncConnection, *, token: str, now: datetime, lease: timedelta, limit: int
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    due_by: datetime | None = None,
 ) -> tuple[User, ...]:
-    """Take up to `limit` due users that nobody else looks at, the longest overdue first."""
+    """Take up to `limit` due users that nobody else looks at, the longest overdue first.
+
+    `due_by`, if given, leaves those alone that became due after it.
+    """
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     due = (
         select(users.c.key)
-        .where(tracked, users.c.next_check_at <= now, free)
-        .order_by(users.c.next_check_at)
+        .where(tracked, users.c.next_check_at <= (due_by or now), free)
+        .order_by(users.c.next_check_at, users.c.key)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -238,15 +303,16 @@ async def record_failure(
     key: UserKey,
     *,
     failure: str,
+    failures: int,
     state: UserState,
     next_check_at: datetime,
 ) -> None:
-    """Note that this user could not be looked at, and release the claim."""
+    """Note that this user could not be looked at, for the `failures`th time, and release them."""
     await transaction.execute(
         update(users)
         .where(users.c.key == key)
         .values(
-            failures=users.c.failures + 1,
+            failures=failures,
             failure=failure,
             state=state.value,
             next_check_at=next_check_at,
@@ -264,10 +330,9 @@ async def release(transaction: AsyncConnection, token: str) -> None:
 
 
 async def make_due(transaction: AsyncConnection, now: datetime) -> None:
-    """Make every tracked user due now."""
-    await transaction.execute(
-        update(users).where(tracked, users.c.next_check_at > now).values(next_check_at=now)
-    )
+    """Make every tracked user due now, also those being looked at: that look may be over soon."""
+    later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
+    await transaction.execute(update(users).where(tracked, later).values(next_check_at=now))
 
 
 async def any_due(transaction: AsyncConnection, now: datetime) -> bool:

@@ -1,0 +1,136 @@
+"""PgQueuer as the engine uses it: our names, our safeguards, and nothing read from outside."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+from pgqueuer.models import JOB_STATUS, Job, JobId, QueueManagerId, TableChangedEvent
+from pgqueuer.models import TracebackRecord as Trace
+from pgqueuer.qm import QueueManager
+from pgqueuer.queries import Queries
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from gitpip.engine.connection import Connection
+
+
+class Names(DBSettings):
+    """What PgQueuer calls its tables, types and channel.
+
+    By itself it takes them from the environment, even from variables called TRIGGER or CHANNEL.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+# A prefix, not a schema of our own: creating schemas is a right not every operator can give.
+# Balanced: jobs survive a crash of the server; the log of finished ones need not.
+NAMES = Names(prefix="engine_", durability=Durability.balanced)
+
+
+def in_memory() -> InMemoryQueries:
+    """A queue that lives and dies with this process."""
+    return InMemoryQueries(
+        InMemoryDriver(),
+        qbe=QueryBuilderEnvironment(settings=NAMES),
+        qbq=QueryQueueBuilder(settings=NAMES),
+        qbs=QuerySchedulerBuilder(settings=NAMES),
+    )
+
+
+def on_postgres(connection: Connection) -> "FencedQueries":
+    """A queue shared by all replicas."""
+    return FencedQueries(
+        connection,
+        qbe=QueryBuilderEnvironment(settings=NAMES),
+        qbq=QueryQueueBuilder(settings=NAMES),
+        qbs=QuerySchedulerBuilder(settings=NAMES),
+    )
+
+
+async def install(queries: Queries) -> None:
+    """Create or migrate PgQueuer's tables; replicas that start at once take turns."""
+    async with queries.schema_lock():
+        if await queries.schema_is_installed():
+            await queries.upgrade()
+        else:
+            await queries.install()
+
+
+@dataclass
+class FencedQueries(Queries):
+    """PgQueuer's statements, without those on a job that another replica has taken over.
+
+    PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
+    thawed would delete the row under its successor, and a third one could start beside that.
+    """
+
+    owner: QueueManagerId | None = field(kw_only=True, default=None)
+    taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
+
+    async def update_heartbeat(self, job_ids: list[JobId]) -> None:
+        if ours := [job_id for job_id in set(job_ids) if await self._is_ours(job_id)]:
+            await super().update_heartbeat(ours)
+
+    async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, Trace | None]]) -> None:
+        if ours := [ended for ended in job_status if await self._is_ours(ended[0].id)]:
+            await super().log_jobs(ours)
+
+    async def retry_job(self, job: Job, delay: timedelta, traceback_record: Trace | None) -> None:
+        if not await self._is_ours(job.id):
+            return
+        await super().retry_job(job, delay, traceback_record)
+        if not delay:
+            await self._wake_all()
+
+    async def _is_ours(self, job_id: JobId) -> bool:
+        job = await self.queue_job_by_id(job_id)
+        ours = job is not None and job.queue_manager_id == self.owner
+        if not ours:
+            self.taken_over(job_id)
+        return ours
+
+    async def _wake_all(self) -> None:
+        """PgQueuer's trigger is silent on updates, so nobody would look for what came back."""
+        event = TableChangedEvent(
+            channel=Channel(NAMES.channel),
+            operation="update",
+            sent_at=datetime.now(UTC),
+            table=NAMES.queue_table,
+            type="table_changed_event",
+        )
+        await self.driver.notify(NAMES.channel, event.model_dump_json())
+
+
+class Loop(QueueManager):
+    """PgQueuer's loop, which tells when it last turned."""
+
+    alive_at: datetime | None = None
+
+    async def fetch_jobs(
+        self,
+        batch_size: int,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> AsyncGenerator[Job, None]:
+        async for job in super().fetch_jobs(
+            batch_size, global_concurrency_limit, heartbeat_timeout
+        ):
+            yield job
+        self.alive_at = datetime.now(UTC)

@@ -1,0 +1,169 @@
+"""The database: migrated on start, by several at once, and refused where it can't serve."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict
+from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.store import gists, publications, users
+from gitpip.store.database import Database, open_database, wait_until_reachable
+from gitpip.store.schema import metadata
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_several_migrate_an_empty_database_at_once(database_url: str) -> None:
+    databases = [open_database(database_url) for _ in range(3)]
+
+    await asyncio.gather(*(database.migrate() for database in databases))
+
+    assert [await database.is_current() for database in databases] == [True] * 3
+    for database in databases:
+        await database.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
+async def test_the_migrations_make_the_schema(database_url: str) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        # SQLite can't be asked about an index over an expression.
+        return [
+            difference
+            for difference in compare_metadata(context, metadata)
+            if "uq_users_login" not in str(difference)
+        ]
+
+    async with database.read() as transaction:
+        assert await transaction.run_sync(differences) == []
+    await database.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    async with database.begin() as transaction:
+        await transaction.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        await database.migrate()
+    await database.close()
+
+
+async def test_an_unreachable_postgresql_is_waited_for_no_longer_than_told() -> None:
+    database = open_database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+
+    with pytest.raises(DatabaseUnavailable):
+        await wait_until_reachable(database, timedelta(seconds=0.5))
+    await database.close()
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(DatabaseUnavailable, match="GITPIP_DATA_DIR"):
+        open_database(f"sqlite+aiosqlite:///{tmp_path}/file/gitpip.db")
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "gitpip.db").write_bytes(b"no database at all, but long enough" * 200)
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path}/gitpip.db")
+
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        await database.migrate()
+    await database.close()
+
+
+async def test_what_another_process_holds_locked_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "gitpip.db"
+    database = open_database(f"sqlite+aiosqlite:///{path}")
+    await database.migrate()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    adding = asyncio.create_task(_add(database, "octocat", "1"))
+    async with database.read() as transaction:
+        assert await users.everyone(transaction) == ()
+    other.execute("COMMIT")
+    await adding
+
+    async with database.read() as transaction:
+        assert [user.login for user in await users.everyone(transaction)] == ["octocat"]
+    other.close()
+    await database.close()
+
+
+async def test_a_login_and_an_id_belong_to_one_user(database_url: str) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    first = await _add(database, "Octocat", "1")
+
+    assert (await _add(database, "octoCat", "1")).user == first.user
+    assert not (await _add(database, "octocat", "1")).new
+    with pytest.raises(UserConflict, match="under the id 1"):
+        await _add(database, "octocat", "2")
+    with pytest.raises(UserConflict, match="Octocat"):
+        await _add(database, "hubot", "1")
+    await database.close()
+
+
+async def test_a_removed_user_who_comes_back_is_not_published_again(database_url: str) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    added = await _add(database, "octocat", "1", GitHubId(583231))
+    assert len(await _find_files(database, "octocat")) == 2
+
+    async with database.begin() as transaction:
+        await users.remove(transaction, added.user.key, NOW)
+    again = await _add(database, "octocat-renamed", "2", GitHubId(583231))
+
+    assert again.new
+    assert await _find_files(database, "octocat-renamed") == ()
+    async with database.read() as transaction:
+        assert (await publications.page(transaction, offset=0, limit=9)).total == 2
+    await database.close()
+
+
+async def _add(
+    database: Database, login: str, external_id: str, github_id: GitHubId | None = None
+) -> users.Added:
+    async with database.begin() as transaction:
+        return await users.add(
+            transaction,
+            login=login,
+            external_id=external_id,
+            github_id=github_id,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+
+
+async def _find_files(database: Database, login: str) -> tuple[gists.NewFile, ...]:
+    files = tuple(
+        SeenFile(name, "0" * 40, 1, None, f"https://gist.example/{name}", content="x")
+        for name in ("a.txt", "b.txt")
+    )
+    gist = SeenGist(
+        GistId("1" * 32), GitHubId(583231), None, "https://gist.example/1", NOW, NOW, files
+    )
+    async with database.begin() as transaction:
+        found = await users.find(transaction, login)
+        user = await users.lock(transaction, found.key)
+        assert user
+        new = await gists.store(transaction, user, [gist], check_id=None, now=NOW)
+        await publications.add(
+            transaction,
+            user.key,
+            [publications.NewPublication(file.key, file.gist_id, file.filename) for file in new],
+            NOW,
+        )
+    return new
