@@ -1,7 +1,9 @@
 """Connect, transact, migrate; what differs between SQLite and PostgreSQL stays here."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -179,8 +181,11 @@ def _prepare_sqlite_connection(connection: _DBAPIConnection, _: ConnectionPoolEn
     # We begin transactions ourselves (see _begin_sqlite), the driver must not.
     connection.isolation_level = None
     cursor = connection.cursor()
+    # The mode belongs to the file. Whoever fails here meets another one who is just setting it.
+    cursor.execute("PRAGMA busy_timeout = 0")
+    with contextlib.suppress(sqlite3.OperationalError, OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA busy_timeout = 10000")
-    cursor.execute("PRAGMA journal_mode = WAL")
     # With NORMAL a power cut could undo the last claims after their requests went out.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
