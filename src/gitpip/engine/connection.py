@@ -34,7 +34,7 @@ PASSING = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
 )
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+UNREACHABLE = (*PASSING, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
 
 
 class Connection(Driver):
@@ -122,16 +122,10 @@ class Connection(Driver):
             try:
                 driver = await self._opened()
                 answer = await ask(driver)
-            except (*PASSING, asyncpg.InterfaceError) as error:
-                lost = self._connection is None or self._connection.is_closed()
-                if not lost and not isinstance(error, PASSING):
+            except Exception as error:
+                if not self._passes(driver, error):
                     raise
                 self._lose(driver, error)
-                await self._pause(attempt, error)
-            except asyncpg.PostgresError as error:
-                if driver is not None:
-                    raise
-                self._lose(None, error)
                 await self._pause(attempt, error)
             else:
                 self._found()
@@ -158,6 +152,13 @@ class Connection(Driver):
                     raise
                 self._connection, self._driver = connection, driver
             return self._driver
+
+    def _passes(self, driver: AsyncpgDriver | None, error: Exception) -> bool:
+        """Whether to ask again: the server or the connection is at fault, not the statement."""
+        if driver is None:
+            return isinstance(error, UNREACHABLE)
+        closed = driver is not self._driver or self._connection.is_closed()
+        return isinstance(error, PASSING) or (closed and isinstance(error, asyncpg.InterfaceError))
 
     def _lose(self, driver: AsyncpgDriver | None, error: Exception) -> None:
         if driver is self._driver and self._connection is not None:

@@ -103,12 +103,15 @@ class Engine:
     async def tell(self, name: str, at: datetime | None = None) -> None:
         """Have `name` run, starting after this call, and not before `at` (UTC) if given.
 
+        `at` is rounded up to the second.
+
         Told several times before a run starts, it runs once. Needs no running engine: on
         PostgreSQL some replica will see to it. Raises EngineError if it could not be written.
         """
         key, wait = name, timedelta(0)
-        if at is not None and (ahead := at - datetime.now(UTC)) > wait:
-            key, wait = f"{name}@{ceil(at.timestamp())}", ahead
+        if at is not None and at > datetime.now(UTC):
+            second = ceil(at.timestamp())
+            key, wait = f"{name}@{second}", timedelta(seconds=second - time.time())
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()), self._queries.driver:
                 with refusals_explained(f"{name} could not be told"):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,7 +53,9 @@ class Answer:
 
 def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Answer:
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Answer(status, body, {"content-type": "application/json; charset=utf-8"} | {**(headers or {})})
+    return Answer(
+        status, body, {"content-type": "application/json; charset=utf-8"} | {**(headers or {})}
+    )
 
 
 def html_answer(status: int) -> Answer:
@@ -86,6 +89,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self._changes = 0
         self._requests: list[Recorded] = []
         self._abuse: list[str] = []
 
@@ -99,26 +103,44 @@ class Journal:
         with self._changed:
             return list(self._abuse)
 
+    @property
+    def count(self) -> int:
+        return len(self._requests)
+
     def add(self, recorded: Recorded) -> None:
         with self._changed:
             self._requests.append(recorded)
-            self._changed.notify_all()
+        self.tell()
 
     def blame(self, reason: str) -> None:
         with self._changed:
             self._abuse.append(reason)
-            self._changed.notify_all()
+        self.tell()
 
     def tell(self) -> None:
         """Wake up whoever waits: something about a request has changed."""
         with self._changed:
+            self._changes += 1
             self._changed.notify_all()
 
     def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
-        """Return once `condition` holds; it is asked at every change. TimeoutError after seconds."""
-        with self._changed:
-            if not self._changed.wait_for(condition, timeout):
-                raise TimeoutError(f"not within {timeout} s; {len(self._requests)} requests came")
+        """Return once `condition` holds; TimeoutError after so many seconds.
+
+        The condition is asked at every change, in the caller's thread.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                seen = self._changes
+            # Asked without our lock: the condition may well take the stand-in's own.
+            if condition():
+                return
+            with self._changed:
+                while self._changes == seen:
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        raise TimeoutError(
+                            f"not within {timeout} s; {len(self._requests)} requests came"
+                        )
 
 
 class Exchange:
@@ -162,7 +184,9 @@ class Exchange:
             method=scope["method"],
             path=scope["path"],
             query=dict(parse_qsl(query, keep_blank_values=True)),
-            headers={name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]},
+            headers={
+                name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]
+            },
             body=body,
             at=self._clock(),
             in_flight=self._in_flight,
@@ -173,7 +197,8 @@ class Exchange:
         if recorded.fault is None:
             await self._answer(send, recorded, self._process(request, recorded))
         else:
-            await self._spoil(recorded.fault, request, recorded, scope, receive, send)
+            client = _Client(scope["extensions"][CONNECTION], receive, send)
+            await self._spoil(recorded.fault, request, recorded, client)
 
     def _process(self, request: Request, recorded: Recorded) -> Answer:
         answer = self._handle(request)
@@ -188,36 +213,29 @@ class Exchange:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _spoil(
-        self,
-        fault: Fault,
-        request: Request,
-        recorded: Recorded,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, fault: Fault, request: Request, recorded: Recorded, client: "_Client"
     ) -> None:
         if fault.kind is FaultKind.LATE:
             await asyncio.sleep(fault.delay.total_seconds())
         answer = self._process(request, recorded) if fault.processed else None
         self._journal.tell()
-        connection: asyncio.Transport = scope["extensions"][CONNECTION]
         match fault.kind:
             case FaultKind.DROP:
-                connection.abort()
-                await _disconnected(receive)
+                client.connection.abort()
+                await client.gone()
             case FaultKind.HANG:
-                await _disconnected(receive)
+                await client.gone()
             case FaultKind.CUT if answer is not None:
-                await send(_start(answer))
+                await client.send(_start(answer))
                 half = answer.body[: len(answer.body) // 2]
-                await send({"type": "http.response.body", "body": half, "more_body": True})
-                connection.close()
-                await _disconnected(receive)
+                await client.send({"type": "http.response.body", "body": half, "more_body": True})
+                client.connection.close()
+                await client.gone()
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.delay.total_seconds())
         spoilt = self._spoilt(fault, answer)
         if spoilt is not None:
-            await self._answer(send, recorded, spoilt)
+            await self._answer(client.send, recorded, spoilt)
 
     def _spoilt(self, fault: Fault, answer: Answer | None) -> Answer | None:
         """The answer the client gets in the end; None where the fault leaves none."""
@@ -239,6 +257,20 @@ class Exchange:
                 return None
 
 
+@dataclass(frozen=True)
+class _Client:
+    """Whoever sent the request, and the connection it came through."""
+
+    connection: asyncio.Transport
+    receive: Receive
+    send: Send
+
+    async def gone(self) -> None:
+        """Return once the client has hung up."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
 async def _read(receive: Receive) -> bytes | None:
     """The whole body, or None where the client left before it was complete."""
     body = bytearray()
@@ -249,11 +281,6 @@ async def _read(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _start(answer: Answer) -> Message:

@@ -114,3 +114,10 @@ class _Protocol(H11Protocol):
                     raise
 
         self.app = told
+
+    def connection_made(  # type: ignore[override]  # as narrow as uvicorn's own
+        self, transport: asyncio.Transport
+    ) -> None:
+        # Headers and body are two writes; without this each answer waits for the client's late ACK.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)

@@ -57,8 +57,10 @@ async def add_results(
 
     `note` is a line among the failures that counts for no user.
     """
+    # Gists refer to the check: of two transactions that stored some, each would wait for the other
+    # under a lock that forbids references.
     kept = await transaction.scalar(
-        select(checks.c.failures).where(checks.c.id == check_id).with_for_update()
+        select(checks.c.failures).where(checks.c.id == check_id).with_for_update(key_share=True)
     )
     lines = (kept or "").splitlines()
     lines += [" ".join(line.split()) for line in (*failures, *([note] if note else []))]

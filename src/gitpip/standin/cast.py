@@ -1,0 +1,267 @@
+"""The demo's cast: a few people who publish small programs, now and then a better version."""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from gitpip.standin.github_world import World
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody on GitHub."""
+
+    login: str
+    id: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one gist is about: its description, and the files it consists of."""
+
+    description: str
+    files: dict[str, str]
+
+
+CAST: Final = (
+    Actor("ada-lovelace", 1815),
+    Actor("grace-hopper", 1906),
+    Actor("alan-turing", 1912),
+    Actor("margaret-hamilton", 1936),
+    Actor("barbara-liskov", 1939),
+)
+
+
+def settle(world: World, now: datetime, *, seed: int = 0) -> None:
+    """Let the cast arrive with one to three gists each, of the weeks before `now` (UTC)."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    for actor in CAST:
+        world.add_user(actor.login, actor.id)
+        days = sorted(chance.sample(range(2, 40), chance.randint(1, 3)), reverse=True)
+        for program, day in zip(chance.sample(PROGRAMS, len(days)), days, strict=True):
+            world.add_gist(
+                actor.login,
+                program.files,
+                description=program.description,
+                created_at=now - timedelta(days=day, minutes=chance.randrange(600)),
+            )
+
+
+async def perform(
+    world: World,
+    stop: asyncio.Event,
+    pause: timedelta = timedelta(seconds=3),
+    *,
+    seed: int = 0,
+) -> None:
+    """Until `stop` is set: a gist after each `pause`; every fourth time, an edit of an older one.
+
+    Who publishes what follows from `seed`. The cast must have settled.
+    """
+    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    published: list[tuple[str, Program]] = []
+    act = 0
+    while not await _set_within(stop, pause):
+        act += 1
+        if published and act % 4 == 0:
+            gist_id, program = chance.choice(published)
+            name, content = chance.choice(list(program.files.items()))
+            world.edit_gist(gist_id, {name: f"{content}{_remark(name, act)}"})
+        else:
+            program = PROGRAMS[(act + chance.randrange(len(PROGRAMS))) % len(PROGRAMS)]
+            actor = chance.choice(CAST)
+            gist_id = world.add_gist(
+                actor.login, program.files, description=f"{program.description} (take {act})"
+            )
+            published.append((gist_id, program))
+
+
+async def _set_within(stop: asyncio.Event, time: timedelta) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), time.total_seconds())
+    return stop.is_set()
+
+
+def _remark(filename: str, act: int) -> str:
+    """A comment at the end of a file, in its language."""
+    if filename.endswith((".md", ".html")):
+        return f"\n<!-- polished, act {act} -->\n"
+    if filename.endswith(".sql"):
+        return f"-- polished, act {act}\n"
+    sign = "#" if filename.endswith((".py", ".rb", ".sh", ".yml")) else "//"
+    return f"{sign} polished, act {act}\n"
+
+
+PROGRAMS: Final = (
+    Program(
+        "Bernoulli numbers, as noted for the Analytical Engine",
+        {
+            "bernoulli.py": """from fractions import Fraction
+from math import comb
+
+
+def bernoulli(count: int) -> list[Fraction]:
+    numbers = [Fraction(1)]
+    for m in range(1, count):
+        total = sum(comb(m + 1, k) * numbers[k] for k in range(m))
+        numbers.append(-total / (m + 1))
+    return numbers
+
+
+for index, number in enumerate(bernoulli(11)):
+    print(index, number)
+"""
+        },
+    ),
+    Program(
+        "How long is a nanosecond of wire?",
+        {
+            "nanosecond.go": """package main
+
+import "fmt"
+
+func main() {
+\tconst metresPerSecond = 299792458.0
+\tfor _, unit := range []struct {
+\t\tname    string
+\t\tseconds float64
+\t}{{"nanosecond", 1e-9}, {"microsecond", 1e-6}} {
+\t\tfmt.Printf("light goes %.3f m in a %s\\n", metresPerSecond*unit.seconds, unit.name)
+\t}
+}
+"""
+        },
+    ),
+    Program(
+        "A busy beaver for three states",
+        {
+            "beaver.rs": """use std::collections::HashMap;
+
+fn main() {
+    let rules = HashMap::from([
+        (('a', 0), (1, 1, 'b')), (('a', 1), (1, -1, 'c')),
+        (('b', 0), (1, -1, 'a')), (('b', 1), (1, 1, 'b')),
+        (('c', 0), (1, -1, 'b')), (('c', 1), (1, 1, 'h')),
+    ]);
+    let (mut tape, mut head, mut state, mut steps) = (HashMap::new(), 0, 'a', 0);
+    while state != 'h' {
+        let (write, step, next) = rules[&(state, *tape.get(&head).unwrap_or(&0))];
+        tape.insert(head, write);
+        head += step;
+        state = next;
+        steps += 1;
+    }
+    println!("{} ones after {} steps", tape.values().sum::<i32>(), steps);
+}
+"""
+        },
+    ),
+    Program(
+        "Restart only what may be restarted",
+        {
+            "priorities.js": """const jobs = [
+  { name: "steering", priority: 1, restartable: true },
+  { name: "display", priority: 3, restartable: true },
+  { name: "radar", priority: 5, restartable: false },
+];
+
+function alarm1202(jobs, capacity) {
+  return jobs
+    .filter((job) => job.restartable)
+    .sort((a, b) => a.priority - b.priority)
+    .slice(0, capacity);
+}
+
+console.log(alarm1202(jobs, 2).map((job) => job.name).join(", "));
+""",
+            "README.md": """# 1202
+
+Too much to do: drop everything, then do the important things again.
+""",
+        },
+    ),
+    Program(
+        "A square is no rectangle",
+        {
+            "Shapes.java": """interface Shape {
+    double area();
+}
+
+record Rectangle(double width, double height) implements Shape {
+    public double area() { return width * height; }
+}
+
+record Square(double side) implements Shape {
+    public double area() { return side * side; }
+}
+
+class Shapes {
+    public static void main(String[] arguments) {
+        for (Shape shape : new Shape[] {new Rectangle(2, 3), new Square(2)}) {
+            System.out.println(shape + " covers " + shape.area());
+        }
+    }
+}
+"""
+        },
+    ),
+    Program(
+        "Who has not written for a month?",
+        {
+            "silent.sql": """SELECT author, max(written_at) AS last_seen
+FROM letters
+GROUP BY author
+HAVING max(written_at) < now() - INTERVAL '1 month'
+ORDER BY last_seen;
+"""
+        },
+    ),
+    Program(
+        "Largest directories first",
+        {
+            "largest.sh": """#!/bin/sh
+# usage: largest.sh [directory] [how many]
+du -k "${1:-.}" 2>/dev/null | sort -rn | head -n "${2:-10}"
+"""
+        },
+    ),
+    Program(
+        "Words that read the same backwards",
+        {
+            "palindromes.rb": """words = ARGF.read.downcase.scan(/\\p{L}+/).uniq
+puts words.select { |word| word.size > 2 && word == word.reverse }.sort
+"""
+        },
+    ),
+    Program(
+        "Fibonacci as a fold",
+        {
+            "Fibonacci.hs": """module Main where
+
+fibonacci :: Int -> Integer
+fibonacci n = fst (foldr (\\_ (a, b) -> (b, a + b)) (0, 1) [1 .. n])
+
+main :: IO ()
+main = mapM_ (print . fibonacci) [0, 10, 100]
+"""
+        },
+    ),
+    Program(
+        "A tiny page that shows how wide the window is",
+        {
+            "width.html": """<!DOCTYPE html>
+<title>Width</title>
+<output></output>
+<script src="width.js"></script>
+""",
+            "width.js": """const output = document.querySelector("output");
+const show = () => { output.textContent = `${innerWidth} pixels`; };
+addEventListener("resize", show);
+show();
+""",
+        },
+    ),
+)

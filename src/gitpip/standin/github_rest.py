@@ -1,0 +1,256 @@
+"""GitHub's REST routes: users, gists, lists of gists, raw files."""
+
+import hashlib
+import html
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeVar
+from urllib.parse import unquote, urlencode
+
+from gitpip.standin.exchange import Answer, JsonObject, Request, json_answer
+from gitpip.standin.github_objects import Objects
+from gitpip.standin.github_world import Gist, User, World
+
+Row = TypeVar("Row")
+
+Order = Literal["created", "updated", "shuffled"]
+
+LARGEST_PAGE = 100
+LONGEST_FEED = 3000
+
+
+@dataclass
+class Lists:
+    """How lists of gists behave; every field can be changed while requests come in."""
+
+    order: Order = "created"
+    """Newest first by this time; `shuffled` is neither, but stays as long as the gists do."""
+    public_feed_age: timedelta = timedelta(0)
+    """How long the public list is served from a cache; a minute on GitHub."""
+    name_last_page: bool = True
+    """Whether Link headers carry `last`; GitHub omits it at times."""
+    _feed: list[JsonObject] = field(default_factory=list)
+    _feed_read_at: datetime | None = None
+
+    def sorted(self, gists: Iterable[Gist]) -> list[Gist]:
+        match self.order:
+            case "created":
+                return sorted(gists, key=lambda g: (g.created_at, g.sequence), reverse=True)
+            case "updated":
+                return sorted(gists, key=lambda g: (g.updated_at, g.sequence), reverse=True)
+            case "shuffled":
+                return sorted(gists, key=lambda g: hashlib.sha256(g.id.encode()).digest())
+
+    def feed(self, at: datetime, read: Callable[[], list[JsonObject]]) -> list[JsonObject]:
+        """The public list, perhaps from the cache."""
+        if (
+            not self._feed
+            or not self._feed_read_at
+            or at >= self._feed_read_at + self.public_feed_age
+        ):
+            self._feed, self._feed_read_at = read(), at
+        return self._feed
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to the REST API with what belongs to it."""
+
+    world: World
+    lists: Lists
+    request: Request
+    caller: str | None
+    """The login whose token the request came with."""
+    objects: Objects
+
+
+def answer_rest(
+    world: World, lists: Lists, request: Request, caller: str | None, version: str
+) -> Answer:
+    """The answer to a request; limits, ETags and versions are others' business."""
+    call = Call(world, lists, request, caller, Objects(world, request.origin, version))
+    for method, path, route in _ROUTES:
+        if request.method == method and (found := path.fullmatch(request.path)):
+            return route(call, *found.groups())
+    return failure(404, "Not Found")
+
+
+def failure(status: int, message: str, **more: object) -> Answer:
+    """An error as GitHub words it."""
+    return json_answer(
+        status,
+        {
+            "message": message,
+            **more,
+            "documentation_url": "https://docs.github.com/rest",
+            "status": str(status),
+        },
+    )
+
+
+def _user_by_login(call: Call, login: str) -> Answer:
+    return _of_user(call.world.user_of(login), lambda user: _shown_user(call, user))
+
+
+def _user_by_id(call: Call, user_id: str) -> Answer:
+    return _of_user(call.world.user(int(user_id)), lambda user: _shown_user(call, user))
+
+
+def _gists_by_login(call: Call, login: str) -> Answer:
+    return _of_user(call.world.user_of(login), lambda user: _user_gists(call, user))
+
+
+def _gists_by_id(call: Call, user_id: str) -> Answer:
+    return _of_user(call.world.user(int(user_id)), lambda user: _user_gists(call, user))
+
+
+def _of_user(user: User | None, answer: Callable[[User], Answer]) -> Answer:
+    """The answer about a user, unless GitHub does not show this one."""
+    if user is None:
+        return failure(404, "Not Found")
+    if user.hidden_answers:
+        user.hidden_answers -= 1
+        return failure(404, "Not Found")
+    if user.blocked:
+        return failure(451, "Access blocked", block=_block("dmca"))
+    return answer(user)
+
+
+def _shown_user(call: Call, user: User) -> Answer:
+    return json_answer(200, call.objects.public_user(user))
+
+
+def _user_gists(call: Call, user: User) -> Answer:
+    since = _since(call.request)
+    if isinstance(since, Answer):
+        return since
+    own = (call.caller or "").lower() == user.login.lower()
+    gists = call.lists.sorted(
+        gist
+        for gist in call.world.gists_of(user.id)
+        if (gist.public or own) and (since is None or gist.updated_at >= since)
+    )
+    return _page(call, gists, f"/user/{user.id}/gists", call.objects.listed_gist)
+
+
+def _public_gists(call: Call) -> Answer:
+    since = _since(call.request)
+    if isinstance(since, Answer):
+        return since
+    page, size = _paging(call.request)
+    if (page - 1) * size >= LONGEST_FEED:
+        return failure(422, f"Only the first {LONGEST_FEED} gists are available.")
+
+    def read() -> list[JsonObject]:
+        shown = [gist for gist in call.world.all_gists() if gist.public and _visible(call, gist)]
+        return [call.objects.listed_gist(gist) for gist in call.lists.sorted(shown)[:LONGEST_FEED]]
+
+    feed = call.lists.feed(call.request.at, read)
+    rows = [
+        row
+        for row in feed
+        if since is None or datetime.fromisoformat(str(row["updated_at"])) >= since
+    ]
+    return _page(call, rows, "/gists/public", lambda row: row)
+
+
+def _visible(call: Call, gist: Gist) -> bool:
+    owner = call.world.user(gist.owner_id)
+    return owner is not None and not owner.blocked and not gist.blocked and not owner.hidden_answers
+
+
+def _one_gist(call: Call, gist_id: str) -> Answer:
+    gist = call.world.gist(gist_id)
+    if gist is None:
+        return failure(404, "Not Found")
+    owner = call.world.user(gist.owner_id)
+    if gist.blocked or (owner is not None and owner.blocked):
+        return failure(403, "Gist access blocked", block=_block("tos"))
+    return json_answer(200, call.objects.whole_gist(gist))
+
+
+def _raw_file(call: Call, gist_id: str, blob_hash: str) -> Answer:
+    file = call.world.blob(gist_id, blob_hash)
+    if file is None:
+        return Answer(404, b"404: Not Found", {"content-type": "text/plain; charset=utf-8"})
+    return Answer(
+        200,
+        file.content,
+        {"content-type": "text/plain; charset=utf-8", "cache-control": "max-age=300"},
+    )
+
+
+def _web_page(call: Call, gist_id: str) -> Answer:
+    """What a person sees who follows a gist's `html_url`."""
+    gist = call.world.gist(gist_id)
+    if gist is None:
+        return Answer(404, b"Not Found", {"content-type": "text/plain"})
+    files = "".join(
+        f"<h2>{html.escape(file.name)}</h2>"
+        f"<pre>{html.escape(file.content.decode(errors='replace'))}</pre>"
+        for file in gist.files.values()
+    )
+    page = f"<!DOCTYPE html><title>{gist.id}</title><h1>{html.escape(gist.description or '')}</h1>"
+    return Answer(200, (page + files).encode(), {"content-type": "text/html; charset=utf-8"})
+
+
+_ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
+    ("GET", re.compile(r"/users/([^/]+)"), _user_by_login),
+    ("GET", re.compile(r"/user/([0-9]+)"), _user_by_id),
+    ("GET", re.compile(r"/users/([^/]+)/gists"), _gists_by_login),
+    ("GET", re.compile(r"/user/([0-9]+)/gists"), _gists_by_id),
+    ("GET", re.compile(r"/gists/public"), _public_gists),
+    ("GET", re.compile(r"/gists/([^/]+)"), _one_gist),
+    ("GET", re.compile(r"/raw/[^/]+/([^/]+)/raw/([0-9a-f]{40})/.+"), _raw_file),
+    ("GET", re.compile(r"/web/[^/]+/([^/]+)"), _web_page),
+)
+
+
+def _page(call: Call, rows: list[Row], path: str, shown: Callable[[Row], JsonObject]) -> Answer:
+    page, size = _paging(call.request)
+    start = (page - 1) * size
+    answer = json_answer(200, [shown(row) for row in rows[start : start + size]])
+    last = max(1, -(-len(rows) // size))
+    targets = {}
+    if page > 1:
+        targets["prev"] = min(page - 1, last)
+    if page < last:
+        targets["next"] = page + 1
+        if call.lists.name_last_page:
+            targets["last"] = last
+    if page > 1:
+        targets["first"] = 1
+    if targets:
+        kept = {k: v for k, v in call.request.query.items() if k in ("per_page", "since")}
+        url = f"{call.request.origin}{path}?"
+        answer.headers["link"] = ", ".join(
+            f'<{url}{urlencode(kept | {"page": str(number)})}>; rel="{relation}"'
+            for relation, number in targets.items()
+        )
+    return answer
+
+
+def _paging(request: Request) -> tuple[int, int]:
+    """Page number and size; GitHub bends what is out of range."""
+    page, size = (
+        int(text) if re.fullmatch("[0-9]{1,9}", text := request.query.get(name, "")) else 0
+        for name in ("page", "per_page")
+    )
+    return max(1, page), min(size, LARGEST_PAGE) or 30
+
+
+def _since(request: Request) -> datetime | Answer | None:
+    text = request.query.get("since")
+    if not text:
+        return None
+    try:
+        since = datetime.fromisoformat(unquote(text))
+    except ValueError:
+        return failure(422, "Invalid request. since is not a time in ISO 8601.")
+    return since if since.tzinfo else since.replace(tzinfo=UTC)
+
+
+def _block(reason: str) -> JsonObject:
+    return {"reason": reason, "created_at": "2024-01-02T03:04:05Z", "html_url": None}

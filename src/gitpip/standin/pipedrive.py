@@ -1,0 +1,436 @@
+"""Pipedrive's API over one company's activities and deals, strict and faulty on demand."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from gitpip.standin import pipedrive_input as given
+from gitpip.standin.exchange import (
+    Answer,
+    Clock,
+    Exchange,
+    Journal,
+    JsonObject,
+    Recorded,
+    Request,
+    json_answer,
+    utc_now,
+)
+from gitpip.standin.faults import FaultPlan
+from gitpip.standin.pipedrive_account import activity_types, current_user, deal_field
+from gitpip.standin.pipedrive_input import Rejected
+from gitpip.standin.pipedrive_limits import Limits
+from gitpip.standin.pipedrive_lists import (
+    ACTIVITY_PARAMETERS,
+    DEAL_PARAMETERS,
+    PAGING,
+    Filter,
+    listed,
+    numbered_page,
+    sorted_page,
+)
+from gitpip.standin.pipedrive_records import ACTIVITY_FIELDS, DEAL_FIELDS, Records, stamp
+
+READ_ONE, WRITE, READ_LIST, REMOVE, SEARCH = 1, 5, 10, 3, 20
+"""Tokens of the daily budget; v1 costs twice as much."""
+
+
+class Pipedrive:
+    """A company on Pipedrive with one user; `app` is its API, to be given to a Server.
+
+    Paths lie under `/api/v2`, `/v1` and `/api/v1`. `limits` (bursts, budget, ban) and the public
+    attributes can be changed while it runs. Lists show writes `list_lag` late, searches
+    `search_lag`; with `deal_cap` open deals a further one is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        clock: Clock = utc_now,
+        daily_tokens: int | None = 30_000,
+        burst: int | None = 20,
+        search_burst: int | None = 10,
+        daily_headers: bool = True,
+        list_lag: timedelta = timedelta(0),
+        search_lag: timedelta = timedelta(0),
+        deal_cap: int | None = None,
+        activity_types: Iterable[str] = ("call", "meeting", "task", "deadline", "email", "lunch"),
+    ) -> None:
+        self.token = token
+        self.list_lag = list_lag
+        self.search_lag = search_lag
+        self.deal_cap = deal_cap
+        self.activity_types = tuple(activity_types)
+        self.user_id = 1
+        self.faults = FaultPlan()
+        self.journal = Journal()
+        self.limits = Limits(
+            self.journal,
+            daily_tokens=daily_tokens,
+            burst=burst,
+            search_burst=search_burst,
+            daily_headers=daily_headers,
+        )
+        self.app = Exchange(
+            self._handle,
+            error=lambda status: _error(status, "Something went wrong"),
+            faults=self.faults,
+            journal=self.journal,
+            clock=clock,
+        )
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._activities = Records(ACTIVITY_FIELDS)
+        self._deals = Records(DEAL_FIELDS)
+        self._deal_fields: list[JsonObject] = [
+            deal_field("Title", "title", "varchar", custom=False),
+            deal_field("Value", "value", "monetary", custom=False),
+        ]
+
+    # What tests look at
+
+    @property
+    def activities(self) -> list[JsonObject]:
+        """All activities as they are now, deleted ones (`is_deleted`) included."""
+        with self._lock:
+            return self._activities.all()
+
+    @property
+    def deals(self) -> list[JsonObject]:
+        """All deals as they are now, archived and deleted ones included."""
+        with self._lock:
+            return self._deals.all()
+
+    @property
+    def requests(self) -> list[Recorded]:
+        return self.journal.requests
+
+    @property
+    def abuse(self) -> list[str]:
+        """Everything that Pipedrive would call abuse, one line each."""
+        return self.journal.abuse
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
+        """Block until `condition` holds; TimeoutError after so many seconds."""
+        self.journal.wait_until(condition, timeout)
+
+    # What people in the company do by hand
+
+    def reset_day(self) -> None:
+        """Midnight: the daily budget is whole again."""
+        with self._lock:
+            self.limits.reset_day()
+
+    def add_deal(self, title: str, **fields: object) -> int:
+        with self._lock:
+            deal = self._deals.add(self._clock(), title=title, origin="ManuallyCreated", **fields)
+            return len(self._deals.all()) if deal else 0
+
+    def edit_activity(self, activity_id: int, **fields: object) -> None:
+        with self._lock:
+            self._activities.change(activity_id, self._clock(), **fields)
+
+    def delete_activity(self, activity_id: int) -> None:
+        self.edit_activity(activity_id, is_deleted=True)
+
+    def edit_deal(self, deal_id: int, **fields: object) -> None:
+        with self._lock:
+            self._deals.change(deal_id, self._clock(), **fields)
+
+    def delete_deal(self, deal_id: int) -> None:
+        self.edit_deal(deal_id, is_deleted=True, status="deleted")
+
+    def archive_deal(self, deal_id: int) -> None:
+        self.edit_deal(deal_id, is_archived=True, archive_time=stamp(self._clock()))
+
+    # What the API does
+
+    def _handle(self, request: Request) -> Answer:
+        with self._lock:
+            refused = self._unauthorized(request)
+            if refused is not None:
+                return refused
+            route, number = _route(request)
+            if route is None:
+                return _error(404, "Unknown method")
+            cost = route.cost
+            refused = self.limits.refusal(request.at, cost=cost, search=cost == SEARCH)
+            if refused is None:
+                try:
+                    answer = route.answer(self, request, number)
+                except Rejected as rejected:
+                    answer = _error(rejected.status, rejected.reason, rejected.code)
+                answer.spent = cost
+            else:
+                answer = refused
+            if answer.headers["content-type"].startswith("application/json"):
+                answer.headers.update(self.limits.headers(request.at))
+            return answer
+
+    def _unauthorized(self, request: Request) -> Answer | None:
+        if "api_token" in request.query:
+            self.journal.blame("the token in the URL")
+        elif request.headers.get("x-api-token") == self.token:
+            return None
+        return json_answer(
+            401,
+            {
+                "success": False,
+                "error": "unauthorized access",
+                "errorCode": 401,
+                "error_info": "Please check developers.pipedrive.com",
+            },
+        )
+
+    def _add_activity(self, request: Request, _: int) -> Answer:
+        fields = self._activity_fields(request)
+        kind = fields.setdefault("type", self.activity_types[0])
+        fields.setdefault("subject", str(kind).capitalize())
+        fields.setdefault("owner_id", self.user_id)
+        if fields.get("done"):
+            fields["marked_as_done_time"] = stamp(request.at)
+        return _found(self._activities.add(self._clock(), creator_user_id=self.user_id, **fields))
+
+    def _change_activity(self, request: Request, number: int) -> Answer:
+        _existing(self._activities, number, "Activity")
+        fields = self._activity_fields(request)
+        if "done" in fields:
+            fields["marked_as_done_time"] = stamp(request.at) if fields["done"] else None
+        return _found(self._activities.change(number, self._clock(), **fields))
+
+    def _activity_fields(self, request: Request) -> JsonObject:
+        fields = given.json_body(request)
+        given.check_activity(fields, self.activity_types)
+        self._check_owner(fields)
+        deal_id = fields.get("deal_id")
+        if isinstance(deal_id, int):
+            deal = self._deals.get(deal_id)
+            if deal is None or deal["is_deleted"]:
+                raise Rejected(
+                    f"Deal {deal_id} was not found or is deleted", code="ERR_BAD_REQUEST"
+                )
+            # "deal_id wins": an activity is linked to one of the three only.
+            fields |= {"lead_id": None, "project_id": None}
+        participants = fields.get("participants")
+        if isinstance(participants, list):
+            primary = next((p for p in participants if p.get("primary")), None)
+            fields["person_id"] = primary["person_id"] if primary else None
+        return fields
+
+    def _get_activity(self, _: Request, number: int) -> Answer:
+        return _found(_existing(self._activities, number, "Activity"))
+
+    def _remove_activity(self, request: Request, number: int) -> Answer:
+        _existing(self._activities, number, "Activity")
+        self._activities.change(number, self._clock(), is_deleted=True)
+        return _found({"id": number})
+
+    def _list_activities(self, request: Request, _: int) -> Answer:
+        query = given.parameters(request, ACTIVITY_PARAMETERS)
+        wanted = Filter.read(query)
+        rows = self._activities.seen(
+            self._clock(), self.list_lag, lambda row: not row["is_deleted"] and wanted.wants(row)
+        )
+        return sorted_page(rows, query, ("id", "update_time", "add_time", "due_date"))
+
+    def _add_deal(self, request: Request, _: int) -> Answer:
+        fields = self._deal_fields_of(request)
+        if "title" not in fields:
+            raise Rejected("title is required")
+        is_open = [deal for deal in self._deals.all() if _is_open(deal)]
+        if self.deal_cap is not None and len(is_open) >= self.deal_cap:
+            raise Rejected(
+                "The limit of open deals of your plan is reached",
+                status=403,
+                code="feature_capping_deals_limit",
+            )
+        fields.setdefault("owner_id", self.user_id)
+        return _found(self._deals.add(self._clock(), creator_user_id=self.user_id, **fields))
+
+    def _change_deal(self, request: Request, number: int) -> Answer:
+        deal = _existing(self._deals, number, "Deal")
+        fields = self._deal_fields_of(request)
+        if deal["is_archived"]:
+            raise Rejected("Archived deals can't be edited", code="ERR_BAD_REQUEST")
+        return _found(self._deals.change(number, self._clock(), **fields))
+
+    def _deal_fields_of(self, request: Request) -> JsonObject:
+        fields = given.json_body(request)
+        custom = [field for field in self._deal_fields if field["is_custom_field"]]
+        given.check_deal(fields, {str(f["field_code"]): str(f["field_type"]) for f in custom})
+        self._check_owner(fields)
+        return fields
+
+    def _check_owner(self, fields: JsonObject) -> None:
+        if fields.get("owner_id", self.user_id) != self.user_id:
+            raise Rejected("owner_id: no such user", code="ERR_BAD_REQUEST")
+
+    def _get_deal(self, _: Request, number: int) -> Answer:
+        return _found(_existing(self._deals, number, "Deal"))
+
+    def _remove_deal(self, _: Request, number: int) -> Answer:
+        _existing(self._deals, number, "Deal")
+        self.delete_deal(number)
+        return _found({"id": number})
+
+    def _list_deals(self, request: Request, _: int, *, archived: bool = False) -> Answer:
+        query = given.parameters(request, DEAL_PARAMETERS)
+        wanted = Filter.read(query)
+        statuses = query["status"].split(",") if "status" in query else ("open", "won", "lost")
+        if any(status not in ("open", "won", "lost", "deleted") for status in statuses):
+            raise Rejected("status must be some of open, won, lost, deleted")
+        rows = self._deals.seen(
+            self._clock(),
+            self.list_lag,
+            lambda row: (
+                row["is_archived"] is archived and row["status"] in statuses and wanted.wants(row)
+            ),
+        )
+        return sorted_page(rows, query, ("id", "update_time", "add_time"))
+
+    def _list_archived_deals(self, request: Request, number: int) -> Answer:
+        return self._list_deals(request, number, archived=True)
+
+    def _search_deals(self, request: Request, _: int) -> Answer:
+        query = given.parameters(
+            request,
+            (
+                *PAGING,
+                *("term", "fields", "exact_match", "person_id", "organization_id"),
+                *("status", "include_fields"),
+            ),
+        )
+        term = query.get("term", "").strip().lower()
+        exact = given.truth(query, "exact_match") or False
+        if len(term) < (1 if exact else 2):
+            raise Rejected("term must be at least 2 characters long, 1 with exact_match")
+        if set(query.get("fields", "title").split(",")) - {"custom_fields", "notes", "title"}:
+            raise Rejected("fields must be some of custom_fields, notes, title")
+        status = query.get("status")
+
+        def wanted(deal: JsonObject) -> bool:
+            title = str(deal["title"]).lower()
+            return (
+                not deal["is_deleted"]
+                and status in (None, deal["status"])
+                and (title == term if exact else term in title)
+            )
+
+        found = list(self._deals.seen(self._clock(), self.search_lag, wanted))
+        page, cursor = numbered_page(found, query)
+        return listed({"items": [_search_item(deal) for deal in page]}, cursor)
+
+    def _add_deal_field(self, request: Request, _: int) -> Answer:
+        fields = given.json_body(request)
+        given.check_deal_field(fields)
+        code = hashlib.sha1(f"deal field {len(self._deal_fields)}".encode()).hexdigest()  # noqa: S324
+        field = deal_field(str(fields["field_name"]), code, str(fields["field_type"]), custom=True)
+        self._deal_fields.append(field)
+        return _found(field)
+
+    def _list_deal_fields(self, request: Request, _: int) -> Answer:
+        query = given.parameters(request, (*PAGING, "include_fields"))
+        return listed(*numbered_page(self._deal_fields, query))
+
+    def _get_current_user(self, request: Request, _: int) -> Answer:
+        return _found(current_user(self.user_id))
+
+    def _list_activity_types(self, request: Request, _: int) -> Answer:
+        return _found(activity_types(self.activity_types))
+
+
+class _Route:
+    """A method and path of the API, what it costs, and what answers it."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        cost: int,
+        answer: Callable[[Pipedrive, Request, int], Answer],
+    ) -> None:
+        self.method = method
+        self.path = re.compile(path)
+        self.cost = cost
+        self.answer = answer
+
+
+_ROUTES = (
+    _Route("POST", "/api/v2/activities", WRITE, Pipedrive._add_activity),
+    _Route("GET", "/api/v2/activities", READ_LIST, Pipedrive._list_activities),
+    _Route("GET", r"/api/v2/activities/(\d+)", READ_ONE, Pipedrive._get_activity),
+    _Route("PATCH", r"/api/v2/activities/(\d+)", WRITE, Pipedrive._change_activity),
+    _Route("DELETE", r"/api/v2/activities/(\d+)", REMOVE, Pipedrive._remove_activity),
+    _Route("POST", "/api/v2/deals", WRITE, Pipedrive._add_deal),
+    _Route("GET", "/api/v2/deals", READ_LIST, Pipedrive._list_deals),
+    _Route("GET", "/api/v2/deals/search", SEARCH, Pipedrive._search_deals),
+    _Route("GET", "/api/v2/deals/archived", READ_LIST, Pipedrive._list_archived_deals),
+    _Route("GET", r"/api/v2/deals/(\d+)", READ_ONE, Pipedrive._get_deal),
+    _Route("PATCH", r"/api/v2/deals/(\d+)", WRITE, Pipedrive._change_deal),
+    _Route("DELETE", r"/api/v2/deals/(\d+)", REMOVE, Pipedrive._remove_deal),
+    _Route("POST", "/api/v2/dealFields", WRITE, Pipedrive._add_deal_field),
+    _Route("GET", "/api/v2/dealFields", READ_LIST, Pipedrive._list_deal_fields),
+    _Route("GET", "(?:/api)?/v1/users/me", 2 * READ_ONE, Pipedrive._get_current_user),
+    _Route("GET", "(?:/api)?/v1/activityTypes", 2 * READ_LIST, Pipedrive._list_activity_types),
+)
+
+
+def _route(request: Request) -> tuple[_Route | None, int]:
+    for route in _ROUTES:
+        if route.method == request.method and (found := route.path.fullmatch(request.path)):
+            return route, int(found[1]) if found.groups() else 0
+    return None, 0
+
+
+def _existing(records: Records, number: int, kind: str) -> JsonObject:
+    record = records.get(number)
+    if record is None or record["is_deleted"]:
+        raise Rejected(f"{kind} not found", status=404, code="ERR_NOT_FOUND")
+    return record
+
+
+def _is_open(deal: JsonObject) -> bool:
+    return deal["status"] == "open" and not deal["is_archived"] and not deal["is_deleted"]
+
+
+def _found(data: object) -> Answer:
+    return json_answer(200, {"success": True, "data": data, "additional_data": None})
+
+
+def _error(status: int, reason: str, code: str | None = None) -> Answer:
+    return json_answer(
+        status,
+        {
+            "success": False,
+            "error": reason,
+            "error_info": "Please check developers.pipedrive.com",
+            "data": None,
+            "additional_data": None,
+            "code": code or {404: "ERR_NOT_FOUND"}.get(status, "ERR_INTERNAL"),
+        },
+    )
+
+
+def _search_item(deal: JsonObject) -> JsonObject:
+    return {
+        "result_score": 1.0,
+        "item": {
+            "id": deal["id"],
+            "type": "deal",
+            "title": deal["title"],
+            "value": deal["value"],
+            "currency": deal["currency"],
+            "status": deal["status"],
+            "visible_to": deal["visible_to"],
+            "owner": {"id": deal["owner_id"]},
+            "stage": {"id": deal["stage_id"], "name": "Qualified"},
+            "person": None,
+            "organization": None,
+            "custom_fields": [],
+            "notes": [],
+            "is_archived": deal["is_archived"],
+        },
+    }

@@ -1,0 +1,1 @@
+"""Watching: what GitHub shows of the tracked users becomes rows."""

@@ -1,0 +1,420 @@
+"""GitHub's REST API as it concerns public gists: model objects or a typed error out.
+
+How an unchanged user costs one request, and nothing is missed all the same. A list that fits one
+page is asked for with the ETag of that page, which stands for all of it. With several pages the
+first one's ETag would not do: a file added to an old gist changes only a page far behind. So such
+a list is asked for with `since`, a time of the server shortly before the list was read as a whole:
+the answer holds whatever was updated from then on, however deep in the list, is one short page,
+and has an ETag of its own. Should GitHub ever change a list without touching `updated_at`, the
+reading of every page once a day finds it.
+"""
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Annotated, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from gitpip.errors import GitHubNotFound, GitHubUnavailable
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, origin_of, shown
+
+CONTENT_LIMIT = 1024 * 1024
+"""The content of a larger file is not stored: GitHub itself gives up to 1 MB."""
+GIST_CONTENT_LIMIT = 32 * CONTENT_LIMIT
+"""The contents of one gist that are stored; files beyond stay at their `raw_url`."""
+PAGE_SIZE = 100
+MOST_PAGES = 1000
+ROUNDS = 3
+WHOLE_LIST_EVERY = timedelta(days=1)
+OVERLAP = timedelta(minutes=10)
+BURST = timedelta(seconds=2)
+TAG_LENGTH = 300
+JSON = "application/vnd.github+json"
+
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True)
+class GistList:
+    """A user's public gists, without contents."""
+
+    gists: tuple[SeenGist, ...]
+    owner: Account | None
+    """The owner as the gists name them; None when there is no gist."""
+    tag: str | None
+    """To be given to the next `gists`, once everything in this list is stored."""
+    whole: bool
+    """Whether this is every public gist, or only those that changed lately."""
+
+
+class GitHub:
+    """A client for one installation of GitHub, under one token or none.
+
+    Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
+    GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        token: str | None,
+        timeout: timedelta,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._now = now
+        # An ETag is good only under the token it was given to.
+        self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
+        self._transport = Transport(
+            api_url=self._api_url,
+            token=token,
+            timeout=timeout,
+            user_agent=f"gitpip/{version('gitpip')}",
+            now=now,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+    async def account(self, login: str) -> Account:
+        """The account of a login, in any case."""
+        return await self._account(f"/users/{quote(login, safe='')}")
+
+    async def account_by_id(self, github_id: GitHubId) -> Account:
+        """The account of an id, under whatever login it has now."""
+        return await self._account(f"/user/{github_id}")
+
+    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList | None:
+        """A user's public gists; None when nothing changed since the list that gave `tag`.
+
+        Without a tag, or with one of another token, it is the whole list.
+        """
+        known = _Tag.parse(tag, self._fingerprint)
+        if known is None or (known.since and self._now() - known.read_at >= WHOLE_LIST_EVERY):
+            return await self._whole_list(github_id)
+        first = await self._get(self._list_url(github_id, known.since), known.etag)
+        if first.unchanged:
+            return None
+        if first.next_page:
+            return await self._whole_list(github_id, None if known.since else first)
+        gists, owner = self._listed(first, github_id)
+        return GistList(
+            gists=gists,
+            owner=owner,
+            tag=replace(known, etag=first.etag).text(),
+            whole=known.since is None,
+        )
+
+    async def read(self, listed: SeenGist) -> SeenGist:
+        """A gist from a list with the contents of its files.
+
+        A content is kept if it is text of up to 1 MB, and agrees with the hash that GitHub gives
+        for it. What the gist says now counts where it changed since the list.
+        """
+        try:
+            answer = await self._get(f"{self._api_url}/gists/{quote(listed.id, safe='')}")
+        except AnswerTooLarge:
+            return await self._read_one_by_one(listed)
+        gist = _parse(_GIST, answer)
+        if not gist.public:
+            raise GitHubNotFound(f"the gist {listed.id} is not public any more")
+        seen = gist.seen(listed.owner_id)
+        files = [
+            await self._with_content(file, gist.files[name])
+            for name, file in zip(gist.files, seen.files, strict=True)
+        ]
+        if gist.truncated:
+            # GitHub shows 300 files of a gist; the list may name others.
+            shown_names = {file.filename for file in files}
+            files += [_by_reference(f) for f in listed.files if f.filename not in shown_names]
+        return replace(seen, files=tuple(files))
+
+    async def _account(self, path: str) -> Account:
+        owner = _parse(_OWNER, await self._get(self._api_url + path))
+        return Account(owner.login, GitHubId(owner.id))
+
+    async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
+        """Every page, read until no gist can have slipped from an unread page to a read one.
+
+        That happens when a gist is deleted meanwhile; then one of the pages but the last differs
+        when it is asked for again. A list that won't keep still is taken as far as it was seen,
+        and gives no tag, so that the next look reads it again.
+        """
+        gists: dict[GistId, SeenGist] = {}
+        owner: Account | None = None
+        for _ in range(ROUNDS):
+            read_at = self._now()
+            pages = await self._pages(first or await self._get(self._list_url(github_id)))
+            first = None
+            for page in pages:
+                listed, named = self._listed(page, github_id)
+                gists |= {gist.id: gist for gist in listed}
+                owner = owner or named
+            if len(pages) == 1:
+                tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
+                return GistList(tuple(gists.values()), owner, tag, whole=True)
+            if not await self._kept_still(pages[:-1]):
+                continue
+            since = _since(pages[0].date, [gist.updated_at for gist in gists.values()])
+            if since is None:
+                # So many updates in this very second: let it pass, GitHub counts in seconds.
+                await asyncio.sleep(BURST.total_seconds())
+                continue
+            tag = await self._tag_by_time(github_id, since, gists, read_at)
+            return GistList(tuple(gists.values()), owner, tag, whole=True)
+        return GistList(tuple(gists.values()), owner, None, whole=True)
+
+    async def _pages(self, first: Answer) -> list[Answer]:
+        pages = [first]
+        while (url := pages[-1].next_page) is not None:
+            if origin_of(url) != origin_of(first.url):
+                raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
+            if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
+                raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")
+            pages.append(await self._get(url))
+        return pages
+
+    async def _kept_still(self, pages: Iterable[Answer]) -> bool:
+        again = await asyncio.gather(*(self._get(page.url, page.etag) for page in pages))
+        return all(
+            answer.unchanged or answer.body == page.body
+            for answer, page in zip(again, pages, strict=True)
+        )
+
+    async def _tag_by_time(
+        self,
+        github_id: GitHubId,
+        since: datetime,
+        gists: dict[GistId, SeenGist],
+        read_at: datetime,
+    ) -> str | None:
+        answer = await self._get(self._list_url(github_id, since))
+        listed, _ = self._listed(answer, github_id)
+        if answer.next_page or any(gists.get(g.id) != g for g in listed):
+            return None
+        return _Tag(self._fingerprint, since, read_at, answer.etag).text()
+
+    def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
+        query = {"per_page": str(PAGE_SIZE)}
+        if since:
+            query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
+        # By id and not by login: it survives a rename, and a login taken over by somebody else.
+        return f"{self._api_url}/user/{github_id}/gists?{urlencode(query)}"
+
+    def _listed(
+        self, page: Answer, github_id: GitHubId
+    ) -> tuple[tuple[SeenGist, ...], Account | None]:
+        items = _parse(_GISTS, page)
+        owners = [item.owner for item in items if item.owner and item.owner.id == github_id]
+        # With a token of the user's own, GitHub lists secret gists as well.
+        seen = [item.seen(github_id) for item in items if item.public]
+        return (
+            tuple(gist for gist in seen if gist.owner_id == github_id),
+            Account(owners[0].login, github_id) if owners else None,
+        )
+
+    async def _with_content(self, file: SeenFile, given: "_File") -> SeenFile:
+        if file.size > CONTENT_LIMIT:
+            return _by_reference(file)
+        if not given.truncated:
+            content = given.octets()
+            if content is not None and file.blob_hash in {"", blob_hash(content)}:
+                return _with_bytes(file, content)
+        return await self._read_raw(file)
+
+    async def _read_one_by_one(self, listed: SeenGist) -> SeenGist:
+        files = []
+        size = 0
+        for file in listed.files:
+            size += min(file.size, CONTENT_LIMIT)
+            fits = file.size <= CONTENT_LIMIT and size <= GIST_CONTENT_LIMIT
+            files.append(await self._read_raw(file) if fits else _by_reference(file))
+        return replace(listed, files=tuple(files))
+
+    async def _read_raw(self, file: SeenFile) -> SeenFile:
+        try:
+            answer = await self._transport.get(file.raw_url, accept="*/*", size_limit=CONTENT_LIMIT)
+        except AnswerTooLarge:
+            return _by_reference(file)
+        if file.blob_hash not in {"", blob_hash(answer.body)}:
+            raise GitHubUnavailable(f"{shown(file.raw_url)} does not agree with its own hash")
+        return _with_bytes(file, answer.body)
+
+    async def _get(self, url: str, etag: str | None = None) -> Answer:
+        return await self._transport.get(url, accept=JSON, etag=etag)
+
+
+def blob_hash(content: bytes) -> str:
+    """Git's own hash of a file's content."""
+    header = b"blob %d\0" % len(content)
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """What makes the next request for a list conditional: under which token, what, and its ETag."""
+
+    fingerprint: str
+    since: datetime | None
+    read_at: datetime
+    etag: str | None
+
+    def text(self) -> str | None:
+        """The tag as it is stored; None where it can't be."""
+        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else ""
+        text = f"{self.fingerprint}|{since}|{self.read_at.isoformat()}|{self.etag}"
+        return text if self.etag and len(text) <= TAG_LENGTH else None
+
+    @classmethod
+    def parse(cls, text: str | None, fingerprint: str) -> Self | None:
+        try:
+            given_to, since, read_at, etag = (text or "").split("|", 3)
+            if given_to != fingerprint:
+                return None
+            return cls(
+                fingerprint,
+                datetime.fromisoformat(since) if since else None,
+                datetime.fromisoformat(read_at),
+                etag,
+            )
+        except ValueError:
+            return None
+
+
+def _since(server_now: datetime | None, updates: list[datetime]) -> datetime | None:
+    """The earliest safe time from which few enough gists were updated for one page, if any.
+
+    Best is some time before the list was read. After a burst of updates just then, the newest of
+    them has to do, or the second after it, once the server's own clock has passed that one.
+    """
+    newest = max(updates)
+    candidates = [newest]
+    if server_now:
+        candidates.insert(0, server_now - OVERLAP)
+        if server_now >= newest + BURST:
+            candidates.append(newest + timedelta(seconds=1))
+    for since in candidates:
+        if sum(update >= since for update in updates) < PAGE_SIZE:
+            return since
+    return None
+
+
+def _by_reference(file: SeenFile) -> SeenFile:
+    return replace(file, content=None, truncated=True)
+
+
+def _with_bytes(file: SeenFile, content: bytes) -> SeenFile:
+    """The file with its content, unless that is not text: no database stores U+0000 as such."""
+    file = replace(file, blob_hash=file.blob_hash or blob_hash(content), size=len(content))
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return _by_reference(file)
+    return _by_reference(file) if "\0" in text else replace(file, content=text, truncated=False)
+
+
+def _storable(text: str) -> str:
+    """Text without what a database refuses: U+0000, and halves of surrogate pairs."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+_Text = Annotated[str, AfterValidator(_storable)]
+
+
+class _Owner(BaseModel):
+    login: Annotated[_Text, Field(min_length=1, max_length=100)]
+    id: Annotated[int, Field(gt=0, lt=2**63)]
+
+
+class _File(BaseModel):
+    filename: Annotated[_Text, Field(min_length=1)]
+    language: _Text | None = None
+    raw_url: _Text
+    size: Annotated[int, Field(ge=0, lt=2**63)]
+    truncated: bool = False
+    content: str | None = None
+    encoding: str | None = None
+
+    def octets(self) -> bytes | None:
+        """The content as bytes; None where there is none, or none that could be read."""
+        try:
+            if self.content is None:
+                return None
+            if self.encoding == "base64":
+                return base64.b64decode(self.content)
+            return self.content.encode()
+        except ValueError:
+            return None
+
+    def seen(self) -> SeenFile:
+        found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
+        return SeenFile(
+            filename=self.filename,
+            blob_hash=found[1] if found else "",
+            size=self.size,
+            language=self.language[:200] if self.language else None,
+            raw_url=self.raw_url,
+        )
+
+
+class _Gist(BaseModel):
+    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+    html_url: _Text
+    public: bool
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    description: _Text | None = None
+    owner: _Owner | None = None
+    truncated: bool = False
+    files: dict[str, _File]
+
+    def seen(self, listed_for: GitHubId) -> SeenGist:
+        return SeenGist(
+            id=GistId(self.id),
+            owner_id=GitHubId(self.owner.id) if self.owner else listed_for,
+            description=self.description,
+            html_url=self.html_url,
+            created_at=self.created_at.astimezone(UTC),
+            updated_at=self.updated_at.astimezone(UTC),
+            files=tuple(file.seen() for file in self.files.values()),
+        )
+
+
+_OWNER = TypeAdapter(_Owner)
+_GIST = TypeAdapter(_Gist)
+_GISTS = TypeAdapter(list[_Gist])
+
+
+def _parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
+    try:
+        return adapter.validate_json(answer.body)
+    except ValidationError as error:
+        # The values stay out of the message: they are GitHub's, and can be anything.
+        fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the body"
+        raise GitHubUnavailable(
+            f"{shown(answer.url)} gave a broken answer: {place}: {fault['type']}"
+        ) from None

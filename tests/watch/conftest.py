@@ -1,0 +1,68 @@
+"""A GitHub on a socket, a database, a clock that can be moved, and a watcher between them."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gitpip.standin import GitHub as StandIn
+from gitpip.standin import Server
+from gitpip.store.database import Database, open_database
+from gitpip.watch.check import Watcher
+from gitpip.watch.github import GitHub
+
+TOKEN = "a-token"
+INTERVAL = timedelta(hours=3)
+
+
+class Clock:
+    """The time for everybody in a test: it stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, duration: timedelta) -> None:
+        self.time += duration
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def world(clock: Clock) -> Iterator[StandIn]:
+    """GitHub's stand-in; the test ends with a look at what GitHub would call abuse."""
+    world = StandIn(tokens={TOKEN}, clock=clock, points_a_minute=None)
+    yield world
+    assert world.abuse == []
+
+
+@pytest.fixture
+def server(world: StandIn) -> Iterator[Server]:
+    with Server(world.app) as server:
+        yield server
+
+
+@pytest.fixture
+async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
+    async with GitHub(
+        api_url=server.url, token=TOKEN, timeout=timedelta(seconds=5), now=clock
+    ) as github:
+        yield github
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = open_database(database_url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def watcher(database: Database, github: GitHub, clock: Clock) -> Watcher:
+    return Watcher(database, github, interval=INTERVAL, now=clock)
