@@ -44,6 +44,10 @@ class VisitNotFound(GitpipError):
     """No visit has this id."""
 
 
+class CheckNotFound(GitpipError):
+    """No check has this id."""
+
+
 class DatabaseUnavailable(GitpipError):
     """The database can't be reached, opened or written."""
 

@@ -110,6 +110,7 @@ class Connection(Driver):
         self._given_up.set()
         connection, self._connection, self._driver = self._connection, None, None
         self._listeners.clear()
+        self._lost_since = None
         if connection is not None:
             try:
                 await connection.close(timeout=CLOSING.total_seconds())
@@ -157,8 +158,10 @@ class Connection(Driver):
         """Whether to ask again: the server or the connection is at fault, not the statement."""
         if driver is None:
             return isinstance(error, UNREACHABLE)
-        closed = driver is not self._driver or self._connection.is_closed()
-        return isinstance(error, PASSING) or (closed and isinstance(error, asyncpg.InterfaceError))
+        if isinstance(error, asyncpg.InterfaceError):
+            connection = self._connection
+            return driver is not self._driver or connection is None or bool(connection.is_closed())
+        return isinstance(error, PASSING)
 
     def _lose(self, driver: AsyncpgDriver | None, error: Exception) -> None:
         if driver is self._driver and self._connection is not None:

@@ -17,6 +17,9 @@ _UNSAFE = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
+# More than the footer takes, even where Pipedrive has added something to it.
+_FOOTER_REACH = 1_000
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -37,11 +40,17 @@ def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
 
     The note's footer is the second witness: somebody may have changed the subject.
     """
-    pattern = rf"(?<![A-Za-z0-9-]){re.escape(marker)}(?![A-Za-z0-9-])"
-    return bool(
-        re.search(rf"{pattern}\]?\s*$", subject or "")
-        or re.search(rf"gitpip {re.escape(marker)}</p>\s*$", note or "")
+    title = _text(subject or "")
+    # Only the very end counts: the content above the footer may quote the marker of another file.
+    footer = _text(re.sub("<[^<>]*>", " ", (note or "")[-_FOOTER_REACH:]))
+    return f" {title}".endswith((f" {marker}", f"[{marker}]")) or f" {footer}".endswith(
+        f" gitpip {marker}"
     )
+
+
+def _text(markup: str) -> str:
+    """Without entities, and with single spaces: Pipedrive may write these differently from us."""
+    return " ".join(html.unescape(markup).split())
 
 
 def _subject(file: GistFile, marker: str) -> str:
@@ -61,11 +70,13 @@ def _note(file: GistFile, marker: str) -> str:
     if file.content is None:
         where = f"<p>The content is not stored here: {_link(file.raw_url)}</p>"
         return head + where + foot
-    content = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", file.content)
+    # A character takes a byte or more, so nothing after this many is ever shown.
+    content = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", file.content[:NOTE_LIMIT])
     rest = f"<p>Cut here; the rest: {_link(file.raw_url)}</p>"
     room = NOTE_LIMIT - sum(len(part.encode()) for part in (head, rest, foot, "<pre></pre>"))
     kept = _fitting(content, room)
-    return f"{head}<pre>{_escape(kept)}</pre>{'' if kept == content else rest}{foot}"
+    cut = file.truncated or len(kept) < len(file.content)
+    return f"{head}<pre>{_escape(kept)}</pre>{rest if cut else ''}{foot}"
 
 
 def _fitting(content: str, room: int) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -57,26 +59,28 @@ async def perform(
     *,
     seed: int = 0,
 ) -> None:
-    """Until `stop` is set: a gist after each `pause`; every fourth time, an edit of an older one.
+    """Until `stop` is set: one of the `acts` after each `pause`. The cast must have settled."""
+    play = acts(world, seed=seed)
+    while not await _set_within(stop, pause):
+        next(play)
 
-    Who publishes what follows from `seed`. The cast must have settled.
-    """
+
+def acts(world: World, *, seed: int = 0) -> Iterator[None]:
+    """Endless: each step publishes a gist; every fourth edits an older one. `seed` decides whose."""
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     published: list[tuple[str, Program]] = []
-    act = 0
-    while not await _set_within(stop, pause):
-        act += 1
-        if published and act % 4 == 0:
+    for act in itertools.count(1):
+        if act % 4 == 0:
             gist_id, program = chance.choice(published)
             name, content = chance.choice(list(program.files.items()))
             world.edit_gist(gist_id, {name: f"{content}{_remark(name, act)}"})
         else:
-            program = PROGRAMS[(act + chance.randrange(len(PROGRAMS))) % len(PROGRAMS)]
-            actor = chance.choice(CAST)
+            program, actor = chance.choice(PROGRAMS), chance.choice(CAST)
             gist_id = world.add_gist(
                 actor.login, program.files, description=f"{program.description} (take {act})"
             )
             published.append((gist_id, program))
+        yield
 
 
 async def _set_within(stop: asyncio.Event, time: timedelta) -> bool:

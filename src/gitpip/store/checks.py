@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.errors import GitpipError
+from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
 from gitpip.store import users
 from gitpip.store.schema import checks
@@ -89,10 +89,10 @@ async def any_open(transaction: AsyncConnection) -> bool:
 
 
 async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
-    """One check."""
+    """One check; raises CheckNotFound."""
     row = (await transaction.execute(select(checks).where(checks.c.id == check_id))).one_or_none()
     if row is None:
-        raise GitpipError(f"there is no check {check_id}")
+        raise CheckNotFound(f"there is no check {check_id}")
     return _check(row)
 
 

@@ -36,14 +36,9 @@ async def add(
 
     Raises UserConflict when the login or the id belongs to another tracked user.
     """
-    same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
-    same_id = await _one(transaction, tracked, users.c.external_id == external_id)
-    if same_login and same_login == same_id:
-        return Added(same_login, new=False)
-    if same_login:
-        raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
-    if same_id:
-        raise UserConflict(f"the id {external_id} is taken already, by {same_id.login}")
+    known = await known_pair(transaction, login, external_id)
+    if known:
+        return Added(known, new=False)
     try:
         async with transaction.begin_nested():
             key = await _revive_or_insert(
@@ -57,6 +52,20 @@ async def add(
     except IntegrityError:
         raise UserConflict(f"{login} or the id {external_id} was added a moment ago") from None
     return Added(await get(transaction, key), new=True)
+
+
+async def known_pair(transaction: AsyncConnection, login: str, external_id: str) -> User | None:
+    """The tracked user with this login and this id; None when both are free.
+
+    Raises UserConflict when one of them belongs to another.
+    """
+    same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
+    same_id = await _one(transaction, tracked, users.c.external_id == external_id)
+    if same_login and same_login != same_id:
+        raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
+    if same_id and same_id != same_login:
+        raise UserConflict(f"the id {external_id} is taken already, by {same_id.login}")
+    return same_login
 
 
 async def _revive_or_insert(

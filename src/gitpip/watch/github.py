@@ -51,15 +51,13 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True)
 class GistList:
-    """A user's public gists, without contents."""
+    """A user's public gists, without contents: all of them, or those that changed lately."""
 
     gists: tuple[SeenGist, ...]
     owner: Account | None
     """The owner as the gists name them; None when there is no gist."""
     tag: str | None
     """To be given to the next `gists`, once everything in this list is stored."""
-    whole: bool
-    """Whether this is every public gist, or only those that changed lately."""
 
 
 class GitHub:
@@ -125,7 +123,6 @@ class GitHub:
             gists=gists,
             owner=owner,
             tag=replace(known, etag=first.etag).text(),
-            whole=known.since is None,
         )
 
     async def read(self, listed: SeenGist) -> SeenGist:
@@ -175,7 +172,7 @@ class GitHub:
                 owner = owner or named
             if len(pages) == 1:
                 tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return GistList(tuple(gists.values()), owner, tag, whole=True)
+                return GistList(tuple(gists.values()), owner, tag)
             if not await self._kept_still(pages[:-1]):
                 continue
             since = _since(pages[0].date, [gist.updated_at for gist in gists.values()])
@@ -184,8 +181,8 @@ class GitHub:
                 await asyncio.sleep(BURST.total_seconds())
                 continue
             tag = await self._tag_by_time(github_id, since, gists, read_at)
-            return GistList(tuple(gists.values()), owner, tag, whole=True)
-        return GistList(tuple(gists.values()), owner, None, whole=True)
+            return GistList(tuple(gists.values()), owner, tag)
+        return GistList(tuple(gists.values()), owner, None)
 
     async def _pages(self, first: Answer) -> list[Answer]:
         pages = [first]

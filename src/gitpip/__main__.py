@@ -1,0 +1,5 @@
+"""`python -m gitpip` is `gitpip`."""
+
+from gitpip.cli import main
+
+main()

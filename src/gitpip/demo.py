@@ -1,0 +1,65 @@
+"""The whole loop against built-in stand-ins: users who publish, a CRM that fills, no account."""
+
+import asyncio
+import os
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from gitpip import errands, service
+from gitpip.settings import load_settings
+from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip.standin.cast import CAST, perform, settle
+from gitpip.telemetry import configure_logging
+
+TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
+console = Console()
+
+
+def run_demo() -> None:
+    """Serve the demo on GITPIP_HOST and GITPIP_PORT until Ctrl-C; its data is gone afterwards."""
+    github = GitHub(tokens={TOKEN})
+    pipedrive = Pipedrive(token=TOKEN)
+    with (
+        tempfile.TemporaryDirectory(prefix="gitpip-demo-") as folder,
+        Server(github.app) as github_server,
+        Server(pipedrive.app) as pipedrive_server,
+    ):
+        kept = ("GITPIP_HOST", "GITPIP_PORT", "GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT")
+        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        environment |= {
+            "GITPIP_DATA_DIR": folder,
+            "GITPIP_CHECK_INTERVAL": "3s",
+            "GITHUB_TOKEN": TOKEN,
+            "GITHUB_API_URL": github_server.url,
+            "PIPEDRIVE_TOKEN": TOKEN,
+            "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
+        }
+        asyncio.run(_run(github, environment, Path(folder)))
+
+
+async def _run(github: GitHub, environment: dict[str, str], folder: Path) -> None:
+    settings = load_settings(environment, env_file=None)
+    configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
+    settle(github, service.utc_now())
+    for actor in CAST:
+        await errands.add_user(settings, actor.login, external_id=None, backfill=None)
+    stop = asyncio.Event()
+    performance = asyncio.create_task(perform(github, stop, pause=timedelta(seconds=3)))
+
+    def ready(address: str) -> None:
+        console.print(
+            f"\n  The demo runs: open [bold]{address}[/bold]\n"
+            f"  {len(CAST)} make-believe users publish a gist every few seconds; each file "
+            "becomes an activity\n"
+            f"  in a make-believe Pipedrive. Its data lies in {folder} until you press Ctrl-C.\n",
+            soft_wrap=True,
+        )
+
+    try:
+        await service.serve(settings, ready=ready)
+    finally:
+        stop.set()
+        await performance

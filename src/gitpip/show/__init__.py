@@ -1,0 +1,1 @@
+"""Rows to people: over HTTP, and on a page."""

@@ -1,0 +1,300 @@
+"""`/api/v1`: everything that is known, for programs."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from gitpip.errors import InvalidInput
+from gitpip.model import (
+    Backfill,
+    CheckId,
+    GistId,
+    PublicationId,
+    PublicationState,
+    VisitId,
+    check_external_id,
+)
+from gitpip.show import operations
+from gitpip.show.bodies import (
+    PROBLEMS,
+    CheckBody,
+    FileBody,
+    FileWithContent,
+    ListBody,
+    PublicationBody,
+    UserBody,
+    VisitBody,
+    file_bodies,
+    file_with_content,
+)
+from gitpip.show.setting import In
+from gitpip.show.times import utc_now
+from gitpip.store import checks, gists, publications, users, visits
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Number = Annotated[int, Path(ge=1, le=2**53)]
+Login = Annotated[str, Path(max_length=100)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+Viewer = Annotated[
+    str,
+    Query(min_length=1, max_length=100, description="Who looks; each viewer has own visits."),
+    AfterValidator(_printable),
+]
+
+
+def _backfill(text: str) -> str:
+    return str(Backfill.parse(text))
+
+
+BackfillText = Annotated[str, AfterValidator(_backfill)]
+
+
+class NewUser(BaseModel):
+    """Whom to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str
+    id: str | None = None
+    backfill: BackfillText | None = None
+
+
+class UserChange(BaseModel):
+    """What to change of a user; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None = None
+    backfill: BackfillText | None = None
+
+
+@router.get("/users", tags=["users"])
+async def list_users(
+    setting: In,
+    offset: Offset = 0,
+    limit: Limit = 100,
+    q: Annotated[str, Query(max_length=100, description="A part of the login.")] = "",
+) -> ListBody[UserBody]:
+    """The tracked users, by login."""
+    async with setting.database.read() as transaction:
+        page = await users.page(
+            transaction, offset=offset, limit=limit, login_contains=q.replace("\0", "")
+        )
+    items = [UserBody.of(user) for user in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post(
+    "/users",
+    tags=["users"],
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"description": "The same pair was tracked already.", "model": UserBody},
+        202: {"description": "Tracked; GitHub can't be asked now.", "model": UserBody},
+    },
+)
+async def add_user(new: NewUser, setting: In, response: Response) -> UserBody:
+    """Track a user."""
+    backfill = Backfill.parse(new.backfill) if new.backfill else None
+    added = await setting.track(new.login, new.id, backfill)
+    if not added.new:
+        response.status_code = HTTPStatus.OK
+    elif added.user.github_id is None:
+        response.status_code = HTTPStatus.ACCEPTED
+    return UserBody.of(added.user)
+
+
+@router.get("/users/{login}", tags=["users"])
+async def get_user(login: Login, setting: In) -> UserBody:
+    """One tracked user."""
+    async with setting.database.read() as transaction:
+        return UserBody.of(await users.find(transaction, _clean(login)))
+
+
+@router.patch("/users/{login}", tags=["users"])
+async def change_user(login: Login, change: UserChange, setting: In) -> UserBody:
+    """Change a user's id or backfill rule."""
+    if change.id is not None:
+        check_external_id(change.id)
+    backfill = Backfill.parse(change.backfill) if change.backfill else None
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, _clean(login))
+        changed = await users.change(
+            transaction, user.key, external_id=change.id, backfill=backfill
+        )
+    return UserBody.of(changed)
+
+
+@router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
+async def remove_user(login: Login, setting: In) -> None:
+    """Stop tracking. What was found stays, so that nothing is published twice later."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, _clean(login))
+        await users.remove(transaction, user.key, utc_now())
+
+
+@router.get("/users/{login}/gists", tags=["gists"])
+async def list_gists_of_user(
+    *,
+    login: Login,
+    setting: In,
+    since: Annotated[
+        Literal["visit"] | None, Query(description="`visit`: only what is new, recording nothing.")
+    ] = None,
+    viewer: Viewer = visits.SHARED_VIEWER,
+    offset: Offset = 0,
+    limit: Limit = 100,
+) -> ListBody[FileBody]:
+    """A user's gist files: all, newest first; or those since the last visit, oldest first."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, _clean(login))
+        if since is None:
+            page = await gists.page(transaction, offset=offset, limit=limit, user_key=user.key)
+            items, total = page.items, page.total
+        else:
+            look = await visits.look(transaction, user, viewer=viewer, now=utc_now())
+            files = await gists.between(transaction, user.key, after=look.after, up_to=look.up_to)
+            items, total = files[offset : offset + limit], len(files)
+    return ListBody(items=file_bodies(items), total=total, offset=offset, limit=limit)
+
+
+@router.get("/users/{login}/visits", tags=["visits"])
+async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[VisitBody]:
+    """A user's latest visits, newest first, without what they showed."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, _clean(login))
+        return [
+            VisitBody.of(visit, ())
+            for visit in await visits.of_user(transaction, user.key, limit=limit)
+        ]
+
+
+@router.post("/users/{login}/visits", tags=["visits"], status_code=HTTPStatus.CREATED)
+async def record_visit(
+    login: Login, setting: In, viewer: Viewer = visits.SHARED_VIEWER
+) -> VisitBody:
+    """Record a visit, and show what was new."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, _clean(login))
+        visit = await visits.record(transaction, user.key, viewer=viewer, now=utc_now())
+        files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
+    return VisitBody.of(visit, files)
+
+
+@router.get("/visits/{visit_id}", tags=["visits"])
+async def get_visit(visit_id: Number, setting: In) -> VisitBody:
+    """Show again what a visit showed."""
+    async with setting.database.read() as transaction:
+        visit = await visits.get(transaction, VisitId(visit_id))
+        files = await gists.between(
+            transaction, visit.user_key, after=visit.after, up_to=visit.up_to
+        )
+    return VisitBody.of(visit, files)
+
+
+@router.get("/gists", tags=["gists"])
+async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[FileBody]:
+    """The gist files of all tracked users, newest found first."""
+    async with setting.database.read() as transaction:
+        page = await gists.page(transaction, offset=offset, limit=limit)
+    return ListBody(items=file_bodies(page.items), total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/gists/{gist_id}", tags=["gists"])
+async def get_gist(
+    gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], setting: In
+) -> list[FileWithContent]:
+    """The files of one gist with their contents; empty when it is not known."""
+    async with setting.database.read() as transaction:
+        files = await gists.of_gist(transaction, GistId(gist_id))
+    return [file_with_content(file) for file in files]
+
+
+@router.get("/publications", tags=["publications"])
+async def list_publications(
+    setting: In,
+    state: PublicationState | None = None,
+    offset: Offset = 0,
+    limit: Limit = 100,
+) -> ListBody[PublicationBody]:
+    """The publications, newest first, all or those in one state."""
+    async with setting.database.read() as transaction:
+        page = await publications.page(transaction, offset=offset, limit=limit, state=state)
+    items = [PublicationBody.of(publication) for publication in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/publications/{publication_id}", tags=["publications"])
+async def get_publication(publication_id: Number, setting: In) -> PublicationBody:
+    """One publication."""
+    async with setting.database.read() as transaction:
+        return PublicationBody.of(
+            await publications.get(transaction, PublicationId(publication_id))
+        )
+
+
+@router.post("/publications/{publication_id}/retry", tags=["publications"])
+async def retry_publication(publication_id: Number, setting: In) -> PublicationBody:
+    """Send a failed or skipped publication after all."""
+    async with setting.database.begin() as transaction:
+        moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
+    await setting.wake("publish")
+    return PublicationBody.of(moved)
+
+
+@router.post("/publications/{publication_id}/skip", tags=["publications"])
+async def skip_publication(publication_id: Number, setting: In) -> PublicationBody:
+    """Decide that a publication is not to be sent."""
+    async with setting.database.begin() as transaction:
+        return PublicationBody.of(
+            await publications.skip(transaction, PublicationId(publication_id), utc_now())
+        )
+
+
+@router.get("/checks", tags=["checks"])
+async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> ListBody[CheckBody]:
+    """The checks, newest first."""
+    async with setting.database.read() as transaction:
+        page = await checks.page(transaction, offset=offset, limit=limit)
+    items = [CheckBody.of(check) for check in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
+async def request_check(setting: In) -> CheckBody:
+    """Check every tracked user now."""
+    async with setting.database.begin() as transaction:
+        check = await checks.get(transaction, await checks.request(transaction, utc_now()))
+    await setting.wake("check")
+    return CheckBody.of(check)
+
+
+@router.get("/checks/{check_id}", tags=["checks"])
+async def get_check(check_id: Number, setting: In) -> CheckBody:
+    """One check."""
+    async with setting.database.read() as transaction:
+        return CheckBody.of(await checks.get(transaction, CheckId(check_id)))
+
+
+@router.get("/status", tags=["status"])
+async def get_status(setting: In) -> operations.StatusBody:
+    """How the service is doing."""
+    return await operations.status_of(setting)
+
+
+def _clean(login: str) -> str:
+    if not login.isprintable():
+        raise InvalidInput("login", "must hold printable characters only")
+    return login

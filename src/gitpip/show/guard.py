@@ -1,0 +1,149 @@
+"""What stands before every request: who may ask from where, how much, and the access log."""
+
+import contextlib
+import ipaddress
+import time
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gitpip.show.problems import problem
+from gitpip.telemetry import get_logger
+
+BODY_LIMIT = 2**20
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+QUIET = {"/health", "/ready"}
+SECURITY_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+log = get_logger()
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Guard:
+    """Refuses foreign hosts, cross-site changes and large bodies; adds headers; logs."""
+
+    def __init__(self, app: ASGIApp, *, host: str) -> None:
+        self._app = app
+        self._only_local = _is_loopback(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, send_guarded)
+        finally:
+            level = log.debug if scope["path"] in QUIET else log.info
+            level(
+                "http.request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["method"], headers)
+        if refusal:
+            status, kind, detail = refusal
+            response = problem(status, kind, detail, path=scope["path"])
+            await response(scope, receive, send)
+            return
+        received = 0
+        too_large = False
+
+        async def receive_limited() -> Message:
+            nonlocal received, too_large
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > BODY_LIMIT:
+                too_large = True
+                raise _TooLarge
+            return message
+
+        started = False
+
+        async def send_once(message: Message) -> None:
+            nonlocal started
+            # The framework answers our exception as a broken body of its own accord.
+            if too_large:
+                return
+            started = True
+            await send(message)
+
+        with contextlib.suppress(_TooLarge):
+            await self._app(scope, receive_limited, send_once)
+        if too_large and not started:
+            response = problem(*_TOO_LARGE, path=scope["path"], headers={"connection": "close"})
+            await response(scope, receive, send)
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
+        host = headers.get("host", "")
+        if self._only_local and not _is_loopback(_name(host)):
+            return (
+                HTTPStatus.BAD_REQUEST,
+                "foreign-host",
+                f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost",
+            )
+        if method not in SAFE_METHODS and _is_cross_site(headers, host):
+            return (
+                HTTPStatus.FORBIDDEN,
+                "cross-site",
+                "a page of another site may not change anything here",
+            )
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length[:20]) > BODY_LIMIT:
+            return _TOO_LARGE
+        return None
+
+
+_TOO_LARGE = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "body-too-large",
+    f"the body is larger than {BODY_LIMIT} bytes",
+)
+
+
+def _is_cross_site(headers: Headers, host: str) -> bool:
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != host
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

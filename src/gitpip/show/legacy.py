@@ -1,0 +1,67 @@
+"""The original's endpoints, kept as they were."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel
+
+from gitpip.model import EXTERNAL_ID_LIMIT
+from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
+from gitpip.show.setting import In
+from gitpip.show.times import utc_now
+from gitpip.store import gists, users, visits
+
+router = APIRouter(tags=["original"], responses=PROBLEMS)
+
+Login = Annotated[str, Path(description="A GitHub login.", max_length=100)]
+
+
+class TrackedUser(BaseModel):
+    """A tracked user: GitHub's login, and the caller's id."""
+
+    login: str
+    id: str
+
+
+@router.get("/users")
+async def list_users(setting: In) -> list[TrackedUser]:
+    """Every tracked user, in the order of adding."""
+    async with setting.database.read() as transaction:
+        everyone = await users.everyone(transaction)
+    return [TrackedUser(login=user.login, id=user.external_id) for user in everyone]
+
+
+@router.post(
+    "/users/{login}/{user_id}",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"description": "The same pair was tracked already.", "model": TrackedUser},
+        202: {"description": "Tracked; GitHub can't be asked now.", "model": TrackedUser},
+    },
+)
+async def track_user(
+    login: Login,
+    user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
+    setting: In,
+    response: Response,
+) -> TrackedUser:
+    """Track a user under your own unique id."""
+    added = await setting.track(login, user_id)
+    if not added.new:
+        response.status_code = HTTPStatus.OK
+    elif added.user.github_id is None:
+        response.status_code = HTTPStatus.ACCEPTED
+    return TrackedUser(login=added.user.login, id=added.user.external_id)
+
+
+@router.post("/latestgists/{login}")
+async def latest_gists(login: Login, setting: In) -> list[FileBody]:
+    """The gist files added since the last visit, oldest first; records the visit."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        visit = await visits.record(
+            transaction, user.key, viewer=visits.SHARED_VIEWER, now=utc_now()
+        )
+        files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
+    return file_bodies(files)

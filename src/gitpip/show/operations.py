@@ -1,0 +1,142 @@
+"""For those who keep it running: alive, ready, and how it is doing."""
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Pause, PublicationState, UserState
+from gitpip.show.bodies import CheckBody
+from gitpip.show.setting import In, Setting
+from gitpip.show.times import utc_now
+from gitpip.store import checks, operation, publications, users
+
+VERSION = version("gitpip")
+
+router = APIRouter(tags=["status"])
+
+
+class ActivityBody(BaseModel):
+    """Whether watching or publishing runs, and if not why, and until when (UTC)."""
+
+    state: Literal["running", "paused", "waiting-for-token"]
+    reason: str | None = None
+    until: datetime | None = None
+
+
+class StatusBody(BaseModel):
+    """How the service is doing. Times are UTC."""
+
+    version: str
+    sentence: str
+    users: dict[UserState, int]
+    publications: dict[PublicationState, int]
+    watching: ActivityBody
+    publishing: ActivityBody
+    next_publication_due: datetime | None
+    nothing_missed_before: datetime | None
+    """The most neglected active user was looked at then."""
+    running_services: int
+    engine_is_alive: bool
+    last_checks: list[CheckBody]
+
+
+class ReadyBody(BaseModel):
+    """Whether this replica can serve, part by part."""
+
+    ready: bool
+    database: bool
+    migrations: bool
+    engine: bool
+
+
+@router.get("/health", response_class=PlainTextResponse)
+async def health() -> str:
+    """Say `Alive`."""
+    return "Alive"
+
+
+@router.get("/ready", responses={503: {"model": ReadyBody}})
+async def ready(setting: In, response: Response) -> ReadyBody:
+    """Say whether the database answers, migrations are in place and the engine runs."""
+    database = migrations = False
+    try:
+        migrations = await setting.database.is_current()
+        database = True
+    except DatabaseUnavailable:
+        database = False
+    engine = setting.engine_is_alive()
+    body = ReadyBody(
+        ready=database and migrations and engine,
+        database=database,
+        migrations=migrations,
+        engine=engine,
+    )
+    if not body.ready:
+        response.status_code = 503
+    return body
+
+
+@router.get("/status")
+async def status(setting: In) -> StatusBody:
+    """How the service is doing."""
+    return await status_of(setting)
+
+
+async def status_of(setting: Setting) -> StatusBody:
+    """Read the status from the store."""
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        user_counts = await users.count(transaction)
+        counts = await publications.count(transaction)
+        watching = _activity(await operation.paused(transaction, operation.WATCHING, now))
+        publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
+        last_checks = await checks.page(transaction, offset=0, limit=5)
+        next_due = await publications.next_due(transaction)
+        missed_before = await users.oldest_check(transaction)
+        services = await operation.running(transaction, now)
+    if setting.settings.pipedrive_token is None:
+        publishing = ActivityBody(
+            state="waiting-for-token",
+            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
+        )
+    return StatusBody(
+        version=VERSION,
+        sentence=_sentence(watching, publishing, counts, missed_before),
+        users={state: user_counts.get(state, 0) for state in UserState},
+        publications={state: counts.get(state, 0) for state in PublicationState},
+        watching=watching,
+        publishing=publishing,
+        next_publication_due=next_due,
+        nothing_missed_before=missed_before,
+        running_services=len(services),
+        engine_is_alive=setting.engine_is_alive(),
+        last_checks=[CheckBody.of(check) for check in last_checks.items],
+    )
+
+
+def _activity(pause: Pause | None) -> ActivityBody:
+    if pause is None:
+        return ActivityBody(state="running")
+    return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
+
+
+def _sentence(
+    watching: ActivityBody,
+    publishing: ActivityBody,
+    counts: dict[PublicationState, int],
+    missed_before: datetime | None,
+) -> str:
+    for name, activity in (("Watching", watching), ("Publishing", publishing)):
+        if activity.state != "running":
+            until = f" until {activity.until:%H:%M} UTC" if activity.until else ""
+            return f"{name} waits{until}: {activity.reason}."
+    if failed := counts.get(PublicationState.FAILED, 0):
+        return f"{failed} publications were refused by Pipedrive; look at them and retry or skip."
+    if missed_before is None:
+        return "Nobody is tracked yet."
+    return f"All good: every user was looked at since {missed_before:%Y-%m-%d %H:%M} UTC."

@@ -1,0 +1,125 @@
+"""Every error as `application/problem+json` (RFC 9457): what is wrong, where, what to do."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from gitpip.errors import (
+    CheckNotFound,
+    DatabaseUnavailable,
+    GitHubNotFound,
+    GitpipError,
+    InvalidInput,
+    PublicationNotFound,
+    PublicationStateError,
+    UserConflict,
+    UserNotTracked,
+    VisitNotFound,
+)
+from gitpip.telemetry import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+
+KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
+    InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
+    UserNotTracked: (HTTPStatus.NOT_FOUND, "user-not-tracked"),
+    UserConflict: (HTTPStatus.CONFLICT, "user-conflict"),
+    GitHubNotFound: (HTTPStatus.NOT_FOUND, "github-user-not-found"),
+    PublicationNotFound: (HTTPStatus.NOT_FOUND, "publication-not-found"),
+    PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),
+    VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),
+    CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
+    DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
+}
+
+log = get_logger()
+
+
+def problem(
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    *,
+    path: str,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document; `kind` is its stable name, `errors` name single fields."""
+    content: dict[str, object] = {
+        "type": f"urn:gitpip:{kind}",
+        "title": status.phrase,
+        "status": status.value,
+        "code": kind,
+        "detail": detail,
+        "instance": path,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    return JSONResponse(content, status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Let the application answer every error with a problem document."""
+    app.add_exception_handler(GitpipError, _foreseen)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _foreseen(request: Request, error: Exception) -> Response:
+    status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
+    for known, answer in KNOWN.items():
+        if isinstance(error, known):
+            status, kind = answer
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return await _unforeseen(request, error)
+    errors = []
+    if isinstance(error, InvalidInput):
+        errors = [{"field": error.field, "message": str(error)}]
+    headers = {"retry-after": "5"} if isinstance(error, DatabaseUnavailable) else None
+    return problem(status, kind, str(error), path=request.url.path, errors=errors, headers=headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    errors = [
+        {
+            "field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+            "message": str(fault["msg"]),
+        }
+        for fault in faults
+    ]
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-input",
+        detail,
+        path=request.url.path,
+        errors=errors,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    detail = str(error.detail)
+    if detail == status.phrase:
+        detail = f"{request.method} {request.url.path}: {status.description or status.phrase}"
+    kind = status.phrase.lower().replace(" ", "-")
+    headers = dict(error.headers) if error.headers else None
+    return problem(status, kind, detail, path=request.url.path, headers=headers)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "something went wrong here; the log says what",
+        path=request.url.path,
+    )

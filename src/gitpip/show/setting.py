@@ -1,0 +1,83 @@
+"""What every endpoint stands on: the store, the settings, the ways to GitHub and the engine."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Request
+
+from gitpip.errors import GitHubError, GitHubNotFound
+from gitpip.model import Account, Backfill, User, check_external_id, check_login
+from gitpip.settings import Settings
+from gitpip.show.times import utc_now
+from gitpip.store import users
+from gitpip.store.database import Database
+from gitpip.telemetry import get_logger
+
+FindAccount = Callable[[str], Awaitable[Account]]
+Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
+EngineIsAlive = Callable[[], bool]
+
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The surroundings of a request."""
+
+    database: Database
+    settings: Settings
+    find_account: FindAccount
+    wake: Wake
+    engine_is_alive: EngineIsAlive
+
+    async def track(
+        self, login: str, external_id: str | None, backfill: Backfill | None = None
+    ) -> users.Added:
+        """Track a user, asking GitHub only where the store does not know the answer.
+
+        Raises InvalidInput, UserConflict, GitHubNotFound. When GitHub can't be asked now the user
+        is tracked without a GitHub id, and the next check asks.
+        """
+        check_login(login)
+        if external_id is not None:
+            check_external_id(external_id)
+            if known := await self._known(login, external_id):
+                return users.Added(known, new=False)
+        account = await self._account(login)
+        async with self.database.begin() as transaction:
+            added = await users.add(
+                transaction,
+                login=account.login if account else login,
+                external_id=external_id or (str(account.github_id) if account else login.lower()),
+                github_id=account.github_id if account else None,
+                backfill=backfill or self.settings.backfill,
+                now=utc_now(),
+            )
+        if added.new:
+            log.info("user.added", login=added.user.login, id=added.user.external_id)
+            await self.wake("check")
+        return added
+
+    async def _known(self, login: str, external_id: str) -> User | None:
+        async with self.database.read() as transaction:
+            return await users.known_pair(transaction, login, external_id)
+
+    async def _account(self, login: str) -> Account | None:
+        try:
+            return await self.find_account(login)
+        except GitHubNotFound:
+            raise
+        except GitHubError as error:
+            log.warning("user.unconfirmed", login=login, reason=str(error))
+            return None
+
+
+def _setting(request: Request) -> Setting:
+    setting = request.app.state.setting
+    if not isinstance(setting, Setting):
+        raise TypeError("the application was not made by create_app")
+    return setting
+
+
+In = Annotated[Setting, Depends(_setting)]

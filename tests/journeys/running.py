@@ -1,0 +1,99 @@
+"""A gitpip as people run it: the real command in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+
+Found = TypeVar("Found")
+
+GITPIP = Path(sys.executable).with_name("gitpip")
+
+
+@dataclass
+class Installation:
+    """The settings of one gitpip, and its running process, if any."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    url: str = ""
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    def start(self) -> None:
+        """Start `gitpip serve` and wait until it is ready."""
+        with self.log_file.open("ab") as log:
+            from_here = log.tell()
+            self.process = subprocess.Popen(
+                [GITPIP, "serve"], cwd=self.folder, env=self._full(), stdout=log, stderr=log
+            )
+        started = self.wait_for(
+            lambda: next(
+                (e for e in self.events(from_here) if e["event"] == "service.started"), None
+            ),
+            "the service to start",
+        )
+        self.url = str(started["address"])
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, as a supervisor sends it; give the exit code."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another gitpip command beside it."""
+        return subprocess.run(
+            [GITPIP, *arguments],
+            cwd=self.folder,
+            env=self._full(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(self.url + path, timeout=20)
+
+    def post(self, path: str) -> httpx2.Response:
+        return httpx2.post(self.url + path, timeout=20)
+
+    def events(self, offset: int = 0) -> list[dict[str, object]]:
+        """Every event logged so far, from a position of the log file on."""
+        with self.log_file.open("rb") as log:
+            log.seek(offset)
+            return [json.loads(line) for line in log.read().splitlines() if line[:1] == b"{"]
+
+    def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 60) -> Found:
+        """Look again and again until something is found; fail with the log when time is over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.05)
+        raise AssertionError(
+            f"waited {seconds} s for {what}:\n" + self.log_file.read_text()[-4000:]
+        )
+
+    def _full(self) -> dict[str, str]:
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return {**inherited, **self.environment}

@@ -1,0 +1,126 @@
+"""The way of a gist through the whole house, as a user would walk it."""
+
+import json
+
+from tests.journeys.conftest import TOKEN, World
+
+
+def test_a_gist_becomes_one_activity_under_the_users_deal(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist(
+        "octocat", {"hello.py": "print('<hello>')\n", "notes.md": "# Notes\n"}, description="Two"
+    )
+    world.gitpip.start()
+
+    tracked = world.gitpip.post("/users/octocat/customer-1")
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 2, timeout=30)
+
+    assert tracked.status_code == 201
+    assert tracked.json() == {"login": "octocat", "id": "customer-1"}
+    assert [deal["title"] for deal in world.pipedrive.deals] == ["octocat"]
+    notes = {
+        str(activity["subject"]): str(activity["note"]) for activity in world.pipedrive.activities
+    }
+    hello = next(
+        note for subject, note in notes.items() if subject.startswith("hello.py · octocat")
+    )
+    assert "<pre>print(&#x27;&lt;hello&gt;&#x27;)\n</pre>" in hello
+    shown = world.gitpip.wait_for(
+        lambda: _new_if_published(world), "both files to be shown as published"
+    )
+    assert [file["filename"] for file in shown] == ["hello.py", "notes.md"]
+    visit = world.gitpip.post("/latestgists/octocat").json()
+    assert [file["filename"] for file in visit] == ["hello.py", "notes.md"]
+    assert world.gitpip.post("/latestgists/octocat").json() == []
+    assert world.gitpip.stop() == 0
+    assert TOKEN not in world.gitpip.log_file.read_text()
+
+
+def _new_if_published(world: World) -> list[dict[str, object]] | None:
+    rows = world.gitpip.command("latest", "octocat", "--no-record", "--json")
+    assert rows.returncode == 0, rows.stderr
+    files: list[dict[str, object]] = json.loads(rows.stdout)
+    return files if all(file["published"] for file in files) else None
+
+
+def test_a_user_with_250_gists_is_published_whole_and_a_restart_publishes_nothing(
+    world: World,
+) -> None:
+    world.pipedrive.limits.burst = 1000
+    world.github.add_user("busy")
+    for number in range(250):
+        world.github.add_gist("busy", {f"file{number}.txt": f"text {number}\n"})
+    world.gitpip.start()
+    world.gitpip.post("/users/busy/1")
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) >= 250, timeout=120)
+    world.gitpip.wait_for(lambda: _published(world) == 250, "all to be recorded as published")
+    assert world.gitpip.stop() == 0
+
+    asked = len(world.github.requests)
+    world.gitpip.start()
+    world.github.wait_until(lambda: len(world.github.requests) >= asked + 3, timeout=30)
+    world.gitpip.stop()
+
+    subjects = {str(activity["subject"]) for activity in world.pipedrive.activities}
+    assert len(world.pipedrive.activities) == len(subjects) == 250
+    assert {request.status for request in world.github.requests[asked:]} == {304}
+    assert world.github.abuse == []
+    assert world.pipedrive.abuse == []
+
+
+def _published(world: World) -> int:
+    counts = json.loads(world.gitpip.command("status", "--json").stdout)["publications"]
+    published: int = counts["published"]
+    return published
+
+
+def test_without_a_pipedrive_token_nothing_is_lost(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    with_token = world.gitpip.environment
+    world.gitpip.environment = {
+        name: value for name, value in with_token.items() if name != "PIPEDRIVE_TOKEN"
+    }
+    world.gitpip.start()
+    world.gitpip.post("/users/octocat/1")
+    world.gitpip.wait_for(
+        lambda: any(event["event"] == "gist.found" for event in world.gitpip.events()), "a gist"
+    )
+    assert "PIPEDRIVE_TOKEN" in world.gitpip.get("/status").text
+    world.gitpip.stop()
+    assert world.pipedrive.requests == []
+
+    world.gitpip.environment = with_token
+    world.gitpip.start()
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+
+
+def test_commands_hand_the_work_to_the_running_service(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    world.gitpip.environment = {**world.gitpip.environment, "GITPIP_CHECK_INTERVAL": "1h"}
+    world.gitpip.start()
+
+    added = world.gitpip.command("users", "add", "octocat", "--json")
+    checked = world.gitpip.command("check", "--json")
+    published = world.gitpip.command("publish", "--json")
+
+    assert json.loads(added.stdout)["login"] == "octocat"
+    assert json.loads(checked.stdout)["users"] >= 0, checked.stderr
+    assert json.loads(published.stdout)["waiting"] == 0, published.stderr
+    assert len(world.pipedrive.activities) == 1
+
+
+def test_commands_work_without_a_service(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+
+    world.gitpip.command("users", "add", "OctoCat", "--id", "x")
+    checked = world.gitpip.command("check", "--json")
+    published = world.gitpip.command("publish", "--json")
+    listed = world.gitpip.command("users", "list", "--json")
+
+    assert json.loads(checked.stdout)["files"] == 1, checked.stderr
+    assert json.loads(published.stdout)["waiting"] == 0, published.stderr
+    assert len(world.pipedrive.activities) == 1
+    assert [(user["login"], user["id"]) for user in json.loads(listed.stdout)] == [("octocat", "x")]

@@ -1,0 +1,36 @@
+"""A scene for the tests of publishing."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from gitpip.standin import Pipedrive as Crm
+from gitpip.standin import Server
+from gitpip.store.database import open_database
+from tests.publish.scene import TOKEN, Clock, Scene
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def crm(clock: Clock) -> Crm:
+    """By the test's clock the window of a burst never ends, so there is no limit to bursts."""
+    return Crm(token=TOKEN, clock=clock, burst=None, search_burst=None)
+
+
+@pytest.fixture
+def crm_url(crm: Crm) -> Iterator[str]:
+    with Server(crm.app) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def scene(database_url: str, crm: Crm, crm_url: str, clock: Clock) -> AsyncIterator[Scene]:
+    database = open_database(database_url)
+    await database.migrate()
+    scene = Scene(database, database_url, crm, crm_url, clock)
+    yield scene
+    await scene.close()

@@ -1,0 +1,278 @@
+"""A ledger, a CRM and a clock, and the processes that publish from one into the other."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import (
+    Backfill,
+    Deal,
+    GitHubId,
+    GistId,
+    Pause,
+    Publication,
+    PublicationState,
+    SeenFile,
+    SeenGist,
+    User,
+)
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.publisher import Publisher
+from gitpip.standin import Pipedrive as Crm
+from gitpip.store import gists, operation, publications, users
+from gitpip.store.database import Database, open_database
+
+TIMEOUT = timedelta(milliseconds=400)
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+INSTANT = timedelta(milliseconds=1)
+
+
+class Clock:
+    """The time for everybody in a test; it stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class Killed(BaseException):
+    """What a killed process does next: nothing, not even an `except Exception`."""
+
+
+class MortalDatabase(Database):
+    """A process's access to its database; the process can die or freeze before and after any
+    transaction.
+
+    Between two requests to Pipedrive there is always a transaction, so these are all the moments
+    at which an end makes a difference to anybody outside.
+    """
+
+    moments = 0
+    dies_at: int | None = None
+    freezes_at: int | None = None
+
+    def __init__(self, url: str) -> None:
+        super().__init__(open_database(url)._engine)
+        self.dead = False
+        self.frozen = asyncio.Event()
+        self.thawed = asyncio.Event()
+
+    async def _moment(self) -> None:
+        self.moments += 1
+        if self.moments == self.freezes_at:
+            self.frozen.set()
+            await self.thawed.wait()
+        if self.dead or self.moments == self.dies_at:
+            self.dead = True
+            raise Killed
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        await self._moment()
+        async with super().begin() as transaction:
+            yield transaction
+        await self._moment()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        await self._moment()
+        async with super().read() as transaction:
+            yield transaction
+
+
+class Process:
+    """One process that publishes: a publisher with a database and a client of its own."""
+
+    def __init__(
+        self, url: str, crm_url: str, clock: Clock, *, timeout: timedelta = TIMEOUT
+    ) -> None:
+        self.database = MortalDatabase(url)
+        self.pipedrive = Pipedrive(
+            api_url=f"{crm_url}/api",
+            token=SecretStr(TOKEN),
+            timeout=timeout,
+            rest=timedelta(0),
+        )
+        self.publisher = Publisher(self.database, self.pipedrive, timeout=timeout, now=clock)
+
+    async def run(self) -> int:
+        return await self.publisher.run()
+
+    async def close(self) -> None:
+        await self.pipedrive.__aexit__(None, None, None)
+        await self.database.close()
+
+
+@dataclass
+class Scene:
+    """What publishing works on, as a test arranges it and looks at it."""
+
+    database: Database
+    url: str
+    crm: Crm
+    crm_url: str
+    clock: Clock
+    timeout: timedelta = TIMEOUT
+    _processes: list[Process] = field(default_factory=list)
+    _gists: int = 0
+
+    async def process(self) -> Process:
+        """Start a publishing process; it is closed at the scene's end."""
+        process = Process(self.url, self.crm_url, self.clock, timeout=self.timeout)
+        self._processes.append(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self._processes:
+            await process.close()
+        await self.database.close()
+
+    async def find_files(self, login: str, *filenames: str, content: str = "x = 1\n") -> None:
+        """What watching does when a tracked user has a new gist."""
+        self._gists += 1
+        gist_id = GistId(hashlib.md5(str(self._gists).encode()).hexdigest())  # noqa: S324 - an id
+        async with self.database.begin() as transaction:
+            user = await self._tracked(transaction, login)
+            now = self.clock()
+            gist = SeenGist(
+                id=gist_id,
+                owner_id=user.github_id or GitHubId(0),
+                description=None,
+                html_url=f"https://gist.github.com/{login}/{gist_id}",
+                created_at=now,
+                updated_at=now,
+                files=tuple(_seen(login, gist_id, name, content) for name in filenames),
+            )
+            new = await gists.store(transaction, user, [gist], check_id=None, now=now)
+            await publications.add(
+                transaction,
+                user.key,
+                [publications.NewPublication(f.key, f.gist_id, f.filename) for f in new],
+                now,
+            )
+
+    async def _tracked(self, transaction: AsyncConnection, login: str) -> User:
+        added = await users.add(
+            transaction,
+            login=login,
+            external_id=f"id of {login}",
+            github_id=GitHubId(int.from_bytes(login.encode()[:6])),
+            backfill=Backfill.parse("all"),
+            now=self.clock(),
+        )
+        return added.user
+
+    async def rows(self) -> tuple[Publication, ...]:
+        """All publications, oldest first."""
+        async with self.database.read() as transaction:
+            page = await publications.page(transaction, offset=0, limit=10_000)
+        return tuple(reversed(page.items))
+
+    async def states(self) -> list[str]:
+        return [row.state.value for row in await self.rows()]
+
+    async def deal_row(self, login: str) -> Deal:
+        async with self.database.read() as transaction:
+            user = await users.find(transaction, login)
+            return await publications.deal_of(transaction, user.key)
+
+    async def pause(self) -> Pause | None:
+        async with self.database.read() as transaction:
+            return await operation.paused(transaction, operation.PUBLISHING, self.clock())
+
+    async def wake(self) -> bool:
+        """Move the clock to when something can be done next; False when nothing waits."""
+        async with self.database.read() as transaction:
+            due = await publications.next_due(transaction)
+        if due is None:
+            return False
+        # A request in flight lands in real time: the clock must not overtake it.
+        self.crm.wait_until(self.all_landed)
+        pause = await self.pause()
+        wake_at = max(due, pause.until) if pause else due
+        self.clock.now = max(self.clock.now, wake_at) + INSTANT
+        return True
+
+    async def settle(self, process: Process) -> None:
+        """Publish, and let time pass, until nothing waits."""
+        for _ in range(300):
+            await process.run()
+            if not await self.wake():
+                return
+        raise AssertionError(f"still waiting: {[row.reason for row in await self.rows()]}")
+
+    async def settle_until(
+        self, process: Process, condition: Callable[[list[str]], bool]
+    ) -> None:
+        """Publish, and let time pass, until the rows' states are as wanted."""
+        for _ in range(100):
+            await process.run()
+            if condition(await self.states()):
+                return
+            await self.wake()
+        raise AssertionError(f"the states are {await self.states()}")
+
+    async def freeze_in_state(
+        self, process: Process, state: PublicationState
+    ) -> asyncio.Task[int]:
+        """Let a process run and freeze it as soon as a row is in this state."""
+        running = asyncio.create_task(process.run())
+        while True:
+            process.database.freezes_at = process.database.moments + 1
+            await process.database.frozen.wait()
+            if state.value in await self.states():
+                return running
+            process.database.frozen.clear()
+            process.database.thawed.set()
+            await asyncio.sleep(0)
+            process.database.thawed.clear()
+
+    def all_landed(self) -> bool:
+        return all(
+            request.processed or (request.fault is not None and not request.fault.processed)
+            for request in self.crm.requests
+        )
+
+    def activities(self) -> Counter[str]:
+        """How many activities the CRM holds, by the marker in their note's footer."""
+        notes = [str(activity["note"]) for activity in self.crm.activities]
+        return Counter(note.rpartition("gitpip ")[2].removesuffix("</p>") for note in notes)
+
+    def deals(self) -> Counter[str]:
+        """How many deals the CRM holds, by title."""
+        return Counter(str(deal["title"]) for deal in self.crm.deals if not deal["is_deleted"])
+
+    async def assert_each_is_there_once(self) -> None:
+        """Every file has exactly one activity, every user exactly one deal, every row says so."""
+        rows = await self.rows()
+        assert self.activities() == Counter(row.marker for row in rows)
+        assert self.deals() == Counter({row.login for row in rows})
+        assert {row.state for row in rows} <= {PublicationState.PUBLISHED}
+        by_id = {activity["id"]: str(activity["note"]) for activity in self.crm.activities}
+        for row in rows:
+            assert row.activity_id is not None
+            assert row.marker in by_id[row.activity_id]
+
+
+def _seen(login: str, gist_id: GistId, filename: str, content: str) -> SeenFile:
+    data = content.encode()
+    return SeenFile(
+        filename=filename,
+        blob_hash=hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(),  # noqa: S324 - git's
+        size=len(data),
+        language="Python",
+        raw_url=f"https://gist.githubusercontent.com/{login}/{gist_id}/raw/{filename}",
+        content=content,
+    )

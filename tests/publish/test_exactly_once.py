@@ -1,0 +1,272 @@
+"""Each file ends with exactly one activity, whatever goes wrong: faults, kills, freezes, rivals.
+
+A state machine makes things go wrong in any order; then everything is left in peace until nothing
+waits, and what is in Pipedrive is counted.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar, TypeVar
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gitpip.model import PublicationState
+from gitpip.standin import Fault, FaultKind, Server
+from gitpip.standin import Pipedrive as Crm
+from gitpip.store import publications
+from gitpip.store.database import open_database
+from tests.conftest import PostgresServer
+from tests.publish.scene import TOKEN, Clock, Killed, Process, Scene
+
+Result = TypeVar("Result")
+
+TIMEOUT = timedelta(milliseconds=250)
+JUST_TOO_LATE = TIMEOUT * 1.3
+LOGINS = ("ada", "bob", "cy")
+
+FAULTS = (
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.cut(),
+    Fault.hang(),
+    Fault.hang(processed=True),
+    Fault.late(JUST_TOO_LATE),
+    Fault.slow(JUST_TOO_LATE),
+    Fault.error(500),
+    Fault.error(500, processed=True),
+    Fault.error(502),
+    Fault.error(503, processed=True),
+    Fault.html(403),
+    Fault.html(200, processed=True),
+    Fault.limited({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
+    Fault.limited({"x-daily-ratelimit-token-remaining": "0"}),
+    Fault.broken_json(),
+    Fault.empty(),
+    Fault(FaultKind.ERROR, processed=False, status=400),
+    Fault(FaultKind.ERROR, processed=False, status=401),
+    Fault(FaultKind.ERROR, processed=False, status=402),
+)
+REQUESTS = (
+    ("POST", "/activities$"),
+    ("GET", "/activities$"),
+    ("POST", "/deals$"),
+    ("GET", "/deals$"),
+    ("GET", "/deals/[0-9]+$"),
+)
+STRETCHES = (TIMEOUT / 4, TIMEOUT, 3 * TIMEOUT, timedelta(seconds=5), timedelta(minutes=31))
+moments = st.integers(1, 40)
+
+
+class AdjustableLoop(asyncio.SelectorEventLoop):
+    """A loop on which time can pass without waiting, as it does for a frozen process."""
+
+    skipped = timedelta(0)
+
+    def time(self) -> float:
+        return super().time() + self.skipped.total_seconds()
+
+
+class ExactlyOnce(RuleBasedStateMachine):
+    """Two or more processes publish the same ledger; nothing spares them."""
+
+    fresh_url: ClassVar[Callable[[], str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = AdjustableLoop()
+        self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
+        self.clock = Clock()
+        # By this clock a burst never ends, so its limit has to be out of reach.
+        self.crm = Crm(token=TOKEN, clock=self.clock, daily_tokens=None, burst=100_000)
+        self.server = Server(self.crm.app).start()
+        self.frozen: list[tuple[Process, asyncio.Task[object]]] = []
+
+    def wait_for(self, awaitable: Awaitable[Result]) -> Result:
+        async def waiting() -> Result:
+            return await awaitable
+
+        return self.runner.run(waiting())
+
+    @initialize(lag=st.sampled_from([timedelta(0), TIMEOUT, 3 * TIMEOUT]))
+    def begin(self, lag: timedelta) -> None:
+        url = type(self).fresh_url()
+        self.crm.list_lag = lag
+        self.scene = Scene(
+            open_database(url), url, self.crm, self.server.url, self.clock, timeout=TIMEOUT
+        )
+        self.process = self.wait_for(self.scene.process())
+        self.wait_for(self.scene.find_files("ada", "first.py"))
+
+    @rule(login=st.sampled_from(LOGINS), number=st.integers(1, 3))
+    def files_are_found(self, login: str, number: int) -> None:
+        self.wait_for(self.scene.find_files(login, *(f"{n}.py" for n in range(number))))
+
+    @rule(
+        faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3),
+        request=st.sampled_from(REQUESTS),
+    )
+    def requests_will_go_wrong(self, faults: list[Fault], request: tuple[str, str]) -> None:
+        method, path = request
+        self.crm.faults.script(*faults, method=method, path=path)
+
+    @rule()
+    def publish(self) -> None:
+        self.wait_for(self.process.run())
+
+    @rule(moment=moments)
+    def publish_and_be_killed(self, moment: int) -> None:
+        self.process.database.dies_at = self.process.database.moments + moment
+        self.wait_for(_until_killed(self.process))
+        self.process = self.wait_for(self.scene.process())
+
+    @rule(moment=moments)
+    def publish_and_freeze(self, moment: int) -> None:
+        process, self.process = self.process, self.wait_for(self.scene.process())
+        process.database.freezes_at = process.database.moments + moment
+        running = self.wait_for(_until_frozen(process))
+        self.frozen.append((process, running))
+
+    @precondition(lambda self: self.frozen)
+    @rule()
+    def the_frozen_goes_on(self) -> None:
+        process, running = self.frozen.pop(0)
+        process.database.thawed.set()
+        self.wait_for(running)
+
+    @rule(moment=moments)
+    def publish_side_by_side(self, moment: int) -> None:
+        rival = self.wait_for(self.scene.process())
+        rival.database.dies_at = moment
+        self.wait_for(asyncio.wait_for(_both(self.process, rival), 30))
+
+    @rule(stretch=st.sampled_from(STRETCHES))
+    def time_passes(self, stretch: timedelta) -> None:
+        self.crm.wait_until(self.scene.all_landed)
+        self.clock.advance(stretch)
+        self.loop.skipped += stretch
+
+    @rule()
+    def time_passes_until_something_is_due(self) -> None:
+        before = self.clock.now
+        self.wait_for(self.scene.wake())
+        self.loop.skipped += self.clock.now - before
+
+    @invariant()
+    def nothing_is_there_twice(self) -> None:
+        assert all(number == 1 for number in self.scene.activities().values())
+        assert all(number == 1 for number in self.scene.deals().values())
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "scene"):
+                while self.frozen:
+                    self.the_frozen_goes_on()
+                self.crm.faults.clear()
+                self.wait_for(self._in_peace())
+        finally:
+            for process, _ in self.frozen:
+                process.database.dead = True
+                process.database.thawed.set()
+            if hasattr(self, "scene"):
+                self.wait_for(self.scene.close())
+            self.runner.close()
+            self.server.stop()
+
+    async def _in_peace(self) -> None:
+        process = await self.scene.process()
+        await self.scene.settle(process)
+        await _retry_what_was_refused(self.scene)
+        await self.scene.settle(process)
+        await self.scene.assert_each_is_there_once()
+
+
+async def _until_killed(process: Process) -> None:
+    task = asyncio.ensure_future(process.run())
+    await asyncio.wait([task])
+    if not isinstance(task.exception(), Killed):
+        await task
+
+
+async def _until_frozen(process: Process) -> asyncio.Task[object]:
+    running: asyncio.Task[object] = asyncio.create_task(process.run())
+    frozen = asyncio.create_task(process.database.frozen.wait())
+    await asyncio.wait([running, frozen], return_when=asyncio.FIRST_COMPLETED)
+    frozen.cancel()
+    return running
+
+
+async def _both(process: Process, rival: Process) -> None:
+    await asyncio.gather(process.run(), _until_killed(rival))
+
+
+async def _retry_what_was_refused(scene: Scene) -> None:
+    for row in await scene.rows():
+        if row.state is PublicationState.FAILED:
+            async with scene.database.begin() as transaction:
+                await publications.retry(transaction, row.id, scene.clock())
+
+
+def check(machine: type[ExactlyOnce], *, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_exactly_once_with_sqlite(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.sqlite3"
+    asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
+
+    class OnSQLite(ExactlyOnce):
+        @staticmethod
+        def fresh_url() -> str:
+            path = Path(tempfile.mkdtemp(dir=tmp_path)) / "gitpip.sqlite3"
+            shutil.copy(empty, path)
+            return f"sqlite+aiosqlite:///{path}"
+
+    check(OnSQLite, examples=30, steps=20)
+
+
+def test_exactly_once_with_postgresql(postgres: PostgresServer) -> None:
+    empty = f"empty_{uuid4().hex}"
+    postgres.psql(f"CREATE DATABASE {empty};")
+
+    def url(name: str) -> str:
+        return postgres.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    asyncio.run(_migrate(url(empty)))
+
+    class OnPostgreSQL(ExactlyOnce):
+        @staticmethod
+        def fresh_url() -> str:
+            name = f"machine_{uuid4().hex}"
+            postgres.psql(f"CREATE DATABASE {name} TEMPLATE {empty};")
+            return url(name)
+
+    check(OnPostgreSQL, examples=8, steps=15)
+
+
+async def _migrate(url: str) -> None:
+    database = open_database(url)
+    await database.migrate()
+    await database.close()

@@ -1,0 +1,509 @@
+"""What publishing does with Pipedrive, as both sides of the socket see it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gitpip.model import PublicationState
+from gitpip.publish.delivery import LOOKS
+from gitpip.standin import Fault, FaultKind, Server
+from gitpip.standin import Pipedrive as Crm
+from gitpip.store import publications
+from gitpip.store.database import open_database
+from tests.publish.scene import TIMEOUT, TOKEN, Clock, Scene
+
+JUST_TOO_LATE = TIMEOUT * 1.3
+PENDING, PUBLISHED, FAILED, UNCERTAIN, SENDING = (
+    PublicationState.PENDING,
+    PublicationState.PUBLISHED,
+    PublicationState.FAILED,
+    PublicationState.UNCERTAIN,
+    PublicationState.SENDING,
+)
+
+AMBIGUOUS = [
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.cut(),
+    Fault.hang(),
+    Fault.hang(processed=True),
+    Fault.late(JUST_TOO_LATE),
+    Fault.slow(JUST_TOO_LATE),
+    Fault.error(500),
+    Fault.error(500, processed=True),
+    Fault.error(502, processed=True),
+    Fault.error(503),
+    Fault.html(403),
+    Fault.html(200, processed=True),
+    Fault.broken_json(),
+    Fault.empty(),
+]
+
+
+def refusal(status: int) -> Fault:
+    """An error in Pipedrive's JSON."""
+    return Fault(FaultKind.ERROR, processed=False, status=status)
+
+
+def posts(crm: Crm, path: str = "activities") -> int:
+    return sum(r.method == "POST" and r.path.endswith(path) for r in crm.requests)
+
+
+async def test_each_file_becomes_an_activity_under_its_users_deal(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("bob", "c.py")
+    process = await scene.process()
+    await process.run()
+    await scene.assert_each_is_there_once()
+    deals = {deal["id"]: deal["title"] for deal in scene.crm.deals}
+    for row in await scene.rows():
+        activity = next(a for a in scene.crm.activities if a["id"] == row.activity_id)
+        assert activity["subject"] == f"{row.filename} · {row.login} [{row.marker}]"
+        assert deals[activity["deal_id"]] == row.login
+        assert row.published_at == scene.clock()
+        assert (row.attempts, row.token, row.lease_until) == (1, None, None)
+    assert not scene.crm.abuse
+    assert not await process.publisher.due()
+
+
+async def test_what_is_published_stays_published(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    before = len(scene.crm.requests)
+    scene.clock.advance(timedelta(days=2))
+    await scene.settle(await scene.process())
+    assert len(scene.crm.requests) == before
+
+
+async def test_an_open_deal_with_exactly_the_logins_title_is_adopted(scene: Scene) -> None:
+    for title in ("Ada", "ada ", "ada lovelace", "xada"):
+        scene.crm.add_deal(title)
+    scene.crm.add_deal("ada", status="won", won_time="2026-01-01T00:00:00Z")
+    wanted = scene.crm.add_deal("ada")
+    scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py")
+    await (await scene.process()).run()
+    assert posts(scene.crm, "deals") == 0
+    assert [activity["deal_id"] for activity in scene.crm.activities] == [wanted]
+
+
+async def test_a_deal_that_only_resembles_is_not_adopted(scene: Scene) -> None:
+    deleted = scene.crm.add_deal("ada")
+    scene.crm.delete_deal(deleted)
+    archived = scene.crm.add_deal("ada")
+    scene.crm.archive_deal(archived)
+    others = {scene.crm.add_deal("ADA"), scene.crm.add_deal("ada lovelace"), deleted, archived}
+    await scene.find_files("ada", "a.py")
+    await (await scene.process()).run()
+    assert posts(scene.crm, "deals") == 1
+    assert not others & {activity["deal_id"] for activity in scene.crm.activities}
+
+
+async def test_a_deal_is_found_on_a_later_page(scene: Scene) -> None:
+    for number in range(1_100):
+        scene.crm.add_deal(f"customer {number}")
+    wanted = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py")
+    await (await scene.process()).run()
+    assert posts(scene.crm, "deals") == 0
+    assert [activity["deal_id"] for activity in scene.crm.activities] == [wanted]
+
+
+@pytest.mark.parametrize("path", ["activities", "deals"])
+@pytest.mark.parametrize("fault", AMBIGUOUS, ids=str)
+async def test_after_an_ambiguous_outcome_there_is_a_look_first(
+    scene: Scene, fault: Fault, path: str
+) -> None:
+    scene.crm.faults.script(fault, method="POST", path=f"{path}$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    row = (await scene.rows())[0]
+    in_doubt = row if path == "activities" else await scene.deal_row("ada")
+    assert in_doubt.state is UNCERTAIN
+    assert in_doubt.due_at - scene.clock() > TIMEOUT
+    asked = len(scene.crm.requests)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+    first = scene.crm.requests[asked]
+    assert (first.method, first.path.rpartition("/")[2]) == ("GET", path)
+    looks = [r for r in scene.crm.requests[asked:] if r.path.endswith(path) and r.method == "GET"]
+    if fault.processed:
+        assert posts(scene.crm, path) == 1
+    else:
+        assert posts(scene.crm, path) == 2
+        assert len(looks) >= LOOKS
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [*(f for f in AMBIGUOUS if f.kind is not FaultKind.LATE), Fault.limited(), refusal(404)],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["activities", "deals"])
+async def test_a_list_that_can_not_be_read_proves_nothing(
+    scene: Scene, fault: Fault, path: str
+) -> None:
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=f"{path}$")
+    if path == "activities":
+        scene.crm.faults.script(fault, method="GET", path=f"{path}$", times=LOOKS)
+    else:
+        # The first list is the one before the deal is made.
+        scene.crm.faults.script(Fault.slow(timedelta(0)), method="GET", path=f"{path}$")
+        scene.crm.faults.script(fault, method="GET", path=f"{path}$", times=LOOKS)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_list_that_lags_behind_is_looked_at_again(scene: Scene) -> None:
+    scene.crm.list_lag = TIMEOUT * 3
+    for path in ("deals$", "activities$"):
+        scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=path)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    await scene.assert_each_is_there_once()
+    assert posts(scene.crm) == posts(scene.crm, "deals") == 1
+
+
+async def test_an_activity_is_found_among_many_and_under_another_subject(scene: Scene) -> None:
+    await scene.find_files("ada", "old.py")
+    process = await scene.process()
+    await process.run()
+    scene.crm.faults.script(Fault.hang(processed=True), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    ours = len(scene.crm.activities)
+    scene.crm.edit_activity(ours, subject="Call them back")
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+    assert (await scene.rows())[-1].activity_id == ours
+
+
+async def test_a_refused_activity_fails_with_pipedrives_words_and_the_next_goes_on(
+    scene: Scene,
+) -> None:
+    scene.crm.faults.script(refusal(400), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py", "b.py")
+    process = await scene.process()
+    await scene.settle(process)
+    refused, next_one = await scene.rows()
+    assert (refused.state, next_one.state) == (FAILED, PUBLISHED)
+    assert refused.reason == "Pipedrive answered 400: Something went wrong"
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, refused.id, scene.clock())
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_refused_deal_fails_its_users_files_only(scene: Scene) -> None:
+    scene.crm.faults.script(refusal(400), method="POST", path="deals$")
+    await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
+    process = await scene.process()
+    await scene.settle(process)
+    adas, bobs = await scene.rows()
+    assert (adas.state, bobs.state) == (FAILED, PUBLISHED)
+    assert "Pipedrive answered 400: Something went wrong" in str(adas.reason)
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, adas.id, scene.clock())
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize(
+    ("fault", "at_least"),
+    [
+        (refusal(401), timedelta(minutes=1)),
+        (refusal(402), timedelta(minutes=1)),
+        (refusal(403), timedelta(minutes=1)),
+        (Fault.html(403), timedelta(minutes=5)),
+        (Fault.html(429), timedelta(minutes=5)),
+        (Fault.limited({"x-ratelimit-remaining": "0"}), timedelta(seconds=2)),
+        (Fault.limited({"x-ratelimit-remaining": "7"}), timedelta(minutes=10)),
+        (Fault.limited({"x-daily-ratelimit-token-remaining": "0"}), timedelta(minutes=10)),
+        (Fault.limited({"retry-after": "77"}), timedelta(seconds=77)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["POST activities", "POST deals", "GET deals"])
+async def test_trouble_with_the_account_pauses_publishing_with_a_reason(
+    scene: Scene, fault: Fault, at_least: timedelta, path: str
+) -> None:
+    method, path = path.split()
+    scene.crm.faults.script(fault, method=method, path=f"{path}$")
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.find_files("bob", "c.py")
+    process = await scene.process()
+    await process.run()
+    asked = len(scene.crm.requests)
+    pause = await scene.pause()
+    assert pause is not None
+    assert pause.until - scene.clock() >= at_least
+    assert str(fault.status) in pause.reason
+    assert not await process.publisher.due()
+    await process.run()
+    assert len(scene.crm.requests) == asked
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_token_that_is_not_accepted_is_tried_ever_more_slowly(scene: Scene) -> None:
+    scene.crm.token = "another"
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    lengths = []
+    for _ in range(8):
+        await process.run()
+        pause = await scene.pause()
+        assert pause is not None
+        assert "401" in pause.reason
+        assert TOKEN not in pause.reason
+        lengths.append(pause.until - scene.clock())
+        await scene.wake()
+    assert lengths == sorted(lengths)
+    assert lengths[0] >= timedelta(minutes=1)
+    assert timedelta(minutes=30) <= lengths[-1] <= timedelta(hours=2)
+    assert len(scene.crm.requests) == 8
+    scene.crm.token = TOKEN
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_used_up_budget_pauses_until_it_resets(scene: Scene) -> None:
+    scene.crm.limits.daily_tokens = 100
+    await scene.find_files("ada", *(f"{number}.py" for number in range(30)))
+    process = await scene.process()
+    await process.run()
+    pause = await scene.pause()
+    assert pause is not None
+    assert "daily budget" in pause.reason
+    assert (await scene.states()).count("published") > 5
+    assert not scene.crm.abuse
+    assert not any(request.status == 429 for request in scene.crm.requests)
+    for _ in range(20):
+        scene.crm.reset_day()
+        if not await scene.wake():
+            break
+        await process.run()
+    await scene.assert_each_is_there_once()
+    assert not scene.crm.abuse
+
+
+async def test_looks_do_not_eat_up_the_budget_unseen(scene: Scene) -> None:
+    await scene.find_files("ada", *(f"{number}.py" for number in range(9)))
+    scene.crm.faults.script(Fault.broken_json(), method="POST", path="activities$", times=9)
+    process = await scene.process()
+    while "uncertain" not in await scene.states():
+        await process.run()
+    await scene.settle_until(process, lambda states: "pending" not in states)
+    scene.crm.limits.daily_tokens = scene.crm.limits.spent_today + 60
+    await scene.wake()
+    await process.run()
+    pause = await scene.pause()
+    assert pause is not None
+    assert "daily budget" in pause.reason
+    assert not scene.crm.abuse
+    scene.crm.reset_day()
+    scene.crm.limits.daily_tokens = 30_000
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_cap_on_deals_holds_back_only_those_who_need_one(scene: Scene) -> None:
+    scene.crm.add_deal("bob")
+    scene.crm.deal_cap = 1
+    await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
+    process = await scene.process()
+    await process.run()
+    adas, bobs = await scene.rows()
+    assert (adas.state, bobs.state) == (PENDING, PUBLISHED)
+    assert "open deals" in str(adas.reason)
+    assert await scene.pause() is None
+    scene.crm.deal_cap = None
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_deal_that_was_deleted_is_replaced(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    first = (await scene.rows())[0]
+    assert first.deal_id is not None
+    scene.crm.delete_deal(first.deal_id)
+    await scene.find_files("ada", "b.py", "c.py")
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+    deals = [activity["deal_id"] for activity in scene.crm.activities]
+    assert deals[0] == first.deal_id
+    assert deals[1] == deals[2] != deals[0]
+
+
+async def test_a_refusal_is_not_believed_before_the_deal_was_looked_at(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    scene.crm.delete_deal(1)
+    scene.crm.faults.script(Fault.drop(), method="GET", path="deals/1$")
+    await scene.find_files("ada", "b.py")
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_deal_that_is_deleted_during_the_looks_is_replaced(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    scene.crm.faults.script(Fault.drop(), method="POST", path="activities$")
+    process = await scene.process()
+    await process.run()
+    scene.crm.delete_deal(1)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_one_users_wait_never_blocks_another(scene: Scene) -> None:
+    scene.crm.faults.script(Fault.drop(), method="POST", path="deals$")
+    await scene.find_files("ada", *(f"{number}.py" for number in range(25)))
+    await scene.find_files("bob", "b.py")
+    await (await scene.process()).run()
+    assert [row.state for row in await scene.rows() if row.login == "bob"] == [PUBLISHED]
+
+
+async def test_an_unreachable_pipedrive_is_tried_again_without_doubts(
+    scene: Scene, crm: Crm
+) -> None:
+    await scene.find_files("ada", "a.py")
+    here = scene.crm_url
+    with Server(crm.app) as gone:
+        scene.crm_url = gone.url
+    away = await scene.process()
+    await away.run()
+    pause = await scene.pause()
+    assert pause is not None
+    assert "reached" in pause.reason
+    assert await scene.states() == ["pending"]
+    scene.crm_url = here
+    await scene.settle(await scene.process())
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_vendor_in_trouble_is_given_a_rest(scene: Scene) -> None:
+    scene.crm.faults.script(Fault.error(500), method="POST", path="activities$", times=None)
+    await scene.find_files("ada", *(f"{number}.py" for number in range(25)))
+    process = await scene.process()
+    await process.run()
+    assert posts(scene.crm) < 12
+    pause = await scene.pause()
+    assert pause is not None
+    assert "500" in pause.reason
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_late_outcome_of_a_lost_claim_has_no_effect(scene: Scene) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    slow, quick = await scene.process(), await scene.process()
+    await slow.run()
+    await scene.find_files("ada", "a.py")
+    # Frozen when the activity is there and the outcome is about to be written.
+    running = asyncio.create_task(slow.run())
+    scene_posts = posts(scene.crm)
+    while posts(scene.crm) == scene_posts:
+        await asyncio.sleep(0)
+    slow.database.freezes_at = slow.database.moments + 1
+    await slow.database.frozen.wait()
+    await scene.settle(quick)
+    row = (await scene.rows())[-1]
+    assert row.state is PUBLISHED
+    slow.database.thawed.set()
+    await running
+    assert (await scene.rows())[-1] == row
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_process_held_up_after_its_claim_sends_nothing(scene: Scene) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    held_up, quick = await scene.process(), await scene.process()
+    await held_up.run()
+    await scene.find_files("ada", "a.py")
+    sending = await scene.freeze_in_state(held_up, SENDING)
+    await scene.settle(quick)
+    await asyncio.sleep(TIMEOUT.total_seconds())  # the time for which it is held up
+    held_up.database.thawed.set()
+    await sending
+    await scene.assert_each_is_there_once()
+    assert posts(scene.crm) == 2
+
+
+async def test_a_rivals_claim_is_respected_while_it_holds(scene: Scene) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    first, second = await scene.process(), await scene.process()
+    await first.run()
+    await scene.find_files("ada", "a.py")
+    sending = await scene.freeze_in_state(first, SENDING)
+    asked = len(scene.crm.requests)
+    await second.run()
+    assert len(scene.crm.requests) == asked
+    first.database.thawed.set()
+    await sending
+    await scene.assert_each_is_there_once()
+
+
+async def test_two_publishers_side_by_side_share_the_work(scene: Scene) -> None:
+    for login in ("ada", "bob", "cy"):
+        await scene.find_files(login, *(f"{number}.py" for number in range(3)))
+    processes = [await scene.process(), await scene.process()]
+    await asyncio.gather(*(process.run() for process in processes))
+    await scene.settle(processes[0])
+    await scene.assert_each_is_there_once()
+
+
+async def test_stop_ends_a_run_after_the_publication_at_hand(scene: Scene) -> None:
+    await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
+    process = await scene.process()
+    scene.crm.faults.script(Fault.slow(TIMEOUT / 2), method="POST", path="activities$")
+    running = asyncio.create_task(process.run())
+    while not posts(scene.crm):
+        await asyncio.sleep(0.001)
+    process.publisher.stop()
+    assert await running == 1
+    assert sorted(await scene.states()) == ["pending"] * 4 + ["published"]
+    assert all(row.token is None for row in await scene.rows())
+    await scene.settle(await scene.process())
+    await scene.assert_each_is_there_once()
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Scene]:
+    """A scene in real time, with the smallest plan's limit on bursts."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/busy.sqlite3"
+    crm = Crm(token=TOKEN, burst=20)
+    database = open_database(url)
+    await database.migrate()
+    with Server(crm.app) as server:
+        scene = Scene(database, url, crm, server.url, RealTime(), timeout=timedelta(seconds=5))
+        yield scene
+        await scene.close()
+
+
+class RealTime(Clock):
+    """The time as it is."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
+    await busy.find_files("ada", *(f"{number}.py" for number in range(60)))
+    await (await busy.process()).run()
+    await busy.assert_each_is_there_once()
+    assert not busy.crm.abuse
+    assert not any(request.status == 429 for request in busy.crm.requests)
+    times = [request.at for request in busy.crm.requests]
+    took = times[-1] - times[0]
+    assert took < timedelta(seconds=2) * (len(times) / 15)

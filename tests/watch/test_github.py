@@ -1,0 +1,357 @@
+"""The client for GitHub over a real socket: lists, contents, limits, and answers gone wrong."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubLimited,
+    GitHubNotFound,
+    GitHubUnauthorized,
+    GitHubUnavailable,
+)
+from gitpip.model import Account, GistId, GitHubId, SeenGist
+from gitpip.standin import Fault, Server
+from gitpip.standin import GitHub as StandIn
+from gitpip.watch.github import GistList, GitHub, blob_hash
+from tests.watch.conftest import TOKEN, Clock
+
+ADA = GitHubId(7)
+AT = "2026-05-01T10:00:00Z"
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class Script:
+    """An HTTP server that answers as told, whatever GitHub itself would never say."""
+
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: object, send: Send) -> None:
+        path = scope["path"]
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.requests.append((path, headers))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await asyncio.sleep(0.02)
+        self.in_flight -= 1
+        status, given, body = self.answers.get(path, (404, {}, b"{}"))
+        shown = [(name.encode(), value.encode()) for name, value in given.items()]
+        await send({"type": "http.response.start", "status": status, "headers": shown})
+        await send({"type": "http.response.body", "body": body})
+
+    def say(self, path: str, body: object, status: int = 200, **headers: str) -> None:
+        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers[path] = (status, named, octets)
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+def client(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> GitHub:
+    return GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=2), now=now)
+
+
+def gist_of(files: dict[str, dict[str, object]], gist_id: str = "abc") -> dict[str, object]:
+    return {
+        "id": gist_id,
+        "html_url": "https://gist.github.com/ada/abc",
+        "public": True,
+        "created_at": AT,
+        "updated_at": AT,
+        "description": None,
+        "owner": {"login": "ada", "id": ADA},
+        "files": files,
+    }
+
+
+def file_of(content: bytes, raw_base: str, name: str = "a.txt", **more: object) -> dict[str, Any]:
+    return {
+        "filename": name,
+        "language": None,
+        "size": len(content),
+        "raw_url": f"{raw_base}/raw/{blob_hash(content)}/{name}",
+        **more,
+    }
+
+
+async def whole_list(github: GitHub, github_id: int) -> GistList:
+    listed = await github.gists(GitHubId(github_id), None)
+    assert listed is not None
+    return listed
+
+
+async def listed_gist(github: GitHub, script: Script, gist: dict[str, object]) -> SeenGist:
+    script.say(f"/user/{ADA}/gists", [gist])
+    return (await whole_list(github, ADA)).gists[0]
+
+
+async def test_accounts_by_login_and_by_id(world: StandIn, github: GitHub) -> None:
+    ada = world.add_user("Ada")
+    assert await github.account("aDA") == Account("Ada", GitHubId(ada))
+    assert await github.account_by_id(GitHubId(ada)) == Account("Ada", GitHubId(ada))
+    with pytest.raises(GitHubNotFound):
+        await github.account("../gists/public")
+    world.block_user(ada)
+    with pytest.raises(GitHubBlocked):
+        await github.account("ada")
+
+
+async def test_every_request_says_who_asks_and_for_what(script: Script) -> None:
+    script.say("/users/ada", {"login": "ada", "id": 7})
+    with Server(script) as api:
+        async with client(api.url) as github:
+            await github.account("ada")
+    _, sent = script.requests[0]
+    assert sent["authorization"] == f"Bearer {TOKEN}"
+    assert sent["user-agent"].startswith("gitpip/")
+    assert sent["accept"] == "application/vnd.github+json"
+    assert sent["x-github-api-version"] == "2022-11-28"
+
+
+@pytest.mark.parametrize("order", ["created", "updated", "shuffled"])
+async def test_a_list_is_whole_in_whatever_order(
+    world: StandIn, github: GitHub, clock: Clock, order: Any
+) -> None:
+    world.lists.order = order
+    ada = world.add_user("ada")
+    ids = {
+        world.add_gist("ada", {"a": "b"}, created_at=clock() - timedelta(days=days))
+        for days in range(1, 206)
+    }
+    listed = await whole_list(github, ada)
+    assert {gist.id for gist in listed.gists} == ids
+    assert await github.gists(GitHubId(ada), listed.tag) is None
+
+
+async def test_a_gist_that_slips_to_a_page_already_read_is_found(
+    world: StandIn, github: GitHub, clock: Clock
+) -> None:
+    ada = world.add_user("ada")
+    ids = [
+        world.add_gist("ada", {"a": "b"}, created_at=clock() - timedelta(days=days))
+        for days in range(1, 306)
+    ]
+    world.faults.script(Fault.slow(timedelta(0)), path="gists", times=2)
+    world.faults.script(Fault.slow(timedelta(seconds=0.3)), path="gists")
+    reading = asyncio.create_task(whole_list(github, ada))
+    await asyncio.to_thread(world.wait_until, lambda: len(world.faults.injected) == 3)
+    world.delete_gist(ids[150])
+    listed = await reading
+    assert {gist.id for gist in listed.gists} >= set(ids) - {ids[150]}
+
+
+async def test_a_tag_of_another_token_is_not_used(world: StandIn, server: Server) -> None:
+    world.tokens["another"] = "another"
+    ada = world.add_user("ada")
+    world.add_gist("ada", {"a": "b"})
+    async with client(server.url) as github:
+        tag = (await whole_list(github, ada)).tag
+    async with GitHub(api_url=server.url, token="another", timeout=timedelta(seconds=2)) as github:
+        listed = await github.gists(GitHubId(ada), tag)
+    assert listed is not None
+    assert listed.tag != tag
+
+
+async def test_a_wrong_content_is_read_again_from_its_own_address(script: Script) -> None:
+    content = b"the content\n"
+    with Server(script) as api, Server(raw := Script()) as raw_server:
+        file = file_of(content, raw_server.url)
+        raw.say(file["raw_url"].removeprefix(raw_server.url), content)
+        async with client(api.url) as github:
+            listed = await listed_gist(github, script, gist_of({"a.txt": file}))
+            script.say("/gists/abc", gist_of({"a.txt": {**file, "content": "the conten"}}))
+            (read,) = (await github.read(listed)).files
+            assert read.content == content.decode()
+            assert read.blob_hash == blob_hash(content)
+            raw.say(file["raw_url"].removeprefix(raw_server.url), b"something else")
+            with pytest.raises(GitHubUnavailable, match="hash"):
+                await github.read(listed)
+    assert all("authorization" not in headers for _, headers in raw.requests)
+    assert all(headers["authorization"] for _, headers in script.requests)
+
+
+async def test_a_gist_too_large_for_one_answer_is_read_file_by_file(script: Script) -> None:
+    with Server(script) as api:
+        files = {
+            name: file_of(name.encode(), api.url, name) for name in ("a.txt", "b.txt", "c.txt")
+        }
+        for name, file in files.items():
+            script.say(file["raw_url"].removeprefix(api.url), name.encode())
+        async with client(api.url) as github:
+            listed = await listed_gist(github, script, gist_of(dict(files)))
+            script.say("/gists/abc", b" " * (33 * 1024 * 1024))
+            read = await github.read(listed)
+    assert [file.content for file in read.files] == ["a.txt", "b.txt", "c.txt"]
+
+
+async def test_files_that_github_does_not_show_are_kept_by_reference(script: Script) -> None:
+    with Server(script) as api:
+        one, two = (file_of(b"x", api.url, name) for name in ("one", "two"))
+        async with client(api.url) as github:
+            listed = await listed_gist(github, script, gist_of({"one": one, "two": two}))
+            cut = gist_of({"one": {**one, "content": "x"}}) | {"truncated": True}
+            script.say("/gists/abc", cut)
+            read = {file.filename: file for file in (await github.read(listed)).files}
+    assert (read["one"].content, read["one"].truncated) == ("x", False)
+    assert (read["two"].content, read["two"].truncated) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"{}", b"[{}]", b'[{"id": "../x"}]', b"[1", b"\xff", b"null"],
+)
+async def test_a_broken_answer_is_named_without_its_query(script: Script, body: bytes) -> None:
+    script.say(f"/user/{ADA}/gists", body)
+    with Server(script) as api:
+        async with client(api.url) as github:
+            with pytest.raises(GitHubUnavailable, match=rf"/user/{ADA}/gists gave a broken") as why:
+                await github.gists(ADA, None)
+    assert "per_page" not in str(why.value)
+
+
+async def test_pages_on_another_host_or_without_end_are_refused(script: Script) -> None:
+    with Server(script) as api:
+        for target in (f"http://other.invalid/user/{ADA}/gists", f"{api.url}/user/{ADA}/gists"):
+            script.say(f"/user/{ADA}/gists", [], link=f'<{target}?per_page=100>; rel="next"')
+            async with client(api.url) as github:
+                with pytest.raises(GitHubUnavailable):
+                    await github.gists(ADA, None)
+
+
+async def test_a_redirect_is_followed_on_the_same_host_only(script: Script) -> None:
+    script.say("/users/old", {}, status=301, location="/users/new")
+    script.say("/users/new", {"login": "new", "id": 7})
+    script.say("/users/away", {}, status=302, location="http://other.invalid/users/new")
+    script.say("/users/round", {}, status=302, location="/users/round")
+    with Server(script) as api:
+        async with client(api.url) as github:
+            assert await github.account("old") == Account("new", ADA)
+            with pytest.raises(GitHubUnavailable, match="another host"):
+                await github.account("away")
+            with pytest.raises(GitHubUnavailable, match="too often"):
+                await github.account("round")
+
+
+@pytest.mark.parametrize("fault", [Fault.error(500), Fault.error(503), Fault.drop(), Fault.cut()])
+async def test_a_passing_fault_is_tried_again_twice(
+    world: StandIn, github: GitHub, fault: Fault
+) -> None:
+    ada = world.add_user("ada")
+    world.faults.script(fault, times=2)
+    assert (await github.account("ada")).github_id == ada
+    world.faults.script(fault, times=3)
+    with pytest.raises(GitHubUnavailable):
+        await github.account("ada")
+
+
+async def test_an_answer_that_never_comes_is_given_up(world: StandIn, server: Server) -> None:
+    world.faults.script(Fault.hang())
+    async with GitHub(api_url=server.url, token=TOKEN, timeout=timedelta(seconds=0.3)) as github:
+        with pytest.raises(GitHubUnavailable, match=r"0\.3 s"):
+            await github.account("ada")
+    assert len(world.faults.injected) == 1
+
+
+async def test_an_unreachable_host_is_said_to_be(script: Script) -> None:
+    with Server(script) as server:
+        url = server.url
+    async with client(url) as github:
+        with pytest.raises(GitHubUnavailable, match="could not be read"):
+            await github.account("ada")
+
+
+async def test_at_most_four_requests_are_in_flight(script: Script) -> None:
+    script.say("/users/ada", {"login": "ada", "id": 7}, x_ratelimit_remaining="4000")
+    with Server(script) as api:
+        async with client(api.url) as github:
+            await asyncio.gather(*(github.account("ada") for _ in range(30)))
+    assert len(script.requests) == 30
+    assert script.most_in_flight == 4
+
+
+async def test_many_at_once_never_ask_more_than_is_left(world: StandIn, github: GitHub) -> None:
+    world.limits.with_token = 7
+    world.add_user("ada")
+    results = await asyncio.gather(
+        *(github.account("ada") for _ in range(30)), return_exceptions=True
+    )
+    assert sum(isinstance(result, Account) for result in results) == 7
+    assert sum(isinstance(result, GitHubLimited) for result in results) == 23
+    assert [request.status for request in world.requests] == [200] * 7
+
+
+async def test_the_wait_follows_the_servers_clock_and_not_ours(
+    script: Script, clock: Clock
+) -> None:
+    server_time = datetime(2031, 1, 1, tzinfo=UTC)
+    script.say(
+        "/users/ada",
+        {"message": "API rate limit exceeded"},
+        status=403,
+        date=format_datetime(server_time, usegmt=True),
+        x_ratelimit_remaining="0",
+        x_ratelimit_reset=str(int(server_time.timestamp()) + 600),
+    )
+    with Server(script) as api:
+        async with client(api.url, clock) as github:
+            for _ in range(2):
+                with pytest.raises(GitHubLimited) as limited:
+                    await github.account("ada")
+    assert limited.value.until == clock() + timedelta(seconds=601)
+    assert len(script.requests) == 1
+
+
+async def test_a_limit_without_a_time_is_waited_for_ever_longer(
+    script: Script, clock: Clock
+) -> None:
+    message = {"message": "You have exceeded a secondary rate limit."}
+    script.say("/users/ada", message, status=403, x_ratelimit_remaining="9")
+    waits = []
+    with Server(script) as api:
+        async with client(api.url, clock) as github:
+            for _ in range(3):
+                with pytest.raises(GitHubLimited) as limited:
+                    await github.account("ada")
+                waits.append((limited.value.until - clock()).total_seconds())
+                clock.advance(limited.value.until - clock())
+    assert waits == [60, 120, 240]
+
+
+async def test_other_refusals_are_no_limits(script: Script) -> None:
+    script.say("/users/blocked", {"block": {"reason": "dmca"}}, status=403)
+    script.say("/users/forbidden", {"message": "no"}, status=403)
+    script.say("/users/token", {}, status=401)
+    with Server(script) as api:
+        async with client(api.url) as github:
+            with pytest.raises(GitHubBlocked):
+                await github.account("blocked")
+            with pytest.raises(GitHubUnavailable, match="403"):
+                await github.account("forbidden")
+            with pytest.raises(GitHubUnauthorized):
+                await github.account("token")
+
+
+async def test_a_gist_made_secret_is_not_shown(world: StandIn, github: GitHub) -> None:
+    ada = world.add_user("ada")
+    gist_id = GistId(world.add_gist("ada", {"a": "b"}))
+    listed = (await whole_list(github, ada)).gists[0]
+    shown = world.gist(gist_id)
+    assert shown is not None
+    shown.public = False
+    with pytest.raises(GitHubNotFound):
+        await github.read(listed)
