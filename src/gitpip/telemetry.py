@@ -95,6 +95,7 @@ def configure_logging(
 _TALKATIVE = {
     "httpx2": logging.WARNING,
     "httpcore2": logging.WARNING,
+    "pgqueuer": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,

@@ -34,9 +34,9 @@ def test_the_same_seed_gives_the_same_play() -> None:
 
 def test_every_fourth_act_is_an_edit() -> None:
     world = settled()
-    before = len(list(world.all_gists()))
+    before = len(world.all_gists())
     list(islice(acts(world), 8))
-    gists = list(world.all_gists())
+    gists = world.all_gists()
     assert len(gists) == before + 6
     assert sum(len(gist.revisions) - 1 for gist in gists) == 2
 
@@ -44,7 +44,7 @@ def test_every_fourth_act_is_an_edit() -> None:
 def test_everybody_brings_gists_of_the_past() -> None:
     world = settled()
     for actor in CAST:
-        gists = list(world.gists_of(actor.id))
+        gists = world.gists_of(actor.id)
         assert 1 <= len(gists) <= 3
         assert all(gist.created_at < NOW for gist in gists)
 
@@ -52,11 +52,11 @@ def test_everybody_brings_gists_of_the_past() -> None:
 async def test_the_play_ends_when_told() -> None:
     github = GitHub()
     settle(github, NOW)
-    before = len(list(github.all_gists()))
+    before = len(github.all_gists())
     stop = asyncio.Event()
     playing = asyncio.create_task(perform(github, stop, timedelta(milliseconds=1)))
     async with asyncio.timeout(10):
-        while len(list(github.all_gists())) == before:  # noqa: ASYNC110 - a world tells nobody
+        while len(github.all_gists()) == before:  # noqa: ASYNC110 - a world tells nobody
             await asyncio.sleep(0)
         stop.set()
         await playing

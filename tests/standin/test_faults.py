@@ -124,3 +124,18 @@ def test_cleared_plans_do_nothing_more() -> None:
     plan.chance(1, [Fault.drop()], seed=1)
     plan.clear()
     assert plan.pick("GET", "/", HandClock()()) is None
+
+
+def test_going_on_before_retry_after_is_abuse(
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client, clock: HandClock
+) -> None:
+    pipedrive.faults.script(Fault.limited({"retry-after": "7"}))
+    add(pipedrive_client)
+    clock.advance(seconds=7)
+    add(pipedrive_client)
+    assert pipedrive.abuse == []
+    pipedrive.faults.script(Fault.limited({"retry-after": "7"}))
+    add(pipedrive_client)
+    clock.advance(seconds=6)
+    add(pipedrive_client)
+    assert pipedrive.abuse == ["a request before retry-after had passed"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from jsonschema import Draft7Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
 from gitpip.standin import GitHub
@@ -67,9 +67,7 @@ def test_every_object_has_every_field_in_its_form(
 
 
 def _validate(content: object, schema: Schema, name: str) -> None:
-    registry = Registry().with_resource(
-        "urn:github", Resource(contents=schema, specification=DRAFT7)
-    )
+    registry = Registry().with_resource("urn:github", DRAFT7.create_resource(schema))
     Draft7Validator({"$ref": f"urn:github#/components/schemas/{name}"}, registry=registry).validate(
         content
     )

@@ -12,7 +12,11 @@ from gitpip.standin import GitHub, Server
 def client(github: GitHub) -> Iterator[pygithub.Github]:
     with Server(github.app) as server:
         client = pygithub.Github(
-            base_url=server.url, auth=pygithub.Auth.Token("ada-token"), per_page=10, retry=None
+            base_url=server.url,
+            auth=pygithub.Auth.Token("ada-token"),
+            per_page=10,
+            retry=None,
+            seconds_between_requests=None,
         )
         yield client
         client.close()

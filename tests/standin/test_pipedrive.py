@@ -82,7 +82,7 @@ def test_the_largest_note_and_subject_pass(pipedrive_client: httpx2.Client) -> N
     assert pipedrive_client.post(ACTIVITIES, json=body).status_code == 200
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b""])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"", b'{"note": "\\ud800"}'])
 def test_bodies_that_are_no_objects(pipedrive_client: httpx2.Client, content: bytes) -> None:
     headers = {"content-type": "application/json"}
     answer = pipedrive_client.post(ACTIVITIES, content=content, headers=headers)

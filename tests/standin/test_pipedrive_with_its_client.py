@@ -106,5 +106,6 @@ def _fits(content: object, kind: str) -> bool:
         or (kind == "boolean" and is_truth)
         or ((kind == "string" or kind.endswith("Const")) and isinstance(content, str))
         or (kind.startswith("Array<") and isinstance(content, list))
-        or isinstance(content, dict)
+        or (kind[0].isupper() and isinstance(content, dict))
+        or (kind.startswith("{") and isinstance(content, dict))
     )

@@ -47,3 +47,12 @@ def test_no_thread_stays_behind() -> None:
     with Server(GitHub().app) as server:
         httpx2.get(f"{server.url}/users/ada")
     assert threading.active_count() == before
+
+
+def test_an_application_can_come_back_at_the_same_address() -> None:
+    github = GitHub()
+    github.add_user("ada")
+    with Server(github.app) as server:
+        port = server.port
+    with Server(github.app, port=port) as server:
+        assert httpx2.get(f"{server.url}/users/ada").status_code == 200

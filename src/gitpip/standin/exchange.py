@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -17,6 +17,9 @@ from gitpip.standin.server import CONNECTION
 
 Clock = Callable[[], datetime]
 JsonObject = dict[str, object]
+
+UNDER_WAY = timedelta(milliseconds=200)
+"""A request this soon after a limit was announced may have been under way: it is no abuse."""
 
 
 def utc_now() -> datetime:
@@ -165,6 +168,8 @@ class Exchange:
         self._journal = journal
         self._clock = clock
         self._in_flight = 0
+        self._told_to_wait: tuple[datetime, datetime] | None = None
+        """Since when, until when; by an injected `retry-after`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -194,11 +199,18 @@ class Exchange:
         recorded = Recorded(request.at, request.method, request.path, query)
         recorded.fault = self._faults.pick(request.method, request.path, request.at)
         self._journal.add(recorded)
+        self._notice_impatience(request)
         if recorded.fault is None:
             await self._answer(send, recorded, self._process(request, recorded))
         else:
             client = _Client(scope["extensions"][CONNECTION], receive, send)
             await self._spoil(recorded.fault, request, recorded, client)
+
+    def _notice_impatience(self, request: Request) -> None:
+        if self._told_to_wait is not None:
+            since, until = self._told_to_wait
+            if since + UNDER_WAY < request.at < until:
+                self._journal.blame("a request before retry-after had passed")
 
     def _process(self, request: Request, recorded: Recorded) -> Answer:
         answer = self._handle(request)
@@ -234,8 +246,16 @@ class Exchange:
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.delay.total_seconds())
         spoilt = self._spoilt(fault, answer)
-        if spoilt is not None:
-            await self._answer(client.send, recorded, spoilt)
+        if spoilt is None:
+            return
+        if client.connection.is_closing():
+            await client.gone()
+            return
+        if fault.kind is FaultKind.LIMITED and fault.headers.get("retry-after", "").isdigit():
+            now = self._clock()
+            wait = timedelta(seconds=int(fault.headers["retry-after"]))
+            self._told_to_wait = (now, now + wait)
+        await self._answer(client.send, recorded, spoilt)
 
     def _spoilt(self, fault: Fault, answer: Answer | None) -> Answer | None:
         """The answer the client gets in the end; None where the fault leaves none."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Self
 
 
@@ -71,8 +72,10 @@ class Fault:
 
     @classmethod
     def error(cls, status: int = 500, *, processed: bool = False) -> Self:
-        """An error in the vendor's JSON for 500, the edge's HTML for 502 and above."""
-        return cls(FaultKind.ERROR if status == 500 else FaultKind.HTML, processed, status)  # noqa: PLR2004
+        """The vendor's JSON for 500, the edge's HTML for 502 and above."""
+        own = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = FaultKind.ERROR if own else FaultKind.HTML
+        return cls(kind, processed, status)
 
     @classmethod
     def html(cls, status: int = 403, *, processed: bool = False) -> Self:

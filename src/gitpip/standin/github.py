@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 
 from gitpip.standin.exchange import (
     Answer,
@@ -118,7 +119,7 @@ class GitHub(World):
             else:
                 answer = answer_rest(self, self.lists, request, caller, version)
                 answer.spent = 1
-                if request.method == "GET" and answer.status == 200:  # noqa: PLR2004
+                if request.method == "GET" and answer.status == HTTPStatus.OK:
                     answer = _conditional(request, answer, caller)
             self.limits.charge(caller, resource, request.at, answer.spent)
         answer.headers |= self.limits.headers(caller, resource, request.at)

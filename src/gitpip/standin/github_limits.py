@@ -8,10 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.standin.exchange import Answer, Journal, json_answer
+from gitpip.standin.exchange import UNDER_WAY, Answer, Journal, json_answer
 
-UNDER_WAY = timedelta(milliseconds=200)
-"""A request this soon after a limit was announced may have been under way: it is no abuse."""
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 _DOCUMENTATION = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"

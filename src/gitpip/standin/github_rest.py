@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal
 from urllib.parse import unquote, urlencode
 
 from gitpip.standin.exchange import Answer, JsonObject, Request, json_answer
 from gitpip.standin.github_objects import Objects
 from gitpip.standin.github_world import Gist, User, World
-
-Row = TypeVar("Row")
 
 Order = Literal["created", "updated", "shuffled"]
 
@@ -31,7 +29,7 @@ class Lists:
     """How long the public list is served from a cache; a minute on GitHub."""
     name_last_page: bool = True
     """Whether Link headers carry `last`; GitHub omits it at times."""
-    _feed: list[JsonObject] = field(default_factory=list)
+    _feed: list[Gist] = field(default_factory=list)
     _feed_read_at: datetime | None = None
 
     def sorted(self, gists: Iterable[Gist]) -> list[Gist]:
@@ -43,14 +41,12 @@ class Lists:
             case "shuffled":
                 return sorted(gists, key=lambda g: hashlib.sha256(g.id.encode()).digest())
 
-    def feed(self, at: datetime, read: Callable[[], list[JsonObject]]) -> list[JsonObject]:
-        """The public list, perhaps from the cache."""
-        if (
-            not self._feed
-            or not self._feed_read_at
-            or at >= self._feed_read_at + self.public_feed_age
-        ):
-            self._feed, self._feed_read_at = read(), at
+    def feed(self, at: datetime, read: Callable[[], list[Gist]]) -> list[Gist]:
+        """The public list as it is now, or as it was when it was cached."""
+        if not self.public_feed_age:
+            return read()
+        if self._feed_read_at is None or at >= self._feed_read_at + self.public_feed_age:
+            self._feed, self._feed_read_at = [gist.copy() for gist in read()], at
         return self._feed
 
 
@@ -132,7 +128,7 @@ def _user_gists(call: Call, user: User) -> Answer:
         for gist in call.world.gists_of(user.id)
         if (gist.public or own) and (since is None or gist.updated_at >= since)
     )
-    return _page(call, gists, f"/user/{user.id}/gists", call.objects.listed_gist)
+    return _page(call, gists, f"/user/{user.id}/gists")
 
 
 def _public_gists(call: Call) -> Answer:
@@ -143,17 +139,13 @@ def _public_gists(call: Call) -> Answer:
     if (page - 1) * size >= LONGEST_FEED:
         return failure(422, f"Only the first {LONGEST_FEED} gists are available.")
 
-    def read() -> list[JsonObject]:
+    def read() -> list[Gist]:
         shown = [gist for gist in call.world.all_gists() if gist.public and _visible(call, gist)]
-        return [call.objects.listed_gist(gist) for gist in call.lists.sorted(shown)[:LONGEST_FEED]]
+        return call.lists.sorted(shown)[:LONGEST_FEED]
 
     feed = call.lists.feed(call.request.at, read)
-    rows = [
-        row
-        for row in feed
-        if since is None or datetime.fromisoformat(str(row["updated_at"])) >= since
-    ]
-    return _page(call, rows, "/gists/public", lambda row: row)
+    gists = [gist for gist in feed if since is None or gist.updated_at >= since]
+    return _page(call, gists, "/gists/public")
 
 
 def _visible(call: Call, gist: Gist) -> bool:
@@ -166,6 +158,9 @@ def _one_gist(call: Call, gist_id: str) -> Answer:
     if gist is None:
         return failure(404, "Not Found")
     owner = call.world.user(gist.owner_id)
+    if owner is not None and owner.hidden_answers:
+        owner.hidden_answers -= 1
+        return failure(404, "Not Found")
     if gist.blocked or (owner is not None and owner.blocked):
         return failure(403, "Gist access blocked", block=_block("tos"))
     return json_answer(200, call.objects.whole_gist(gist))
@@ -208,11 +203,13 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
 )
 
 
-def _page(call: Call, rows: list[Row], path: str, shown: Callable[[Row], JsonObject]) -> Answer:
+def _page(call: Call, gists: list[Gist], path: str) -> Answer:
     page, size = _paging(call.request)
     start = (page - 1) * size
-    answer = json_answer(200, [shown(row) for row in rows[start : start + size]])
-    last = max(1, -(-len(rows) // size))
+    answer = json_answer(
+        200, [call.objects.listed_gist(gist) for gist in gists[start : start + size]]
+    )
+    last = max(1, -(-len(gists) // size))
     targets = {}
     if page > 1:
         targets["prev"] = min(page - 1, last)

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gitpip.standin.exchange import Clock, utc_now
@@ -60,6 +60,9 @@ class Gist:
     blocked: bool = False
     revisions: list[tuple[str, datetime]] = field(default_factory=list)
     """Versions (40 hex digits) and their times, newest first."""
+
+    def copy(self) -> "Gist":
+        return replace(self, files=dict(self.files), revisions=list(self.revisions))
 
     @property
     def node_id(self) -> str:
@@ -190,7 +193,7 @@ class World:
             gist.public = True
             gist.updated_at = self._now()
 
-    # What the API asks, under the lock
+    # What the API asks
 
     def user(self, user_id: int) -> User | None:
         return self._users.get(user_id)
@@ -218,19 +221,17 @@ class World:
         except ValueError:
             return None
 
-    def gists_of(self, user_id: int) -> Iterable[Gist]:
-        return (self._gists[gist_id] for gist_id in self._gist_ids_of.get(user_id, ()))
+    def gists_of(self, user_id: int) -> list[Gist]:
+        with self.lock:
+            return [self._gists[gist_id] for gist_id in self._gist_ids_of.get(user_id, ())]
 
-    def all_gists(self) -> Iterable[Gist]:
-        return self._gists.values()
+    def all_gists(self) -> list[Gist]:
+        with self.lock:
+            return list(self._gists.values())
 
     def blob(self, gist_id: str, blob_hash: str) -> GistFile | None:
         """A file of a gist, by the hash of any of its revisions, as long as the gist exists."""
         return self._blobs.get((gist_id, blob_hash)) if gist_id in self._gists else None
-
-    def select(self, wanted: Callable[[User], bool]) -> list[User]:
-        with self.lock:
-            return [user for user in self._users.values() if wanted(user)]
 
     def _write(self, gist: Gist, files: Mapping[str, str | bytes | None], at: datetime) -> None:
         for name, content in files.items():

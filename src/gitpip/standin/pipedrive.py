@@ -15,11 +15,11 @@ from gitpip.standin.exchange import (
     JsonObject,
     Recorded,
     Request,
-    json_answer,
     utc_now,
 )
 from gitpip.standin.faults import FaultPlan
 from gitpip.standin.pipedrive_account import activity_types, current_user, deal_field
+from gitpip.standin.pipedrive_answers import error, found, listed, search_item, unauthorized
 from gitpip.standin.pipedrive_input import Rejected
 from gitpip.standin.pipedrive_limits import Limits
 from gitpip.standin.pipedrive_lists import (
@@ -27,7 +27,6 @@ from gitpip.standin.pipedrive_lists import (
     DEAL_PARAMETERS,
     PAGING,
     Filter,
-    listed,
     numbered_page,
     sorted_page,
 )
@@ -76,7 +75,7 @@ class Pipedrive:
         )
         self.app = Exchange(
             self._handle,
-            error=lambda status: _error(status, "Something went wrong"),
+            error=lambda status: error(status, "Something went wrong"),
             faults=self.faults,
             journal=self.journal,
             clock=clock,
@@ -155,14 +154,14 @@ class Pipedrive:
                 return refused
             route, number = _route(request)
             if route is None:
-                return _error(404, "Unknown method")
+                return error(404, "Unknown method")
             cost = route.cost
             refused = self.limits.refusal(request.at, cost=cost, search=cost == SEARCH)
             if refused is None:
                 try:
                     answer = route.answer(self, request, number)
                 except Rejected as rejected:
-                    answer = _error(rejected.status, rejected.reason, rejected.code)
+                    answer = error(rejected.status, rejected.reason, rejected.code)
                 answer.spent = cost
             else:
                 answer = refused
@@ -175,15 +174,7 @@ class Pipedrive:
             self.journal.blame("the token in the URL")
         elif request.headers.get("x-api-token") == self.token:
             return None
-        return json_answer(
-            401,
-            {
-                "success": False,
-                "error": "unauthorized access",
-                "errorCode": 401,
-                "error_info": "Please check developers.pipedrive.com",
-            },
-        )
+        return unauthorized()
 
     def _add_activity(self, request: Request, _: int) -> Answer:
         fields = self._activity_fields(request)
@@ -192,14 +183,14 @@ class Pipedrive:
         fields.setdefault("owner_id", self.user_id)
         if fields.get("done"):
             fields["marked_as_done_time"] = stamp(request.at)
-        return _found(self._activities.add(self._clock(), creator_user_id=self.user_id, **fields))
+        return found(self._activities.add(self._clock(), creator_user_id=self.user_id, **fields))
 
     def _change_activity(self, request: Request, number: int) -> Answer:
         _existing(self._activities, number, "Activity")
         fields = self._activity_fields(request)
         if "done" in fields:
             fields["marked_as_done_time"] = stamp(request.at) if fields["done"] else None
-        return _found(self._activities.change(number, self._clock(), **fields))
+        return found(self._activities.change(number, self._clock(), **fields))
 
     def _activity_fields(self, request: Request) -> JsonObject:
         fields = given.json_body(request)
@@ -221,12 +212,12 @@ class Pipedrive:
         return fields
 
     def _get_activity(self, _: Request, number: int) -> Answer:
-        return _found(_existing(self._activities, number, "Activity"))
+        return found(_existing(self._activities, number, "Activity"))
 
     def _remove_activity(self, request: Request, number: int) -> Answer:
         _existing(self._activities, number, "Activity")
         self._activities.change(number, self._clock(), is_deleted=True)
-        return _found({"id": number})
+        return found({"id": number})
 
     def _list_activities(self, request: Request, _: int) -> Answer:
         query = given.parameters(request, ACTIVITY_PARAMETERS)
@@ -248,14 +239,14 @@ class Pipedrive:
                 code="feature_capping_deals_limit",
             )
         fields.setdefault("owner_id", self.user_id)
-        return _found(self._deals.add(self._clock(), creator_user_id=self.user_id, **fields))
+        return found(self._deals.add(self._clock(), creator_user_id=self.user_id, **fields))
 
     def _change_deal(self, request: Request, number: int) -> Answer:
         deal = _existing(self._deals, number, "Deal")
         fields = self._deal_fields_of(request)
         if deal["is_archived"]:
             raise Rejected("Archived deals can't be edited", code="ERR_BAD_REQUEST")
-        return _found(self._deals.change(number, self._clock(), **fields))
+        return found(self._deals.change(number, self._clock(), **fields))
 
     def _deal_fields_of(self, request: Request) -> JsonObject:
         fields = given.json_body(request)
@@ -269,12 +260,12 @@ class Pipedrive:
             raise Rejected("owner_id: no such user", code="ERR_BAD_REQUEST")
 
     def _get_deal(self, _: Request, number: int) -> Answer:
-        return _found(_existing(self._deals, number, "Deal"))
+        return found(_existing(self._deals, number, "Deal"))
 
     def _remove_deal(self, _: Request, number: int) -> Answer:
         _existing(self._deals, number, "Deal")
         self.delete_deal(number)
-        return _found({"id": number})
+        return found({"id": number})
 
     def _list_deals(self, request: Request, _: int, *, archived: bool = False) -> Answer:
         query = given.parameters(request, DEAL_PARAMETERS)
@@ -321,7 +312,7 @@ class Pipedrive:
 
         found = list(self._deals.seen(self._clock(), self.search_lag, wanted))
         page, cursor = numbered_page(found, query)
-        return listed({"items": [_search_item(deal) for deal in page]}, cursor)
+        return listed({"items": [search_item(deal) for deal in page]}, cursor)
 
     def _add_deal_field(self, request: Request, _: int) -> Answer:
         fields = given.json_body(request)
@@ -329,17 +320,17 @@ class Pipedrive:
         code = hashlib.sha1(f"deal field {len(self._deal_fields)}".encode()).hexdigest()  # noqa: S324
         field = deal_field(str(fields["field_name"]), code, str(fields["field_type"]), custom=True)
         self._deal_fields.append(field)
-        return _found(field)
+        return found(field)
 
     def _list_deal_fields(self, request: Request, _: int) -> Answer:
         query = given.parameters(request, (*PAGING, "include_fields"))
         return listed(*numbered_page(self._deal_fields, query))
 
     def _get_current_user(self, request: Request, _: int) -> Answer:
-        return _found(current_user(self.user_id))
+        return found(current_user(self.user_id))
 
     def _list_activity_types(self, request: Request, _: int) -> Answer:
-        return _found(activity_types(self.activity_types))
+        return found(activity_types(self.activity_types))
 
 
 class _Route:
@@ -394,43 +385,3 @@ def _existing(records: Records, number: int, kind: str) -> JsonObject:
 
 def _is_open(deal: JsonObject) -> bool:
     return deal["status"] == "open" and not deal["is_archived"] and not deal["is_deleted"]
-
-
-def _found(data: object) -> Answer:
-    return json_answer(200, {"success": True, "data": data, "additional_data": None})
-
-
-def _error(status: int, reason: str, code: str | None = None) -> Answer:
-    return json_answer(
-        status,
-        {
-            "success": False,
-            "error": reason,
-            "error_info": "Please check developers.pipedrive.com",
-            "data": None,
-            "additional_data": None,
-            "code": code or {404: "ERR_NOT_FOUND"}.get(status, "ERR_INTERNAL"),
-        },
-    )
-
-
-def _search_item(deal: JsonObject) -> JsonObject:
-    return {
-        "result_score": 1.0,
-        "item": {
-            "id": deal["id"],
-            "type": "deal",
-            "title": deal["title"],
-            "value": deal["value"],
-            "currency": deal["currency"],
-            "status": deal["status"],
-            "visible_to": deal["visible_to"],
-            "owner": {"id": deal["owner_id"]},
-            "stage": {"id": deal["stage_id"], "name": "Qualified"},
-            "person": None,
-            "organization": None,
-            "custom_fields": [],
-            "notes": [],
-            "is_archived": deal["is_archived"],
-        },
-    }

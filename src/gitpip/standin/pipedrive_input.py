@@ -32,6 +32,7 @@ def json_body(request: Request) -> JsonObject:
         raise Rejected("Content-Type must be application/json", status=415)
     try:
         content = json.loads(request.body)
+        json.dumps(content, ensure_ascii=False).encode()  # fails for half of a surrogate pair
     except ValueError:
         raise Rejected("The body is not valid JSON") from None
     if not isinstance(content, dict):

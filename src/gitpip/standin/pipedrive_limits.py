@@ -8,10 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.standin.exchange import Answer, Journal, html_answer, json_answer
-
-UNDER_WAY = timedelta(milliseconds=200)
-"""A request this soon after a limit was announced may have been under way: it is no abuse."""
+from gitpip.standin.exchange import UNDER_WAY, Answer, Journal, html_answer, json_answer
 
 
 @dataclass

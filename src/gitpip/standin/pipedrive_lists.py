@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitpip.standin import pipedrive_input as given
-from gitpip.standin.exchange import Answer, JsonObject, json_answer
+from gitpip.standin.exchange import Answer, JsonObject
+from gitpip.standin.pipedrive_answers import listed
 from gitpip.standin.pipedrive_input import Rejected
 
 PAGING = ("limit", "cursor")
@@ -95,12 +96,6 @@ def numbered_page(
     start = _after(query["cursor"], "rows")[1] if "cursor" in query else 0
     more = len(rows) > start + size
     return rows[start : start + size], _cursor("rows", ("", start + size)) if more else None
-
-
-def listed(data: object, cursor: str | None) -> Answer:
-    return json_answer(
-        200, {"success": True, "data": data, "additional_data": {"next_cursor": cursor}}
-    )
 
 
 def _cursor(order: str, last: tuple[str, int]) -> str:

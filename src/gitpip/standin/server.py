@@ -102,6 +102,7 @@ class _Protocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.access_log = False
         app: ASGIApp = self.app
 
         async def told(scope: Scope, receive: Receive, send: Send) -> None:
