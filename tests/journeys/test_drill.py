@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -42,9 +43,7 @@ def test_ten_kills_and_a_third_of_all_writes_spoilt(world: World) -> None:
     wanted = USERS * GISTS * FILES
     for kill in range(KILLS):
         target = (kill + 1) * wanted // (KILLS + 1) + chance.randrange(5)
-        world.pipedrive.wait_until(
-            lambda target=target: len(world.pipedrive.activities) >= target, timeout=180
-        )
+        world.pipedrive.wait_until(partial(_holds, world, target), timeout=180)
         world.gitpip.kill()
         world.gitpip.start()
     world.gitpip.wait_for(
@@ -59,6 +58,10 @@ def test_ten_kills_and_a_third_of_all_writes_spoilt(world: World) -> None:
     assert titles == Counter(f"user-{number}" for number in range(USERS))
     assert world.pipedrive.abuse == []
     assert world.github.abuse == []
+
+
+def _holds(world: World, activities: int) -> bool:
+    return len(world.pipedrive.activities) >= activities
 
 
 def _published(world: World) -> int:

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.model import (
     Backfill,
     Deal,
-    GitHubId,
     GistId,
+    GitHubId,
     Pause,
     Publication,
     PublicationState,
@@ -213,9 +213,7 @@ class Scene:
                 return
         raise AssertionError(f"still waiting: {[row.reason for row in await self.rows()]}")
 
-    async def settle_until(
-        self, process: Process, condition: Callable[[list[str]], bool]
-    ) -> None:
+    async def settle_until(self, process: Process, condition: Callable[[list[str]], bool]) -> None:
         """Publish, and let time pass, until the rows' states are as wanted."""
         for _ in range(100):
             await process.run()
@@ -224,9 +222,7 @@ class Scene:
             await self.wake()
         raise AssertionError(f"the states are {await self.states()}")
 
-    async def freeze_in_state(
-        self, process: Process, state: PublicationState
-    ) -> asyncio.Task[int]:
+    async def freeze_in_state(self, process: Process, state: PublicationState) -> asyncio.Task[int]:
         """Let a process run and freeze it as soon as a row is in this state."""
         running = asyncio.create_task(process.run())
         while True:

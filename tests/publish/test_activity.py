@@ -3,6 +3,7 @@
 import html
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -194,13 +195,13 @@ def _time_to_render(file: GistFile) -> float:
     return time.process_time() - start
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[str], str]] = {
     "nothing": lambda text: text,
     "outer whitespace": lambda text: f"  {text}\r\n ",
     "whitespace between tags": lambda text: text.replace("><", ">\n  <"),
     "no-break spaces": lambda text: text.replace(" ", "&nbsp;"),
     "entities": lambda text: text.replace("·", "&middot;").replace("'", "&apos;"),
-    "entities undone": lambda text: html.unescape(text),
+    "entities undone": html.unescape,
     "attributes": lambda text: text.replace("<p>", '<p class="x">').replace("<pre>", "<pre dir=a>"),
     "a wrapper": lambda text: f"<div>{text}</div>",
     "upper-case tags": lambda text: re.sub("</?[a-z]+", lambda tag: tag[0].upper(), text),

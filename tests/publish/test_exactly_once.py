@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

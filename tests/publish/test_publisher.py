@@ -410,11 +410,11 @@ async def test_a_late_outcome_of_a_lost_claim_has_no_effect(scene: Scene) -> Non
     slow, quick = await scene.process(), await scene.process()
     await slow.run()
     await scene.find_files("ada", "a.py")
-    # Frozen when the activity is there and the outcome is about to be written.
+    before = posts(scene.crm)
+    scene.crm.faults.script(Fault.slow(TIMEOUT / 2), method="POST", path="activities$")
     running = asyncio.create_task(slow.run())
-    scene_posts = posts(scene.crm)
-    while posts(scene.crm) == scene_posts:
-        await asyncio.sleep(0)
+    await asyncio.to_thread(scene.crm.wait_until, lambda: posts(scene.crm) > before)
+    # The activity is under way: its outcome is what will be written next.
     slow.database.freezes_at = slow.database.moments + 1
     await slow.database.frozen.wait()
     await scene.settle(quick)
@@ -468,8 +468,7 @@ async def test_stop_ends_a_run_after_the_publication_at_hand(scene: Scene) -> No
     process = await scene.process()
     scene.crm.faults.script(Fault.slow(TIMEOUT / 2), method="POST", path="activities$")
     running = asyncio.create_task(process.run())
-    while not posts(scene.crm):
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(scene.crm.wait_until, lambda: posts(scene.crm) > 0)
     process.publisher.stop()
     assert await running == 1
     assert sorted(await scene.states()) == ["pending"] * 4 + ["published"]

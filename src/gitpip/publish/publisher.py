@@ -150,13 +150,27 @@ class Publisher:
         outcome = self._too_late(leased) or await self._pipedrive.create_activity(
             deal_id=deal_id, subject=rendered.subject, note=rendered.note
         )
-        if isinstance(outcome, Refused) and await self._deal_is_gone(deal_id):
-            async with self._database.begin() as transaction:
-                await publications.forget_deal(transaction, claim.user_key, self._now())
-            self._deals_read_at = None
-            outcome = NotProcessed("the deal is gone", timedelta(seconds=1), everyone=False)
+        if isinstance(outcome, Refused):
+            outcome = await self._why_refused(outcome, claim, deal_id)
         await self._record(claim, after_sending(outcome, now=self._now(), waits=self._waits))
         await self._pause_after(outcome)
+
+    async def _why_refused(
+        self, refusal: Refused, claim: Publication, deal_id: DealId
+    ) -> Refused | NotProcessed:
+        """A refusal counts for good only when the deal is known to be there still."""
+        try:
+            gone = await self._pipedrive.deal_is_gone(deal_id)
+        except LookFailed as failure:
+            await self._pause_after(failure.outcome)
+            reason = f"{refusal.reason}; and could not look at the deal: {failure}"
+            return NotProcessed(reason, self._waits.between_looks, everyone=False)
+        if not gone:
+            return refusal
+        async with self._database.begin() as transaction:
+            await publications.forget_deal(transaction, claim.user_key, self._now())
+        self._deals_read_at = None
+        return NotProcessed("the deal is gone", timedelta(seconds=1), everyone=False)
 
     async def _look(self, claim: Publication) -> None:
         if claim.deal_id is None:
@@ -175,7 +189,7 @@ class Publisher:
             found, looks=claim.looks, reason=claim.reason, now=self._now(), waits=self._waits
         )
         await self._record(claim, change)
-        self._trouble = 0
+        await self._pause_after(None)
 
     async def _look_later(self, claim: Publication, failure: LookFailed) -> None:
         refused = isinstance(failure.outcome, Refused)
@@ -238,6 +252,7 @@ class Publisher:
             return Change(PublicationState.PENDING, later, reason=str(failure))
         found = known.get(deal.login)
         if uncertain:
+            await self._pause_after(None)
             return after_looking(
                 found, looks=deal.looks, reason=deal.reason, now=self._now(), waits=self._waits
             )
@@ -309,7 +324,8 @@ class Publisher:
         event = f"deal.{'ready' if change.state is PublicationState.PUBLISHED else change.state}"
         log.info(event, login=deal.login, deal_id=change.accepted_id, reason=change.reason)
 
-    async def _pause_after(self, outcome: Outcome) -> None:
+    async def _pause_after(self, outcome: Outcome | None) -> None:
+        """Pause publishing where an outcome calls for it; None stands for a complete look."""
         pause = self._pause_of(outcome)
         if pause is None:
             return
@@ -319,7 +335,7 @@ class Publisher:
             )
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 
-    def _pause_of(self, outcome: Outcome) -> Pause | None:
+    def _pause_of(self, outcome: Outcome | None) -> Pause | None:
         now = self._now()
         match outcome:
             case NotProcessed(reason=reason, pause=wait, everyone=True):

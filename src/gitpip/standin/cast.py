@@ -66,7 +66,7 @@ async def perform(
 
 
 def acts(world: World, *, seed: int = 0) -> Iterator[None]:
-    """Without end: a gist each step, every fourth step an edit of one; `seed` decides whose."""
+    """Without end: a gist each step, every fourth an edit of one; `seed` decides whose."""
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     published: list[tuple[str, Program]] = []
     for act in itertools.count(1):

@@ -1,11 +1,13 @@
 """Publications and deals: the ledger of what is, may be, or will be in the CRM."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
@@ -112,13 +114,10 @@ async def claim_due(
         .where(
             users.c.removed_at.is_(None),
             publications.c.due_at <= now,
-            or_(
-                publications.c.state == PublicationState.PENDING.value,
-                and_(
-                    publications.c.state == PublicationState.UNCERTAIN.value,
-                    or_(publications.c.lease_until.is_(None), publications.c.lease_until < now),
-                ),
+            publications.c.state.in_(
+                [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
             ),
+            or_(publications.c.lease_until.is_(None), publications.c.lease_until < now),
         )
         .order_by(publications.c.due_at, publications.c.id)
         .limit(limit)
@@ -348,11 +347,14 @@ async def claim_deal(
         select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
     )
     if known is None:
-        await transaction.execute(
-            insert(deals).values(
-                user_key=user_key, state=PublicationState.PENDING.value, due_at=now
-            )
-        )
+        # Somebody else who needs it may be making the row at this moment.
+        with suppress(IntegrityError):
+            async with transaction.begin_nested():
+                await transaction.execute(
+                    insert(deals).values(
+                        user_key=user_key, state=PublicationState.PENDING.value, due_at=now
+                    )
+                )
     await transaction.execute(
         update(deals)
         .where(
