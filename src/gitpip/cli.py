@@ -20,7 +20,7 @@ from gitpip.demo import run_demo
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Backfill, Check, Pause, PublicationState, UserState
 from gitpip.settings import Settings, describe, load_settings
-from gitpip.store import checks, gists, operation, publications, users, visits
+from gitpip.store import checks, gists, operation, publications, schedule, users, visits
 from gitpip.telemetry import configure_logging
 
 app = typer.Typer(
@@ -68,7 +68,7 @@ def demo() -> None:
 
 @app.command()
 def check(as_json: Json = False) -> None:
-    """Check every tracked user now."""
+    """Check every tracked user now; exits with 1 when a look failed."""
     settings = _settings()
     with _progress(as_json) as progress:
         task = progress.add_task("Checking", total=None)
@@ -79,18 +79,17 @@ def check(as_json: Json = False) -> None:
         result = _run(errands.check_now(settings, follow))
     if as_json:
         _print_json(asdict(result))
-        return
-    console.print(
-        f"Looked at {result.users} users: {result.unchanged} unchanged, {result.failed} failed, "
-        f"{result.gists} new gists with {result.files} files."
-    )
-    for failure in result.failures:
-        console.print(Text(f"  {failure}"))
+    else:
+        console.print(_summary(result))
+        for failure in result.failures:
+            console.print(Text(f"  {failure}"), soft_wrap=True)
+    if result.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
 def publish(as_json: Json = False) -> None:
-    """Publish everything that is due, and wait until it is done."""
+    """Publish everything that is due, and wait until it is done; exits with 1 when some was not."""
     settings = _settings()
     with _progress(as_json) as progress:
         task = progress.add_task("Publishing", total=None)
@@ -104,12 +103,14 @@ def publish(as_json: Json = False) -> None:
         result = _run(errands.publish_now(settings, follow))
     if as_json:
         _print_json(asdict(result))
-        return
-    console.print(
-        f"Published {result.published}, failed {result.failed}, still waiting {result.waiting}."
-    )
-    if result.reason:
-        console.print(Text(f"Some wait: {result.reason}."))
+    else:
+        console.print(
+            f"published {result.published}, failed {result.failed}, still waiting {result.waiting}"
+        )
+        if result.reason:
+            console.print(Text(f"  waiting: {result.reason}"), soft_wrap=True)
+    if result.failed or result.reason:
+        raise typer.Exit(1)
 
 
 @users_app.command("add")
@@ -256,8 +257,8 @@ def status(as_json: Json = False) -> None:
                 ),
                 "watching": _paused(watching),
                 "next_publication_due": await publications.next_due(transaction),
-                "nothing_missed_before": await users.oldest_check(transaction),
-                "last_check": asdict(last[0]) if last else None,
+                "nothing_missed_before": await schedule.oldest_check(transaction),
+                "last_check": last[0] if last else None,
             }
 
     settings = _settings()
@@ -266,10 +267,13 @@ def status(as_json: Json = False) -> None:
         _print_json(facts)
         return
     for name, value in facts.items():
-        if isinstance(value, dict):
-            shown = ", ".join(f"{key} {number}" for key, number in value.items() if number)
-        else:
-            shown = _shown(value)
+        match value:
+            case dict():
+                shown = ", ".join(f"{key} {number}" for key, number in value.items() if number)
+            case Check():
+                shown = f"{_shown(value.ended_at) or 'under way'}; {_summary(value)}"
+            case _:
+                shown = _shown(value)
         console.print(Text(f"{name.replace('_', ' ')}: {shown or 'none'}"), soft_wrap=True)
 
 
@@ -308,6 +312,13 @@ def _backfill(text: str | None) -> Backfill | None:
         raise typer.BadParameter(str(error), param_hint="--backfill") from None
 
 
+def _summary(check: Check) -> str:
+    return (
+        f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
+        f"new gists {check.gists}, new files {check.files}"
+    )
+
+
 def _paused(pause: Pause | None) -> str:
     return f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}" if pause else "running"
 
@@ -343,7 +354,9 @@ def _shown(value: object) -> str:
 
 
 def _print_json(value: object) -> None:
-    def plain(unknown: object) -> str:
+    def plain(unknown: object) -> object:
+        if isinstance(unknown, Check):
+            return asdict(unknown)
         return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
 
     sys.stdout.write(json.dumps(value, default=plain, indent=2) + "\n")

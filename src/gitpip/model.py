@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
@@ -84,6 +84,8 @@ class UserState(StrEnum):
     ACTIVE = "active"
     UNAVAILABLE = "unavailable"
     """GitHub did not show the user several times in a row; looked at rarely."""
+    PAUSED = "paused"
+    """Not looked at until somebody says so; what was found stays."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Account:
 
     login: str
     github_id: GitHubId
+    node_id: str | None = None
+    """The same account's id in GraphQL."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,21 @@ class User:
     failure: str | None
     last_sequence: int
     deal_id: DealId | None
+    complete_until: datetime | None = None
+    """Whatever was public before this time is stored; None before the first whole look."""
+    node_id: str | None = None
+    """The id in GraphQL; None as long as GitHub was not asked."""
+    former_login: str | None = None
+    """The login before the last rename."""
+    check_interval: timedelta | None = None
+    """The user's own interval between looks; None for the general one."""
+    hinted_at: datetime | None = None
+    """When something last hinted that there is news; None once it was looked at."""
+    gist_count: int | None = None
+    """How many public gists GitHub counted at the last whole look."""
+    found_at: datetime | None = None
+    """When a new gist file was last found."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

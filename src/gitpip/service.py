@@ -20,15 +20,8 @@ import uvicorn
 from sqlalchemy import make_url
 
 from gitpip.engine import Engine
-from gitpip.errors import (
-    AddressInUse,
-    DatabaseUnavailable,
-    GitpipError,
-    ServiceRunning,
-)
-from gitpip.model import (
-    Account,
-)
+from gitpip.errors import AddressInUse, DatabaseUnavailable, GitpipError, ServiceRunning
+from gitpip.model import Account
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.settings import Settings, format_duration
@@ -42,7 +35,6 @@ from gitpip.watch.github import GitHub
 SWEEP = timedelta(seconds=2)
 """How soon work that another process wrote into the rows is noticed."""
 GRACE = timedelta(seconds=8)
-
 
 log = get_logger()
 

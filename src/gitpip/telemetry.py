@@ -19,6 +19,7 @@ from math import isfinite
 from typing import Literal, TextIO
 from urllib.parse import quote, quote_plus
 
+import stamina
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
@@ -80,6 +81,8 @@ def configure_logging(
     for name, threshold in _TALKATIVE.items():
         logging.getLogger(name).setLevel(max(threshold, logging.getLevelName(level)))
     logging.captureWarnings(capture=True)
+    # A short retry that helps is nobody's concern; one that doesn't is an event of our own.
+    stamina.instrumentation.set_on_retry_hooks(())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -60,21 +60,27 @@ class MortalDatabase(Database):
     """
 
     moments = 0
-    dies_at: int | None = None
-    freezes_at: int | None = None
+    dies: Callable[[], bool]
+    freezes: Callable[[], bool]
 
     def __init__(self, url: str) -> None:
         super().__init__(open_database(url)._engine)
         self.dead = False
+        self.dies = self.freezes = lambda: False
         self.frozen = asyncio.Event()
         self.thawed = asyncio.Event()
 
+    def in_moments(self, number: int) -> Callable[[], bool]:
+        """Whether so many moments have come from now on; to be given to `dies` or `freezes`."""
+        moment = self.moments + number
+        return lambda: self.moments == moment
+
     async def _moment(self) -> None:
         self.moments += 1
-        if self.moments == self.freezes_at:
+        if not self.frozen.is_set() and self.freezes():
             self.frozen.set()
             await self.thawed.wait()
-        if self.dead or self.moments == self.dies_at:
+        if self.dead or self.dies():
             self.dead = True
             raise Killed
 
@@ -226,7 +232,7 @@ class Scene:
         """Let a process run and freeze it as soon as a row is in this state."""
         running = asyncio.create_task(process.run())
         while True:
-            process.database.freezes_at = process.database.moments + 1
+            process.database.freezes = process.database.in_moments(1)
             await process.database.frozen.wait()
             if state.value in await self.states():
                 return running

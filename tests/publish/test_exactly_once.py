@@ -68,7 +68,11 @@ REQUESTS = (
     ("GET", "/deals/[0-9]+$"),
 )
 STRETCHES = (TIMEOUT / 4, TIMEOUT, 3 * TIMEOUT, timedelta(seconds=5), timedelta(minutes=31))
-moments = st.integers(1, 40)
+moments = st.one_of(
+    st.tuples(st.just("transactions"), st.integers(1, 40)),
+    st.tuples(st.just("requests"), st.integers(1, 3)),
+)
+"""When a process dies or freezes: after so many moments of its transactions, or so many posts."""
 
 
 class AdjustableLoop(asyncio.SelectorEventLoop):
@@ -123,20 +127,27 @@ class ExactlyOnce(RuleBasedStateMachine):
         method, path = request
         self.crm.faults.script(*faults, method=method, path=path)
 
+    @rule(
+        fault=st.sampled_from([fault for fault in FAULTS if fault.processed]),
+        path=st.sampled_from(["/activities$", "/deals$"]),
+    )
+    def an_answer_will_get_lost(self, fault: Fault, path: str) -> None:
+        self.crm.faults.script(fault, method="POST", path=path)
+
     @rule()
     def publish(self) -> None:
         self.wait_for(self.process.run())
 
     @rule(moment=moments)
-    def publish_and_be_killed(self, moment: int) -> None:
-        self.process.database.dies_at = self.process.database.moments + moment
+    def publish_and_be_killed(self, moment: tuple[str, int]) -> None:
+        self.process.database.dies = self.at(moment, self.process)
         self.wait_for(_until_killed(self.process))
         self.process = self.wait_for(self.scene.process())
 
     @rule(moment=moments)
-    def publish_and_freeze(self, moment: int) -> None:
+    def publish_and_freeze(self, moment: tuple[str, int]) -> None:
         process, self.process = self.process, self.wait_for(self.scene.process())
-        process.database.freezes_at = process.database.moments + moment
+        process.database.freezes = self.at(moment, process)
         running = self.wait_for(_until_frozen(process))
         self.frozen.append((process, running))
 
@@ -147,11 +158,31 @@ class ExactlyOnce(RuleBasedStateMachine):
         process.database.thawed.set()
         self.wait_for(running)
 
+    @rule(moment=moments, fault=st.none() | st.sampled_from(FAULTS))
+    def publish_and_freeze_until_others_are_done(
+        self, moment: tuple[str, int], fault: Fault | None
+    ) -> None:
+        self.files_are_found("ada", 1)
+        if fault:
+            self.crm.faults.script(fault, method="POST", path="/activities$")
+        self.publish_and_freeze(moment)
+        for _ in range(10):
+            self.time_passes_until_something_is_due()
+            self.publish()
+        self.the_frozen_goes_on()
+
     @rule(moment=moments)
-    def publish_side_by_side(self, moment: int) -> None:
+    def publish_side_by_side(self, moment: tuple[str, int]) -> None:
         rival = self.wait_for(self.scene.process())
-        rival.database.dies_at = moment
+        rival.database.dies = self.at(moment, rival)
         self.wait_for(asyncio.wait_for(_both(self.process, rival), 30))
+
+    def at(self, moment: tuple[str, int], process: Process) -> Callable[[], bool]:
+        kind, number = moment
+        if kind == "transactions":
+            return process.database.in_moments(number)
+        wanted = _posts(self.crm) + number
+        return lambda: _posts(self.crm) >= wanted
 
     @rule(stretch=st.sampled_from(STRETCHES))
     def time_passes(self, stretch: timedelta) -> None:
@@ -192,6 +223,10 @@ class ExactlyOnce(RuleBasedStateMachine):
         await _retry_what_was_refused(self.scene)
         await self.scene.settle(process)
         await self.scene.assert_each_is_there_once()
+
+
+def _posts(crm: Crm) -> int:
+    return sum(request.method == "POST" for request in crm.requests)
 
 
 async def _until_killed(process: Process) -> None:

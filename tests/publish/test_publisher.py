@@ -415,7 +415,7 @@ async def test_a_late_outcome_of_a_lost_claim_has_no_effect(scene: Scene) -> Non
     running = asyncio.create_task(slow.run())
     await asyncio.to_thread(scene.crm.wait_until, lambda: posts(scene.crm) > before)
     # The activity is under way: its outcome is what will be written next.
-    slow.database.freezes_at = slow.database.moments + 1
+    slow.database.freezes = slow.database.in_moments(1)
     await slow.database.frozen.wait()
     await scene.settle(quick)
     row = (await scene.rows())[-1]

@@ -13,7 +13,7 @@ from gitpip.model import Pause, PublicationState, UserState
 from gitpip.show.bodies import CheckBody
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
-from gitpip.store import checks, operation, publications, users
+from gitpip.store import checks, operation, publications, schedule, users
 
 VERSION = version("gitpip")
 
@@ -97,7 +97,7 @@ async def status_of(setting: Setting) -> StatusBody:
         publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
-        missed_before = await users.oldest_check(transaction)
+        missed_before = await schedule.oldest_check(transaction)
         services = await operation.running(transaction, now)
     if setting.settings.pipedrive_token is None:
         publishing = ActivityBody(

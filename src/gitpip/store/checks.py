@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
-from gitpip.store import users
+from gitpip.store import schedule
 from gitpip.store.schema import checks
 
 FAILURES_KEPT = 20
@@ -17,7 +17,7 @@ FAILURES_KEPT = 20
 
 async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
     """Ask for a check of all users now; whoever runs checks will notice the row."""
-    await users.make_due(transaction, now)
+    await schedule.make_due(transaction, now)
     result = await transaction.execute(
         insert(checks).values(requested_at=now).returning(checks.c.id)
     )

@@ -46,13 +46,17 @@ class Database:
 
         Raises DatabaseUnavailable when the database can't be reached or written.
         """
-        async with _faults_named(), _optional(self._writer), self._engine.begin() as transaction:
+        async with (
+            self._faults_named(),
+            _optional(self._writer),
+            self._engine.begin() as transaction,
+        ):
             yield transaction
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads, and sees one state of the database throughout."""
-        async with _faults_named(), self._engine.connect() as connection:
+        async with self._faults_named(), self._engine.connect() as connection:
             await connection.execution_options(
                 isolation_level="SERIALIZABLE" if self.is_sqlite else "REPEATABLE READ",
                 gitpip_read=True,
@@ -65,7 +69,11 @@ class Database:
 
         Raises DatabaseTooNew when a newer gitpip has migrated it already.
         """
-        async with _faults_named(), _optional(self._writer), self._engine.begin() as transaction:
+        async with (
+            self._faults_named(),
+            _optional(self._writer),
+            self._engine.begin() as transaction,
+        ):
             if not self.is_sqlite:
                 await transaction.execute(
                     text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}
@@ -80,6 +88,28 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _faults_named(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise DatabaseUnavailable(f"{self._named} does not work: {error.orig}") from error
+        except DBAPIError as error:
+            # SQLite says with the plain class that a file is no database, or a damaged one.
+            if type(error) is DatabaseError or error.connection_invalidated:
+                raise DatabaseUnavailable(f"{self._named} does not work: {error.orig}") from error
+            raise
+        except (OSError, TimeoutError) as error:
+            raise DatabaseUnavailable(f"{self._named} can't be reached: {error}") from error
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(
+                f"{self._named} gave no free connection within 30 s"
+            ) from error
+
+    @property
+    def _named(self) -> str:
+        return f"the database {self._engine.url.render_as_string(hide_password=True)}"
 
 
 class _Cursor(Protocol):
@@ -133,23 +163,6 @@ async def wait_until_reachable(database: Database, wait: timedelta) -> None:
             pause = min(pause * 2, 3.0)
         else:
             return
-
-
-@asynccontextmanager
-async def _faults_named() -> AsyncIterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"the database does not work: {error.orig}") from error
-    except DBAPIError as error:
-        # SQLite says with the plain class that a file is no database, or a damaged one.
-        if type(error) is DatabaseError or error.connection_invalidated:
-            raise DatabaseUnavailable(f"the database does not work: {error.orig}") from error
-        raise
-    except (OSError, TimeoutError) as error:
-        raise DatabaseUnavailable(f"the database can't be reached: {error}") from error
-    except PoolTimeout as error:
-        raise DatabaseUnavailable("no free database connection within 30 s") from error
 
 
 @asynccontextmanager

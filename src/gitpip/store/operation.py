@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Pause
@@ -28,8 +29,12 @@ class RunningService:
 
 async def pause(transaction: AsyncConnection, name: str, *, until: datetime, reason: str) -> None:
     """Stop all publishing or watching until a time, saying why."""
-    await resume(transaction, name)
-    await transaction.execute(insert(pauses).values(name=name, until=until, reason=reason))
+    values = {"until": until, "reason": reason}
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(insert(pauses).values(name=name, **values))
+    except IntegrityError:
+        await transaction.execute(update(pauses).where(pauses.c.name == name).values(values))
 
 
 async def resume(transaction: AsyncConnection, name: str) -> None:

@@ -17,7 +17,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     func,
+    literal_column,
     text,
 )
 
@@ -57,14 +59,21 @@ users = Table(
     Column("login", String(100), nullable=False),
     Column("external_id", String(200), nullable=False),
     Column("github_id", BigInteger, unique=True),
+    Column("node_id", String(100)),
+    Column("former_login", String(100)),
     Column("backfill", String(60), nullable=False),
     Column("state", String(20), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("removed_at", UTCDateTime),
+    Column("check_interval", Integer),
     Column("next_check_at", UTCDateTime, nullable=False),
+    Column("hinted_at", UTCDateTime),
     Column("claimed_by", String(40)),
     Column("claimed_until", UTCDateTime),
     Column("checked_at", UTCDateTime),
+    Column("complete_until", UTCDateTime),
+    Column("gist_count", Integer),
+    Column("found_at", UTCDateTime),
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
@@ -84,11 +93,29 @@ Index(
     sqlite_where=users.c.removed_at.is_(None),
     postgresql_where=users.c.removed_at.is_(None),
 )
+# Spelt out, not bound: else no database sees that a query fits a partial index.
+looked_at = and_(users.c.removed_at.is_(None), users.c.state != literal_column("'paused'"))
 Index(
     "ix_users_due",
     users.c.next_check_at,
-    sqlite_where=users.c.removed_at.is_(None),
-    postgresql_where=users.c.removed_at.is_(None),
+    users.c.key,
+    sqlite_where=looked_at,
+    postgresql_where=looked_at,
+)
+Index(
+    "ix_users_hinted",
+    users.c.hinted_at,
+    sqlite_where=users.c.hinted_at.is_not(None),
+    postgresql_where=users.c.hinted_at.is_not(None),
+)
+Index("ix_users_complete_until", users.c.complete_until)
+
+user_tags = Table(
+    "user_tags",
+    metadata,
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String(50), primary_key=True),
+    Index("ix_user_tags_tag", "tag"),
 )
 
 deals = Table(

@@ -1,16 +1,16 @@
-"""Tracked users: added, found, changed, removed, and claimed for a check."""
+"""Tracked users: added, found, changed, removed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
-from gitpip.store.schema import deals, users
+from gitpip.store.schema import deals, user_tags, users
 
 tracked = users.c.removed_at.is_(None)
 
@@ -124,8 +124,8 @@ async def find(transaction: AsyncConnection, login: str) -> User:
 
 async def everyone(transaction: AsyncConnection) -> tuple[User, ...]:
     """All tracked users, in the order of their adding."""
-    rows = await transaction.execute(_users().where(tracked).order_by(users.c.key))
-    return tuple(_user(row) for row in rows)
+    found = await transaction.execute(rows().where(tracked).order_by(users.c.key))
+    return tuple(user_of(row) for row in found)
 
 
 async def page(
@@ -136,18 +136,18 @@ async def page(
         tracked, func.lower(users.c.login).contains(login_contains.lower(), autoescape=True)
     )
     total = await transaction.scalar(select(func.count()).select_from(users).where(wanted))
-    rows = await transaction.execute(
-        _users().where(wanted).order_by(func.lower(users.c.login)).offset(offset).limit(limit)
+    found = await transaction.execute(
+        rows().where(wanted).order_by(func.lower(users.c.login)).offset(offset).limit(limit)
     )
-    return Page(tuple(_user(row) for row in rows), total or 0)
+    return Page(tuple(user_of(row) for row in found), total or 0)
 
 
 async def count(transaction: AsyncConnection) -> dict[UserState, int]:
     """How many tracked users are in each state."""
-    rows = await transaction.execute(
+    found = await transaction.execute(
         select(users.c.state, func.count()).where(tracked).group_by(users.c.state)
     )
-    return {UserState(state): number for state, number in rows}
+    return {UserState(state): number for state, number in found}
 
 
 async def change(
@@ -183,10 +183,10 @@ async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> N
 
 async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
     """Take the user's row lock to the end of the transaction; None when no longer tracked."""
-    rows = await transaction.execute(
+    found = await transaction.execute(
         select(users.c.key).where(users.c.key == key, tracked).with_for_update()
     )
-    return await _one(transaction, users.c.key == key) if rows.first() else None
+    return await _one(transaction, users.c.key == key) if found.first() else None
 
 
 async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) -> User:
@@ -245,136 +245,25 @@ async def login_taken(transaction: AsyncConnection, login: str, *, by_other_than
     return bool(await transaction.scalar(select(exists().where(tracked, other, same))))
 
 
-async def claim_due(
-    transaction: AsyncConnection,
-    *,
-    token: str,
-    now: datetime,
-    lease: timedelta,
-    limit: int,
-    due_by: datetime | None = None,
-) -> tuple[User, ...]:
-    """Take up to `limit` due users that nobody else looks at, the longest overdue first.
-
-    `due_by`, if given, leaves those alone that became due after it.
-    """
-    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
-    due = (
-        select(users.c.key)
-        .where(tracked, users.c.next_check_at <= (due_by or now), free)
-        .order_by(users.c.next_check_at, users.c.key)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+def rows() -> Select[Any]:
+    """Whole rows of users, to be narrowed down and given to `user_of`."""
+    tags = (
+        select(func.aggregate_strings(user_tags.c.tag, ","))
+        .where(user_tags.c.user_key == users.c.key)
+        .scalar_subquery()
     )
-    keys = (await transaction.execute(due)).scalars().all()
-    if not keys:
-        return ()
-    await transaction.execute(
-        update(users)
-        .where(users.c.key.in_(keys))
-        .values(claimed_by=token, claimed_until=now + lease)
+    return select(users, deals.c.deal_id, tags.label("tags")).outerjoin(
+        deals, deals.c.user_key == users.c.key
     )
-    rows = await transaction.execute(_users().where(users.c.key.in_(keys)))
-    return tuple(_user(row) for row in rows)
-
-
-async def record_success(
-    transaction: AsyncConnection,
-    key: UserKey,
-    *,
-    login: str,
-    github_id: GitHubId | None,
-    etag: str | None,
-    now: datetime,
-    next_check_at: datetime,
-) -> None:
-    """Note that GitHub was read for this user up to `now`, and release the claim."""
-    await transaction.execute(
-        update(users)
-        .where(users.c.key == key)
-        .values(
-            login=login,
-            github_id=github_id,
-            etag=etag,
-            checked_at=now,
-            next_check_at=next_check_at,
-            state=UserState.ACTIVE.value,
-            failures=0,
-            failure=None,
-            claimed_by=None,
-            claimed_until=None,
-        )
-    )
-
-
-async def record_failure(
-    transaction: AsyncConnection,
-    key: UserKey,
-    *,
-    failure: str,
-    failures: int,
-    state: UserState,
-    next_check_at: datetime,
-) -> None:
-    """Note that this user could not be looked at, for the `failures`th time, and release them."""
-    await transaction.execute(
-        update(users)
-        .where(users.c.key == key)
-        .values(
-            failures=failures,
-            failure=failure,
-            state=state.value,
-            next_check_at=next_check_at,
-            claimed_by=None,
-            claimed_until=None,
-        )
-    )
-
-
-async def release(transaction: AsyncConnection, token: str) -> None:
-    """Hand back every user claimed with this token; they stay due."""
-    await transaction.execute(
-        update(users).where(users.c.claimed_by == token).values(claimed_by=None, claimed_until=None)
-    )
-
-
-async def make_due(transaction: AsyncConnection, now: datetime) -> None:
-    """Make every tracked user due now, also those being looked at: that look may be over soon."""
-    later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
-    await transaction.execute(update(users).where(tracked, later).values(next_check_at=now))
-
-
-async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
-    """Whether a tracked user waits for a look that nobody takes."""
-    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
-    return bool(
-        await transaction.scalar(
-            select(exists().where(tracked, users.c.next_check_at <= now, free))
-        )
-    )
-
-
-async def oldest_check(transaction: AsyncConnection) -> datetime | None:
-    """Since when the most neglected active user has not been looked at; None without users."""
-    return await transaction.scalar(
-        select(
-            func.min(
-                func.coalesce(users.c.checked_at, users.c.created_at), type_=users.c.created_at.type
-            )
-        ).where(tracked, users.c.state == UserState.ACTIVE.value)
-    )
-
-
-def _users() -> Select[Any]:
-    return select(users, deals.c.deal_id).outerjoin(deals, deals.c.user_key == users.c.key)
 
 
 async def _one(transaction: AsyncConnection, *wanted: Any) -> User | None:
-    row = (await transaction.execute(_users().where(*wanted))).one_or_none()
-    return _user(row) if row else None
+    row = (await transaction.execute(rows().where(*wanted))).one_or_none()
+    return user_of(row) if row else None
 
 
-def _user(row: Row[Any]) -> User:
+def user_of(row: Row[Any]) -> User:
+    """The user of a whole row."""
     return User(
         key=UserKey(row.key),
         login=row.login,
@@ -390,4 +279,14 @@ def _user(row: Row[Any]) -> User:
         failure=row.failure,
         last_sequence=row.last_sequence,
         deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        complete_until=row.complete_until,
+        node_id=row.node_id,
+        former_login=row.former_login,
+        check_interval=(
+            None if row.check_interval is None else timedelta(seconds=row.check_interval)
+        ),
+        hinted_at=row.hinted_at,
+        gist_count=row.gist_count,
+        found_at=row.found_at,
+        tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
     )

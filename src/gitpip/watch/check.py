@@ -19,7 +19,7 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import Check, CheckId, GistId, SeenGist, User
-from gitpip.store import checks, gists, operation, publications, users
+from gitpip.store import checks, gists, operation, publications, schedule, users
 from gitpip.store.database import Database
 from gitpip.store.publications import NewPublication
 from gitpip.telemetry import get_logger
@@ -82,7 +82,7 @@ class Watcher:
         async with self._database.read() as transaction:
             if await operation.paused(transaction, operation.WATCHING, now):
                 return False
-            return await users.any_due(transaction, now) or await checks.any_open(transaction)
+            return await schedule.any_due(transaction, now) or await checks.any_open(transaction)
 
     async def run(self) -> Check | None:
         """Look at every user that is due now; None, with nothing done, while watching is paused.
@@ -129,7 +129,7 @@ class Watcher:
         async with run.claiming:
             if not run.claimed:
                 async with self._database.begin() as transaction:
-                    run.claimed += await users.claim_due(
+                    run.claimed += await schedule.claim_due(
                         transaction,
                         token=run.token,
                         now=self._now(),
@@ -257,7 +257,7 @@ class Watcher:
                 # The other user was renamed as well; after their next look it will be free.
                 new_login, tag = locked.login, user.etag
             if ends:
-                await users.record_success(
+                await schedule.record_success(
                     transaction,
                     user.key,
                     login=new_login,
@@ -288,7 +288,7 @@ class Watcher:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 return
-            await users.record_failure(
+            await schedule.record_failure(
                 transaction,
                 user.key,
                 failure=setback.failure,
@@ -325,7 +325,7 @@ class Watcher:
                 await operation.pause(transaction, operation.WATCHING, until=until, reason=reason)
                 await checks.add_results(transaction, run.check_id, note=reason)
                 log.warning("watching.paused", until=until, reason=reason)
-            await users.release(transaction, run.token)
+            await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
         async with self._database.read() as transaction:
             return await checks.get(transaction, run.check_id)
@@ -334,6 +334,6 @@ class Watcher:
         """Hand the claimed users back, so that whoever comes next need not await the lease."""
         try:
             async with self._database.begin() as transaction:
-                await users.release(transaction, run.token)
+                await schedule.release(transaction, run.token)
         except DatabaseUnavailable as error:
             log.warning("check.claims_kept", check_id=run.check_id, reason=str(error))

@@ -152,7 +152,7 @@ class Transport:
                 ) from None
             except httpx2.RequestError as error:
                 raise _PassingFault(
-                    f"{shown(url)} could not be read: {type(error).__name__}"
+                    f"{shown(url)} could not be read: {error or type(error).__name__}"
                 ) from error
             except httpx2.InvalidURL as error:
                 raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
@@ -289,9 +289,9 @@ def origin_of(url: str) -> tuple[str, str]:
 
 
 def shown(url: str) -> str:
-    """A URL as errors name it: without its query."""
+    """A URL as errors name it: without its query, and without credentials."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def _read(response: httpx2.Response, size_limit: int) -> bytes:
