@@ -293,6 +293,17 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class HomeVisit:
+    """A viewer's look at the news of all users, and how much it covered."""
+
+    id: VisitId
+    viewer: str
+    at: datetime
+    users: int
+    files: int
+
+
+@dataclass(frozen=True)
 class Pause:
     """Why all publishing, or all watching, waits, and until when (UTC)."""
 

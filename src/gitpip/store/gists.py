@@ -100,17 +100,27 @@ async def store(
             new.append(NewFile(FileKey(result.scalar_one()), gist.id, file.filename, sequence))
     if new:
         await transaction.execute(
-            update(users).where(users.c.key == user.key).values(last_sequence=sequence)
+            update(users)
+            .where(users.c.key == user.key)
+            .values(last_sequence=sequence, found_at=now)
         )
     return tuple(new)
 
 
 async def between(
-    transaction: AsyncConnection, user_key: UserKey, *, after: int, up_to: int
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    after: int,
+    up_to: int,
+    content_limit: int | None = None,
 ) -> tuple[GistFile, ...]:
-    """A user's files with `after` < sequence <= `up_to`, oldest first."""
+    """A user's files with `after` < sequence <= `up_to`, oldest first.
+
+    `content_limit`, if given, cuts each content after so many characters.
+    """
     rows = await transaction.execute(
-        _files()
+        select_files(content_limit)
         .where(
             gist_files.c.user_key == user_key,
             gist_files.c.sequence > after,
@@ -118,7 +128,7 @@ async def between(
         )
         .order_by(gist_files.c.sequence)
     )
-    return tuple(_file(row) for row in rows)
+    return tuple(file_of(row) for row in rows)
 
 
 async def page(
@@ -134,22 +144,22 @@ async def page(
         .where(*wanted)
     )
     rows = await transaction.execute(
-        _files().where(*wanted).order_by(gist_files.c.key.desc()).offset(offset).limit(limit)
+        select_files().where(*wanted).order_by(gist_files.c.key.desc()).offset(offset).limit(limit)
     )
-    return Page(tuple(_file(row) for row in rows), total or 0)
+    return Page(tuple(file_of(row) for row in rows), total or 0)
 
 
 async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFile, ...]:
     """The files of one gist, in the order in which they were found; empty when unknown."""
     rows = await transaction.execute(
-        _files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
+        select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
     )
-    return tuple(_file(row) for row in rows)
+    return tuple(file_of(row) for row in rows)
 
 
 async def file(transaction: AsyncConnection, key: FileKey) -> GistFile:
     """One stored file."""
-    return _file((await transaction.execute(_files().where(gist_files.c.key == key))).one())
+    return file_of((await transaction.execute(select_files().where(gist_files.c.key == key))).one())
 
 
 async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mapping[GistId, UserKey]:
@@ -191,10 +201,15 @@ async def _update_gist(transaction: AsyncConnection, gist: SeenGist) -> None:
     )
 
 
-def _files() -> Select[Any]:
+def select_files(content_limit: int | None = None) -> Select[Any]:
+    """Whole rows of files, to be narrowed down and given to `file_of`."""
+    content: ColumnElement[str | None] = gist_files.c.content
+    if content_limit is not None:
+        content = func.substr(content, 1, content_limit).label("content")
     return (
         select(
-            gist_files,
+            *(column for column in gist_files.c if column is not gist_files.c.content),
+            content,
             users.c.login,
             gists.c.html_url,
             gists.c.description,
@@ -209,7 +224,8 @@ def _files() -> Select[Any]:
     )
 
 
-def _file(row: Row[Any]) -> GistFile:
+def file_of(row: Row[Any]) -> GistFile:
+    """The file of a whole row."""
     return GistFile(
         key=FileKey(row.key),
         user_key=UserKey(row.user_key),

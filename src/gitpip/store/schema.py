@@ -109,6 +109,8 @@ Index(
     postgresql_where=users.c.hinted_at.is_not(None),
 )
 Index("ix_users_complete_until", users.c.complete_until)
+Index("ix_users_found_at", users.c.found_at, users.c.key)
+Index("ix_users_checked_at", users.c.checked_at)
 
 user_tags = Table(
     "user_tags",
@@ -182,6 +184,8 @@ gist_files = Table(
     Column("found_at", UTCDateTime, nullable=False),
     UniqueConstraint("gist_id", "filename"),
     UniqueConstraint("user_key", "sequence"),
+    Index("ix_gist_files_language", "language", "key"),
+    Index("ix_gist_files_found_at", "found_at"),
 )
 
 publications = Table(
@@ -213,6 +217,16 @@ publications = Table(
     Index("ix_publications_user_key", "user_key"),
 )
 
+home_visits = Table(
+    "home_visits",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("viewer", String(100), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("complete", Integer, nullable=False),
+    Index("ix_home_visits_viewer", "viewer", "id"),
+)
+
 visits = Table(
     "visits",
     metadata,
@@ -222,6 +236,7 @@ visits = Table(
     Column("after", BigInteger, nullable=False),
     Column("up_to", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
+    Column("home_visit_id", Key, ForeignKey("home_visits.id", ondelete="CASCADE"), index=True),
     CheckConstraint("up_to >= after", name="forward"),
     Index("ix_visits_user_viewer", "user_key", "viewer", "up_to"),
 )

@@ -1,0 +1,33 @@
+"""Who looks: each browser has visits of its own, under a random name it keeps in a cookie."""
+
+import re
+import secrets
+from datetime import timedelta
+
+from fastapi import Request, Response
+
+COOKIE = "gitpip_viewer"
+KEPT = timedelta(days=400)
+"""The longest that browsers keep a cookie."""
+
+
+def viewer_of(request: Request) -> str:
+    """The viewer's name; a browser that has none yet gets one with `remember`."""
+    known = request.cookies.get(COOKIE, "")
+    if not re.fullmatch("[0-9a-f]{32}", known):
+        known = secrets.token_hex(16)
+    return f"browser:{known}"
+
+
+def remember(request: Request, response: Response, viewer: str) -> None:
+    """Let the browser keep the viewer's name."""
+    name = viewer.removeprefix("browser:")
+    if request.cookies.get(COOKIE) != name and viewer.startswith("browser:"):
+        response.set_cookie(
+            COOKIE,
+            name,
+            max_age=int(KEPT.total_seconds()),
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )

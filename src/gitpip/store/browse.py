@@ -1,0 +1,175 @@
+"""What the pages list: users and files, filtered, sorted, and a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
+from gitpip.store.gists import file_of, select_files
+from gitpip.store.news import PREVIEW, seen_by
+from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.users import rows, tracked, user_of
+
+
+class UserSort(StrEnum):
+    """By what the users are sorted."""
+
+    LOGIN = "login"
+    FOUND = "found"
+    CHECKED = "checked"
+    STALE = "stale"
+
+
+ORDERS: dict[UserSort, Sequence[ColumnElement[object]]] = {
+    UserSort.LOGIN: (func.lower(users.c.login),),
+    UserSort.FOUND: (users.c.found_at.desc().nulls_last(), users.c.key),
+    UserSort.CHECKED: (users.c.checked_at.desc().nulls_last(), users.c.key),
+    UserSort.STALE: (users.c.complete_until.asc().nulls_first(), users.c.key),
+}
+
+
+@dataclass(frozen=True)
+class UserWanted:
+    """Which users are listed; what is empty does not narrow."""
+
+    login: str = ""
+    tag: str = ""
+    state: UserState | None = None
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """A user in the list, and how many files of theirs the viewer has not seen."""
+
+    user: User
+    new: int
+
+
+async def list_users(
+    transaction: AsyncConnection,
+    viewer: str,
+    wanted: UserWanted,
+    sort: UserSort,
+    *,
+    offset: int,
+    limit: int,
+) -> Page[ListedUser]:
+    """A page of the tracked users."""
+    conditions = [tracked]
+    if wanted.login:
+        conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
+    if wanted.state:
+        conditions.append(users.c.state == wanted.state.value)
+    if wanted.tag:
+        conditions.append(users.c.key.in_(_tagged(wanted.tag)))
+    total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
+    found = await transaction.execute(
+        rows()
+        .add_columns(seen_by(viewer).label("seen"))
+        .where(*conditions)
+        .order_by(*ORDERS[sort])
+        .offset(offset)
+        .limit(limit)
+    )
+    items = [ListedUser(user_of(row), max(row.last_sequence - row.seen, 0)) for row in found]
+    return Page(tuple(items), total or 0)
+
+
+@dataclass(frozen=True)
+class FileWanted:
+    """Which files are listed; what is empty does not narrow."""
+
+    text: str = ""
+    language: str = ""
+    tag: str = ""
+    state: PublicationState | None = None
+    since: datetime | None = None
+    user_key: UserKey | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for at all."""
+        return any((self.text, self.language, self.tag, self.state, self.since))
+
+
+async def list_files(
+    transaction: AsyncConnection, wanted: FileWanted, *, before: FileKey | None, limit: int
+) -> tuple[GistFile, ...]:
+    """The newest files found, with the beginnings of their contents; `before` is for the next page.
+
+    A row more than `limit` tells that there is a next page.
+    """
+    conditions = [tracked]
+    if before is not None:
+        conditions.append(gist_files.c.key < before)
+    if wanted.user_key is not None:
+        conditions.append(gist_files.c.user_key == wanted.user_key)
+    if wanted.language:
+        conditions.append(gist_files.c.language == wanted.language)
+    if wanted.tag:
+        conditions.append(gist_files.c.user_key.in_(_tagged(wanted.tag)))
+    if wanted.state:
+        conditions.append(publications.c.state == wanted.state.value)
+    if wanted.since:
+        conditions.append(gist_files.c.found_at >= wanted.since)
+    if wanted.text:
+        conditions.append(_matching(wanted.text))
+    found = await transaction.execute(
+        select_files(PREVIEW).where(*conditions).order_by(gist_files.c.key.desc()).limit(limit + 1)
+    )
+    return tuple(file_of(row) for row in found)
+
+
+async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
+    """The languages that occur, by name: found by leaps through the index, not by reading it."""
+    known: list[str] = []
+    while len(known) < LANGUAGES:
+        beyond = [gist_files.c.language > known[-1]] if known else []
+        found = await transaction.scalar(select(func.min(gist_files.c.language)).where(*beyond))
+        if not found:
+            break
+        known.append(found)
+    return tuple(known)
+
+
+async def tags(transaction: AsyncConnection) -> tuple[str, ...]:
+    """The tags in use, by name."""
+    found = await transaction.execute(
+        select(user_tags.c.tag).distinct().order_by(user_tags.c.tag).limit(200)
+    )
+    return tuple(found.scalars())
+
+
+async def count_gists(transaction: AsyncConnection, user_key: UserKey) -> int:
+    """How many of a user's gists are stored."""
+    return await transaction.scalar(select(func.count()).where(gists.c.user_key == user_key)) or 0
+
+
+async def gist_times(
+    transaction: AsyncConnection, user_key: UserKey, since: datetime
+) -> tuple[datetime, ...]:
+    """When the user's gists of late were created."""
+    found = await transaction.execute(
+        select(gists.c.created_at).where(gists.c.user_key == user_key, gists.c.created_at >= since)
+    )
+    return tuple(found.scalars())
+
+
+LANGUAGES = 60
+
+
+def _tagged(tag: str) -> Select[tuple[int]]:
+    return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
+
+
+def _matching(text: str) -> ColumnElement[bool]:
+    return or_(
+        *(
+            func.lower(column).contains(text.lower(), autoescape=True)
+            for column in (users.c.login, gist_files.c.filename, gists.c.description)
+        )
+    )

@@ -1,0 +1,262 @@
+"""News: what a viewer has not seen yet, over all users, and the visits to the home page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import VisitNotFound
+from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
+from gitpip.store import gists
+from gitpip.store.schema import home_visits, visits
+from gitpip.store.schema import users as users_table
+from gitpip.store.users import rows, tracked, user_of
+
+COUNTED = 1_000
+"""How many users' news are counted at most; beyond, it is "more than"."""
+PREVIEW = 6_000
+"""How many characters of a content are read for a preview."""
+SAFETY = timedelta(days=1)
+"""By how much clocks may be wrong, or a check late to commit, before a visit could hide a file."""
+
+
+@dataclass(frozen=True)
+class UserNews:
+    """What of one user is, or was, new to a viewer: `after` < sequence <= `up_to`.
+
+    `files` are the newest of them, newest first, with the beginnings of their contents.
+    """
+
+    user: User
+    after: int
+    up_to: int
+    files: tuple[GistFile, ...]
+
+    @property
+    def count(self) -> int:
+        """How many files are new."""
+        return self.up_to - self.after
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is new; `more` says that only the first users were counted."""
+
+    users: int
+    files: int
+    more: bool
+
+
+def seen_by(viewer: str) -> ColumnElement[int]:
+    """The sequence up to which a viewer has seen the files of the user of the row."""
+    return func.coalesce(
+        select(func.max(visits.c.up_to))
+        .where(visits.c.user_key == users_table.c.key, visits.c.viewer == viewer)
+        .scalar_subquery(),
+        0,
+    )
+
+
+async def for_viewer(
+    transaction: AsyncConnection, viewer: str, *, users: int, files: int
+) -> tuple[UserNews, ...]:
+    """The users with news for a viewer, those with the newest first: at most `users`.
+
+    Of each at most `files` files are read.
+    """
+    found = await transaction.execute(
+        rows()
+        .add_columns(seen_by(viewer).label("seen"))
+        .where(await _has_news(transaction, viewer))
+        .order_by(users_table.c.found_at.desc(), users_table.c.key.desc())
+        .limit(users)
+    )
+    return tuple(
+        [
+            await _news(transaction, user_of(row), row.seen, row.last_sequence, files)
+            for row in found.all()
+        ]
+    )
+
+
+async def count(transaction: AsyncConnection, viewer: str) -> Amount:
+    """How much is new for a viewer, counted over the first `COUNTED` users."""
+    first = (
+        select((users_table.c.last_sequence - seen_by(viewer)).label("files"))
+        .where(await _has_news(transaction, viewer))
+        .order_by(users_table.c.found_at.desc(), users_table.c.key.desc())
+        .limit(COUNTED + 1)
+        .subquery()
+    )
+    row = (
+        await transaction.execute(
+            select(func.count(), func.coalesce(func.sum(first.c.files), 0)).select_from(first)
+        )
+    ).one()
+    return Amount(min(row[0], COUNTED), int(row[1]), row[0] > COUNTED)
+
+
+async def mark_seen(
+    transaction: AsyncConnection, viewer: str, shown: Mapping[UserKey, int], now: datetime
+) -> HomeVisit:
+    """Record that `viewer` saw of each user all up to the given sequence.
+
+    What another window recorded meanwhile is not recorded twice; a number beyond what is known
+    counts as all that is known.
+    """
+    keys = list(shown)
+    seen = {
+        row.key: (row.seen, row.last_sequence)
+        for start in range(0, len(keys), 500)
+        for row in await transaction.execute(
+            select(users_table.c.key, users_table.c.last_sequence, seen_by(viewer).label("seen"))
+            .where(users_table.c.key.in_(keys[start : start + 500]), tracked)
+            .with_for_update(of=users_table)
+        )
+    }
+    home_visit_id = await _add_home_visit(transaction, viewer, now, complete=False)
+    steps = [
+        {
+            "user_key": key,
+            "viewer": viewer,
+            "after": seen[key][0],
+            "up_to": min(up_to, seen[key][1]),
+            "at": now,
+            "home_visit_id": home_visit_id,
+        }
+        for key, up_to in shown.items()
+        if key in seen and min(up_to, seen[key][1]) > seen[key][0]
+    ]
+    if steps:
+        await transaction.execute(insert(visits), steps)
+    if not (await count(transaction, viewer)).users:
+        await transaction.execute(
+            update(home_visits).where(home_visits.c.id == home_visit_id).values(complete=1)
+        )
+    return await get(transaction, home_visit_id, viewer)
+
+
+async def mark_everything(transaction: AsyncConnection, viewer: str, now: datetime) -> HomeVisit:
+    """Record that `viewer` takes everything that is known now as seen."""
+    home_visit_id = await _add_home_visit(transaction, viewer, now, complete=True)
+    seen = seen_by(viewer)
+    rest = select(
+        users_table.c.key,
+        literal(viewer),
+        seen,
+        users_table.c.last_sequence,
+        literal(now, visits.c.at.type),
+        literal(home_visit_id),
+    ).where(tracked, users_table.c.last_sequence > seen)
+    columns = ["user_key", "viewer", "after", "up_to", "at", "home_visit_id"]
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(insert(visits).from_select(columns, rest))
+    except IntegrityError:
+        # Another window of the same viewer was faster; now its rows are there to be counted.
+        await transaction.execute(insert(visits).from_select(columns, rest))
+    return await get(transaction, home_visit_id, viewer)
+
+
+async def get(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:
+    """A viewer's own visit to the home page; raises VisitNotFound."""
+    row = (
+        await transaction.execute(
+            _home_visits().where(home_visits.c.id == visit_id, home_visits.c.viewer == viewer)
+        )
+    ).one_or_none()
+    if row is None:
+        raise VisitNotFound(f"there is no visit {visit_id} of yours")
+    return _home_visit(row)
+
+
+async def visits_of(
+    transaction: AsyncConnection, viewer: str, *, limit: int
+) -> tuple[HomeVisit, ...]:
+    """A viewer's latest visits to the home page, newest first."""
+    found = await transaction.execute(
+        _home_visits()
+        .where(home_visits.c.viewer == viewer)
+        .order_by(home_visits.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(_home_visit(row) for row in found)
+
+
+async def shown_by(
+    transaction: AsyncConnection, visit: HomeVisit, *, users: int, files: int, offset: int = 0
+) -> tuple[UserNews, ...]:
+    """What a visit to the home page covered: at most `users` users from `offset` on.
+
+    Users who were removed since are left out.
+    """
+    found = await transaction.execute(
+        rows()
+        .add_columns(visits.c.after, visits.c.up_to)
+        .join(visits, visits.c.user_key == users_table.c.key)
+        .where(visits.c.home_visit_id == visit.id, tracked)
+        .order_by(visits.c.id)
+        .offset(offset)
+        .limit(users)
+    )
+    return tuple(
+        [await _news(transaction, user_of(row), row.after, row.up_to, files) for row in found.all()]
+    )
+
+
+async def _news(
+    transaction: AsyncConnection, user: User, after: int, up_to: int, files: int
+) -> UserNews:
+    newest = await gists.between(
+        transaction,
+        user.key,
+        after=max(after, up_to - files),
+        up_to=up_to,
+        content_limit=PREVIEW,
+    )
+    return UserNews(user, after, up_to, newest[::-1])
+
+
+async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[bool]:
+    new = and_(
+        tracked,
+        users_table.c.found_at.is_not(None),
+        users_table.c.last_sequence > seen_by(viewer),
+    )
+    complete = await transaction.scalar(
+        select(func.max(home_visits.c.at, type_=home_visits.c.at.type)).where(
+            home_visits.c.viewer == viewer, home_visits.c.complete == 1
+        )
+    )
+    # After a visit that left nothing, only what was found since needs to be looked through.
+    return new if complete is None else and_(new, users_table.c.found_at > complete - SAFETY)
+
+
+async def _add_home_visit(
+    transaction: AsyncConnection, viewer: str, now: datetime, *, complete: bool
+) -> VisitId:
+    result = await transaction.execute(
+        insert(home_visits)
+        .values(viewer=viewer, at=now, complete=int(complete))
+        .returning(home_visits.c.id)
+    )
+    return VisitId(result.scalar_one())
+
+
+def _home_visits() -> Select[Any]:
+    of_this = visits.c.home_visit_id == home_visits.c.id
+    number = select(func.count(visits.c.id)).where(of_this).scalar_subquery()
+    files = (
+        select(func.coalesce(func.sum(visits.c.up_to - visits.c.after), 0))
+        .where(of_this)
+        .scalar_subquery()
+    )
+    return select(home_visits, number.label("users"), files.label("files"))
+
+
+def _home_visit(row: Row[Any]) -> HomeVisit:
+    return HomeVisit(VisitId(row.id), row.viewer, row.at, int(row.users), int(row.files))
