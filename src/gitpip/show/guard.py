@@ -15,7 +15,8 @@ BODY_LIMIT = 2**20
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 QUIET = {"/health", "/ready"}
 SECURITY_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

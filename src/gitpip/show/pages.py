@@ -1,47 +1,153 @@
-"""The page for people: who is tracked, what is new, how it is doing."""
+"""The home page: what is new to whom looks, search, and earlier visits."""
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from datetime import UTC, datetime
+from typing import Annotated
 
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.errors import InvalidInput
+from gitpip.model import FileKey, GistFile, PublicationState, UserKey, VisitId
+from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import status_of
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
-from gitpip.show.times import ago, utc_now
-from gitpip.store import gists, users
+from gitpip.show.times import utc_now
+from gitpip.show.viewer import remember, viewer_of
+from gitpip.store import browse, news, users
 
-NEWEST = 50
-USERS = 100
+USERS = 20
+FILES = 4
+FOUND = 30
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def home(setting: In) -> HTMLResponse:
-    """The newest gist files of all users, and the tracked users."""
-    now = utc_now()
+async def home(
+    request: Request,
+    setting: In,
+    q: Annotated[str, Query(max_length=200)] = "",
+    language: Annotated[str, Query(max_length=200)] = "",
+    tag: Annotated[str, Query(max_length=50)] = "",
+    state: str = "",
+    since: str = "",
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> HTMLResponse:
+    """What is new since the viewer's last visit, or the files that fit what is asked for."""
+    viewer = viewer_of(request)
+    wanted = browse.FileWanted(
+        text=q.replace("\0", "").strip(),
+        language=language.replace("\0", ""),
+        tag=tag.replace("\0", ""),
+        state=_state(state),
+        since=_day(since),
+    )
     status = await status_of(setting)
     async with setting.database.read() as transaction:
-        newest = await gists.page(transaction, offset=0, limit=NEWEST)
-        tracked = await users.page(transaction, offset=0, limit=USERS)
-    files = [
-        {
-            "file": file,
-            "link": file.html_url if file.html_url.startswith(("https://", "http://")) else None,
-            "age": ago(file.created_at, now),
-        }
-        for file in newest.items
-    ]
-    people = [
-        {"user": user, "checked": ago(user.checked_at, now) if user.checked_at else "not yet"}
-        for user in tracked.items
-    ]
+        new: tuple[news.UserNews, ...] = ()
+        found: tuple[GistFile, ...] = ()
+        amount = await news.count(transaction, viewer)
+        if wanted.narrows:
+            key = None if before is None else FileKey(before)
+            found = await browse.list_files(transaction, wanted, before=key, limit=FOUND)
+        else:
+            new = await news.for_viewer(transaction, viewer, users=USERS, files=FILES)
+        page = render(
+            "home.html",
+            page="home",
+            status=status,
+            news=new,
+            amount=amount,
+            found=found[:FOUND],
+            older=found[FOUND - 1].key if len(found) > FOUND else None,
+            wanted=wanted,
+            asked={"q": q, "language": language, "tag": tag, "state": state, "since": since},
+            languages=await browse.languages(transaction),
+            tags=await browse.tags(transaction),
+            states=list(PublicationState),
+            visits=await news.visits_of(transaction, viewer, limit=10),
+            marked=await news.get(transaction, VisitId(seen), viewer) if seen else None,
+            preview=lambda file: shown(file, PREVIEW),
+            organisation=setting.settings.pipedrive_org,
+        )
+    response = HTMLResponse(page)
+    remember(request, response, viewer)
+    return response
+
+
+@router.post("/seen")
+async def mark_seen(request: Request, setting: In) -> Response:
+    """Record a visit: of each user up to what the page showed, or of everything."""
+    viewer = viewer_of(request)
+    form = await request.form()
+    async with setting.database.begin() as transaction:
+        if form.get("everything"):
+            visit = await news.mark_everything(transaction, viewer, utc_now())
+        else:
+            shown_up_to = dict(_position(str(text)) for text in form.getlist("up_to"))
+            visit = await news.mark_seen(transaction, viewer, shown_up_to, utc_now())
+    response = RedirectResponse(f"/?seen={visit.id}", status_code=303)
+    remember(request, response, viewer)
+    return response
+
+
+@router.get("/seen/{visit_id}")
+async def earlier_visit(
+    visit_id: Annotated[int, Path(ge=1, le=2**53)],
+    request: Request,
+    setting: In,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+) -> HTMLResponse:
+    """Show again what a visit of this viewer covered."""
+    async with setting.database.read() as transaction:
+        visit = await news.get(transaction, VisitId(visit_id), viewer_of(request))
+        covered = await news.shown_by(transaction, visit, users=USERS, files=FOUND, offset=offset)
     return HTMLResponse(
         render(
-            "home.html",
-            status=status,
-            files=files,
-            total=newest.total,
-            people=people,
-            tracked=tracked.total,
+            "visit.html",
+            page="home",
+            visit=visit,
+            news=covered,
+            next_offset=offset + USERS if offset + USERS < visit.users else None,
+            preview=lambda file: shown(file, PREVIEW),
+            organisation=setting.settings.pipedrive_org,
         )
     )
+
+
+@router.get("/status-page")
+async def status_page(setting: In) -> HTMLResponse:
+    """How it is doing, in words."""
+    status = await status_of(setting)
+    async with setting.database.read() as transaction:
+        tracked = sum((await users.count(transaction)).values())
+    return HTMLResponse(render("status.html", page="status", status=status, tracked=tracked))
+
+
+def _position(text: str) -> tuple[UserKey, int]:
+    key, _, up_to = text.partition(":")
+    if not all(part.isascii() and part.isdigit() and len(part) < 17 for part in (key, up_to)):  # noqa: PLR2004
+        raise InvalidInput("up_to", f"{text[:40]!r} is not like 12:34, a user's row and a number")
+    return UserKey(int(key)), int(up_to)
+
+
+def _state(text: str) -> PublicationState | None:
+    if not text:
+        return None
+    try:
+        return PublicationState(text)
+    except ValueError:
+        raise InvalidInput(
+            "state", f"{text[:40]!r} is none of {', '.join(PublicationState)}"
+        ) from None
+
+
+def _day(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidInput("since", f"{text[:40]!r} is not a day like 2026-01-31") from None

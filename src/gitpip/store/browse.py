@@ -59,7 +59,7 @@ async def list_users(
     limit: int,
 ) -> Page[ListedUser]:
     """A page of the tracked users."""
-    conditions = [tracked]
+    conditions: list[ColumnElement[bool]] = [tracked]
     if wanted.login:
         conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
     if wanted.state:
@@ -103,7 +103,7 @@ async def list_files(
 
     A row more than `limit` tells that there is a next page.
     """
-    conditions = [tracked]
+    conditions: list[ColumnElement[bool]] = [tracked]
     if before is not None:
         conditions.append(gist_files.c.key < before)
     if wanted.user_key is not None:
@@ -173,3 +173,9 @@ def _matching(text: str) -> ColumnElement[bool]:
             for column in (users.c.login, gist_files.c.filename, gists.c.description)
         )
     )
+
+
+async def seen_of(transaction: AsyncConnection, user_key: UserKey, viewer: str) -> int:
+    """The sequence up to which a viewer has seen a user's files, on whichever page."""
+    seen = await transaction.scalar(select(seen_by(viewer)).where(users.c.key == user_key))
+    return seen or 0

@@ -290,3 +290,22 @@ def user_of(row: Row[Any]) -> User:
         found_at=row.found_at,
         tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
     )
+
+
+async def set_paused(
+    transaction: AsyncConnection, key: UserKey, *, paused: bool, now: datetime
+) -> None:
+    """Stop looking at a tracked user, or begin again, now."""
+    state = UserState.PAUSED if paused else UserState.ACTIVE
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == key, tracked)
+        .values(state=state.value, next_check_at=now, failures=0, failure=None)
+    )
+
+
+async def make_due(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
+    """Let a tracked user be looked at as soon as possible."""
+    await transaction.execute(
+        update(users).where(users.c.key == key, tracked).values(next_check_at=now)
+    )
