@@ -25,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def home(
+    *,
     request: Request,
     setting: In,
     q: Annotated[str, Query(max_length=200)] = "",

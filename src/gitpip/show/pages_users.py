@@ -24,6 +24,7 @@ GistPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")]
 
 @router.get("/people")
 async def people(
+    *,
     request: Request,
     setting: In,
     q: Annotated[str, Query(max_length=100)] = "",
