@@ -236,7 +236,7 @@ visits = Table(
     Column("after", BigInteger, nullable=False),
     Column("up_to", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    Column("home_visit_id", Key, ForeignKey("home_visits.id", ondelete="CASCADE"), index=True),
+    Column("home_visit_id", Key, ForeignKey("home_visits.id"), index=True),
     CheckConstraint("up_to >= after", name="forward"),
     Index("ix_visits_user_viewer", "user_key", "viewer", "up_to"),
 )

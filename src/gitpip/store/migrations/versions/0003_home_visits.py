@@ -28,9 +28,7 @@ def upgrade() -> None:
         sa.Column(
             "home_visit_id",
             KEY,
-            sa.ForeignKey(
-                "home_visits.id", name=op.f("fk_visits_home_visit_id"), ondelete="CASCADE"
-            ),
+            sa.ForeignKey("home_visits.id", name=op.f("fk_visits_home_visit_id")),
             nullable=True,
         ),
         inline_references=True,
