@@ -95,5 +95,7 @@ class Installation:
         )
 
     def _full(self) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        inherited = {
+            name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ
+        }
         return {**inherited, **self.environment}

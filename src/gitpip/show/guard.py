@@ -20,7 +20,8 @@ SECURITY_HEADERS = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    # With no-referrer, browsers send our own forms with "Origin: null".
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
 

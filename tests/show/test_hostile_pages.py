@@ -1,0 +1,119 @@
+"""Whatever GitHub's users write, the pages show it as text."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.settings import load_settings
+from gitpip.show.app import create_app
+from gitpip.show.rendering import github_link
+from gitpip.store import gists, publications, users
+from gitpip.store.database import open_database
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "gpj.\u202eexe",
+    "{{ 7 * 7 }}",
+    "\x00\x1b[31m",
+)
+PAGES = ("/", "/people", "/people/ada", "/gist/abc", "/publications", "/?q=ada", "/status-page")
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = load_settings({"GITPIP_DATA_DIR": str(tmp_path)}, env_file=None)
+    database = open_database(settings.database_url)
+    await database.migrate()
+
+    async def find_account(login: str) -> Account:
+        return Account(login, GitHubId(7))
+
+    async def wake(work: str) -> None:
+        return None
+
+    files = tuple(
+        SeenFile(name, f"hash{number}", 9, "<b>C</b>", "javascript:1", f"{name}\n" + "x" * 50_000)
+        for number, name in enumerate(NAMES)
+    )
+    gist = SeenGist(
+        GistId("abc"), GitHubId(7), "<img src=x>\u202e", "javascript:alert(1)", NOW, NOW, files
+    )
+    async with database.begin() as transaction:
+        added = await users.add(
+            transaction,
+            login="ada",
+            external_id="<i>1</i>",
+            github_id=GitHubId(7),
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+        new = await gists.store(transaction, added.user, [gist], check_id=None, now=NOW)
+        await publications.add(
+            transaction,
+            added.user.key,
+            [publications.NewPublication(file.key, file.gist_id, file.filename) for file in new],
+            NOW,
+        )
+    app = create_app(
+        database=database,
+        settings=settings,
+        find_account=find_account,
+        wake=wake,
+        engine_is_alive=lambda: True,
+    )
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+    await database.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_hostile_texts_are_inert(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.status_code == 200
+    for markup in ("<script>alert", "<img", "<i>1", "<b>C", 'href="javascript', "\u202e", "\x1b"):
+        assert markup not in answer.text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert len(answer.content) < 400_000
+
+
+async def test_a_download_is_never_a_page(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/gist/abc/raw/1")
+
+    assert answer.text.startswith(NAMES[0])
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_marking_what_was_shown_leaves_the_rest_new(client: httpx2.AsyncClient) -> None:
+    marked = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)
+    again = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)
+    wrong = await client.post("/seen", data={"up_to": "1:x"})
+
+    assert "Marked 3 files of 1 user" in marked.text
+    assert "2 files of 1 user since your last visit" in marked.text
+    assert "Marked 0 files" in again.text
+    assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://gist.github.com/ada/1", True),
+        ("javascript:alert(1)", False),
+        ("http://gist.github.com/ada/1", False),
+        ("https://gist.github.com.evil.example/", False),
+        ("https://gist.github.com@evil.example/", False),
+        ("https://[bad", False),
+    ],
+)
+def test_only_github_is_linked(url: str, safe: bool) -> None:
+    assert (github_link(url) == url) is safe
