@@ -93,6 +93,15 @@ async def test_a_download_is_never_a_page(client: httpx2.AsyncClient) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_people_get_errors_as_pages(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/people/nobody", headers={"accept": "text/html"})
+    document = await client.get("/people/nobody")
+
+    assert page.status_code == document.status_code == 404
+    assert "<h1>Not Found</h1>" in page.text
+    assert document.headers["content-type"] == "application/problem+json"
+
+
 async def test_marking_what_was_shown_leaves_the_rest_new(client: httpx2.AsyncClient) -> None:
     marked = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)
     again = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)

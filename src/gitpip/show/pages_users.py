@@ -1,5 +1,6 @@
 """The pages of users: the table, one user, one gist, and the publications."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -7,6 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 
 from gitpip.errors import GitHubNotFound, InvalidInput, UserConflict, UserNotTracked
 from gitpip.model import Backfill, FileKey, GistId, PublicationId, PublicationState, UserState
+from gitpip.show.charts import WEEKS, per_week
 from gitpip.show.highlight import PREVIEW, WHOLE, shown
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
@@ -126,6 +128,9 @@ async def person(
         key = None if before is None else FileKey(before)
         files = await browse.list_files(transaction, wanted, before=key, limit=ROWS)
         number = await browse.count_gists(transaction, user.key)
+        now = utc_now()
+        since = now - timedelta(weeks=WEEKS)
+        times = await browse.gist_times(transaction, user.key, since)
     return HTMLResponse(
         render(
             "person.html",
@@ -133,6 +138,7 @@ async def person(
             user=user,
             seen=seen,
             gists=number,
+            weeks=per_week(times, now),
             files=files[:ROWS],
             older=files[ROWS - 1].key if len(files) > ROWS else None,
             preview=lambda file: shown(file, PREVIEW),

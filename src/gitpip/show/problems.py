@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gitpip.errors import (
     CheckNotFound,
@@ -20,6 +20,7 @@ from gitpip.errors import (
     UserNotTracked,
     VisitNotFound,
 )
+from gitpip.show.rendering import render
 from gitpip.telemetry import get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -62,6 +63,22 @@ def problem(
     return JSONResponse(content, status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
 
 
+def _answer(
+    request: Request,
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    *,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    path = request.url.path
+    if "text/html" in request.headers.get("accept", "") and not path.startswith("/api/"):
+        page = render("error.html", title=status.phrase, detail=detail)
+        return HTMLResponse(page, status_code=status.value, headers=headers)
+    return problem(status, kind, detail, path=path, errors=errors, headers=headers)
+
+
 def handle_problems(app: FastAPI) -> None:
     """Let the application answer every error with a problem document."""
     app.add_exception_handler(GitpipError, _foreseen)
@@ -81,7 +98,7 @@ async def _foreseen(request: Request, error: Exception) -> Response:
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
     headers = {"retry-after": "5"} if isinstance(error, DatabaseUnavailable) else None
-    return problem(status, kind, str(error), path=request.url.path, errors=errors, headers=headers)
+    return _answer(request, status, kind, str(error), errors=errors, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -94,11 +111,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
         for fault in faults
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
-    return problem(
+    return _answer(
+        request,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-input",
         detail,
-        path=request.url.path,
         errors=errors,
     )
 
@@ -112,14 +129,14 @@ async def _http(request: Request, error: Exception) -> Response:
         detail = f"{request.method} {request.url.path}: {status.description or status.phrase}"
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
-    return problem(status, kind, detail, path=request.url.path, headers=headers)
+    return _answer(request, status, kind, detail, headers=headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("request.failed", path=request.url.path, exc_info=error)
-    return problem(
+    return _answer(
+        request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
         "something went wrong here; the log says what",
-        path=request.url.path,
     )
