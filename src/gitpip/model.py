@@ -339,9 +339,10 @@ def check_login(login: str) -> None:
 
 def check_external_id(external_id: str) -> None:
     """Raise InvalidInput unless this can be a caller's id of a user."""
-    if not 1 <= len(external_id) <= EXTERNAL_ID_LIMIT or not external_id.isprintable():
+    short_enough = len(external_id) <= EXTERNAL_ID_LIMIT
+    if not short_enough or not external_id.strip() or not external_id.isprintable():
         raise InvalidInput(
             "id",
             f"{external_id[:60]!r} can't be an id; one has 1 to {EXTERNAL_ID_LIMIT} "
-            "printable characters",
+            "printable characters, not only spaces",
         )

@@ -1,0 +1,99 @@
+"""Bad input gets a specific problem document, and changes nothing."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.show.conftest import Served
+
+
+@pytest.fixture
+def url(served_to_all: Served) -> Iterator[str]:
+    yield served_to_all.gitpip.url
+    assert served_to_all.gitpip.get("/users").json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "field"),
+    [
+        ("POST", "/users/not_a_login/1", 422, "login"),
+        ("POST", f"/users/{'a' * 40}/1", 422, "login"),
+        ("POST", "/users/a--b/1", 404, ""),
+        ("POST", "/users/octo%20cat/1", 422, "login"),
+        ("POST", "/users/octocat/%20", 422, "id"),
+        ("POST", f"/users/octocat/{'1' * 300}", 422, "id"),
+        ("POST", "/latestgists/%00", 404, ""),
+        ("GET", "/api/v1/users?offset=-1", 422, "offset"),
+        ("GET", "/api/v1/users?limit=0", 422, "limit"),
+        ("GET", "/api/v1/users?limit=many", 422, "limit"),
+        ("GET", "/api/v1/users/%0A", 422, "login"),
+        ("GET", "/api/v1/users/stranger", 404, ""),
+        ("DELETE", "/api/v1/users/stranger", 404, ""),
+        ("GET", "/api/v1/users/stranger/gists?since=yesterday", 422, "since"),
+        ("GET", "/api/v1/publications?state=lost", 422, "state"),
+        ("GET", "/api/v1/publications/0", 422, "publication_id"),
+        ("GET", "/api/v1/publications/1", 404, ""),
+        ("GET", "/api/v1/visits/1", 404, ""),
+        ("GET", "/api/v1/checks/99999999999999999999", 422, "check_id"),
+        ("GET", "/nothing/here", 404, ""),
+        ("PUT", "/users", 405, ""),
+    ],
+)
+def test_addresses(url: str, method: str, path: str, status: int, field: str) -> None:
+    answer = httpx2.request(method, url + path)
+
+    body = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["detail"]
+    if field:
+        assert any(field in error["field"] for error in body["errors"]), body
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status", "words"),
+    [
+        (b"{", "application/json", 422, "JSON"),
+        (b'{"login": "octocat"}', "text/plain", 422, "valid dictionary"),
+        (b"[]", "application/json", 422, "valid dictionary"),
+        (b"{}", "application/json", 422, "login"),
+        (b'{"login": 7}', "application/json", 422, "login"),
+        (b'{"login": "octocat", "tgas": []}', "application/json", 422, "tgas"),
+        (b'{"login": "octocat", "backfill": "some"}', "application/json", 422, "latest:N"),
+        (b'{"login": "octocat", "id": ""}', "application/json", 422, "id"),
+        (b'{"login": "a b"}', "application/json", 422, "login"),
+        (b'{"login": "' + b"a" * 2**20 + b'"}', "application/json", 413, "1048576"),
+    ],
+)
+def test_bodies(url: str, content: bytes, media_type: str, status: int, words: str) -> None:
+    answer = httpx2.post(
+        f"{url}/api/v1/users", content=content, headers={"content-type": media_type}
+    )
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.text
+
+
+def test_a_large_body_without_a_length_is_refused(url: str) -> None:
+    answer = httpx2.post(f"{url}/api/v1/users", content=(b"x" * 2**16 for _ in range(17)))
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"host": "gitpip.example"}, 400, "foreign-host"),
+        ({"origin": "https://elsewhere.example"}, 403, "cross-site"),
+        ({"sec-fetch-site": "cross-site"}, 403, "cross-site"),
+    ],
+)
+def test_other_sites_change_nothing(
+    url: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
