@@ -66,6 +66,7 @@ def serving(folder: Path, database_url: str) -> Iterator[Served]:
         )
         gitpip.start()
         try:
+            gitpip.wait_for(lambda: gitpip.get("/ready").status_code == 200, "readiness")
             yield Served(github, pipedrive, gitpip)
         finally:
             gitpip.stop()
