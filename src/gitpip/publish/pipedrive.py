@@ -234,7 +234,9 @@ def _error(
             return NotProcessed(words, _limit_pause(headers))
         case 403 if body.get("code") == "feature_capping_deals_limit":
             return NotProcessed(words, timedelta(hours=1), everyone=False)
-        case 401 | 402 | 403:
+        case 401:
+            return NotProcessed(f"{words}; set PIPEDRIVE_TOKEN to a valid token", ACCESS_PAUSE)
+        case 402 | 403:
             return NotProcessed(words, ACCESS_PAUSE)
         case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
             return _Refused(words, status)

@@ -60,11 +60,7 @@ async def add(
                 "file_key": publication.file_key,
                 "user_key": user_key,
                 "marker": marker_of(publication.gist_id, publication.filename),
-                "state": (
-                    PublicationState.SKIPPED
-                    if publication.skipped_because
-                    else PublicationState.PENDING
-                ).value,
+                "state": _first_state(publication).value,
                 "due_at": now,
                 "reason": publication.skipped_because,
             }

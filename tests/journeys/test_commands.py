@@ -1,0 +1,303 @@
+"""Commands given something wrong: a clear error, an exit code to rely on, and nothing half done."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from gitpip.standin import Fault
+from tests.journeys.conftest import TOKEN, World
+from tests.journeys.running import GITPIP
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+WRONG_LOGINS = ["octo cat", "-" * 40, "octo/cat", "octo--cat_", "", "ünïcode"]
+
+
+def changed(world: World, **environment: str) -> World:
+    world.gitpip.environment = {**world.gitpip.environment, **environment}
+    return world
+
+
+def tracked(world: World) -> list[str]:
+    listed = world.gitpip.command("users", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    return [user["login"] for user in json.loads(listed.stdout)]
+
+
+@SQLITE
+@pytest.mark.parametrize("login", WRONG_LOGINS)
+def test_a_login_that_github_cannot_have(world: World, login: str) -> None:
+    added = world.gitpip.command("users", "add", "--", login)
+
+    assert added.returncode == 1
+    assert "login" in added.stderr
+    assert "letters, digits and hyphens" in added.stderr
+    assert tracked(world) == []
+    assert world.github.requests == []
+
+
+@SQLITE
+def test_an_unknown_user_an_impossible_id_and_a_wrong_rule(world: World) -> None:
+    world.github.add_user("octocat")
+
+    unknown = world.gitpip.command("users", "add", "nobody")
+    empty_id = world.gitpip.command("users", "add", "octocat", "--id", " ")
+    long_id = world.gitpip.command("users", "add", "octocat", "--id", "x" * 201)
+    rule = world.gitpip.command("users", "add", "octocat", "--backfill", "latest:none")
+    removed = world.gitpip.command("users", "remove", "octocat")
+    latest = world.gitpip.command("latest", "octocat")
+
+    assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 1, 1)
+    assert "nobody" in unknown.stderr
+    assert "id" in empty_id.stderr
+    assert "1 to 200" in long_id.stderr
+    assert rule.returncode == 2
+    assert "latest:N" in rule.stderr
+    assert (removed.returncode, latest.returncode) == (1, 1)
+    assert "octocat is not tracked" in removed.stderr
+    assert tracked(world) == []
+
+
+@SQLITE
+def test_a_taken_login_or_id_is_refused_and_the_same_pair_is_not(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_user("hubot")
+    world.gitpip.command("users", "add", "octocat", "--id", "1")
+
+    again = world.gitpip.command("users", "add", "OCTOCAT", "--id", "1", "--json")
+    other_id = world.gitpip.command("users", "add", "octocat", "--id", "2")
+    other_login = world.gitpip.command("users", "add", "hubot", "--id", "1")
+
+    assert (again.returncode, json.loads(again.stdout)["new"]) == (0, False)
+    assert (other_id.returncode, other_login.returncode) == (1, 1)
+    assert "under the id 1" in other_id.stderr
+    assert "by octocat" in other_login.stderr
+    assert tracked(world) == ["octocat"]
+
+
+@SQLITE
+def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> None:
+    file = world.gitpip.folder / "users.txt"
+    file.write_text("# ours\noctocat,1\nnot a login\nhubot,1\nhubot,2\n\n")
+
+    imported = world.gitpip.command("users", "import", str(file))
+    missing = world.gitpip.command("users", "import", str(file) + ".not-there")
+
+    assert imported.returncode == 1
+    assert "Added 2" in imported.stdout
+    assert "users.txt:3" in imported.stderr
+    assert "users.txt:4" in imported.stderr
+    assert tracked(world) == ["octocat", "hubot"]
+    assert missing.returncode == 2
+
+
+@SQLITE
+def test_every_wrong_setting_has_a_line_of_its_own_and_no_secret_in_it(world: World) -> None:
+    changed(
+        world,
+        GITPIP_PORT="eighty",
+        GITPIP_CHECK_INTERVAL="soon",
+        GITPIP_BACKFILL="some",
+        GITHUB_TOKEN="a secret with spaces",
+    )
+
+    served = world.gitpip.command("serve")
+
+    lines = served.stderr.strip().splitlines()
+    assert served.returncode == 2
+    for name in ("GITPIP_PORT", "GITPIP_CHECK_INTERVAL", "GITPIP_BACKFILL", "GITHUB_TOKEN"):
+        assert sum(name in line for line in lines) == 1, served.stderr
+    assert "a secret with spaces" not in served.stderr + served.stdout
+
+
+@SQLITE
+def test_settings_are_shown_with_their_origin_and_secrets_masked(world: World) -> None:
+    (world.gitpip.folder / ".env").write_text("GITPIP_LOG_LEVEL=WARNING\n")
+
+    shown = world.gitpip.command("settings", "--json")
+
+    rows = {row["name"]: row for row in json.loads(shown.stdout)}
+    assert rows["GITPIP_LOG_LEVEL"]["value"] == "WARNING"
+    assert rows["GITPIP_LOG_LEVEL"]["source"] == ".env"
+    assert rows["GITPIP_CHECK_INTERVAL"]["source"] == "environment"
+    assert rows["GITPIP_HOST"]["source"] == "default"
+    assert TOKEN not in shown.stdout + shown.stderr
+
+
+@SQLITE
+def test_a_port_in_use_is_named(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        served = changed(world, GITPIP_PORT=port).gitpip.command("serve")
+
+    assert served.returncode == 1
+    assert f"127.0.0.1:{port} is in use" in served.stderr
+    assert "GITPIP_PORT" in served.stderr
+
+
+@SQLITE
+def test_a_second_service_on_the_same_sqlite_file_is_refused(world: World) -> None:
+    world.gitpip.start()
+
+    second = world.gitpip.command("serve")
+
+    assert second.returncode == 1
+    assert "another gitpip works on" in second.stderr
+    assert world.gitpip.get("/health").text == "Alive"
+
+
+@SQLITE
+def test_a_file_that_is_no_database_is_left_as_it_is(world: World) -> None:
+    file = world.gitpip.folder / "gitpip.sqlite3"
+    file.write_bytes(b"a letter to a friend, " * 100)
+
+    listed = world.gitpip.command("users", "list")
+
+    assert listed.returncode == 1
+    assert str(file) in listed.stderr
+    assert file.read_bytes() == b"a letter to a friend, " * 100
+
+
+@SQLITE
+def test_a_database_of_a_newer_version_is_left_as_it_is(world: World) -> None:
+    assert tracked(world) == []
+    engine = create_engine(f"sqlite:///{world.gitpip.folder}/gitpip.sqlite3")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    served = world.gitpip.command("serve")
+
+    assert served.returncode == 1
+    assert "newer" in served.stderr
+    assert "9999" in served.stderr
+
+
+@SQLITE
+def test_a_locked_database_is_a_clear_error_and_changes_nothing(world: World) -> None:
+    assert tracked(world) == []
+    file = world.gitpip.folder / "gitpip.sqlite3"
+    engine = create_engine(f"sqlite:///{file}", isolation_level="AUTOCOMMIT")
+    with engine.connect() as other:
+        other.execute(text("BEGIN EXCLUSIVE"))
+        added = world.gitpip.command("users", "add", "octocat")
+        other.execute(text("ROLLBACK"))
+    engine.dispose()
+
+    assert added.returncode == 1
+    assert "locked" in added.stderr
+    assert tracked(world) == []
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[list[str]]:
+    """How to run a command as somebody who owns nothing here: files of others are read-only."""
+    if os.geteuid() != 0:
+        yield []
+        return
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root may write to every file, and setpriv is not installed")
+    yield [setpriv, "--reuid=65534", "--clear-groups"]
+
+
+@SQLITE
+def test_a_read_only_database_is_a_clear_error(
+    world: World, unprivileged: list[str], tmp_path: Path
+) -> None:
+    assert tracked(world) == []
+    file = tmp_path / "gitpip.sqlite3"
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.geteuid():
+            path.chmod(0o555 if path == tmp_path else path.stat().st_mode | 0o055)
+    file.chmod(0o444)
+
+    served = subprocess.run(
+        [*unprivileged, GITPIP, "serve"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **world.gitpip.environment, **_python_path()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    tmp_path.chmod(0o755)
+
+    assert served.returncode == 1
+    assert str(file) in served.stderr
+    assert "Traceback" not in served.stderr
+
+
+def _python_path() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
+@POSTGRES
+def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    changed(
+        world,
+        GITPIP_DATABASE_URL=f"postgresql+asyncpg://gitpip:secret-word@127.0.0.1:{port}/gitpip",
+        GITPIP_DATABASE_WAIT="2s",
+    )
+
+    served = world.gitpip.command("serve")
+
+    assert served.returncode == 1
+    assert "database.waiting" in served.stdout + served.stderr
+    assert f"127.0.0.1:{port}" in served.stderr
+    assert "secret-word" not in served.stdout + served.stderr
+
+
+@SQLITE
+def test_a_check_in_which_a_look_fails_exits_with_1_and_says_why(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_user("hubot")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    for login in ("octocat", "hubot"):
+        assert world.gitpip.command("users", "add", login).returncode == 0
+    hubot = next(user for user in (world.github.user_of("hubot"),) if user)
+    world.github.block_user(hubot.id)
+
+    checked = world.gitpip.command("check")
+
+    assert checked.returncode == 1
+    assert "failed 1" in checked.stdout
+    assert "hubot" in checked.stdout
+    assert "new files 1" in checked.stdout
+
+
+@SQLITE
+def test_publishing_without_access_exits_with_1_and_says_why(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    changed(world, PIPEDRIVE_TOKEN="not-the-token")
+    world.gitpip.command("users", "add", "octocat")
+    world.gitpip.command("check")
+
+    refused = world.gitpip.command("publish")
+
+    assert refused.returncode == 1
+    assert "PIPEDRIVE_TOKEN" in refused.stdout + refused.stderr
+    assert "not-the-token" not in refused.stdout + refused.stderr
+    assert world.pipedrive.activities == []
+
+
+@SQLITE
+def test_github_out_of_reach_does_not_stop_the_adding(world: World) -> None:
+    world.github.faults.script(Fault.error(503), times=None)
+
+    added = world.gitpip.command("users", "add", "octocat", "--json")
+
+    assert added.returncode == 0, added.stderr
+    assert json.loads(added.stdout)["confirmed"] is False
+    assert tracked(world) == ["octocat"]
