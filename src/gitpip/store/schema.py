@@ -73,6 +73,7 @@ users = Table(
     Column("checked_at", UTCDateTime),
     Column("complete_until", UTCDateTime),
     Column("gist_count", Integer),
+    Column("sweep_mark", String(64)),
     Column("found_at", UTCDateTime),
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
@@ -107,6 +108,14 @@ Index(
     users.c.hinted_at,
     sqlite_where=users.c.hinted_at.is_not(None),
     postgresql_where=users.c.hinted_at.is_not(None),
+)
+new_here = and_(looked_at, users.c.checked_at.is_(None))
+Index(
+    "ix_users_new",
+    users.c.next_check_at,
+    users.c.key,
+    sqlite_where=new_here,
+    postgresql_where=new_here,
 )
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
@@ -165,6 +174,7 @@ gists = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
+    Column("deleted_at", UTCDateTime),
 )
 
 gist_files = Table(
@@ -182,23 +192,36 @@ gist_files = Table(
     Column("truncated", Integer, nullable=False),
     Column("raw_url", Text, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
+    Column("revised_at", UTCDateTime),
+    Column("removed_at", UTCDateTime),
     UniqueConstraint("gist_id", "filename"),
     UniqueConstraint("user_key", "sequence"),
     Index("ix_gist_files_language", "language", "key"),
     Index("ix_gist_files_found_at", "found_at"),
 )
 
+# What a file was before its present revision, which stands in gist_files.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("file_key", Key, ForeignKey("gist_files.key", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("blob_hash", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("language", String(200)),
+    Column("content", Text),
+    Column("truncated", Integer, nullable=False),
+    Column("raw_url", Text, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+)
+
 publications = Table(
     "publications",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
-    Column(
-        "file_key",
-        Key,
-        ForeignKey("gist_files.key", ondelete="CASCADE"),
-        nullable=False,
-        unique=True,
-    ),
+    Column("file_key", Key, ForeignKey("gist_files.key", ondelete="CASCADE"), nullable=False),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
     Column("marker", String(40), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
@@ -212,9 +235,23 @@ publications = Table(
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
     Column("published_at", UTCDateTime),
+    Column("backfill", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
-    Index("ix_publications_state_due", "state", "due_at"),
+    UniqueConstraint("file_key", "revision"),
+    # Fresh gists come before those from before their user was added.
+    Index("ix_publications_queue", "state", "backfill", "due_at"),
     Index("ix_publications_user_key", "user_key"),
+)
+
+# Notes to be written anew, since their file was edited or removed after its publication.
+amendments = Table(
+    "amendments",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("version", Integer, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
 )
 
 home_visits = Table(
@@ -256,6 +293,21 @@ pauses = Table(
     Column("name", String(20), primary_key=True),
     Column("until", UTCDateTime, nullable=False),
     Column("reason", Text, nullable=False),
+    # The fingerprint of the token that was refused: another token ends the pause.
+    Column("credential", String(12)),
+)
+
+# What was last seen of GitHub's list of all public gists; one row.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("etag", String(300)),
+    Column("seen", Text, nullable=False),
+    Column("read_at", UTCDateTime, nullable=False),
+    Column("gaps", Integer, nullable=False, server_default=text("0")),
+    Column("gap_at", UTCDateTime),
+    Column("hints", BigInteger, nullable=False, server_default=text("0")),
 )
 
 services = Table(
