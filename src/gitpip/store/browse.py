@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
+from gitpip.store import search
 from gitpip.store.gists import file_of, select_files
 from gitpip.store.news import PREVIEW, seen_by
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
@@ -117,7 +118,7 @@ async def list_files(
     if wanted.since:
         conditions.append(gist_files.c.found_at >= wanted.since)
     if wanted.text:
-        conditions.append(_matching(wanted.text))
+        conditions.append(search.matching(transaction, wanted.text))
     found = await transaction.execute(
         select_files(PREVIEW).where(*conditions).order_by(gist_files.c.key.desc()).limit(limit + 1)
     )
@@ -164,15 +165,6 @@ LANGUAGES = 60
 
 def _tagged(tag: str) -> Select[tuple[int]]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
-
-
-def _matching(text: str) -> ColumnElement[bool]:
-    return or_(
-        *(
-            func.lower(column).contains(text.lower(), autoescape=True)
-            for column in (users.c.login, gist_files.c.filename, gists.c.description)
-        )
-    )
 
 
 async def seen_of(transaction: AsyncConnection, user_key: UserKey, viewer: str) -> int:
