@@ -257,7 +257,7 @@ def status(as_json: Json = False) -> None:
                 ),
                 "watching": _paused(watching),
                 "next_publication_due": await publications.next_due(transaction),
-                "nothing_missed_before": await schedule.oldest_check(transaction),
+                "nothing_missed_before": (await schedule.freshness(transaction)).complete_until,
                 "last_check": last[0] if last else None,
             }
 

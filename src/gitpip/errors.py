@@ -83,9 +83,15 @@ class GitHubUnauthorized(GitHubError):
 class GitHubLimited(GitHubError):
     """GitHub's rate limit is used up; asking again before `until` (UTC) would be abuse."""
 
-    def __init__(self, message: str, until: datetime) -> None:
+    def __init__(self, message: str, until: datetime, resource: str = "core") -> None:
         self.until = until
+        self.resource = resource
+        """Which of GitHub's limits: `core` is that of REST, `graphql` the other."""
         super().__init__(message)
+
+
+class GitHubOverburdened(GitHubError):
+    """GitHub could not answer so large a query; a smaller one may do."""
 
 
 class GitHubUnavailable(GitHubError):

@@ -88,6 +88,24 @@ class UserState(StrEnum):
     """Not looked at until somebody says so; what was found stays."""
 
 
+class OnEdit(StrEnum):
+    """What an edit of a published file does in Pipedrive."""
+
+    IGNORE = "ignore"
+    UPDATE = "update"
+    """The activity's note is written anew, with the date."""
+    NEW = "new"
+    """The revision gets an activity of its own."""
+
+
+class OnDelete(StrEnum):
+    """What the deletion of a published file does in Pipedrive."""
+
+    IGNORE = "ignore"
+    NOTE = "note"
+    """The activity's note says so."""
+
+
 @dataclass(frozen=True)
 class Account:
     """An account on GitHub: the login as GitHub spells it, and the id that survives renames."""
@@ -130,6 +148,8 @@ class User:
     """When something last hinted that there is news; None once it was looked at."""
     gist_count: int | None = None
     """How many public gists GitHub counted at the last whole look."""
+    sweep_mark: str | None = None
+    """What the sweep saw of the gists then."""
     found_at: datetime | None = None
     """When a new gist file was last found."""
     tags: tuple[str, ...] = ()
@@ -163,6 +183,22 @@ class SeenGist:
 
 
 @dataclass(frozen=True)
+class KnownGist:
+    """What the store knows of a gist, as far as a list can differ from it."""
+
+    updated_at: datetime
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What the store knows of a gist file, as far as a list can differ from it."""
+
+    blob_hash: str
+    removed: bool
+
+
+@dataclass(frozen=True)
 class GistFile:
     """A stored gist file, with what is needed to show it. `sequence` counts per user from 1."""
 
@@ -185,6 +221,12 @@ class GistFile:
     found_at: datetime
     publication: "PublicationState | None"
     activity_id: ActivityId | None
+    revision: int = 1
+    """Counts the contents that this file had, as far as they were seen."""
+    revised_at: datetime | None = None
+    """When the present revision was seen, if it is not the first."""
+    removed_at: datetime | None = None
+    """When the file was seen to be gone, alone or with its gist."""
 
 
 class PublicationState(StrEnum):
@@ -201,9 +243,10 @@ class PublicationState(StrEnum):
     """Not to be published: by the backfill rule, or by a person."""
 
 
-def marker_of(gist_id: GistId, filename: str) -> str:
+def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:
     """The short token by which the activity of a gist file is recognised: 60 bits of a hash."""
-    digest = hashlib.sha256(f"{gist_id}\0{filename}".encode(errors="surrogatepass")).digest()
+    what = f"{gist_id}\0{filename}" + (f"\0{revision}" if revision > 1 else "")
+    digest = hashlib.sha256(what.encode(errors="surrogatepass")).digest()
     return "gp-" + base64.b32encode(digest)[:12].decode().lower()
 
 
@@ -213,6 +256,8 @@ class Publication:
 
     id: PublicationId
     file_key: FileKey
+    revision: int
+    """Which content of the file this delivers."""
     user_key: UserKey
     login: str
     gist_id: GistId

@@ -30,7 +30,9 @@ from gitpip.store import operation
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
 from gitpip.watch.check import Watcher
+from gitpip.watch.feed import EVERY, Feed
 from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
 
 SWEEP = timedelta(seconds=2)
 """How soon work that another process wrote into the rows is noticed."""
@@ -198,10 +200,17 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             GitHub(
                 api_url=settings.github_api_url,
                 token=settings.github_token.get_secret_value() if settings.github_token else None,
+                graphql_url=settings.github_graphql_url if settings.github_token else None,
+                share=settings.github_share,
                 timeout=settings.http_timeout,
             )
         )
-        watcher = Watcher(database, github, interval=settings.check_interval)
+        rules = Rules(
+            interval=settings.check_interval,
+            on_edit=settings.on_edit,
+            on_delete=settings.on_delete,
+        )
+        watcher = Watcher(database, github, rules=rules)
         publisher = None
         if settings.pipedrive_token:
             pipedrive = await stack.enter_async_context(
@@ -211,10 +220,18 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
                     timeout=settings.http_timeout,
                 )
             )
-            publisher = Publisher(database, pipedrive, timeout=settings.http_timeout)
+            publisher = Publisher(
+                database,
+                pipedrive,
+                timeout=settings.http_timeout,
+                on_edit=settings.on_edit,
+                on_delete=settings.on_delete,
+            )
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()
         _give_work(engine, watcher, publisher)
+        if settings.reads_feed:
+            _give_feed(engine, Feed(database, github))
         life = asyncio.create_task(_show_life(database))
         running = asyncio.create_task(engine.run())
         try:
@@ -247,6 +264,14 @@ def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher | None) ->
     engine.work("check", check)
     engine.work("publish", publish)
     engine.every("sweep", SWEEP, sweep)
+
+
+def _give_feed(engine: Engine, feed: Feed) -> None:
+    async def read() -> None:
+        if await feed.read():
+            await engine.tell("check")
+
+    engine.every("feed", EVERY, read)
 
 
 async def _show_life(database: Database) -> None:

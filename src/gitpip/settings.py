@@ -35,7 +35,7 @@ from gitpip.database_address import (
     sqlite_url,
 )
 from gitpip.errors import SettingsError
-from gitpip.model import Backfill, BackfillKind
+from gitpip.model import Backfill, BackfillKind, OnDelete, OnEdit
 
 LONGEST_DURATION = timedelta(days=366)
 NOT_SET = "(not set)"
@@ -226,6 +226,37 @@ def _backfill(text: str) -> Backfill:
     return backfill
 
 
+def _on_or_off(text: str) -> bool:
+    chosen = {"on": True, "off": False}.get(text.lower())
+    if chosen is None:
+        raise ValueError("neither; on or off would be right")
+    return chosen
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ValueError("not a share; a number above 0 and up to 1, like 0.8, would be right")
+    return share
+
+
+def _on_edit(text: str) -> OnEdit:
+    return OnEdit(_one_of(text, OnEdit))
+
+
+def _on_delete(text: str) -> OnDelete:
+    return OnDelete(_one_of(text, OnDelete))
+
+
+def _one_of(text: str, choices: Iterable[str]) -> str:
+    if text.lower() not in list(choices):
+        raise ValueError(f"none of the choices; one of {', '.join(choices)} would be right")
+    return text.lower()
+
+
 def _log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
         raise ValueError(f"not a level; one of {', '.join(_LOG_LEVELS)} would be right")
@@ -315,6 +346,29 @@ class Settings(BaseSettings):
         alias="GITPIP_CHECK_INTERVAL",
         description="how often each tracked user is looked at",
     )
+    feed: Annotated[bool | None, BeforeValidator(_on_or_off)] = Field(
+        None,
+        alias="GITPIP_FEED",
+        description="whether GitHub's public feed is read every minute, on or off;"
+        " on if there is a token",
+    )
+    github_share: Annotated[float, BeforeValidator(_share)] = Field(
+        0.8,
+        alias="GITPIP_GITHUB_SHARE",
+        description="how much of GitHub's limits is used, above 0 and up to 1;"
+        " the token's owner keeps the rest",
+    )
+    on_edit: Annotated[OnEdit, BeforeValidator(_on_edit)] = Field(
+        OnEdit.IGNORE,
+        alias="GITPIP_ON_EDIT",
+        description="what an edited file does in Pipedrive: ignore, update (its note),"
+        " or new (another activity)",
+    )
+    on_delete: Annotated[OnDelete, BeforeValidator(_on_delete)] = Field(
+        OnDelete.IGNORE,
+        alias="GITPIP_ON_DELETE",
+        description="what a deleted file does in Pipedrive: ignore, or note (its note says so)",
+    )
     backfill: Annotated[Backfill, BeforeValidator(_backfill)] = Field(
         Backfill(BackfillKind.ALL),
         alias="GITPIP_BACKFILL",
@@ -375,6 +429,11 @@ class Settings(BaseSettings):
         }
         shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
         return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
+
+    @property
+    def reads_feed(self) -> bool:
+        """Whether the public feed is read; without a token its requests would be missed."""
+        return self.github_token is not None if self.feed is None else self.feed
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -63,7 +63,11 @@ def test_a_user_with_250_gists_is_published_whole_and_a_restart_publishes_nothin
 
     subjects = {str(activity["subject"]) for activity in world.pipedrive.activities}
     assert len(world.pipedrive.activities) == len(subjects) == 250
-    assert {request.status for request in world.github.requests[asked:]} == {304}
+    assert {
+        (request.path, request.status)
+        for request in world.github.requests[asked:]
+        if request.path != "/graphql" and request.status != 304
+    } <= {("/gists/public", 200)}
     assert world.github.abuse == []
     assert world.pipedrive.abuse == []
 

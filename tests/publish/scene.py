@@ -161,7 +161,7 @@ class Scene:
                 updated_at=now,
                 files=tuple(_seen(login, gist_id, name, content) for name in filenames),
             )
-            new = await gists.store(transaction, user, [gist], check_id=None, now=now)
+            new = (await gists.store(transaction, user, [gist], check_id=None, now=now)).new
             await publications.add(
                 transaction,
                 user.key,

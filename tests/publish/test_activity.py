@@ -130,6 +130,7 @@ def test_an_activity_reads_like_this() -> None:
 
 
 @given(files)
+@example(replace(PLAIN, content=None, language="&" * 200_000))
 @example(replace(PLAIN, content="\ud800" * 200_000))
 @example(replace(PLAIN, content='"' * 200_000, description='"' * 9_999, raw_url='"' * 9_999))
 def test_notes_and_subjects_keep_to_the_limits(file: GistFile) -> None:

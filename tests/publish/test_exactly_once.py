@@ -158,11 +158,15 @@ class ExactlyOnce(RuleBasedStateMachine):
         process.database.thawed.set()
         self.wait_for(running)
 
-    @rule(moment=moments, fault=st.none() | st.sampled_from(FAULTS))
+    @rule(
+        moment=moments,
+        fault=st.none() | st.sampled_from(FAULTS),
+        login=st.sampled_from(LOGINS),
+    )
     def publish_and_freeze_until_others_are_done(
-        self, moment: tuple[str, int], fault: Fault | None
+        self, moment: tuple[str, int], fault: Fault | None, login: str
     ) -> None:
-        self.files_are_found("ada", 1)
+        self.files_are_found(login, 1)
         if fault:
             self.crm.faults.script(fault, method="POST", path="/activities$")
         self.publish_and_freeze(moment)

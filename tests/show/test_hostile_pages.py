@@ -53,7 +53,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             backfill=Backfill.parse("all"),
             now=NOW,
         )
-        new = await gists.store(transaction, added.user, [gist], check_id=None, now=NOW)
+        new = (await gists.store(transaction, added.user, [gist], check_id=None, now=NOW)).new
         await publications.add(
             transaction,
             added.user.key,

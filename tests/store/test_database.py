@@ -149,7 +149,7 @@ async def _add(
         )
 
 
-async def _find_files(database: Database, login: str) -> tuple[gists.NewFile, ...]:
+async def _find_files(database: Database, login: str) -> tuple[gists.StoredFile, ...]:
     files = tuple(
         SeenFile(name, "0" * 40, 1, None, f"https://gist.example/{name}", content="x")
         for name in ("a.txt", "b.txt")
@@ -161,7 +161,7 @@ async def _find_files(database: Database, login: str) -> tuple[gists.NewFile, ..
         found = await users.find(transaction, login)
         user = await users.lock(transaction, found.key)
         assert user
-        new = await gists.store(transaction, user, [gist], check_id=None, now=NOW)
+        new = (await gists.store(transaction, user, [gist], check_id=None, now=NOW)).new
         await publications.add(
             transaction,
             user.key,

@@ -10,6 +10,7 @@ from gitpip.standin import Server
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
 
 TOKEN = "a-token"
 INTERVAL = timedelta(hours=3)
@@ -65,4 +66,4 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def watcher(database: Database, github: GitHub, clock: Clock) -> Watcher:
-    return Watcher(database, github, interval=INTERVAL, now=clock)
+    return Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)

@@ -12,6 +12,7 @@ from gitpip.store import checks, gists, operation, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, Clock
 
 A_DAY = timedelta(days=1)
@@ -311,7 +312,7 @@ async def test_a_refused_token_pauses_watching_and_is_never_left_out(
     async with GitHub(
         api_url=server.url, token="wrong", timeout=timedelta(seconds=5), now=clock
     ) as github:
-        watcher = Watcher(database, github, interval=INTERVAL, now=clock)
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
         check = await run(watcher)
         assert "token" in check.failures[0]
         assert await watcher.run() is None
@@ -473,7 +474,7 @@ async def test_two_watchers_share_the_users(
         world.add_user(f"user{number}")
         world.add_gist(f"user{number}", {"a.txt": "a"})
         await track(database, clock, f"user{number}")
-    other = Watcher(database, github, interval=INTERVAL, now=clock)
+    other = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
     await asyncio.gather(watcher.run(), other.run())
     for number in range(25):
         assert len(await stored(database, f"user{number}")) == 1

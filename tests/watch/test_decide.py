@@ -1,7 +1,10 @@
 """The rules of watching, as functions."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,8 @@ from gitpip.model import (
     BackfillKind,
     GistId,
     GitHubId,
+    KnownFile,
+    KnownGist,
     SeenFile,
     SeenGist,
     User,
@@ -74,20 +79,115 @@ backfills = st.one_of(
 )
 
 
+def known_as(
+    listed: list[SeenGist], files: set[tuple[GistId, str]], *, blob_hash: str = "0" * 40
+) -> decide.Differences:
+    by_id = {gist.id: gist for gist in listed}
+    return decide.compare(
+        listed,
+        whole=True,
+        known_gists={
+            gist_id: KnownGist(by_id[gist_id].updated_at, deleted=False) for gist_id, _ in files
+        },
+        known_files={file: KnownFile(blob_hash, removed=False) for file in files},
+    )
+
+
 @given(gists(), st.data())
-def test_new_is_what_holds_something_unknown_and_nothing_else(
+def test_what_is_read_holds_something_unknown_or_edited_and_nothing_else_is(
     listed: list[SeenGist], data: st.DataObject
 ) -> None:
     files = [(gist.id, file.filename) for gist in listed for file in gist.files]
-    known_files = set(data.draw(st.lists(st.sampled_from(files)))) if files else set()
-    known_gists = {gist_id for gist_id, _ in known_files}
-    new = decide.new_gists(listed, known_gists, known_files)
+    known = set(data.draw(st.lists(st.sampled_from(files)))) if files else set()
+    new = known_as(listed, known).to_read
     assert [gist.created_at for gist in new] == sorted(gist.created_at for gist in new)
     for gist_ in listed:
-        unknown = {(gist_.id, file.filename) for file in gist_.files} - known_files
-        assert (gist_ in new) == (bool(unknown) or gist_.id not in known_gists)
-    everything = {gist.id for gist in listed}
-    assert decide.new_gists(listed, everything, set(files)) == ()
+        unknown = {(gist_.id, file.filename) for file in gist_.files} - known
+        assert (gist_ in new) == (bool(unknown) or gist_.id not in {gist for gist, _ in known})
+    whole = known_as(listed, set(files))
+    assert {gist.id for gist in whole.to_read} == {gist.id for gist in listed if not gist.files}
+    edited = known_as(listed, set(files), blob_hash="1" * 40)
+    assert edited.to_read == tuple(sorted(listed, key=lambda gist: (gist.created_at, gist.id)))
+
+
+@given(gists(), st.data(), st.booleans())
+def test_only_a_whole_list_misses_a_gist_and_only_a_gist_that_is_listed_misses_a_file(
+    listed: list[SeenGist], data: st.DataObject, whole: bool
+) -> None:
+    shown = data.draw(st.lists(st.sampled_from(listed), unique=True)) if listed else []
+    known_files = {
+        (gist.id, name): KnownFile("0" * 40, removed=False)
+        for gist in listed
+        for name in [*(file.filename for file in gist.files), "a file that is gone"]
+    }
+    differences = decide.compare(
+        shown,
+        whole=whole,
+        known_gists={gist.id: KnownGist(gist.updated_at, deleted=False) for gist in listed},
+        known_files=known_files,
+    )
+    hidden = {gist.id for gist in listed if gist not in shown}
+    assert set(differences.missing) == (hidden if whole else set())
+    assert set(differences.removed) == {(gist.id, "a file that is gone") for gist in shown}
+    assert differences.to_read == ()
+
+
+@given(
+    st.integers(1, 10**7),
+    st.timedeltas(timedelta(seconds=1), timedelta(days=366)),
+    times,
+)
+def test_the_next_look_is_within_an_interval_and_the_same_for_neighbours(
+    key: int, interval: timedelta, now: datetime
+) -> None:
+    due = decide.next_look(UserKey(key), interval=interval, now=now)
+    assert now < due <= now + interval
+    first = key // decide.ADJACENT * decide.ADJACENT
+    assert decide.next_look(UserKey(first), interval=interval, now=now) == due
+
+
+def test_looks_are_spread_evenly_over_the_interval() -> None:
+    interval = timedelta(hours=3)
+    by_quarter = Counter(
+        (decide.next_look(UserKey(key), interval=interval, now=ADDED) - ADDED)
+        % interval
+        // timedelta(minutes=15)
+        for key in range(1, 100_001)
+    )
+    even = 100_000 / 12
+    assert all(0.8 * even < number < 1.2 * even for number in by_quarter.values())
+    assert len(by_quarter) == 12
+
+
+def test_batches_halve_on_trouble_and_grow_back_slowly() -> None:
+    size = decide.FIRST_BATCH
+    for smaller in (25, 12, 6, 3, 1, 1):
+        size = decide.next_batch(size, went_well=False)
+        assert size == smaller
+    for _ in range(200):
+        assert decide.next_batch(size, went_well=True) - size in (0, 1)
+        size = decide.next_batch(size, went_well=True)
+    assert size == decide.LARGEST_BATCH
+
+
+@pytest.mark.parametrize(
+    ("quiet_for", "eager", "own", "expected"),
+    [
+        (None, True, None, timedelta(hours=3)),
+        (timedelta(hours=5), True, None, timedelta(minutes=30)),
+        (timedelta(days=3), True, None, timedelta(hours=1)),
+        (timedelta(days=30), True, None, timedelta(hours=3)),
+        (timedelta(hours=5), False, None, timedelta(hours=3)),
+        (timedelta(hours=5), True, timedelta(days=1), timedelta(days=1)),
+    ],
+)
+def test_who_has_news_is_looked_at_more_often_if_the_budget_allows_it(
+    quiet_for: timedelta | None, eager: bool, own: timedelta | None, expected: timedelta
+) -> None:
+    found_at = None if quiet_for is None else ADDED - quiet_for
+    somebody = replace(user(), found_at=found_at, check_interval=own)
+    interval = decide.interval_of(somebody, general=timedelta(hours=3), now=ADDED, eager=eager)
+    assert interval == expected
 
 
 @given(gists(), backfills)

@@ -100,10 +100,16 @@ async def listed_gist(github: GitHub, script: Script, gist: dict[str, object]) -
     return (await whole_list(github, ADA)).gists[0]
 
 
+def account_of(world: StandIn, user_id: int) -> Account:
+    user = world.user(user_id)
+    assert user
+    return Account(user.login, GitHubId(user_id), user.node_id)
+
+
 async def test_accounts_by_login_and_by_id(world: StandIn, github: GitHub) -> None:
     ada = world.add_user("Ada")
-    assert await github.account("aDA") == Account("Ada", GitHubId(ada))
-    assert await github.account_by_id(GitHubId(ada)) == Account("Ada", GitHubId(ada))
+    assert await github.account("aDA") == account_of(world, ada)
+    assert await github.account_by_id(GitHubId(ada)) == account_of(world, ada)
     with pytest.raises(GitHubNotFound):
         await github.account("../gists/public")
     world.block_user(ada)

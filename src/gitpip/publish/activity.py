@@ -2,9 +2,10 @@
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitpip.model import GistFile, marker_of
+from gitpip.model import GistFile, OnDelete, OnEdit, marker_of
 
 SUBJECT_LIMIT = 255
 """Pipedrive documents no cap on a subject; this is the common size of such columns."""
@@ -29,10 +30,24 @@ class Rendered:
     note: str
 
 
-def render(file: GistFile) -> Rendered:
-    """The activity of a gist file. Nothing that came from GitHub survives as HTML."""
-    marker = marker_of(file.gist_id, file.filename)
-    return Rendered(_subject(file, marker), _note(file, marker))
+def render(file: GistFile, *, revision: int = 1, remarks: Sequence[str] = ()) -> Rendered:
+    """The activity of a gist file. Nothing that came from GitHub survives as HTML.
+
+    `revision` is the one that the activity was or is made for; `remarks` are lines of plain text
+    on what happened to the file since.
+    """
+    marker = marker_of(file.gist_id, file.filename, revision)
+    return Rendered(_subject(file, revision, marker), _note(file, marker, remarks))
+
+
+def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:
+    """What the note says of edits and of deletion, under these rules. Dates are UTC."""
+    remarks = []
+    if on_edit is OnEdit.UPDATE and file.revised_at is not None:
+        remarks.append(f"Edited on GitHub: seen {file.revised_at:%Y-%m-%d %H:%M} UTC.")
+    if on_delete is OnDelete.NOTE and file.removed_at is not None:
+        remarks.append(f"Deleted on GitHub: seen {file.removed_at:%Y-%m-%d %H:%M} UTC.")
+    return tuple(remarks)
 
 
 def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
@@ -53,16 +68,17 @@ def _text(markup: str) -> str:
     return " ".join(html.unescape(markup).split())
 
 
-def _subject(file: GistFile, marker: str) -> str:
-    tail = f" · {_inline(file.login)} [{marker}]"
+def _subject(file: GistFile, revision: int, marker: str) -> str:
+    which = f" (revision {revision})" if revision > 1 else ""
+    tail = f"{which} · {_inline(file.login)} [{marker}]"
     name = _inline(file.filename) or "unnamed"
     room = SUBJECT_LIMIT - len(tail)
     return (name if len(name) <= room else name[: room - 1] + "…") + tail
 
 
-def _note(file: GistFile, marker: str) -> str:
-    facts = [file.language or "unknown language", f"{file.size:,} bytes"]
-    head = ""
+def _note(file: GistFile, marker: str, remarks: Sequence[str]) -> str:
+    facts = [(file.language or "unknown language")[:200], f"{file.size:,} bytes"]
+    head = "".join(f"<p>{_escape(remark)}</p>" for remark in remarks)
     if file.description and file.description.strip():
         head += f"<p>{_escape(_inline(file.description)[:5_000])}</p>"
     head += f"<p>{_link(file.html_url)} · {_escape(_inline(' · '.join(facts)))}</p>"

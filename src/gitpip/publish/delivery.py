@@ -41,6 +41,8 @@ class NotProcessed:
     reason: str
     pause: timedelta
     everyone: bool = True
+    access: bool = False
+    """Whether it is the token that is not let in."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 """
 
 import asyncio
+import hashlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +17,7 @@ from typing import Self, cast
 import httpx2
 from pydantic import SecretStr
 
-from gitpip.model import DealId
+from gitpip.model import ActivityId, DealId
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
 
@@ -80,6 +81,10 @@ class Pipedrive:
             timeout=timeout.total_seconds(),
             follow_redirects=False,
         )
+        self.fingerprint = hashlib.sha256(
+            f"{self._api_url}\0{token.get_secret_value()}".encode()
+        ).hexdigest()[:12]
+        """What tells one token from another, and tells nothing of the token."""
         self.daily_remaining: int | None = None
         """Tokens left today, as last announced."""
 
@@ -107,6 +112,11 @@ class Pipedrive:
         return await self._create(
             "/v2/activities", {"subject": subject, "deal_id": deal_id, "note": note}
         )
+
+    async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
+        """Give an activity another note; doing it twice does no harm."""
+        answer = await self._request("PATCH", f"/v2/activities/{activity_id}", body={"note": note})
+        return Accepted(activity_id) if isinstance(answer, _Answer) else answer
 
     async def deal_is_gone(self, deal_id: DealId) -> bool:
         """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
@@ -235,9 +245,10 @@ def _error(
         case 403 if body.get("code") == "feature_capping_deals_limit":
             return NotProcessed(words, timedelta(hours=1), everyone=False)
         case 401:
-            return NotProcessed(f"{words}; set PIPEDRIVE_TOKEN to a valid token", ACCESS_PAUSE)
+            words = f"{words}; set PIPEDRIVE_TOKEN to a valid token"
+            return NotProcessed(words, ACCESS_PAUSE, access=True)
         case 402 | 403:
-            return NotProcessed(words, ACCESS_PAUSE)
+            return NotProcessed(words, ACCESS_PAUSE, access=True)
         case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
             return _Refused(words, status)
         case _:

@@ -5,8 +5,18 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from gitpip.model import Change, Deal, DealId, Pause, Publication, PublicationState
-from gitpip.publish.activity import bears_marker, render
+from gitpip.model import (
+    Change,
+    Deal,
+    DealId,
+    FileKey,
+    OnDelete,
+    OnEdit,
+    Pause,
+    Publication,
+    PublicationState,
+)
+from gitpip.publish.activity import Rendered, bears_marker, remarks_on, render
 from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
@@ -25,7 +35,7 @@ from gitpip.publish.pipedrive import (
     LookFailed,
     Pipedrive,
 )
-from gitpip.store import gists, operation, publications
+from gitpip.store import amendments, gists, operation, publications
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
@@ -58,8 +68,12 @@ class Publisher:
         pipedrive: Pipedrive,
         *,
         timeout: timedelta,
+        on_edit: OnEdit = OnEdit.IGNORE,
+        on_delete: OnDelete = OnDelete.IGNORE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        self._on_edit = on_edit
+        self._on_delete = on_delete
         self._database = database
         self._pipedrive = pipedrive
         self._waits = Waits(timeout)
@@ -78,10 +92,14 @@ class Publisher:
         """Whether there is something to do now."""
         now = self._now()
         async with self._database.read() as transaction:
-            if await operation.paused(transaction, operation.PUBLISHING, now):
+            if await operation.paused(
+                transaction, operation.PUBLISHING, now, credential=self._pipedrive.fingerprint
+            ):
                 return False
             next_due = await publications.next_due(transaction)
-        return next_due is not None and next_due <= now
+            if next_due is not None and next_due <= now:
+                return True
+            return await amendments.any_due(transaction, now)
 
     async def run(self) -> int:
         """Publish until nothing is due, or publishing is paused; give the number of steps done."""
@@ -91,7 +109,10 @@ class Publisher:
             while not self._stopping and not await self._paused():
                 claims = await self._claim(token)
                 if not claims:
-                    break
+                    amended = await self._amend()
+                    if not amended:
+                        break
+                    steps += amended
                 for claim in claims:
                     if self._stopping or await self._paused():
                         break
@@ -104,7 +125,12 @@ class Publisher:
 
     async def _paused(self) -> bool:
         async with self._database.read() as transaction:
-            pause = await operation.paused(transaction, operation.PUBLISHING, self._now())
+            pause = await operation.paused(
+                transaction,
+                operation.PUBLISHING,
+                self._now(),
+                credential=self._pipedrive.fingerprint,
+            )
         return pause is not None
 
     async def _claim(self, token: str) -> tuple[Publication, ...]:
@@ -133,9 +159,7 @@ class Publisher:
         await self._record(claim, change)
 
     async def _send(self, claim: Publication, deal_id: DealId) -> None:
-        async with self._database.read() as transaction:
-            file = await gists.file(transaction, claim.file_key)
-        rendered = render(file)
+        rendered = await self._rendered(claim.file_key, claim.revision)
         await self._pipedrive.ready()
         leased = asyncio.get_running_loop().time()
         async with self._database.begin() as transaction:
@@ -154,6 +178,46 @@ class Publisher:
             outcome = await self._why_refused(outcome, claim, deal_id)
         await self._record(claim, after_sending(outcome, now=self._now(), waits=self._waits))
         await self._pause_after(outcome)
+
+    async def _rendered(self, key: FileKey, revision: int) -> Rendered:
+        # Where edits are written into the note, it always shows the file as it is now.
+        shown = None if self._on_edit is OnEdit.UPDATE else revision
+        async with self._database.read() as transaction:
+            file = await gists.file(transaction, key, shown)
+        remarks = remarks_on(file, on_edit=self._on_edit, on_delete=self._on_delete)
+        return render(file, revision=revision, remarks=remarks)
+
+    async def _amend(self) -> int:
+        """Write a few notes anew whose files changed; give their number."""
+        async with self._database.read() as transaction:
+            due = await amendments.due(transaction, self._now(), BATCH)
+        for number, amendment in enumerate(due):
+            if self._stopping or await self._paused():
+                return number
+            rendered = await self._rendered(amendment.file_key, amendment.revision)
+            outcome = await self._pipedrive.rewrite_note(amendment.activity_id, rendered.note)
+            async with self._database.begin() as transaction:
+                match outcome:
+                    case Accepted():
+                        await amendments.done(transaction, amendment)
+                    case Refused(reason=reason):
+                        failure = (
+                            f"published, but its note could not be brought up to date: {reason}"
+                        )
+                        await amendments.done(transaction, amendment, failure)
+                    case NotProcessed() | Ambiguous():
+                        later = self._now() + self._waits.between_looks
+                        await amendments.postpone(transaction, amendment, later)
+            log.info(
+                "publication.amended"
+                if isinstance(outcome, Accepted)
+                else "publication.not_amended",
+                publication_id=amendment.publication_id,
+                activity_id=amendment.activity_id,
+                reason=getattr(outcome, "reason", None),
+            )
+            await self._pause_after(outcome)
+        return len(due)
 
     async def _why_refused(
         self, refusal: Refused, claim: Publication, deal_id: DealId
@@ -331,7 +395,15 @@ class Publisher:
             return
         async with self._database.begin() as transaction:
             await operation.pause(
-                transaction, operation.PUBLISHING, until=pause.until, reason=pause.reason
+                transaction,
+                operation.PUBLISHING,
+                until=pause.until,
+                reason=pause.reason,
+                credential=(
+                    self._pipedrive.fingerprint
+                    if isinstance(outcome, NotProcessed) and outcome.access
+                    else None
+                ),
             )
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 

@@ -28,6 +28,16 @@ class ActivityBody(BaseModel):
     until: datetime | None = None
 
 
+class FreshnessBody(BaseModel):
+    """How long ago the active users were known completely, in seconds; null without any."""
+
+    unread: int
+    """Users who were not looked at as a whole yet; they count in none of the others."""
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
 class StatusBody(BaseModel):
     """How the service is doing. Times are UTC."""
 
@@ -39,7 +49,8 @@ class StatusBody(BaseModel):
     publishing: ActivityBody
     next_publication_due: datetime | None
     nothing_missed_before: datetime | None
-    """The most neglected active user was looked at then."""
+    """No gist that was public before can have been missed; null while somebody is unread."""
+    freshness: FreshnessBody
     running_services: int
     engine_is_alive: bool
     last_checks: list[CheckBody]
@@ -97,7 +108,7 @@ async def status_of(setting: Setting) -> StatusBody:
         publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
-        missed_before = await schedule.oldest_check(transaction)
+        freshness = await schedule.freshness(transaction)
         services = await operation.running(transaction, now)
     if setting.settings.pipedrive_token is None:
         publishing = ActivityBody(
@@ -106,13 +117,19 @@ async def status_of(setting: Setting) -> StatusBody:
         )
     return StatusBody(
         version=VERSION,
-        sentence=_sentence(watching, publishing, counts, missed_before),
+        sentence=_sentence(watching, publishing, counts, freshness),
         users={state: user_counts.get(state, 0) for state in UserState},
         publications={state: counts.get(state, 0) for state in PublicationState},
         watching=watching,
         publishing=publishing,
         next_publication_due=next_due,
-        nothing_missed_before=missed_before,
+        nothing_missed_before=freshness.complete_until,
+        freshness=FreshnessBody(
+            unread=freshness.unread,
+            p50=_seconds_since(freshness.median, now),
+            p95=_seconds_since(freshness.most, now),
+            max=_seconds_since(freshness.oldest, now),
+        ),
         running_services=len(services),
         engine_is_alive=setting.engine_is_alive(),
         last_checks=[CheckBody.of(check) for check in last_checks.items],
@@ -129,7 +146,7 @@ def _sentence(
     watching: ActivityBody,
     publishing: ActivityBody,
     counts: dict[PublicationState, int],
-    missed_before: datetime | None,
+    freshness: schedule.Freshness,
 ) -> str:
     for name, activity in (("Watching", watching), ("Publishing", publishing)):
         if activity.state != "running":
@@ -137,6 +154,15 @@ def _sentence(
             return f"{name} waits{until}: {activity.reason}."
     if failed := counts.get(PublicationState.FAILED, 0):
         return f"{failed} publications were refused by Pipedrive; look at them and retry or skip."
-    if missed_before is None:
+    if freshness.users == 0:
         return "Nobody is tracked yet."
-    return f"All good: every user was looked at since {missed_before:%Y-%m-%d %H:%M} UTC."
+    if freshness.complete_until is None:
+        return f"{freshness.unread} of {freshness.users} users were not looked at as a whole yet."
+    return (
+        f"All good: nothing before {freshness.complete_until:%Y-%m-%d %H:%M} UTC can have been "
+        "missed."
+    )
+
+
+def _seconds_since(time: datetime | None, now: datetime) -> float | None:
+    return None if time is None else (now - time).total_seconds()

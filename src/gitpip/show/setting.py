@@ -51,6 +51,7 @@ class Setting:
                 login=account.login if account else login,
                 external_id=external_id or (str(account.github_id) if account else login.lower()),
                 github_id=account.github_id if account else None,
+                node_id=account.node_id if account else None,
                 backfill=backfill or self.settings.backfill,
                 now=utc_now(),
             )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy import Row, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import CheckNotFound
@@ -81,6 +81,15 @@ async def add_results(
 async def end(transaction: AsyncConnection, check_id: CheckId, now: datetime) -> None:
     """Close a check."""
     await transaction.execute(update(checks).where(checks.c.id == check_id).values(ended_at=now))
+
+
+async def prune(transaction: AsyncConnection, before: datetime) -> None:
+    """Forget the checks that ended before a time and neither found anything nor failed."""
+    await transaction.execute(
+        delete(checks).where(
+            checks.c.ended_at < before, checks.c.gists == 0, checks.c.failures == ""
+        )
+    )
 
 
 async def any_open(transaction: AsyncConnection) -> bool:

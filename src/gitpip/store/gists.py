@@ -1,11 +1,11 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import (
@@ -14,41 +14,64 @@ from gitpip.model import (
     FileKey,
     GistFile,
     GistId,
+    KnownFile,
+    KnownGist,
     Page,
     PublicationState,
+    SeenFile,
     SeenGist,
     User,
     UserKey,
 )
-from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.schema import gist_files, gists, publications, revisions, users
 
 
 @dataclass(frozen=True)
-class NewFile:
-    """A file that was just stored, and its gist."""
+class StoredFile:
+    """A file, and the revision of it, that was just stored."""
 
     key: FileKey
     gist_id: GistId
     filename: str
-    sequence: int
+    revision: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `store` changed."""
+
+    new: tuple[StoredFile, ...]
+    """Files that were not known before, in the order of their sequence."""
+    edited: tuple[StoredFile, ...]
+    """Known files with a new content."""
 
 
 async def known_files(
     transaction: AsyncConnection, user_key: UserKey
-) -> dict[tuple[GistId, str], str]:
-    """The blob hash of every stored file of a user, by gist id and file name."""
+) -> dict[tuple[GistId, str], KnownFile]:
+    """Every stored file of a user, by gist id and file name."""
     rows = await transaction.execute(
-        select(gist_files.c.gist_id, gist_files.c.filename, gist_files.c.blob_hash).where(
-            gist_files.c.user_key == user_key
+        select(
+            gist_files.c.gist_id,
+            gist_files.c.filename,
+            gist_files.c.blob_hash,
+            gist_files.c.removed_at,
+        ).where(gist_files.c.user_key == user_key)
+    )
+    return {
+        (GistId(gist_id), filename): KnownFile(blob_hash, removed_at is not None)
+        for gist_id, filename, blob_hash, removed_at in rows
+    }
+
+
+async def known_gists(transaction: AsyncConnection, user_key: UserKey) -> dict[GistId, KnownGist]:
+    """Every stored gist of a user, those that are gone from GitHub included."""
+    rows = await transaction.execute(
+        select(gists.c.id, gists.c.updated_at, gists.c.deleted_at).where(
+            gists.c.user_key == user_key
         )
     )
-    return {(GistId(gist_id), filename): blob_hash for gist_id, filename, blob_hash in rows}
-
-
-async def known_gists(transaction: AsyncConnection, user_key: UserKey) -> frozenset[GistId]:
-    """The ids of a user's stored gists."""
-    rows = await transaction.execute(select(gists.c.id).where(gists.c.user_key == user_key))
-    return frozenset(GistId(row.id) for row in rows)
+    return {GistId(row.id): KnownGist(row.updated_at, row.deleted_at is not None) for row in rows}
 
 
 async def store(
@@ -58,16 +81,18 @@ async def store(
     *,
     check_id: CheckId | None,
     now: datetime,
-) -> tuple[NewFile, ...]:
-    """Store the files of `found` that are not known yet, oldest gist first, and number them.
+) -> Stored:
+    """Store the files of `found` that are not known as they are, oldest gist first.
 
-    The caller holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist
-    that belongs to another user already is left alone: an id has one owner.
+    New files are numbered; of an edited one the former content is kept as a revision. The caller
+    holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
+    belongs to another user already is left alone: an id has one owner.
     """
-    known = await known_files(transaction, user.key)
     owners = await _owners(transaction, [gist.id for gist in found])
+    known = await _rows_of(transaction, [gist.id for gist in found])
     sequence = user.last_sequence
-    new: list[NewFile] = []
+    new: list[StoredFile] = []
+    edited: list[StoredFile] = []
     for gist in sorted(found, key=lambda gist: (gist.created_at, gist.id)):
         owner = owners.get(gist.id)
         if owner is None:
@@ -75,36 +100,76 @@ async def store(
         elif owner != user.key:
             continue
         else:
-            await _update_gist(transaction, gist)
+            await touch(transaction, [gist])
         for file in gist.files:
-            if (gist.id, file.filename) in known:
-                continue
-            sequence += 1
-            result = await transaction.execute(
-                insert(gist_files)
-                .values(
-                    gist_id=gist.id,
-                    user_key=user.key,
-                    filename=file.filename,
-                    sequence=sequence,
-                    blob_hash=file.blob_hash,
-                    size=file.size,
-                    language=file.language,
-                    content=file.content,
-                    truncated=int(file.truncated),
-                    raw_url=file.raw_url,
-                    found_at=now,
+            row = known.get((gist.id, file.filename))
+            if row is None:
+                sequence += 1
+                key = await _insert_file(
+                    transaction, user.key, gist.id, file, sequence=sequence, now=now
                 )
-                .returning(gist_files.c.key)
-            )
-            new.append(NewFile(FileKey(result.scalar_one()), gist.id, file.filename, sequence))
-    if new:
+                new.append(StoredFile(key, gist.id, file.filename, 1))
+            elif row.removed_at is not None or row.blob_hash != file.blob_hash:
+                revision = await _revise(transaction, row, file, now)
+                if revision != row.revision:
+                    key = FileKey(row.key)
+                    edited.append(StoredFile(key, gist.id, file.filename, revision))
+    if new or edited:
         await transaction.execute(
             update(users)
             .where(users.c.key == user.key)
             .values(last_sequence=sequence, found_at=now)
         )
-    return tuple(new)
+    return Stored(tuple(new), tuple(edited))
+
+
+async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:
+    """Take over what known gists say of themselves; one that was gone is back."""
+    for gist in seen:
+        await transaction.execute(
+            update(gists)
+            .where(gists.c.id == gist.id)
+            .values(
+                description=gist.description,
+                html_url=gist.html_url,
+                updated_at=gist.updated_at,
+                deleted_at=None,
+            )
+        )
+
+
+async def mark_removed(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    files: Sequence[tuple[GistId, str]],
+    gone: Sequence[GistId],
+    now: datetime,
+) -> tuple[FileKey, ...]:
+    """Note which files, and which whole gists, GitHub shows no more; their contents stay.
+
+    Gives the files for which that is news.
+    """
+    marked: list[FileKey] = []
+    wanted = [
+        *(and_(gist_files.c.gist_id == id_, gist_files.c.filename == name) for id_, name in files),
+        *(gist_files.c.gist_id == gist_id for gist_id in gone),
+    ]
+    for one in wanted:
+        rows = await transaction.execute(
+            update(gist_files)
+            .where(one, gist_files.c.user_key == user_key, gist_files.c.removed_at.is_(None))
+            .values(removed_at=now)
+            .returning(gist_files.c.key)
+        )
+        marked += [FileKey(key) for key in rows.scalars()]
+    for gist_id in gone:
+        await transaction.execute(
+            update(gists)
+            .where(gists.c.id == gist_id, gists.c.user_key == user_key)
+            .values(deleted_at=now)
+        )
+    return tuple(marked)
 
 
 async def between(
@@ -157,9 +222,36 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFi
     return tuple(file_of(row) for row in rows)
 
 
-async def file(transaction: AsyncConnection, key: FileKey) -> GistFile:
-    """One stored file."""
-    return file_of((await transaction.execute(select_files().where(gist_files.c.key == key))).one())
+async def file(transaction: AsyncConnection, key: FileKey, revision: int | None = None) -> GistFile:
+    """One stored file, as it is or as it was in a `revision`."""
+    present = file_of(
+        (await transaction.execute(select_files().where(gist_files.c.key == key))).one()
+    )
+    if revision is None or revision == present.revision:
+        return present
+    past = {past.revision: past for past in await revisions_of(transaction, present)}
+    return past[revision]
+
+
+async def revisions_of(transaction: AsyncConnection, present: GistFile) -> tuple[GistFile, ...]:
+    """What a file was before, oldest first: the same file with the contents of those days."""
+    rows = await transaction.execute(
+        select(revisions).where(revisions.c.file_key == present.key).order_by(revisions.c.revision)
+    )
+    return tuple(
+        replace(
+            present,
+            revision=row.revision,
+            revised_at=row.found_at if row.revision > 1 else None,
+            blob_hash=row.blob_hash,
+            size=row.size,
+            language=row.language,
+            content=row.content,
+            truncated=bool(row.truncated),
+            raw_url=row.raw_url,
+        )
+        for row in rows
+    )
 
 
 async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mapping[GistId, UserKey]:
@@ -170,6 +262,18 @@ async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mappin
         )
         owners |= {GistId(row.id): UserKey(row.user_key) for row in rows}
     return owners
+
+
+async def _rows_of(
+    transaction: AsyncConnection, ids: Sequence[GistId]
+) -> dict[tuple[GistId, str], Row[Any]]:
+    found: dict[tuple[GistId, str], Row[Any]] = {}
+    for start in range(0, len(ids), 500):
+        rows = await transaction.execute(
+            select(gist_files).where(gist_files.c.gist_id.in_(ids[start : start + 500]))
+        )
+        found |= {(GistId(row.gist_id), row.filename): row for row in rows}
+    return found
 
 
 async def _insert_gist(
@@ -193,12 +297,63 @@ async def _insert_gist(
     )
 
 
-async def _update_gist(transaction: AsyncConnection, gist: SeenGist) -> None:
-    await transaction.execute(
-        update(gists)
-        .where(gists.c.id == gist.id)
-        .values(description=gist.description, html_url=gist.html_url, updated_at=gist.updated_at)
+async def _insert_file(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    gist_id: GistId,
+    file: SeenFile,
+    *,
+    sequence: int,
+    now: datetime,
+) -> FileKey:
+    result = await transaction.execute(
+        insert(gist_files)
+        .values(
+            gist_id=gist_id,
+            user_key=user_key,
+            filename=file.filename,
+            sequence=sequence,
+            found_at=now,
+            **_content_of(file),
+        )
+        .returning(gist_files.c.key)
     )
+    return FileKey(result.scalar_one())
+
+
+async def _revise(
+    transaction: AsyncConnection, row: Row[Any], file: SeenFile, now: datetime
+) -> int:
+    """Bring a known file up to date, keeping what it was; give its revision now."""
+    if row.blob_hash == file.blob_hash:
+        await transaction.execute(
+            update(gist_files).where(gist_files.c.key == row.key).values(removed_at=None)
+        )
+        return int(row.revision)
+    kept = ("blob_hash", "size", "language", "content", "truncated", "raw_url", "revision")
+    former = {name: getattr(row, name) for name in kept}
+    await transaction.execute(
+        insert(revisions).values(
+            file_key=row.key, found_at=row.revised_at or row.found_at, **former
+        )
+    )
+    await transaction.execute(
+        update(gist_files)
+        .where(gist_files.c.key == row.key)
+        .values(revision=row.revision + 1, revised_at=now, removed_at=None, **_content_of(file))
+    )
+    return int(row.revision) + 1
+
+
+def _content_of(file: SeenFile) -> dict[str, object]:
+    return {
+        "blob_hash": file.blob_hash,
+        "size": file.size,
+        "language": file.language,
+        "content": file.content,
+        "truncated": int(file.truncated),
+        "raw_url": file.raw_url,
+    }
 
 
 def select_files(content_limit: int | None = None) -> Select[Any]:
@@ -220,7 +375,10 @@ def select_files(content_limit: int | None = None) -> Select[Any]:
         )
         .join(gists, gists.c.id == gist_files.c.gist_id)
         .join(users, users.c.key == gist_files.c.user_key)
-        .outerjoin(publications, publications.c.file_key == gist_files.c.key)
+        .outerjoin(
+            publications,
+            and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
+        )
     )
 
 
@@ -246,4 +404,7 @@ def file_of(row: Row[Any]) -> GistFile:
         found_at=row.found_at,
         publication=None if row.state is None else PublicationState(row.state),
         activity_id=None if row.activity_id is None else ActivityId(row.activity_id),
+        revision=row.revision,
+        revised_at=row.revised_at,
+        removed_at=row.removed_at,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,10 @@ SILENCE = timedelta(seconds=10)
 
 PUBLISHING = "publishing"
 WATCHING = "watching"
+SWEEPING = "sweeping"
+"""Asking about many users at once; those of whom it is known that there is news are read on."""
+READING = "reading"
+"""Reading what is new; telling the unchanged from the others goes on."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,19 @@ class RunningService:
     started_at: datetime
 
 
-async def pause(transaction: AsyncConnection, name: str, *, until: datetime, reason: str) -> None:
-    """Stop all publishing or watching until a time, saying why."""
-    values = {"until": until, "reason": reason}
+async def pause(
+    transaction: AsyncConnection,
+    name: str,
+    *,
+    until: datetime,
+    reason: str,
+    credential: str | None = None,
+) -> None:
+    """Stop all publishing or watching until a time, saying why.
+
+    `credential` is the fingerprint of the token that was refused, if that is the reason.
+    """
+    values = {"until": until, "reason": reason, "credential": credential}
     try:
         async with transaction.begin_nested():
             await transaction.execute(insert(pauses).values(name=name, **values))
@@ -42,14 +56,15 @@ async def resume(transaction: AsyncConnection, name: str) -> None:
     await transaction.execute(delete(pauses).where(pauses.c.name == name))
 
 
-async def paused(transaction: AsyncConnection, name: str, now: datetime) -> Pause | None:
-    """The pause that holds at `now`, if any."""
+async def paused(
+    transaction: AsyncConnection, name: str, now: datetime, *, credential: str | None = None
+) -> Pause | None:
+    """The pause that holds at `now`, if any; none that another token than `credential` caused."""
+    wanted = [pauses.c.name == name, pauses.c.until > now]
+    if credential is not None:
+        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
     row = (
-        await transaction.execute(
-            select(pauses.c.until, pauses.c.reason).where(
-                pauses.c.name == name, pauses.c.until > now
-            )
-        )
+        await transaction.execute(select(pauses.c.until, pauses.c.reason).where(*wanted))
     ).one_or_none()
     return Pause(row.until, row.reason) if row else None
 

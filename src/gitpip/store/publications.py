@@ -41,7 +41,10 @@ class NewPublication:
     file_key: FileKey
     gist_id: GistId
     filename: str
+    revision: int = 1
     skipped_because: str | None = None
+    backfill: bool = False
+    """From before the user was added: it goes behind what is fresh."""
 
 
 async def add(
@@ -59,7 +62,11 @@ async def add(
             {
                 "file_key": publication.file_key,
                 "user_key": user_key,
-                "marker": marker_of(publication.gist_id, publication.filename),
+                "revision": publication.revision,
+                "marker": marker_of(
+                    publication.gist_id, publication.filename, publication.revision
+                ),
+                "backfill": int(publication.backfill),
                 "state": _first_state(publication).value,
                 "due_at": now,
                 "reason": publication.skipped_because,
@@ -115,7 +122,7 @@ async def claim_due(
             ),
             or_(publications.c.lease_until.is_(None), publications.c.lease_until < now),
         )
-        .order_by(publications.c.due_at, publications.c.id)
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=publications)
     )
@@ -130,7 +137,7 @@ async def claim_due(
     rows = await transaction.execute(
         _publications()
         .where(publications.c.id.in_([row.id for row in claimed]))
-        .order_by(publications.c.due_at, publications.c.id)
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
     )
     return tuple(_publication(row) for row in rows)
 
@@ -446,6 +453,7 @@ def _publication(row: Row[Any]) -> Publication:
     return Publication(
         id=PublicationId(row.id),
         file_key=FileKey(row.file_key),
+        revision=row.revision,
         user_key=UserKey(row.user_key),
         login=row.login,
         gist_id=GistId(row.gist_id),

@@ -1,11 +1,26 @@
 """The schedule of looks: which users are due, who looks at them, and how that ended."""
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import GitHubId, User, UserKey, UserState
+from gitpip.model import Account, GitHubId, User, UserKey, UserState
 from gitpip.store.schema import looked_at, users
 from gitpip.store.users import rows, user_of
 
@@ -18,20 +33,22 @@ async def claim_due(
     lease: timedelta,
     limit: int,
     due_by: datetime | None = None,
+    only_hinted: bool = False,
 ) -> tuple[User, ...]:
-    """Take up to `limit` due users that nobody else looks at, the longest overdue first.
+    """Take up to `limit` due users that nobody else looks at.
 
-    `due_by`, if given, leaves those alone that became due after it.
+    First those of whom something hinted that there is news, then those just added, who take no
+    more than half of what is left while others are overdue, then the longest overdue. `due_by`,
+    if given, leaves those alone that became due after it, unless they are hinted at.
     """
-    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
-    due = (
-        select(users.c.key)
-        .where(looked_at, users.c.next_check_at <= (due_by or now), free)
-        .order_by(users.c.next_check_at, users.c.key)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    keys = (await transaction.execute(due)).scalars().all()
+    due = users.c.next_check_at <= (due_by or now)
+    hinted = and_(users.c.hinted_at.is_not(None), users.c.next_check_at <= now)
+    keys = await _free(transaction, hinted, now=now, limit=limit, order=users.c.hinted_at)
+    if not only_hinted and len(keys) < limit:
+        new = and_(users.c.checked_at.is_(None), users.c.failures == 0, due)
+        room = max((limit - len(keys)) // 2, 1)
+        keys += await _free(transaction, new, now=now, limit=room, without=keys)
+        keys += await _free(transaction, due, now=now, limit=limit - len(keys), without=keys)
     if not keys:
         return ()
     await transaction.execute(
@@ -39,37 +56,157 @@ async def claim_due(
         .where(users.c.key.in_(keys))
         .values(claimed_by=token, claimed_until=now + lease)
     )
-    claimed = await transaction.execute(rows().where(users.c.key.in_(keys)))
+    claimed = await transaction.execute(
+        rows().where(users.c.key.in_(keys)).order_by(users.c.next_check_at, users.c.key)
+    )
     return tuple(user_of(row) for row in claimed)
 
 
-async def record_success(
+async def _free(
     transaction: AsyncConnection,
-    key: UserKey,
+    wanted: ColumnElement[bool],
     *,
-    login: str,
-    github_id: GitHubId | None,
-    etag: str | None,
     now: datetime,
-    next_check_at: datetime,
+    limit: int,
+    without: Sequence[int] = (),
+    order: ColumnElement[Any] = users.c.next_check_at,
+) -> list[int]:
+    if limit <= 0:
+        return []
+    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    found = await transaction.execute(
+        select(users.c.key)
+        .where(looked_at, wanted, free, users.c.key.not_in(without))
+        .order_by(order, users.c.key)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(found.scalars())
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How a look at a user ended well. Times are UTC."""
+
+    user: User
+    """As claimed."""
+    asked_at: datetime
+    """Whatever was public before is stored now."""
+    next_check_at: datetime
+    etag: str | None
+    gist_count: int | None
+    sweep_mark: str | None
+
+
+async def record_successes(
+    transaction: AsyncConnection, looks: Sequence[Looked], *, token: str, now: datetime
 ) -> None:
-    """Note that GitHub was read for this user up to `now`, and release the claim."""
+    """Note looks that ended well, and release the claims held under `token`.
+
+    Who was asked for again since the claim stays due: that look may have come too early.
+    """
+    if not looks:
+        return
+    ordered = sorted(looks, key=lambda look: look.user.key)
+    asked_again = users.c.next_check_at > bindparam("due", type_=users.c.next_check_at.type)
     await transaction.execute(
         update(users)
-        .where(users.c.key == key)
+        .where(users.c.key == bindparam("row"), users.c.claimed_by == token)
         .values(
-            login=login,
-            github_id=github_id,
-            etag=etag,
+            etag=bindparam("tag"),
             checked_at=now,
-            next_check_at=next_check_at,
+            complete_until=bindparam("asked_at", type_=users.c.complete_until.type),
+            gist_count=bindparam("gists", type_=users.c.gist_count.type),
+            sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
+            next_check_at=case(
+                (asked_again, users.c.next_check_at),
+                else_=bindparam("next_look", type_=users.c.next_check_at.type),
+            ),
+            hinted_at=case(
+                (
+                    users.c.hinted_at > bindparam("asked_before", type_=users.c.hinted_at.type),
+                    users.c.hinted_at,
+                ),
+                else_=null(),
+            ),
             state=UserState.ACTIVE.value,
             failures=0,
             failure=None,
             claimed_by=None,
             claimed_until=None,
-        )
+        ),
+        [
+            {
+                "row": look.user.key,
+                "tag": look.etag,
+                "asked_at": look.asked_at,
+                "asked_before": look.asked_at,
+                "gists": look.gist_count,
+                "mark": look.sweep_mark,
+                # A request for a look makes a user due at once, so later than any due time past.
+                "due": max(look.user.next_check_at, look.asked_at),
+                "next_look": look.next_check_at,
+            }
+            for look in ordered
+        ],
     )
+
+
+async def record_accounts(
+    transaction: AsyncConnection, accounts: Mapping[UserKey, Account]
+) -> None:
+    """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
+    for key, account in sorted(accounts.items()):
+        former = case((users.c.login != account.login, users.c.login), else_=users.c.former_login)
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == key)
+            .values(
+                former_login=former,
+                login=account.login,
+                github_id=account.github_id,
+                node_id=func.coalesce(account.node_id, users.c.node_id),
+            )
+        )
+
+
+async def put_back(
+    transaction: AsyncConnection,
+    keys: Sequence[UserKey],
+    *,
+    token: str,
+    due_at: datetime | None,
+) -> None:
+    """Release users claimed under `token` who could not be looked at, or not to the end.
+
+    They are due again at `due_at`; if that is None, they stay due as they were.
+    """
+    due = {} if due_at is None else {"next_check_at": due_at}
+    await transaction.execute(
+        update(users)
+        .where(users.c.key.in_(keys), users.c.claimed_by == token)
+        .values(claimed_by=None, claimed_until=None, **due)
+    )
+
+
+async def renew(transaction: AsyncConnection, token: str, *, until: datetime) -> None:
+    """Prolong every claim held under a token."""
+    await transaction.execute(
+        update(users).where(users.c.claimed_by == token).values(claimed_until=until)
+    )
+
+
+async def hint(
+    transaction: AsyncConnection, github_ids: Collection[GitHubId], now: datetime
+) -> tuple[str, ...]:
+    """Make the tracked users among these accounts due at once; gives their logins."""
+    hinted = await transaction.execute(
+        update(users)
+        .where(looked_at, users.c.github_id.in_(github_ids))
+        .values(hinted_at=now, next_check_at=now)
+        .returning(users.c.login)
+    )
+    return tuple(hinted.scalars())
 
 
 async def record_failure(
@@ -109,22 +246,63 @@ async def make_due(transaction: AsyncConnection, now: datetime) -> None:
     await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
 
 
-async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+async def any_due(
+    transaction: AsyncConnection, now: datetime, *, only_hinted: bool = False
+) -> bool:
     """Whether a tracked user waits for a look that nobody takes."""
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    hinted = [users.c.hinted_at.is_not(None)] if only_hinted else []
     return bool(
         await transaction.scalar(
-            select(exists().where(looked_at, users.c.next_check_at <= now, free))
+            select(exists().where(looked_at, users.c.next_check_at <= now, free, *hinted))
         )
     )
 
 
-async def oldest_check(transaction: AsyncConnection) -> datetime | None:
-    """Since when the most neglected active user has not been looked at; None without users."""
-    return await transaction.scalar(
-        select(
-            func.min(
-                func.coalesce(users.c.checked_at, users.c.created_at), type_=users.c.created_at.type
-            )
-        ).where(looked_at, users.c.state == UserState.ACTIVE.value)
+@dataclass(frozen=True)
+class Freshness:
+    """How well the active users are known. Times are UTC."""
+
+    users: int
+    unread: int
+    """How many were never read as a whole yet."""
+    complete_until: datetime | None
+    """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+    oldest: datetime | None
+    """Everybody of those read is known at least up to this time."""
+    median: datetime | None
+    """Half of those read are known at least up to this time."""
+    most: datetime | None
+    """Nineteen in twenty of those read are known at least up to this time."""
+
+
+async def freshness(transaction: AsyncConnection) -> Freshness:
+    """How well the active users are known: those paused or not shown by GitHub do not count."""
+    active = and_(looked_at, users.c.state == literal_column("'active'"))
+    counted = (
+        await transaction.execute(
+            select(func.count(), func.count(users.c.complete_until)).where(active)
+        )
+    ).one()
+    total, read = counted
+
+    async def at(part: float) -> datetime | None:
+        if not read:
+            return None
+        return await transaction.scalar(
+            select(users.c.complete_until)
+            .where(active, users.c.complete_until.is_not(None))
+            .order_by(users.c.complete_until)
+            .offset(min(int(read * part), read - 1))
+            .limit(1)
+        )
+
+    oldest = await at(0)
+    return Freshness(
+        users=total,
+        unread=total - read,
+        complete_until=oldest if read == total else None,
+        oldest=oldest,
+        median=await at(0.5),
+        most=await at(0.05),
     )

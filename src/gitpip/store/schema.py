@@ -117,6 +117,12 @@ Index(
     sqlite_where=new_here,
     postgresql_where=new_here,
 )
+Index(
+    "ix_users_claimed_by",
+    users.c.claimed_by,
+    sqlite_where=users.c.claimed_by.is_not(None),
+    postgresql_where=users.c.claimed_by.is_not(None),
+)
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_checked_at", users.c.checked_at)

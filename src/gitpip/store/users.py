@@ -29,6 +29,7 @@ async def add(
     login: str,
     external_id: str,
     github_id: GitHubId | None,
+    node_id: str | None = None,
     backfill: Backfill,
     now: datetime,
 ) -> Added:
@@ -46,6 +47,7 @@ async def add(
                 login=login,
                 external_id=external_id,
                 github_id=github_id,
+                node_id=node_id,
                 backfill=str(backfill),
                 now=now,
             )
@@ -74,10 +76,12 @@ async def _revive_or_insert(
     login: str,
     external_id: str,
     github_id: GitHubId | None,
+    node_id: str | None,
     backfill: str,
     now: datetime,
 ) -> UserKey:
     values = {
+        "node_id": node_id,
         "login": login,
         "external_id": external_id,
         "backfill": backfill,
@@ -208,7 +212,9 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
     ).one_or_none()
     if known is None:
         await transaction.execute(
-            update(users).where(users.c.key == key).values(github_id=account.github_id)
+            update(users)
+            .where(users.c.key == key)
+            .values(github_id=account.github_id, node_id=account.node_id)
         )
         return await get(transaction, key)
     if known.removed_at is None:
@@ -224,6 +230,7 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
         .where(users.c.key == known.key)
         .values(
             login=user.login,
+            node_id=account.node_id,
             external_id=user.external_id,
             backfill=str(user.backfill),
             state=UserState.ACTIVE.value,
@@ -287,6 +294,7 @@ def user_of(row: Row[Any]) -> User:
         ),
         hinted_at=row.hinted_at,
         gist_count=row.gist_count,
+        sweep_mark=row.sweep_mark,
         found_at=row.found_at,
         tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
     )

@@ -1,63 +1,43 @@
-"""One check: ask GitHub about every user that is due, store what is new, record how it went."""
+"""One check: look at every user that is due, many at once where GitHub allows it, and record it."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
-from uuid import uuid4
 
 from gitpip.errors import (
     DatabaseUnavailable,
-    GitHubBlocked,
     GitHubError,
     GitHubLimited,
-    GitHubNotFound,
+    GitHubOverburdened,
     GitHubUnauthorized,
-    GitpipError,
+    GitHubUnavailable,
+    UserConflict,
     UserNotTracked,
 )
-from gitpip.model import Check, CheckId, GistId, SeenGist, User
-from gitpip.store import checks, gists, operation, publications, schedule, users
+from gitpip.model import Account, Check, User, UserKey
+from gitpip.store import checks, operation, schedule, users
 from gitpip.store.database import Database
-from gitpip.store.publications import NewPublication
+from gitpip.store.schedule import Looked
 from gitpip.telemetry import get_logger
 from gitpip.watch import decide
-from gitpip.watch.github import GistList, GitHub
+from gitpip.watch.github import GitHub
+from gitpip.watch.graphql import Glimpse
+from gitpip.watch.look import Looker, Rules, Run, log_rename
+from gitpip.watch.sweep import Sweep
 
 USERS_AT_A_TIME = 4
 CLAIMED_AT_A_TIME = 20
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=2)
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
+PAUSE_IN_TROUBLE = timedelta(minutes=1)
+KEPT = timedelta(days=7)
+"""How long checks that found nothing stay on record."""
 
 log = get_logger()
 
 
-@dataclass
-class _Run:
-    """What the workers of one check share."""
-
-    check_id: CheckId
-    started_at: datetime
-    token: str = field(default_factory=lambda: uuid4().hex)
-    claimed: deque[User] = field(default_factory=deque)
-    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
-    stopped_by: GitHubLimited | GitHubUnauthorized | None = None
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """What could be read of a few new gists, and why the others could not."""
-
-    read: tuple[SeenGist, ...]
-    missing: tuple[GitHubError, ...]
-    broken: tuple[GitHubError, ...]
-    refused: GitHubLimited | GitHubUnauthorized | None
-
-
 class Watcher:
-    """Looks at the tracked users, each once every `interval`.
+    """Looks at the tracked users, each once in an interval.
 
     Several watchers can share a database: a user is claimed by one at a time, and should a claim
     run out, the user's row lock keeps anything from being stored twice.
@@ -68,45 +48,53 @@ class Watcher:
         database: Database,
         github: GitHub,
         *,
-        interval: timedelta,
+        rules: Rules,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._github = github
-        self._interval = interval
         self._now = now
+        self._looker = Looker(database, github, rules, now)
+        self._sweep = Sweep(github)
 
     async def due(self) -> bool:
         """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
         now = self._now()
         async with self._database.read() as transaction:
-            if await operation.paused(transaction, operation.WATCHING, now):
+            if await self._paused(operation.WATCHING):
                 return False
-            return await schedule.any_due(transaction, now) or await checks.any_open(transaction)
+            only_hinted = await self._paused(operation.SWEEPING)
+            return await schedule.any_due(transaction, now, only_hinted=only_hinted) or (
+                not only_hinted and await checks.any_open(transaction)
+            )
 
     async def run(self) -> Check | None:
         """Look at every user that is due now; None, with nothing done, while watching is paused.
 
-        A limit that is used up, or a token that is refused, ends the check early and pauses
-        watching; the users not looked at stay due. Raises DatabaseUnavailable.
+        What is used up, or refused, ends the part of the check that needs it and pauses it; the
+        users not looked at stay due. Raises DatabaseUnavailable.
         """
+        if await self._paused(operation.WATCHING):
+            return None
+        only_hinted = await self._paused(operation.SWEEPING)
         now = self._now()
         async with self._database.begin() as transaction:
-            if await operation.paused(transaction, operation.WATCHING, now):
-                return None
-            run = _Run(await checks.start(transaction, now), now)
+            run = Run(await checks.start(transaction, now), now, eager=self._eager())
         log.info("check.started", check_id=run.check_id)
+        work = _Check(
+            self._database,
+            self._github,
+            looker=self._looker,
+            sweep=self._sweep,
+            run=run,
+            now=self._now,
+        )
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(USERS_AT_A_TIME):
-                    workers.create_task(self._work(run))
-        except ExceptionGroup as group:
-            await self._let_go(run)
-            raise group.exceptions[0] from group
+            await work.run(only_hinted=only_hinted)
         except BaseException:
             await self._let_go(run)
             raise
-        check = await self._end(run)
+        check = await self._end(run, work.stopped_by)
         log.info(
             "check.ended",
             check_id=check.id,
@@ -118,222 +106,266 @@ class Watcher:
         )
         return check
 
-    async def _work(self, run: _Run) -> None:
-        while run.stopped_by is None and (user := await self._next(run)) is not None:
-            try:
-                await self._look_at(user, run)
-            except (GitHubLimited, GitHubUnauthorized) as error:
-                run.stopped_by = error
+    def _eager(self) -> bool:
+        """Whether more than half of the points of this hour are left to the sweep."""
+        return self._github.sweeps and all(
+            budget.remaining > budget.limit / 2
+            for budget in self._github.budgets()
+            if budget.resource == "graphql"
+        )
 
-    async def _next(self, run: _Run) -> User | None:
-        async with run.claiming:
-            if not run.claimed:
-                async with self._database.begin() as transaction:
-                    run.claimed += await schedule.claim_due(
-                        transaction,
-                        token=run.token,
-                        now=self._now(),
-                        lease=LEASE,
-                        limit=CLAIMED_AT_A_TIME,
-                        # Else a check with more users than fit an interval would never end.
-                        due_by=run.started_at,
-                    )
-            return run.claimed.popleft() if run.claimed else None
-
-    async def _look_at(self, user: User, run: _Run) -> None:
-        try:
-            user = await self._identified(user)
-            await self._read(user, run)
-        except (GitHubLimited, GitHubUnauthorized, DatabaseUnavailable):
-            raise
-        except UserNotTracked:
-            log.info("user.gone", login=user.login)
-        except Exception as error:  # one user's failure must not stop the others
-            await self._record_failure(user, error, run)
-
-    async def _identified(self, user: User) -> User:
-        if user.github_id is not None:
-            return user
-        account = await self._github.account(user.login)
-        async with self._database.begin() as transaction:
-            return await users.resolve(transaction, user.key, account)
-
-    async def _read(self, user: User, run: _Run) -> None:
-        if user.github_id is None:
-            raise UserNotTracked(f"{user.login} has no account yet")
-        listed = await self._github.gists(user.github_id, user.etag if user.checked_at else None)
-        if listed is None:
-            await self._store(user, (), run, tag=user.etag, unchanged=True)
-            return
+    async def _paused(self, name: str) -> bool:
         async with self._database.read() as transaction:
-            known_gists = await gists.known_gists(transaction, user.key)
-            known_files = await gists.known_files(transaction, user.key)
-        new = decide.new_gists(listed.gists, known_gists, known_files)
-        await self._read_new(user, listed, new, run)
+            pause = await operation.paused(
+                transaction, name, self._now(), credential=self._github.fingerprint
+            )
+        return pause is not None
 
-    async def _read_new(
-        self, user: User, listed: GistList, new: Sequence[SeenGist], run: _Run
-    ) -> None:
-        skipped = decide.not_published(user, listed.gists)
-        login = listed.owner.login if listed.owner else user.login
-        # Until all is stored, the tag stays as it was: the next look sees the same list again.
-        tag = listed.tag
-        broken: GitHubError | None = None
-        batches = decide.in_batches(new) or ((),)
-        for number, gists_to_read in enumerate(batches, start=1):
-            batch = await self._read_contents(gists_to_read)
-            for error in (*batch.missing, *batch.broken):
-                log.warning("gist.unreadable", login=user.login, reason=str(error))
-                tag = user.etag
-            broken = broken or next(iter(batch.broken), None)
-            gives_up = batch.refused or (batch.broken and not batch.read)
-            if gives_up or broken or number < len(batches):
-                if batch.read:
-                    await self._store(user, batch.read, run, skipped=skipped, ends=False)
-            else:
-                await self._store(user, batch.read, run, skipped=skipped, login=login, tag=tag)
-            if batch.refused:
-                raise batch.refused
-            if gives_up:
-                break
-        if broken:
-            raise broken
-
-    async def _read_contents(self, batch: Sequence[SeenGist]) -> _Batch:
-        """Read the contents of a few gists at once, as far as GitHub gives them."""
-        results = await asyncio.gather(
-            *(self._github.read(gist) for gist in batch), return_exceptions=True
-        )
-        read: list[SeenGist] = []
-        missing: list[GitHubError] = []
-        broken: list[GitHubError] = []
-        refused: GitHubLimited | GitHubUnauthorized | None = None
-        for result in results:
-            match result:
-                case SeenGist():
-                    read.append(result)
-                case GitHubLimited() | GitHubUnauthorized():
-                    refused = result
-                case GitHubNotFound() | GitHubBlocked():
-                    missing.append(result)
-                case GitHubError():
-                    broken.append(result)
-                case _:
-                    raise result
-        return _Batch(tuple(read), tuple(missing), tuple(broken), refused)
-
-    async def _store(
-        self,
-        user: User,
-        found: Sequence[SeenGist],
-        run: _Run,
-        *,
-        skipped: Mapping[GistId, str] = MappingProxyType({}),
-        login: str | None = None,
-        tag: str | None = None,
-        unchanged: bool = False,
-        ends: bool = True,
-    ) -> None:
-        """Store gists in one transaction under the user's row lock; `ends` concludes the look."""
+    async def _end(self, run: Run, stopped_by: Sequence[GitHubError]) -> Check:
         now = self._now()
         async with self._database.begin() as transaction:
-            locked = await users.lock(transaction, user.key)
-            if locked is None:
-                raise UserNotTracked(f"{user.login} was removed meanwhile")
-            new = await gists.store(transaction, locked, found, check_id=run.check_id, now=now)
-            await publications.add(
-                transaction,
-                user.key,
-                [
-                    NewPublication(file.key, file.gist_id, file.filename, skipped.get(file.gist_id))
-                    for file in new
-                ],
-                now,
-            )
-            new_login = login or locked.login
-            if new_login != locked.login and await users.login_taken(
-                transaction, new_login, by_other_than=user.key
-            ):
-                # The other user was renamed as well; after their next look it will be free.
-                new_login, tag = locked.login, user.etag
-            if ends:
-                await schedule.record_success(
+            for error in stopped_by:
+                name, until = self._pause_for(error)
+                reason = str(error)
+                await operation.pause(
                     transaction,
-                    user.key,
-                    login=new_login,
-                    github_id=user.github_id,
-                    etag=tag,
-                    now=now,
-                    next_check_at=self._wanted(user, locked, run)
-                    or decide.after_success(started_at=run.started_at, interval=self._interval),
+                    name,
+                    until=until,
+                    reason=reason,
+                    credential=(
+                        self._github.fingerprint if isinstance(error, GitHubUnauthorized) else None
+                    ),
                 )
-            await checks.add_results(
-                transaction,
-                run.check_id,
-                users=int(ends),
-                unchanged=int(unchanged),
-                gists=len({file.gist_id for file in new}),
-                files=len(new),
-            )
-        if new_login != locked.login:
-            log.info("user.renamed", login=new_login, old_login=locked.login)
-        for gist in found:
-            names = [file.filename for file in new if file.gist_id == gist.id]
-            if names:
-                log.info("gist.found", login=new_login, gist_id=gist.id, filenames=names)
-
-    async def _record_failure(self, user: User, error: Exception, run: _Run) -> None:
-        setback = decide.after_failure(user, error, now=self._now(), interval=self._interval)
-        async with self._database.begin() as transaction:
-            locked = await users.lock(transaction, user.key)
-            if locked is None:
-                return
-            await schedule.record_failure(
-                transaction,
-                user.key,
-                failure=setback.failure,
-                failures=setback.failures,
-                state=setback.state,
-                next_check_at=self._wanted(user, locked, run) or setback.next_check_at,
-            )
-            await checks.add_results(
-                transaction, run.check_id, users=1, failures=[f"{user.login}: {setback.failure}"]
-            )
-        log.warning(
-            "user.failed",
-            login=user.login,
-            reason=setback.failure,
-            exc_info=None if isinstance(error, GitpipError) else error,
-        )
-
-    @staticmethod
-    def _wanted(user: User, locked: User, run: _Run) -> datetime | None:
-        """When somebody asked for this user during the look, which may have come too early."""
-        asked_for = locked.next_check_at > max(user.next_check_at, run.started_at)
-        return locked.next_check_at if asked_for else None
-
-    async def _end(self, run: _Run) -> Check:
-        now = self._now()
-        async with self._database.begin() as transaction:
-            if run.stopped_by:
-                reason = str(run.stopped_by)
-                until = (
-                    run.stopped_by.until
-                    if isinstance(run.stopped_by, GitHubLimited)
-                    else now + PAUSE_WITHOUT_ACCESS
-                )
-                await operation.pause(transaction, operation.WATCHING, until=until, reason=reason)
                 await checks.add_results(transaction, run.check_id, note=reason)
-                log.warning("watching.paused", until=until, reason=reason)
+                log.warning(f"{name}.paused", until=until, reason=reason)
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
+            await checks.prune(transaction, now - KEPT)
         async with self._database.read() as transaction:
             return await checks.get(transaction, run.check_id)
 
-    async def _let_go(self, run: _Run) -> None:
+    def _pause_for(self, error: GitHubError) -> tuple[str, datetime]:
+        """What has to wait after an error, and until when."""
+        now = self._now()
+        match error:
+            case GitHubLimited(resource="graphql", until=until):
+                return operation.SWEEPING, until
+            case GitHubLimited(until=until):
+                # With a sweep, the unchanged can still be told from the others.
+                return (operation.READING if self._github.sweeps else operation.WATCHING), until
+            case GitHubUnauthorized():
+                return operation.WATCHING, now + PAUSE_WITHOUT_ACCESS
+            case _:
+                return operation.SWEEPING, now + PAUSE_IN_TROUBLE
+
+    async def _let_go(self, run: Run) -> None:
         """Hand the claimed users back, so that whoever comes next need not await the lease."""
         try:
             async with self._database.begin() as transaction:
                 await schedule.release(transaction, run.token)
         except DatabaseUnavailable as error:
             log.warning("check.claims_kept", check_id=run.check_id, reason=str(error))
+
+
+class _Check:
+    """The work of one check: one asks who changed, several look at these, side by side."""
+
+    def __init__(
+        self,
+        database: Database,
+        github: GitHub,
+        *,
+        looker: Looker,
+        sweep: Sweep,
+        run: Run,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._sweeps = github.sweeps
+        self._looker = looker
+        self._sweep = sweep
+        self._run = run
+        self._now = now
+        self._to_look_at: asyncio.Queue[tuple[User, Glimpse | None] | None] = asyncio.Queue(
+            maxsize=2 * USERS_AT_A_TIME
+        )
+        self._reading_stopped: GitHubError | None = None
+        self._sweeping_stopped: GitHubError | None = None
+
+    @property
+    def stopped_by(self) -> tuple[GitHubError, ...]:
+        """What ended a part of this check early."""
+        reasons = (self._reading_stopped, self._sweeping_stopped)
+        return tuple(reason for reason in reasons if reason)
+
+    async def run(self, *, only_hinted: bool) -> None:
+        """Look at everybody who is due; raises DatabaseUnavailable."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew())
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(self._claim_all(only_hinted))
+                    for _ in range(USERS_AT_A_TIME):
+                        work.create_task(self._look_at_those())
+                renewing.cancel()
+        except ExceptionGroup as group:
+            raise _first_of(group) from group
+
+    async def _renew(self) -> None:
+        """Keep the claims: a look can take longer than a lease, which is short for the killed."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            async with self._database.begin() as transaction:
+                await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
+
+    async def _claim_all(self, only_hinted: bool) -> None:
+        while not self._must_stop and (claimed := await self._claim(only_hinted)):
+            # Of whom we know that there is news, or whom only REST can tell of, nobody else asks.
+            direct = [
+                user
+                for user in claimed
+                if not self._sweeps
+                or (user.hinted_at and user.github_id)
+                or (user.github_id and not user.node_id)
+            ]
+            for user in direct:
+                await self._to_look_at.put((user, None))
+            await self._sweep_over([user for user in claimed if user not in direct])
+            only_hinted = only_hinted or self._sweeping_stopped is not None
+        for _ in range(USERS_AT_A_TIME):
+            await self._to_look_at.put(None)
+
+    @property
+    def _must_stop(self) -> bool:
+        refused = isinstance(self._reading_stopped, GitHubUnauthorized) or isinstance(
+            self._sweeping_stopped, GitHubUnauthorized
+        )
+        return refused or (self._reading_stopped is not None and not self._sweeps)
+
+    async def _claim(self, only_hinted: bool) -> tuple[User, ...]:
+        async with self._database.begin() as transaction:
+            return await schedule.claim_due(
+                transaction,
+                token=self._run.token,
+                now=self._now(),
+                lease=LEASE,
+                limit=self._sweep.batch_size if self._sweeps else CLAIMED_AT_A_TIME,
+                # Else a check with more users than fit an interval would never end.
+                due_by=self._run.started_at,
+                only_hinted=only_hinted,
+            )
+
+    async def _sweep_over(self, claimed: Sequence[User]) -> None:
+        if not claimed:
+            return
+        asked_at = self._now()
+        try:
+            seen = await self._sweep.ask(claimed)
+        except (
+            GitHubLimited,
+            GitHubUnauthorized,
+            GitHubUnavailable,
+            GitHubOverburdened,
+        ) as error:
+            self._sweeping_stopped = error
+            await self._put_back(claimed, due_at=None)
+            return
+        unchanged: list[tuple[User, Glimpse]] = []
+        for user, glimpse in await self._identified(seen):
+            if isinstance(glimpse, Glimpse) and decide.is_unchanged(
+                user, gist_count=glimpse.gist_count, mark=glimpse.mark
+            ):
+                unchanged.append((user, glimpse))
+            else:
+                known = glimpse if isinstance(glimpse, Glimpse) else None
+                await self._to_look_at.put((user, known))
+        await self._record_unchanged(unchanged, asked_at)
+
+    async def _identified(
+        self, seen: Sequence[tuple[User, Glimpse | GitHubError]]
+    ) -> list[tuple[User, Glimpse | GitHubError]]:
+        """The same, with the accounts noted of those who were known by their login alone."""
+        if all(user.github_id for user, _ in seen):
+            return list(seen)
+        identified: list[tuple[User, Glimpse | GitHubError]] = []
+        async with self._database.begin() as transaction:
+            for user, glimpse in seen:
+                if user.github_id is not None or not isinstance(glimpse, Glimpse):
+                    identified.append((user, glimpse))
+                    continue
+                try:
+                    known = await users.resolve(transaction, user.key, glimpse.account)
+                    identified.append((known, glimpse))
+                except UserNotTracked:
+                    continue
+                except UserConflict as error:
+                    # A look at this one alone will fail in the same way, and record it.
+                    identified.append((user, GitHubOverburdened(str(error))))
+        return identified
+
+    async def _record_unchanged(
+        self, unchanged: Sequence[tuple[User, Glimpse]], asked_at: datetime
+    ) -> None:
+        if not unchanged:
+            return
+        renamed: dict[UserKey, Account] = {}
+        looks: list[Looked] = []
+        async with self._database.begin() as transaction:
+            for user, glimpse in unchanged:
+                account, taken = glimpse.account, False
+                if account.login != user.login:
+                    taken = await users.login_taken(
+                        transaction, account.login, by_other_than=user.key
+                    )
+                    renamed |= {} if taken else {user.key: account}
+                looks.append(
+                    Looked(
+                        user=user,
+                        asked_at=asked_at,
+                        next_check_at=self._looker.next_look(user, self._run),
+                        etag=user.etag,
+                        gist_count=glimpse.gist_count,
+                        # Until the other one's rename is noted, this one is looked at again.
+                        sweep_mark=None if taken else glimpse.mark,
+                    )
+                )
+            await schedule.record_accounts(transaction, renamed)
+            await schedule.record_successes(
+                transaction, looks, token=self._run.token, now=self._now()
+            )
+            await checks.add_results(
+                transaction, self._run.check_id, users=len(looks), unchanged=len(looks)
+            )
+        for user, glimpse in unchanged:
+            if user.key in renamed:
+                log_rename(user, glimpse.account)
+
+    async def _look_at_those(self) -> None:
+        while (wanted := await self._to_look_at.get()) is not None:
+            user, glimpse = wanted
+            stopped = self._reading_stopped
+            if stopped is None:
+                try:
+                    unchanged = await self._looker.look_at(user, glimpse, self._run)
+                    shrunk = glimpse and glimpse.gist_count < (user.gist_count or 0)
+                    if unchanged and shrunk:
+                        self._sweep.doubt()
+                    continue
+                except (GitHubLimited, GitHubUnauthorized) as error:
+                    stopped = self._reading_stopped = error
+            until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
+            await self._put_back([user], due_at=until if self._sweeps else None)
+
+    async def _put_back(self, claimed: Sequence[User], *, due_at: datetime | None) -> None:
+        async with self._database.begin() as transaction:
+            await schedule.put_back(
+                transaction,
+                [user.key for user in claimed],
+                token=self._run.token,
+                due_at=due_at,
+            )
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,17 +1,39 @@
-"""Which gists are new, which of them are published, and when a user is looked at again."""
+"""What differs from what is known, what of it is published, who is looked at when."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError
-from gitpip.model import BackfillKind, GistId, SeenGist, User, UserState
+from gitpip.model import (
+    BackfillKind,
+    GistId,
+    KnownFile,
+    KnownGist,
+    SeenFile,
+    SeenGist,
+    User,
+    UserKey,
+    UserState,
+)
 
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
 """So often in a row must GitHub not show a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
 BATCH_GISTS = 30
+MOST_FILES_LISTED = 300
+"""Of a gist with more files GitHub's lists leave some out."""
+FIRST_BATCH = 50
+"""So many users in one query are safe in practice; GitHub takes up to a hundred ids."""
+LARGEST_BATCH = 100
+ADJACENT = 50
+"""Users who were added next to each other stay together in the schedule, and so in batches."""
+WHOLE_MINUTES_FROM = timedelta(minutes=10)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATELY = timedelta(days=1)
+NOT_LONG_AGO = timedelta(days=7)
+SHORTEST_ACTIVE_INTERVAL = timedelta(minutes=5)
 BATCH_BYTES = 32 * 1024 * 1024
 NOT_SHOWN = "not shown by GitHub: "
 
@@ -27,22 +49,77 @@ class Setback:
     next_check_at: datetime
 
 
-def new_gists(
-    listed: Sequence[SeenGist],
-    known_gists: Collection[GistId],
-    known_files: Collection[tuple[GistId, str]],
-) -> tuple[SeenGist, ...]:
-    """The listed gists that hold something the store has not, oldest first.
+@dataclass(frozen=True)
+class Differences:
+    """How a list of GitHub's differs from what the store knows of a user."""
 
-    A file is known by its gist and name: an edit of its content makes it no new file.
+    to_read: tuple[SeenGist, ...]
+    """Gists with a new or an edited file, oldest first; so much of them is to be read."""
+    touched: tuple[SeenGist, ...]
+    """Known gists of which only the description, or the time of an update, may differ."""
+    removed: tuple[tuple[GistId, str], ...]
+    """Files that are in their gist no more."""
+    missing: tuple[GistId, ...]
+    """Known gists that the whole list does not name."""
+
+
+def compare(
+    listed: Sequence[SeenGist],
+    *,
+    whole: bool,
+    known_gists: Mapping[GistId, KnownGist],
+    known_files: Mapping[tuple[GistId, str], KnownFile],
+) -> Differences:
+    """What is new, edited, removed or missing in a list, which is `whole` or a part.
+
+    A file is known by its gist and name, its content by the blob hash: a star, which moves the
+    time of the last update, changes nothing.
     """
-    new = [
-        gist
-        for gist in listed
-        if gist.id not in known_gists
-        or any((gist.id, file.filename) not in known_files for file in gist.files)
+    by_gist: dict[GistId, set[str]] = {}
+    for (gist_id, filename), file in known_files.items():
+        if not file.removed:
+            by_gist.setdefault(gist_id, set()).add(filename)
+    to_read, touched, removed = [], [], []
+    for gist in listed:
+        known = known_gists.get(gist.id)
+        if known is None or any(_differs(gist.id, file, known_files) for file in gist.files):
+            to_read.append(gist)
+        elif known.deleted or known.updated_at != gist.updated_at:
+            touched.append(gist)
+        if len(gist.files) < MOST_FILES_LISTED:
+            gone = by_gist.get(gist.id, set()) - {file.filename for file in gist.files}
+            removed += [(gist.id, filename) for filename in sorted(gone)]
+    named = {gist.id for gist in listed}
+    missing = [
+        gist_id
+        for gist_id, known in known_gists.items()
+        if whole and not known.deleted and gist_id not in named
     ]
-    return tuple(sorted(new, key=_age))
+    return Differences(
+        to_read=tuple(sorted(to_read, key=_age)),
+        touched=tuple(touched),
+        removed=tuple(removed),
+        missing=tuple(missing),
+    )
+
+
+def _differs(
+    gist_id: GistId, file: SeenFile, known_files: Mapping[tuple[GistId, str], KnownFile]
+) -> bool:
+    known = known_files.get((gist_id, file.filename))
+    return known is None or known.removed or known.blob_hash != (file.blob_hash or known.blob_hash)
+
+
+def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
+    """Whether what a sweep saw of a user calls for no further look."""
+    if user.checked_at is None:
+        return gist_count == 0
+    return gist_count == user.gist_count and mark is not None and mark == user.sweep_mark
+
+
+def next_batch(size: int, *, went_well: bool) -> int:
+    """How many users the next query asks about: half as many after trouble, then slowly more."""
+    return min(size + 1, LARGEST_BATCH) if went_well else max(size // 2, 1)
 
 
 def not_published(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:
@@ -82,9 +159,33 @@ def in_batches(gists: Sequence[SeenGist]) -> tuple[tuple[SeenGist, ...], ...]:
     return tuple(tuple(batch) for batch in batches)
 
 
-def after_success(*, started_at: datetime, interval: timedelta) -> datetime:
-    """When a user is due again: an interval after the check began, together with its others."""
-    return started_at + interval
+def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -> timedelta:
+    """How long after a look this user is due again.
+
+    Somebody with news lately is looked at more often, as long as `eager` says that the budget
+    allows it; an interval of the user's own is kept as it is.
+    """
+    if user.check_interval is not None:
+        return user.check_interval
+    if not eager or user.found_at is None:
+        return general
+    quiet_for = now - user.found_at
+    if quiet_for > NOT_LONG_AGO:
+        return general
+    return min(general, max(general / (6 if quiet_for <= LATELY else 3), SHORTEST_ACTIVE_INTERVAL))
+
+
+def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
+    """When a user is due next: within an interval, at the same moment as their neighbours.
+
+    Every group of neighbours has a slot of its own in the interval, spread evenly, so that the
+    load is even and a batch stays together. Long intervals have whole minutes.
+    """
+    spread = (key // ADJACENT * 0x9E3779B1 & 0xFFFFFFFF) / 2**32
+    offset = interval * spread
+    due = EPOCH + offset + ((now - EPOCH - offset) // interval + 1) * interval
+    whole = due.replace(second=0, microsecond=0)
+    return whole if interval >= WHOLE_MINUTES_FROM and whole > now else due
 
 
 def after_failure(user: User, error: Exception, *, now: datetime, interval: timedelta) -> Setback:

@@ -13,7 +13,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -29,8 +29,10 @@ from pydantic import (
     ValidationError,
 )
 
-from gitpip.errors import GitHubNotFound, GitHubUnavailable
-from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.errors import GitHubError, GitHubNotFound, GitHubUnavailable
+from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, UserKey
+from gitpip.watch.graphql import Glimpse, question_about, what_it_says
+from gitpip.watch.limits import Budget, Limits
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, origin_of, shown
 
 CONTENT_LIMIT = 1024 * 1024
@@ -44,6 +46,8 @@ WHOLE_LIST_EVERY = timedelta(days=1)
 OVERLAP = timedelta(minutes=10)
 BURST = timedelta(seconds=2)
 TAG_LENGTH = 300
+FEED_RESERVE = 60
+"""Requests of an hour that are kept for the public feed."""
 JSON = "application/vnd.github+json"
 
 Parsed = TypeVar("Parsed")
@@ -58,13 +62,35 @@ class GistList:
     """The owner as the gists name them; None when there is no gist."""
     tag: str | None
     """To be given to the next `gists`, once everything in this list is stored."""
+    whole: bool
+    """Whether a gist that is not in it is none of the user's public ones any more."""
+
+
+@dataclass(frozen=True)
+class FeedGist:
+    """A gist as the public feed names it."""
+
+    id: GistId
+    owner_id: GitHubId
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """A page of the newest public gists of all users."""
+
+    gists: tuple[FeedGist, ...]
+    etag: str | None
+    next_page: str | None
 
 
 class GitHub:
     """A client for one installation of GitHub, under one token or none.
 
     Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
-    GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times.
+    GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
+    is where many users are asked about at once, which needs a token; None where that can't be.
+    `share` (0 to 1) is how much of GitHub's limits is used.
     """
 
     def __init__(
@@ -73,19 +99,25 @@ class GitHub:
         api_url: str,
         token: str | None,
         timeout: timedelta,
+        graphql_url: str | None = None,
+        share: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._now = now
         # An ETag is good only under the token it was given to.
         self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
+        self._limits = Limits(now, share=share, reserve=FEED_RESERVE if graphql_url else 0)
+        self._graphql_limits = Limits(now, resource="graphql", share=share)
         self._transport = Transport(
             api_url=self._api_url,
             token=token,
             timeout=timeout,
             user_agent=f"gitpip/{version('gitpip')}",
-            now=now,
+            limits=self._limits,
+            graphql_limits=self._graphql_limits,
         )
+        self._graphql_url = graphql_url
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,6 +128,62 @@ class GitHub:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.close()
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether many users can be asked about at once."""
+        return self._graphql_url is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells one token from another, and tells nothing of the token."""
+        return self._fingerprint
+
+    def budgets(self) -> tuple[Budget, ...]:
+        """What is left of GitHub's limits, as far as GitHub said."""
+        known = (self._limits.budget, self._graphql_limits.budget)
+        return tuple(budget for budget in known if budget)
+
+    async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
+        """Of each user how many gists there are, and which changed last, in one request.
+
+        A user whom GitHub does not show has a GitHubNotFound in place; one who was too much for
+        this query a GitHubOverburdened. Raises GitHubOverburdened when all of it was too much.
+        """
+        answer = await self._transport.post(self._graphql_url or "", question_about(users))
+        return what_it_says(answer, users, self._graphql_limits)
+
+    async def is_gone(self, gist_id: GistId) -> bool:
+        """Whether a gist was deleted, or is not public any more."""
+        try:
+            answer = await self._get(f"{self._api_url}/gists/{quote(gist_id, safe='')}")
+        except GitHubNotFound:
+            return True
+        except AnswerTooLarge:
+            return False
+        return not _parse(_GIST, answer).public
+
+    async def public_feed(self, etag: str | None, page: str | None = None) -> FeedPage | None:
+        """A page of the newest public gists of all users; None when nothing changed since `etag`.
+
+        `page` is the URL that the page before gave as `next_page`; None for the first.
+        """
+        url = page or f"{self._api_url}/gists/public?per_page={PAGE_SIZE}"
+        if origin_of(url) != origin_of(self._api_url):
+            raise GitHubUnavailable("the public feed has its next page on another host")
+        answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
+        if answer.unchanged:
+            return None
+        items = [item for item in _parse(_GISTS, answer) if item.public and item.owner]
+        return FeedPage(
+            gists=tuple(
+                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated_at.astimezone(UTC))
+                for item in items
+                if item.owner
+            ),
+            etag=answer.etag,
+            next_page=answer.next_page,
+        )
 
     async def account(self, login: str) -> Account:
         """The account of a login, in any case."""
@@ -123,6 +211,7 @@ class GitHub:
             gists=gists,
             owner=owner,
             tag=replace(known, etag=first.etag).text(),
+            whole=known.since is None,
         )
 
     async def read(self, listed: SeenGist) -> SeenGist:
@@ -151,7 +240,7 @@ class GitHub:
 
     async def _account(self, path: str) -> Account:
         owner = _parse(_OWNER, await self._get(self._api_url + path))
-        return Account(owner.login, GitHubId(owner.id))
+        return Account(owner.login, GitHubId(owner.id), owner.node_id)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
         """Every page, read until no gist can have slipped from an unread page to a read one.
@@ -172,7 +261,7 @@ class GitHub:
                 owner = owner or named
             if len(pages) == 1:
                 tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return GistList(tuple(gists.values()), owner, tag)
+                return GistList(tuple(gists.values()), owner, tag, whole=True)
             if not await self._kept_still(pages[:-1]):
                 continue
             since = _since(pages[0].date, [gist.updated_at for gist in gists.values()])
@@ -181,8 +270,8 @@ class GitHub:
                 await asyncio.sleep(BURST.total_seconds())
                 continue
             tag = await self._tag_by_time(github_id, since, gists, read_at)
-            return GistList(tuple(gists.values()), owner, tag)
-        return GistList(tuple(gists.values()), owner, None)
+            return GistList(tuple(gists.values()), owner, tag, whole=True)
+        return GistList(tuple(gists.values()), owner, None, whole=False)
 
     async def _pages(self, first: Answer) -> list[Answer]:
         pages = [first]
@@ -230,7 +319,7 @@ class GitHub:
         seen = [item.seen(github_id) for item in items if item.public]
         return (
             tuple(gist for gist in seen if gist.owner_id == github_id),
-            Account(owners[0].login, github_id) if owners else None,
+            Account(owners[0].login, github_id, owners[0].node_id) if owners else None,
         )
 
     async def _with_content(self, file: SeenFile, given: "_File") -> SeenFile:
@@ -344,6 +433,7 @@ _Text = Annotated[str, AfterValidator(_storable)]
 class _Owner(BaseModel):
     login: Annotated[_Text, Field(min_length=1, max_length=100)]
     id: Annotated[int, Field(gt=0, lt=2**63)]
+    node_id: Annotated[_Text, Field(min_length=1, max_length=100)] | None = None
 
 
 class _File(BaseModel):

@@ -1,0 +1,61 @@
+"""What was last seen of GitHub's list of all public gists."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import GistId
+from gitpip.store.schema import feed
+
+ROW = 1
+ETAG_LIMIT = 300
+
+
+@dataclass(frozen=True)
+class FeedState:
+    """Where the reading of the public feed stands. Times are UTC."""
+
+    etag: str | None
+    seen: Mapping[GistId, datetime]
+    """The gists of the first page as last read, and when each was last updated."""
+    read_at: datetime
+    gaps: int = 0
+    """How often something may have passed between two readings unseen."""
+    gap_at: datetime | None = None
+    hints: int = 0
+    """How many looks at a tracked user the feed has called for."""
+
+
+async def get(transaction: AsyncConnection) -> FeedState | None:
+    """Where the reading stands; None before the first."""
+    row = (await transaction.execute(select(feed).where(feed.c.id == ROW))).one_or_none()
+    if row is None:
+        return None
+    seen: dict[str, str] = json.loads(row.seen)
+    return FeedState(
+        etag=row.etag,
+        seen={GistId(gist_id): datetime.fromisoformat(at) for gist_id, at in seen.items()},
+        read_at=row.read_at,
+        gaps=row.gaps,
+        gap_at=row.gap_at,
+        hints=row.hints,
+    )
+
+
+async def save(transaction: AsyncConnection, state: FeedState) -> None:
+    """Note where the reading stands now."""
+    values = {
+        "etag": state.etag if len(state.etag or "") <= ETAG_LIMIT else None,
+        "seen": json.dumps({gist_id: at.isoformat() for gist_id, at in state.seen.items()}),
+        "read_at": state.read_at,
+        "gaps": state.gaps,
+        "gap_at": state.gap_at,
+        "hints": state.hints,
+    }
+    known = await transaction.execute(update(feed).where(feed.c.id == ROW).values(values))
+    if not known.rowcount:
+        await transaction.execute(insert(feed).values(id=ROW, **values))

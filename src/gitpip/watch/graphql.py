@@ -1,0 +1,149 @@
+"""GitHub's GraphQL API as it concerns the sweep: one query about many users.
+
+It asks for little: a query that asks for more fails, or is cut silently, once users have much.
+Costs as in https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api:
+a point for a hundred users.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+
+from gitpip.errors import GitHubError, GitHubNotFound, GitHubOverburdened, GitHubUnavailable
+from gitpip.model import Account, GitHubId, User, UserKey
+from gitpip.watch.limits import Limits
+from gitpip.watch.transport import Answer
+
+NEWEST = 5
+SETTLING = timedelta(seconds=2)
+GLIMPSE = f"""
+fragment glimpse on User {{
+  id databaseId login
+  gists(first: {NEWEST}, privacy: PUBLIC, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+    totalCount nodes {{ name updatedAt }}
+  }}
+}}"""
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What the sweep sees of a user: enough to tell whether anything changed."""
+
+    account: Account
+    gist_count: int
+    mark: str | None
+    """A digest of the gists that were updated last: any change of a public gist changes it.
+
+    None right after an update: times are of whole seconds, so another one could go unnoticed.
+    """
+
+
+def question_about(users: Sequence[User]) -> Mapping[str, object]:
+    """The query about these users: by node id, which survives renames, else by login."""
+    ids = [user.node_id for user in users if user.node_id]
+    logins = {f"login{user.key}": user.login for user in users if not user.node_id}
+    declared = [*(["$ids: [ID!]!"] if ids else []), *(f"${name}: String!" for name in logins)]
+    fields = [
+        *(["nodes(ids: $ids) { ...glimpse }"] if ids else []),
+        *(f"{name}: user(login: ${name}) {{ ...glimpse }}" for name in logins),
+    ]
+    query = f"query({', '.join(declared)}) {{ {' '.join(fields)} }}{GLIMPSE}"
+    return {"query": query, "variables": {**({"ids": ids} if ids else {}), **logins}}
+
+
+def what_it_says(
+    answer: Answer, users: Sequence[User], limits: Limits
+) -> Mapping[UserKey, Glimpse | GitHubError]:
+    """What an answer says of each of the users asked about.
+
+    Raises GitHubLimited, GitHubOverburdened and GitHubUnavailable where it says nothing of them.
+    """
+    try:
+        body = _Body.model_validate_json(answer.body)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the body"
+        raise GitHubUnavailable(f"GraphQL gave a broken answer: {place}: {fault['type']}") from None
+    kinds = {problem.place: problem.type for problem in body.errors if problem.place}
+    if "RATE_LIMITED" in {problem.type for problem in body.errors}:
+        raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
+    if body.data is None:
+        words = "; ".join(problem.message for problem in body.errors)[:300] or "no reason"
+        raise GitHubOverburdened(f"GraphQL gave no data: {words}")
+    nodes = body.data.get("nodes")
+    found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
+    by_id = [user.key for user in users if user.node_id]
+    places = {key: f"nodes.{number}" for number, key in enumerate(by_id)}
+    seen: dict[UserKey, Glimpse | GitHubError] = {}
+    for user in users:
+        place = places.get(user.key, f"login{user.key}")
+        node = found.get(place, body.data.get(place))
+        seen[user.key] = _glimpse(user, node, kinds.get(place), answer.date)
+    return seen
+
+
+class _Gist(BaseModel):
+    name: str
+    updatedAt: AwareDatetime  # noqa: N815 - GitHub's name
+
+
+class _Gists(BaseModel):
+    totalCount: Annotated[int, Field(ge=0)]  # noqa: N815 - GitHub's name
+    nodes: list[_Gist | None]
+
+
+class _Node(BaseModel):
+    id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    databaseId: Annotated[int, Field(gt=0, lt=2**63)] | None = None  # noqa: N815 - GitHub's name
+    login: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    gists: _Gists | None = None
+
+
+class _Problem(BaseModel):
+    type: str | None = None
+    message: str = ""
+    path: list[str | int] = Field(default_factory=list)
+
+    @property
+    def place(self) -> str | None:
+        parts = self.path[:2] if self.path[:1] == ["nodes"] else self.path[:1]
+        return ".".join(str(part) for part in parts) or None
+
+
+class _Body(BaseModel):
+    data: dict[str, list[_Node | None] | _Node | None] | None = None
+    errors: list[_Problem] = Field(default_factory=list)
+
+
+def _glimpse(
+    user: User, node: object, kind: str | None, server_now: datetime | None
+) -> Glimpse | GitHubError:
+    if not isinstance(node, _Node) or node.gists is None:
+        if kind == "NOT_FOUND" or (isinstance(node, _Node) and node.id is None and kind is None):
+            return GitHubNotFound(f"{user.login} is not shown by GraphQL")
+        return GitHubOverburdened(f"GraphQL left {user.login} out: {kind or 'no reason'}")
+    if node.databaseId is None or node.login is None or None in node.gists.nodes:
+        return GitHubOverburdened(f"GraphQL told of {user.login} in part")
+    if user.github_id is not None and node.databaseId != user.github_id:
+        return GitHubNotFound(f"the login {user.login} belongs to another account now")
+    newest = sorted(
+        f"{gist.name} {gist.updatedAt.isoformat()}" for gist in node.gists.nodes if gist
+    )
+    marked = "\n".join([str(node.gists.totalCount), *newest])
+    return Glimpse(
+        account=Account(node.login, GitHubId(node.databaseId), node.id),
+        gist_count=node.gists.totalCount,
+        mark=(
+            hashlib.sha256(marked.encode(errors="replace")).hexdigest()[:32]
+            if server_now and all(_settled(gist, server_now) for gist in node.gists.nodes)
+            else None
+        ),
+    )
+
+
+def _settled(gist: _Gist | None, server_now: datetime) -> bool:
+    return gist is None or gist.updatedAt < server_now - SETTLING
