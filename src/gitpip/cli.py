@@ -182,9 +182,19 @@ def import_users(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
     as_json: Json = False,
 ) -> None:
-    """Track every user of a file: one login a line, or `login,id`. Bad lines are reported."""
+    """Track every user of a file: CSV, JSON, or a login a line. Bad lines are reported.
+
+    CSV has a header with login and, where wanted, id, tags, interval, backfill, deal; JSON is a
+    list of logins, or of objects with these names.
+    """
     settings = _settings()
-    imported = _run(errands.import_users(settings, file))
+    with _progress(as_json) as progress:
+        task = progress.add_task("Importing", total=None)
+
+        def follow(imported: errands.Imported) -> None:
+            progress.update(task, completed=imported.added + imported.known)
+
+        imported = _run(errands.import_users(settings, file, follow))
     if as_json:
         _print_json(asdict(imported))
     else:

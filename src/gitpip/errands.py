@@ -1,19 +1,18 @@
 """Work for once, done by the running service or, without one, by ourselves for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from gitpip.errors import (
     GitHubError,
     GitHubNotFound,
     GitpipError,
-    InvalidInput,
     ServiceRunning,
-    UserConflict,
 )
 from gitpip.model import (
     Account,
@@ -24,13 +23,16 @@ from gitpip.model import (
     check_external_id,
     check_login,
 )
+from gitpip.roster import Entry, Fault, read_roster
 from gitpip.service import opened, utc_now, working
 from gitpip.settings import Settings
 from gitpip.store import checks, operation, publications, users
 from gitpip.store.database import Database
+from gitpip.store.many_users import NewUser, add_many
 from gitpip.telemetry import get_logger
 from gitpip.watch.github import GitHub
 
+IMPORTED_AT_A_TIME = 1000
 SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
@@ -203,43 +205,55 @@ class Imported:
     known: int
     faults: tuple[str, ...]
 
-
-async def import_users(settings: Settings, file: Path) -> Imported:
-    """Track every user of a text file: one `login` or `login,id` a line, `#` for comments.
-
-    Good lines are taken even where others are bad. GitHub is asked by the next check.
-    """
-    added = known = 0
-    faults: list[str] = []
-    async with opened(settings) as database:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                text = line.strip()
-                if not text or text.startswith("#"):
-                    continue
-                login, _, external_id = (part.strip() for part in text.partition(","))
-                try:
-                    new = await _import_user(settings, database, login, external_id)
-                except (InvalidInput, UserConflict) as error:
-                    faults.append(f"{file.name}:{number}: {error}")
-                    continue
-                added, known = added + new, known + (not new)
-    return Imported(added, known, tuple(faults))
-
-
-async def _import_user(
-    settings: Settings, database: Database, login: str, external_id: str
-) -> bool:
-    check_login(login)
-    external_id = external_id or login.lower()
-    check_external_id(external_id)
-    async with database.begin() as transaction:
-        added = await users.add(
-            transaction,
-            login=login,
-            external_id=external_id,
-            github_id=None,
-            backfill=settings.backfill,
-            now=utc_now(),
+    def __add__(self, other: "Imported") -> "Imported":
+        return Imported(
+            self.added + other.added, self.known + other.known, self.faults + other.faults
         )
-    return added.new
+
+
+async def import_users(
+    settings: Settings, file: Path, follow: Callable[[Imported], None] = lambda imported: None
+) -> Imported:
+    """Track every user of a file: CSV, JSON or a login a line, see `gitpip.roster`.
+
+    Good lines are taken even where others are bad. GitHub is asked by the next check. `follow` is
+    told how far it is. Raises InvalidInput when the file's header is wrong.
+    """
+    imported = Imported(0, 0, ())
+    async with opened(settings) as database:
+        with file.open("rb") as stream:
+            entries = read_roster(stream)
+            while piece := list(islice(entries, IMPORTED_AT_A_TIME)):
+                imported += await _import(settings, database, file.name, piece)
+                follow(imported)
+    return imported
+
+
+async def _import(
+    settings: Settings, database: Database, name: str, piece: Sequence[Entry | Fault]
+) -> Imported:
+    wanted = [
+        NewUser(
+            login=entry.login,
+            external_id=entry.external_id or entry.login.lower(),
+            backfill=entry.backfill or settings.backfill,
+            tags=entry.tags,
+            interval=entry.interval,
+            deal_id=entry.deal_id,
+        )
+        for entry in piece
+        if isinstance(entry, Entry)
+    ]
+    async with database.begin() as transaction:
+        outcomes = await add_many(transaction, wanted, utc_now())
+    fates = iter(outcomes)
+    faults = []
+    for entry in piece:
+        reason = entry.reason if isinstance(entry, Fault) else next(fates).conflict
+        if reason:
+            faults.append(f"{name}, {entry.place}: {reason}")
+    return Imported(
+        added=sum(outcome.added for outcome in outcomes),
+        known=sum(not outcome.added and not outcome.conflict for outcome in outcomes),
+        faults=tuple(faults),
+    )

@@ -366,6 +366,7 @@ class Page(Generic[Item]):
 
 LOGIN_LIMIT = 39
 EXTERNAL_ID_LIMIT = 200
+TAG_LIMIT = 50
 
 
 def check_login(login: str) -> None:
@@ -390,4 +391,14 @@ def check_external_id(external_id: str) -> None:
             "id",
             f"{external_id[:60]!r} can't be an id; one has 1 to {EXTERNAL_ID_LIMIT} "
             "printable characters, not only spaces",
+        )
+
+
+def check_tag(tag: str) -> None:
+    """Raise InvalidInput unless this can be a tag."""
+    if len(tag) > TAG_LIMIT or not re.fullmatch(r"[^\s,;]+", tag) or not tag.isprintable():
+        raise InvalidInput(
+            "tags",
+            f"{tag[:60]!r} can't be a tag; one has 1 to {TAG_LIMIT} printable characters "
+            "without spaces, commas and semicolons",
         )

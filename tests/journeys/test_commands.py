@@ -93,10 +93,40 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
 
     assert imported.returncode == 1
     assert "Added 2" in imported.stdout
-    assert "users.txt:3" in imported.stderr
-    assert "users.txt:4" in imported.stderr
+    assert "users.txt, line 3: login: 'not a login'" in imported.stderr
+    assert "users.txt, line 4: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
     assert missing.returncode == 2
+
+
+@SQLITE
+def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
+    table = world.gitpip.folder / "users.csv"
+    table.write_text(
+        "\ufefflogin,id,tags,interval,backfill,deal\n"
+        "octocat,1,lead vip,30m,latest:2,77\n"
+        "hubot,,,soon,,\n"
+        "mona,,,,,seven\n"
+    )
+    listed = world.gitpip.folder / "users.json"
+    listed.write_text('["hubot", {"login": "mona", "tags": ["vip"]}, {"name": "x"}, 3')
+    wrong = world.gitpip.folder / "wrong.csv"
+    wrong.write_text("login,tag\nzoe,x\n")
+
+    first = world.gitpip.command("users", "import", "--json", str(table))
+    second = world.gitpip.command("users", "import", "--json", str(listed))
+    third = world.gitpip.command("users", "import", str(wrong))
+
+    assert json.loads(first.stdout)["added"] == 1
+    assert [fault.partition(":")[0] for fault in json.loads(first.stdout)["faults"]] == [
+        "users.csv, line 3",
+        "users.csv, line 4",
+    ]
+    assert json.loads(second.stdout)["added"] == 2
+    assert len(json.loads(second.stdout)["faults"]) == 2
+    assert third.returncode == 1
+    assert "header: 'tag' is no column; there are login, id, tags" in third.stderr
+    assert tracked(world) == ["octocat", "hubot", "mona"]
 
 
 @SQLITE

@@ -1,0 +1,136 @@
+"""Many users added at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, insert, or_, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Backfill, DealId, PublicationState, UserState
+from gitpip.store.schema import deals, user_tags, users
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A user to be tracked; who that is on GitHub is asked later."""
+
+    login: str
+    external_id: str
+    backfill: Backfill
+    tags: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    deal_id: DealId | None = None
+    """A deal that exists already, to be used for this user."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of them: added, tracked already, or in conflict with another user."""
+
+    added: bool
+    conflict: str | None = None
+
+
+async def add_many(
+    transaction: AsyncConnection, wanted: Sequence[NewUser], now: datetime
+) -> tuple[Outcome, ...]:
+    """Track these users, due at once; an outcome for each, in their order.
+
+    Give some thousand at a time at the most.
+    """
+    by_login, by_id = await _known(transaction, wanted)
+    outcomes: list[Outcome | None] = []
+    new: list[NewUser] = []
+    for user in wanted:
+        known_id = by_login.get(user.login.lower())
+        known_login = by_id.get(user.external_id)
+        if known_id is None and known_login is None:
+            new.append(user)
+            by_login[user.login.lower()] = user.external_id
+            by_id[user.external_id] = user.login
+            outcomes.append(None)
+        elif known_id == user.external_id:
+            outcomes.append(Outcome(added=False))
+        elif known_id is not None:
+            reason = f"{user.login} is tracked already, under the id {known_id}"
+            outcomes.append(Outcome(added=False, conflict=reason))
+        else:
+            reason = f"the id {user.external_id} is taken already, by {known_login}"
+            outcomes.append(Outcome(added=False, conflict=reason))
+    keys = await _insert(transaction, new, now)
+    await _insert_details(transaction, new, keys, now)
+    late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
+    fates = iter([Outcome(added=True) if user.login.lower() in keys else late for user in new])
+    return tuple(outcome or next(fates) for outcome in outcomes)
+
+
+async def _known(
+    transaction: AsyncConnection, wanted: Sequence[NewUser]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Of the tracked users in question: ids by login in lower case, and logins by id."""
+    rows = (
+        await transaction.execute(
+            select(users.c.login, users.c.external_id).where(
+                users.c.removed_at.is_(None),
+                or_(
+                    func.lower(users.c.login).in_([user.login.lower() for user in wanted]),
+                    users.c.external_id.in_([user.external_id for user in wanted]),
+                ),
+            )
+        )
+    ).all()
+    return (
+        {row.login.lower(): row.external_id for row in rows},
+        {row.external_id: row.login for row in rows},
+    )
+
+
+async def _insert(
+    transaction: AsyncConnection, new: Sequence[NewUser], now: datetime
+) -> dict[str, int]:
+    """The keys of those who were inserted, by login in lower case."""
+    if not new:
+        return {}
+    sqlite = transaction.dialect.name == "sqlite"
+    statement = (insert_on_sqlite if sqlite else insert_on_postgres)(users)
+    rows = await transaction.execute(
+        statement.on_conflict_do_nothing().returning(users.c.key, users.c.login),
+        [
+            {
+                "login": user.login,
+                "external_id": user.external_id,
+                "backfill": str(user.backfill),
+                "state": UserState.ACTIVE.value,
+                "created_at": now,
+                "next_check_at": now,
+                "check_interval": (
+                    None if user.interval is None else round(user.interval.total_seconds())
+                ),
+            }
+            for user in new
+        ],
+    )
+    return {row.login.lower(): row.key for row in rows}
+
+
+async def _insert_details(
+    transaction: AsyncConnection, new: Sequence[NewUser], keys: dict[str, int], now: datetime
+) -> None:
+    added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
+    if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:
+        await transaction.execute(insert(user_tags), tagged)
+    with_deal = [
+        {
+            "user_key": key,
+            "state": PublicationState.PUBLISHED.value,
+            "due_at": now,
+            "deal_id": user.deal_id,
+        }
+        for key, user in added
+        if user.deal_id is not None
+    ]
+    if with_deal:
+        await transaction.execute(insert(deals), with_deal)

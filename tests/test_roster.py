@@ -1,0 +1,113 @@
+"""Lists of users, as people write them: what is read, and what is said of what is wrong."""
+
+import csv
+import io
+import json
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.errors import InvalidInput
+from gitpip.model import Backfill
+from gitpip.roster import Entry, Fault, read_roster
+
+logins = st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True).filter(lambda text: text != "login")
+entries = st.lists(
+    st.fixed_dictionaries(
+        {
+            "login": logins,
+            "id": st.from_regex(r"[A-Za-z0-9 ,;\"-]{0,9}[a-z]", fullmatch=True).map(str.strip),
+            "tags": st.lists(st.from_regex(r"[a-z]{1,9}", fullmatch=True), max_size=3, unique=True),
+            "interval": st.sampled_from(["", "45s", "3h", "PT10M"]),
+            "backfill": st.sampled_from(["", "all", "latest:3"]),
+            "deal": st.sampled_from(["", "7"]),
+        }
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def read(text: str) -> list[Entry | Fault]:
+    return list(read_roster(io.BytesIO(text.encode())))
+
+
+@given(entries)
+def test_csv_and_json_say_the_same(wanted: list[dict[str, object]]) -> None:
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(wanted[0]))
+    writer.writeheader()
+    for entry in wanted:
+        tags = entry["tags"]
+        assert isinstance(tags, list)
+        writer.writerow({**entry, "tags": "; ".join(tags)})
+    from_csv = read(table.getvalue())
+    from_json = read(json.dumps(wanted, indent=1))
+    assert [vars(entry) | {"place": ""} for entry in from_csv] == [
+        vars(entry) | {"place": ""} for entry in from_json
+    ]
+    assert [entry.login for entry in from_csv if isinstance(entry, Entry)] == [
+        entry["login"] for entry in wanted
+    ]
+
+
+@given(st.lists(logins, max_size=40), st.integers(0, 200_000))
+def test_a_json_list_is_read_whatever_pieces_it_comes_in(names: list[str], spaces: int) -> None:
+    found = read("[" + " " * spaces + ", ".join(json.dumps(name) for name in names) + " ]")
+    assert [entry.login for entry in found if isinstance(entry, Entry)] == names
+    assert len(found) == len(names)
+
+
+@given(st.binary(max_size=400))
+def test_no_file_is_too_strange(content: bytes) -> None:
+    with suppress(InvalidInput):
+        for found in read_roster(io.BytesIO(content)):
+            assert isinstance(found, Entry | Fault)
+
+
+def test_a_plain_list_with_comments_and_ids() -> None:
+    assert read("# ours\nada, 1 \n\nbob # the builder\n") == [
+        Entry("line 2", "ada", "1"),
+        Entry("line 4", "bob"),
+    ]
+
+
+def test_everything_a_line_can_hold() -> None:
+    line = 'ada,"customer, 1","lead, vip lead",30m,since:2026-01-31,12\n'
+    assert read("login,id,tags,interval,backfill,deal\n" + line) == [
+        Entry(
+            "line 2",
+            "ada",
+            "customer, 1",
+            tags=("lead", "vip"),
+            interval=timedelta(minutes=30),
+            backfill=Backfill.parse("since:2026-01-31"),
+            deal_id=12,  # type: ignore[arg-type]  # the number as it was written
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("login\nnot a login\n", "line 2", "letters, digits and hyphens"),
+        ("login,id\nada,1,2\n", "line 2", "3 fields where the header has 2"),
+        ("login,tags\nada," + "x" * 51 + "\n", "line 2", "1 to 50 printable"),
+        ("login,interval\nada,soon\n", "line 2", "interval: not a duration"),
+        ("login,backfill\nada,latest\n", "line 2", "backfill: "),
+        ("login,deal\nada,-1\n", "line 2", "deal: "),
+        ('login\n"ada\n', "line 2", "not CSV: unexpected end"),
+        ("[3]", "entry 1", "neither a login nor an object"),
+        ('[{"login": "ada", "deal": true}]', "entry 1", "deal: neither text nor a number"),
+        ('[{"login": "ada", "label": "x"}]', "entry 1", "'label' is no field"),
+        ('["ada" "bob"]', "after entry 0", "not JSON from here on"),
+        ('{"login": "ada"}', "after entry 0", "a list was expected"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, place: str, words: str) -> None:
+    faults = [found for found in read(text) if isinstance(found, Fault)]
+    assert [fault.place for fault in faults] == [place]
+    assert words in faults[0].reason
