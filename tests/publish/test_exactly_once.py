@@ -36,6 +36,7 @@ Result = TypeVar("Result")
 
 TIMEOUT = timedelta(milliseconds=250)
 JUST_TOO_LATE = TIMEOUT * 1.3
+MOMENTS_OF_A_PUBLICATION = 30
 LOGINS = ("ada", "bob", "cy")
 
 FAULTS = (
@@ -283,6 +284,32 @@ def test_exactly_once_with_sqlite(tmp_path: Path) -> None:
             return f"sqlite+aiosqlite:///{path}"
 
     check(OnSQLite, examples=30, steps=20)
+
+
+def test_frozen_at_any_moment_and_thawed_when_others_are_done(tmp_path: Path) -> None:
+    """What chance would try once in a hundred times: every moment, from the deal to the record."""
+    empty = tmp_path / "empty.sqlite3"
+    asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
+
+    class OnSQLite(ExactlyOnce):
+        @staticmethod
+        def fresh_url() -> str:
+            path = Path(tempfile.mkdtemp(dir=tmp_path)) / "gitpip.sqlite3"
+            shutil.copy(empty, path)
+            return f"sqlite+aiosqlite:///{path}"
+
+    for moment in range(1, MOMENTS_OF_A_PUBLICATION + 1):
+        machine = OnSQLite()
+        try:
+            machine.begin(timedelta(0))
+            machine.publish_and_freeze(("transactions", moment))
+            for _ in range(6):
+                machine.time_passes_until_something_is_due()
+                machine.publish()
+            machine.the_frozen_goes_on()
+            machine.nothing_is_there_twice()
+        finally:
+            machine.teardown()
 
 
 def test_exactly_once_with_postgresql(postgres: PostgresServer) -> None:
