@@ -19,7 +19,7 @@ SHORTEST_WAIT = timedelta(seconds=1)
 SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)
 MINUTE = 60.0
-MOST_A_MINUTE = 900
+MOST_A_MINUTE = {"core": 900, "graphql": 2000}
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,15 @@ class Limits:
         return min(left, IN_FLIGHT)
 
     async def _pace(self) -> None:
-        """Stay below the secondary limit of a minute."""
+        """Stay below the secondary limit of a minute, where there are limits."""
+        if self._resets_at is None:
+            return
+        most = MOST_A_MINUTE[self._resource] * self._share
         clock = asyncio.get_running_loop().time
         while True:
             while self._sent and self._sent[0] <= clock() - MINUTE:
                 self._sent.popleft()
-            if len(self._sent) < MOST_A_MINUTE * self._share:
+            if len(self._sent) < most:
                 break
             await asyncio.sleep(self._sent[0] + MINUTE - clock())
         self._sent.append(clock())
