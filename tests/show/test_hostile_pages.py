@@ -1,8 +1,10 @@
 """Whatever GitHub's users write, the pages show it as text."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import httpx2
 import pytest
@@ -10,10 +12,11 @@ import pytest
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.settings import load_settings
 from gitpip.show.app import create_app
-from gitpip.show.rendering import github_link
+from gitpip.show.links import Links
 from gitpip.store import gists, publications, users
 from gitpip.store.database import open_database
 
+ATOM = "{http://www.w3.org/2005/Atom}"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = (
     "<script>alert(1)</script>",
@@ -125,4 +128,26 @@ async def test_marking_what_was_shown_leaves_the_rest_new(client: httpx2.AsyncCl
     ],
 )
 def test_only_github_is_linked(url: str, safe: bool) -> None:
-    assert (github_link(url) == url) is safe
+    assert (Links().gist(url) == url) is safe
+
+
+def test_an_enterprise_server_is_linked_where_it_is_set() -> None:
+    links = Links(enterprise="git.example")
+
+    assert links.gist("https://git.example/gist/1") == "https://git.example/gist/1"
+    assert links.gist("https://gist.git.example/1") == "https://gist.git.example/1"
+    assert links.gist("https://other.example/1") is None
+    assert links.user("ada") == "https://git.example/gist/ada"
+
+
+async def test_hostile_texts_are_text_in_feeds(client: httpx2.AsyncClient) -> None:
+    atom = ET.fromstring((await client.get("/feed.atom")).content)  # noqa: S314 (our own)
+    items = (await client.get("/feed.json")).json()["items"]
+
+    contents = [entry.findtext(f"{ATOM}content") for entry in atom.findall(f"{ATOM}entry")]
+    assert len(contents) == len(items) == len(NAMES)
+    assert contents == [item["content_html"] for item in items]
+    for item in items:
+        assert set(re.findall("<(.*?)>", item["content_html"])) <= {"p", "/p", "pre", "/pre"}
+        assert len(item["content_html"]) < 21_000
+        assert not {"\u202e", "\x1b", "\x00"} & set(item["content_html"] + item["title"])

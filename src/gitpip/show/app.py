@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gitpip.settings import Settings
-from gitpip.show import api, documentation, legacy, operations, pages, pages_users
+from gitpip.show import api, documentation, feeds, legacy, operations, pages, pages_users
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
 from gitpip.show.setting import EngineIsAlive, FindAccount, Setting, Wake
@@ -45,6 +45,7 @@ def create_app(
         documentation.router,
         pages.router,
         pages_users.router,
+        feeds.router,
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -71,7 +71,7 @@ async def home(
             visits=await news.visits_of(transaction, viewer, limit=10),
             marked=await news.get(transaction, VisitId(seen), viewer) if seen else None,
             preview=lambda file: shown(file, PREVIEW),
-            organisation=setting.settings.pipedrive_org,
+            links=setting.links,
         )
     response = HTMLResponse(page)
     remember(request, response, viewer)
@@ -113,7 +113,7 @@ async def earlier_visit(
             news=covered,
             next_offset=offset + USERS if offset + USERS < visit.users else None,
             preview=lambda file: shown(file, PREVIEW),
-            organisation=setting.settings.pipedrive_org,
+            links=setting.links,
         )
     )
 

@@ -142,7 +142,7 @@ async def person(
             files=files[:ROWS],
             older=files[ROWS - 1].key if len(files) > ROWS else None,
             preview=lambda file: shown(file, PREVIEW),
-            organisation=setting.settings.pipedrive_org,
+            links=setting.links,
         )
     )
 
@@ -160,7 +160,7 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
             page="people",
             files=files,
             whole=lambda file: shown(file, WHOLE),
-            organisation=setting.settings.pipedrive_org,
+            links=setting.links,
         )
     )
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -12,9 +11,6 @@ from gitpip.show.highlight import visible
 from gitpip.show.times import ago, utc_now
 
 FOLDER = Path(__file__).parent / "templates"
-GITHUB_HOSTS = frozenset(
-    {"github.com", "gist.github.com", "gist.githubusercontent.com", "www.github.com"}
-)
 STATES = {
     "pending": "waiting to be sent",
     "sending": "being sent",
@@ -30,18 +26,6 @@ _KIB = 1024
 def render(name: str, **values: object) -> str:
     """Render a template; whatever is not markup of the template itself is escaped."""
     return _template(name).render(values)
-
-
-def github_link(url: str, *, enterprise: str | None = None) -> str | None:
-    """The address if it may be linked: https, and GitHub's (or that of your Enterprise Server)."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return None
-    known = GITHUB_HOSTS | ({enterprise, f"gist.{enterprise}"} if enterprise else set())
-    safe = parts.scheme == "https" and host in known and port is None and not parts.username
-    return url if safe and url.isprintable() and " " not in url else None
 
 
 def size(number: int) -> str:
@@ -82,7 +66,5 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        visible=visible, github_link=github_link, size=size, age=_age, state=_state, count=_count
-    )
+    environment.filters.update(visible=visible, size=size, age=_age, state=_state, count=_count)
     return environment.get_template(name)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from gitpip.errors import GitHubError, GitHubNotFound
 from gitpip.model import Account, Backfill, User, check_external_id, check_login
 from gitpip.settings import Settings
+from gitpip.show.links import Links
 from gitpip.show.times import utc_now
 from gitpip.store import users
 from gitpip.store.database import Database
@@ -30,6 +31,11 @@ class Setting:
     find_account: FindAccount
     wake: Wake
     engine_is_alive: EngineIsAlive
+
+    @property
+    def links(self) -> Links:
+        """Where the pages may lead."""
+        return Links.of(self.settings)
 
     async def track(
         self, login: str, external_id: str | None, backfill: Backfill | None = None

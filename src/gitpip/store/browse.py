@@ -98,7 +98,12 @@ class FileWanted:
 
 
 async def list_files(
-    transaction: AsyncConnection, wanted: FileWanted, *, before: FileKey | None, limit: int
+    transaction: AsyncConnection,
+    wanted: FileWanted,
+    *,
+    before: FileKey | None,
+    limit: int,
+    content_limit: int = PREVIEW,
 ) -> tuple[GistFile, ...]:
     """The newest files found, with the beginnings of their contents; `before` is for the next page.
 
@@ -120,7 +125,10 @@ async def list_files(
     if wanted.text:
         conditions.append(search.matching(transaction, wanted.text))
     found = await transaction.execute(
-        select_files(PREVIEW).where(*conditions).order_by(gist_files.c.key.desc()).limit(limit + 1)
+        select_files(content_limit)
+        .where(*conditions)
+        .order_by(gist_files.c.key.desc())
+        .limit(limit + 1)
     )
     return tuple(file_of(row) for row in found)
 
