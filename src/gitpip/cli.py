@@ -1,27 +1,32 @@
 """The commands; each is a thin door to the service or to the store's reading side."""
 
 import asyncio
-import json
 import sys
-from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from gitpip import errands, service
+from gitpip.cli_output import (
+    Json,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_table,
+    progress_bar,
+    run,
+    shown,
+)
+from gitpip.cli_users import users_app
 from gitpip.demo import run_demo
 from gitpip.errors import GitpipError, SettingsError
-from gitpip.model import Backfill, Check, Pause, PublicationState, UserState
-from gitpip.settings import Settings, describe, load_settings
+from gitpip.model import Check, Pause, PublicationState, UserState
+from gitpip.settings import describe
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
-from gitpip.telemetry import configure_logging
 
 app = typer.Typer(
     help="Watches GitHub users for new public gists and publishes each file to Pipedrive.",
@@ -29,14 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-users_app = typer.Typer(help="Add, list, remove and import tracked users.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Result = TypeVar("Result")
-
-console = Console()
-errors = Console(stderr=True)
 
 
 def main() -> None:
@@ -56,7 +54,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Watch, publish and show, until Ctrl-C."""
-    settings = _settings(quiet=False)
+    settings = prepared_settings(quiet=False)
     asyncio.run(service.serve(settings))
 
 
@@ -69,16 +67,16 @@ def demo() -> None:
 @app.command()
 def check(as_json: Json = False) -> None:
     """Check every tracked user now; exits with 1 when a look failed."""
-    settings = _settings()
-    with _progress(as_json) as progress:
+    settings = prepared_settings()
+    with progress_bar(as_json) as progress:
         task = progress.add_task("Checking", total=None)
 
         def follow(check: Check, tracked: int) -> None:
             progress.update(task, completed=check.users, total=tracked)
 
-        result = _run(errands.check_now(settings, follow))
+        result = run(errands.check_now(settings, follow))
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
     else:
         console.print(_summary(result))
         for failure in result.failures:
@@ -90,8 +88,8 @@ def check(as_json: Json = False) -> None:
 @app.command()
 def publish(as_json: Json = False) -> None:
     """Publish everything that is due, and wait until it is done; exits with 1 when some was not."""
-    settings = _settings()
-    with _progress(as_json) as progress:
+    settings = prepared_settings()
+    with progress_bar(as_json) as progress:
         task = progress.add_task("Publishing", total=None)
         most = 0
 
@@ -100,9 +98,9 @@ def publish(as_json: Json = False) -> None:
             most = max(most, waiting)
             progress.update(task, completed=most - waiting, total=most)
 
-        result = _run(errands.publish_now(settings, follow))
+        result = run(errands.publish_now(settings, follow))
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
     else:
         console.print(
             f"published {result.published}, failed {result.failed}, still waiting {result.waiting}"
@@ -110,98 +108,6 @@ def publish(as_json: Json = False) -> None:
         if result.reason:
             console.print(Text(f"  waiting: {result.reason}"), soft_wrap=True)
     if result.failed or result.reason:
-        raise typer.Exit(1)
-
-
-@users_app.command("add")
-def add_user(
-    login: str,
-    user_id: Annotated[str | None, typer.Option("--id", help="Your own unique id.")] = None,
-    backfill: Annotated[
-        str | None, typer.Option(help="all, none, latest:N or since:YYYY-MM-DD")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Track a user."""
-    settings = _settings()
-    chosen = _backfill(backfill)
-    added = _run(errands.add_user(settings, login, external_id=user_id, backfill=chosen))
-    if as_json:
-        _print_json(asdict(added))
-        return
-    what = "Tracking" if added.new else "Already tracking"
-    doubt = "" if added.confirmed else " (GitHub could not be asked yet)"
-    console.print(Text(f"{what} {added.login}, id {added.external_id}{doubt}."))
-
-
-@users_app.command("list")
-def list_users(as_json: Json = False) -> None:
-    """List the tracked users."""
-
-    async def read() -> list[dict[str, object]]:
-        async with service.opened(settings) as database, database.read() as transaction:
-            return [
-                {
-                    "login": user.login,
-                    "id": user.external_id,
-                    "github_id": user.github_id,
-                    "state": user.state,
-                    "files": user.last_sequence,
-                    "checked_at": user.checked_at,
-                    "failure": user.failure,
-                }
-                for user in await users.everyone(transaction)
-            ]
-
-    settings = _settings()
-    rows = _run(read())
-    if as_json:
-        _print_json(rows)
-    elif rows:
-        _print_table(rows)
-    else:
-        console.print("No users are tracked yet; add one with: gitpip users add LOGIN")
-
-
-@users_app.command("remove")
-def remove_user(login: str) -> None:
-    """Stop tracking a user; what was found stays, so nothing is ever published twice."""
-
-    async def remove() -> str:
-        async with service.opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, login)
-            await users.remove(transaction, user.key, _now())
-            return user.login
-
-    settings = _settings()
-    console.print(Text(f"No longer tracking {_run(remove())}."))
-
-
-@users_app.command("import")
-def import_users(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    as_json: Json = False,
-) -> None:
-    """Track every user of a file: CSV, JSON, or a login a line. Bad lines are reported.
-
-    CSV has a header with login and, where wanted, id, tags, interval, backfill, deal; JSON is a
-    list of logins, or of objects with these names.
-    """
-    settings = _settings()
-    with _progress(as_json) as progress:
-        task = progress.add_task("Importing", total=None)
-
-        def follow(imported: errands.Imported) -> None:
-            progress.update(task, completed=imported.added + imported.known)
-
-        imported = _run(errands.import_users(settings, file, follow))
-    if as_json:
-        _print_json(asdict(imported))
-    else:
-        console.print(f"Added {imported.added}, tracked already {imported.known}.")
-        for fault in imported.faults:
-            errors.print(Text(fault), soft_wrap=True)
-    if imported.faults:
         raise typer.Exit(1)
 
 
@@ -236,12 +142,12 @@ def latest(
                 for file in files
             ]
 
-    settings = _settings()
-    rows = _run(read())
+    settings = prepared_settings()
+    rows = run(read())
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
-        _print_table(rows)
+        print_table(rows)
     else:
         console.print(Text(f"Nothing new from {login} since the last visit."))
 
@@ -271,55 +177,30 @@ def status(as_json: Json = False) -> None:
                 "last_check": last[0] if last else None,
             }
 
-    settings = _settings()
-    facts = _run(read())
+    settings = prepared_settings()
+    facts = run(read())
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
     for name, value in facts.items():
         match value:
             case dict():
-                shown = ", ".join(f"{key} {number}" for key, number in value.items() if number)
+                text = ", ".join(f"{key} {number}" for key, number in value.items() if number)
             case Check():
-                shown = f"{_shown(value.ended_at) or 'under way'}; {_summary(value)}"
+                text = f"{shown(value.ended_at) or 'under way'}; {_summary(value)}"
             case _:
-                shown = _shown(value)
-        console.print(Text(f"{name.replace('_', ' ')}: {shown or 'none'}"), soft_wrap=True)
+                text = shown(value)
+        console.print(Text(f"{name.replace('_', ' ')}: {text or 'none'}"), soft_wrap=True)
 
 
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
     """Show every setting, where it came from and what it means; secrets are masked."""
-    rows = [asdict(row) for row in describe(_settings())]
+    rows = [asdict(row) for row in describe(prepared_settings())]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(rows)
-
-
-def _settings(*, quiet: bool = True) -> Settings:
-    settings = load_settings()
-    level = "WARNING" if quiet and settings.log_level != "DEBUG" else settings.log_level
-    configure_logging(
-        level,
-        settings.log_format,
-        secrets=settings.secrets,
-        stream=sys.stderr if quiet else None,
-    )
-    return settings
-
-
-def _run(work: Coroutine[object, object, Result]) -> Result:
-    return asyncio.run(work)
-
-
-def _backfill(text: str | None) -> Backfill | None:
-    if text is None:
-        return None
-    try:
-        return Backfill.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--backfill") from None
+        print_table(rows)
 
 
 def _summary(check: Check) -> str:
@@ -331,45 +212,6 @@ def _summary(check: Check) -> str:
 
 def _paused(pause: Pause | None) -> str:
     return f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}" if pause else "running"
-
-
-def _progress(as_json: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=errors,
-        transient=True,
-        disable=as_json or not errors.is_terminal,
-    )
-
-
-def _print_table(rows: list[dict[str, object]]) -> None:
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row.values()))
-    console.print(table)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    text = str(value)
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
-
-
-def _print_json(value: object) -> None:
-    def plain(unknown: object) -> object:
-        if isinstance(unknown, Check):
-            return asdict(unknown)
-        return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
-
-    sys.stdout.write(json.dumps(value, default=plain, indent=2) + "\n")
 
 
 def _fail(message: str) -> NoReturn:

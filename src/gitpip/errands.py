@@ -19,18 +19,18 @@ from gitpip.model import (
     Backfill,
     Check,
     CheckId,
+    Forecast,
     PublicationState,
     check_external_id,
     check_login,
 )
 from gitpip.roster import Entry, Fault, read_roster
-from gitpip.service import opened, utc_now, working
+from gitpip.service import forecast, github_of, opened, utc_now, working
 from gitpip.settings import Settings
 from gitpip.store import checks, operation, publications, users
 from gitpip.store.database import Database
 from gitpip.store.many_users import NewUser, add_many
 from gitpip.telemetry import get_logger
-from gitpip.watch.github import GitHub
 
 IMPORTED_AT_A_TIME = 1000
 SOON = timedelta(minutes=2)
@@ -156,7 +156,12 @@ class AddedUser:
 
 
 async def add_user(
-    settings: Settings, login: str, *, external_id: str | None, backfill: Backfill | None
+    settings: Settings,
+    login: str,
+    *,
+    external_id: str | None,
+    backfill: Backfill | None,
+    details: users.Changes = users.NOTHING,
 ) -> AddedUser:
     """Track a user, asking GitHub who that is.
 
@@ -177,17 +182,22 @@ async def add_user(
                 backfill=backfill or settings.backfill,
                 now=utc_now(),
             )
+            if added.new and details != users.NOTHING:
+                await users.change(transaction, added.user.key, details, utc_now())
     return AddedUser(
         added.user.login, added.user.external_id, added.new, added.user.github_id is not None
     )
 
 
+async def forecast_of(settings: Settings, login: str, backfill: Backfill | None) -> Forecast:
+    """What tracking a login would publish at once. Raises InvalidInput, GitHubError."""
+    check_login(login)
+    async with github_of(settings) as github:
+        return await forecast(github, login, backfill or settings.backfill)
+
+
 async def _account(settings: Settings, login: str) -> Account | None:
-    async with GitHub(
-        api_url=settings.github_api_url,
-        token=settings.github_token.get_secret_value() if settings.github_token else None,
-        timeout=settings.http_timeout,
-    ) as github:
+    async with github_of(settings) as github:
         try:
             return await github.account(login)
         except GitHubNotFound:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -145,7 +146,7 @@ class User:
     check_interval: timedelta | None = None
     """The user's own interval between looks; None for the general one."""
     hinted_at: datetime | None = None
-    """When something last hinted that there is news; None once it was looked at."""
+    """When something last hinted that there is news, the adding included; None once looked at."""
     gist_count: int | None = None
     """How many public gists GitHub counted at the last whole look."""
     sweep_mark: str | None = None
@@ -349,6 +350,19 @@ class HomeVisit:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What tracking a user would publish at once."""
+
+    account: Account
+    gists: int
+    """How many public gists the user has."""
+    activities: int
+    """How many of their files the backfill rule lets into the CRM."""
+    duration: timedelta
+    """How long that takes, at the least, on the smallest plan with one seat."""
+
+
+@dataclass(frozen=True)
 class Pause:
     """Why all publishing, or all watching, waits, and until when (UTC)."""
 
@@ -367,6 +381,7 @@ class Page(Generic[Item]):
 LOGIN_LIMIT = 39
 EXTERNAL_ID_LIMIT = 200
 TAG_LIMIT = 50
+MOST_TAGS = 20
 
 
 def check_login(login: str) -> None:
@@ -394,8 +409,17 @@ def check_external_id(external_id: str) -> None:
         )
 
 
-def check_tag(tag: str) -> None:
-    """Raise InvalidInput unless this can be a tag."""
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags, each once; raises InvalidInput where one can't be one, or there are too many."""
+    different = tuple(dict.fromkeys(tags))
+    if len(different) > MOST_TAGS:
+        raise InvalidInput("tags", f"{len(different)} tags; a user has at most {MOST_TAGS}")
+    for tag in different:
+        _check_tag(tag)
+    return different
+
+
+def _check_tag(tag: str) -> None:
     if len(tag) > TAG_LIMIT or not re.fullmatch(r"[^\s,;]+", tag) or not tag.isprintable():
         raise InvalidInput(
             "tags",

@@ -11,11 +11,10 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, DealId, check_external_id, check_login, check_tag
+from gitpip.model import Backfill, DealId, check_external_id, check_login, checked_tags
 from gitpip.settings import parse_duration
 
 COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal")
-MOST_TAGS = 20
 PIECE = 64 * 1024
 LONGEST_ITEM = 64 * 1024
 
@@ -204,12 +203,7 @@ def _entry(place: str, fields: Mapping[str, str]) -> Entry | Fault:
 
 
 def _tags(text: str) -> tuple[str, ...]:
-    tags = tuple(dict.fromkeys(tag for tag in re.split(r"[,;\s]+", text) if tag))
-    if len(tags) > MOST_TAGS:
-        raise InvalidInput("tags", f"{len(tags)} tags; a user has at most {MOST_TAGS}")
-    for tag in tags:
-        check_tag(tag)
-    return tags
+    return checked_tags(tag for tag in re.split(r"[,;\s]+", text) if tag)
 
 
 def _interval(text: str) -> timedelta | None:

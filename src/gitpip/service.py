@@ -21,7 +21,8 @@ from sqlalchemy import make_url
 
 from gitpip.engine import Engine
 from gitpip.errors import AddressInUse, DatabaseUnavailable, GitpipError, ServiceRunning
-from gitpip.model import Account
+from gitpip.model import Account, Backfill, Forecast
+from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.settings import Settings, format_duration
@@ -31,6 +32,7 @@ from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
 from gitpip.watch.check import Watcher
 from gitpip.watch.feed import EVERY, Feed
+from gitpip.watch.forecast import past_of
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 
@@ -88,6 +90,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
                 find_account=worker.find_account,
                 wake=worker.wake,
                 engine_is_alive=lambda: worker.engine.healthy,
+                forecast=worker.forecast,
             )
             server = _Server(
                 uvicorn.Config(
@@ -183,6 +186,10 @@ class Worker:
         """Ask GitHub who bears a login; raises GitHubError."""
         return await self.github.account(login)
 
+    async def forecast(self, login: str, backfill: Backfill) -> Forecast:
+        """What tracking a login would publish at once; raises GitHubError."""
+        return await forecast(self.github, login, backfill)
+
     async def wake(self, work: Work) -> None:
         """Tell the engine that work waits; the sweep finds it later where that fails."""
         try:
@@ -191,20 +198,30 @@ class Worker:
             log.warning("engine.not_told", work=work, reason=str(error))
 
 
+async def forecast(github: GitHub, login: str, backfill: Backfill) -> Forecast:
+    """What tracking a login would publish at once; raises GitHubError."""
+    past = await past_of(github, login, backfill, utc_now())
+    return Forecast(past.account, past.gists, past.files, shortest_time(past.files))
+
+
+def github_of(settings: Settings) -> GitHub:
+    """A client for the GitHub of these settings; to be entered before use."""
+    token = settings.github_token.get_secret_value() if settings.github_token else None
+    return GitHub(
+        api_url=settings.github_api_url,
+        graphql_url=settings.github_graphql_url if token else None,
+        token=token,
+        share=settings.github_share,
+        timeout=settings.http_timeout,
+    )
+
+
 @asynccontextmanager
 async def working(settings: Settings, database: Database) -> AsyncIterator[Worker]:
     """Run the engine with everything it runs, and show life, until the block ends."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings))
-        github = await stack.enter_async_context(
-            GitHub(
-                api_url=settings.github_api_url,
-                token=settings.github_token.get_secret_value() if settings.github_token else None,
-                graphql_url=settings.github_graphql_url if settings.github_token else None,
-                share=settings.github_share,
-                timeout=settings.http_timeout,
-            )
-        )
+        github = await stack.enter_async_context(github_of(settings))
         rules = Rules(
             interval=settings.check_interval,
             on_edit=settings.on_edit,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from gitpip.standin import GitHub, Pipedrive, Server
@@ -22,6 +23,11 @@ class Served:
     github: GitHub
     pipedrive: Pipedrive
     gitpip: Installation
+
+    def api(self, method: str, path: str, body: dict[str, object] | None = None) -> httpx2.Response:
+        """A request to the API for programs."""
+        url = f"{self.gitpip.url}/api/v1{path}"
+        return httpx2.request(method, url, json=body, timeout=20)
 
     def track(self, login: str, *gists: dict[str, str]) -> None:
         """Let an account with these gists appear at GitHub, and track it until they are found."""

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import httpx2
 import pytest
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.settings import load_settings
 from gitpip.show.app import create_app
 from gitpip.show.links import Links
@@ -40,6 +40,9 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async def wake(work: str) -> None:
         return None
 
+    async def forecast(login: str, backfill: Backfill) -> Forecast:
+        return Forecast(await find_account(login), 1, 1, timedelta(seconds=1))
+
     files = tuple(
         SeenFile(name, f"hash{number}", 9, "<b>C</b>", "javascript:1", f"{name}\n" + "x" * 50_000)
         for number, name in enumerate(NAMES)
@@ -64,6 +67,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             NOW,
         )
     app = create_app(
+        forecast=forecast,
         database=database,
         settings=settings,
         find_account=find_account,

@@ -12,6 +12,19 @@ SMALLEST_LIMIT = 20
 """The limit of the smallest plan holds until the headers announce another."""
 
 
+DAILY_TOKENS = 30_000
+"""The daily budget of the smallest plan with one seat."""
+ACTIVITY_TOKENS = 5
+
+
+def shortest_time(activities: int) -> timedelta:
+    """How long so many activities take at the least, on the smallest plan with one seat."""
+    whole_days = max(activities * ACTIVITY_TOKENS - 1, 0) // DAILY_TOKENS
+    return whole_days * timedelta(days=1) + activities % (DAILY_TOKENS // ACTIVITY_TOKENS) * (
+        WINDOW / SMALLEST_LIMIT
+    )
+
+
 class Pace:
     """Lets requests go one after the other, so that no window ever holds more than its limit.
 

@@ -1,21 +1,11 @@
-"""`/api/v1`: everything that is known, for programs."""
+"""`/api/v1`, but for the users themselves: what was found, published, checked and visited."""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import APIRouter, Path, Query
 
-from gitpip.errors import InvalidInput
-from gitpip.model import (
-    Backfill,
-    CheckId,
-    GistId,
-    PublicationId,
-    PublicationState,
-    VisitId,
-    check_external_id,
-)
+from gitpip.model import CheckId, GistId, PublicationId, PublicationState, VisitId
 from gitpip.show import operations
 from gitpip.show.bodies import (
     PROBLEMS,
@@ -24,125 +14,16 @@ from gitpip.show.bodies import (
     FileWithContent,
     ListBody,
     PublicationBody,
-    UserBody,
     VisitBody,
     file_bodies,
     file_with_content,
 )
+from gitpip.show.parameters import Limit, Login, Number, Offset, Viewer, clean_login
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
 from gitpip.store import checks, gists, publications, users, visits
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
-
-Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-Number = Annotated[int, Path(ge=1, le=2**53)]
-Login = Annotated[str, Path(max_length=100)]
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must hold printable characters only")
-    return text
-
-
-Viewer = Annotated[
-    str,
-    Query(min_length=1, max_length=100, description="Who looks; each viewer has own visits."),
-    AfterValidator(_printable),
-]
-
-
-def _backfill(text: str) -> str:
-    return str(Backfill.parse(text))
-
-
-BackfillText = Annotated[str, AfterValidator(_backfill)]
-
-
-class NewUser(BaseModel):
-    """Whom to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    login: str
-    id: str | None = None
-    backfill: BackfillText | None = None
-
-
-class UserChange(BaseModel):
-    """What to change of a user; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str | None = None
-    backfill: BackfillText | None = None
-
-
-@router.get("/users", tags=["users"])
-async def list_users(
-    setting: In,
-    offset: Offset = 0,
-    limit: Limit = 100,
-    q: Annotated[str, Query(max_length=100, description="A part of the login.")] = "",
-) -> ListBody[UserBody]:
-    """The tracked users, by login."""
-    async with setting.database.read() as transaction:
-        page = await users.page(
-            transaction, offset=offset, limit=limit, login_contains=q.replace("\0", "")
-        )
-    items = [UserBody.of(user) for user in page.items]
-    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
-
-
-@router.post(
-    "/users",
-    tags=["users"],
-    status_code=HTTPStatus.CREATED,
-    responses={
-        200: {"description": "The same pair was tracked already.", "model": UserBody},
-        202: {"description": "Tracked; GitHub can't be asked now.", "model": UserBody},
-    },
-)
-async def add_user(new: NewUser, setting: In, response: Response) -> UserBody:
-    """Track a user."""
-    backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await setting.track(new.login, new.id, backfill)
-    if not added.new:
-        response.status_code = HTTPStatus.OK
-    elif added.user.github_id is None:
-        response.status_code = HTTPStatus.ACCEPTED
-    return UserBody.of(added.user)
-
-
-@router.get("/users/{login}", tags=["users"])
-async def get_user(login: Login, setting: In) -> UserBody:
-    """One tracked user."""
-    async with setting.database.read() as transaction:
-        return UserBody.of(await users.find(transaction, _clean(login)))
-
-
-@router.patch("/users/{login}", tags=["users"])
-async def change_user(login: Login, change: UserChange, setting: In) -> UserBody:
-    """Change a user's id or backfill rule."""
-    if change.id is not None:
-        check_external_id(change.id)
-    backfill = Backfill.parse(change.backfill) if change.backfill else None
-    async with setting.database.begin() as transaction:
-        user = await users.find(transaction, _clean(login))
-        changed = await users.change(
-            transaction, user.key, external_id=change.id, backfill=backfill
-        )
-    return UserBody.of(changed)
-
-
-@router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_user(login: Login, setting: In) -> None:
-    """Stop tracking. What was found stays, so that nothing is published twice later."""
-    async with setting.database.begin() as transaction:
-        user = await users.find(transaction, _clean(login))
-        await users.remove(transaction, user.key, utc_now())
 
 
 @router.get("/users/{login}/gists", tags=["gists"])
@@ -159,7 +40,7 @@ async def list_gists_of_user(
 ) -> ListBody[FileBody]:
     """A user's gist files: all, newest first; or those since the last visit, oldest first."""
     async with setting.database.read() as transaction:
-        user = await users.find(transaction, _clean(login))
+        user = await users.find(transaction, clean_login(login))
         if since is None:
             page = await gists.page(transaction, offset=offset, limit=limit, user_key=user.key)
             items, total = page.items, page.total
@@ -174,7 +55,7 @@ async def list_gists_of_user(
 async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[VisitBody]:
     """A user's latest visits, newest first, without what they showed."""
     async with setting.database.read() as transaction:
-        user = await users.find(transaction, _clean(login))
+        user = await users.find(transaction, clean_login(login))
         return [
             VisitBody.of(visit, ())
             for visit in await visits.of_user(transaction, user.key, limit=limit)
@@ -187,7 +68,7 @@ async def record_visit(
 ) -> VisitBody:
     """Record a visit, and show what was new."""
     async with setting.database.begin() as transaction:
-        user = await users.find(transaction, _clean(login))
+        user = await users.find(transaction, clean_login(login))
         visit = await visits.record(transaction, user.key, viewer=viewer, now=utc_now())
         files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
     return VisitBody.of(visit, files)
@@ -292,9 +173,3 @@ async def get_check(check_id: Number, setting: In) -> CheckBody:
 async def get_status(setting: In) -> operations.StatusBody:
     """How the service is doing."""
     return await operations.status_of(setting)
-
-
-def _clean(login: str) -> str:
-    if not login.isprintable():
-        raise InvalidInput("login", "must hold printable characters only")
-    return login

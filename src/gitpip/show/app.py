@@ -6,10 +6,19 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gitpip.settings import Settings
-from gitpip.show import api, documentation, feeds, legacy, operations, pages, pages_users
+from gitpip.show import (
+    api,
+    api_users,
+    documentation,
+    feeds,
+    legacy,
+    operations,
+    pages,
+    pages_users,
+)
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
-from gitpip.show.setting import EngineIsAlive, FindAccount, Setting, Wake
+from gitpip.show.setting import EngineIsAlive, FindAccount, MakeForecast, Setting, Wake
 from gitpip.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
@@ -22,11 +31,13 @@ def create_app(
     find_account: FindAccount,
     wake: Wake,
     engine_is_alive: EngineIsAlive,
+    forecast: MakeForecast,
 ) -> FastAPI:
     """The application over a migrated database.
 
     `find_account` asks GitHub who bears a login (raises GitHubError); `wake` is told, after the
-    commit, that work waits; `engine_is_alive` answers for `/ready`.
+    commit, that work waits; `engine_is_alive` answers for `/ready`; `forecast` says what tracking
+    a login would publish (raises GitHubError).
     """
     app = FastAPI(
         title="gitpip",
@@ -36,12 +47,13 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.setting = Setting(database, settings, find_account, wake, engine_is_alive)
+    app.state.setting = Setting(database, settings, find_account, wake, engine_is_alive, forecast)
     handle_problems(app)
     for router in (
         operations.router,
         legacy.router,
         api.router,
+        api_users.router,
         documentation.router,
         pages.router,
         pages_users.router,

@@ -7,7 +7,16 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel
 
-from gitpip.model import Check, GistFile, Publication, PublicationState, User, UserState, Visit
+from gitpip.model import (
+    Check,
+    Forecast,
+    GistFile,
+    Publication,
+    PublicationState,
+    User,
+    UserState,
+    Visit,
+)
 
 Body = TypeVar("Body")
 
@@ -41,6 +50,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         409: "In conflict with what is there.",
         413: "Too large.",
         422: "A field is wrong.",
+        502: "GitHub can't be asked now.",
         503: "The database does not work now.",
     }.items()
 }
@@ -70,6 +80,12 @@ class UserBody(BaseModel):
     failure: str | None
     files: int
     deal_id: int | None
+    tags: list[str]
+    interval: float | None
+    """The user's own, in seconds, between two looks; null for that of the settings."""
+    nothing_missed_before: datetime | None
+    """Whatever was public before is stored; null before the first whole look."""
+    former_login: str | None
 
     @classmethod
     def of(cls, user: User) -> Self:
@@ -87,6 +103,32 @@ class UserBody(BaseModel):
             failure=user.failure,
             files=user.last_sequence,
             deal_id=user.deal_id,
+            tags=list(user.tags),
+            interval=user.check_interval.total_seconds() if user.check_interval else None,
+            nothing_missed_before=user.complete_until,
+            former_login=user.former_login,
+        )
+
+
+class ForecastBody(BaseModel):
+    """What tracking a user would publish at once."""
+
+    login: str
+    github_id: int
+    gists: int
+    activities: int
+    seconds: float
+    """How long that takes at the least, on Pipedrive's smallest plan with one seat."""
+
+    @classmethod
+    def of(cls, forecast: Forecast) -> Self:
+        """The body of a forecast."""
+        return cls(
+            login=forecast.account.login,
+            github_id=forecast.account.github_id,
+            gists=forecast.gists,
+            activities=forecast.activities,
+            seconds=forecast.duration.total_seconds(),
         )
 
 

@@ -106,7 +106,7 @@ async def act_on_user(
             case "check":
                 await users.make_due(transaction, user.key, now)
             case _:
-                await users.set_paused(transaction, user.key, paused=act == "pause", now=now)
+                await users.change(transaction, user.key, users.Changes(paused=act == "pause"), now)
     if act in {"check", "resume"}:
         await setting.wake("check")
     where = "/people" if act == "remove" else f"/people/{user.login}"

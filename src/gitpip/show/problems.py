@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from gitpip.errors import (
     CheckNotFound,
     DatabaseUnavailable,
+    GitHubError,
     GitHubNotFound,
     GitpipError,
     InvalidInput,
@@ -25,10 +26,12 @@ from gitpip.telemetry import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 
+# Of two that fit, the later counts.
 KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
     UserNotTracked: (HTTPStatus.NOT_FOUND, "user-not-tracked"),
     UserConflict: (HTTPStatus.CONFLICT, "user-conflict"),
+    GitHubError: (HTTPStatus.BAD_GATEWAY, "github-unavailable"),
     GitHubNotFound: (HTTPStatus.NOT_FOUND, "github-user-not-found"),
     PublicationNotFound: (HTTPStatus.NOT_FOUND, "publication-not-found"),
     PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),

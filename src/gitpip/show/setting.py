@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 
 from gitpip.errors import GitHubError, GitHubNotFound
-from gitpip.model import Account, Backfill, User, check_external_id, check_login
+from gitpip.model import Account, Backfill, Forecast, User, check_external_id, check_login
 from gitpip.settings import Settings
 from gitpip.show.links import Links
 from gitpip.show.times import utc_now
@@ -18,6 +18,7 @@ from gitpip.telemetry import get_logger
 FindAccount = Callable[[str], Awaitable[Account]]
 Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
 EngineIsAlive = Callable[[], bool]
+MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
 
 log = get_logger()
 
@@ -31,6 +32,7 @@ class Setting:
     find_account: FindAccount
     wake: Wake
     engine_is_alive: EngineIsAlive
+    forecast: MakeForecast
 
     @property
     def links(self) -> Links:
@@ -38,7 +40,11 @@ class Setting:
         return Links.of(self.settings)
 
     async def track(
-        self, login: str, external_id: str | None, backfill: Backfill | None = None
+        self,
+        login: str,
+        external_id: str | None,
+        backfill: Backfill | None = None,
+        details: users.Changes = users.NOTHING,
     ) -> users.Added:
         """Track a user, asking GitHub only where the store does not know the answer.
 
@@ -61,6 +67,10 @@ class Setting:
                 backfill=backfill or self.settings.backfill,
                 now=utc_now(),
             )
+            if added.new and details != users.NOTHING:
+                now = utc_now()
+                user = await users.change(transaction, added.user.key, details, now)
+                added = users.Added(user, new=True)
         if added.new:
             log.info("user.added", login=added.user.login, id=added.user.external_id)
             await self.wake("check")

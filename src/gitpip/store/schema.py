@@ -109,14 +109,6 @@ Index(
     sqlite_where=users.c.hinted_at.is_not(None),
     postgresql_where=users.c.hinted_at.is_not(None),
 )
-new_here = and_(looked_at, users.c.checked_at.is_(None))
-Index(
-    "ix_users_new",
-    users.c.next_check_at,
-    users.c.key,
-    sqlite_where=new_here,
-    postgresql_where=new_here,
-)
 Index(
     "ix_users_claimed_by",
     users.c.claimed_by,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, Literal
 
 from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +13,26 @@ from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKe
 from gitpip.store.schema import deals, user_tags, users
 
 tracked = users.c.removed_at.is_(None)
+
+
+GENERAL: Final = "general"
+"""In the place of a user's own interval: the one of the settings."""
+
+Interval = timedelta | Literal["general"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to change of a user; None stays as it is."""
+
+    external_id: str | None = None
+    backfill: Backfill | None = None
+    tags: tuple[str, ...] | None = None
+    interval: Interval | None = None
+    paused: bool | None = None
+
+
+NOTHING = Changes()
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,7 @@ async def _revive_or_insert(
         "backfill": backfill,
         "state": UserState.ACTIVE.value,
         "next_check_at": now,
+        "hinted_at": now,
         "removed_at": None,
         "failures": 0,
         "failure": None,
@@ -133,12 +154,20 @@ async def everyone(transaction: AsyncConnection) -> tuple[User, ...]:
 
 
 async def page(
-    transaction: AsyncConnection, *, offset: int, limit: int, login_contains: str = ""
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    login_contains: str = "",
+    tag: str | None = None,
 ) -> Page[User]:
-    """A slice of the tracked users, by login."""
+    """A slice of the tracked users, by login, all or those with a tag."""
     wanted = and_(
         tracked, func.lower(users.c.login).contains(login_contains.lower(), autoescape=True)
     )
+    if tag is not None:
+        tagged = select(user_tags.c.user_key).where(user_tags.c.tag == tag)
+        wanted = and_(wanted, users.c.key.in_(tagged))
     total = await transaction.scalar(select(func.count()).select_from(users).where(wanted))
     found = await transaction.execute(
         rows().where(wanted).order_by(func.lower(users.c.login)).offset(offset).limit(limit)
@@ -155,18 +184,22 @@ async def count(transaction: AsyncConnection) -> dict[UserState, int]:
 
 
 async def change(
-    transaction: AsyncConnection,
-    key: UserKey,
-    *,
-    external_id: str | None,
-    backfill: Backfill | None,
+    transaction: AsyncConnection, key: UserKey, changes: Changes, now: datetime
 ) -> User:
     """Change what a caller may change; raises UserNotTracked, UserConflict."""
-    values: dict[str, str] = {}
-    if external_id is not None:
-        values["external_id"] = external_id
-    if backfill is not None:
-        values["backfill"] = str(backfill)
+    values: dict[str, object] = {}
+    if changes.external_id is not None:
+        values["external_id"] = changes.external_id
+    if changes.backfill is not None:
+        values["backfill"] = str(changes.backfill)
+    if changes.interval is not None:
+        # The next look is set anew, so that a shorter interval holds from now on.
+        own = changes.interval if isinstance(changes.interval, timedelta) else None
+        values["check_interval"] = None if own is None else max(round(own.total_seconds()), 1)
+        values["next_check_at"] = now
+    if changes.paused is not None:
+        values["state"] = (UserState.PAUSED if changes.paused else UserState.ACTIVE).value
+        values |= {"next_check_at": now, "failures": 0, "failure": None}
     if values:
         try:
             async with transaction.begin_nested():
@@ -174,7 +207,13 @@ async def change(
                     update(users).where(users.c.key == key, tracked).values(values)
                 )
         except IntegrityError:
-            raise UserConflict(f"the id {external_id} is taken already") from None
+            raise UserConflict(f"the id {changes.external_id} is taken already") from None
+    if changes.tags is not None:
+        await transaction.execute(delete(user_tags).where(user_tags.c.user_key == key))
+        if changes.tags:
+            await transaction.execute(
+                insert(user_tags), [{"user_key": key, "tag": tag} for tag in changes.tags]
+            )
     return await get(transaction, key)
 
 
@@ -300,20 +339,8 @@ def user_of(row: Row[Any]) -> User:
     )
 
 
-async def set_paused(
-    transaction: AsyncConnection, key: UserKey, *, paused: bool, now: datetime
-) -> None:
-    """Stop looking at a tracked user, or begin again, now."""
-    state = UserState.PAUSED if paused else UserState.ACTIVE
-    await transaction.execute(
-        update(users)
-        .where(users.c.key == key, tracked)
-        .values(state=state.value, next_check_at=now, failures=0, failure=None)
-    )
-
-
 async def make_due(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
     """Let a tracked user be looked at as soon as possible."""
     await transaction.execute(
-        update(users).where(users.c.key == key, tracked).values(next_check_at=now)
+        update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)
     )

@@ -225,7 +225,7 @@ class _Check:
                 user
                 for user in claimed
                 if not self._sweeps
-                or (user.hinted_at and user.github_id)
+                or (user.hinted_at and (user.github_id or only_hinted))
                 or (user.github_id and not user.node_id)
             ]
             for user in direct:

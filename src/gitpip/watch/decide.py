@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError
 from gitpip.model import (
+    Backfill,
     BackfillKind,
     GistId,
     KnownFile,
@@ -123,26 +124,32 @@ def next_batch(size: int, *, went_well: bool) -> int:
 
 
 def not_published(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:
-    """The gists of a user's first list that the backfill rule keeps from the CRM, and why.
+    """The gists of a user's first list that the backfill rule keeps from the CRM, and why."""
+    if user.checked_at is not None:
+        return {}
+    reason = f"older than the user's tracking, under the backfill rule {user.backfill}"
+    return dict.fromkeys(left_out(listed, user.backfill, added_at=user.created_at), reason)
+
+
+def left_out(
+    listed: Sequence[SeenGist], rule: Backfill, *, added_at: datetime
+) -> frozenset[GistId]:
+    """The gists that a backfill rule keeps from the CRM.
 
     The rule is about what existed when the user was added; later gists are always published. It
     depends on nothing that a part of the list could change, so it can be applied in batches.
     """
-    if user.checked_at is not None:
-        return {}
-    before = sorted((gist for gist in listed if gist.created_at < user.created_at), key=_age)
-    rule = user.backfill
+    before = sorted((gist for gist in listed if gist.created_at < added_at), key=_age)
     match rule.kind:
         case BackfillKind.ALL:
-            left_out: Sequence[SeenGist] = ()
+            kept_back: Sequence[SeenGist] = ()
         case BackfillKind.NONE:
-            left_out = before
+            kept_back = before
         case BackfillKind.LATEST:
-            left_out = before[: max(len(before) - (rule.count or 0), 0)]
+            kept_back = before[: max(len(before) - (rule.count or 0), 0)]
         case BackfillKind.SINCE:
-            left_out = [gist for gist in before if rule.since and gist.created_at < rule.since]
-    reason = f"older than the user's tracking, under the backfill rule {rule}"
-    return {gist.id: reason for gist in left_out}
+            kept_back = [gist for gist in before if rule.since and gist.created_at < rule.since]
+    return frozenset(gist.id for gist in kept_back)
 
 
 def in_batches(gists: Sequence[SeenGist]) -> tuple[tuple[SeenGist, ...], ...]:

@@ -1,0 +1,33 @@
+"""What the endpoints for programs take in paths and queries."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import AfterValidator
+
+from gitpip.errors import InvalidInput
+
+Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Number = Annotated[int, Path(ge=1, le=2**53)]
+Login = Annotated[str, Path(max_length=100)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+Viewer = Annotated[
+    str,
+    Query(min_length=1, max_length=100, description="Who looks; each viewer has own visits."),
+    AfterValidator(_printable),
+]
+
+
+def clean_login(login: str) -> str:
+    """A login to be looked for; raises InvalidInput where no database could be asked for it."""
+    if not login.isprintable():
+        raise InvalidInput("login", "must hold printable characters only")
+    return login

@@ -1,0 +1,28 @@
+"""The forecast of a backfill: what tracking a user would put into the CRM at once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitpip.model import Account, Backfill
+from gitpip.watch.decide import left_out
+from gitpip.watch.github import GitHub
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a user published before being tracked."""
+
+    account: Account
+    gists: int
+    files: int
+    """How many files the backfill rule lets through."""
+
+
+async def past_of(github: GitHub, login: str, backfill: Backfill, now: datetime) -> Past:
+    """Read a user's list, and apply the rule. Raises GitHubError."""
+    account = await github.account(login)
+    listed = await github.gists(account.github_id, None)
+    gists = listed.gists if listed else ()
+    kept = {gist.id for gist in gists} - left_out(gists, backfill, added_at=now)
+    files = sum(len(gist.files) for gist in gists if gist.id in kept)
+    return Past(account, len(gists), files)
