@@ -32,6 +32,10 @@ class UserConflict(GitpipError):
     """The login or the id is already taken by another tracked user."""
 
 
+class GistNotFound(GitpipError):
+    """No gist, file or revision like this is stored."""
+
+
 class PublicationNotFound(GitpipError):
     """No publication has this id."""
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from gitpip.model import Account, Backfill, Forecast
 from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
+from gitpip.publish.sending import rendered
 from gitpip.settings import Settings, format_duration
 from gitpip.show.app import create_app
 from gitpip.store import operation
@@ -91,6 +93,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
                 wake=worker.wake,
                 engine_is_alive=lambda: worker.engine.healthy,
                 forecast=worker.forecast,
+                preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
             )
             server = _Server(
                 uvicorn.Config(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.publish.sending import rendered
 from gitpip.settings import load_settings
 from gitpip.show.app import create_app
 from gitpip.show.links import Links
@@ -25,7 +27,17 @@ NAMES = (
     "{{ 7 * 7 }}",
     "\x00\x1b[31m",
 )
-PAGES = ("/", "/people", "/people/ada", "/gist/abc", "/publications", "/?q=ada", "/status-page")
+PAGES = (
+    "/",
+    "/people",
+    "/people/ada",
+    "/gist/abc",
+    "/publications",
+    "/publications/1",
+    "/gist/abc/changes/1",
+    "/?q=ada",
+    "/status-page",
+)
 
 
 @pytest.fixture
@@ -73,6 +85,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         find_account=find_account,
         wake=wake,
         engine_is_alive=lambda: True,
+        preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
     )
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

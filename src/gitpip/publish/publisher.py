@@ -16,7 +16,7 @@ from gitpip.model import (
     Publication,
     PublicationState,
 )
-from gitpip.publish.activity import Rendered, bears_marker, remarks_on, render
+from gitpip.publish.activity import Rendered, bears_marker
 from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
@@ -35,7 +35,8 @@ from gitpip.publish.pipedrive import (
     LookFailed,
     Pipedrive,
 )
-from gitpip.store import amendments, gists, operation, publications
+from gitpip.publish.sending import rendered
+from gitpip.store import amendments, operation, publications
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
@@ -159,7 +160,7 @@ class Publisher:
         await self._record(claim, change)
 
     async def _send(self, claim: Publication, deal_id: DealId) -> None:
-        rendered = await self._rendered(claim.file_key, claim.revision)
+        activity = await self._rendered(claim.file_key, claim.revision)
         await self._pipedrive.ready()
         leased = asyncio.get_running_loop().time()
         async with self._database.begin() as transaction:
@@ -172,7 +173,7 @@ class Publisher:
             ):
                 return
         outcome = self._too_late(leased) or await self._pipedrive.create_activity(
-            deal_id=deal_id, subject=rendered.subject, note=rendered.note
+            deal_id=deal_id, subject=activity.subject, note=activity.note
         )
         if isinstance(outcome, Refused):
             outcome = await self._why_refused(outcome, claim, deal_id)
@@ -180,12 +181,10 @@ class Publisher:
         await self._pause_after(outcome)
 
     async def _rendered(self, key: FileKey, revision: int) -> Rendered:
-        # Where edits are written into the note, it always shows the file as it is now.
-        shown = None if self._on_edit is OnEdit.UPDATE else revision
         async with self._database.read() as transaction:
-            file = await gists.file(transaction, key, shown)
-        remarks = remarks_on(file, on_edit=self._on_edit, on_delete=self._on_delete)
-        return render(file, revision=revision, remarks=remarks)
+            return await rendered(
+                transaction, key, revision, on_edit=self._on_edit, on_delete=self._on_delete
+            )
 
     async def _amend(self) -> int:
         """Write a few notes anew whose files changed; give their number."""

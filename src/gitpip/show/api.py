@@ -9,6 +9,7 @@ from gitpip.model import CheckId, GistId, PublicationId, PublicationState, Visit
 from gitpip.show import operations
 from gitpip.show.bodies import (
     PROBLEMS,
+    ActivityPreview,
     CheckBody,
     FileBody,
     FileWithContent,
@@ -124,6 +125,17 @@ async def get_publication(publication_id: Number, setting: In) -> PublicationBod
         return PublicationBody.of(
             await publications.get(transaction, PublicationId(publication_id))
         )
+
+
+@router.get("/publications/{publication_id}/preview", tags=["publications"])
+async def preview_publication(publication_id: Number, setting: In) -> ActivityPreview:
+    """What exactly would be sent to Pipedrive now."""
+    async with setting.database.read() as transaction:
+        publication = await publications.get(transaction, PublicationId(publication_id))
+        user = await users.get(transaction, publication.user_key)
+        activity = await setting.preview(transaction, publication.file_key, publication.revision)
+    deal_id = publication.deal_id or user.deal_id
+    return ActivityPreview(subject=activity.subject, note=activity.note, deal_id=deal_id)
 
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])

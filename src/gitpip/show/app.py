@@ -14,11 +14,20 @@ from gitpip.show import (
     legacy,
     operations,
     pages,
+    pages_gists,
+    pages_publications,
     pages_users,
 )
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
-from gitpip.show.setting import EngineIsAlive, FindAccount, MakeForecast, Setting, Wake
+from gitpip.show.setting import (
+    EngineIsAlive,
+    FindAccount,
+    MakeForecast,
+    Preview,
+    Setting,
+    Wake,
+)
 from gitpip.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
@@ -32,12 +41,13 @@ def create_app(
     wake: Wake,
     engine_is_alive: EngineIsAlive,
     forecast: MakeForecast,
+    preview: Preview,
 ) -> FastAPI:
     """The application over a migrated database.
 
     `find_account` asks GitHub who bears a login (raises GitHubError); `wake` is told, after the
     commit, that work waits; `engine_is_alive` answers for `/ready`; `forecast` says what tracking
-    a login would publish (raises GitHubError).
+    a login would publish (raises GitHubError); `preview` renders what is sent to Pipedrive.
     """
     app = FastAPI(
         title="gitpip",
@@ -47,7 +57,9 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.setting = Setting(database, settings, find_account, wake, engine_is_alive, forecast)
+    app.state.setting = Setting(
+        database, settings, find_account, wake, engine_is_alive, forecast, preview
+    )
     handle_problems(app)
     for router in (
         operations.router,
@@ -57,6 +69,8 @@ def create_app(
         documentation.router,
         pages.router,
         pages_users.router,
+        pages_gists.router,
+        pages_publications.router,
         feeds.router,
     ):
         app.include_router(router)

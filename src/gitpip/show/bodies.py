@@ -207,6 +207,14 @@ class PublicationBody(BaseModel):
         return cls.model_validate(asdict(publication))
 
 
+class ActivityPreview(BaseModel):
+    """What is sent to Pipedrive for a publication; without a deal yet, `deal_id` is null."""
+
+    subject: str
+    note: str
+    deal_id: int | None
+
+
 class CheckBody(BaseModel):
     """One look over the users that were due. Times are UTC."""
 

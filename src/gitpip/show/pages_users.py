@@ -1,27 +1,26 @@
-"""The pages of users: the table, one user, one gist, and the publications."""
+"""The pages of users: the table, and one user."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.errors import GitHubNotFound, InvalidInput, UserConflict, UserNotTracked
-from gitpip.model import Backfill, FileKey, GistId, PublicationId, PublicationState, UserState
+from gitpip.errors import GitHubNotFound, InvalidInput, UserConflict
+from gitpip.model import Backfill, FileKey, UserState
 from gitpip.show.charts import WEEKS, per_week
-from gitpip.show.highlight import PREVIEW, WHOLE, shown
+from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
 from gitpip.show.viewer import viewer_of
-from gitpip.store import browse, gists, publications, users
+from gitpip.store import browse, users
 
 ROWS = 50
 
 router = APIRouter(include_in_schema=False)
 Login = Annotated[str, Path(max_length=100, pattern="^[A-Za-z0-9_-]+$")]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
-GistPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")]
 
 
 @router.get("/people")
@@ -145,75 +144,3 @@ async def person(
             links=setting.links,
         )
     )
-
-
-@router.get("/gist/{gist_id}")
-async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
-    """One gist with all its files."""
-    async with setting.database.read() as transaction:
-        files = await gists.of_gist(transaction, GistId(gist_id))
-    if not files:
-        raise UserNotTracked(f"no gist {gist_id} is known here")
-    return HTMLResponse(
-        render(
-            "gist.html",
-            page="people",
-            files=files,
-            whole=lambda file: shown(file, WHOLE),
-            links=setting.links,
-        )
-    )
-
-
-@router.get("/gist/{gist_id}/raw/{key}")
-async def raw(
-    gist_id: GistPath, key: Annotated[int, Path(ge=1, le=2**53)], setting: In
-) -> PlainTextResponse:
-    """A file's content as it is stored, to be saved."""
-    async with setting.database.read() as transaction:
-        files = await gists.of_gist(transaction, GistId(gist_id))
-    content = next((file.content for file in files if file.key == key), None)
-    if content is None:
-        raise UserNotTracked(f"no content of file {key} is stored here")
-    return PlainTextResponse(
-        content.encode(errors="replace"),
-        headers={"content-disposition": f'attachment; filename="{gist_id}-{key}.txt"'},
-    )
-
-
-@router.get("/publications")
-async def list_publications(
-    setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
-) -> HTMLResponse:
-    """What waits, why and until when; what was refused, and why."""
-    async with setting.database.read() as transaction:
-        listed = await publications.page(
-            transaction, offset=offset, limit=ROWS, state=state or None
-        )
-        counts = await publications.count(transaction)
-    return HTMLResponse(
-        render(
-            "publications.html",
-            page="publications",
-            listed=listed,
-            counts=counts,
-            states=list(PublicationState),
-            state=state,
-            offset=offset,
-            rows=ROWS,
-        )
-    )
-
-
-@router.post("/publications/{publication_id}/{act}")
-async def act_on_publication(
-    publication_id: Annotated[int, Path(ge=1, le=2**53)],
-    act: Literal["retry", "skip"],
-    setting: In,
-) -> Response:
-    """Send a publication after all, or not at all."""
-    move = publications.retry if act == "retry" else publications.skip
-    async with setting.database.begin() as transaction:
-        await move(transaction, PublicationId(publication_id), utc_now())
-    await setting.wake("publish")
-    return RedirectResponse("/publications?state=failed", status_code=303)

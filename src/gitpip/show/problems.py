@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from gitpip.errors import (
     CheckNotFound,
     DatabaseUnavailable,
+    GistNotFound,
     GitHubError,
     GitHubNotFound,
     GitpipError,
@@ -33,6 +34,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     UserConflict: (HTTPStatus.CONFLICT, "user-conflict"),
     GitHubError: (HTTPStatus.BAD_GATEWAY, "github-unavailable"),
     GitHubNotFound: (HTTPStatus.NOT_FOUND, "github-user-not-found"),
+    GistNotFound: (HTTPStatus.NOT_FOUND, "gist-not-found"),
     PublicationNotFound: (HTTPStatus.NOT_FOUND, "publication-not-found"),
     PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),
     VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),

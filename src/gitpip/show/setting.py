@@ -2,12 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import GitHubError, GitHubNotFound
-from gitpip.model import Account, Backfill, Forecast, User, check_external_id, check_login
+from gitpip.model import (
+    Account,
+    Backfill,
+    FileKey,
+    Forecast,
+    User,
+    check_external_id,
+    check_login,
+)
 from gitpip.settings import Settings
 from gitpip.show.links import Links
 from gitpip.show.times import utc_now
@@ -19,6 +28,20 @@ FindAccount = Callable[[str], Awaitable[Account]]
 Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
 EngineIsAlive = Callable[[], bool]
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
+
+
+class Activity(Protocol):
+    """What Pipedrive gets: a plain subject, and a note in HTML."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+
+Preview = Callable[[AsyncConnection, FileKey, int], Awaitable[Activity]]
+"""The activity of a file's revision, as it would be sent now."""
 
 log = get_logger()
 
@@ -33,6 +56,7 @@ class Setting:
     wake: Wake
     engine_is_alive: EngineIsAlive
     forecast: MakeForecast
+    preview: Preview
 
     @property
     def links(self) -> Links:

@@ -1,0 +1,86 @@
+"""The pages of one gist: all its files, what changed in them, and their contents to be saved."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import GistNotFound
+from gitpip.model import GistFile, GistId
+from gitpip.show.difference import LINES, differences
+from gitpip.show.highlight import WHOLE, shown
+from gitpip.show.rendering import render
+from gitpip.show.setting import In
+from gitpip.store import gists
+
+router = APIRouter(include_in_schema=False)
+GistPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")]
+Key = Annotated[int, Path(ge=1, le=2**53)]
+Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+
+
+@router.get("/gist/{gist_id}")
+async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
+    """One gist with all its files."""
+    async with setting.database.read() as transaction:
+        files = await gists.of_gist(transaction, GistId(gist_id))
+    if not files:
+        raise GistNotFound(f"no gist {gist_id} is known here")
+    page = render(
+        "gist.html",
+        page="people",
+        files=files,
+        whole=lambda file: shown(file, WHOLE),
+        links=setting.links,
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/gist/{gist_id}/changes/{key}")
+async def changes(
+    *, gist_id: GistPath, key: Key, setting: In, before: Revision = None, after: Revision = None
+) -> HTMLResponse:
+    """Two revisions of a file side by side; without being told which, the last two."""
+    async with setting.database.read() as transaction:
+        file = await _file(transaction, gist_id, key)
+        past = await gists.revisions_of(transaction, file)
+    known = {revision.revision: revision for revision in (*past, file)}
+    newest = after or file.revision
+    earlier = [number for number in known if number < newest]
+    new, old = known.get(newest), known.get(before or max(earlier, default=newest))
+    if new is None or old is None:
+        raise GistNotFound(f"of this file the revisions {', '.join(map(str, known))} are known")
+    places = await asyncio.to_thread(differences, old.content or "", new.content or "")
+    page = render(
+        "changes.html",
+        page="people",
+        file=file,
+        old=old,
+        new=new,
+        revisions=sorted(known),
+        places=places,
+        lines=LINES,
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/gist/{gist_id}/raw/{key}")
+async def raw(gist_id: GistPath, key: Key, setting: In) -> PlainTextResponse:
+    """A file's content as it is stored, to be saved."""
+    async with setting.database.read() as transaction:
+        content = (await _file(transaction, gist_id, key)).content
+    if content is None:
+        raise GistNotFound(f"no content of file {key} is stored here")
+    return PlainTextResponse(
+        content.encode(errors="replace"),
+        headers={"content-disposition": f'attachment; filename="{gist_id}-{key}.txt"'},
+    )
+
+
+async def _file(transaction: AsyncConnection, gist_id: str, key: int) -> GistFile:
+    for file in await gists.of_gist(transaction, GistId(gist_id)):
+        if file.key == key:
+            return file
+    raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")

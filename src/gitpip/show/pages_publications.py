@@ -1,0 +1,87 @@
+"""The pages of publications: what waits, what was refused, what exactly is or would be sent."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.model import PublicationId, PublicationState
+from gitpip.show.rendering import render
+from gitpip.show.setting import In
+from gitpip.show.times import utc_now
+from gitpip.store import publications
+
+ROWS = 50
+
+router = APIRouter(include_in_schema=False)
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
+
+
+@router.get("/publications")
+async def list_publications(
+    setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
+) -> HTMLResponse:
+    """What waits, why and until when; what was refused, and why."""
+    async with setting.database.read() as transaction:
+        listed = await publications.page(
+            transaction, offset=offset, limit=ROWS, state=state or None
+        )
+        counts = await publications.count(transaction)
+    return HTMLResponse(
+        render(
+            "publications.html",
+            page="publications",
+            listed=listed,
+            counts=counts,
+            states=list(PublicationState),
+            state=state,
+            offset=offset,
+            rows=ROWS,
+        )
+    )
+
+
+@router.get("/publications/{publication_id}")
+async def publication(
+    publication_id: PublicationPath,
+    setting: In,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> HTMLResponse:
+    """One publication, and what exactly is or would be sent."""
+    async with setting.database.read() as transaction:
+        row = await publications.get(transaction, PublicationId(publication_id))
+        activity = await setting.preview(transaction, row.file_key, row.revision)
+    page = render(
+        "publication.html",
+        page="publications",
+        row=row,
+        activity=activity,
+        links=setting.links,
+        came_from=_list(state, offset),
+        state=state,
+        offset=offset,
+    )
+    return HTMLResponse(page)
+
+
+@router.post("/publications/{publication_id}/{act}")
+async def act_on_publication(
+    publication_id: PublicationPath,
+    act: Literal["retry", "skip"],
+    setting: In,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> Response:
+    """Send a publication after all, or not at all; then back to the list one came from."""
+    move = publications.retry if act == "retry" else publications.skip
+    async with setting.database.begin() as transaction:
+        await move(transaction, PublicationId(publication_id), utc_now())
+    await setting.wake("publish")
+    return RedirectResponse(_list(state, offset), status_code=303)
+
+
+def _list(state: str, offset: int) -> str:
+    return "/publications?" + urlencode({"state": state, "offset": offset})

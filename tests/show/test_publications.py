@@ -1,0 +1,42 @@
+"""The pages of publications: what exactly would be sent, and decisions that lead back."""
+
+import httpx2
+
+from tests.show.conftest import Served
+
+
+def test_what_is_shown_is_what_is_sent(served: Served) -> None:
+    served.track("ada", {"one.py": "print('<1>')"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+    row = served.gitpip.get("/api/v1/publications").json()["items"][0]
+
+    preview = served.gitpip.get(f"/api/v1/publications/{row['id']}/preview").json()
+    page = served.gitpip.get(f"/publications/{row['id']}").text
+
+    activity = served.pipedrive.activities[0]
+    assert preview["subject"] == activity["subject"]
+    assert preview["note"] == activity["note"]
+    assert preview["deal_id"] == activity["deal_id"]
+    assert "&lt;pre&gt;print(&amp;#x27;&amp;lt;1" in page
+    assert served.gitpip.get("/api/v1/publications/99/preview").status_code == 404
+    assert served.gitpip.get("/publications/99").status_code == 404
+
+
+def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:
+    served.github.add_user("ada")
+    served.github.add_gist("ada", {"one.py": "1"})
+    added = httpx2.post(
+        served.gitpip.url + "/api/v1/users", json={"login": "ada", "backfill": "none"}
+    )
+    assert added.status_code == 201
+    served.wait_for_files("ada", 1)
+    row = served.gitpip.get("/api/v1/publications?state=skipped").json()["items"][0]
+
+    listed = served.gitpip.get("/publications?state=skipped").text
+    assert f'action="/publications/{row["id"]}/retry?state=skipped&amp;offset=0"' in listed
+    answer = served.gitpip.post(f"/publications/{row['id']}/retry?state=skipped&offset=0")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/publications?state=skipped&offset=0"
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+    assert served.gitpip.post("/publications/1/retry?state=nonsense").status_code == 422
