@@ -174,6 +174,7 @@ LEAKS = {
     "address": f"postgresql://gitpip:{TOKEN}@db:5432/gitpip",
     "connection string": f"host=db password='{TOKEN}' dbname=gitpip",
     "token of a kind": "ghp_" + TOKEN[:36],
+    "key of ours": f"/feeds/gitpip_89ab89ab_{TOKEN}{TOKEN[:8]}/feed.atom",
 }
 
 

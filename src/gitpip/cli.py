@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from gitpip import errands, service
+from gitpip.cli_keys import keys_app
 from gitpip.cli_output import (
     Json,
     console,
@@ -35,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(users_app, name="users")
+app.add_typer(keys_app, name="keys")
 
 
 def main() -> None:

@@ -52,6 +52,14 @@ class CheckNotFound(GitpipError):
     """No check has this id."""
 
 
+class KeyNotFound(GitpipError):
+    """No access key that is in use bears this name."""
+
+
+class KeyConflict(GitpipError):
+    """Another access key bears this name already."""
+
+
 class DatabaseUnavailable(GitpipError):
     """The database can't be reached, opened or written."""
 

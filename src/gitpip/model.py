@@ -27,6 +27,22 @@ DealId = NewType("DealId", int)
 ActivityId = NewType("ActivityId", int)
 
 
+class Role(StrEnum):
+    """What an access key may do; each role may do what those before it may."""
+
+    VIEWER = "viewer"
+    """Read, and record visits of one's own."""
+    OPERATOR = "operator"
+    """Change users and publications."""
+    ADMIN = "admin"
+    """Make and revoke keys, read the audit."""
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do what `other` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
 class BackfillKind(StrEnum):
     """Which of the gists that exist when a user is added are published."""
 

@@ -223,6 +223,8 @@ _TELLING = (
         r"(?P<before>\b(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&\"']+)", re.IGNORECASE
     ),
     re.compile(r"(?P<before>\b)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
+    # Our own keys, which can be told from other words but not known beforehand.
+    re.compile(r"(?P<before>\bgitpip_[0-9a-f]{8}_)[0-9a-f]{48}"),
 )
 _TELLING_NAMES = frozenset(
     {

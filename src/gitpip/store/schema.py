@@ -316,3 +316,37 @@ services = Table(
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
 )
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", String(60), nullable=False),
+    Column("role", String(20), nullable=False),
+    # The part of a key that is no secret: it finds the row, and tells keys apart in lists.
+    Column("label", String(8), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("issued_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+Index(
+    "uq_access_keys_name",
+    func.lower(access_keys.c.name),
+    unique=True,
+    sqlite_where=access_keys.c.revoked_at.is_(None),
+    postgresql_where=access_keys.c.revoked_at.is_(None),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("via", String(10), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", Text, nullable=False),
+)

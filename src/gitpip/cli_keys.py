@@ -1,0 +1,149 @@
+"""The commands about access keys, and the audit."""
+
+import getpass
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip import service
+from gitpip.cli_output import (
+    Json,
+    Result,
+    console,
+    prepared_settings,
+    print_json,
+    print_table,
+    run,
+)
+from gitpip.model import Role
+from gitpip.service import utc_now
+from gitpip.settings import parse_duration
+from gitpip.store import audit, keys
+from gitpip.store.audit import Actor, Via
+
+keys_app = typer.Typer(help="Make, list, rotate and revoke access keys.", no_args_is_help=True)
+
+Expires = Annotated[str | None, typer.Option(help="After how long it ends, like 90d.")]
+
+
+@keys_app.command("create")
+def create_key(
+    name: str,
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    expires: Expires = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key, and show it once."""
+    lifetime = _lifetime(expires)
+
+    async def make(transaction: AsyncConnection) -> keys.IssuedKey:
+        issued = await keys.create(
+            transaction, name=name, role=role, lifetime=lifetime, now=utc_now()
+        )
+        await audit.record(transaction, command_line(), "key.created", issued.key.name, utc_now())
+        return issued
+
+    _show_once(_change(make), as_json)
+
+
+@keys_app.command("list")
+def list_keys(as_json: Json = False) -> None:
+    """List the keys: what they may do, until when, and when they were last used."""
+
+    async def read() -> list[dict[str, object]]:
+        now = utc_now()
+        async with service.opened(settings) as database, database.read() as transaction:
+            return [
+                {
+                    "name": key.name,
+                    "role": key.role,
+                    "state": key.state(now),
+                    "label": key.label,
+                    "created_at": key.created_at,
+                    "expires_at": key.expires_at,
+                    "used_at": key.used_at,
+                }
+                for key in await keys.everyone(transaction)
+            ]
+
+    settings = prepared_settings()
+    rows = run(read())
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows)
+    else:
+        console.print("There are no keys; make one with: gitpip keys create NAME --role admin")
+
+
+@keys_app.command("rotate")
+def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> None:
+    """Give a key another secret, and show it once; the former one opens nothing any more."""
+    lifetime = _lifetime(expires)
+
+    async def change(transaction: AsyncConnection) -> keys.IssuedKey:
+        issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
+        await audit.record(transaction, command_line(), "key.rotated", issued.key.name, utc_now())
+        return issued
+
+    _show_once(_change(change), as_json)
+
+
+@keys_app.command("revoke")
+def revoke_key(name: str) -> None:
+    """Let a key open nothing any more, from this moment on."""
+
+    async def change(transaction: AsyncConnection) -> keys.AccessKey:
+        key = await keys.revoke(transaction, name, utc_now())
+        await audit.record(transaction, command_line(), "key.revoked", key.name, utc_now())
+        return key
+
+    console.print(Text(f"The key {_change(change).name} opens nothing any more."))
+
+
+def command_line() -> Actor:
+    """Who acts by a command: the user of this machine."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user can be a mere number
+        name = "unknown"
+    return Actor(name, Via.COMMAND)
+
+
+def _change(change: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def inside() -> Result:
+        async with service.opened(settings) as database, database.begin() as transaction:
+            return await change(transaction)
+
+    settings = prepared_settings()
+    return run(inside())
+
+
+def _lifetime(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expires") from None
+
+
+def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
+    key = issued.key
+    if as_json:
+        print_json(
+            {
+                "key": issued.secret,
+                "name": key.name,
+                "role": key.role,
+                "expires_at": key.expires_at,
+            }
+        )
+        return
+    until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
+    console.print(Text(f"{key.name}, {key.role}{until}. This is shown only now:"))
+    console.print(Text(issued.secret), soft_wrap=True)

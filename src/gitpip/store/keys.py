@@ -1,0 +1,227 @@
+"""Access keys: made, found by what a caller presents, rotated, revoked. Only hashes are stored.
+
+A key reads `gitpip_LABEL_SECRET`: the label finds the row and may be shown, the secret is 192
+random bits, so that one round of SHA-256 is enough to keep it.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
+from gitpip.model import Role
+from gitpip.store.schema import access_keys
+
+PREFIX = "gitpip_"
+FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
+USE_NOTED = timedelta(minutes=1)
+"""The last use is kept no finer than this, so that reading does not mean writing."""
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key as it is kept: without its secret."""
+
+    id: int
+    name: str
+    role: Role
+    label: str
+    created_at: datetime
+    issued_at: datetime
+    """When its present secret was made."""
+    expires_at: datetime | None
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+    def state(self, now: datetime) -> Literal["active", "expired", "revoked"]:
+        """Whether it opens anything at `now`, and if not why."""
+        if self.revoked_at:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= now else "active"
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key just made; `secret` is the whole key, and can't be shown again."""
+
+    key: AccessKey
+    secret: str
+
+
+async def create(
+    transaction: AsyncConnection,
+    *,
+    name: str,
+    role: Role,
+    lifetime: timedelta | None,
+    now: datetime,
+) -> IssuedKey:
+    """Make a key; without a lifetime it holds until it is revoked.
+
+    Raises InvalidInput for a name that can't be one, KeyConflict for one that is taken.
+    """
+    check_key_name(name)
+    text, label, digest = _new_secret()
+    try:
+        async with transaction.begin_nested():
+            key_id = await transaction.scalar(
+                insert(access_keys)
+                .values(
+                    name=name,
+                    role=role,
+                    label=label,
+                    hash=digest,
+                    created_at=now,
+                    issued_at=now,
+                    expires_at=_end(now, lifetime),
+                )
+                .returning(access_keys.c.id)
+            )
+    except IntegrityError:
+        raise KeyConflict(
+            f"a key named {name} exists already; rotate or revoke it, or choose another name"
+        ) from None
+    return IssuedKey(await _one(transaction, access_keys.c.id == key_id), text)
+
+
+async def rotate(
+    transaction: AsyncConnection, name: str, *, lifetime: timedelta | None, now: datetime
+) -> IssuedKey:
+    """Give a key another secret; the former opens nothing from now on.
+
+    Without a lifetime it holds as long as before, counted from now. Raises KeyNotFound.
+    """
+    former = await find(transaction, name)
+    if lifetime is None and former.expires_at:
+        lifetime = former.expires_at - former.issued_at
+    text, label, digest = _new_secret()
+    await transaction.execute(
+        update(access_keys)
+        .where(access_keys.c.id == former.id)
+        .values(label=label, hash=digest, issued_at=now, expires_at=_end(now, lifetime))
+    )
+    return IssuedKey(await _one(transaction, access_keys.c.id == former.id), text)
+
+
+async def revoke(transaction: AsyncConnection, name: str, now: datetime) -> AccessKey:
+    """Let a key open nothing any more; its name is free again. Raises KeyNotFound."""
+    key = await find(transaction, name)
+    await transaction.execute(
+        update(access_keys).where(access_keys.c.id == key.id).values(revoked_at=now)
+    )
+    return replace(key, revoked_at=now)
+
+
+async def find(transaction: AsyncConnection, name: str) -> AccessKey:
+    """The key of this name that is not revoked, in whatever case; raises KeyNotFound."""
+    row = (
+        await transaction.execute(
+            select(access_keys).where(
+                func.lower(access_keys.c.name) == name.replace("\0", "").lower(),
+                access_keys.c.revoked_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        raise KeyNotFound(f"no key named {name[:60]} is in use")
+    return _key(row)
+
+
+async def everyone(transaction: AsyncConnection) -> tuple[AccessKey, ...]:
+    """Every key, the revoked ones last, newest first."""
+    rows = await transaction.execute(
+        select(access_keys).order_by(access_keys.c.revoked_at.is_not(None), access_keys.c.id.desc())
+    )
+    return tuple(map(_key, rows))
+
+
+async def presented(transaction: AsyncConnection, text: str, now: datetime) -> AccessKey | None:
+    """The key that opens with `text` at `now`; None for whatever opens nothing."""
+    form = FORM.fullmatch(text)
+    if form is None:
+        return None
+    row = (
+        await transaction.execute(select(access_keys).where(access_keys.c.label == form[1]))
+    ).one_or_none()
+    known = row.hash if row else ""
+    if not hmac.compare_digest(known, _digest(text)) or row is None:
+        return None
+    key = _key(row)
+    return key if key.state(now) == "active" else None
+
+
+async def note_use(transaction: AsyncConnection, key: AccessKey, now: datetime) -> None:
+    """Keep that a key was used; call it where `use_is_news`."""
+    await transaction.execute(
+        update(access_keys).where(access_keys.c.id == key.id).values(used_at=now)
+    )
+
+
+def use_is_news(key: AccessKey, now: datetime) -> bool:
+    """Whether the last use that is kept is old enough to be kept anew."""
+    return key.used_at is None or key.used_at + USE_NOTED <= now
+
+
+async def any_exists(transaction: AsyncConnection) -> bool:
+    """Whether a key was ever made: from then on, nothing is open by default."""
+    return await transaction.scalar(select(access_keys.c.id).limit(1)) is not None
+
+
+async def any_is_usable(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether some key opens something at `now`."""
+    usable = access_keys.c.revoked_at.is_(None) & or_(
+        access_keys.c.expires_at.is_(None), access_keys.c.expires_at > now
+    )
+    return await transaction.scalar(select(access_keys.c.id).where(usable).limit(1)) is not None
+
+
+def check_key_name(name: str) -> None:
+    """Raise InvalidInput unless `name` can be that of a key."""
+    if not NAME.fullmatch(name):
+        raise InvalidInput(
+            "name",
+            f"{name[:80]!r} can't name a key; letters, digits and . _ @ -, at most 60, "
+            "starting with a letter or digit, would be right",
+        )
+
+
+def _new_secret() -> tuple[str, str, str]:
+    """A whole key, its label and its hash."""
+    label = secrets.token_hex(4)
+    text = f"{PREFIX}{label}_{secrets.token_hex(24)}"
+    return text, label, _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _end(now: datetime, lifetime: timedelta | None) -> datetime | None:
+    return now + lifetime if lifetime else None
+
+
+async def _one(transaction: AsyncConnection, which: ColumnElement[bool]) -> AccessKey:
+    return _key((await transaction.execute(select(access_keys).where(which))).one())
+
+
+def _key(row: Row[Any]) -> AccessKey:
+    return AccessKey(
+        id=row.id,
+        name=row.name,
+        role=Role(row.role),
+        label=row.label,
+        created_at=row.created_at,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        used_at=row.used_at,
+        revoked_at=row.revoked_at,
+    )
