@@ -89,6 +89,8 @@ async def mark_seen(request: Request, setting: In) -> Response:
         else:
             shown_up_to = dict(_position(str(text)) for text in form.getlist("up_to"))
             visit = await news.mark_seen(transaction, viewer, shown_up_to, utc_now())
+    async with setting.database.begin() as transaction:
+        await news.settle(transaction, visit.id, viewer)
     response = RedirectResponse(f"/?seen={visit.id}", status_code=303)
     remember(request, response, viewer)
     return response

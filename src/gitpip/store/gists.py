@@ -23,6 +23,7 @@ from gitpip.model import (
     User,
     UserKey,
 )
+from gitpip.store import order
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
 
 
@@ -88,6 +89,7 @@ async def store(
     holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
     belongs to another user already is left alone: an id has one owner.
     """
+    await order.about_to_appear(transaction)
     owners = await _owners(transaction, [gist.id for gist in found])
     known = await _rows_of(transaction, [gist.id for gist in found])
     sequence = user.last_sequence
@@ -118,9 +120,13 @@ async def store(
         await transaction.execute(
             update(users)
             .where(users.c.key == user.key)
-            .values(last_sequence=sequence, found_at=now)
+            .values(last_sequence=sequence, found_at=now, **_newest(new))
         )
     return Stored(tuple(new), tuple(edited))
+
+
+def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:
+    return {"found_key": max(file.key for file in new)} if new else {}
 
 
 async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:

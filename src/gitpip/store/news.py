@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, literal, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import VisitNotFound
 from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
-from gitpip.store import gists
+from gitpip.store import gists, order
 from gitpip.store.schema import home_visits, visits
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import rows, tracked, user_of
@@ -20,8 +20,6 @@ COUNTED = 1_000
 """How many users' news are counted at most; beyond, it is "more than"."""
 PREVIEW = 6_000
 """How many characters of a content are read for a preview."""
-SAFETY = timedelta(days=1)
-"""By how much clocks may be wrong, or a check late to commit, before a visit could hide a file."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +106,22 @@ async def mark_seen(
     What another window recorded meanwhile is not recorded twice; a number beyond what is known
     counts as all that is known.
     """
-    keys = list(shown)
-    seen = {
-        row.key: (row.seen, row.last_sequence)
-        for start in range(0, len(keys), 500)
-        for row in await transaction.execute(
-            select(users_table.c.key, users_table.c.last_sequence, seen_by(viewer).label("seen"))
-            .where(users_table.c.key.in_(keys[start : start + 500]), tracked)
-            .with_for_update(of=users_table)
+    await order.one_at_a_time(transaction, viewer)
+    keys = sorted(shown)
+    seen: dict[UserKey, tuple[int, int]] = {}
+    for start in range(0, len(keys), 500):
+        those = and_(users_table.c.key.in_(keys[start : start + 500]), tracked)
+        # First locked, then read: a statement that waits for locks reads other tables as of before.
+        await transaction.execute(
+            select(users_table.c.key).where(those).order_by(users_table.c.key).with_for_update()
         )
-    }
-    home_visit_id = await _add_home_visit(transaction, viewer, now, complete=False)
+        rows_seen = await transaction.execute(
+            select(
+                users_table.c.key, users_table.c.last_sequence, seen_by(viewer).label("seen")
+            ).where(those)
+        )
+        seen |= {row.key: (row.seen, row.last_sequence) for row in rows_seen}
+    home_visit_id = await _add_home_visit(transaction, viewer, now)
     steps = [
         {
             "user_key": key,
@@ -133,16 +136,25 @@ async def mark_seen(
     ]
     if steps:
         await transaction.execute(insert(visits), steps)
+    return await get(transaction, home_visit_id, viewer)
+
+
+async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> None:
+    """Note that a visit left nothing new, if it did: the next ones then look from here on only.
+
+    To be called in a short transaction of its own after the visit's.
+    """
+    line = await order.everything_up_to(transaction)
     if not (await count(transaction, viewer)).users:
         await transaction.execute(
-            update(home_visits).where(home_visits.c.id == home_visit_id).values(complete=1)
+            update(home_visits).where(home_visits.c.id == visit_id).values(complete_up_to=line)
         )
-    return await get(transaction, home_visit_id, viewer)
 
 
 async def mark_everything(transaction: AsyncConnection, viewer: str, now: datetime) -> HomeVisit:
     """Record that `viewer` takes everything that is known now as seen."""
-    home_visit_id = await _add_home_visit(transaction, viewer, now, complete=True)
+    await order.one_at_a_time(transaction, viewer)
+    home_visit_id = await _add_home_visit(transaction, viewer, now)
     seen = seen_by(viewer)
     rest = select(
         users_table.c.key,
@@ -227,22 +239,15 @@ async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[
         users_table.c.found_at.is_not(None),
         users_table.c.last_sequence > seen_by(viewer),
     )
-    complete = await transaction.scalar(
-        select(func.max(home_visits.c.at, type_=home_visits.c.at.type)).where(
-            home_visits.c.viewer == viewer, home_visits.c.complete == 1
-        )
+    line = await transaction.scalar(
+        select(func.max(home_visits.c.complete_up_to)).where(home_visits.c.viewer == viewer)
     )
-    # After a visit that left nothing, only what was found since needs to be looked through.
-    return new if complete is None else and_(new, users_table.c.found_at > complete - SAFETY)
+    return new if line is None else and_(new, users_table.c.found_key >= line)
 
 
-async def _add_home_visit(
-    transaction: AsyncConnection, viewer: str, now: datetime, *, complete: bool
-) -> VisitId:
+async def _add_home_visit(transaction: AsyncConnection, viewer: str, now: datetime) -> VisitId:
     result = await transaction.execute(
-        insert(home_visits)
-        .values(viewer=viewer, at=now, complete=int(complete))
-        .returning(home_visits.c.id)
+        insert(home_visits).values(viewer=viewer, at=now).returning(home_visits.c.id)
     )
     return VisitId(result.scalar_one())
 

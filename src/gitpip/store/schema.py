@@ -75,6 +75,7 @@ users = Table(
     Column("gist_count", Integer),
     Column("sweep_mark", String(64)),
     Column("found_at", UTCDateTime),
+    Column("found_key", Key),
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
@@ -117,6 +118,7 @@ Index(
 )
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
+Index("ix_users_found_key", users.c.found_key)
 Index("ix_users_checked_at", users.c.checked_at)
 
 user_tags = Table(
@@ -258,7 +260,7 @@ home_visits = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("viewer", String(100), nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    Column("complete", Integer, nullable=False),
+    Column("complete_up_to", Key),
     Index("ix_home_visits_viewer", "viewer", "id"),
 )
 

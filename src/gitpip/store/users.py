@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
+from gitpip.store import order
 from gitpip.store.schema import deals, user_tags, users
 
 tracked = users.c.removed_at.is_(None)
@@ -100,7 +101,7 @@ async def _revive_or_insert(
     backfill: str,
     now: datetime,
 ) -> UserKey:
-    values = {
+    values: dict[str, object] = {
         "node_id": node_id,
         "login": login,
         "external_id": external_id,
@@ -123,6 +124,8 @@ async def _revive_or_insert(
         if known and known.removed_at is None:
             raise UserConflict(f"GitHub's account {github_id} is tracked already, as {known.login}")
         if known:
+            await order.about_to_appear(transaction)
+            values["found_key"] = await order.newest(transaction)
             await transaction.execute(update(users).where(users.c.key == known.key).values(values))
             return UserKey(known.key)
     result = await transaction.execute(
@@ -263,11 +266,13 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
             select(users.c.claimed_by, users.c.claimed_until).where(users.c.key == key)
         )
     ).one()
+    await order.about_to_appear(transaction)
     await transaction.execute(delete(users).where(users.c.key == key))
     await transaction.execute(
         update(users)
         .where(users.c.key == known.key)
         .values(
+            found_key=await order.newest(transaction),
             login=user.login,
             node_id=account.node_id,
             external_id=user.external_id,

@@ -1,0 +1,43 @@
+"""In which order files appear and are seen: visits say "all up to here" without any clock.
+
+The keys of files grow, but a transaction that took a smaller key may commit after one with a larger
+key. Whoever is about to take keys says so; whoever wants a line below which nothing will appear any
+more waits for all of them. SQLite has one writer, so there the keys are in order by themselves.
+"""
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import FileKey
+from gitpip.store.schema import gist_files
+
+# Any number will do that no other lock has.
+LOCK = 4_871_325_002
+
+
+async def about_to_appear(transaction: AsyncConnection) -> None:
+    """Say that this transaction will let files appear to whoever looks for news."""
+    if transaction.dialect.name != "sqlite":
+        await transaction.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
+
+
+async def everything_up_to(transaction: AsyncConnection) -> FileKey:
+    """A key such that no file with a smaller one will ever appear after this transaction.
+
+    Waits for those who are about to, and holds them up to its end: so it must be the first thing
+    of a short transaction, which holds no other lock that they may want.
+    """
+    if transaction.dialect.name != "sqlite":
+        await transaction.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    return await newest(transaction)
+
+
+async def one_at_a_time(transaction: AsyncConnection, viewer: str) -> None:
+    """Wait for what other windows of a viewer are marking as seen, and let later ones wait."""
+    if transaction.dialect.name != "sqlite":
+        await transaction.execute(select(func.pg_advisory_xact_lock(1, func.hashtext(viewer))))
+
+
+async def newest(transaction: AsyncConnection) -> FileKey:
+    """The largest key of a file so far; 0 without files."""
+    return FileKey(await transaction.scalar(select(func.max(gist_files.c.key))) or 0)
