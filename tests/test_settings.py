@@ -161,6 +161,7 @@ BAD = [
     ("GITPIP_CHECK_INTERVAL", "999999999999", "366 days"),
     ("GITPIP_CHECK_INTERVAL", "P9999999Y", "3h"),
     ("GITPIP_HTTP_TIMEOUT", "fast", "45s"),
+    ("GITPIP_HEALTH_PATIENCE", "2s", "5s"),
     ("GITPIP_DATABASE_WAIT", "0s", "45s"),
     ("GITPIP_BACKFILL", "some", "latest:N"),
     ("GITPIP_BACKFILL", "latest:-3", "latest:N"),

@@ -22,6 +22,7 @@ from gitpip.cli_output import (
 from gitpip.model import User, check_external_id, checked_tags
 from gitpip.settings import format_duration, parse_duration
 from gitpip.store import users
+from gitpip.worker import utc_now
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
@@ -120,7 +121,7 @@ def change_user(
     async def change() -> User:
         async with service.opened(settings) as database, database.begin() as transaction:
             user = await users.find(transaction, login)
-            return await users.change(transaction, user.key, changes, service.utc_now())
+            return await users.change(transaction, user.key, changes, utc_now())
 
     user = run(change())
     every = format_duration(user.check_interval or settings.check_interval)
@@ -164,7 +165,7 @@ def remove_user(login: str) -> None:
     async def remove() -> str:
         async with service.opened(settings) as database, database.begin() as transaction:
             user = await users.find(transaction, login)
-            await users.remove(transaction, user.key, service.utc_now())
+            await users.remove(transaction, user.key, utc_now())
             return user.login
 
     settings = prepared_settings()

@@ -13,6 +13,7 @@ from gitpip.settings import load_settings
 from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.standin.cast import CAST, perform, settle
 from gitpip.telemetry import configure_logging
+from gitpip.worker import utc_now
 
 TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
 console = Console()
@@ -43,7 +44,7 @@ def run_demo() -> None:
 async def _run(github: GitHub, environment: dict[str, str], folder: Path) -> None:
     settings = load_settings(environment, env_file=None)
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
-    settle(github, service.utc_now())
+    settle(github, utc_now())
     for actor in CAST:
         await errands.add_user(settings, actor.login, external_id=None, backfill=None)
     stop = asyncio.Event()

@@ -14,6 +14,7 @@ from gitpip.errors import (
     GitpipError,
     ServiceRunning,
 )
+from gitpip.life import living
 from gitpip.model import (
     Account,
     Backfill,
@@ -25,12 +26,13 @@ from gitpip.model import (
     check_login,
 )
 from gitpip.roster import Entry, Fault, read_roster
-from gitpip.service import forecast, github_of, opened, utc_now, working
+from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.store import checks, operation, publications, users
 from gitpip.store.database import Database
 from gitpip.store.many_users import NewUser, add_many
 from gitpip.telemetry import get_logger
+from gitpip.worker import forecast, github_of, utc_now, working
 
 IMPORTED_AT_A_TIME = 1000
 SOON = timedelta(minutes=2)
@@ -46,6 +48,7 @@ async def _served(settings: Settings, database: Database) -> AsyncIterator[None]
         async with AsyncExitStack() as stack:
             if database.is_sqlite or not await _is_served(database):
                 await stack.enter_async_context(working(settings, database))
+                await stack.enter_async_context(living(database))
             yield
     except ServiceRunning:
         yield

@@ -38,6 +38,7 @@ from gitpip.errors import SettingsError
 from gitpip.model import Backfill, BackfillKind, OnDelete, OnEdit
 
 LONGEST_DURATION = timedelta(days=366)
+SHORTEST_PATIENCE = timedelta(seconds=5)
 NOT_SET = "(not set)"
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
@@ -207,6 +208,14 @@ def _port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > 65535:  # noqa: PLR2004
         raise ValueError("not a port; a number from 1 to 65535 would be right (0 for any free one)")
     return int(text)
+
+
+def _patience(text: str) -> timedelta:
+    patience = parse_duration(text)
+    if patience < SHORTEST_PATIENCE:
+        shortest = format_duration(SHORTEST_PATIENCE)
+        raise ValueError(f"too short to tell anything; {shortest} or more would be right")
+    return patience
 
 
 def _folder(text: str) -> Path:
@@ -380,6 +389,13 @@ class Settings(BaseSettings):
         alias="GITPIP_HTTP_TIMEOUT",
         description="the longest any one outgoing request may take;"
         " publishing's waits are derived from it",
+    )
+    health_patience: Annotated[timedelta, BeforeValidator(_patience)] = Field(
+        default_factory=lambda earlier: max(
+            timedelta(minutes=3), 6 * earlier.get("http_timeout", timedelta(0))
+        ),
+        alias="GITPIP_HEALTH_PATIENCE",
+        description="how long no work may come further before /health says so",
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_log_level)

@@ -15,6 +15,7 @@ from gitpip.publish.sending import rendered
 from gitpip.settings import load_settings
 from gitpip.show.app import create_app
 from gitpip.show.links import Links
+from gitpip.show.setting import Setting
 from gitpip.store import gists, publications, users
 from gitpip.store.database import open_database
 
@@ -79,13 +80,16 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             NOW,
         )
     app = create_app(
-        forecast=forecast,
-        database=database,
-        settings=settings,
-        find_account=find_account,
-        wake=wake,
-        engine_is_alive=lambda: True,
-        preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+        Setting(
+            forecast=forecast,
+            database=database,
+            settings=settings,
+            find_account=find_account,
+            wake=wake,
+            engine_is_alive=lambda: True,
+            preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+            ailments=list,
+        )
     )
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -15,7 +15,9 @@ from pgqueuer.models import Job, JobId
 
 from gitpip.engine.connection import PATIENCE, Connection, describe, refusals_explained
 from gitpip.engine.queue import NAMES, FencedQueries, Loop, in_memory, install, on_postgres
+from gitpip.engine.vitals import Vitals
 from gitpip.errors import EngineError
+from gitpip.progress import listen
 from gitpip.telemetry import get_logger
 
 log = get_logger()
@@ -72,6 +74,8 @@ class Engine:
         self._handlers: dict[str, Handler] = {}
         self._intervals: dict[str, timedelta] = {}
         self._runs: dict[JobId, Run] = {}
+        self._vitals = Vitals(lapse=2 * retry_at_most)
+        self._started_at = time.monotonic()
         self._stop_asked = asyncio.Event()
         self._handing_back = False
         self._loop: Loop | None = None
@@ -140,6 +144,7 @@ class Engine:
             raise EngineError("This engine was run before; make another.")
         async with self._queries.driver:
             self._loop = self._assemble()
+            self._started_at = time.monotonic()
             turning = asyncio.create_task(
                 self._loop.run(
                     dequeue_timeout=self._look_every,
@@ -172,20 +177,34 @@ class Engine:
         self._stop_asked.set()
 
     @property
-    def alive_at(self) -> datetime | None:
-        """When (UTC) the engine last looked for work; None before the first time."""
-        return self._loop.alive_at if self._loop else None
-
-    @property
     def healthy(self) -> bool:
         """Whether the engine runs and reaches its database."""
-        alive_at = self.alive_at
+        silence = self._silence
         return (
-            alive_at is not None
-            and datetime.now(UTC) - alive_at < self._take_over_after
+            silence is not None
+            and silence < self._take_over_after
             and not self._stop_asked.is_set()
             and self._connected
         )
+
+    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+        """What should have happened within `patience`, and did not: a sentence for each.
+
+        Only of this replica: what another one is doing, or failing to do, is none of it.
+        """
+        silence = self._silence
+        ailing = list(self._vitals.ailments(patience))
+        if silence is not None and silence > patience:
+            seconds = silence.total_seconds()
+            ailing.insert(0, f"the engine has not looked for work for {seconds:.0f} s")
+        return tuple(ailing)
+
+    @property
+    def _silence(self) -> timedelta | None:
+        """How long ago the engine last looked for work; None before it starts."""
+        if self._loop is None:
+            return None
+        return timedelta(seconds=time.monotonic() - (self._loop.turned_at or self._started_at))
 
     @property
     def _connected(self) -> bool:
@@ -213,12 +232,14 @@ class Engine:
 
     async def _perform(self, handler: Handler, job: Job) -> None:
         """Run a handler in a task of its own, so that PgQueuer hears only "done" or "again"."""
-        run = Run(job.entrypoint, asyncio.create_task(self._run_afresh(handler, job)))
+        vitals = self._vitals.begin(job.entrypoint)
+        run = Run(job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step)))
         self._runs[job.id] = run
         try:
             await asyncio.wait({run.task})
         finally:
             del self._runs[job.id]
+            self._vitals.end(vitals)
         error = asyncio.CancelledError() if run.task.cancelled() else run.task.exception()
         if run.taken_over:
             log.warning("work.taken_over", work=run.work)
@@ -234,10 +255,14 @@ class Engine:
                 retry_in=wait.total_seconds(),
                 exc_info=error,
             )
+            self._vitals.failed(run.work, error)
             raise RetryRequested(wait, reason=type(error).__name__)
+        else:
+            self._vitals.completed(run.work)
 
-    async def _run_afresh(self, handler: Handler, job: Job) -> None:
+    async def _run_afresh(self, handler: Handler, job: Job, step: Callable[[], None]) -> None:
         """Run a handler, in place of all that was told before it starts."""
+        listen(step)
         waiting = await self._queries.browse_queue(
             limit=1000, statuses=["queued"], entrypoints=[job.entrypoint]
         )

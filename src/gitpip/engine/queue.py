@@ -1,5 +1,6 @@
 """PgQueuer as the engine uses it: our names, our safeguards, and nothing read from outside."""
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -119,9 +120,9 @@ class FencedQueries(Queries):
 
 
 class Loop(QueueManager):
-    """PgQueuer's loop, which tells when it last turned."""
+    """PgQueuer's loop, which tells when it last turned, on the monotonic clock."""
 
-    alive_at: datetime | None = None
+    turned_at: float | None = None
 
     async def fetch_jobs(
         self,
@@ -133,4 +134,4 @@ class Loop(QueueManager):
             batch_size, global_concurrency_limit, heartbeat_timeout
         ):
             yield job
-        self.alive_at = datetime.now(UTC)
+        self.turned_at = time.monotonic()

@@ -10,8 +10,8 @@ WINDOW = timedelta(seconds=2)
 """Pipedrive counts the requests of a rolling window of two seconds."""
 SMALLEST_LIMIT = 20
 """The limit of the smallest plan holds until the headers announce another."""
-
-
+LONGEST_WAIT = timedelta(minutes=1)
+"""What is announced beyond that is no burst limit; a refusal will name the pause."""
 DAILY_TOKENS = 30_000
 """The daily budget of the smallest plan with one seat."""
 ACTIVITY_TOKENS = 5
@@ -62,7 +62,8 @@ class Pace:
             self._limit = max(limit, 3)
         if remaining is not None and remaining <= 1:
             reset = number(headers, "x-ratelimit-reset")
-            self._not_before = now + max(reset or 0, WINDOW.total_seconds())
+            wait = min(max(reset or 0, WINDOW.total_seconds()), LONGEST_WAIT.total_seconds())
+            self._not_before = now + wait
 
 
 def number(headers: Mapping[str, str], name: str) -> int | None:

@@ -18,6 +18,7 @@ import httpx2
 from pydantic import SecretStr
 
 from gitpip.model import ActivityId, DealId
+from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
 
@@ -192,6 +193,7 @@ class Pipedrive:
                 return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
             finally:
                 self._pace.note_end(headers)
+                step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining
         return _read(response.status_code, response.headers, content)

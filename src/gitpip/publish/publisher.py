@@ -16,6 +16,7 @@ from gitpip.model import (
     Publication,
     PublicationState,
 )
+from gitpip.progress import step
 from gitpip.publish.activity import Rendered, bears_marker
 from gitpip.publish.delivery import (
     Accepted,
@@ -119,6 +120,7 @@ class Publisher:
                         break
                     await self._advance(claim)
                     steps += 1
+                    step()
         finally:
             async with self._database.begin() as transaction:
                 await publications.release(transaction, token)

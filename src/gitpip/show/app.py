@@ -5,7 +5,6 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from gitpip.settings import Settings
 from gitpip.show import (
     api,
     api_users,
@@ -20,35 +19,13 @@ from gitpip.show import (
 )
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
-from gitpip.show.setting import (
-    EngineIsAlive,
-    FindAccount,
-    MakeForecast,
-    Preview,
-    Setting,
-    Wake,
-)
-from gitpip.store.database import Database
+from gitpip.show.setting import Setting
 
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(
-    *,
-    database: Database,
-    settings: Settings,
-    find_account: FindAccount,
-    wake: Wake,
-    engine_is_alive: EngineIsAlive,
-    forecast: MakeForecast,
-    preview: Preview,
-) -> FastAPI:
-    """The application over a migrated database.
-
-    `find_account` asks GitHub who bears a login (raises GitHubError); `wake` is told, after the
-    commit, that work waits; `engine_is_alive` answers for `/ready`; `forecast` says what tracking
-    a login would publish (raises GitHubError); `preview` renders what is sent to Pipedrive.
-    """
+def create_app(setting: Setting) -> FastAPI:
+    """The application over a migrated database."""
     app = FastAPI(
         title="gitpip",
         description="Tracked GitHub users, their new gist files, and how these get into the CRM.",
@@ -57,9 +34,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.setting = Setting(
-        database, settings, find_account, wake, engine_is_alive, forecast, preview
-    )
+    app.state.setting = setting
     handle_problems(app)
     for router in (
         operations.router,
@@ -75,5 +50,5 @@ def create_app(
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, host=settings.host)
+    app.add_middleware(Guard, host=setting.settings.host)
     return app

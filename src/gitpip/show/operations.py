@@ -65,10 +65,17 @@ class ReadyBody(BaseModel):
     engine: bool
 
 
-@router.get("/health", response_class=PlainTextResponse)
-async def health() -> str:
-    """Say `Alive`."""
-    return "Alive"
+@router.get(
+    "/health",
+    response_class=PlainTextResponse,
+    responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
+)
+async def health(setting: In) -> PlainTextResponse:
+    """Say `Alive`, or what has not happened here for too long: then a restart may help."""
+    ailments = setting.ailments()
+    if not ailments:
+        return PlainTextResponse("Alive")
+    return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
 
 
 @router.get("/ready", responses={503: {"model": ReadyBody}})

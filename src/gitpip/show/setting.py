@@ -1,6 +1,6 @@
 """What every endpoint stands on: the store, the settings, the ways to GitHub and the engine."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -25,9 +25,15 @@ from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
 FindAccount = Callable[[str], Awaitable[Account]]
+"""Asks GitHub who bears a login; raises GitHubError."""
 Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
+"""Is told, after the commit, that work waits."""
 EngineIsAlive = Callable[[], bool]
+"""Answers for `/ready`."""
+Ailments = Callable[[], Sequence[str]]
+"""What has not happened in this process for too long, a sentence for each; for `/health`."""
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
+"""What tracking a login would publish; raises GitHubError."""
 
 
 class Activity(Protocol):
@@ -55,6 +61,7 @@ class Setting:
     find_account: FindAccount
     wake: Wake
     engine_is_alive: EngineIsAlive
+    ailments: Ailments
     forecast: MakeForecast
     preview: Preview
 

@@ -17,6 +17,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GitHubUnavailable,
 )
+from gitpip.progress import step
 from gitpip.watch.limits import Limits, http_date
 
 ANSWER_LIMIT = 32 * 1024 * 1024
@@ -191,6 +192,8 @@ class Transport:
             ) from error
         except httpx2.InvalidURL as error:
             raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
+        finally:
+            step()
         return Answer(response.status_code, response.headers, body, url)
 
     def _judge(self, answer: Answer, limits: Limits) -> Answer:

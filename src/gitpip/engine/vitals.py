@@ -1,0 +1,84 @@
+"""The engine's signs of life: which work is stuck, or fails again and again, in this process."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gitpip.errors import GitpipError
+
+
+@dataclass(eq=False)
+class Cycle:
+    """A run under way, and when it last came a step further."""
+
+    work: str
+    stepped_at: float = field(default_factory=time.monotonic)
+
+    def step(self) -> None:
+        """Note that it came a step further."""
+        self.stepped_at = time.monotonic()
+
+
+@dataclass
+class _Failing:
+    since: float
+    last: float
+    meaning: str
+    times: int = 1
+
+
+class Vitals:
+    """What became of the runs in this process.
+
+    `lapse`: after so long without another failure, somebody else has taken the work over.
+    """
+
+    def __init__(self, *, lapse: timedelta) -> None:
+        self._lapse = lapse.total_seconds()
+        self._under_way: set[Cycle] = set()
+        self._failing: dict[str, _Failing] = {}
+
+    def begin(self, work: str) -> Cycle:
+        """Note that a run begins."""
+        cycle = Cycle(work)
+        self._under_way.add(cycle)
+        return cycle
+
+    def end(self, cycle: Cycle) -> None:
+        """Note that a run is over, however it ended."""
+        self._under_way.discard(cycle)
+
+    def completed(self, work: str) -> None:
+        """Note that a run ended well."""
+        self._failing.pop(work, None)
+
+    def failed(self, work: str, error: BaseException) -> None:
+        """Note that a run ended with an error, and will be tried again."""
+        now = time.monotonic()
+        failing = self._failing.get(work)
+        if failing is None or now - failing.last > self._lapse:
+            self._failing[work] = _Failing(now, now, _meaning(error))
+        else:
+            failing.last, failing.meaning = now, _meaning(error)
+            failing.times += 1
+
+    def ailments(self, patience: timedelta) -> Iterator[str]:
+        """A sentence for each work that is stuck, or has done nothing but fail, for so long."""
+        now, longest = time.monotonic(), patience.total_seconds()
+        for cycle in self._under_way:
+            if (stuck := now - cycle.stepped_at) > longest:
+                yield f"{cycle.work} has made no progress for {stuck:.0f} s"
+        for work, failing in self._failing.items():
+            if now - failing.since > longest and now - failing.last < self._lapse:
+                yield (
+                    f"{work} has failed {failing.times} times in {now - failing.since:.0f} s, "
+                    f"at last because: {failing.meaning}"
+                )
+
+
+def _meaning(error: BaseException) -> str:
+    """What kind of error it is. Its own words may name hosts: they are for the log alone."""
+    if isinstance(error, GitpipError) and error.__doc__:
+        return error.__doc__.partition("\n")[0]
+    return type(error).__name__

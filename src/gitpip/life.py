@@ -1,0 +1,72 @@
+"""A replica's signs of life: for the others as a row, for its supervisor as what ails it."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.store import operation
+from gitpip.store.database import Database
+from gitpip.telemetry import get_logger
+
+FAREWELL = timedelta(seconds=2)
+
+log = get_logger()
+
+
+class Life:
+    """Renews this replica's row until `end`, and remembers when that last worked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._id = secrets.token_hex(8)
+        self._shown_at = time.monotonic()
+        self.task = asyncio.create_task(self._show())
+
+    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+        """A sentence if the database could not be written for longer than `patience`."""
+        silence = time.monotonic() - self._shown_at
+        if silence <= patience.total_seconds():
+            return ()
+        return (f"the database could not be written for {silence:.0f} s",)
+
+    async def _show(self) -> None:
+        while True:
+            try:
+                async with self._database.begin() as transaction:
+                    await operation.show_life(
+                        transaction,
+                        self._id,
+                        version=version("gitpip"),
+                        now=datetime.now(UTC),
+                    )
+                self._shown_at = time.monotonic()
+            except DatabaseUnavailable as error:
+                log.warning("database.unavailable", reason=str(error))
+            await asyncio.sleep(operation.HEARTBEAT.total_seconds())
+
+    async def end(self) -> None:
+        """Stop, and give the row back if the database can be written."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with (
+                asyncio.timeout(FAREWELL.total_seconds()),
+                self._database.begin() as transaction,
+            ):
+                await operation.end_life(transaction, self._id)
+
+
+@asynccontextmanager
+async def living(database: Database) -> AsyncIterator[Life]:
+    """Show life until the block ends."""
+    life = Life(database)
+    try:
+        yield life
+    finally:
+        await life.end()

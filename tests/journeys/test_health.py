@@ -1,0 +1,87 @@
+"""Health: alive while it waits for a good reason, and not alive when nothing moves."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import pytest
+
+from gitpip.standin import Fault
+from tests.journeys.conftest import World
+
+PATIENCE = 5
+
+
+@contextmanager
+def blocked(database_url: str) -> Iterator[None]:
+    """The database answers nobody who wants to write."""
+    if database_url.startswith("sqlite"):
+        connection = sqlite3.connect(
+            database_url.removeprefix("sqlite+aiosqlite:///"), isolation_level=None
+        )
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.close()
+        return
+    with asyncio.Runner() as runner:
+        address = database_url.replace("+asyncpg", "")
+        locker = runner.run(asyncpg.connect(address))
+        runner.run(locker.execute("BEGIN; LOCK TABLE services, users, pauses"))
+        try:
+            yield
+        finally:
+            runner.run(locker.close())
+
+
+def test_a_database_that_answers_nobody_makes_it_unhealthy(world: World, database_url: str) -> None:
+    world.gitpip.environment = {
+        **world.gitpip.environment,
+        "GITPIP_HEALTH_PATIENCE": f"{PATIENCE}s",
+    }
+    world.gitpip.start()
+    assert world.gitpip.get("/health").text == "Alive"
+    with blocked(database_url):
+        sick = world.gitpip.wait_for(
+            lambda: answer if (answer := world.gitpip.get("/health")).status_code == 503 else None,
+            "bad health",
+        )
+        assert sick.headers["content-type"].startswith("text/plain")
+        assert "the database could not be written for" in sick.text
+    world.gitpip.wait_for(
+        lambda: world.gitpip.get("/health").text == "Alive", "good health once more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("database_url", "reason"),
+    [("sqlite", "no token"), ("postgres", "used up")],
+    indirect=["database_url"],
+)
+def test_waiting_for_a_good_reason_is_healthy(world: World, reason: str) -> None:
+    environment = {**world.gitpip.environment, "GITPIP_HEALTH_PATIENCE": f"{PATIENCE}s"}
+    if reason == "no token":
+        del environment["PIPEDRIVE_TOKEN"]
+    world.gitpip.environment = environment
+    world.pipedrive.faults.chance(1, [Fault.error(429)], seed=1)
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    world.gitpip.start()
+    world.gitpip.post("/users/octocat/1")
+    world.gitpip.wait_for(
+        lambda: (
+            world.gitpip.get("/status").json()["publishing"]["state"] != "running"
+            and world.gitpip.get("/status").json()["publications"]["pending"]
+        ),
+        "publishing to wait",
+    )
+    # That nothing happens can't be awaited: it is looked at for long enough.
+    until = time.monotonic() + 1.5 * PATIENCE
+    while time.monotonic() < until:
+        assert world.gitpip.get("/health").text == "Alive"
+        assert world.gitpip.get("/ready").status_code == 200
