@@ -28,6 +28,10 @@ users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
 )
 
+OwnId = Annotated[str | None, typer.Option("--id", help="Your own unique id.")]
+BackfillOption = Annotated[
+    str | None, typer.Option("--backfill", help="all, none, latest:N or since:YYYY-MM-DD")
+]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be given often.")]
 IntervalOption = Annotated[
     str | None, typer.Option("--interval", help="Between looks, like 30m; general for the usual.")
@@ -38,10 +42,8 @@ IntervalOption = Annotated[
 def add_user(
     login: str,
     *,
-    user_id: Annotated[str | None, typer.Option("--id", help="Your own unique id.")] = None,
-    backfill: Annotated[
-        str | None, typer.Option(help="all, none, latest:N or since:YYYY-MM-DD")
-    ] = None,
+    user_id: OwnId = None,
+    backfill: BackfillOption = None,
     tag: Tags = None,
     interval: IntervalOption = None,
     as_json: Json = False,
@@ -95,10 +97,8 @@ def list_users(as_json: Json = False) -> None:
 def change_user(
     login: str,
     *,
-    user_id: Annotated[str | None, typer.Option("--id", help="Your own unique id.")] = None,
-    backfill: Annotated[
-        str | None, typer.Option(help="all, none, latest:N or since:YYYY-MM-DD")
-    ] = None,
+    user_id: OwnId = None,
+    backfill: BackfillOption = None,
     tag: Tags = None,
     no_tags: Annotated[bool, typer.Option("--no-tags", help="Take every tag away.")] = False,
     interval: IntervalOption = None,
@@ -137,9 +137,7 @@ def change_user(
 @users_app.command("forecast")
 def forecast_user(
     login: str,
-    backfill: Annotated[
-        str | None, typer.Option(help="all, none, latest:N or since:YYYY-MM-DD")
-    ] = None,
+    backfill: BackfillOption = None,
     as_json: Json = False,
 ) -> None:
     """Say what tracking a user would publish at once, and how long that would take."""

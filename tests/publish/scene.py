@@ -26,7 +26,7 @@ from gitpip.model import (
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import gists, operation, publications, users
+from gitpip.store import deals, gists, operation, publications, users
 from gitpip.store.database import Database, open_database
 
 TIMEOUT = timedelta(milliseconds=400)
@@ -192,7 +192,7 @@ class Scene:
     async def deal_row(self, login: str) -> Deal:
         async with self.database.read() as transaction:
             user = await users.find(transaction, login)
-            return await publications.deal_of(transaction, user.key)
+            return await deals.get(transaction, user.key)
 
     async def pause(self) -> Pause | None:
         async with self.database.read() as transaction:

@@ -272,34 +272,29 @@ def check(machine: type[ExactlyOnce], *, examples: int, steps: int) -> None:
     )
 
 
-def test_exactly_once_with_sqlite(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.sqlite3"
+def _on_sqlite(folder: Path) -> type[ExactlyOnce]:
+    empty = folder / "empty.sqlite3"
     asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
 
     class OnSQLite(ExactlyOnce):
         @staticmethod
         def fresh_url() -> str:
-            path = Path(tempfile.mkdtemp(dir=tmp_path)) / "gitpip.sqlite3"
+            path = Path(tempfile.mkdtemp(dir=folder)) / "gitpip.sqlite3"
             shutil.copy(empty, path)
             return f"sqlite+aiosqlite:///{path}"
 
-    check(OnSQLite, examples=30, steps=20)
+    return OnSQLite
+
+
+def test_exactly_once_with_sqlite(tmp_path: Path) -> None:
+    check(_on_sqlite(tmp_path), examples=30, steps=20)
 
 
 def test_frozen_at_any_moment_and_thawed_when_others_are_done(tmp_path: Path) -> None:
     """What chance would try once in a hundred times: every moment, from the deal to the record."""
-    empty = tmp_path / "empty.sqlite3"
-    asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
-
-    class OnSQLite(ExactlyOnce):
-        @staticmethod
-        def fresh_url() -> str:
-            path = Path(tempfile.mkdtemp(dir=tmp_path)) / "gitpip.sqlite3"
-            shutil.copy(empty, path)
-            return f"sqlite+aiosqlite:///{path}"
-
+    machine_on_sqlite = _on_sqlite(tmp_path)
     for moment in range(1, MOMENTS_OF_A_PUBLICATION + 1):
-        machine = OnSQLite()
+        machine = machine_on_sqlite()
         try:
             machine.begin(timedelta(0))
             machine.publish_and_freeze(("transactions", moment))

@@ -1,6 +1,7 @@
 """A GitHub on a socket, a database, a clock that can be moved, and a watcher between them."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,6 +53,20 @@ def server(world: StandIn) -> Iterator[Server]:
 async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
     async with GitHub(
         api_url=server.url, token=TOKEN, timeout=timedelta(seconds=5), now=clock
+    ) as github:
+        yield github
+
+
+@asynccontextmanager
+async def sweeping(server: Server, clock: Clock, *, share: float = 1.0) -> AsyncIterator[GitHub]:
+    """A client that asks about many users at once."""
+    async with GitHub(
+        api_url=server.url,
+        graphql_url=f"{server.url}/graphql",
+        token=TOKEN,
+        timeout=timedelta(seconds=5),
+        share=share,
+        now=clock,
     ) as github:
         yield github
 

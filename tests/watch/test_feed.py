@@ -1,7 +1,6 @@
 """The public feed over a real socket: it hints at the right users, at one request a minute."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
@@ -15,18 +14,12 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.feed import EVERY, Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
-from tests.watch.conftest import INTERVAL, TOKEN, Clock
+from tests.watch.conftest import INTERVAL, Clock, sweeping
 
 
 @pytest.fixture
 async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
-    async with GitHub(
-        api_url=server.url,
-        graphql_url=f"{server.url}/graphql",
-        token=TOKEN,
-        timeout=timedelta(seconds=5),
-        now=clock,
-    ) as github:
+    async with sweeping(server, clock) as github:
         yield github
 
 
@@ -124,13 +117,7 @@ async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
     world: StandIn, server: Server, database: Database, clock: Clock
 ) -> None:
     world.limits.with_token = 100
-    async with GitHub(
-        api_url=server.url,
-        graphql_url=f"{server.url}/graphql",
-        token=TOKEN,
-        timeout=timedelta(seconds=5),
-        now=clock,
-    ) as github:
+    async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
         feed = Feed(database, github, now=clock)
         world.add_user("ada")

@@ -18,7 +18,7 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
-from tests.watch.conftest import INTERVAL, TOKEN, Clock
+from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 
 USERS = 60
 ROUNDS = 8
@@ -119,13 +119,7 @@ async def _live_through(url: str, seed: int) -> None:
     await database.migrate()
     try:
         with Server(world.app) as server:
-            async with GitHub(
-                api_url=server.url,
-                graphql_url=f"{server.url}/graphql",
-                token=TOKEN,
-                timeout=timedelta(seconds=5),
-                now=clock,
-            ) as github:
+            async with sweeping(server, clock) as github:
                 await _track_everybody(database, mischief, clock)
                 await _watch(database, github, mischief, clock)
     finally:

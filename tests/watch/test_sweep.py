@@ -25,18 +25,12 @@ from gitpip.store.schema import users as users_table
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
-from tests.watch.conftest import INTERVAL, TOKEN, Clock
+from tests.watch.conftest import INTERVAL, Clock, sweeping
 
 
 @pytest.fixture
 async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
-    async with GitHub(
-        api_url=server.url,
-        graphql_url=f"{server.url}/graphql",
-        token=TOKEN,
-        timeout=timedelta(seconds=5),
-        now=clock,
-    ) as github:
+    async with sweeping(server, clock) as github:
         yield github
 
 
@@ -344,14 +338,7 @@ async def test_at_most_the_share_is_used(
     logins = add_users(world, 90, with_gists=1)
     await track_identified(database, world, clock, logins)
     world.limits.with_token = 200
-    async with GitHub(
-        api_url=server.url,
-        graphql_url=f"{server.url}/graphql",
-        token=TOKEN,
-        timeout=timedelta(seconds=5),
-        share=0.5,
-        now=clock,
-    ) as github:
+    async with sweeping(server, clock, share=0.5) as github:
         await Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock).run()
         window = world.limits.window("#0", "core", clock())
         assert window

@@ -37,7 +37,7 @@ from gitpip.publish.pipedrive import (
     Pipedrive,
 )
 from gitpip.publish.sending import rendered
-from gitpip.store import amendments, operation, publications
+from gitpip.store import amendments, deals, operation, publications
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
@@ -233,7 +233,7 @@ class Publisher:
         if not gone:
             return refusal
         async with self._database.begin() as transaction:
-            await publications.forget_deal(transaction, claim.user_key, self._now())
+            await deals.forget(transaction, claim.user_key, self._now())
         self._deals_read_at = None
         return NotProcessed("the deal is gone", timedelta(seconds=1), everyone=False)
 
@@ -286,17 +286,17 @@ class Publisher:
             change = await self._deal_step(deal)
             if change is not None:
                 async with self._database.begin() as transaction:
-                    await publications.record_deal(transaction, deal, change)
+                    await deals.record(transaction, deal, change)
                 self._log_deal(deal, change)
         finally:
             async with self._database.begin() as transaction:
-                await publications.release(transaction, token)
+                await deals.release(transaction, token)
         async with self._database.read() as transaction:
-            return await publications.deal_of(transaction, claim.user_key)
+            return await deals.get(transaction, claim.user_key)
 
     async def _claim_deal(self, claim: Publication, token: str) -> Deal:
         async with self._database.begin() as transaction:
-            return await publications.claim_deal(
+            return await deals.claim(
                 transaction,
                 claim.user_key,
                 token=token,
@@ -329,7 +329,7 @@ class Publisher:
         await self._pipedrive.ready()
         leased = asyncio.get_running_loop().time()
         async with self._database.begin() as transaction:
-            if not await publications.begin_sending_deal(
+            if not await deals.begin_sending(
                 transaction, deal, now=self._now(), lease=self._waits.lease
             ):
                 return None
@@ -343,10 +343,10 @@ class Publisher:
         now = self._now()
         read_at = self._deals_read_at
         if fresh or read_at is None or now - read_at > DEALS_KNOWN_FOR:
-            deals: dict[str, int] = {}
+            found: dict[str, int] = {}
             async for item in self._pipedrive.open_deals():
-                deals.setdefault(item.text, item.id)
-            self._deals, self._deals_read_at = deals, now
+                found.setdefault(item.text, item.id)
+            self._deals, self._deals_read_at = found, now
         return self._deals
 
     async def _deal_is_gone(self, deal_id: DealId) -> bool:

@@ -135,12 +135,7 @@ async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:
         await transaction.execute(
             update(gists)
             .where(gists.c.id == gist.id)
-            .values(
-                description=gist.description,
-                html_url=gist.html_url,
-                updated_at=gist.updated_at,
-                deleted_at=None,
-            )
+            .values(deleted_at=None, **_said_of_itself(gist))
         )
 
 
@@ -294,11 +289,9 @@ async def _insert_gist(
             id=gist.id,
             user_key=user_key,
             check_id=check_id,
-            description=gist.description,
-            html_url=gist.html_url,
             created_at=gist.created_at,
-            updated_at=gist.updated_at,
             found_at=now,
+            **_said_of_itself(gist),
         )
     )
 
@@ -349,6 +342,14 @@ async def _revise(
         .values(revision=row.revision + 1, revised_at=now, removed_at=None, **_content_of(file))
     )
     return int(row.revision) + 1
+
+
+def _said_of_itself(gist: SeenGist) -> dict[str, object]:
+    return {
+        "description": gist.description,
+        "html_url": gist.html_url,
+        "updated_at": gist.updated_at,
+    }
 
 
 def _content_of(file: SeenFile) -> dict[str, object]:

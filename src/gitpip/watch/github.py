@@ -10,29 +10,19 @@ reading of every page once a day finds it.
 """
 
 import asyncio
-import base64
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Annotated, Self, TypeVar
+from typing import Self
 from urllib.parse import quote, urlencode
-
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
 
 from gitpip.errors import GitHubError, GitHubNotFound, GitHubUnavailable
 from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, UserKey
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
 from gitpip.watch.limits import Budget, Limits
+from gitpip.watch.shapes import GIST, GISTS, OWNER, FileShape, parse
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, origin_of, shown
 
 CONTENT_LIMIT = 1024 * 1024
@@ -49,8 +39,6 @@ TAG_LENGTH = 300
 FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
 JSON = "application/vnd.github+json"
-
-Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -161,7 +149,7 @@ class GitHub:
             return True
         except AnswerTooLarge:
             return False
-        return not _parse(_GIST, answer).public
+        return not parse(GIST, answer).public
 
     async def public_feed(self, etag: str | None, page: str | None = None) -> FeedPage | None:
         """A page of the newest public gists of all users; None when nothing changed since `etag`.
@@ -174,7 +162,7 @@ class GitHub:
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
         if answer.unchanged:
             return None
-        items = [item for item in _parse(_GISTS, answer) if item.public and item.owner]
+        items = [item for item in parse(GISTS, answer) if item.public and item.owner]
         return FeedPage(
             gists=tuple(
                 FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated_at.astimezone(UTC))
@@ -224,7 +212,7 @@ class GitHub:
             answer = await self._get(f"{self._api_url}/gists/{quote(listed.id, safe='')}")
         except AnswerTooLarge:
             return await self._read_one_by_one(listed)
-        gist = _parse(_GIST, answer)
+        gist = parse(GIST, answer)
         if not gist.public:
             raise GitHubNotFound(f"the gist {listed.id} is not public any more")
         seen = gist.seen(listed.owner_id)
@@ -239,7 +227,7 @@ class GitHub:
         return replace(seen, files=tuple(files))
 
     async def _account(self, path: str) -> Account:
-        owner = _parse(_OWNER, await self._get(self._api_url + path))
+        owner = parse(OWNER, await self._get(self._api_url + path))
         return Account(owner.login, GitHubId(owner.id), owner.node_id)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
@@ -313,7 +301,7 @@ class GitHub:
     def _listed(
         self, page: Answer, github_id: GitHubId
     ) -> tuple[tuple[SeenGist, ...], Account | None]:
-        items = _parse(_GISTS, page)
+        items = parse(GISTS, page)
         owners = [item.owner for item in items if item.owner and item.owner.id == github_id]
         # With a token of the user's own, GitHub lists secret gists as well.
         seen = [item.seen(github_id) for item in items if item.public]
@@ -322,7 +310,7 @@ class GitHub:
             Account(owners[0].login, github_id, owners[0].node_id) if owners else None,
         )
 
-    async def _with_content(self, file: SeenFile, given: "_File") -> SeenFile:
+    async def _with_content(self, file: SeenFile, given: FileShape) -> SeenFile:
         if file.size > CONTENT_LIMIT:
             return _by_reference(file)
         if not given.truncated:
@@ -420,88 +408,3 @@ def _with_bytes(file: SeenFile, content: bytes) -> SeenFile:
     except UnicodeDecodeError:
         return _by_reference(file)
     return _by_reference(file) if "\0" in text else replace(file, content=text, truncated=False)
-
-
-def _storable(text: str) -> str:
-    """Text without what a database refuses: U+0000, and halves of surrogate pairs."""
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-_Text = Annotated[str, AfterValidator(_storable)]
-
-
-class _Owner(BaseModel):
-    login: Annotated[_Text, Field(min_length=1, max_length=100)]
-    id: Annotated[int, Field(gt=0, lt=2**63)]
-    node_id: Annotated[_Text, Field(min_length=1, max_length=100)] | None = None
-
-
-class _File(BaseModel):
-    filename: Annotated[_Text, Field(min_length=1)]
-    language: _Text | None = None
-    raw_url: _Text
-    size: Annotated[int, Field(ge=0, lt=2**63)]
-    truncated: bool = False
-    content: str | None = None
-    encoding: str | None = None
-
-    def octets(self) -> bytes | None:
-        """The content as bytes; None where there is none, or none that could be read."""
-        try:
-            if self.content is None:
-                return None
-            if self.encoding == "base64":
-                return base64.b64decode(self.content)
-            return self.content.encode()
-        except ValueError:
-            return None
-
-    def seen(self) -> SeenFile:
-        found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
-        return SeenFile(
-            filename=self.filename,
-            blob_hash=found[1] if found else "",
-            size=self.size,
-            language=self.language[:200] if self.language else None,
-            raw_url=self.raw_url,
-        )
-
-
-class _Gist(BaseModel):
-    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
-    html_url: _Text
-    public: bool
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    description: _Text | None = None
-    owner: _Owner | None = None
-    truncated: bool = False
-    files: dict[str, _File]
-
-    def seen(self, listed_for: GitHubId) -> SeenGist:
-        return SeenGist(
-            id=GistId(self.id),
-            owner_id=GitHubId(self.owner.id) if self.owner else listed_for,
-            description=self.description,
-            html_url=self.html_url,
-            created_at=self.created_at.astimezone(UTC),
-            updated_at=self.updated_at.astimezone(UTC),
-            files=tuple(file.seen() for file in self.files.values()),
-        )
-
-
-_OWNER = TypeAdapter(_Owner)
-_GIST = TypeAdapter(_Gist)
-_GISTS = TypeAdapter(list[_Gist])
-
-
-def _parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
-    try:
-        return adapter.validate_json(answer.body)
-    except ValidationError as error:
-        # The values stay out of the message: they are GitHub's, and can be anything.
-        fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "the body"
-        raise GitHubUnavailable(
-            f"{shown(answer.url)} gave a broken answer: {place}: {fault['type']}"
-        ) from None

@@ -1,0 +1,158 @@
+"""Deals: one for each user, made the way a publication is sent."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
+from gitpip.store.schema import deals, users
+
+
+async def claim(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+) -> Deal:
+    """The user's deal row, made when first needed, and claimed where it is due.
+
+    It is ours to act on when the returned `token` is the given one. One in `sending` whose lease
+    is over becomes `uncertain`, as with publications.
+    """
+    known = await transaction.scalar(
+        select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
+    )
+    if known is None:
+        # Somebody else who needs it may be making the row at this moment.
+        with suppress(IntegrityError):
+            async with transaction.begin_nested():
+                await transaction.execute(
+                    insert(deals).values(
+                        user_key=user_key, state=PublicationState.PENDING.value, due_at=now
+                    )
+                )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state == PublicationState.SENDING.value,
+            deals.c.lease_until < now,
+        )
+        .values(
+            state=PublicationState.UNCERTAIN.value,
+            due_at=now + lease,
+            looks=0,
+            token=None,
+            lease_until=None,
+            reason="whoever was making it stopped before the answer was recorded",
+        )
+    )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state.in_([PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]),
+            deals.c.due_at <= now,
+            or_(deals.c.lease_until.is_(None), deals.c.lease_until < now),
+        )
+        .values(token=token, lease_until=now + lease)
+    )
+    return await get(transaction, user_key)
+
+
+async def get(transaction: AsyncConnection, user_key: UserKey) -> Deal:
+    """The deal row of a user for whom `claim` was called before."""
+    return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
+
+
+async def begin_sending(
+    transaction: AsyncConnection, claim: Deal, *, now: datetime, lease: timedelta
+) -> bool:
+    """Mark a claimed deal `sending`, with a fresh lease; False when the claim was lost."""
+    result = await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == claim.user_key,
+            deals.c.token == claim.token,
+            deals.c.state == PublicationState.PENDING.value,
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=deals.c.attempts + 1,
+            sent_at=now,
+            lease_until=now + lease,
+            reason=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def record(transaction: AsyncConnection, claim: Deal, change: Change) -> bool:
+    """Write an outcome and release the deal; False when the claim was lost meanwhile."""
+    result = await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == claim.user_key, deals.c.token == claim.token)
+        .values(
+            state=change.state.value,
+            due_at=change.due_at,
+            looks=change.looks,
+            reason=change.reason,
+            deal_id=change.accepted_id,
+            token=None,
+            lease_until=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def forget(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
+    """Note that a user's deal is gone from Pipedrive, so that another is found or made."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
+        .values(state=PublicationState.PENDING.value, deal_id=None, due_at=now)
+    )
+
+
+async def release(transaction: AsyncConnection, token: str) -> None:
+    """Hand back the deal that is claimed with this token and was not sent."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.token == token, deals.c.state != PublicationState.SENDING.value)
+        .values(token=None, lease_until=None)
+    )
+
+
+async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
+    """Let a deal that was refused be made after all."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.FAILED.value)
+        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+    )
+
+
+def _deals() -> Select[Any]:
+    return select(deals, users.c.login).join(users, users.c.key == deals.c.user_key)
+
+
+def _deal(row: Row[Any]) -> Deal:
+    return Deal(
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        state=PublicationState(row.state),
+        due_at=row.due_at,
+        attempts=row.attempts,
+        looks=row.looks,
+        token=row.token,
+        lease_until=row.lease_until,
+        sent_at=row.sent_at,
+        deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        reason=row.reason,
+    )
