@@ -20,10 +20,10 @@ from gitpip.cli_output import (
     run,
 )
 from gitpip.model import Role
-from gitpip.service import utc_now
 from gitpip.settings import parse_duration
 from gitpip.store import audit, keys
 from gitpip.store.audit import Actor, Via
+from gitpip.worker import utc_now
 
 keys_app = typer.Typer(help="Make, list, rotate and revoke access keys.", no_args_is_help=True)
 
