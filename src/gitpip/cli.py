@@ -166,6 +166,7 @@ def status(as_json: Json = False) -> None:
             publishing = await operation.paused(transaction, operation.PUBLISHING, now)
             watching = await operation.paused(transaction, operation.WATCHING, now)
             last = (await checks.page(transaction, offset=0, limit=1)).items
+            freshness = await schedule.freshness(transaction)
             return {
                 "running_services": len(await operation.running(transaction, now)),
                 "users": {state.value: tracked.get(state, 0) for state in UserState},
@@ -175,7 +176,11 @@ def status(as_json: Json = False) -> None:
                 ),
                 "watching": _paused(watching),
                 "next_publication_due": await publications.next_due(transaction),
-                "nothing_missed_before": (await schedule.freshness(transaction)).complete_until,
+                "nothing_missed_before": freshness.complete_until,
+                "not_looked_at_yet": freshness.unread,
+                "known_up_to_p50": freshness.median,
+                "known_up_to_p95": freshness.most,
+                "users_that_can_be_kept_fresh": settings.capacity,
                 "last_check": last[0] if last else None,
             }
 

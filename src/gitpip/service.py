@@ -114,6 +114,13 @@ def _log_start(settings: Settings, address: str) -> None:
         database=settings.masked_database_url,
         check_interval=format_duration(settings.check_interval),
     )
+    if settings.github_token is None:
+        log.warning(
+            "watching.is_slow",
+            reason="GITHUB_TOKEN is not set, so GitHub allows 60 requests an hour: "
+            f"{settings.capacity} users can be looked at every "
+            f"{format_duration(settings.check_interval)}",
+        )
     if settings.pipedrive_token is None:
         log.warning(
             "publishing.waits",

@@ -452,6 +452,17 @@ class Settings(BaseSettings):
         return self.github_token is not None if self.feed is None else self.feed
 
     @property
+    def capacity(self) -> int:
+        """How many users can be looked at in each check interval, within our share of the limits.
+
+        With a token a point tells of fifty users, and there are 5,000 an hour; without one a
+        request tells of one user, and there are 60.
+        """
+        an_hour = 5_000 * 50 if self.github_token else 60
+        hours = self.check_interval / timedelta(hours=1)
+        return int(an_hour * self.github_share * hours)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown or logged: tokens, passwords and addresses that hold one."""
         given = [self.pipedrive_token, self.github_token]

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.journeys.conftest import TOKEN, World
 
 
@@ -128,3 +130,46 @@ def test_commands_work_without_a_service(world: World) -> None:
     assert json.loads(published.stdout)["waiting"] == 0, published.stderr
     assert len(world.pipedrive.activities) == 1
     assert [(user["login"], user["id"]) for user in json.loads(listed.stdout)] == [("octocat", "x")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_a_github_token_it_says_how_many_users_it_can_keep_fresh(world: World) -> None:
+    world.gitpip.environment = {
+        **{
+            name: value
+            for name, value in world.gitpip.environment.items()
+            if "GITHUB_T" not in name
+        },
+        "GITPIP_CHECK_INTERVAL": "1h",
+    }
+    world.gitpip.start()
+    started = world.gitpip.wait_for(
+        lambda: [e for e in world.gitpip.events() if e["event"] == "watching.is_slow"], "a warning"
+    )
+    assert "48 users can be looked at every 1h" in str(started[0]["reason"])
+    assert world.gitpip.get("/status").json()["capacity"] == 48
+    for number in range(49):
+        world.github.add_user(f"user-{number}")
+    listed = world.gitpip.folder / "users.txt"
+    listed.write_text("".join(f"user-{number}\n" for number in range(49)))
+    world.gitpip.command("users", "import", str(listed))
+    assert "49 users are more than the 48" in world.gitpip.get("/status").json()["sentence"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_large_backfill_goes_behind_what_is_fresh(world: World) -> None:
+    world.pipedrive.limits.burst = 40
+    for login in ("archive", "octocat"):
+        world.github.add_user(login)
+    for number in range(120):
+        world.github.add_gist("archive", {f"old-{number}.txt": "old"})
+    world.gitpip.start()
+    world.gitpip.post("/users/octocat/1")
+    world.gitpip.post("/users/archive/2")
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) >= 5, timeout=60)
+    world.github.add_gist("octocat", {"fresh.txt": "fresh"})
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 121, timeout=120)
+    subjects = [str(activity["subject"]) for activity in world.pipedrive.activities]
+    fresh = next(n for n, subject in enumerate(subjects) if subject.startswith("fresh.txt"))
+    assert fresh < 110
+    assert world.pipedrive.abuse == []

@@ -51,6 +51,8 @@ class StatusBody(BaseModel):
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     freshness: FreshnessBody
+    capacity: int
+    """How many users GitHub's limits let be looked at in each check interval."""
     running_services: int
     engine_is_alive: bool
     last_checks: list[CheckBody]
@@ -124,7 +126,7 @@ async def status_of(setting: Setting) -> StatusBody:
         )
     return StatusBody(
         version=VERSION,
-        sentence=_sentence(watching, publishing, counts, freshness),
+        sentence=_sentence(watching, publishing, counts, freshness, setting.settings.capacity),
         users={state: user_counts.get(state, 0) for state in UserState},
         publications={state: counts.get(state, 0) for state in PublicationState},
         watching=watching,
@@ -137,6 +139,7 @@ async def status_of(setting: Setting) -> StatusBody:
             p95=_seconds_since(freshness.most, now),
             max=_seconds_since(freshness.oldest, now),
         ),
+        capacity=setting.settings.capacity,
         running_services=len(services),
         engine_is_alive=setting.engine_is_alive(),
         last_checks=[CheckBody.of(check) for check in last_checks.items],
@@ -154,6 +157,7 @@ def _sentence(
     publishing: ActivityBody,
     counts: dict[PublicationState, int],
     freshness: schedule.Freshness,
+    capacity: int,
 ) -> str:
     for name, activity in (("Watching", watching), ("Publishing", publishing)):
         if activity.state != "running":
@@ -163,6 +167,11 @@ def _sentence(
         return f"{failed} publications were refused by Pipedrive; look at them and retry or skip."
     if freshness.users == 0:
         return "Nobody is tracked yet."
+    if freshness.users > capacity:
+        return (
+            f"{freshness.users} users are more than the {capacity} that GitHub's limits let be "
+            "looked at in time; set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."
+        )
     if freshness.complete_until is None:
         return f"{freshness.unread} of {freshness.users} users were not looked at as a whole yet."
     return (
