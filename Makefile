@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test lint lock clean
+.PHONY: run demo test lint lock dist manifests clean
 
 run: .venv/ready ## serve on http://127.0.0.1:8080
 	@$(BIN)/gitpip serve
@@ -20,6 +20,16 @@ lint: .venv/ready-dev ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+dist: .venv/ready-dev ## a wheel, and one file each for Linux and macOS that needs but a Python
+	rm -rf dist
+	$(BIN)/hatchling build
+	for target in "linux x86_64" "linux aarch64" "macos x86_64" "macos arm64"; do \
+		deploy/build-single-file.sh $$target || exit 1; \
+	done
+
+manifests: .venv/ready-dev ## the plain Kubernetes manifests, from the Helm chart
+	$(BIN)/helm template gitpip deploy/helm/gitpip --namespace gitpip > deploy/kubernetes/gitpip.yaml
 
 lock: .venv/ready-dev ## pin the newest dependencies that fit pyproject.toml
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml
