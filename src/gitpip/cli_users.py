@@ -19,6 +19,7 @@ from gitpip.cli_output import (
     progress_bar,
     run,
 )
+from gitpip.intake import Imported
 from gitpip.model import User, check_external_id, checked_tags
 from gitpip.settings import format_duration, parse_duration
 from gitpip.store import users
@@ -184,7 +185,7 @@ def import_users(
     with progress_bar(as_json) as progress:
         task = progress.add_task("Importing", total=None)
 
-        def follow(imported: errands.Imported) -> None:
+        def follow(imported: Imported) -> None:
             progress.update(task, completed=imported.added + imported.known)
 
         imported = run(errands.import_users(settings, file, follow))

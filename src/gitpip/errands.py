@@ -1,11 +1,10 @@
 """Work for once, done by the running service or, without one, by ourselves for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 
 from gitpip.errors import (
@@ -14,6 +13,7 @@ from gitpip.errors import (
     GitpipError,
     ServiceRunning,
 )
+from gitpip.intake import Imported, take_in
 from gitpip.life import living
 from gitpip.model import (
     Account,
@@ -25,16 +25,13 @@ from gitpip.model import (
     check_external_id,
     check_login,
 )
-from gitpip.roster import Entry, Fault, read_roster
 from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.store import checks, operation, publications, users
 from gitpip.store.database import Database
-from gitpip.store.many_users import NewUser, add_many
 from gitpip.telemetry import get_logger
 from gitpip.worker import forecast, github_of, utc_now, working
 
-IMPORTED_AT_A_TIME = 1000
 SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
@@ -210,63 +207,18 @@ async def _account(settings: Settings, login: str) -> Account | None:
             return None
 
 
-@dataclass(frozen=True)
-class Imported:
-    """What an import did; `faults` holds one line for each bad line of the file."""
-
-    added: int
-    known: int
-    faults: tuple[str, ...]
-
-    def __add__(self, other: "Imported") -> "Imported":
-        return Imported(
-            self.added + other.added, self.known + other.known, self.faults + other.faults
-        )
-
-
 async def import_users(
     settings: Settings, file: Path, follow: Callable[[Imported], None] = lambda imported: None
 ) -> Imported:
     """Track every user of a file: CSV, JSON or a login a line, see `gitpip.roster`.
 
-    Good lines are taken even where others are bad. GitHub is asked by the next check. `follow` is
-    told how far it is. Raises InvalidInput when the file's header is wrong.
+    `follow` is told how far it is. Raises InvalidInput when the file's header is wrong.
     """
     imported = Imported(0, 0, ())
     async with opened(settings) as database:
         with file.open("rb") as stream:
-            entries = read_roster(stream)
-            while piece := list(islice(entries, IMPORTED_AT_A_TIME)):
-                imported += await _import(settings, database, file.name, piece)
+            async for piece in take_in(database, stream, backfill=settings.backfill):
+                imported += piece
                 follow(imported)
-    return imported
-
-
-async def _import(
-    settings: Settings, database: Database, name: str, piece: Sequence[Entry | Fault]
-) -> Imported:
-    wanted = [
-        NewUser(
-            login=entry.login,
-            external_id=entry.external_id or entry.login.lower(),
-            backfill=entry.backfill or settings.backfill,
-            tags=entry.tags,
-            interval=entry.interval,
-            deal_id=entry.deal_id,
-        )
-        for entry in piece
-        if isinstance(entry, Entry)
-    ]
-    async with database.begin() as transaction:
-        outcomes = await add_many(transaction, wanted, utc_now())
-    fates = iter(outcomes)
-    faults = []
-    for entry in piece:
-        reason = entry.reason if isinstance(entry, Fault) else next(fates).conflict
-        if reason:
-            faults.append(f"{name}, {entry.place}: {reason}")
-    return Imported(
-        added=sum(outcome.added for outcome in outcomes),
-        known=sum(not outcome.added and not outcome.conflict for outcome in outcomes),
-        faults=tuple(faults),
-    )
+    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
+    return replace(imported, faults=faults)

@@ -60,6 +60,10 @@ class KeyConflict(GitpipError):
     """Another access key bears this name already."""
 
 
+class ImportNotFound(GitpipError):
+    """No import has this id."""
+
+
 class DatabaseUnavailable(GitpipError):
     """The database can't be reached, opened or written."""
 

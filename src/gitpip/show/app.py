@@ -16,6 +16,7 @@ from gitpip.show import (
     pages_gists,
     pages_publications,
     pages_users,
+    pages_work,
 )
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
@@ -43,6 +44,7 @@ def create_app(setting: Setting) -> FastAPI:
         api_users.router,
         documentation.router,
         pages.router,
+        pages_work.router,
         pages_users.router,
         pages_gists.router,
         pages_publications.router,

@@ -12,6 +12,8 @@ from gitpip.show.problems import problem
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
+LARGER_BODIES = {"/people/import": 2**26}
+"""Where a file is sent, and how large it may be."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 QUIET = {"/health", "/ready"}
 SECURITY_HEADERS = {
@@ -70,7 +72,8 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["method"], headers)
+        limit = LARGER_BODIES.get(scope["path"], BODY_LIMIT)
+        refusal = self._refusal(scope["method"], headers, limit)
         if refusal:
             status, kind, detail = refusal
             response = problem(status, kind, detail, path=scope["path"])
@@ -83,7 +86,7 @@ class Guard:
             nonlocal received, too_large
             message = await receive()
             received += len(message.get("body", b""))
-            if received > BODY_LIMIT:
+            if received > limit:
                 too_large = True
                 raise _TooLarge
             return message
@@ -101,10 +104,14 @@ class Guard:
         with contextlib.suppress(_TooLarge):
             await self._app(scope, receive_limited, send_once)
         if too_large and not started:
-            response = problem(*_TOO_LARGE, path=scope["path"], headers={"connection": "close"})
+            response = problem(
+                *_too_large(limit), path=scope["path"], headers={"connection": "close"}
+            )
             await response(scope, receive, send)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[HTTPStatus, str, str] | None:
+    def _refusal(
+        self, method: str, headers: Headers, limit: int
+    ) -> tuple[HTTPStatus, str, str] | None:
         host = headers.get("host", "")
         if self._only_local and not _is_loopback(_name(host)):
             return (
@@ -119,16 +126,17 @@ class Guard:
                 "a page of another site may not change anything here",
             )
         length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length[:20]) > BODY_LIMIT:
-            return _TOO_LARGE
+        if length.isascii() and length.isdigit() and int(length[:20]) > limit:
+            return _too_large(limit)
         return None
 
 
-_TOO_LARGE = (
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "body-too-large",
-    f"the body is larger than {BODY_LIMIT} bytes",
-)
+def _too_large(limit: int) -> tuple[HTTPStatus, str, str]:
+    return (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-large",
+        f"the body is larger than {limit} bytes",
+    )
 
 
 def _is_cross_site(headers: Headers, host: str) -> bool:

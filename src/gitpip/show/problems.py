@@ -15,6 +15,7 @@ from gitpip.errors import (
     GitHubError,
     GitHubNotFound,
     GitpipError,
+    ImportNotFound,
     InvalidInput,
     PublicationNotFound,
     PublicationStateError,
@@ -38,6 +39,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     PublicationNotFound: (HTTPStatus.NOT_FOUND, "publication-not-found"),
     PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),
     VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),
+    ImportNotFound: (HTTPStatus.NOT_FOUND, "import-not-found"),
     CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }

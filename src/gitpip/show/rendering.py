@@ -1,6 +1,6 @@
 """Templates: rendered with everything escaped, and with a few words of our own for people."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -53,8 +53,17 @@ def _state(state: str | None) -> Markup:
     )
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, thing: str, things: str | None = None) -> str:
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def _duration(length: timedelta | float) -> str:
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    for unit, worth in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= worth:
+            number = round(seconds / worth)
+            return _count(number, unit) if unit == "day" else f"{number} {unit}"
+    return f"{max(round(seconds), 1)} s"
 
 
 @cache
@@ -66,5 +75,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(visible=visible, size=size, age=_age, state=_state, count=_count)
+    environment.filters.update(
+        visible=visible, size=size, age=_age, state=_state, count=_count, duration=_duration
+    )
     return environment.get_template(name)

@@ -12,7 +12,7 @@ from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKe
 from gitpip.store import search
 from gitpip.store.gists import file_of, select_files
 from gitpip.store.news import PREVIEW, seen_by
-from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
 from gitpip.store.users import rows, tracked, user_of
 
 
@@ -68,13 +68,20 @@ async def list_users(
     if wanted.tag:
         conditions.append(users.c.key.in_(_tagged(wanted.tag)))
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
-    found = await transaction.execute(
-        rows()
-        .add_columns(seen_by(viewer).label("seen"))
+    # First the keys alone: what is looked up for each row would be looked up for those left out.
+    keys = (
+        select(users.c.key)
         .where(*conditions)
         .order_by(*ORDERS[sort])
         .offset(offset)
         .limit(limit)
+        .subquery()
+    )
+    found = await transaction.execute(
+        rows()
+        .add_columns(seen_by(viewer).label("seen"))
+        .where(users.c.key.in_(select(keys.c.key)))
+        .order_by(*ORDERS[sort])
     )
     items = [ListedUser(user_of(row), max(row.last_sequence - row.seen, 0)) for row in found]
     return Page(tuple(items), total or 0)
@@ -179,3 +186,15 @@ async def seen_of(transaction: AsyncConnection, user_key: UserKey, viewer: str) 
     """The sequence up to which a viewer has seen a user's files, on whichever page."""
     seen = await transaction.scalar(select(seen_by(viewer)).where(users.c.key == user_key))
     return seen or 0
+
+
+async def last_visit(
+    transaction: AsyncConnection, user_key: UserKey, viewer: str
+) -> datetime | None:
+    """When a viewer last marked files of a user as seen."""
+    return await transaction.scalar(
+        select(visits.c.at)
+        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
+        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
+        .limit(1)
+    )

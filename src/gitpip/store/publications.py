@@ -247,10 +247,13 @@ async def page(
     return Page(tuple(_publication(row) for row in rows), total or 0)
 
 
-async def count(transaction: AsyncConnection) -> dict[PublicationState, int]:
-    """How many publications are in each state."""
+async def count(
+    transaction: AsyncConnection, user_key: UserKey | None = None
+) -> dict[PublicationState, int]:
+    """How many publications are in each state, all or those of a user."""
+    wanted = [] if user_key is None else [publications.c.user_key == user_key]
     rows = await transaction.execute(
-        select(publications.c.state, func.count()).group_by(publications.c.state)
+        select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
     )
     return {PublicationState(state): number for state, number in rows}
 

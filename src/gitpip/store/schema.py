@@ -352,3 +352,37 @@ audit = Table(
     Column("action", String(60), nullable=False),
     Column("subject", Text, nullable=False),
 )
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("read", BigInteger, nullable=False, server_default=text("0")),
+    Column("added", Integer, nullable=False, server_default=text("0")),
+    Column("known", Integer, nullable=False, server_default=text("0")),
+    Column("faulty", Integer, nullable=False, server_default=text("0")),
+    Column("faults", Text, nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("moved_at", UTCDateTime, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("failure", Text),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    Column("resets_at", UTCDateTime),
+    Column("seen_at", UTCDateTime, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("at", UTCDateTime, primary_key=True),
+    Column("waiting", BigInteger, nullable=False),
+)

@@ -1,0 +1,126 @@
+"""The pages of users: tags, forecasts, imports, checks and removal, as forms send them."""
+
+import http.client
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.show.conftest import Served
+
+
+@pytest.fixture
+def people(served: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        yield client
+
+
+def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client) -> None:
+    for login in ("ada", "bob"):
+        served.github.add_user(login)
+    people.post("/people", data={"login": "ada", "tags": "vip, c++"})
+    people.post("/people", data={"login": "bob"})
+
+    assert "ada" in people.get("/people?tag=vip").text
+    assert "bob" not in people.get("/people?tag=c%2B%2B").text
+    changed = people.post("/people/bob/change", data={"tags": "vip", "interval": "45m"})
+    wrong = people.post("/people/bob/change", data={"tags": "x" * 51})
+    strange = people.post("/people/bob/change", data={"tags": "vip", "interval": "soon"})
+
+    assert 'value="45m"' in changed.text
+    assert "bob" in people.get("/people?tag=vip").text
+    assert wrong.status_code == strange.status_code == 422
+    assert "tags: " in wrong.text
+    assert "interval: " in strange.text
+    assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == ["vip"]
+    people.post("/people/bob/change", data={"tags": "", "interval": ""})
+    assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []
+
+
+def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
+    served.github.add_user("ada")
+    served.github.add_gist("ada", {"one.py": "1", "two.py": "2"})
+
+    forecast = people.post("/people", data={"login": "ada", "backfill": "all", "forecast": "1"})
+    none = people.post("/people", data={"login": "ada", "backfill": "none", "forecast": "1"})
+
+    assert "Added like this, 2 files would become activities" in forecast.text
+    assert "0 files would become" in none.text
+    assert served.gitpip.get("/users").json() == []
+
+
+def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: httpx2.Client) -> None:
+    served.github.tokens.clear()
+
+    answer = people.post("/people", data={"login": "ada", "forecast": "1"})
+
+    assert "No forecast now, as GitHub can&#39;t be asked" in answer.text
+
+
+def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: httpx2.Client) -> None:
+    text = "login,tags\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
+    files = {"file": ("<b>list</b>.csv", text.encode(), "text/csv")}
+
+    page = people.post("/people/import", files=files)
+    served.gitpip.wait_for(lambda: "Done." in people.get(page.url.path).text, "the import")
+
+    done = people.get(page.url.path).text
+    assert "2 users added, 0 tracked already, 1 bad line" in done
+    assert "no such login" in done
+    assert "<b>list" not in done
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
+    assert "<b>list" not in people.get("/people/import").text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"id,tags,login,login\n", "Not imported"),
+        (b"", "0 users added"),
+        (b"\x00\xff\xfe\n", "1 bad line"),
+        (b"[1, 2", "bad line"),
+    ],
+)
+def test_a_bad_file_changes_nothing(
+    served: Served, people: httpx2.Client, content: bytes, says: str
+) -> None:
+    page = people.post("/people/import", files={"file": ("list.csv", content)})
+    served.gitpip.wait_for(lambda: "Under way" not in people.get(page.url.path).text, "the import")
+
+    assert says in people.get(page.url.path).text
+    assert served.gitpip.get("/users").json() == []
+
+
+def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
+    assert "choose one" in people.post("/people/import", data={"file": ""}).text
+    address = people.base_url
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.putrequest("POST", "/people/import")
+    connection.putheader("content-length", str(2**26 + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert people.get("/people/import/99").status_code == 404
+
+
+def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:
+    served.track("ada", {"one.py": "1"})
+    published = "/api/v1/publications?state=published"
+    served.gitpip.wait_for(lambda: served.gitpip.get(published).json()["total"], "the activity")
+
+    asked = people.get("/people/ada/remove").text
+    assert "1 gist, 1 file" in asked
+    assert "1 activity" in asked
+    assert served.gitpip.get("/api/v1/users/ada").status_code == 200
+
+    people.post("/people/ada/remove")
+    assert served.gitpip.get("/api/v1/users/ada").status_code == 404
+
+
+def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2.Client) -> None:
+    served.track("ada", {"one.py": "1"})
+
+    page = people.post("/people/check")
+    served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
+
+    assert "1 user looked at" in people.get(page.url.path).text
