@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from gitpip.engine import Engine
 from gitpip.errors import GitpipError, ServiceRunning
+from gitpip.gauging import gauging
 from gitpip.model import Account, Backfill, Forecast
 from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
@@ -95,7 +96,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             on_delete=settings.on_delete,
         )
         watcher = Watcher(database, github, rules=rules)
-        publisher = None
+        publisher = pipedrive = None
         if settings.pipedrive_token:
             pipedrive = await stack.enter_async_context(
                 Pipedrive(
@@ -111,6 +112,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
                 on_edit=settings.on_edit,
                 on_delete=settings.on_delete,
             )
+        await stack.enter_async_context(gauging(database, github, pipedrive))
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()
         _give_work(engine, watcher, publisher)

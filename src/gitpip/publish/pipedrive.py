@@ -87,6 +87,7 @@ class Pipedrive:
         ).hexdigest()[:12]
         """What tells one token from another, and tells nothing of the token."""
         self.daily_remaining: int | None = None
+        self.daily_limit: int | None = None
         """Tokens left today, as last announced."""
 
     async def __aenter__(self) -> Self:
@@ -196,6 +197,8 @@ class Pipedrive:
                 step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining
+        limit = number(response.headers, "x-daily-ratelimit-token-limit")
+        self.daily_limit = limit or self.daily_limit
         return _read(response.status_code, response.headers, content)
 
     async def _exchange(

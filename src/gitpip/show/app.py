@@ -15,6 +15,7 @@ from gitpip.show import (
     pages,
     pages_gists,
     pages_publications,
+    pages_status,
     pages_users,
     pages_work,
 )
@@ -48,6 +49,7 @@ def create_app(setting: Setting) -> FastAPI:
         pages_users.router,
         pages_gists.router,
         pages_publications.router,
+        pages_status.router,
         feeds.router,
     ):
         app.include_router(router)

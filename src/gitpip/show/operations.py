@@ -2,18 +2,19 @@
 
 from datetime import datetime
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, Self
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Pause, PublicationState, UserState
 from gitpip.show.bodies import CheckBody
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
-from gitpip.store import checks, operation, publications, schedule, users
+from gitpip.store import checks, gauges, operation, publications, schedule, users
 
 VERSION = version("gitpip")
 
@@ -38,6 +39,29 @@ class FreshnessBody(BaseModel):
     max: float | None
 
 
+class BudgetBody(BaseModel):
+    """What is left of one of the vendors' limits, as far as was heard. Times are UTC."""
+
+    name: str
+    total: int
+    remaining: int
+    resets_at: datetime | None
+    """Null where the vendor does not say when."""
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, budget: gauges.Budget, now: datetime) -> Self:
+        """The body of a budget; one that was reset since it was heard of is whole again."""
+        renewed = budget.resets_at is not None and budget.resets_at <= now
+        return cls(
+            name=budget.name,
+            total=budget.total,
+            remaining=budget.total if renewed else budget.remaining,
+            resets_at=None if renewed else budget.resets_at,
+            seen_at=budget.seen_at,
+        )
+
+
 class StatusBody(BaseModel):
     """How the service is doing. Times are UTC."""
 
@@ -53,7 +77,10 @@ class StatusBody(BaseModel):
     freshness: FreshnessBody
     capacity: int
     """How many users GitHub's limits let be looked at in each check interval."""
+    budgets: list[BudgetBody]
     running_services: int
+    versions: list[str]
+    """Of the services that run; more than one during an upgrade."""
     engine_is_alive: bool
     last_checks: list[CheckBody]
 
@@ -113,20 +140,21 @@ async def status_of(setting: Setting) -> StatusBody:
     async with setting.database.read() as transaction:
         user_counts = await users.count(transaction)
         counts = await publications.count(transaction)
-        watching = _activity(await operation.paused(transaction, operation.WATCHING, now))
-        publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
+        watching, publishing = await _activities(transaction, setting, now)
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
         services = await operation.running(transaction, now)
-    if setting.settings.pipedrive_token is None:
-        publishing = ActivityBody(
-            state="waiting-for-token",
-            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
-        )
+        budgets = await gauges.known_budgets(transaction)
     return StatusBody(
         version=VERSION,
-        sentence=_sentence(watching, publishing, counts, freshness, setting.settings.capacity),
+        sentence=_sentence(
+            watching,
+            publishing,
+            counts.get(PublicationState.FAILED, 0),
+            freshness,
+            setting.settings.capacity,
+        ),
         users={state: user_counts.get(state, 0) for state in UserState},
         publications={state: counts.get(state, 0) for state in PublicationState},
         watching=watching,
@@ -140,10 +168,33 @@ async def status_of(setting: Setting) -> StatusBody:
             max=_seconds_since(freshness.oldest, now),
         ),
         capacity=setting.settings.capacity,
+        budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(services),
+        versions=sorted({service.version for service in services}),
         engine_is_alive=setting.engine_is_alive(),
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
+
+
+async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
+    """How it is doing, in one sentence, without counting what it does not tell of."""
+    watching, publishing = await _activities(transaction, setting, utc_now())
+    failed = await publications.count_failed(transaction)
+    freshness = await schedule.freshness(transaction)
+    return _sentence(watching, publishing, failed, freshness, setting.settings.capacity)
+
+
+async def _activities(
+    transaction: AsyncConnection, setting: Setting, now: datetime
+) -> tuple[ActivityBody, ActivityBody]:
+    watching = _activity(await operation.paused(transaction, operation.WATCHING, now))
+    publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
+    if setting.settings.pipedrive_token is None:
+        publishing = ActivityBody(
+            state="waiting-for-token",
+            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
+        )
+    return watching, publishing
 
 
 def _activity(pause: Pause | None) -> ActivityBody:
@@ -155,7 +206,7 @@ def _activity(pause: Pause | None) -> ActivityBody:
 def _sentence(
     watching: ActivityBody,
     publishing: ActivityBody,
-    counts: dict[PublicationState, int],
+    failed: int,
     freshness: schedule.Freshness,
     capacity: int,
 ) -> str:
@@ -163,8 +214,9 @@ def _sentence(
         if activity.state != "running":
             until = f" until {activity.until:%H:%M} UTC" if activity.until else ""
             return f"{name} waits{until}: {activity.reason}."
-    if failed := counts.get(PublicationState.FAILED, 0):
-        return f"{failed} publications were refused by Pipedrive; look at them and retry or skip."
+    if failed:
+        what = "1 publication was" if failed == 1 else f"{failed} publications were"
+        return f"{what} refused by Pipedrive: see Publications, and retry or skip."
     if freshness.users == 0:
         return "Nobody is tracked yet."
     if freshness.users > capacity:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.errors import InvalidInput
 from gitpip.model import FileKey, GistFile, PublicationState, UserKey, VisitId
 from gitpip.show.highlight import PREVIEW, shown
-from gitpip.show.operations import status_of
+from gitpip.show.operations import sentence_of
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
@@ -45,7 +45,6 @@ async def home(
         state=_state(state),
         since=_day(since),
     )
-    status = await status_of(setting)
     async with setting.database.read() as transaction:
         new: tuple[news.UserNews, ...] = ()
         found: tuple[GistFile, ...] = ()
@@ -58,7 +57,8 @@ async def home(
         page = render(
             "home.html",
             page="home",
-            status=status,
+            state_of_things=await sentence_of(transaction, setting),
+            nobody=not await users.any_tracked(transaction),
             news=new,
             amount=amount,
             found=found[:FOUND],
@@ -118,15 +118,6 @@ async def earlier_visit(
             links=setting.links,
         )
     )
-
-
-@router.get("/status-page")
-async def status_page(setting: In) -> HTMLResponse:
-    """How it is doing, in words."""
-    status = await status_of(setting)
-    async with setting.database.read() as transaction:
-        tracked = sum((await users.count(transaction)).values())
-    return HTMLResponse(render("status.html", page="status", status=status, tracked=tracked))
 
 
 def _position(text: str) -> tuple[UserKey, int]:

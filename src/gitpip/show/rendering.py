@@ -57,7 +57,8 @@ def _count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
-def _duration(length: timedelta | float) -> str:
+def duration(length: timedelta | float) -> str:
+    """A length of time (or a number of seconds) for people, in one unit."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     for unit, worth in (("day", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= worth:
@@ -76,6 +77,6 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=visible, size=size, age=_age, state=_state, count=_count, duration=_duration
+        visible=visible, size=size, age=_age, state=_state, count=_count, duration=duration
     )
     return environment.get_template(name)

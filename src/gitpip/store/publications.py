@@ -258,6 +258,16 @@ async def count(
     return {PublicationState(state): number for state, number in rows}
 
 
+async def count_failed(transaction: AsyncConnection) -> int:
+    """How many publications Pipedrive refused."""
+    return (
+        await transaction.scalar(
+            select(func.count()).where(publications.c.state == PublicationState.FAILED.value)
+        )
+        or 0
+    )
+
+
 async def retry(
     transaction: AsyncConnection, publication_id: PublicationId, now: datetime
 ) -> Publication:

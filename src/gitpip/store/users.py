@@ -178,6 +178,11 @@ async def page(
     return Page(tuple(user_of(row) for row in found), total or 0)
 
 
+async def any_tracked(transaction: AsyncConnection) -> bool:
+    """Whether anybody is tracked at all."""
+    return bool(await transaction.scalar(select(exists().where(tracked))))
+
+
 async def count(transaction: AsyncConnection) -> dict[UserState, int]:
     """How many tracked users are in each state."""
     found = await transaction.execute(

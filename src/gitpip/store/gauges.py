@@ -1,0 +1,117 @@
+"""Gauges: what is left of the vendors' budgets, how long the queue was, how fresh the users are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, case, delete, func, insert, literal_column, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store.publications import WAITING
+from gitpip.store.schema import budgets, looked_at, publications, samples, users
+
+SAMPLE_EVERY = timedelta(minutes=5)
+KEPT = timedelta(days=1)
+STEPS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=12),
+    timedelta(days=1),
+)
+"""The bounds between the groups of freshness."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is left of one of a vendor's limits. Times are UTC."""
+
+    name: str
+    total: int
+    remaining: int
+    resets_at: datetime | None
+    """None where the vendor does not say when."""
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many publications waited at a time."""
+
+    at: datetime
+    waiting: int
+
+
+async def note_budgets(transaction: AsyncConnection, seen: Sequence[Budget]) -> None:
+    """Keep what a vendor said last, whichever process heard it."""
+    for budget in sorted(seen, key=lambda budget: budget.name):
+        values = {
+            "total": budget.total,
+            "remaining": budget.remaining,
+            "resets_at": budget.resets_at,
+            "seen_at": budget.seen_at,
+        }
+        changed = await transaction.execute(
+            update(budgets).where(budgets.c.name == budget.name).values(values)
+        )
+        if changed.rowcount:
+            continue
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(insert(budgets).values(name=budget.name, **values))
+        except IntegrityError:
+            # Another process was faster, with figures as good as ours.
+            continue
+
+
+async def known_budgets(transaction: AsyncConnection) -> tuple[Budget, ...]:
+    """The budgets that were heard of, by name."""
+    found = await transaction.execute(select(budgets).order_by(budgets.c.name))
+    return tuple(
+        Budget(row.name, row.total, row.remaining, row.resets_at, row.seen_at) for row in found
+    )
+
+
+async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether it is time to note how long the queue is."""
+    last = await transaction.scalar(select(func.max(samples.c.at, type_=samples.c.at.type)))
+    return last is None or now - last >= SAMPLE_EVERY
+
+
+async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
+    """Note how long the queue is, and forget what is older than a day."""
+    waiting = await transaction.scalar(
+        select(func.count()).where(publications.c.state.in_(WAITING))
+    )
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(insert(samples).values(at=now, waiting=waiting or 0))
+    except IntegrityError:
+        return
+    await transaction.execute(delete(samples).where(samples.c.at < now - KEPT))
+
+
+async def samples_of_a_day(transaction: AsyncConnection) -> tuple[Sample, ...]:
+    """The samples that are kept, oldest first."""
+    found = await transaction.execute(select(samples).order_by(samples.c.at))
+    return tuple(Sample(row.at, row.waiting) for row in found)
+
+
+async def freshness_groups(transaction: AsyncConnection, now: datetime) -> tuple[int, ...]:
+    """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
+    active = and_(looked_at, users.c.state == literal_column("'active'"))
+    whens = [(users.c.complete_until >= now - step, number) for number, step in enumerate(STEPS)]
+    group = case(
+        *whens,
+        (users.c.complete_until.is_not(None), len(STEPS)),
+        else_=len(STEPS) + 1,
+    )
+    grouped = select(group.label("group")).where(active).subquery()
+    found = await transaction.execute(
+        select(grouped.c.group, func.count()).group_by(grouped.c.group)
+    )
+    counted = {row[0]: row[1] for row in found}
+    return tuple(counted.get(number, 0) for number in range(len(STEPS) + 2))
