@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test lint lock dist manifests clean
+.PHONY: run demo test screenshots lint lock dist manifests clean
 
 run: .venv/ready ## serve on http://127.0.0.1:8080
 	@$(BIN)/gitpip serve
@@ -14,6 +14,9 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 
 test: .venv/ready-dev ## every test
 	$(BIN)/python -m pytest
+
+screenshots: .venv/ready-dev ## pictures of every page, into docs/pictures
+	$(BIN)/python -m tests.journeys.screenshots docs/pictures
 
 lint: .venv/ready-dev ## style, types and import rules
 	$(BIN)/ruff check .

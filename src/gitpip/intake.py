@@ -51,6 +51,7 @@ async def _add(database: Database, piece: Sequence[Entry | Fault], backfill: Bac
             tags=entry.tags,
             interval=entry.interval,
             deal_id=entry.deal_id,
+            any_id=entry.external_id is None,
         )
         for entry in piece
         if isinstance(entry, Entry)

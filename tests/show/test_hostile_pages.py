@@ -38,6 +38,9 @@ PAGES = (
     "/gist/abc/changes/1",
     "/?q=ada",
     "/status-page",
+    "/docs",
+    "/people/import",
+    "/people/ada/remove",
 )
 
 

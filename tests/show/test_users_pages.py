@@ -58,14 +58,15 @@ def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: htt
 
 
 def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: httpx2.Client) -> None:
-    text = "login,tags\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
+    served.track("cleo", {"one.py": "1"})
+    text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
     files = {"file": ("<b>list</b>.csv", text.encode(), "text/csv")}
 
     page = people.post("/people/import", files=files)
     served.gitpip.wait_for(lambda: "Done." in people.get(page.url.path).text, "the import")
 
     done = people.get(page.url.path).text
-    assert "2 users added, 0 tracked already, 1 bad line" in done
+    assert "2 users added, 1 tracked already, 1 bad line" in done
     assert "no such login" in done
     assert "<b>list" not in done
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text

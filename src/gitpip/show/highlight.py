@@ -73,7 +73,7 @@ class _Text:
 @lru_cache(maxsize=512)
 def _shown(blob_hash: str, language: str, filename: str, bounds: Bounds, content: _Text) -> Cut:
     text = content.text[: bounds.characters].replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     kept = [
         visible(line if len(line) <= bounds.width else line[: bounds.width] + " …")
         for line in lines[: bounds.lines]

@@ -10,7 +10,7 @@ from gitpip.show.setting import In
 from gitpip.show.times import utc_now
 from gitpip.store import gauges
 
-LABELS = (*(f"within {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
+LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
 
 router = APIRouter(include_in_schema=False)
 

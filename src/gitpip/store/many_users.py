@@ -24,6 +24,8 @@ class NewUser:
     interval: timedelta | None = None
     deal_id: DealId | None = None
     """A deal that exists already, to be used for this user."""
+    any_id: bool = False
+    """The id is only a proposal: who is tracked already under another one is known by it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ async def add_many(
             by_login[user.login.lower()] = user.external_id
             by_id[user.external_id] = user.login
             outcomes.append(None)
-        elif known_id == user.external_id:
+        elif known_id == user.external_id or (known_id is not None and user.any_id):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
             reason = f"{user.login} is tracked already, under the id {known_id}"

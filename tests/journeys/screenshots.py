@@ -1,0 +1,152 @@
+"""Pictures of every page for the documentation: `python -m tests.journeys.screenshots FOLDER`.
+
+They are taken in Chromium from the real service beside the stand-ins, with the demo's cast.
+"""
+
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+from playwright.sync_api import Page, ViewportSize, sync_playwright
+
+from gitpip.standin import Fault, GitHub, Pipedrive, Server
+from gitpip.standin.cast import CAST, settle
+from gitpip.standin.faults import FaultKind
+from tests.journeys.running import Installation
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+TOKEN = "picture-token"
+WIDE = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=390, height=844)
+
+
+def main() -> None:
+    """Take them all."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("chromium is not installed: no page can be shown")
+    github, pipedrive = GitHub(tokens={TOKEN}), Pipedrive(token=TOKEN)
+    settle(github, datetime.now(UTC))
+    with (
+        tempfile.TemporaryDirectory() as data,
+        Server(github.app) as github_server,
+        Server(pipedrive.app) as pipedrive_server,
+        sync_playwright() as playwright,
+    ):
+        gitpip = Installation(
+            Path(data),
+            {
+                "GITPIP_DATA_DIR": data,
+                "GITPIP_PORT": "0",
+                "GITPIP_CHECK_INTERVAL": "2s",
+                "GITPIP_LOG_FORMAT": "json",
+                "GITHUB_TOKEN": TOKEN,
+                "GITHUB_API_URL": github_server.url,
+                "PIPEDRIVE_TOKEN": TOKEN,
+                "PIPEDRIVE_ORG": "example",
+                "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
+            },
+        )
+        gitpip.start()
+        try:
+            gist_id = _play(github, pipedrive, gitpip)
+            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+            _take(browser.new_page(viewport=WIDE), gitpip, folder, gist_id)
+            dark = browser.new_context(
+                viewport=PHONE, color_scheme="dark", device_scale_factor=2
+            ).new_page()
+            dark.goto(gitpip.url)
+            dark.screenshot(path=folder / "home-phone-dark.png")
+            browser.close()
+        finally:
+            gitpip.stop()
+
+
+def _play(github: GitHub, pipedrive: Pipedrive, gitpip: Installation) -> str:
+    """Track the cast, let a gist be edited and one be refused; give the edited one's id."""
+    with httpx2.Client(base_url=gitpip.url) as client:
+        for number, actor in enumerate(CAST):
+            tags = ["customer", "priority"] if number % 2 else ["customer"]
+            client.post("/api/v1/users", json={"login": actor.login, "tags": tags})
+        _until_published(gitpip)
+        # Pipedrive refuses the next activity, for its own reasons.
+        pipedrive.faults.script(
+            Fault(FaultKind.ERROR, processed=False, status=400), method="POST", path="activities$"
+        )
+        gist_id = github.add_gist(
+            CAST[0].login,
+            {
+                "retry.py": "import time\n\n\ndef retry(call, attempts=3):\n"
+                "    for attempt in range(attempts):\n        try:\n            return call()\n"
+                "        except OSError:\n            time.sleep(2**attempt)\n    raise\n"
+            },
+            description="Call again where the network fails",
+        )
+        gitpip.wait_for(lambda: _total(gitpip, "failed"), "a refusal")
+        github.edit_gist(
+            gist_id,
+            {
+                "retry.py": "import random\nimport time\n\n\ndef retry(call, attempts=3):\n"
+                "    for attempt in range(attempts):\n        try:\n            return call()\n"
+                "        except OSError:\n            if attempt == attempts - 1:\n"
+                "                raise\n"
+                "            time.sleep(2**attempt * random.random())\n"
+            },
+        )
+        gitpip.wait_for(
+            lambda: "evision 2" in client.get(f"/gist/{gist_id}").text, "the edit", seconds=30
+        )
+        _until_published(gitpip)
+    return gist_id
+
+
+def _total(gitpip: Installation, state: str) -> int:
+    total: int = gitpip.get(f"/api/v1/publications?state={state}").json()["total"]
+    return total
+
+
+def _until_published(gitpip: Installation) -> None:
+    gitpip.wait_for(
+        lambda: _total(gitpip, "published") and not _total(gitpip, "pending"), "the publications"
+    )
+
+
+def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
+    login = CAST[0].login
+    key = httpx2.get(f"{gitpip.url}/gist/{gist_id}").text.split("/changes/")[1].split('"')[0]
+    failed = gitpip.get("/api/v1/publications?state=failed").json()["items"][0]["id"]
+    for name, path in {
+        "home": "/",
+        "search": "/?q=time",
+        "users": "/people",
+        "user": f"/people/{login}",
+        "remove": f"/people/{login}/remove",
+        "gist": f"/gist/{gist_id}",
+        "changes": f"/gist/{gist_id}/changes/{key}",
+        "publications": "/publications",
+        "publication": f"/publications/{failed}",
+        "status": "/status-page",
+        "api": "/docs",
+    }.items():
+        page.goto(gitpip.url + path)
+        page.screenshot(path=folder / f"{name}.png")
+    page.goto(f"{gitpip.url}/people")
+    page.get_by_label("GitHub login").fill(CAST[1].login)
+    page.get_by_role("button", name="Forecast first").click()
+    page.screenshot(path=folder / "forecast.png")
+    page.goto(f"{gitpip.url}/people/import")
+    lines = "login,tags\nada-lovelace,customer\nno such login,\nkatherine-johnson,customer\n"
+    file = {"name": "customers.csv", "mimeType": "text/csv", "buffer": lines.encode()}
+    page.get_by_label("File").set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Import").click()
+    page.get_by_text("Done.").wait_for(timeout=timedelta(seconds=20).total_seconds() * 1000)
+    page.screenshot(path=folder / "import.png")
+
+
+if __name__ == "__main__":
+    main()
