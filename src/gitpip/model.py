@@ -293,6 +293,8 @@ class Publication:
     activity_id: ActivityId | None
     reason: str | None
     published_at: datetime | None
+    appeared_at: datetime | None
+    """When its gist was created, if that was while its user was tracked and with this file."""
 
 
 @dataclass(frozen=True)

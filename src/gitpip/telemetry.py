@@ -1,9 +1,9 @@
-"""Telemetry set-up: what operators read of a running service, which is its log.
+"""Logging: what operators read of a running service.
 
 An event is one line with a name such as `gist.found` and fields that are named alike everywhere,
 so that one gist can be followed from its discovery to its activity. Everything that is logged in
-the process, by whichever library, passes the same steps: secrets out, then one renderer. Metrics
-will be set up here too.
+the process, by whichever library, passes the same steps: secrets out, then one renderer. What is
+logged as a warning or an error is counted too (see metrics.py).
 """
 
 import logging
@@ -22,6 +22,8 @@ from urllib.parse import quote, quote_plus
 import stamina
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from gitpip import metrics
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
@@ -112,6 +114,12 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     `logging` itself would print the record, and so a secret, when it can't be rendered.
     """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            event = record.msg.get("event") if isinstance(record.msg, dict) else None
+            metrics.logged(str(event), record.name, _severity(record.levelno))
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         error = sys.exception()

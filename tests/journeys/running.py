@@ -71,8 +71,11 @@ class Installation:
             check=False,
         )
 
-    def get(self, path: str) -> httpx2.Response:
-        return httpx2.get(self.url + path, timeout=20)
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        return httpx2.get(self.url + path, headers=headers, timeout=20)
+
+    def request(self, method: str, path: str) -> httpx2.Response:
+        return httpx2.request(method, self.url + path, timeout=20)
 
     def post(self, path: str) -> httpx2.Response:
         return httpx2.post(self.url + path, timeout=20)

@@ -13,6 +13,7 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, JobId
 
+from gitpip import metrics
 from gitpip.engine.connection import PATIENCE, Connection, describe, refusals_explained
 from gitpip.engine.queue import NAMES, FencedQueries, Loop, in_memory, install, on_postgres
 from gitpip.engine.vitals import Vitals
@@ -242,8 +243,10 @@ class Engine:
             self._vitals.end(vitals)
         error = asyncio.CancelledError() if run.task.cancelled() else run.task.exception()
         if run.taken_over:
+            metrics.run_ended(run.work, "taken_over")
             log.warning("work.taken_over", work=run.work)
         elif error is not None and self._handing_back:
+            metrics.run_ended(run.work, "handed_back")
             log.info("work.handed_back", work=run.work)
             raise RetryRequested(timedelta(0))
         elif error is not None:
@@ -255,9 +258,11 @@ class Engine:
                 retry_in=wait.total_seconds(),
                 exc_info=error,
             )
+            metrics.run_ended(run.work, "failed")
             self._vitals.failed(run.work, error)
             raise RetryRequested(wait, reason=type(error).__name__)
         else:
+            metrics.run_ended(run.work, "completed")
             self._vitals.completed(run.work)
 
     async def _run_afresh(self, handler: Handler, job: Job, step: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from typing import Self, cast
 import httpx2
 from pydantic import SecretStr
 
+from gitpip import metrics
 from gitpip.model import ActivityId, DealId
 from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
@@ -182,10 +184,11 @@ class Pipedrive:
         async with self._turn:
             await self._pace.wait()
             headers: Mapping[str, str] | None = None
+            started, status = time.monotonic(), None
             try:
                 async with asyncio.timeout(self._timeout.total_seconds()):
                     response, content = await self._exchange(method, path, query, body)
-                headers = response.headers
+                headers, status = response.headers, response.status_code
             except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
                 return NotProcessed(f"Pipedrive can't be reached: {_cause(error)}", CONNECT_PAUSE)
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
@@ -194,6 +197,7 @@ class Pipedrive:
                 return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
             finally:
                 self._pace.note_end(headers)
+                metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
                 step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining

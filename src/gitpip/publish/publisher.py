@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from gitpip import metrics
 from gitpip.model import (
     Change,
     Deal,
@@ -365,7 +366,20 @@ class Publisher:
         async with self._database.begin() as transaction:
             ours = await publications.record(transaction, claim, change, self._now())
         if ours:
+            self._count(claim, change)
             self._log_publication(claim, change)
+
+    def _count(self, claim: Publication, change: Change) -> None:
+        was_uncertain = claim.state is PublicationState.UNCERTAIN
+        if was_uncertain and change.state is PublicationState.UNCERTAIN:
+            return
+        metrics.deliveries.labels(change.state).inc()
+        if was_uncertain:
+            found = change.state is PublicationState.PUBLISHED
+            metrics.reconciled.labels("found" if found else "not_found").inc()
+        if change.state is PublicationState.PUBLISHED and claim.appeared_at is not None:
+            age = self._now() - claim.appeared_at
+            metrics.creation_to_activity_seconds.observe(age.total_seconds())
 
     def _log_publication(self, claim: Publication, change: Change) -> None:
         bound = log.bind(

@@ -11,6 +11,7 @@ from gitpip.show import (
     documentation,
     feeds,
     legacy,
+    metrics,
     operations,
     pages,
     pages_gists,
@@ -40,6 +41,7 @@ def create_app(setting: Setting) -> FastAPI:
     handle_problems(app)
     for router in (
         operations.router,
+        metrics.router,
         legacy.router,
         api.router,
         api_users.router,

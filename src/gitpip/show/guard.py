@@ -8,6 +8,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gitpip.metrics import http_answered
 from gitpip.show.problems import problem
 from gitpip.telemetry import get_logger
 
@@ -15,7 +16,7 @@ BODY_LIMIT = 2**20
 LARGER_BODIES = {"/people/import": 2**26}
 """Where a file is sent, and how large it may be."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-QUIET = {"/health", "/ready"}
+QUIET = {"/health", "/ready", "/metrics"}
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; img-src 'self'; "
@@ -61,13 +62,15 @@ class Guard:
         try:
             await self._serve(scope, receive, send_guarded)
         finally:
+            seconds = time.perf_counter() - started
+            http_answered(scope["method"], _template(scope), status, seconds)
             level = log.debug if scope["path"] in QUIET else log.info
             level(
                 "http.request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                duration_ms=round(seconds * 1000, 1),
             )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +140,14 @@ def _too_large(limit: int) -> tuple[HTTPStatus, str, str]:
         "body-too-large",
         f"the body is larger than {limit} bytes",
     )
+
+
+def _template(scope: Scope) -> str:
+    """The route that answered, as it is declared; a path would be a label without bounds."""
+    path = getattr(scope.get("route"), "path", None)
+    if isinstance(path, str):
+        return path
+    return "/static" if scope["path"].startswith("/static/") else "none"
 
 
 def _is_cross_site(headers: Headers, host: str) -> bool:

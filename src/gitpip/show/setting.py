@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
@@ -18,6 +19,7 @@ from gitpip.model import (
     check_login,
 )
 from gitpip.settings import Settings
+from gitpip.show.figures import FigureReader
 from gitpip.show.links import Links
 from gitpip.show.times import utc_now
 from gitpip.store import users
@@ -64,6 +66,11 @@ class Setting:
     ailments: Ailments
     forecast: MakeForecast
     preview: Preview
+
+    @cached_property
+    def figures(self) -> FigureReader:
+        """What the rows say in figures, kept for a while for all requests."""
+        return FigureReader(self.database)
 
     @property
     def links(self) -> Links:

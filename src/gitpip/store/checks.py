@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip import metrics
 from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
 from gitpip.store import schedule
@@ -57,6 +58,10 @@ async def add_results(
 
     `note` is a line among the failures that counts for no user.
     """
+    metrics.looks.labels("unchanged").inc(unchanged)
+    metrics.looks.labels("read").inc(users - unchanged - len(failures))
+    metrics.looks.labels("failed").inc(len(failures))
+    metrics.files_found.inc(files)
     # Gists refer to the check: of two transactions that stored some, each would wait for the other
     # under a lock that forbids references.
     kept = await transaction.scalar(
@@ -95,6 +100,16 @@ async def prune(transaction: AsyncConnection, before: datetime) -> None:
 async def any_open(transaction: AsyncConnection) -> bool:
     """Whether a check was requested, or cut short, and waits to be run."""
     return bool(await transaction.scalar(select(exists().where(checks.c.ended_at.is_(None)))))
+
+
+async def last_end(transaction: AsyncConnection) -> datetime | None:
+    """When the check that ended last did so."""
+    return await transaction.scalar(
+        select(checks.c.ended_at)
+        .where(checks.c.ended_at.is_not(None))
+        .order_by(checks.c.ended_at.desc())
+        .limit(1)
+    )
 
 
 async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:

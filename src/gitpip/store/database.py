@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,13 +20,22 @@ from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number will do, as long as every replica takes the same one.
 MIGRATION_LOCK = 4_871_325_001
+
+
+@dataclass(frozen=True)
+class Pool:
+    """How many connections there are now, and may be."""
+
+    in_use: int
+    idle: int
+    limit: int
 
 
 class Database:
@@ -85,6 +95,14 @@ class Database:
         async with self.read() as transaction:
             return await transaction.run_sync(_revision) == _head()
 
+    @property
+    def pool(self) -> Pool:
+        """The state of the pool."""
+        pool = self._engine.pool
+        if not isinstance(pool, QueuePool):
+            return Pool(in_use=0, idle=1, limit=1)  # SQLite in memory: one connection, kept open
+        return Pool(pool.checkedout(), pool.checkedin(), pool.size())
+
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
@@ -130,22 +148,30 @@ def open_database(url: str, *, connections: int = 10) -> Database:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
-            _prepare_sqlite_file(Path(parsed.database))
-        engine = create_async_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
+        in_file = parsed.database and parsed.database != ":memory:"
+        if in_file:
+            _prepare_sqlite_file(Path(parsed.database or ""))
+        engine = create_async_engine(
+            parsed,
+            connect_args={"timeout": 10},
+            hide_parameters=True,
+            **(_bounds(connections) if in_file else {}),
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
         engine = create_async_engine(
             parsed,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=30,
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={"timeout": 10, "command_timeout": 60},
+            **_bounds(connections),
         )
     return Database(engine)
+
+
+def _bounds(connections: int) -> dict[str, int]:
+    return {"pool_size": connections, "max_overflow": 0, "pool_timeout": 30}
 
 
 async def wait_until_reachable(database: Database, wait: timedelta) -> None:

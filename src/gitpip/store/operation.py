@@ -21,6 +21,8 @@ SWEEPING = "sweeping"
 READING = "reading"
 """Reading what is new; telling the unchanged from the others goes on."""
 
+PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING)
+
 
 @dataclass(frozen=True)
 class RunningService:
@@ -67,6 +69,12 @@ async def paused(
         await transaction.execute(select(pauses.c.until, pauses.c.reason).where(*wanted))
     ).one_or_none()
     return Pause(row.until, row.reason) if row else None
+
+
+async def all_paused(transaction: AsyncConnection, now: datetime) -> frozenset[str]:
+    """The names of all that is paused at `now`."""
+    rows = await transaction.execute(select(pauses.c.name).where(pauses.c.until > now))
+    return frozenset(rows.scalars())
 
 
 async def show_life(

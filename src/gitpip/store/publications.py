@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip import metrics
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
     ActivityId,
@@ -23,7 +24,7 @@ from gitpip.model import (
     marker_of,
 )
 from gitpip.store import deals
-from gitpip.store.schema import gist_files, publications, users
+from gitpip.store.schema import gist_files, gists, publications, users
 
 WAITING = (
     PublicationState.PENDING.value,
@@ -94,7 +95,7 @@ async def claim_due(
     is unknown, so it is turned `uncertain` here and not claimed. Uncertain rows that are due are
     claimed as they are. The fencing token lets only the claimant record an outcome.
     """
-    await transaction.execute(
+    given_up = await transaction.execute(
         update(publications)
         .where(
             publications.c.state == PublicationState.SENDING.value,
@@ -109,6 +110,7 @@ async def claim_due(
             reason="whoever was sending it stopped before the answer was recorded",
         )
     )
+    metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up.rowcount)
     due = (
         select(publications.c.id, publications.c.state)
         .join(users, users.c.key == publications.c.user_key)
@@ -334,8 +336,20 @@ async def _move(
 
 def _publications() -> Select[Any]:
     return (
-        select(publications, users.c.login, gist_files.c.gist_id, gist_files.c.filename)
+        select(
+            publications,
+            users.c.login,
+            gist_files.c.gist_id,
+            gist_files.c.filename,
+            gists.c.created_at,
+            and_(
+                publications.c.backfill == 0,
+                publications.c.revision == 1,
+                gist_files.c.found_at == gists.c.found_at,
+            ).label("came_with_its_gist"),
+        )
         .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .join(gists, gists.c.id == gist_files.c.gist_id)
         .join(users, users.c.key == publications.c.user_key)
     )
 
@@ -361,4 +375,5 @@ def _publication(row: Row[Any]) -> Publication:
         activity_id=None if row.activity_id is None else ActivityId(row.activity_id),
         reason=row.reason,
         published_at=row.published_at,
+        appeared_at=row.created_at if row.came_with_its_gist else None,
     )

@@ -1,6 +1,7 @@
 """One request to GitHub: bounded in time and size, within the limits, or a typed error."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 import stamina
 
+from gitpip import metrics
 from gitpip.errors import (
     GitHubBlocked,
     GitHubError,
@@ -176,12 +178,14 @@ class Transport:
         size_limit: int,
         content: Mapping[str, object] | None = None,
     ) -> Answer:
+        started, status = time.monotonic(), None
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._client.stream(method, url, headers=headers, json=content) as response,
             ):
                 body = await _read(response, size_limit)
+                status = response.status_code
         except (TimeoutError, httpx2.TimeoutException):
             raise _TooSlow(
                 f"{shown(url)} gave no whole answer within {self._timeout:g} s"
@@ -193,6 +197,7 @@ class Transport:
         except httpx2.InvalidURL as error:
             raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
         finally:
+            metrics.vendor_answered("github", status, time.monotonic() - started)
             step()
         return Answer(response.status_code, response.headers, body, url)
 

@@ -1,0 +1,78 @@
+"""What the rows say in figures, which is the same in every replica; read now and then."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import PublicationState, UserState
+from gitpip.store import checks, feed, gauges, operation, publications, schedule, users
+from gitpip.store.database import Database
+from gitpip.store.feed import FeedState
+from gitpip.store.gauges import Budget
+from gitpip.store.schedule import Freshness
+
+SHORTEST_CACHE = timedelta(seconds=5)
+SHARE = 0.05
+"""So much of the time, at most, the database is asked for these figures."""
+PATIENCE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the rows said at one time. Times are UTC."""
+
+    at: datetime
+    users: Mapping[UserState, int]
+    freshness: Freshness
+    publications: Mapping[PublicationState, int]
+    next_due: datetime | None
+    paused: frozenset[str]
+    replicas: int
+    last_check: datetime | None
+    feed: FeedState | None
+    budgets: Sequence[Budget]
+
+
+class FigureReader:
+    """Reads the figures, but not more often than the database bears easily."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reading = asyncio.Lock()
+        self._figures: Figures | None = None
+        self._stale_at = 0.0
+
+    async def read(self) -> Figures | None:
+        """What the rows said lately; None if the database gives no answer."""
+        async with self._reading:
+            started = time.monotonic()
+            if started >= self._stale_at:
+                self._figures = await self._fresh()
+                took = time.monotonic() - started
+                self._stale_at = started + max(SHORTEST_CACHE.total_seconds(), took / SHARE)
+            return self._figures
+
+    async def _fresh(self) -> Figures | None:
+        now = datetime.now(UTC)
+        try:
+            async with (
+                asyncio.timeout(PATIENCE.total_seconds()),
+                self._database.read() as transaction,
+            ):
+                return Figures(
+                    at=now,
+                    users=await users.count(transaction),
+                    freshness=await schedule.freshness(transaction),
+                    publications=await publications.count(transaction),
+                    next_due=await publications.next_due(transaction),
+                    paused=await operation.all_paused(transaction, now),
+                    replicas=len(await operation.running(transaction, now)),
+                    last_check=await checks.last_end(transaction),
+                    feed=await feed.get(transaction),
+                    budgets=await gauges.known_budgets(transaction),
+                )
+        except (DatabaseUnavailable, TimeoutError):
+            return None
