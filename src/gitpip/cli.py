@@ -164,7 +164,7 @@ def status(as_json: Json = False) -> None:
             tracked = await users.count(transaction)
             counts = await publications.count(transaction)
             publishing = await operation.paused(transaction, operation.PUBLISHING, now)
-            watching = await operation.paused(transaction, operation.WATCHING, now)
+            watching = await operation.watching_held_up(transaction, now)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
             return {

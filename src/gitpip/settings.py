@@ -355,11 +355,10 @@ class Settings(BaseSettings):
         alias="GITPIP_CHECK_INTERVAL",
         description="how often each tracked user is looked at",
     )
-    feed: Annotated[bool | None, BeforeValidator(_on_or_off)] = Field(
-        None,
+    feed: Annotated[bool, BeforeValidator(_on_or_off)] = Field(
+        True,
         alias="GITPIP_FEED",
-        description="whether GitHub's public feed is read every minute, on or off;"
-        " on if there is a token",
+        description="whether GitHub's public feed is read every minute, on or off; needs a token",
     )
     github_share: Annotated[float, BeforeValidator(_share)] = Field(
         0.8,
@@ -449,7 +448,7 @@ class Settings(BaseSettings):
     @property
     def reads_feed(self) -> bool:
         """Whether the public feed is read; without a token its requests would be missed."""
-        return self.github_token is not None if self.feed is None else self.feed
+        return self.feed and self.github_token is not None
 
     @property
     def capacity(self) -> int:
@@ -615,6 +614,8 @@ def _shown(value: object) -> str:
             return SECRET
         case timedelta():
             return format_duration(value)
+        case bool():
+            return "on" if value else "off"
         case _:
             return str(value)
 

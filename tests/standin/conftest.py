@@ -1,5 +1,6 @@
 """Stand-ins on sockets, clients for them, and what the vendors publish on npm."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -56,8 +57,11 @@ def npm(request: pytest.FixtureRequest) -> Path:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed: the vendors' published packages can't be fetched")
     folder = request.config.cache.mkdir("npm")
-    _fetch_schema(folder)
-    _fetch_client(folder)
+    with (folder / "lock").open("w") as lock:
+        # Tests that run side by side share the folder.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _fetch_schema(folder)
+        _fetch_client(folder)
     return folder
 
 

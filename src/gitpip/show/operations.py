@@ -187,7 +187,7 @@ async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
 async def _activities(
     transaction: AsyncConnection, setting: Setting, now: datetime
 ) -> tuple[ActivityBody, ActivityBody]:
-    watching = _activity(await operation.paused(transaction, operation.WATCHING, now))
+    watching = _activity(await operation.watching_held_up(transaction, now))
     publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
     if setting.settings.pipedrive_token is None:
         publishing = ActivityBody(

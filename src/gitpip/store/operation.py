@@ -77,6 +77,14 @@ async def all_paused(transaction: AsyncConnection, now: datetime) -> frozenset[s
     return frozenset(rows.scalars())
 
 
+async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
+    """The pause that holds up watching at `now`, as a whole or in a part, if any."""
+    for name in (WATCHING, SWEEPING, READING):
+        if pause := await paused(transaction, name, now):
+            return pause
+    return None
+
+
 async def show_life(
     transaction: AsyncConnection, service_id: str, *, version: str, now: datetime
 ) -> None:
