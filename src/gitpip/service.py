@@ -166,4 +166,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             "set GITPIP_HOST and GITPIP_PORT to an address of this machine"
         ) from error
     with listener:
+        # asyncio sets this only on sockets that name their protocol; those accepted here don't, and
+        # every answer's body would wait 40 ms for the client to acknowledge its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from gitpip.standin import GitHub, Pipedrive, Server
+from tests.journeys.chromium import axe, browser
 from tests.journeys.running import Installation
+
+__all__ = ["axe", "browser"]
 
 TOKEN = "journey-token"
 

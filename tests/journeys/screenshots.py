@@ -15,9 +15,9 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from gitpip.standin import Fault, GitHub, Pipedrive, Server
 from gitpip.standin.cast import CAST, settle
 from gitpip.standin.faults import FaultKind
+from tests.journeys.chromium import ARGUMENTS
 from tests.journeys.running import Installation
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 TOKEN = "picture-token"
 WIDE = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=390, height=844)

@@ -1,26 +1,19 @@
 """The pages as people walk through them, in Debian's Chromium."""
 
 import re
-import shutil
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
+import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from gitpip.standin import Fault
+from gitpip.standin.faults import FaultKind
+from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
 
 SOON = 30_000
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed: the pages can't be walked through")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def _add(page: Page, login: str) -> None:
@@ -83,3 +76,140 @@ def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Brows
     page.goto(world.gitpip.url)
     page.get_by_role("button", name="as seen").click()
     expect(page.get_by_text(re.compile("Marked 1 file"))).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A user with an edited gist, whose publication was refused."""
+
+    gist_id: str
+    publication: int
+
+
+def _set_scene(world: World) -> Scene:
+    world.github.add_user("octocat")
+    gist_id = world.github.add_gist("octocat", {"hello.py": "print('one')\nkept\n"})
+    world.pipedrive.faults.script(
+        Fault(FaultKind.ERROR, processed=False, status=400), method="POST", path="activities$"
+    )
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat", "tags": ["customer"]})
+
+    def failed() -> list[dict[str, int]]:
+        found: list[dict[str, int]] = world.gitpip.get("/api/v1/publications?state=failed").json()[
+            "items"
+        ]
+        return found
+
+    row = world.gitpip.wait_for(failed, "a refusal")[0]
+    world.github.edit_gist(gist_id, {"hello.py": "print('two')\nkept\n"})
+    world.gitpip.wait_for(
+        lambda: "Revision 2" in world.gitpip.get(f"/gist/{gist_id}").text, "the edit"
+    )
+    return Scene(gist_id, row["id"])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None:
+    _set_scene(world)
+    page = browser.new_page()
+
+    page.goto(world.gitpip.url)
+    page.get_by_label("Tag").select_option("customer")
+    page.get_by_label("Search").fill("two")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("link", name="hello.py")).to_be_visible()
+    page.get_by_label("State").select_option("published")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("No file fits")).to_be_visible()
+
+    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="octocat").click()
+    page.get_by_role("link", name="revision 2").click()
+    expect(page.locator("del")).to_have_text("print('one')")
+    expect(page.locator("ins")).to_have_text("print('two')")
+
+    page.get_by_role("link", name="Publications").click()
+    page.get_by_role("link", name=re.compile("refused")).click()
+    page.get_by_role("link", name="Show what would be sent").click()
+    expect(page.get_by_label("Note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
+    page.get_by_role("button", name="Retry hello.py").click()
+    expect(page.get_by_text("None in this state.")).to_be_visible()
+    assert "state=failed" in page.url
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+
+    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="import a file").click()
+    lines = b"login,tags\nmona,new\nno such login,\n"
+    bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
+    page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text("1 user added, 0 tracked already, 1 bad line")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="line 3: login:")).to_be_visible()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_keeps_anybody_from_using_the_pages(
+    world: World, browser: Browser, axe: str
+) -> None:
+    scene = _set_scene(world)
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    findings = []
+    for scheme, width in zip(schemes, (1280, 380), strict=True):
+        size = ViewportSize(width=width, height=800)
+        page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
+        for path in (
+            "/",
+            "/?q=two",
+            "/people",
+            "/people/octocat",
+            "/people/octocat/remove",
+            "/people/import",
+            "/people/nobody",
+            f"/gist/{scene.gist_id}",
+            f"/gist/{scene.gist_id}/changes/1",
+            "/publications",
+            f"/publications/{scene.publication}",
+            "/status-page",
+            "/checks/1",
+            "/docs",
+        ):
+            page.goto(world.gitpip.url + path)
+            found = serious_findings(page, axe)
+            findings += [f"{path}, {scheme}, {width}: {finding}" for finding in found]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert findings == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Browser) -> None:
+    _set_scene(world)
+    page = browser.new_page()
+    page.goto(world.gitpip.url)
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.locator("body")).to_match_aria_snapshot(
+        """
+        - banner:
+          - navigation "Pages":
+            - link "New"
+            - link "Users"
+            - link "Publications"
+            - link "Status"
+        - main:
+          - heading "New gists" [level=1]
+          - search:
+            - searchbox "Search"
+            - combobox "Language"
+            - combobox "Tag"
+            - combobox "State"
+            - button "Search"
+          - heading /octocat/ [level=2]
+          - article:
+            - heading /hello.py/ [level=3]
+        """
+    )

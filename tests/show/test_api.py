@@ -97,3 +97,12 @@ def test_status_checks_and_readiness(served: Served) -> None:
         "migrations": True,
         "engine": True,
     }
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(
+    served_to_all: Served,
+) -> None:
+    with httpx2.Client(base_url=served_to_all.gitpip.url) as client:
+        taken = [client.get("/health").elapsed.total_seconds() for _ in range(10)]
+
+    assert min(taken[1:]) < 0.035

@@ -180,8 +180,8 @@ async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
     """How it is doing, in one sentence, without counting what it does not tell of."""
     watching, publishing = await _activities(transaction, setting, utc_now())
     failed = await publications.count_failed(transaction)
-    freshness = await schedule.freshness(transaction)
-    return _sentence(watching, publishing, failed, freshness, setting.settings.capacity)
+    known = await schedule.completeness(transaction)
+    return _sentence(watching, publishing, failed, known, setting.settings.capacity)
 
 
 async def _activities(
@@ -207,7 +207,7 @@ def _sentence(
     watching: ActivityBody,
     publishing: ActivityBody,
     failed: int,
-    freshness: schedule.Freshness,
+    freshness: schedule.Freshness | schedule.Completeness,
     capacity: int,
 ) -> str:
     for name, activity in (("Watching", watching), ("Publishing", publishing)):

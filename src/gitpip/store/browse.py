@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
@@ -141,23 +141,22 @@ async def list_files(
 
 
 async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
-    """The languages that occur, by name: found by leaps through the index, not by reading it."""
-    known: list[str] = []
-    while len(known) < LANGUAGES:
-        beyond = [gist_files.c.language > known[-1]] if known else []
-        found = await transaction.scalar(select(func.min(gist_files.c.language)).where(*beyond))
-        if not found:
-            break
-        known.append(found)
-    return tuple(known)
+    """The languages that occur, by name."""
+    return await _different(transaction, gist_files.c.language)
 
 
 async def tags(transaction: AsyncConnection) -> tuple[str, ...]:
     """The tags in use, by name."""
-    found = await transaction.execute(
-        select(user_tags.c.tag).distinct().order_by(user_tags.c.tag).limit(200)
-    )
-    return tuple(found.scalars())
+    return await _different(transaction, user_tags.c.tag)
+
+
+async def _different(transaction: AsyncConnection, column: Column[str]) -> tuple[str, ...]:
+    """The first values of a column, found by leaps through its index and not by reading it."""
+    leaps = select(func.min(column).label("value")).cte(recursive=True)
+    beyond = select(func.min(column)).where(column > leaps.c.value).scalar_subquery()
+    leaps = leaps.union_all(select(beyond).where(leaps.c.value.is_not(None)))
+    found = await transaction.execute(select(leaps.c.value).limit(CHOICES))
+    return tuple(value for value in found.scalars() if value)
 
 
 async def count_gists(transaction: AsyncConnection, user_key: UserKey) -> int:
@@ -175,7 +174,8 @@ async def gist_times(
     return tuple(found.scalars())
 
 
-LANGUAGES = 60
+CHOICES = 200
+"""So many languages or tags can be chosen from."""
 
 
 def _tagged(tag: str) -> Select[tuple[int]]:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, delete, func, insert, literal_column, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store.publications import WAITING
-from gitpip.store.schema import budgets, looked_at, publications, samples, users
+from gitpip.store.schema import active, budgets, publications, samples, users
 
 SAMPLE_EVERY = timedelta(minutes=5)
 KEPT = timedelta(days=1)
@@ -102,7 +102,6 @@ async def samples_of_a_day(transaction: AsyncConnection) -> tuple[Sample, ...]:
 
 async def freshness_groups(transaction: AsyncConnection, now: datetime) -> tuple[int, ...]:
     """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
-    active = and_(looked_at, users.c.state == literal_column("'active'"))
     whens = [(users.c.complete_until >= now - step, number) for number, step in enumerate(STEPS)]
     group = case(
         *whens,

@@ -70,7 +70,7 @@ async def for_viewer(
         rows()
         .add_columns(seen_by(viewer).label("seen"))
         .where(await _has_news(transaction, viewer))
-        .order_by(users_table.c.found_at.desc(), users_table.c.key.desc())
+        .order_by(users_table.c.found_key.desc())
         .limit(users)
     )
     return tuple(
@@ -86,7 +86,7 @@ async def count(transaction: AsyncConnection, viewer: str) -> Amount:
     first = (
         select((users_table.c.last_sequence - seen_by(viewer)).label("files"))
         .where(await _has_news(transaction, viewer))
-        .order_by(users_table.c.found_at.desc(), users_table.c.key.desc())
+        .order_by(users_table.c.found_key.desc())
         .limit(COUNTED + 1)
         .subquery()
     )
@@ -236,7 +236,7 @@ async def _news(
 async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[bool]:
     new = and_(
         tracked,
-        users_table.c.found_at.is_not(None),
+        users_table.c.found_key.is_not(None),
         users_table.c.last_sequence > seen_by(viewer),
     )
     line = await transaction.scalar(

@@ -12,7 +12,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal_column,
     null,
     or_,
     select,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
-from gitpip.store.schema import looked_at, users
+from gitpip.store.schema import active, looked_at, users
 from gitpip.store.users import rows, user_of
 
 
@@ -274,9 +273,34 @@ class Freshness:
     """Nineteen in twenty of those read are known at least up to this time."""
 
 
+@dataclass(frozen=True)
+class Completeness:
+    """Up to when the active users are known. Times are UTC."""
+
+    users: int
+    unread: int
+    """How many were never read as a whole yet."""
+    oldest: datetime | None
+    """Everybody of those read is known at least up to this time."""
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+        return self.oldest if self.unread == 0 else None
+
+
+async def completeness(transaction: AsyncConnection) -> Completeness:
+    """Up to when the active users are known: those paused or not shown by GitHub do not count."""
+    oldest = func.min(users.c.complete_until, type_=users.c.complete_until.type)
+    counted = await transaction.execute(
+        select(func.count(), func.count(users.c.complete_until), oldest).where(active)
+    )
+    total, read, since = counted.one()
+    return Completeness(total, total - read, since)
+
+
 async def freshness(transaction: AsyncConnection) -> Freshness:
     """How well the active users are known: those paused or not shown by GitHub do not count."""
-    active = and_(looked_at, users.c.state == literal_column("'active'"))
     counted = (
         await transaction.execute(
             select(func.count(), func.count(users.c.complete_until)).where(active)

@@ -116,6 +116,9 @@ Index(
     sqlite_where=users.c.claimed_by.is_not(None),
     postgresql_where=users.c.claimed_by.is_not(None),
 )
+# Counts how well the active users are known without reading their rows.
+active = and_(looked_at, users.c.state == literal_column("'active'"))
+Index("ix_users_known", users.c.complete_until, sqlite_where=active, postgresql_where=active)
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_found_key", users.c.found_key)

@@ -1,0 +1,54 @@
+"""Debian's Chromium, and axe: the accessibility rules of Deque, from npm."""
+
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+AXE = "axe-core@4.14.1"
+# /dev/shm is small in many containers.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed: the pages can't be walked through")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(request: pytest.FixtureRequest) -> str:
+    """The source of axe, fetched once."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed: axe can't be fetched, so accessibility is not checked")
+    folder = request.config.cache.mkdir("axe")
+    source = folder / f"{AXE}.js"
+    if not source.exists():
+        subprocess.run(["npm", "pack", AXE], cwd=folder, check=True, capture_output=True)
+        tarball = folder / f"{AXE.replace('@', '-')}.tgz"
+        with tarfile.open(tarball) as archive:
+            member = archive.extractfile("package/axe.min.js")
+            assert member is not None
+            source.write_bytes(member.read())
+        tarball.unlink()
+    return source.read_text()
+
+
+def serious_findings(page: Page, axe: str) -> list[str]:
+    """What axe finds on a page that keeps people from using it."""
+    page.evaluate(axe)
+    result = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    return [
+        f"{finding['id']}: {finding['help']}: {[node['html'][:200] for node in finding['nodes']]}"
+        for finding in result["violations"]
+        if finding["impact"] in {"serious", "critical"}
+    ]
