@@ -57,9 +57,9 @@ FILL = (
     "INSERT INTO publications (id, file_key, user_key, marker, state, due_at, activity_id, "
     "published_at) SELECT i, i, 1 + (i - 1) % :users, 'gp-' || i, 'published', {ago_i}, i, {ago_i} "
     "FROM numbers_gists",
-    "INSERT INTO home_visits (id, viewer, at, complete_up_to) VALUES "
-    "(1, 'browser:' || :lately, {ago_60}, :gists - :newest), "
-    "(2, 'browser:' || :all, {ago_60}, :gists)",
+    "INSERT INTO home_visits (id, viewer, at, complete_up_to, users, files) VALUES "
+    "(1, 'browser:' || :lately, {ago_60}, :gists - :newest, :users, :gists - :newest), "
+    "(2, 'browser:' || :all, {ago_60}, :gists, :users, :gists)",
     "INSERT INTO visits (user_key, viewer, after, up_to, at, home_visit_id) "
     "SELECT i, 'browser:' || :lately, 0, :each - CASE WHEN i > :users - :newest THEN 1 ELSE 0 END, "
     "{ago_60}, 1 FROM numbers_users",

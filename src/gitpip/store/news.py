@@ -1,18 +1,18 @@
 """News: what a viewer has not seen yet, over all users, and the visits to the home page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import VisitNotFound
 from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
 from gitpip.store import gists, order
-from gitpip.store.schema import home_visits, visits
+from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import rows, tracked, user_of
 
@@ -73,12 +73,8 @@ async def for_viewer(
         .order_by(users_table.c.found_key.desc())
         .limit(users)
     )
-    return tuple(
-        [
-            await _news(transaction, user_of(row), row.seen, row.last_sequence, files)
-            for row in found.all()
-        ]
-    )
+    steps = [(user_of(row), row.seen, row.last_sequence) for row in found]
+    return await _news(transaction, steps, files)
 
 
 async def count(transaction: AsyncConnection, viewer: str) -> Amount:
@@ -136,7 +132,7 @@ async def mark_seen(
     ]
     if steps:
         await transaction.execute(insert(visits), steps)
-    return await get(transaction, home_visit_id, viewer)
+    return await _counted(transaction, home_visit_id, viewer)
 
 
 async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> None:
@@ -171,14 +167,30 @@ async def mark_everything(transaction: AsyncConnection, viewer: str, now: dateti
     except IntegrityError:
         # Another window of the same viewer was faster; now its rows are there to be counted.
         await transaction.execute(insert(visits).from_select(columns, rest))
-    return await get(transaction, home_visit_id, viewer)
+    return await _counted(transaction, home_visit_id, viewer)
+
+
+async def _counted(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:
+    counted = await transaction.execute(
+        select(
+            func.count(visits.c.id),
+            func.coalesce(func.sum(visits.c.up_to - visits.c.after), 0),
+        ).where(visits.c.home_visit_id == visit_id)
+    )
+    number, files = counted.one()
+    await transaction.execute(
+        update(home_visits)
+        .where(home_visits.c.id == visit_id)
+        .values(users=number, files=int(files))
+    )
+    return await get(transaction, visit_id, viewer)
 
 
 async def get(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:
     """A viewer's own visit to the home page; raises VisitNotFound."""
     row = (
         await transaction.execute(
-            _home_visits().where(home_visits.c.id == visit_id, home_visits.c.viewer == viewer)
+            select(home_visits).where(home_visits.c.id == visit_id, home_visits.c.viewer == viewer)
         )
     ).one_or_none()
     if row is None:
@@ -191,7 +203,7 @@ async def visits_of(
 ) -> tuple[HomeVisit, ...]:
     """A viewer's latest visits to the home page, newest first."""
     found = await transaction.execute(
-        _home_visits()
+        select(home_visits)
         .where(home_visits.c.viewer == viewer)
         .order_by(home_visits.c.id.desc())
         .limit(limit)
@@ -215,22 +227,34 @@ async def shown_by(
         .offset(offset)
         .limit(users)
     )
-    return tuple(
-        [await _news(transaction, user_of(row), row.after, row.up_to, files) for row in found.all()]
-    )
+    steps = [(user_of(row), row.after, row.up_to) for row in found]
+    return await _news(transaction, steps, files)
 
 
 async def _news(
-    transaction: AsyncConnection, user: User, after: int, up_to: int, files: int
-) -> UserNews:
-    newest = await gists.between(
-        transaction,
-        user.key,
-        after=max(after, up_to - files),
-        up_to=up_to,
-        content_limit=PREVIEW,
+    transaction: AsyncConnection, steps: Sequence[tuple[User, int, int]], files: int
+) -> tuple[UserNews, ...]:
+    """The news of users, each with `after` and `up_to`: their files are read all at once."""
+    newest: dict[UserKey, list[GistFile]] = {user.key: [] for user, _, _ in steps}
+    parts = [
+        and_(
+            gist_files.c.user_key == user.key,
+            gist_files.c.sequence > max(after, up_to - files),
+            gist_files.c.sequence <= up_to,
+        )
+        for user, after, up_to in steps
+    ]
+    if parts:
+        found = await transaction.execute(
+            gists.select_files(PREVIEW)
+            .where(or_(*parts))
+            .order_by(gist_files.c.user_key, gist_files.c.sequence.desc())
+        )
+        for row in found:
+            newest[UserKey(row.user_key)].append(gists.file_of(row))
+    return tuple(
+        UserNews(user, after, up_to, tuple(newest[user.key])) for user, after, up_to in steps
     )
-    return UserNews(user, after, up_to, newest[::-1])
 
 
 async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[bool]:
@@ -252,16 +276,5 @@ async def _add_home_visit(transaction: AsyncConnection, viewer: str, now: dateti
     return VisitId(result.scalar_one())
 
 
-def _home_visits() -> Select[Any]:
-    of_this = visits.c.home_visit_id == home_visits.c.id
-    number = select(func.count(visits.c.id)).where(of_this).scalar_subquery()
-    files = (
-        select(func.coalesce(func.sum(visits.c.up_to - visits.c.after), 0))
-        .where(of_this)
-        .scalar_subquery()
-    )
-    return select(home_visits, number.label("users"), files.label("files"))
-
-
 def _home_visit(row: Row[Any]) -> HomeVisit:
-    return HomeVisit(VisitId(row.id), row.viewer, row.at, int(row.users), int(row.files))
+    return HomeVisit(VisitId(row.id), row.viewer, row.at, row.users, row.files)

@@ -264,6 +264,8 @@ home_visits = Table(
     Column("viewer", String(100), nullable=False),
     Column("at", UTCDateTime, nullable=False),
     Column("complete_up_to", Key),
+    Column("users", Integer, nullable=False, server_default=text("0")),
+    Column("files", BigInteger, nullable=False, server_default=text("0")),
     Index("ix_home_visits_viewer", "viewer", "id"),
 )
 
