@@ -4,7 +4,7 @@ import asyncio
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.text import Text
@@ -25,7 +25,7 @@ from gitpip.cli_output import (
 from gitpip.cli_users import users_app
 from gitpip.demo import run_demo
 from gitpip.errors import GitpipError, SettingsError
-from gitpip.model import Check, Pause, PublicationState, UserState
+from gitpip.model import Check, Part, Pause, PublicationState, UserState
 from gitpip.settings import describe
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
 
@@ -54,10 +54,15 @@ def main() -> None:
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    only: Annotated[
+        Literal["web", "work"] | None,
+        typer.Option(help="Only show (web), or only watch and publish (work)."),
+    ] = None,
+) -> None:
     """Watch, publish and show, until Ctrl-C."""
     settings = prepared_settings(quiet=False)
-    asyncio.run(service.serve(settings))
+    asyncio.run(service.serve(settings, part=Part(only or "all")))
 
 
 @app.command()

@@ -53,7 +53,7 @@ async def _served(settings: Settings, database: Database) -> AsyncIterator[None]
 
 async def _is_served(database: Database) -> bool:
     async with database.read() as transaction:
-        return bool(await operation.running(transaction, utc_now()))
+        return any(service.works for service in await operation.running(transaction, utc_now()))
 
 
 async def check_now(

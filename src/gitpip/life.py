@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Part
 from gitpip.store import operation
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
@@ -22,8 +23,9 @@ log = get_logger()
 class Life:
     """Renews this replica's row until `end`, and remembers when that last worked."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, part: Part) -> None:
         self._database = database
+        self._part = part
         self._id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
         self.task = asyncio.create_task(self._show())
@@ -43,6 +45,7 @@ class Life:
                         transaction,
                         self._id,
                         version=version("gitpip"),
+                        part=self._part,
                         now=datetime.now(UTC),
                     )
                 self._shown_at = time.monotonic()
@@ -63,9 +66,9 @@ class Life:
 
 
 @asynccontextmanager
-async def living(database: Database) -> AsyncIterator[Life]:
+async def living(database: Database, part: Part = Part.ALL) -> AsyncIterator[Life]:
     """Show life until the block ends."""
-    life = Life(database)
+    life = Life(database, part)
     try:
         yield life
     finally:

@@ -43,6 +43,14 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+class Part(StrEnum):
+    """What a process does: all of it, only show, or only watch and publish."""
+
+    ALL = "all"
+    WEB = "web"
+    WORK = "work"
+
+
 class BackfillKind(StrEnum):
     """Which of the gists that exist when a user is added are published."""
 

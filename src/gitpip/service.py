@@ -5,7 +5,7 @@ import errno
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -14,13 +14,14 @@ import uvicorn
 
 from gitpip.errors import AddressInUse, DatabaseUnavailable
 from gitpip.life import living
+from gitpip.model import Part
 from gitpip.publish.sending import rendered
 from gitpip.settings import Settings, format_duration
 from gitpip.show.app import create_app
 from gitpip.show.setting import Setting
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
-from gitpip.worker import working
+from gitpip.worker import Worker, reaching, working
 
 log = get_logger()
 
@@ -52,16 +53,21 @@ async def _wait(database: Database, settings: Settings) -> None:
         await wait_until_reachable(database, settings.database_wait)
 
 
-async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
-    """Watch, publish and show until SIGINT or SIGTERM; `ready` is given the address once it serves.
+async def serve(
+    settings: Settings,
+    *,
+    part: Part = Part.ALL,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Do a process's part until SIGINT or SIGTERM; `ready` is given the address once it serves.
 
     Raises AddressInUse, ServiceRunning, and what `opened` raises.
     """
     with _listening(settings.host, settings.port) as listener:
         async with (
             opened(settings) as database,
-            working(settings, database) as worker,
-            living(database) as life,
+            _reached(settings, database, part) as worker,
+            living(database, part) as life,
         ):
             patience = settings.health_patience
             app = create_app(
@@ -70,13 +76,14 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
                     settings=settings,
                     find_account=worker.find_account,
                     wake=worker.wake,
-                    engine_is_alive=lambda: worker.engine.healthy,
+                    engine_is_alive=worker.is_alive,
                     ailments=lambda: life.ailments(patience) + worker.engine.ailments(patience),
                     forecast=worker.forecast,
                     preview=partial(
                         rendered, on_edit=settings.on_edit, on_delete=settings.on_delete
                     ),
-                )
+                ),
+                part,
             )
             server = _Server(
                 uvicorn.Config(
@@ -94,22 +101,28 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
             with _signals(server):
                 serving = asyncio.create_task(server.serve(sockets=[listener]))
                 address = f"http://{settings.host}:{listener.getsockname()[1]}"
-                _log_start(settings, address)
+                _log_start(settings, address, part)
                 if ready:
                     ready(address)
-                await asyncio.wait(
-                    {serving, worker.task, life.task}, return_when=asyncio.FIRST_COMPLETED
-                )
+                lasting = {serving, life.task, *([worker.task] if worker.task else [])}
+                await asyncio.wait(lasting, return_when=asyncio.FIRST_COMPLETED)
                 server.should_exit = True
                 await serving
             log.info("service.stopping")
     log.info("service.stopped")
 
 
-def _log_start(settings: Settings, address: str) -> None:
+def _reached(
+    settings: Settings, database: Database, part: Part
+) -> AbstractAsyncContextManager[Worker]:
+    return reaching(settings) if part is Part.WEB else working(settings, database)
+
+
+def _log_start(settings: Settings, address: str, part: Part) -> None:
     log.info(
         "service.started",
         address=address,
+        part=part.value,
         version=version("gitpip"),
         database=settings.masked_database_url,
         check_interval=format_duration(settings.check_interval),

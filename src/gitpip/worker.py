@@ -44,11 +44,16 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Worker:
-    """What does the work of one process: the engine, and what it runs."""
+    """The way to the engine, be it run in this process or by others, and to GitHub."""
 
     engine: Engine
     github: GitHub
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None
+    """None where others do the work."""
+
+    def is_alive(self) -> bool | None:
+        """Whether the engine runs and reaches its database; None where others do the work."""
+        return None if self.task is None else self.engine.healthy
 
     async def find_account(self, login: str) -> Account:
         """Ask GitHub who bears a login; raises GitHubError."""
@@ -156,6 +161,15 @@ def _give_feed(engine: Engine, feed: Feed) -> None:
             await engine.tell("check")
 
     engine.every("feed", EVERY, read)
+
+
+@asynccontextmanager
+async def reaching(settings: Settings) -> AsyncIterator[Worker]:
+    """A way to GitHub, and to the engines of others, until the block ends."""
+    async with github_of(settings) as github:
+        engine = Engine(settings.postgres_dsn)
+        await engine.install()
+        yield Worker(engine, github, None)
 
 
 @contextmanager

@@ -31,12 +31,16 @@ class Installation:
     def log_file(self) -> Path:
         return self.folder / "log.jsonl"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start `gitpip serve` and wait until it is ready."""
         with self.log_file.open("ab") as log:
             from_here = log.tell()
             self.process = subprocess.Popen(
-                [GITPIP, "serve"], cwd=self.folder, env=self._full(), stdout=log, stderr=log
+                [GITPIP, "serve", *options],
+                cwd=self.folder,
+                env=self._full(),
+                stdout=log,
+                stderr=log,
             )
         started = self.wait_for(
             lambda: next(

@@ -4,12 +4,10 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Literal, Self
 
-from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Pause, PublicationState, UserState
 from gitpip.show.bodies import CheckBody
 from gitpip.show.setting import In, Setting
@@ -82,50 +80,8 @@ class StatusBody(BaseModel):
     versions: list[str]
     """Of the services that run; more than one during an upgrade."""
     engine_is_alive: bool
+    """Here, or in another replica where this one only shows."""
     last_checks: list[CheckBody]
-
-
-class ReadyBody(BaseModel):
-    """Whether this replica can serve, part by part."""
-
-    ready: bool
-    database: bool
-    migrations: bool
-    engine: bool
-
-
-@router.get(
-    "/health",
-    response_class=PlainTextResponse,
-    responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
-)
-async def health(setting: In) -> PlainTextResponse:
-    """Say `Alive`, or what has not happened here for too long: then a restart may help."""
-    ailments = setting.ailments()
-    if not ailments:
-        return PlainTextResponse("Alive")
-    return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
-
-
-@router.get("/ready", responses={503: {"model": ReadyBody}})
-async def ready(setting: In, response: Response) -> ReadyBody:
-    """Say whether the database answers, migrations are in place and the engine runs."""
-    database = migrations = False
-    try:
-        migrations = await setting.database.is_current()
-        database = True
-    except DatabaseUnavailable:
-        database = False
-    engine = setting.engine_is_alive()
-    body = ReadyBody(
-        ready=database and migrations and engine,
-        database=database,
-        migrations=migrations,
-        engine=engine,
-    )
-    if not body.ready:
-        response.status_code = 503
-    return body
 
 
 @router.get("/status")
@@ -146,6 +102,9 @@ async def status_of(setting: Setting) -> StatusBody:
         freshness = await schedule.freshness(transaction)
         services = await operation.running(transaction, now)
         budgets = await gauges.known_budgets(transaction)
+    alive = setting.engine_is_alive()
+    if alive is None:
+        alive = any(service.works for service in services)
     return StatusBody(
         version=VERSION,
         sentence=_sentence(
@@ -171,7 +130,7 @@ async def status_of(setting: Setting) -> StatusBody:
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(services),
         versions=sorted({service.version for service in services}),
-        engine_is_alive=setting.engine_is_alive(),
+        engine_is_alive=alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
 
@@ -194,7 +153,17 @@ async def _activities(
             state="waiting-for-token",
             reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
         )
+    if setting.engine_is_alive() is None and not await _anybody_works(transaction, now):
+        idle = ActivityBody(
+            state="paused",
+            reason="no process that watches and publishes is running; start gitpip serve",
+        )
+        return idle, idle
     return watching, publishing
+
+
+async def _anybody_works(transaction: AsyncConnection, now: datetime) -> bool:
+    return any(service.works for service in await operation.running(transaction, now))
 
 
 def _activity(pause: Pause | None) -> ActivityBody:

@@ -30,8 +30,8 @@ FindAccount = Callable[[str], Awaitable[Account]]
 """Asks GitHub who bears a login; raises GitHubError."""
 Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
 """Is told, after the commit, that work waits."""
-EngineIsAlive = Callable[[], bool]
-"""Answers for `/ready`."""
+EngineIsAlive = Callable[[], bool | None]
+"""Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Pause
+from gitpip.model import Part, Pause
 from gitpip.store.schema import pauses, services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -30,7 +30,13 @@ class RunningService:
 
     id: str
     version: str
+    part: Part
     started_at: datetime
+
+    @property
+    def works(self) -> bool:
+        """Whether it watches and publishes."""
+        return self.part is not Part.WEB
 
 
 async def pause(
@@ -86,7 +92,7 @@ async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause
 
 
 async def show_life(
-    transaction: AsyncConnection, service_id: str, *, version: str, now: datetime
+    transaction: AsyncConnection, service_id: str, *, version: str, part: Part, now: datetime
 ) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
     renewed = await transaction.execute(
@@ -95,7 +101,7 @@ async def show_life(
     if renewed.rowcount == 0:
         await transaction.execute(
             insert(services).values(
-                id=service_id, version=version, started_at=now, heartbeat_at=now
+                id=service_id, version=version, part=part.value, started_at=now, heartbeat_at=now
             )
         )
         await transaction.execute(
@@ -115,4 +121,6 @@ async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningS
         .where(services.c.heartbeat_at > now - SILENCE)
         .order_by(func.lower(services.c.id))
     )
-    return tuple(RunningService(row.id, row.version, row.started_at) for row in rows)
+    return tuple(
+        RunningService(row.id, row.version, Part(row.part), row.started_at) for row in rows
+    )

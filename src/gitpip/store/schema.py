@@ -320,6 +320,7 @@ services = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("version", String(40), nullable=False),
+    Column("part", String(10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
 )

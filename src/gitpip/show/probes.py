@@ -1,0 +1,60 @@
+"""For what supervises the process: alive, and able to serve."""
+
+import asyncio
+from datetime import timedelta
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.show.setting import In
+
+PATIENCE = timedelta(seconds=3)
+
+router = APIRouter(tags=["status"])
+
+
+class ReadyBody(BaseModel):
+    """Whether this replica can serve, part by part."""
+
+    ready: bool
+    database: bool
+    migrations: bool
+    engine: bool | None
+    """Null where this replica only shows, and others watch and publish."""
+
+
+@router.get(
+    "/health",
+    response_class=PlainTextResponse,
+    responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
+)
+async def health(setting: In) -> PlainTextResponse:
+    """Say `Alive`, or what has not happened here for too long: then a restart may help."""
+    ailments = setting.ailments()
+    if not ailments:
+        return PlainTextResponse("Alive")
+    return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
+
+
+@router.get("/ready", responses={503: {"model": ReadyBody}})
+async def ready(setting: In, response: Response) -> ReadyBody:
+    """Say whether the database answers, migrations are in place and the engine runs."""
+    database = migrations = False
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            migrations = await setting.database.is_current()
+        database = True
+    except (DatabaseUnavailable, TimeoutError):
+        database = False
+    engine = setting.engine_is_alive()
+    body = ReadyBody(
+        ready=database and migrations and engine is not False,
+        database=database,
+        migrations=migrations,
+        engine=engine,
+    )
+    if not body.ready:
+        response.status_code = 503
+    return body
