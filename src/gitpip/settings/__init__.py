@@ -1,0 +1,18 @@
+"""Every setting, once: what there is, where it comes from, how it is shown."""
+
+from gitpip.settings.declared import SECRET, Settings
+from gitpip.settings.reading import load_settings
+from gitpip.settings.shown import NOT_SET, SettingRow, describe
+from gitpip.settings.values import LONGEST_DURATION, format_duration, parse_duration
+
+__all__ = [
+    "LONGEST_DURATION",
+    "NOT_SET",
+    "SECRET",
+    "SettingRow",
+    "Settings",
+    "describe",
+    "format_duration",
+    "load_settings",
+    "parse_duration",
+]

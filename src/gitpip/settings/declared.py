@@ -1,0 +1,245 @@
+"""Every setting, declared once: name, type, default, meaning."""
+
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import platformdirs
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import URL
+
+from gitpip.database_address import (
+    SQLITE,
+    parse_postgres,
+    postgres_dsn_of,
+    postgres_url_of,
+    sqlite_url,
+)
+from gitpip.model import Backfill, BackfillKind, OnDelete, OnEdit
+from gitpip.settings import values
+
+SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
+
+
+class Settings(BaseSettings):
+    """Every setting with its type, default and meaning; made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False
+    )
+
+    pipedrive_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
+        None,
+        alias="PIPEDRIVE_TOKEN",
+        description="Pipedrive's API token; without it nothing is published",
+    )
+    pipedrive_org: Annotated[str | None, BeforeValidator(values.organization)] = Field(
+        None, alias="PIPEDRIVE_ORG", description="the company's part of COMPANY.pipedrive.com"
+    )
+    pipedrive_api_url: Annotated[str, BeforeValidator(values.api_url)] = Field(
+        default_factory=lambda earlier: (
+            f"https://{earlier.get('pipedrive_org') or 'api'}.pipedrive.com/api"
+        ),
+        alias="PIPEDRIVE_API_URL",
+        description="Pipedrive's API; /v1/... and /v2/... are appended",
+    )
+    github_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
+        None, alias="GITHUB_TOKEN", description="GitHub's token; without it 60 requests an hour"
+    )
+    github_api_url: Annotated[str, BeforeValidator(values.api_url)] = Field(
+        "https://api.github.com", alias="GITHUB_API_URL", description="GitHub's REST API"
+    )
+    github_graphql_url: Annotated[str, BeforeValidator(values.api_url)] = Field(
+        default_factory=lambda earlier: _graphql_url(earlier.get("github_api_url", "")),
+        alias="GITHUB_GRAPHQL_URL",
+        description="GitHub's GraphQL API",
+    )
+    postgres_connection_string: Annotated[
+        SecretStr | None, AfterValidator(values.connection_string)
+    ] = Field(
+        None,
+        alias="POSTGRES_CONNECTION_STRING",
+        description="the PostgreSQL to use; wins over GITPIP_DATABASE_URL",
+    )
+    data_dir: Annotated[Path, BeforeValidator(values.folder)] = Field(
+        default_factory=lambda: platformdirs.user_data_path("gitpip", appauthor=False),
+        alias="GITPIP_DATA_DIR",
+        description="the folder of the SQLite database",
+    )
+    chosen_database: Annotated[SecretStr | None, AfterValidator(values.database)] = Field(
+        None, alias="GITPIP_DATABASE_URL", description="the database, SQLite or PostgreSQL"
+    )
+    database_wait: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
+        timedelta(seconds=60),
+        alias="GITPIP_DATABASE_WAIT",
+        description="how long a start waits for a PostgreSQL that can't be reached",
+    )
+    host: Annotated[str, BeforeValidator(values.host)] = Field(
+        "127.0.0.1", alias="GITPIP_HOST", description="the address to listen on"
+    )
+    port: Annotated[int, BeforeValidator(values.port)] = Field(
+        8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
+    )
+    check_interval: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
+        timedelta(hours=3),
+        alias="GITPIP_CHECK_INTERVAL",
+        description="how often each tracked user is looked at",
+    )
+    feed: Annotated[bool, BeforeValidator(values.on_or_off)] = Field(
+        True,
+        alias="GITPIP_FEED",
+        description="whether GitHub's public feed is read every minute, on or off; needs a token",
+    )
+    github_share: Annotated[float, BeforeValidator(values.share)] = Field(
+        0.8,
+        alias="GITPIP_GITHUB_SHARE",
+        description="how much of GitHub's limits is used, above 0 and up to 1;"
+        " the token's owner keeps the rest",
+    )
+    on_edit: Annotated[OnEdit, BeforeValidator(values.on_edit)] = Field(
+        OnEdit.IGNORE,
+        alias="GITPIP_ON_EDIT",
+        description="what an edited file does in Pipedrive: ignore, update (its note),"
+        " or new (another activity)",
+    )
+    on_delete: Annotated[OnDelete, BeforeValidator(values.on_delete)] = Field(
+        OnDelete.IGNORE,
+        alias="GITPIP_ON_DELETE",
+        description="what a deleted file does in Pipedrive: ignore, or note (its note says so)",
+    )
+    backfill: Annotated[Backfill, BeforeValidator(values.backfill)] = Field(
+        Backfill(BackfillKind.ALL),
+        alias="GITPIP_BACKFILL",
+        description="which gists from before a user was added are published:"
+        " all, none, latest:N or since:DATE",
+    )
+    http_timeout: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
+        timedelta(seconds=20),
+        alias="GITPIP_HTTP_TIMEOUT",
+        description="the longest any one outgoing request may take;"
+        " publishing's waits are derived from it",
+    )
+    health_patience: Annotated[timedelta, BeforeValidator(values.patience)] = Field(
+        default_factory=lambda earlier: max(
+            timedelta(minutes=3), 6 * earlier.get("http_timeout", timedelta(0))
+        ),
+        alias="GITPIP_HEALTH_PATIENCE",
+        description="how long no work may come further before /health says so",
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.log_level)
+    ] = Field("INFO", alias="GITPIP_LOG_LEVEL", description="the least severity that is logged")
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(values.log_format)] = Field(
+        default_factory=lambda: "console" if sys.stderr and sys.stderr.isatty() else "json",
+        alias="GITPIP_LOG_FORMAT",
+        description="console for people (the default on a terminal), json for machines",
+    )
+    sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Where each setting that was given came from, by its name."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` found: pydantic's sources don't say where a value is from."""
+        return (init_settings,)
+
+    @property
+    def database_url(self) -> str:
+        """The database for SQLAlchemy: `sqlite+aiosqlite:///...` or `postgresql+asyncpg://...`.
+
+        Can hold a password: show `masked_database_url` instead.
+        """
+        url = self._sqlite_address or postgres_url_of(self._postgres_keywords)
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def postgres_dsn(self) -> str | None:
+        """The same database for `asyncpg.connect`, with its password; None for SQLite."""
+        return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
+
+    @property
+    def masked_database_url(self) -> str:
+        """The database for people."""
+        if self._sqlite_address:
+            return self._sqlite_address.render_as_string(hide_password=True)
+        hidden = {
+            name: "SECRET" if name in ("password", "sslpassword") else value
+            for name, value in self._postgres_keywords.items()
+        }
+        shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
+        return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
+
+    @property
+    def reads_feed(self) -> bool:
+        """Whether the public feed is read; without a token its requests would be missed."""
+        return self.feed and self.github_token is not None
+
+    @property
+    def capacity(self) -> int:
+        """How many users can be looked at in each check interval, within our share of the limits.
+
+        With a token a point tells of fifty users, and there are 5,000 an hour; without one a
+        request tells of one user, and there are 60.
+        """
+        an_hour = 5_000 * 50 if self.github_token else 60
+        hours = self.check_interval / timedelta(hours=1)
+        return int(an_hour * self.github_share * hours)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown or logged: tokens, passwords and addresses that hold one."""
+        given = [self.pipedrive_token, self.github_token]
+        texts = [secret.get_secret_value() for secret in given if secret]
+        if not self._sqlite_address:
+            keywords = self._postgres_keywords
+            texts += [keywords[name] for name in ("password", "sslpassword") if name in keywords]
+        return tuple(texts)
+
+    @cached_property
+    def _database_text(self) -> str | None:
+        chosen = self.postgres_connection_string or self.chosen_database
+        return chosen.get_secret_value() if chosen else None
+
+    @cached_property
+    def _sqlite_address(self) -> URL | None:
+        text = self._database_text
+        if text is None:
+            return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "gitpip.db"))
+        return sqlite_url(text) if SQLITE.match(text) else None
+
+    @cached_property
+    def _postgres_keywords(self) -> dict[str, str]:
+        return parse_postgres(self._database_text or "")
+
+
+def _graphql_url(api_url: str) -> str:
+    """An Enterprise Server has `https://HOST/api/v3` and `https://HOST/api/graphql`."""
+    return f"{api_url.removesuffix('/v3') if api_url.endswith('/api/v3') else api_url}/graphql"
+
+
+def fields() -> dict[str, tuple[str, str]]:
+    """Of each setting by its name: the attribute and the meaning."""
+    return {
+        field.alias: (attribute, field.description or "")
+        for attribute, field in Settings.model_fields.items()
+        if field.alias
+    }
+
+
+def secret_names() -> set[str]:
+    """The names of the settings that are never shown."""
+    return {
+        field.alias
+        for field in Settings.model_fields.values()
+        if field.alias and SecretStr in get_args(field.annotation)
+    }

@@ -1,0 +1,149 @@
+"""Where settings come from: the environment, a `.env` file, files; and what is wrong with them.
+
+The environment wins over `.env`. An empty value counts as not set.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource
+
+from gitpip.database_address import closest
+from gitpip.errors import SettingsError
+from gitpip.settings.declared import SECRET, Settings, fields, secret_names
+from gitpip.settings.values import reason
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")
+) -> Settings:
+    """Read every setting from `environ` (the process's own if None) and `env_file`, if it exists.
+
+    Raises SettingsError with one line for each fault: the setting, its value (masked if secret)
+    and what would be right.
+    """
+    layers: list[tuple[str, Mapping[str, str]]] = [
+        ("environment", os.environ if environ is None else environ)
+    ]
+    faults: list[str] = []
+    if env_file is not None:
+        try:
+            layers.append((str(env_file), _read_env_file(env_file)))
+        except (OSError, UnicodeError) as error:
+            faults.append(f"{env_file}: can't be read ({reason(error)})")
+    layers = [(source, _without_service_links(layer)) for source, layer in layers]
+    found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
+    for source, layer in layers:
+        faults += _unknown(layer, source)
+    settings = None
+    try:
+        settings = Settings.model_validate(
+            {name: setting.value for name, setting in found.items()}
+            | {"sources": {name: setting.source for name, setting in found.items()}}
+        )
+    except ValidationError as error:
+        faults += _faults(error, found)
+    if settings is None or faults:
+        raise SettingsError(faults)
+    return settings
+
+
+@dataclass(frozen=True)
+class _Found:
+    value: str
+    source: str
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    values = DotEnvSettingsSource(Settings, env_file=path, case_sensitive=True).env_vars
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what Kubernetes sets by itself for a service called gitpip.
+
+    GITPIP_SERVICE_HOST, GITPIP_PORT=tcp://..., GITPIP_PORT_8080_TCP and so on:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    hosts = re.compile(r"(GITPIP(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
+    links = [match[1] for name in layer if (match := hosts.fullmatch(name))]
+    return {
+        name: value
+        for name, value in layer.items()
+        if not any(
+            name.startswith((f"{link}_SERVICE_", f"{link}_PORT_"))
+            or (name == f"{link}_PORT" and re.match(r"(tcp|udp|sctp)://", value))
+            for link in links
+        )
+    }
+
+
+def _find(
+    name: str, layers: Iterable[tuple[str, Mapping[str, str]]], faults: list[str]
+) -> _Found | None:
+    """The value of one setting in the first layer that has it; faults are added to `faults`."""
+    for source, layer in layers:
+        value = layer.get(name, "").strip()
+        file = layer.get(f"{name}_FILE", "").strip() if name in secret_names() else ""
+        if value and file:
+            faults.append(f"{name} and {name}_FILE are both set ({source}): one would be right")
+            return None
+        if value:
+            return _Found(value, source)
+        if file:
+            return _find_in_file(f"{name}_FILE", file, faults)
+    return None
+
+
+def _find_in_file(name: str, file: str, faults: list[str]) -> _Found | None:
+    try:
+        value = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        faults.append(
+            f"{name}={_one_line(file)}: can't be read ({reason(error)});"
+            " a text file with only the secret would be right"
+        )
+        return None
+    if not value:
+        faults.append(
+            f"{name}={_one_line(file)}: the file is empty;"
+            " a text file with only the secret would be right"
+        )
+        return None
+    return _Found(value, f"file {file}")
+
+
+def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
+    known = {*fields(), *(f"{name}_FILE" for name in secret_names())}
+    return [
+        f"{_one_line(name)}: no such setting ({source}){closest(name.upper(), known)}"
+        for name, value in layer.items()
+        if name.upper().startswith("GITPIP_") and name not in known and value.strip()
+    ]
+
+
+def _faults(error: ValidationError, found: Mapping[str, _Found]) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        name = str(fault["loc"][0])
+        if name not in found:
+            continue  # a default that could not be derived from a wrong value, told already
+        value = (
+            SECRET if name in secret_names() else _one_line(_without_password(found[name].value))
+        )
+        problem = fault.get("ctx", {}).get("error", fault["msg"])
+        lines.append(f"{name}={value} ({found[name].source}): {problem}")
+    return lines
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//.*@", f"//{SECRET}@", text)
+
+
+def _one_line(text: str) -> str:
+    shown = text if text.isprintable() else ascii(text)
+    return shown if len(shown) <= 100 else f"{shown[:100]}..."  # noqa: PLR2004
