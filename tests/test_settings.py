@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from gitpip.errors import SettingsError
-from gitpip.model import Backfill
+from gitpip.model import Anonymous, Backfill
 from gitpip.settings import (
     LONGEST_DURATION,
     NOT_SET,
@@ -428,3 +428,39 @@ def test_any_user_password_and_database_survive(user: str, password: str, databa
         assert (found.user, found.password, found.database) == (user, password, database)
     masked = settings.masked_database_url.partition("@")[0]
     assert masked.endswith(":[secret]")
+
+
+def test_who_may_ask_is_decided_by_settings() -> None:
+    settings = load(
+        GITPIP_ADMIN_KEY="k" * 32,
+        GITPIP_ALLOW_ANONYMOUS="READ",
+        GITPIP_TRUSTED_PROXIES="10.0.0.0/8, 192.168.0.1",
+        GITPIP_REQUEST_LIMIT="50/second",
+    )
+    assert settings.allow_anonymous is Anonymous.READ
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.168.0.1")
+    assert rows(settings)["GITPIP_REQUEST_LIMIT"][0] == "50 per 1 second"
+    assert "k" * 32 in settings.secrets
+    assert rows(settings)["GITPIP_ADMIN_KEY"] == ("[secret]", "environment")
+    assert rows(load(GITPIP_REQUEST_LIMIT="off"))["GITPIP_REQUEST_LIMIT"][0] == "off"
+    assert load(GITPIP_REQUEST_LIMIT="3000 per 1 minute").request_limit == load().request_limit
+    assert rows(load())["GITPIP_TRUSTED_PROXIES"][0] == "127.0.0.1, ::1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("GITPIP_ADMIN_KEY", "k" * 31, "32 characters"),
+        ("GITPIP_ADMIN_KEY", "k" * 32 + " k", "openssl rand"),
+        ("GITPIP_ALLOW_ANONYMOUS", "yes", "read, all"),
+        ("GITPIP_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
+        ("GITPIP_TRUSTED_PROXIES", "proxy.example", "networks"),
+        ("GITPIP_REQUEST_LIMIT", "many", "3000/minute"),
+        ("GITPIP_REQUEST_LIMIT", "0/minute", "3000/minute"),
+    ],
+)
+def test_what_these_can_not_be(name: str, value: str, words: str) -> None:
+    (fault,) = faults(**{name: value})
+    assert fault.startswith(f"{name}=")
+    assert words in fault
+    assert "k" * 31 not in fault

@@ -43,6 +43,18 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+class Anonymous(StrEnum):
+    """What may be done without an access key, where somebody decided that."""
+
+    READ = "read"
+    ALL = "all"
+
+    @property
+    def role(self) -> Role:
+        """The role of whoever shows no key."""
+        return Role.ADMIN if self is Anonymous.ALL else Role.VIEWER
+
+
 class Part(StrEnum):
     """What a process does: all of it, only show, or only watch and publish."""
 

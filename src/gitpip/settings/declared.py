@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import platformdirs
+from limits import RateLimitItem, parse
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
@@ -19,7 +20,7 @@ from gitpip.database_address import (
     postgres_url_of,
     sqlite_url,
 )
-from gitpip.model import Backfill, BackfillKind, OnDelete, OnEdit
+from gitpip.model import Anonymous, Backfill, BackfillKind, OnDelete, OnEdit
 from gitpip.settings import values
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
@@ -29,7 +30,11 @@ class Settings(BaseSettings):
     """Every setting with its type, default and meaning; made by `load_settings`."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=False,
+        arbitrary_types_allowed=True,
     )
 
     pipedrive_token: Annotated[SecretStr | None, AfterValidator(values.token)] = Field(
@@ -83,6 +88,31 @@ class Settings(BaseSettings):
     )
     port: Annotated[int, BeforeValidator(values.port)] = Field(
         8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
+    )
+    admin_key: Annotated[SecretStr | None, AfterValidator(values.admin_key)] = Field(
+        None,
+        alias="GITPIP_ADMIN_KEY",
+        description="an access key with the role admin, beside those that are made by commands;"
+        " at least 32 characters",
+    )
+    allow_anonymous: Annotated[Anonymous | None, BeforeValidator(values.anonymous)] = Field(
+        None,
+        alias="GITPIP_ALLOW_ANONYMOUS",
+        description="what may be done without an access key: read, or all; nothing if not set,"
+        " but for everything on loopback as long as no key was ever made",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(values.proxies)] = Field(
+        ("127.0.0.1", "::1"),
+        alias="GITPIP_TRUSTED_PROXIES",
+        description="addresses and networks of proxies that are believed who asks, and whether by"
+        " https; separated by commas",
+    )
+    request_limit: Annotated[
+        RateLimitItem | Literal["off"], BeforeValidator(values.request_limit)
+    ] = Field(
+        default_factory=lambda: parse("3000/minute"),
+        alias="GITPIP_REQUEST_LIMIT",
+        description="how often one caller may ask a process: like 3000/minute, or off",
     )
     check_interval: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
         timedelta(hours=3),
@@ -198,7 +228,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown or logged: tokens, passwords and addresses that hold one."""
-        given = [self.pipedrive_token, self.github_token]
+        given = [self.pipedrive_token, self.github_token, self.admin_key]
         texts = [secret.get_secret_value() for secret in given if secret]
         if not self._sqlite_address:
             keywords = self._postgres_keywords

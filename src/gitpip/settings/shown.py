@@ -52,6 +52,8 @@ def _shown(value: object) -> str:
             return SECRET
         case timedelta():
             return format_duration(value)
+        case tuple():
+            return ", ".join(map(str, value))
         case bool():
             return "on" if value else "off"
         case _:

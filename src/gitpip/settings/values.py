@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
+from limits import RateLimitItem, parse
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from gitpip.database_address import SQLITE, parse_postgres, sqlite_url
-from gitpip.model import Backfill, OnDelete, OnEdit
+from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
 
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
@@ -64,6 +66,46 @@ def token(secret: SecretStr | None) -> SecretStr | None:
     if secret and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise ValueError(f"holds a space, a line break or a character outside ASCII; {_TOKEN_RULE}")
     return secret
+
+
+def admin_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret and not re.fullmatch(r"[!-~]{32,}", secret.get_secret_value()):
+        raise ValueError(
+            "shorter than 32 characters, or with a space or a character outside ASCII;"
+            " what `openssl rand -hex 24` prints would be right"
+        )
+    return secret
+
+
+def anonymous(text: str) -> Anonymous:
+    return Anonymous(_one_of(text, Anonymous))
+
+
+def proxies(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, re.split(r"[\s,]+", text)))
+    for name in names:
+        try:
+            ip_network(name)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; addresses or networks like 10.0.0.0/8, separated by commas,"
+                " would be right"
+            ) from None
+    return names
+
+
+def request_limit(text: str) -> RateLimitItem | Literal["off"]:
+    if text.lower() == "off":
+        return "off"
+    try:
+        limit = parse(text)
+    except ValueError:
+        limit = None
+    if limit is None or limit.amount < 1 or limit.multiples < 1:
+        raise ValueError(
+            "not a limit; something like 3000/minute or 50/second, or off, would be right"
+        )
+    return limit
 
 
 def organization(text: str) -> str:
