@@ -1,14 +1,17 @@
 """Tries the Dockerfile where there is no container engine: `sudo python deploy/try_image.py`.
 
-The Dockerfile's own instructions run, one by one, in a clean Debian with its Python, made by
-mmdebstrap, which takes the place of the base image. The result is started the way a careful
-operator would start the image: as its user, on a read-only root, with /tmp and its volumes in
-memory. Then the health check of the Dockerfile, `/ready` and the demo must answer. What the base
-image is like, and what an engine does beyond this, stays untried.
+The Dockerfile's own instructions run, one by one, in a clean Debian made by mmdebstrap, which takes
+the place of the base image: the same release of Debian, with the same minor version of Python. The
+result is started the way a careful operator would start the image: as its user, on a read-only
+root, with /tmp and its volumes in memory, and an admin key as a secret file. Then the health check
+of the Dockerfile, `/ready` and the demo must answer. What the base image is like, and what an
+engine does beyond this, stays untried.
 """
 
 import json
 import os
+import re
+import secrets
 import shlex
 import shutil
 import socket
@@ -24,10 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,python-is-python3,ca-certificates"
 WHEELS = "/wheels"
 """Where packages lie inside, downloaded before: the clean root reaches no registry."""
+SECRETS = "/run/secrets"
 
 
 @dataclass
@@ -50,22 +53,22 @@ def main() -> None:
     """Build, and try the result; exits with 1 where something fails."""
     if os.geteuid() != 0:
         sys.exit("this needs root: it makes a root of its own and enters it")
+    recipe = (ROOT / "Dockerfile").read_text()
     with tempfile.TemporaryDirectory(prefix="gitpip-image-") as name:
         work = Path(name)
         base = work / "base"
-        _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE, base)
-        _download(base / WHEELS.lstrip("/"))
-        stage = build(work, base)
+        _make_base(base, recipe)
+        stage = build(recipe, work, base)
         try_service(stage)
         try_demo(stage)
     print("the Dockerfile's steps run, and the result serves")
 
 
-def build(work: Path, base: Path) -> Stage:
+def build(recipe: str, work: Path, base: Path) -> Stage:
     """Carry out every instruction; gives the last stage. Raises ValueError for an unknown one."""
     stages: dict[str, Stage] = {}
     stage = Stage(base)
-    for number, (word, rest) in enumerate(instructions((ROOT / "Dockerfile").read_text())):
+    for number, (word, rest) in enumerate(instructions(recipe)):
         print(f"{word} {rest[:90]}", flush=True)
         match word:
             case "FROM":
@@ -73,7 +76,7 @@ def build(work: Path, base: Path) -> Stage:
                 _run("cp", "--archive", base, stage.root)
                 stages[rest.partition(" AS ")[2] or "last"] = stage
             case "RUN":
-                _inside(stage, ["sh", "-ec", rest])
+                _inside(stage, ["sh", "-ec", rest], PIP_NO_INDEX="1", PIP_FIND_LINKS=WHEELS)
             case "COPY":
                 _copy(stage, shlex.split(rest), stages)
             case "ARG" | "LABEL" | "EXPOSE":
@@ -117,20 +120,22 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 def try_service(stage: Stage) -> None:
     """Start the image's command, and ask it how it is."""
-    with _started(stage, stage.command) as port:
+    folder = stage.root / SECRETS.lstrip("/")
+    folder.mkdir()
+    (folder / "admin_key").write_text(secrets.token_hex(24))
+    with _started(stage, stage.command, GITPIP_ADMIN_KEY_FILE=f"{SECRETS}/admin_key") as port:
         _wait_for(f"http://127.0.0.1:{port}/ready", "ready")
-        check = [part.replace("8080", str(port)) for part in stage.health]
-        _inside(stage, check)
+        _inside(stage, stage.health, GITPIP_PORT=str(port))
 
 
 def try_demo(stage: Stage) -> None:
     """Start the demo, and wait until something was published."""
-    with _started(stage, ["demo"]) as port:
+    with _started(stage, ["demo"], GITPIP_ALLOW_ANONYMOUS="all") as port:
         _wait_for(f"http://127.0.0.1:{port}/api/v1/publications?state=published", '"activity_id":')
 
 
 @contextmanager
-def _started(stage: Stage, command: list[str]) -> Iterator[int]:
+def _started(stage: Stage, command: list[str], **settings: str) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     root = shlex.quote(str(stage.root))
@@ -139,7 +144,7 @@ def _started(stage: Stage, command: list[str]) -> Iterator[int]:
         f"mount -t tmpfs -o uid={uid},gid={gid} tmpfs {root}{place}"
         for place in ("/tmp", *stage.volumes)  # noqa: S108 - the image's, in memory
     )
-    settings = stage.environment | {"GITPIP_PORT": str(port), "GITPIP_LOG_LEVEL": "ERROR"}
+    settings |= {"GITPIP_PORT": str(port), "GITPIP_LOG_LEVEL": "ERROR"}
     inner = shlex.join(
         [
             "chroot",
@@ -148,7 +153,7 @@ def _started(stage: Stage, command: list[str]) -> Iterator[int]:
             "env",
             "--ignore-environment",
             f"--chdir={stage.folder}",
-            *(f"{name}={value}" for name, value in settings.items()),
+            *(f"{name}={value}" for name, value in (stage.environment | settings).items()),
             *stage.entrypoint,
             *command,
         ]
@@ -166,10 +171,11 @@ def _started(stage: Stage, command: list[str]) -> Iterator[int]:
                 sys.exit(f"{shlex.join(command)} ended with {process.returncode}")
 
 
-def _inside(stage: Stage, command: list[str]) -> None:
-    environment = stage.environment | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
+def _inside(stage: Stage, command: list[str], **settings: str) -> None:
+    environment = stage.environment | settings
     _run(
-        *("chroot", stage.root, "env", "--ignore-environment", f"--chdir={stage.folder}"),
+        *("chroot", f"--userspec={stage.user}", stage.root),
+        *("env", "--ignore-environment", f"--chdir={stage.folder}"),
         *(f"{name}={value}" for name, value in environment.items()),
         *command,
     )
@@ -192,19 +198,34 @@ def _copy(stage: Stage, words: list[str], stages: dict[str, Stage]) -> None:
             shutil.copy2(place, target / place.name)
 
 
-def _download(folder: Path) -> None:
-    """Fetch what the locked requirements name, for the Python of the clean root."""
-    found = subprocess.run(
-        ["chroot", folder.parent, "python3", "-c", "import sys; print(*sys.version_info[:2])"],
-        capture_output=True,
-        text=True,
-        check=True,
+def _make_base(folder: Path, recipe: str) -> None:
+    """Make the root that takes the place of the base image, with the wheels for its Python."""
+    named = re.search(r"^ARG BASE=python:([\d.]+)-slim-([a-z]+)$", recipe, re.MULTILINE)
+    if not named:
+        raise ValueError("the Dockerfile names no base like python:3.13-slim-trixie")
+    python, suite = named.groups()
+    _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, folder)
+    if not (folder / f"usr/bin/python{python}").exists():
+        raise ValueError(f"Debian's {suite} has no Python {python}, so the base can't be replaced")
+    _download(folder / WHEELS.lstrip("/"), python)
+
+
+def _download(folder: Path, python: str) -> None:
+    """Fetch what the locked requirements name for another Python than this one.
+
+    pip would judge by this Python which of them are needed at all, so uv writes them out before.
+    """
+    folder.mkdir()
+    needed = folder / "needed.txt"
+    _run(
+        *(Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--no-deps"),
+        *("--python-version", python, "--generate-hashes", "--output-file", needed),
+        *(ROOT / "requirements.txt", ROOT / "requirements-build.txt"),
     )
-    version = ".".join(found.stdout.split())
     _run(
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--require-hashes", "--only-binary=:all:", "--python-version", version),
-        *("-r", ROOT / "requirements.txt", "-r", ROOT / "requirements-build.txt", "-d", folder),
+        *("--require-hashes", "--only-binary=:all:", "--python-version", python),
+        *("--requirement", needed, "--dest", folder),
     )
 
 

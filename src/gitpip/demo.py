@@ -28,7 +28,10 @@ def run_demo() -> None:
         Server(github.app) as github_server,
         Server(pipedrive.app) as pipedrive_server,
     ):
-        kept = ("GITPIP_HOST", "GITPIP_PORT", "GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT")
+        kept = (
+            *("GITPIP_HOST", "GITPIP_PORT", "GITPIP_ALLOW_ANONYMOUS"),
+            *("GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT"),
+        )
         environment = {name: os.environ[name] for name in kept if name in os.environ}
         environment |= {
             "GITPIP_DATA_DIR": folder,

@@ -1,4 +1,4 @@
-"""The single-file build serves on a Python that has nothing else."""
+"""The single-file build serves on a Python with nothing else, and tells others what it needs."""
 
 import os
 import subprocess
@@ -60,3 +60,36 @@ def test_it_serves_with_nothing_but_a_python(build: Path, tmp_path: Path) -> Non
         finally:
             process.terminate()
         assert process.wait(timeout=20) == 0
+
+
+def another_python() -> Path | None:
+    """A Python of another minor version, if this machine has one on its path or beside this one."""
+    beside = [folder / "bin" for folder in Path(sys.base_prefix).parent.iterdir()]
+    for minor in {9, 10, 11, 12, 13, 14} - {sys.version_info.minor}:
+        for folder in [*map(Path, os.get_exec_path()), *beside]:
+            python = folder / f"python3.{minor}"
+            if python.exists() and _works(python):
+                return python
+    return None
+
+
+def _works(python: Path) -> bool:
+    """A launcher of Pythons can stand in for one that is not there."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def test_another_python_is_told_which_it_needs(build: Path, tmp_path: Path) -> None:
+    other = another_python()
+    if other is None:
+        pytest.skip("there is no Python of another minor version")
+    result = subprocess.run(
+        [other, "-I", build, "settings"],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    needed = f"3.{sys.version_info.minor}"
+    assert result.stderr.startswith(f"gitpip: this file needs Python {needed}, and this is ")
+    assert len(result.stderr.splitlines()) == 1

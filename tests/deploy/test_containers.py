@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_the_image_holds_what_is_listed_and_runs_without_rights() -> None:
     assert copied == {line[1:] for line in allowed if line.startswith("!")}
     assert "\nUSER 10001:10001\n" in recipe
     assert "--require-hashes" in recipe
+
+
+def test_the_image_is_labelled_with_its_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert f"\nARG VERSION={version}\n" in recipe
+    for label in ("version", "revision", "source"):
+        assert f'org.opencontainers.image.{label}="${{{label.upper()}}}"' in recipe
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is missing")
