@@ -20,9 +20,7 @@ log = get_logger()
 
 
 @asynccontextmanager
-async def gauging(
-    database: Database, github: GitHub, pipedrive: Pipedrive | None
-) -> AsyncIterator[None]:
+async def gauging(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
     """Keep the gauges until the block ends."""
     task = asyncio.create_task(_keep(database, github, pipedrive))
     try:
@@ -33,7 +31,7 @@ async def gauging(
             await task
 
 
-async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive | None) -> None:
+async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> None:
     kept: dict[str, tuple[int, int]] = {}
     while True:
         now = datetime.now(UTC)
@@ -56,7 +54,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive | None)
         await asyncio.sleep(EVERY.total_seconds())
 
 
-def _heard(github: GitHub, pipedrive: Pipedrive | None, now: datetime) -> list[Budget]:
+def _heard(github: GitHub, pipedrive: Pipedrive, now: datetime) -> list[Budget]:
     heard = [
         Budget(
             name=f"GitHub {'GraphQL points' if budget.resource == 'graphql' else 'requests'}",
@@ -67,7 +65,7 @@ def _heard(github: GitHub, pipedrive: Pipedrive | None, now: datetime) -> list[B
         )
         for budget in github.budgets()
     ]
-    if pipedrive and pipedrive.daily_remaining is not None and pipedrive.daily_limit:
+    if pipedrive.daily_remaining is not None and pipedrive.daily_limit:
         heard.append(
             Budget(
                 name="Pipedrive tokens",

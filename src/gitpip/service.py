@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import uvicorn
 
+from gitpip.credentials import Credentials, following
 from gitpip.errors import AddressInUse, DatabaseUnavailable
 from gitpip.life import living
 from gitpip.model import Part
@@ -63,17 +64,19 @@ async def serve(
 
     Raises AddressInUse, ServiceRunning, and what `opened` raises.
     """
+    credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
         async with (
             opened(settings) as database,
             _reached(settings, database, part) as worker,
             living(database, part) as life,
+            following(credentials, worker.use),
         ):
             patience = settings.health_patience
             app = create_app(
                 Setting(
                     database=database,
-                    settings=settings,
+                    credentials=credentials,
                     find_account=worker.find_account,
                     wake=worker.wake,
                     engine_is_alive=worker.is_alive,
@@ -115,7 +118,7 @@ async def serve(
 def _reached(
     settings: Settings, database: Database, part: Part
 ) -> AbstractAsyncContextManager[Worker]:
-    return reaching(settings) if part is Part.WEB else working(settings, database)
+    return reaching(settings, database) if part is Part.WEB else working(settings, database)
 
 
 def _log_start(settings: Settings, address: str, part: Part) -> None:

@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from io import TextIOWrapper
@@ -26,6 +27,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from gitpip import metrics
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
+SHORTEST_IN_BASE64 = 8
+"""Less of a secret than this is found in any longer text."""
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -45,8 +48,8 @@ def configure_logging(
 ) -> None:
     """Send all logging of this process to `stream` (stderr if None); may be called again.
 
-    `level` is the least severity shown. No one of `secrets` is ever written, nor what looks like a
-    password in an address or a token in a header or a query.
+    `level` is the least severity shown. No one of `secrets` is ever written (see `hide`), nor what
+    looks like a password in an address or a token in a header or a query.
 
     `json` writes one object a line with `timestamp` (RFC 3339, UTC), `severity`, `event`, the
     event's fields, and `exception` as text; Google's, Amazon's and Datadog's log systems read it.
@@ -58,7 +61,8 @@ def configure_logging(
     stream = stream or sys.stderr  # which is None in a process started without one
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    redact = _redactor(secrets)
+    _redaction.forget()
+    hide(secrets)
     rendering: list[Processor] = (
         [structlog.processors.JSONRenderer()]
         if format == "json"
@@ -71,7 +75,7 @@ def configure_logging(
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            lambda _logger, _method, event: _cleaned(event, redact),
+            lambda _logger, _method, event: _cleaned(event, _redaction),
             *rendering,
         ],
         pass_foreign_args=True,
@@ -94,6 +98,11 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Keep these out of all that is logged from now on, beside those hidden before."""
+    _redaction.learn(secrets)
 
 
 # Below these, libraries write headers, statements with the gists' contents, or noise.
@@ -190,33 +199,56 @@ def _severity(number: int) -> str:
     return "DEBUG"
 
 
-def _redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """A function that puts `[secret]` for every secret in a text, in any of its usual spellings."""
-    spellings = {
-        spelling
-        for secret in secrets
-        if secret
-        for spelling in (
-            secret,
-            quote(secret),
-            quote(secret, safe=""),
-            quote_plus(secret),
-            repr(secret)[1:-1],
-            dumps(secret)[1:-1],
-            dumps(secret, ensure_ascii=False)[1:-1],
-        )
-    }
-    longest_first = sorted(spellings, key=len, reverse=True)
-    known = re.compile("|".join(map(re.escape, longest_first))) if spellings else None
+class _Redaction:
+    """Puts `[secret]` for every secret in a text, in any of its usual spellings."""
 
-    def redact(text: str) -> str:
-        if known:
-            text = known.sub(SECRET, text)
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._spellings: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+        if spellings <= self._spellings:
+            return
+        self._spellings |= spellings
+        longest_first = sorted(self._spellings, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first)))
+
+    def __call__(self, text: str) -> str:
+        if self._known:
+            text = self._known.sub(SECRET, text)
         for pattern in _TELLING:
             text = pattern.sub(lambda match: f"{match['before']}{SECRET}", text)
         return text
 
-    return redact
+
+_redaction = _Redaction()
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    return (
+        *_inside_base64(secret.encode()),
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        dumps(secret)[1:-1],
+        dumps(secret, ensure_ascii=False)[1:-1],
+    )
+
+
+def _inside_base64(secret: bytes) -> Iterator[str]:
+    """How it looks in a longer text that is encoded: what of it no neighbour has a share in."""
+    for shift in range(3):
+        whole = (shift + len(secret)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            text = encode(bytes(shift) + secret)[(shift * 8 + 5) // 6 : whole].decode()
+            if len(text) >= SHORTEST_IN_BASE64:
+                yield text
 
 
 _TELLING = (

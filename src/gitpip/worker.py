@@ -5,7 +5,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -13,13 +13,14 @@ from typing import Literal
 from sqlalchemy import make_url
 
 from gitpip.engine import Engine
-from gitpip.errors import GitpipError, ServiceRunning
+from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
 from gitpip.gauging import gauging
 from gitpip.model import Account, Backfill, Forecast
 from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.settings import Settings
+from gitpip.store import operation
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 from gitpip.watch.check import Watcher
@@ -48,12 +49,47 @@ class Worker:
 
     engine: Engine
     github: GitHub
+    database: Database
+    pipedrive: Pipedrive | None
+    """None where others do the work."""
     task: asyncio.Task[None] | None
     """None where others do the work."""
 
     def is_alive(self) -> bool | None:
         """Whether the engine runs and reaches its database; None where others do the work."""
         return None if self.task is None else self.engine.healthy
+
+    async def use(self, settings: Settings) -> None:
+        """Ask under the tokens of these settings from the next request on.
+
+        What waited because another token was refused goes on.
+        """
+        token = settings.github_token
+        self.github.use(token.get_secret_value() if token else None)
+        if self.pipedrive is None:
+            return
+        self.pipedrive.use(settings.pipedrive_token)
+        try:
+            await self.end_pauses()
+        except DatabaseUnavailable as error:
+            log.warning("database.unavailable", reason=str(error))
+        await self.wake("check")
+        await self.wake("publish")
+
+    async def end_pauses(self) -> None:
+        """End what other tokens than these caused. Raises DatabaseUnavailable."""
+        if self.pipedrive is None:
+            return
+        watching = (operation.WATCHING, operation.SWEEPING, operation.READING)
+        async with self.database.begin() as transaction:
+            ended = (
+                *await operation.resume_with(transaction, watching, self.github.fingerprint),
+                *await operation.resume_with(
+                    transaction, (operation.PUBLISHING,), self.pipedrive.fingerprint
+                ),
+            )
+        for name in ended:
+            log.info(f"{name}.resumed", reason="it was another token that was refused")
 
     async def find_account(self, login: str) -> Account:
         """Ask GitHub who bears a login; raises GitHubError."""
@@ -82,7 +118,7 @@ def github_of(settings: Settings) -> GitHub:
     token = settings.github_token.get_secret_value() if settings.github_token else None
     return GitHub(
         api_url=settings.github_api_url,
-        graphql_url=settings.github_graphql_url if token else None,
+        graphql_url=settings.github_graphql_url,
         token=token,
         share=settings.github_share,
         timeout=settings.http_timeout,
@@ -101,53 +137,51 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             on_delete=settings.on_delete,
         )
         watcher = Watcher(database, github, rules=rules)
-        publisher = pipedrive = None
-        if settings.pipedrive_token:
-            pipedrive = await stack.enter_async_context(
-                Pipedrive(
-                    api_url=settings.pipedrive_api_url,
-                    token=settings.pipedrive_token,
-                    timeout=settings.http_timeout,
-                )
-            )
-            publisher = Publisher(
-                database,
-                pipedrive,
+        pipedrive = await stack.enter_async_context(
+            Pipedrive(
+                api_url=settings.pipedrive_api_url,
+                token=settings.pipedrive_token,
                 timeout=settings.http_timeout,
-                on_edit=settings.on_edit,
-                on_delete=settings.on_delete,
             )
+        )
+        publisher = Publisher(
+            database,
+            pipedrive,
+            timeout=settings.http_timeout,
+            on_edit=settings.on_edit,
+            on_delete=settings.on_delete,
+        )
         await stack.enter_async_context(gauging(database, github, pipedrive))
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()
         _give_work(engine, watcher, publisher)
-        if settings.reads_feed:
-            _give_feed(engine, Feed(database, github))
+        if settings.feed:
+            _give_feed(engine, github, Feed(database, github))
+        worker = Worker(engine, github, database, pipedrive, None)
+        await worker.end_pauses()
         running = asyncio.create_task(engine.run())
         try:
-            yield Worker(engine, github, running)
+            yield replace(worker, task=running)
         finally:
-            if publisher:
-                publisher.stop()
+            publisher.stop()
             engine.stop()
             await asyncio.wait({running})
             if not running.cancelled() and (error := running.exception()):
                 log.error("engine.failed", reason=str(error))
 
 
-def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher | None) -> None:
+def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher) -> None:
     async def check() -> None:
         await watcher.run()
         await sweep()
 
     async def publish() -> None:
-        if publisher:
-            await publisher.run()
+        await publisher.run()
 
     async def sweep() -> None:
         if await watcher.due():
             await engine.tell("check")
-        if publisher and await publisher.due():
+        if await publisher.due():
             await engine.tell("publish")
 
     engine.work("check", check)
@@ -155,21 +189,22 @@ def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher | None) ->
     engine.every("sweep", SWEEP, sweep)
 
 
-def _give_feed(engine: Engine, feed: Feed) -> None:
+def _give_feed(engine: Engine, github: GitHub, feed: Feed) -> None:
     async def read() -> None:
-        if await feed.read():
+        # Without a token its requests would be missed.
+        if github.sweeps and await feed.read():
             await engine.tell("check")
 
     engine.every("feed", EVERY, read)
 
 
 @asynccontextmanager
-async def reaching(settings: Settings) -> AsyncIterator[Worker]:
+async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
     """A way to GitHub, and to the engines of others, until the block ends."""
     async with github_of(settings) as github:
         engine = Engine(settings.postgres_dsn)
         await engine.install()
-        yield Worker(engine, github, None)
+        yield Worker(engine, github, database, None, None)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import httpx2
 import pytest
 
+from gitpip.credentials import Credentials
 from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.publish.sending import rendered
 from gitpip.settings import load_settings
@@ -86,7 +87,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         Setting(
             forecast=forecast,
             database=database,
-            settings=settings,
+            credentials=Credentials(settings),
             find_account=find_account,
             wake=wake,
             engine_is_alive=lambda: True,

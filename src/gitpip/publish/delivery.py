@@ -90,6 +90,9 @@ def after_sending(outcome: Outcome, *, now: datetime, waits: Waits) -> Change:
             return Change(PublicationState.PUBLISHED, now, accepted_id=accepted_id)
         case Refused(reason=reason):
             return Change(PublicationState.FAILED, now, reason=reason)
+        case NotProcessed(reason=reason, access=True):
+            # The pause of all publishing holds it back, and ends early with another token.
+            return Change(PublicationState.PENDING, now, reason=reason)
         case NotProcessed(reason=reason, pause=pause):
             return Change(PublicationState.PENDING, now + pause, reason=reason)
         case Ambiguous(reason=reason):

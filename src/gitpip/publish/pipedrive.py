@@ -67,7 +67,7 @@ class Pipedrive:
         self,
         *,
         api_url: str,
-        token: SecretStr,
+        token: SecretStr | None,
         timeout: timedelta,
         rest: timedelta = timedelta(seconds=2),
     ) -> None:
@@ -77,17 +77,13 @@ class Pipedrive:
         self._turn = asyncio.Lock()
         self._client = httpx2.AsyncClient(
             headers={
-                "x-api-token": token.get_secret_value(),
                 "accept": "application/json",
                 "user-agent": f"gitpip/{version('gitpip')}",
             },
             timeout=timeout.total_seconds(),
             follow_redirects=False,
         )
-        self.fingerprint = hashlib.sha256(
-            f"{self._api_url}\0{token.get_secret_value()}".encode()
-        ).hexdigest()[:12]
-        """What tells one token from another, and tells nothing of the token."""
+        self.use(token)
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
         """Tokens left today, as last announced."""
@@ -102,6 +98,14 @@ class Pipedrive:
         traceback: TracebackType | None,
     ) -> None:
         await self._client.aclose()
+
+    def use(self, token: SecretStr | None) -> None:
+        """Ask under this token from the next request on; without one nothing should be asked."""
+        text = token.get_secret_value() if token else ""
+        self.has_token = token is not None
+        self._authorization = {"x-api-token": text} if token else {}
+        self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
+        """What tells one token from another, and tells nothing of the token."""
 
     async def ready(self) -> None:
         """Return when the pace allows a request: call it before taking a lease."""
@@ -183,6 +187,7 @@ class Pipedrive:
     ) -> "_Answer | _Refused | NotProcessed | Ambiguous":
         async with self._turn:
             await self._pace.wait()
+            asked_under = self.fingerprint
             headers: Mapping[str, str] | None = None
             started, status = time.monotonic(), None
             try:
@@ -203,13 +208,18 @@ class Pipedrive:
         self.daily_remaining = remaining
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
-        return _read(response.status_code, response.headers, content)
+        outcome = _read(response.status_code, response.headers, content)
+        if isinstance(outcome, NotProcessed) and outcome.access and asked_under != self.fingerprint:
+            return NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
+        return outcome
 
     async def _exchange(
         self, method: str, path: str, query: Query | None, body: Json | None
     ) -> tuple[httpx2.Response, bytes]:
         url = self._api_url + path
-        async with self._client.stream(method, url, params=query, json=body) as response:
+        async with self._client.stream(
+            method, url, params=query, json=body, headers=self._authorization
+        ) as response:
             content = bytearray()
             async for piece in response.aiter_bytes():
                 content += piece

@@ -93,6 +93,8 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now."""
+        if not self._pipedrive.has_token:
+            return False
         now = self._now()
         async with self._database.read() as transaction:
             if await operation.paused(
@@ -106,6 +108,8 @@ class Publisher:
 
     async def run(self) -> int:
         """Publish until nothing is due, or publishing is paused; give the number of steps done."""
+        if not self._pipedrive.has_token:
+            return 0
         steps = 0
         token = secrets.token_hex(16)
         try:

@@ -1,7 +1,7 @@
 """Every setting, once: what there is, where it comes from, how it is shown."""
 
-from gitpip.settings.declared import SECRET, Settings
-from gitpip.settings.reading import load_settings
+from gitpip.settings.declared import SECRET, Settings, fields
+from gitpip.settings.reading import load_settings, read_secret
 from gitpip.settings.shown import NOT_SET, SettingRow, describe
 from gitpip.settings.values import LONGEST_DURATION, format_duration, parse_duration
 
@@ -12,7 +12,9 @@ __all__ = [
     "SettingRow",
     "Settings",
     "describe",
+    "fields",
     "format_duration",
     "load_settings",
     "parse_duration",
+    "read_secret",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import platformdirs
 from limits import RateLimitItem, parse
@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         None,
         alias="POSTGRES_CONNECTION_STRING",
         description="the PostgreSQL to use; wins over GITPIP_DATABASE_URL",
+    )
+    secrets_dir: Annotated[Path | None, BeforeValidator(values.secrets_dir)] = Field(
+        None,
+        alias="GITPIP_SECRETS_DIR",
+        description="a folder with a file for each secret, named like pipedrive-token",
     )
     data_dir: Annotated[Path, BeforeValidator(values.folder)] = Field(
         default_factory=lambda: platformdirs.user_data_path("gitpip", appauthor=False),
@@ -170,6 +175,8 @@ class Settings(BaseSettings):
     )
     sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Where each setting that was given came from, by its name."""
+    secret_files: Mapping[str, Path] = Field(default_factory=dict, repr=False)
+    """Where each secret that comes from a file lies, or may lie one day, by its name."""
 
     @classmethod
     def settings_customise_sources(
@@ -208,11 +215,6 @@ class Settings(BaseSettings):
         }
         shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
         return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
-
-    @property
-    def reads_feed(self) -> bool:
-        """Whether the public feed is read; without a token its requests would be missed."""
-        return self.feed and self.github_token is not None
 
     @property
     def capacity(self) -> int:
@@ -257,10 +259,17 @@ def _graphql_url(api_url: str) -> str:
     return f"{api_url.removesuffix('/v3') if api_url.endswith('/api/v3') else api_url}/graphql"
 
 
-def fields() -> dict[str, tuple[str, str]]:
-    """Of each setting by its name: the attribute and the meaning."""
+class Declared(NamedTuple):
+    """Where a setting stands in Settings, and what it means."""
+
+    attribute: str
+    meaning: str
+
+
+def fields() -> dict[str, Declared]:
+    """Every setting by its name."""
     return {
-        field.alias: (attribute, field.description or "")
+        field.alias: Declared(attribute, field.description or "")
         for attribute, field in Settings.model_fields.items()
         if field.alias
     }

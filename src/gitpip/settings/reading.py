@@ -1,6 +1,7 @@
 """Where settings come from: the environment, a `.env` file, files; and what is wrong with them.
 
-The environment wins over `.env`. An empty value counts as not set.
+The environment wins over `.env`, and both over the folder of secrets. An empty value counts as not
+set.
 """
 
 import os
@@ -9,13 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource
 
 from gitpip.database_address import closest
 from gitpip.errors import SettingsError
 from gitpip.settings.declared import SECRET, Settings, fields, secret_names
 from gitpip.settings.values import reason
+
+SECRETS_DIR = "GITPIP_SECRETS_DIR"
 
 
 def load_settings(
@@ -37,6 +41,9 @@ def load_settings(
             faults.append(f"{env_file}: can't be read ({reason(error)})")
     layers = [(source, _without_service_links(layer)) for source, layer in layers]
     found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
+    files = {name: setting.file for name, setting in found.items() if setting.file}
+    if SECRETS_DIR in found:
+        files |= _in_folder(Path(found[SECRETS_DIR].value), found, faults)
     for source, layer in layers:
         faults += _unknown(layer, source)
     settings = None
@@ -44,6 +51,7 @@ def load_settings(
         settings = Settings.model_validate(
             {name: setting.value for name, setting in found.items()}
             | {"sources": {name: setting.source for name, setting in found.items()}}
+            | {"secret_files": files}
         )
     except ValidationError as error:
         faults += _faults(error, found)
@@ -52,10 +60,29 @@ def load_settings(
     return settings
 
 
+def read_secret(name: str, file: Path) -> SecretStr:
+    """What a secret's file says now; ValueError says what is wrong with it."""
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"can't be read ({reason(error)}); a text file with only the secret would be right"
+        ) from None
+    if not text:
+        raise ValueError("the file is empty; a text file with only the secret would be right")
+    kind = Settings.model_fields[fields()[name].attribute].rebuild_annotation()
+    try:
+        secret: SecretStr = TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        raise ValueError(_problem(error.errors()[0])) from None
+    return secret
+
+
 @dataclass(frozen=True)
 class _Found:
     value: str
     source: str
+    file: Path | None = None
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -95,26 +122,46 @@ def _find(
         if value:
             return _Found(value, source)
         if file:
-            return _find_in_file(f"{name}_FILE", file, faults)
+            return _find_in_file(name, file, faults)
     return None
 
 
 def _find_in_file(name: str, file: str, faults: list[str]) -> _Found | None:
     try:
-        value = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        faults.append(
-            f"{name}={_one_line(file)}: can't be read ({reason(error)});"
-            " a text file with only the secret would be right"
-        )
+        value = read_secret(name, Path(file))
+    except ValueError as error:
+        faults.append(f"{name}_FILE={_one_line(file)}: {error}")
         return None
-    if not value:
-        faults.append(
-            f"{name}={_one_line(file)}: the file is empty;"
-            " a text file with only the secret would be right"
-        )
-        return None
-    return _Found(value, f"file {file}")
+    return _Found(value.get_secret_value(), f"file {file}", Path(file))
+
+
+def _in_folder(folder: Path, found: dict[str, _Found], faults: list[str]) -> dict[str, Path]:
+    """Add to `found` the secrets that lie in the folder; give where each not found lies or may."""
+    files = {
+        name: folder / name.lower().replace("_", "-")
+        for name in secret_names()
+        if name not in found
+    }
+    try:
+        present = {path.name for path in folder.iterdir()}
+    except OSError:
+        return {}  # the setting itself says that it is no folder
+    for name, file in files.items():
+        if file.name not in present:
+            continue
+        try:
+            value = read_secret(name, file)
+        except ValueError as error:
+            faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
+        else:
+            found[name] = _Found(value.get_secret_value(), f"file {file}")
+    faults += [
+        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret;"
+        f" {files[name].name} would be right"
+        for other in sorted(present - {file.name for file in files.values()})
+        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
+    ]
+    return files
 
 
 def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
@@ -135,9 +182,12 @@ def _faults(error: ValidationError, found: Mapping[str, _Found]) -> list[str]:
         value = (
             SECRET if name in secret_names() else _one_line(_without_password(found[name].value))
         )
-        problem = fault.get("ctx", {}).get("error", fault["msg"])
-        lines.append(f"{name}={value} ({found[name].source}): {problem}")
+        lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
     return lines
+
+
+def _problem(fault: ErrorDetails) -> object:
+    return fault.get("ctx", {}).get("error", fault["msg"])
 
 
 def _without_password(text: str) -> str:

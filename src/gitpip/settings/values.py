@@ -175,6 +175,17 @@ def folder(text: str) -> Path:
     return chosen
 
 
+def secrets_dir(text: str) -> Path:
+    chosen = folder(text)
+    try:
+        next(chosen.iterdir(), None)
+    except OSError as error:
+        raise ValueError(
+            f"can't be read ({reason(error)}); a folder with a file for each secret would be right"
+        ) from None
+    return chosen
+
+
 def backfill(text: str) -> Backfill:
     chosen = Backfill.parse(text)
     if chosen.since and chosen.since > datetime.now(UTC):

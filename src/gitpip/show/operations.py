@@ -108,11 +108,7 @@ async def status_of(setting: Setting) -> StatusBody:
     return StatusBody(
         version=VERSION,
         sentence=_sentence(
-            watching,
-            publishing,
-            counts.get(PublicationState.FAILED, 0),
-            freshness,
-            setting.settings.capacity,
+            setting, watching, publishing, counts.get(PublicationState.FAILED, 0), freshness
         ),
         users={state: user_counts.get(state, 0) for state in UserState},
         publications={state: counts.get(state, 0) for state in PublicationState},
@@ -140,7 +136,7 @@ async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
     watching, publishing = await _activities(transaction, setting, utc_now())
     failed = await publications.count_failed(transaction)
     known = await schedule.completeness(transaction)
-    return _sentence(watching, publishing, failed, known, setting.settings.capacity)
+    return _sentence(setting, watching, publishing, failed, known)
 
 
 async def _activities(
@@ -173,6 +169,17 @@ def _activity(pause: Pause | None) -> ActivityBody:
 
 
 def _sentence(
+    setting: Setting,
+    watching: ActivityBody,
+    publishing: ActivityBody,
+    failed: int,
+    freshness: schedule.Freshness | schedule.Completeness,
+) -> str:
+    said = _said(watching, publishing, failed, freshness, setting.settings.capacity)
+    return " ".join([said, *(f"{fault}." for fault in setting.credentials.faults)])
+
+
+def _said(
     watching: ActivityBody,
     publishing: ActivityBody,
     failed: int,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.credentials import Credentials
 from gitpip.errors import GitHubError, GitHubNotFound
 from gitpip.model import (
     Account,
@@ -59,13 +60,18 @@ class Setting:
     """The surroundings of a request."""
 
     database: Database
-    settings: Settings
+    credentials: Credentials
     find_account: FindAccount
     wake: Wake
     engine_is_alive: EngineIsAlive
     ailments: Ailments
     forecast: MakeForecast
     preview: Preview
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the secrets as they are now."""
+        return self.credentials.settings
 
     @cached_property
     def figures(self) -> FigureReader:

@@ -1,5 +1,6 @@
 """How the service is doing: pauses, and which services run beside each other."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,7 +50,7 @@ async def pause(
 ) -> None:
     """Stop all publishing or watching until a time, saying why.
 
-    `credential` is the fingerprint of the token that was refused, if that is the reason.
+    `credential` is the fingerprint of the token that was refused or used up, if that is the reason.
     """
     values = {"until": until, "reason": reason, "credential": credential}
     try:
@@ -62,6 +63,18 @@ async def pause(
 async def resume(transaction: AsyncConnection, name: str) -> None:
     """End a pause, if there is one."""
     await transaction.execute(delete(pauses).where(pauses.c.name == name))
+
+
+async def resume_with(
+    transaction: AsyncConnection, names: Collection[str], credential: str
+) -> tuple[str, ...]:
+    """End those of these pauses that another token than `credential` caused; give their names."""
+    ended = await transaction.execute(
+        delete(pauses)
+        .where(pauses.c.name.in_(names), pauses.c.credential != credential)
+        .returning(pauses.c.name)
+    )
+    return tuple(ended.scalars())
 
 
 async def paused(

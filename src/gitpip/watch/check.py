@@ -133,7 +133,9 @@ class Watcher:
                     until=until,
                     reason=reason,
                     credential=(
-                        self._github.fingerprint if isinstance(error, GitHubUnauthorized) else None
+                        self._github.fingerprint
+                        if isinstance(error, GitHubUnauthorized | GitHubLimited)
+                        else None
                     ),
                 )
                 await checks.add_results(transaction, run.check_id, note=reason)

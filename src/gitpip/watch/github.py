@@ -77,7 +77,7 @@ class GitHub:
 
     Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
     GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
-    is where many users are asked about at once, which needs a token; None where that can't be.
+    is where many users are asked about at once, given a token; None where that can't be.
     `share` (0 to 1) is how much of GitHub's limits is used.
     """
 
@@ -92,10 +92,9 @@ class GitHub:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api_url = api_url.rstrip("/")
+        self._graphql_url = graphql_url
         self._now = now
-        # An ETag is good only under the token it was given to.
-        self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
-        self._limits = Limits(now, share=share, reserve=FEED_RESERVE if graphql_url else 0)
+        self._limits = Limits(now, share=share)
         self._graphql_limits = Limits(now, resource="graphql", share=share)
         self._transport = Transport(
             api_url=self._api_url,
@@ -105,13 +104,22 @@ class GitHub:
             limits=self._limits,
             graphql_limits=self._graphql_limits,
         )
-        self._graphql_url = graphql_url
+        self.use(token)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def use(self, token: str | None) -> None:
+        """Ask under this token from the next request on, or under none."""
+        self._has_token = token is not None
+        # An ETag is good only under the token it was given to.
+        self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
+        self._limits.begin(reserve=FEED_RESERVE if self.sweeps else 0)
+        self._graphql_limits.begin(reserve=0)
+        self._transport.use(token)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -120,7 +128,7 @@ class GitHub:
     @property
     def sweeps(self) -> bool:
         """Whether many users can be asked about at once."""
-        return self._graphql_url is not None
+        return self._graphql_url is not None and self._has_token
 
     @property
     def fingerprint(self) -> str:

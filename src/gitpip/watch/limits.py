@@ -54,16 +54,21 @@ class Limits:
         self.now = now
         self._resource = resource
         self._share = share
-        self._reserve = reserve
         self._in_flight = 0
+        self._freed = asyncio.Event()
+        self._sent: deque[float] = deque()
+        self.begin(reserve=reserve)
+
+    def begin(self, *, reserve: int) -> None:
+        """Forget what is known: the limit is another token's from now on."""
+        self._reserve = reserve
         self._left: float | None = None
         self._limit = 0
         self._window: str | None = None
         self._resets_at: datetime | None = None
         self._until: datetime | None = None
         self._refusals = 0
-        self._freed = asyncio.Event()
-        self._sent: deque[float] = deque()
+        self._freed.set()
 
     @property
     def budget(self) -> Budget | None:

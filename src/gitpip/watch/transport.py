@@ -92,7 +92,7 @@ class Transport:
     ) -> None:
         self._origin = origin_of(api_url)
         self._timeout = timeout.total_seconds()
-        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        self.use(token)
         self._limits = limits
         self._graphql_limits = graphql_limits
         self._client = httpx2.AsyncClient(
@@ -100,6 +100,10 @@ class Transport:
             timeout=self._timeout,
             follow_redirects=False,
         )
+
+    def use(self, token: str | None) -> None:
+        """Ask under this token from the next request on, or under none."""
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -199,6 +203,12 @@ class Transport:
         finally:
             metrics.vendor_answered("github", status, time.monotonic() - started)
             step()
+        if (
+            response.status_code == httpx2.codes.UNAUTHORIZED
+            and "Authorization" in headers
+            and headers["Authorization"] != self._authorization.get("Authorization")
+        ):
+            raise _PassingFault(f"{shown(url)} was asked while the token was changed")
         return Answer(response.status_code, response.headers, body, url)
 
     def _judge(self, answer: Answer, limits: Limits) -> Answer:

@@ -1,0 +1,95 @@
+"""The secrets of a running service: what their files say now or, where they fail, said last."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from gitpip.settings import Settings, fields, read_secret
+from gitpip.telemetry import get_logger, hide
+
+EVERY = timedelta(seconds=2)
+_AT_THE_START = frozenset({"POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL"})
+"""These are read once: the database is not changed under a running service."""
+
+log = get_logger()
+
+
+class Credentials:
+    """The settings of a running service, whose secrets follow their files."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[str, SecretStr | None] = {
+            name: getattr(settings, fields()[name].attribute) for name in settings.secret_files
+        }
+        self._faults: dict[str, str] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with the secrets as they are now."""
+        return self._settings
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """A sentence for each secret whose file can't be used, so that its last value is."""
+        return tuple(self._faults.values())
+
+    def reread(self) -> bool:
+        """Look at every file; whether a secret changed. What is logged from then on hides it."""
+        changed = [name for name in self._known if self._changes(name)]
+        followed = {
+            fields()[name].attribute: self._known[name]
+            for name in changed
+            if name not in _AT_THE_START
+        }
+        self._settings = self._settings.model_copy(update=followed)
+        hide(self._settings.secrets)
+        for name in changed:
+            file = str(self._settings.secret_files[name])
+            if name in _AT_THE_START:
+                log.warning("secret.waits_for_restart", name=name, file=file)
+            else:
+                log.info("secret.changed", name=name, file=file)
+        return bool(followed)
+
+    def _changes(self, name: str) -> bool:
+        file, known = self._settings.secret_files[name], self._known[name]
+        try:
+            secret = read_secret(name, file)
+        except ValueError as error:
+            if known is None and not file.exists():
+                return False  # it was never there
+            if name not in self._faults:
+                reason = f"{name} in {file}: {error}; the last value stays in use"
+                self._faults[name] = reason
+                log.warning("secret.unreadable", name=name, reason=reason)
+            return False
+        if self._faults.pop(name, None):
+            log.info("secret.readable", name=name, file=str(file))
+        self._known[name] = secret
+        return secret != known
+
+
+@asynccontextmanager
+async def following(
+    credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Look at the files every few seconds until the block ends; `changed` is told of news."""
+    task = asyncio.create_task(_follow(credentials, changed))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(EVERY.total_seconds())
+        if await asyncio.to_thread(credentials.reread):
+            await changed(credentials.settings)
