@@ -1,5 +1,6 @@
 """The Helm chart and the manifests: valid on Kubernetes, and as safe as they say."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "gitpip"
 BIN = Path(sys.executable).parent
-VERSIONS = ("1.29", "1.31", "1.34")
+VERSIONS = ("1.29", "1.34", "1.35", "1.36", "1.37")
+"""The oldest that the chart claims, and those that Kubernetes itself still supports."""
 VALUES = {
     "as it comes": [],
     "a database outside": ["postgresql.enabled=false", "networkPolicy.databasePort=6432"],
@@ -21,6 +23,9 @@ VALUES = {
         "ingress.tlsSecret=certificate",
         "ingress.className=nginx",
         "serviceMonitor.enabled=true",
+        "serviceMonitor.labels.release=prometheus",
+        "prometheusRule.enabled=true",
+        "dashboard.enabled=true",
         "settings.GITPIP_CHECK_INTERVAL=1h",
         "image.tag=1.2.3",
         "postgresql.storageClass=fast",
@@ -54,24 +59,34 @@ def test_the_chart_is_linted() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_is_rendered_is_valid(values: list[str], version: str, tmp_path: Path) -> None:
-    # What a ServiceMonitor is, only the Prometheus operator knows.
-    known = [
-        yaml.safe_dump(item)
-        for item in manifests(rendered(values)).values()
-        if item["kind"] != "ServiceMonitor"
-    ]
-    file = tmp_path / "rendered.yaml"
-    file.write_text("---\n".join(known))
+def test_what_is_rendered_is_valid(version: str, tmp_path: Path) -> None:
+    files = []
+    for name, values in VALUES.items():
+        known = [
+            yaml.safe_dump(item)
+            for item in manifests(rendered(values)).values()
+            if not item["apiVersion"].startswith("monitoring.coreos.com/")  # only its operator does
+        ]
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text("---\n".join(known))
     result = subprocess.run(
-        [BIN / "kubernetes-validate", "--strict", "-k", version, file],
+        [BIN / "kubernetes-validate", "--strict", "-k", version, *files],
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_chart_brings_the_alerts_and_the_dashboard() -> None:
+    found = manifests(rendered(VALUES["everything"]))
+    alerts = yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text())
+    assert found["PrometheusRule/gitpip"]["spec"] == alerts
+    dashboard = found["ConfigMap/gitpip-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["gitpip.json"])["title"] == "gitpip"
+    assert found["ServiceMonitor/gitpip"]["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_the_plain_manifests_are_those_of_the_chart() -> None:

@@ -1,7 +1,7 @@
 """`/metrics` for Prometheus: what this process counted, and what the rows say for all replicas."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -25,13 +25,15 @@ async def metrics(setting: In, accept: Annotated[str, Header()] = "") -> Respons
     """Figures for Prometheus; without the database, those of this process alone."""
     figures = await setting.figures.read()
     encode, content_type = choose_encoder(accept)
-    return Response(encode(_Together(figures, setting.database.pool)), media_type=content_type)
+    together = _Together(figures, setting.database.pool, setting.settings.check_interval)
+    return Response(encode(together), media_type=content_type)
 
 
 class _Together(Collector):
-    def __init__(self, figures: Figures | None, pool: Pool) -> None:
+    def __init__(self, figures: Figures | None, pool: Pool, check_interval: timedelta) -> None:
         self._figures = figures
         self._pool = pool
+        self._check_interval = check_interval
 
     def collect(self) -> Iterator[Metric]:
         """Every family, with what is known."""
@@ -48,6 +50,11 @@ class _Together(Collector):
             "gitpip_database_connections_limit",
             "How many connections this process opens at most.",
             self._pool.limit,
+        )
+        yield _one(
+            "gitpip_check_interval_seconds",
+            "How often each user is looked at, unless the user has an own interval.",
+            self._check_interval.total_seconds(),
         )
         if self._figures:
             for families in FAMILIES:
