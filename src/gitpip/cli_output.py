@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gitpip.model import Backfill, Check
+from gitpip.outgoing import proxy_passwords
 from gitpip.settings import Settings, load_settings
 from gitpip.telemetry import configure_logging
 
@@ -32,7 +33,7 @@ def prepared_settings(*, quiet: bool = True) -> Settings:
     configure_logging(
         level,
         settings.log_format,
-        secrets=settings.secrets,
+        secrets=(*settings.secrets, *proxy_passwords()),
         stream=sys.stderr if quiet else None,
     )
     return settings

@@ -72,6 +72,10 @@ class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""
 
 
+class EnvironmentUnusable(GitpipError):
+    """A proxy or a certificate authority that the environment names can't be used."""
+
+
 class EngineError(GitpipError):
     """The engine can't go on."""
 

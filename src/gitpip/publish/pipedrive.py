@@ -6,12 +6,10 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 import asyncio
 import hashlib
 import json
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from types import TracebackType
 from typing import Self, cast
 
@@ -20,6 +18,7 @@ from pydantic import SecretStr
 
 from gitpip import metrics
 from gitpip.model import ActivityId, DealId
+from gitpip.outgoing import client
 from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
@@ -75,14 +74,7 @@ class Pipedrive:
         self._timeout = timeout
         self._pace = Pace(rest)
         self._turn = asyncio.Lock()
-        self._client = httpx2.AsyncClient(
-            headers={
-                "accept": "application/json",
-                "user-agent": f"gitpip/{version('gitpip')}",
-            },
-            timeout=timeout.total_seconds(),
-            follow_redirects=False,
-        )
+        self._client = client(timeout=timeout.total_seconds())
         self.use(token)
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
@@ -103,7 +95,7 @@ class Pipedrive:
         """Ask under this token from the next request on; without one nothing should be asked."""
         text = token.get_secret_value() if token else ""
         self.has_token = token is not None
-        self._authorization = {"x-api-token": text} if token else {}
+        self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
         self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
         """What tells one token from another, and tells nothing of the token."""
 
@@ -194,11 +186,18 @@ class Pipedrive:
                 async with asyncio.timeout(self._timeout.total_seconds()):
                     response, content = await self._exchange(method, path, query, body)
                 headers, status = response.headers, response.status_code
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            except (
+                httpx2.ConnectError,
+                httpx2.ConnectTimeout,
+                httpx2.PoolTimeout,
+                httpx2.ProxyError,
+            ) as error:
                 return NotProcessed(f"Pipedrive can't be reached: {_cause(error)}", CONNECT_PAUSE)
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
                 return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
-            except (httpx2.HTTPError, TimeoutError, _TooLarge) as error:
+            except _TooLarge:
+                return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+            except (httpx2.HTTPError, TimeoutError) as error:
                 return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
             finally:
                 self._pace.note_end(headers)
@@ -218,13 +217,13 @@ class Pipedrive:
     ) -> tuple[httpx2.Response, bytes]:
         url = self._api_url + path
         async with self._client.stream(
-            method, url, params=query, json=body, headers=self._authorization
+            method, url, params=query, json=body, headers=self._headers
         ) as response:
             content = bytearray()
             async for piece in response.aiter_bytes():
                 content += piece
                 if len(content) > ANSWER_LIMIT:
-                    raise _TooLarge("more than 64 MiB")
+                    raise _TooLarge
             return response, bytes(content)
 
 
@@ -245,6 +244,12 @@ class _Answer:
 def _read(
     status: int, headers: Mapping[str, str], content: bytes
 ) -> _Answer | _Refused | NotProcessed | Ambiguous:
+    if httpx2.codes.is_redirect(status):
+        return Ambiguous(
+            f"Pipedrive answered {status}: it redirects to another address, which is not followed;"
+            " check PIPEDRIVE_ORG and PIPEDRIVE_API_URL",
+            ACCESS_PAUSE,
+        )
     body = _json(content)
     if body is None:
         pause = EDGE_PAUSE if content.lstrip().startswith(b"<") or status in {403, 429} else None
@@ -322,6 +327,4 @@ def _item(entry: object, text_field: str) -> Item:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error.__cause__, ssl.SSLError):
-        return "the TLS handshake failed"
     return type(error).__name__ + (f" ({error})" if str(error) else "")

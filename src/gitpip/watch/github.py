@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import Self
 from urllib.parse import quote, urlencode
 
@@ -23,7 +22,7 @@ from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, Us
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
 from gitpip.watch.limits import Budget, Limits
 from gitpip.watch.shapes import GIST, GISTS, OWNER, FileShape, parse
-from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, origin_of, shown
+from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 CONTENT_LIMIT = 1024 * 1024
 """The content of a larger file is not stored: GitHub itself gives up to 1 MB."""
@@ -100,7 +99,6 @@ class GitHub:
             api_url=self._api_url,
             token=token,
             timeout=timeout,
-            user_agent=f"gitpip/{version('gitpip')}",
             limits=self._limits,
             graphql_limits=self._graphql_limits,
         )
@@ -165,7 +163,7 @@ class GitHub:
         `page` is the URL that the page before gave as `next_page`; None for the first.
         """
         url = page or f"{self._api_url}/gists/public?per_page={PAGE_SIZE}"
-        if origin_of(url) != origin_of(self._api_url):
+        if not same_origin(url, self._api_url):
             raise GitHubUnavailable("the public feed has its next page on another host")
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
         if answer.unchanged:
@@ -272,7 +270,7 @@ class GitHub:
     async def _pages(self, first: Answer) -> list[Answer]:
         pages = [first]
         while (url := pages[-1].next_page) is not None:
-            if origin_of(url) != origin_of(first.url):
+            if not same_origin(url, first.url):
                 raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
             if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
                 raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")

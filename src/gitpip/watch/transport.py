@@ -19,6 +19,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GitHubUnavailable,
 )
+from gitpip.outgoing import Origin, client, origin_of
 from gitpip.progress import step
 from gitpip.watch.limits import Limits, http_date
 
@@ -73,7 +74,7 @@ class Answer:
 
 
 class Transport:
-    """Requests to one API and to the hosts it refers to; the token goes to the API's origin alone.
+    """Requests to one API and the hosts that hold its files; the token goes to the API alone.
 
     A request that the known limits forbid is not sent: `limits` are those of REST,
     `graphql_limits` those of GraphQL. `timeout` bounds a whole request, from the first byte sent
@@ -86,20 +87,15 @@ class Transport:
         api_url: str,
         token: str | None,
         timeout: timedelta,
-        user_agent: str,
         limits: Limits,
         graphql_limits: Limits,
     ) -> None:
-        self._origin = origin_of(api_url)
+        self._api = origin_of(api_url)
         self._timeout = timeout.total_seconds()
         self.use(token)
         self._limits = limits
         self._graphql_limits = graphql_limits
-        self._client = httpx2.AsyncClient(
-            headers={"User-Agent": user_agent},
-            timeout=self._timeout,
-            follow_redirects=False,
-        )
+        self._client = client(timeout=self._timeout)
 
     def use(self, token: str | None) -> None:
         """Ask under this token from the next request on, or under none."""
@@ -157,7 +153,7 @@ class Transport:
             if answer.status not in {301, 302, 307, 308}:
                 return self._judge(answer, self._limits)
             target = urljoin(url, answer.headers.get("location", ""))
-            if origin_of(target) != origin_of(url):
+            if not same_origin(target, url):
                 raise GitHubUnavailable(f"{shown(url)} redirects to another host")
             url = target
         raise GitHubUnavailable(f"{shown(url)} redirects too often")
@@ -165,7 +161,16 @@ class Transport:
     async def _send(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
     ) -> Answer:
-        is_api = origin_of(url) == self._origin
+        try:
+            origin = origin_of(url)
+        except httpx2.InvalidURL as error:
+            raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
+        is_api = origin == self._api
+        if not is_api and not _holds_contents(self._api, origin):
+            raise GitHubUnavailable(
+                f"{shown(url)} is none of GitHub's hosts as GITHUB_API_URL names them,"
+                " and was not asked"
+            )
         if is_api:
             headers = {**headers, **self._authorization, "X-GitHub-Api-Version": API_VERSION}
         async with self._limits.room(reserved=reserved):
@@ -198,8 +203,6 @@ class Transport:
             raise _PassingFault(
                 f"{shown(url)} could not be read: {error or type(error).__name__}"
             ) from error
-        except httpx2.InvalidURL as error:
-            raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
         finally:
             metrics.vendor_answered("github", status, time.monotonic() - started)
             step()
@@ -252,10 +255,30 @@ class Transport:
         return GitHubUnavailable(f"{shown(answer.url)} was refused (403)")
 
 
-def origin_of(url: str) -> tuple[str, str]:
-    """Scheme and host of a URL."""
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+def same_origin(url: str, other: str) -> bool:
+    """Whether both go to the same host; a URL that is none goes nowhere."""
+    try:
+        return origin_of(url) == origin_of(other)
+    except httpx2.InvalidURL:
+        return False
+
+
+def _holds_contents(api: Origin, origin: Origin) -> bool:
+    """Whether an installation of GitHub keeps the contents of files there.
+
+    An Enterprise Server keeps them on its own host or, with subdomain isolation, on hosts below:
+    https://docs.github.com/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation
+    """
+    if origin.scheme != api.scheme:
+        return False
+    if api.scheme == "http":  # settings allow it on this machine alone, where ports are no hosts
+        return origin.host == api.host
+    if origin.port != api.port:
+        return False
+    if api.host == "api.github.com":
+        return origin.host == "gist.githubusercontent.com"
+    home = api.host.removeprefix("api.") if api.host.endswith(".ghe.com") else api.host
+    return origin.host == home or origin.host.endswith(f".{home}")
 
 
 def shown(url: str) -> str:

@@ -1,0 +1,166 @@
+"""What lies between two programs on a network: listeners of any manners, TLS, a proxy."""
+
+import asyncio
+import contextlib
+import ssl
+import subprocess
+import threading
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Listener:
+    """Holds a conversation with whoever connects, inside a `with` block, in a thread of its own."""
+
+    def __init__(self, converse: Conversation, *, tls: ssl.SSLContext | None = None) -> None:
+        self._converse = converse
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
+        self.port = 0
+        self.connections = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._loop.close()
+
+    async def _run(self) -> None:
+        talks: set[asyncio.Task[None]] = set()
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            task = asyncio.current_task()
+            assert task
+            talks.add(task)
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._converse(reader, writer)
+            writer.transport.abort()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self._tls)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stopping.wait()
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks)
+
+
+async def relay(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
+) -> None:
+    """Pass on everything between two ends until one of them hangs up."""
+    there_reader, there_writer = await asyncio.open_connection(host, port)
+    ways = [
+        asyncio.create_task(_pass_on(reader, there_writer)),
+        asyncio.create_task(_pass_on(there_reader, writer)),
+    ]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        there_writer.transport.abort()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+        await writer.drain()
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate for localhost that nobody but a test trusts."""
+
+    file: Path
+    key: Path
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file, self.key)
+        return context
+
+    def put_into(self, folder: Path) -> None:
+        """Lay it into a folder of authorities, under the name by which OpenSSL looks for it."""
+        named = subprocess.run(
+            ["openssl", "x509", "-hash", "-noout", "-in", self.file],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        (folder / f"{named.stdout.strip()}.0").symlink_to(self.file)
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        made = cls(folder / "certificate.pem", folder / "key.pem")
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+                *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+                *("-addext", "subjectAltName=DNS:localhost", "-keyout", made.key),
+                *("-out", made.file),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return made
+
+
+def in_front_of(port: int, certificate: Certificate) -> Listener:
+    """TLS before a server that has none."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await relay(reader, writer, "127.0.0.1", port)
+
+    return Listener(converse, tls=certificate.context)
+
+
+class Proxy(Listener):
+    """An HTTP proxy for tunnels, which lets in whoever knows the password."""
+
+    def __init__(self, user: str, password: str) -> None:
+        super().__init__(self._tunnel)
+        self._credentials = f"{user}:{password}"
+        self.url = ""
+        self.asked: list[str] = []
+        """Where to, as `host:port`."""
+        self.heard: list[bytes] = []
+        """The requests for tunnels, whole."""
+
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        self.heard.append(request)
+        line, *headers = request.decode().split("\r\n")
+        method, target, _ = line.split()
+        given = [h.partition("Basic ")[2] for h in headers if h.lower().startswith("proxy-auth")]
+        if [b64decode(text).decode() for text in given] != [self._credentials]:
+            writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        assert method == "CONNECT"
+        self.asked.append(target)
+        host, _, port = target.rpartition(":")
+        writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
+        await relay(reader, writer, host, int(port))
