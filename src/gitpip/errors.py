@@ -60,6 +60,18 @@ class KeyConflict(GitpipError):
     """Another access key bears this name already."""
 
 
+class FeedAddressNotFound(GitpipError):
+    """No feed's secret address that is in use has this number."""
+
+
+class AccessRefused(GitpipError):
+    """The caller may not do this; the message says what would be needed."""
+
+
+class AccessUndecided(GitpipError):
+    """The service would listen to other machines, and nothing says who may ask."""
+
+
 class ImportNotFound(GitpipError):
     """No import has this id."""
 

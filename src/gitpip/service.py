@@ -13,16 +13,17 @@ from importlib.metadata import version
 import uvicorn
 
 from gitpip.credentials import Credentials, following
-from gitpip.errors import AddressInUse, DatabaseUnavailable
+from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable
 from gitpip.life import living
 from gitpip.model import Part
 from gitpip.publish.sending import rendered
-from gitpip.settings import Settings, format_duration
+from gitpip.settings import Settings, format_duration, is_loopback
 from gitpip.show.app import create_app
 from gitpip.show.setting import Setting
+from gitpip.store import keys
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
-from gitpip.worker import Worker, reaching, working
+from gitpip.worker import Worker, reaching, utc_now, working
 
 log = get_logger()
 
@@ -62,57 +63,82 @@ async def serve(
 ) -> None:
     """Do a process's part until SIGINT or SIGTERM; `ready` is given the address once it serves.
 
-    Raises AddressInUse, ServiceRunning, and what `opened` raises.
+    Raises AddressInUse, AccessUndecided, ServiceRunning, and what `opened` raises.
     """
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
-        async with (
-            opened(settings) as database,
-            _reached(settings, database, part) as worker,
-            living(database, part) as life,
-            following(credentials, worker.use),
-        ):
-            patience = settings.health_patience
-            app = create_app(
-                Setting(
-                    database=database,
-                    credentials=credentials,
-                    find_account=worker.find_account,
-                    wake=worker.wake,
-                    engine_is_alive=worker.is_alive,
-                    ailments=lambda: life.ailments(patience) + worker.engine.ailments(patience),
-                    forecast=worker.forecast,
-                    preview=partial(
-                        rendered, on_edit=settings.on_edit, on_delete=settings.on_delete
-                    ),
-                ),
-                part,
-            )
-            server = _Server(
-                uvicorn.Config(
-                    app,
-                    log_config=None,
-                    log_level="warning",
-                    access_log=False,
-                    lifespan="off",
-                    server_header=False,
-                    timeout_graceful_shutdown=3,
-                    timeout_keep_alive=5,
-                    h11_max_incomplete_event_size=32 * 1024,
-                )
-            )
-            with _signals(server):
-                serving = asyncio.create_task(server.serve(sockets=[listener]))
-                address = f"http://{settings.host}:{listener.getsockname()[1]}"
-                _log_start(settings, address, part)
-                if ready:
-                    ready(address)
-                lasting = {serving, life.task, *([worker.task] if worker.task else [])}
-                await asyncio.wait(lasting, return_when=asyncio.FIRST_COMPLETED)
-                server.should_exit = True
-                await serving
-            log.info("service.stopping")
+        async with opened(settings) as database:
+            await _check_access(settings, database)
+            await _serve(listener, database, credentials, part, ready)
     log.info("service.stopped")
+
+
+async def _serve(
+    listener: socket.socket,
+    database: Database,
+    credentials: Credentials,
+    part: Part,
+    ready: Callable[[str], None] | None,
+) -> None:
+    settings = credentials.settings
+    async with (
+        _reached(settings, database, part) as worker,
+        living(database, part) as life,
+        following(credentials, worker.use),
+    ):
+        patience = settings.health_patience
+        app = create_app(
+            Setting(
+                database=database,
+                credentials=credentials,
+                find_account=worker.find_account,
+                wake=worker.wake,
+                engine_is_alive=worker.is_alive,
+                ailments=lambda: life.ailments(patience) + worker.engine.ailments(patience),
+                forecast=worker.forecast,
+                preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+            ),
+            part,
+        )
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=3,
+                timeout_keep_alive=5,
+                h11_max_incomplete_event_size=32 * 1024,
+                forwarded_allow_ips=list(settings.trusted_proxies),
+            )
+        )
+        with _signals(server):
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            address = f"http://{settings.host}:{listener.getsockname()[1]}"
+            _log_start(settings, address, part)
+            if ready:
+                ready(address)
+            lasting = {serving, life.task, *([worker.task] if worker.task else [])}
+            await asyncio.wait(lasting, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            await serving
+        log.info("service.stopping")
+
+
+async def _check_access(settings: Settings, database: Database) -> None:
+    """Raise AccessUndecided where other machines could ask, and nothing says which may."""
+    decided = settings.admin_key or settings.allow_anonymous or is_loopback(settings.host)
+    if not decided:
+        async with database.read() as transaction:
+            decided = await keys.any_is_usable(transaction, utc_now())
+    if not decided:
+        raise AccessUndecided(
+            f"{settings.host} can be reached from other machines, and there is no access key: "
+            "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
+            "or let everybody read with GITPIP_ALLOW_ANONYMOUS=read"
+        )
 
 
 def _reached(

@@ -43,6 +43,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
                 "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
             },
         )
-        yield World(github, pipedrive, gitpip)
-        if gitpip.process:
-            gitpip.stop()
+        world = World(github, pipedrive, gitpip)
+        yield world
+        if world.gitpip.process:
+            world.gitpip.stop()

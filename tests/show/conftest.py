@@ -53,7 +53,7 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, database_url: str) -> Iterator[Served]:
+def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served]:
     github = GitHub(tokens={TOKEN})
     pipedrive = Pipedrive(token=TOKEN)
     with Server(github.app) as github_server, Server(pipedrive.app) as pipedrive_server:
@@ -68,6 +68,7 @@ def serving(folder: Path, database_url: str) -> Iterator[Served]:
                 "GITHUB_API_URL": github_server.url,
                 "PIPEDRIVE_TOKEN": TOKEN,
                 "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
+                **settings,
             },
         )
         gitpip.start()

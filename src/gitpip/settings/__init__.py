@@ -3,7 +3,7 @@
 from gitpip.settings.declared import SECRET, Settings, fields
 from gitpip.settings.reading import load_settings, read_secret
 from gitpip.settings.shown import NOT_SET, SettingRow, describe
-from gitpip.settings.values import LONGEST_DURATION, format_duration, parse_duration
+from gitpip.settings.values import LONGEST_DURATION, format_duration, is_loopback, parse_duration
 
 __all__ = [
     "LONGEST_DURATION",
@@ -14,6 +14,7 @@ __all__ = [
     "describe",
     "fields",
     "format_duration",
+    "is_loopback",
     "load_settings",
     "parse_duration",
     "read_secret",

@@ -131,14 +131,15 @@ def api_url(text: str) -> str:
         raise ValueError(f"an address without a host; {example}")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"an address with a user, a query or a fragment; {example}")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             "http would send a token in clear; https:// would be right, or http:// on this machine"
         )
     return text.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is behind a host's name or address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -19,6 +19,7 @@ from gitpip.show.bodies import (
     file_bodies,
     file_with_content,
 )
+from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Number, Offset, Viewer, clean_login
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
@@ -35,7 +36,8 @@ async def list_gists_of_user(
     since: Annotated[
         Literal["visit"] | None, Query(description="`visit`: only what is new, recording nothing.")
     ] = None,
-    viewer: Viewer = visits.SHARED_VIEWER,
+    viewer: Viewer = None,
+    who: Who,
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[FileBody]:
@@ -46,7 +48,9 @@ async def list_gists_of_user(
             page = await gists.page(transaction, offset=offset, limit=limit, user_key=user.key)
             items, total = page.items, page.total
         else:
-            look = await visits.look(transaction, user, viewer=viewer, now=utc_now())
+            look = await visits.look(
+                transaction, user, viewer=who.viewer_for(viewer), now=utc_now()
+            )
             files = await gists.between(transaction, user.key, after=look.after, up_to=look.up_to)
             items, total = files[offset : offset + limit], len(files)
     return ListBody(items=file_bodies(items), total=total, offset=offset, limit=limit)
@@ -64,13 +68,13 @@ async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[Visi
 
 
 @router.post("/users/{login}/visits", tags=["visits"], status_code=HTTPStatus.CREATED)
-async def record_visit(
-    login: Login, setting: In, viewer: Viewer = visits.SHARED_VIEWER
-) -> VisitBody:
+async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> VisitBody:
     """Record a visit, and show what was new."""
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
-        visit = await visits.record(transaction, user.key, viewer=viewer, now=utc_now())
+        visit = await visits.record(
+            transaction, user.key, viewer=who.viewer_for(viewer), now=utc_now()
+        )
         files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
     return VisitBody.of(visit, files)
 
@@ -139,21 +143,22 @@ async def preview_publication(publication_id: Number, setting: In) -> ActivityPr
 
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
-async def retry_publication(publication_id: Number, setting: In) -> PublicationBody:
+async def retry_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
     """Send a failed or skipped publication after all."""
     async with setting.database.begin() as transaction:
         moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
+        await who.did(transaction, "publication.retried", str(publication_id))
     await setting.wake("publish")
     return PublicationBody.of(moved)
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
-async def skip_publication(publication_id: Number, setting: In) -> PublicationBody:
+async def skip_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
     """Decide that a publication is not to be sent."""
     async with setting.database.begin() as transaction:
-        return PublicationBody.of(
-            await publications.skip(transaction, PublicationId(publication_id), utc_now())
-        )
+        moved = await publications.skip(transaction, PublicationId(publication_id), utc_now())
+        await who.did(transaction, "publication.skipped", str(publication_id))
+    return PublicationBody.of(moved)
 
 
 @router.get("/checks", tags=["checks"])
@@ -166,10 +171,11 @@ async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> Lis
 
 
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
-async def request_check(setting: In) -> CheckBody:
+async def request_check(setting: In, who: Who) -> CheckBody:
     """Check every tracked user now."""
     async with setting.database.begin() as transaction:
         check = await checks.get(transaction, await checks.request(transaction, utc_now()))
+        await who.did(transaction, "check.requested", str(check.id))
     await setting.wake("check")
     return CheckBody.of(check)
 

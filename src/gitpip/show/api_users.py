@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from gitpip.model import Backfill, check_external_id, check_login, checked_tags
 from gitpip.settings import parse_duration
 from gitpip.show.bodies import PROBLEMS, ForecastBody, ListBody, UserBody
+from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Offset, clean_login
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
@@ -88,11 +89,11 @@ async def list_users(
         202: {"description": "Tracked; GitHub can't be asked now.", "model": UserBody},
     },
 )
-async def add_user(new: NewUser, setting: In, response: Response) -> UserBody:
+async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> UserBody:
     """Track a user."""
     changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
     backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await setting.track(new.login, new.id, backfill, changes)
+    added = await setting.track(new.login, new.id, backfill, changes, who=who)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
@@ -120,7 +121,7 @@ async def get_user(login: Login, setting: In) -> UserBody:
 
 
 @router.patch("/users/{login}", tags=["users"])
-async def change_user(login: Login, change: UserChange, setting: In) -> UserBody:
+async def change_user(login: Login, change: UserChange, setting: In, who: Who) -> UserBody:
     """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
     if change.id is not None:
         check_external_id(change.id)
@@ -134,17 +135,19 @@ async def change_user(login: Login, change: UserChange, setting: In) -> UserBody
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         changed = await users.change(transaction, user.key, changes, utc_now())
+        await who.did(transaction, "user.changed", user.login)
     if change.paused is False:
         await setting.wake("check")
     return UserBody.of(changed)
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
-async def remove_user(login: Login, setting: In) -> None:
+async def remove_user(login: Login, setting: In, who: Who) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         await users.remove(transaction, user.key, utc_now())
+        await who.did(transaction, "user.removed", user.login)
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:

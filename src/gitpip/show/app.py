@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
 from gitpip.model import Part
 from gitpip.show import (
     api,
+    api_keys,
     api_users,
     documentation,
     feeds,
@@ -15,25 +17,30 @@ from gitpip.show import (
     metrics,
     operations,
     pages,
+    pages_feeds,
     pages_gists,
+    pages_keys,
     pages_publications,
     pages_status,
     pages_users,
     pages_work,
     probes,
+    sign_in,
 )
+from gitpip.show.access import Access
+from gitpip.show.authentication import Authentication
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
 from gitpip.show.setting import Setting
 
 STATIC = Path(__file__).parent / "static"
 
-PROBES = (probes.router, metrics.router)
 PAGES = (
     operations.router,
     legacy.router,
     api.router,
     api_users.router,
+    api_keys.router,
     documentation.router,
     pages.router,
     pages_work.router,
@@ -42,7 +49,16 @@ PAGES = (
     pages_publications.router,
     pages_status.router,
     feeds.router,
+    pages_feeds.router,
+    pages_keys.router,
+    sign_in.router,
 )
+KEY = HTTPBearer(
+    auto_error=False,
+    description="An access key, made by `gitpip keys create`; on loopback none is needed before "
+    "the first one was made.",
+)
+"""For the OpenAPI document; it is `Access` that asks for the key."""
 
 
 def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
@@ -57,10 +73,19 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         openapi_url="/openapi.json" if shows else None,
     )
     app.state.setting = setting
+    app.state.authentication = Authentication(setting.database, setting.credentials)
+    app.state.attempts = sign_in.Attempts()
     handle_problems(app)
-    for router in (*PROBES, *(PAGES if shows else ())):
-        app.include_router(router)
+    app.include_router(probes.router)
+    for router in (metrics.router, *(PAGES if shows else ())):
+        app.include_router(router, dependencies=[Security(KEY)])
     if shows:
         app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, host=setting.settings.host)
+    limit = setting.settings.request_limit
+    app.add_middleware(
+        Access,
+        authentication=app.state.authentication,
+        limit=None if limit == "off" else limit,
+    )
+    app.add_middleware(Guard)
     return app

@@ -45,11 +45,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, **_PROBLEM}
     for status, description in {
         400: "Not from this machine.",
-        403: "From another site.",
+        401: "No valid access key.",
+        403: "The key's role does not allow it, or it comes from another site.",
         404: "Unknown.",
         409: "In conflict with what is there.",
         413: "Too large.",
         422: "A field is wrong.",
+        429: "Too many requests.",
         502: "GitHub can't be asked now.",
         503: "The database does not work now.",
     }.items()

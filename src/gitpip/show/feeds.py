@@ -34,6 +34,7 @@ TagName = Annotated[str, Query(max_length=50)]
 
 
 @router.get("/feed.atom")
+@router.get("/feeds/{address}/gists.atom")
 async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
     """An Atom feed (RFC 4287)."""
     files = await _files(setting, user, tag)
@@ -65,6 +66,7 @@ async def atom(request: Request, setting: In, user: UserName = "", tag: TagName 
 
 
 @router.get("/feed.json")
+@router.get("/feeds/{address}/gists.json")
 async def json_feed(
     request: Request, setting: In, user: UserName = "", tag: TagName = ""
 ) -> Response:

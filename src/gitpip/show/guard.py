@@ -1,7 +1,6 @@
-"""What stands before every request: who may ask from where, how much, and the access log."""
+"""What stands before every request: no other sites, no large bodies, safe headers, and a log."""
 
 import contextlib
-import ipaddress
 import time
 from http import HTTPStatus
 
@@ -9,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
-from gitpip.show.problems import problem
+from gitpip.show.problems import problem, told_path
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
@@ -36,11 +35,10 @@ class _TooLarge(Exception):
 
 
 class Guard:
-    """Refuses foreign hosts, cross-site changes and large bodies; adds headers; logs."""
+    """Refuses cross-site changes and large bodies; adds headers; logs."""
 
-    def __init__(self, app: ASGIApp, *, host: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._only_local = _is_loopback(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -68,7 +66,7 @@ class Guard:
             level(
                 "http.request",
                 method=scope["method"],
-                path=scope["path"],
+                path=told_path(scope["path"]),
                 status=status,
                 duration_ms=round(seconds * 1000, 1),
             )
@@ -79,7 +77,7 @@ class Guard:
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal:
             status, kind, detail = refusal
-            response = problem(status, kind, detail, path=scope["path"])
+            response = problem(status, kind, detail, path=told_path(scope["path"]))
             await response(scope, receive, send)
             return
         received = 0
@@ -108,7 +106,7 @@ class Guard:
             await self._app(scope, receive_limited, send_once)
         if too_large and not started:
             response = problem(
-                *_too_large(limit), path=scope["path"], headers={"connection": "close"}
+                *_too_large(limit), path=told_path(scope["path"]), headers={"connection": "close"}
             )
             await response(scope, receive, send)
 
@@ -116,12 +114,6 @@ class Guard:
         self, method: str, headers: Headers, limit: int
     ) -> tuple[HTTPStatus, str, str] | None:
         host = headers.get("host", "")
-        if self._only_local and not _is_loopback(_name(host)):
-            return (
-                HTTPStatus.BAD_REQUEST,
-                "foreign-host",
-                f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost",
-            )
         if method not in SAFE_METHODS and _is_cross_site(headers, host):
             return (
                 HTTPStatus.FORBIDDEN,
@@ -155,16 +147,3 @@ def _is_cross_site(headers: Headers, host: str) -> bool:
         return True
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] != host
-
-
-def _name(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from gitpip.model import EXTERNAL_ID_LIMIT
 from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
+from gitpip.show.caller import Who
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
 from gitpip.store import gists, users, visits
@@ -44,10 +45,11 @@ async def track_user(
     login: Login,
     user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
     setting: In,
+    who: Who,
     response: Response,
 ) -> TrackedUser:
     """Track a user under your own unique id."""
-    added = await setting.track(login, user_id)
+    added = await setting.track(login, user_id, who=who)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Pause, PublicationState, UserState
-from gitpip.show.bodies import CheckBody
+from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
 from gitpip.store import checks, gauges, operation, publications, schedule, users
 
 VERSION = version("gitpip")
 
-router = APIRouter(tags=["status"])
+router = APIRouter(tags=["status"], responses=PROBLEMS)
 
 
 class ActivityBody(BaseModel):

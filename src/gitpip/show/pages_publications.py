@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.model import PublicationId, PublicationState
+from gitpip.show.caller import Who
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
@@ -69,9 +70,11 @@ async def publication(
 
 @router.post("/publications/{publication_id}/{act}")
 async def act_on_publication(
+    *,
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
     setting: In,
+    who: Who,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
@@ -79,6 +82,8 @@ async def act_on_publication(
     move = publications.retry if act == "retry" else publications.skip
     async with setting.database.begin() as transaction:
         await move(transaction, PublicationId(publication_id), utc_now())
+        done = "publication.retried" if act == "retry" else "publication.skipped"
+        await who.did(transaction, done, str(publication_id))
     await setting.wake("publish")
     return RedirectResponse(_list(state, offset), status_code=303)
 

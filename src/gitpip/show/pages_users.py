@@ -18,6 +18,7 @@ from gitpip.model import (
     checked_tags,
 )
 from gitpip.settings import format_duration, parse_duration
+from gitpip.show.caller import Who
 from gitpip.show.charts import WEEKS, per_week
 from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.rendering import render
@@ -27,6 +28,13 @@ from gitpip.show.viewer import viewer_of
 from gitpip.store import browse, checks, publications, users
 
 ROWS = 50
+DONE = {
+    "pause": "user.paused",
+    "resume": "user.resumed",
+    "check": "user.check_requested",
+    "remove": "user.removed",
+}
+"""What the audit says of what is done to a user."""
 
 router = APIRouter(include_in_schema=False)
 Value = TypeVar("Value")
@@ -94,6 +102,7 @@ async def add(
     *,
     request: Request,
     setting: In,
+    who: Who,
     login: Field = "",
     id: Field = "",  # noqa: A002 (the field's name)
     tags: Field = "",
@@ -110,7 +119,7 @@ async def add(
         if forecast:
             foreseen = await setting.forecast(login, rule)
             return await _people(request, setting, new=new, forecast=foreseen)
-        added = await setting.track(login, id.strip() or None, rule, details)
+        added = await setting.track(login, id.strip() or None, rule, details, who=who)
     except GitHubNotFound as error:
         return await _people(request, setting, fault=str(error), new=new)
     except GitHubError as error:
@@ -122,10 +131,11 @@ async def add(
 
 
 @router.post("/people/check")
-async def check_everybody(setting: In) -> Response:
+async def check_everybody(setting: In, who: Who) -> Response:
     """Look at every user now, and show how far that is."""
     async with setting.database.begin() as transaction:
         check_id = await checks.request(transaction, utc_now())
+        await who.did(transaction, "check.requested", str(check_id))
     await setting.wake("check")
     return RedirectResponse(f"/checks/{check_id}", status_code=303)
 
@@ -176,7 +186,13 @@ async def _person(
 
 @router.post("/people/{login}/change")
 async def change(
-    *, login: Login, request: Request, setting: In, tags: Field = "", interval: Field = ""
+    *,
+    login: Login,
+    request: Request,
+    setting: In,
+    who: Who,
+    tags: Field = "",
+    interval: Field = "",
 ) -> Response:
     """Give a user other tags, or an interval of their own."""
     try:
@@ -189,6 +205,7 @@ async def change(
         if own == user.check_interval:
             changes = users.Changes(tags=changes.tags)
         await users.change(transaction, user.key, changes, utc_now())
+        await who.did(transaction, "user.changed", user.login)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -208,7 +225,7 @@ async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
 
 @router.post("/people/{login}/{act}")
 async def act_on_user(
-    login: Login, act: Literal["pause", "resume", "check", "remove"], setting: In
+    login: Login, act: Literal["pause", "resume", "check", "remove"], setting: In, who: Who
 ) -> Response:
     """Pause, resume, check now, or stop tracking."""
     now = utc_now()
@@ -221,6 +238,7 @@ async def act_on_user(
                 await users.make_due(transaction, user.key, now)
             case _:
                 await users.change(transaction, user.key, users.Changes(paused=act == "pause"), now)
+        await who.did(transaction, DONE[act], user.login)
     if act in {"check", "resume"}:
         await setting.wake("check")
     where = "/people" if act == "remove" else f"/people/{user.login}"

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.errors import GitpipError
 from gitpip.intake import Imported, take_in
 from gitpip.model import Check, CheckId
+from gitpip.show.caller import Who
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
@@ -39,7 +40,10 @@ async def _ask(setting: Setting, fault: str = "") -> HTMLResponse:
 
 @router.post("/people/import")
 async def import_file(
-    setting: In, work: BackgroundTasks, file: Annotated[UploadFile | None, File()] = None
+    setting: In,
+    who: Who,
+    work: BackgroundTasks,
+    file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Take a file of users; they are added after the answer, and the next page shows how far."""
     if file is None or not file.filename:
@@ -52,6 +56,7 @@ async def import_file(
     async with setting.database.begin() as transaction:
         name = "".join(mark if mark.isprintable() else "?" for mark in file.filename)[:NAME]
         import_id = await imports.begin(transaction, name=name, size=size, now=utc_now())
+        await who.did(transaction, "users.imported", name)
     work.add_task(_import, setting, import_id, kept)
     return RedirectResponse(f"/people/import/{import_id}", status_code=303)
 

@@ -13,15 +13,19 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 Login = Annotated[str, Path(max_length=100)]
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
+def _printable(text: str | None) -> str | None:
+    if text is not None and not text.isprintable():
         raise ValueError("must hold printable characters only")
     return text
 
 
 Viewer = Annotated[
-    str,
-    Query(min_length=1, max_length=100, description="Who looks; each viewer has own visits."),
+    str | None,
+    Query(
+        min_length=1,
+        max_length=100,
+        description="Who looks; each viewer has own visits. Without, the name of the access key.",
+    ),
     AfterValidator(_printable),
 ]
 

@@ -1,5 +1,6 @@
 """Every error as `application/problem+json` (RFC 9457): what is wrong, where, what to do."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -9,14 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gitpip.errors import (
+    AccessRefused,
     CheckNotFound,
     DatabaseUnavailable,
+    FeedAddressNotFound,
     GistNotFound,
     GitHubError,
     GitHubNotFound,
     GitpipError,
     ImportNotFound,
     InvalidInput,
+    KeyConflict,
+    KeyNotFound,
     PublicationNotFound,
     PublicationStateError,
     UserConflict,
@@ -40,6 +45,10 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),
     VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),
     ImportNotFound: (HTTPStatus.NOT_FOUND, "import-not-found"),
+    AccessRefused: (HTTPStatus.FORBIDDEN, "role-missing"),
+    FeedAddressNotFound: (HTTPStatus.NOT_FOUND, "feed-address-not-found"),
+    KeyNotFound: (HTTPStatus.NOT_FOUND, "key-not-found"),
+    KeyConflict: (HTTPStatus.CONFLICT, "key-conflict"),
     CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }
@@ -70,7 +79,7 @@ def problem(
     return JSONResponse(content, status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _answer(
+def answer(
     request: Request,
     status: HTTPStatus,
     kind: str,
@@ -79,33 +88,46 @@ def _answer(
     errors: Sequence[dict[str, str]] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    path = request.url.path
-    if "text/html" in request.headers.get("accept", "") and not path.startswith("/api/"):
+    """An error's answer: a page for people, a problem document for programs."""
+    if wants_page(request):
         page = render("error.html", title=status.phrase, detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
+    path = told_path(request.url.path)
     return problem(status, kind, detail, path=path, errors=errors, headers=headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person asks, by a browser."""
+    accepted = request.headers.get("accept", "")
+    return "text/html" in accepted and not request.url.path.startswith("/api/")
+
+
+def told_path(path: str) -> str:
+    """A path as it may be told: without the secret in a feed's address."""
+    return re.sub(r"^/feeds/(?!\d+/)[^/]+", "/feeds/[secret]", path)
 
 
 def handle_problems(app: FastAPI) -> None:
     """Let the application answer every error with a problem document."""
-    app.add_exception_handler(GitpipError, _foreseen)
+    app.add_exception_handler(GitpipError, answer_foreseen)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _foreseen(request: Request, error: Exception) -> Response:
+async def answer_foreseen(request: Request, error: Exception) -> Response:
+    """The answer to an error that gitpip foresaw."""
     status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
-    for known, answer in KNOWN.items():
+    for known, told in KNOWN.items():
         if isinstance(error, known):
-            status, kind = answer
+            status, kind = told
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return await _unforeseen(request, error)
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
     headers = {"retry-after": "5"} if isinstance(error, DatabaseUnavailable) else None
-    return _answer(request, status, kind, str(error), errors=errors, headers=headers)
+    return answer(request, status, kind, str(error), errors=errors, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -118,7 +140,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         for fault in faults
     ]
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
-    return _answer(
+    return answer(
         request,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-input",
@@ -133,15 +155,17 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     detail = str(error.detail)
     if detail == status.phrase:
-        detail = f"{request.method} {request.url.path}: {status.description or status.phrase}"
+        detail = (
+            f"{request.method} {told_path(request.url.path)}: {status.description or status.phrase}"
+        )
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
-    return _answer(request, status, kind, detail, headers=headers)
+    return answer(request, status, kind, detail, headers=headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, exc_info=error)
-    return _answer(
+    log.error("request.failed", path=told_path(request.url.path), exc_info=error)
+    return answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",

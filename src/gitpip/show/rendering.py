@@ -7,6 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from gitpip.model import Role
+from gitpip.show.caller import present
 from gitpip.show.highlight import visible
 from gitpip.show.times import ago, utc_now
 
@@ -35,6 +37,12 @@ def size(number: int) -> str:
     if number < _KIB * _KIB:
         return f"{number / _KIB:.1f} KB"
     return f"{number / _KIB / _KIB:.1f} MB"
+
+
+def _may(role: str) -> bool:
+    """Whether who asks has the rights of a role."""
+    caller = present.get()
+    return caller is not None and caller.role.includes(Role(role))
 
 
 def _age(moment: datetime | None, otherwise: str = "never") -> Markup | str:
@@ -79,4 +87,5 @@ def _template(name: str) -> Template:
     environment.filters.update(
         visible=visible, size=size, age=_age, state=_state, count=_count, duration=duration
     )
+    environment.globals.update(may=_may, caller=present.get)
     return environment.get_template(name)

@@ -20,6 +20,7 @@ from gitpip.model import (
     check_login,
 )
 from gitpip.settings import Settings
+from gitpip.show.caller import Caller
 from gitpip.show.figures import FigureReader
 from gitpip.show.links import Links
 from gitpip.show.times import utc_now
@@ -89,6 +90,8 @@ class Setting:
         external_id: str | None,
         backfill: Backfill | None = None,
         details: users.Changes = users.NOTHING,
+        *,
+        who: Caller,
     ) -> users.Added:
         """Track a user, asking GitHub only where the store does not know the answer.
 
@@ -115,6 +118,8 @@ class Setting:
                 now = utc_now()
                 user = await users.change(transaction, added.user.key, details, now)
                 added = users.Added(user, new=True)
+            if added.new:
+                await who.did(transaction, "user.added", added.user.login)
         if added.new:
             log.info("user.added", login=added.user.login, id=added.user.external_id)
             await self.wake("check")

@@ -1,10 +1,12 @@
-"""Who looks: each browser has visits of its own, under a random name it keeps in a cookie."""
+"""Who looks: the name of the access key, or else a random name that the browser keeps."""
 
 import re
 import secrets
 from datetime import timedelta
 
 from fastapi import Request, Response
+
+from gitpip.show.caller import caller_of
 
 COOKIE = "gitpip_viewer"
 KEPT = timedelta(days=400)
@@ -13,6 +15,9 @@ KEPT = timedelta(days=400)
 
 def viewer_of(request: Request) -> str:
     """The viewer's name; a browser that has none yet gets one with `remember`."""
+    by_key = caller_of(request).viewer
+    if by_key:
+        return by_key
     known = request.cookies.get(COOKIE, "")
     if not re.fullmatch("[0-9a-f]{32}", known):
         known = secrets.token_hex(16)
@@ -20,7 +25,7 @@ def viewer_of(request: Request) -> str:
 
 
 def remember(request: Request, response: Response, viewer: str) -> None:
-    """Let the browser keep the viewer's name."""
+    """Let the browser keep the viewer's name, unless that is a key's."""
     name = viewer.removeprefix("browser:")
     if request.cookies.get(COOKIE) != name and viewer.startswith("browser:"):
         response.set_cookie(

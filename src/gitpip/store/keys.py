@@ -149,14 +149,17 @@ async def presented(transaction: AsyncConnection, text: str, now: datetime) -> A
     form = FORM.fullmatch(text)
     if form is None:
         return None
-    row = (
-        await transaction.execute(select(access_keys).where(access_keys.c.label == form[1]))
-    ).one_or_none()
+    row = await _labelled(transaction, form[1])
     known = row.hash if row else ""
     if not hmac.compare_digest(known, _digest(text)) or row is None:
         return None
-    key = _key(row)
-    return key if key.state(now) == "active" else None
+    return _active(row, now)
+
+
+async def labelled(transaction: AsyncConnection, label: str, now: datetime) -> AccessKey | None:
+    """The key that bears a label and opens something at `now`; a rotated key has another label."""
+    row = await _labelled(transaction, label)
+    return _active(row, now) if row else None
 
 
 async def note_use(transaction: AsyncConnection, key: AccessKey, now: datetime) -> None:
@@ -192,6 +195,16 @@ def check_key_name(name: str) -> None:
             f"{name[:80]!r} can't name a key; letters, digits and . _ @ -, at most 60, "
             "starting with a letter or digit, would be right",
         )
+
+
+async def _labelled(transaction: AsyncConnection, label: str) -> Row[Any] | None:
+    found = await transaction.execute(select(access_keys).where(access_keys.c.label == label))
+    return found.one_or_none()
+
+
+def _active(row: Row[Any], now: datetime) -> AccessKey | None:
+    key = _key(row)
+    return key if key.state(now) == "active" else None
 
 
 def _new_secret() -> tuple[str, str, str]:

@@ -348,6 +348,29 @@ Index(
     postgresql_where=access_keys.c.revoked_at.is_(None),
 )
 
+# Browsers that signed in, each with the label of the key that they stand for.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("label", String(20), nullable=False),
+    Column("began_at", UTCDateTime, nullable=False),
+    Column("until", UTCDateTime, nullable=False),
+)
+
+feed_addresses = Table(
+    "feed_addresses",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("name", String(60), nullable=False),
+    Column("viewer", String(100), nullable=False),
+    Column("key_id", Key, ForeignKey("access_keys.id")),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+
 audit = Table(
     "audit",
     metadata,

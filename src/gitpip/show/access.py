@@ -1,0 +1,174 @@
+"""Who may do what: each request needs a role, and whoever asks has one or is refused.
+
+Reading needs a viewer, changing an operator; what differs stands in the tables here. So whatever
+route is added is closed to others before anybody thinks of it.
+"""
+
+import re
+import time
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from limits import RateLimitItem
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gitpip.errors import AccessRefused, GitpipError
+from gitpip.model import Role
+from gitpip.settings import is_loopback
+from gitpip.show.authentication import FEED, Authentication, address_of
+from gitpip.show.caller import STATE, Caller, present
+from gitpip.show.problems import answer, answer_foreseen, wants_page
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+OPEN = re.compile(r"/health|/ready|/sign-in|/static/.*")
+"""What needs no role: what supervisors ask, and what the sign-in page needs."""
+OWN = re.compile(
+    r"/seen|/sign-out|/feeds(/\d+/revoke)?|/latestgists/[^/]+|/api/v1/users/[^/]+/visits"
+)
+"""What viewers may post: visits, sessions and addresses of their own."""
+ADMINISTRATION = re.compile(r"(/api/v1)?/(keys|audit)(/.*)?")
+
+UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
+
+
+def needed_role(method: str, path: str) -> Role | None:
+    """The role that a request needs; None for what is open to all."""
+    if OPEN.fullmatch(path):
+        return None
+    if ADMINISTRATION.fullmatch(path):
+        return Role.ADMIN
+    if method in SAFE_METHODS or (method == "POST" and OWN.fullmatch(path)):
+        return Role.VIEWER
+    return Role.OPERATOR
+
+
+class Access:
+    """Lets through whose role suffices, as often as the limit lets them; answers the others."""
+
+    def __init__(
+        self, app: ASGIApp, *, authentication: Authentication, limit: RateLimitItem | None
+    ) -> None:
+        self._app = app
+        self._authentication = authentication
+        self._limit = limit
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        needed = needed_role(request.method, request.url.path)
+        refusal = None
+        if needed:
+            try:
+                refusal = await self._refusal(request, needed)
+            except GitpipError as error:
+                refusal = await answer_foreseen(request, error)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, request: Request, needed: Role) -> Response | None:
+        caller = await self._authentication.caller(request)
+        refusal = self._too_often(request, caller) or self._foreign_host(request, caller)
+        if refusal:
+            return refusal
+        if caller is None:
+            return _unknown(request)
+        if not caller.role.includes(needed):
+            raise AccessRefused(_too_little(caller, needed))
+        if caller.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
+            raise AccessRefused(
+                "a change in a browser's session must say which page it comes from, in the "
+                "header Origin or Sec-Fetch-Site; programs send an access key instead"
+            )
+        request.scope[STATE] = caller
+        present.set(caller)
+        return None
+
+    def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
+        open_at_home = self._authentication.on_loopback and caller and caller.name is None
+        if self._limit is None or open_at_home:
+            return None
+        who = (caller and caller.name) or address_of(request)
+        if self._limiter.hit(self._limit, who):
+            return None
+        free_at = self._limiter.get_window_stats(self._limit, who).reset_time
+        return answer(
+            request,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-requests",
+            f"more than {self._limit} from {who}: wait as long as the header Retry-After says, or "
+            "let the operator raise GITPIP_REQUEST_LIMIT",
+            headers={"retry-after": str(max(1, round(free_at - time.time())))},
+        )
+
+    def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
+        """Refuse what a page elsewhere gets at by giving its own name this machine's address."""
+        if caller is None or caller.name or not self._authentication.on_loopback:
+            return None
+        host = request.headers.get("host", "")
+        if is_loopback(_name(host)):
+            return None
+        return answer(
+            request,
+            HTTPStatus.BAD_REQUEST,
+            "foreign-host",
+            f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost, "
+            "or make an access key",
+        )
+
+
+def _unknown(request: Request) -> Response:
+    """One wording for whatever is no valid key; a browser is led to where it can give one."""
+    if FEED.fullmatch(request.url.path):
+        detail = "no feed has this address; it may have been revoked"
+        return answer(request, HTTPStatus.NOT_FOUND, "feed-not-found", detail)
+    if "authorization" not in request.headers:
+        if "hx-request" in request.headers:
+            return Response(
+                status_code=HTTPStatus.UNAUTHORIZED, headers={"hx-redirect": "/sign-in"}
+            )
+        if wants_page(request):
+            return RedirectResponse(_sign_in_before(request), status_code=303)
+    return answer(
+        request,
+        HTTPStatus.UNAUTHORIZED,
+        "no-valid-key",
+        UNKNOWN,
+        headers={"www-authenticate": 'Bearer realm="gitpip"'},
+    )
+
+
+def _sign_in_before(request: Request) -> str:
+    """The sign-in page, which leads on to what was asked for where that only reads."""
+    asked = request.url
+    if request.method not in SAFE_METHODS or asked.path == "/":
+        return "/sign-in"
+    wanted = f"{asked.path}?{asked.query}" if asked.query else asked.path
+    return f"/sign-in?{urlencode({'next': wanted})}"
+
+
+def _too_little(caller: Caller, needed: Role) -> str:
+    if caller.name:
+        return f"this needs the role {needed}; your key {caller.name} has {caller.role}"
+    return (
+        f"this needs the role {needed}; without an access key only reading is open here: sign in, "
+        "or send a key in the header Authorization: Bearer KEY"
+    )
+
+
+def _tells_page(request: Request) -> bool:
+    """Whether it says where it comes from; that this is no other site was seen before."""
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

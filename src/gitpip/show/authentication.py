@@ -1,0 +1,196 @@
+"""Recognises who asks: by a key, a session, a feed's address, or where none is needed."""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from fastapi import Request
+
+from gitpip.credentials import Credentials
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Role
+from gitpip.settings import is_loopback
+from gitpip.show.caller import Caller
+from gitpip.show.times import utc_now
+from gitpip.store import feed_addresses, keys, sessions
+from gitpip.store.audit import Via
+from gitpip.store.database import Database
+from gitpip.store.keys import AccessKey
+
+COOKIE = "gitpip_session"
+SESSION = timedelta(days=30)
+"""How long a browser stays signed in, unless its key ends before."""
+ADMIN_KEY = "GITPIP_ADMIN_KEY"
+"""The name by which the admin key of the settings goes; no key of the store can bear it."""
+FEED = re.compile(r"/feeds/([^/]+)/gists\.(?:atom|json)")
+"""The secret address of a feed: it brings its own key."""
+FOR_PROGRAMS = re.compile(r"/(api|users|latestgists|metrics)(/.*)?")
+NEED_NO_DATABASE = frozenset({"/metrics"})
+"""What known callers may ask also while the database can't say who they are."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session just begun: its secret token, and for how long it holds."""
+
+    token: str
+    length: timedelta
+
+
+class Authentication:
+    """Recognises callers. What it remembers counts only while the database is away."""
+
+    def __init__(self, database: Database, credentials: Credentials) -> None:
+        self._database = database
+        self._credentials = credentials
+        self._anonymous = credentials.settings.allow_anonymous
+        self.on_loopback = is_loopback(credentials.settings.host)
+        self._keys_exist: bool | None = None
+        self._known: dict[str, Caller] = {}
+
+    async def caller(self, request: Request) -> Caller | None:
+        """Who asks; None for whoever shows nothing valid where something is needed.
+
+        Raises DatabaseUnavailable.
+        """
+        authorization = request.headers.get("authorization")
+        if authorization is not None:
+            scheme, _, text = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+            return await self.by_key(request, text.strip())
+        if feed := FEED.fullmatch(request.url.path):
+            return await self._by_feed_address(request, feed[1])
+        token = request.cookies.get(COOKIE)
+        if token and (caller := await self._by_session(request, token)):
+            return caller
+        return await self._without_key(request)
+
+    async def by_key(self, request: Request, text: str) -> Caller | None:
+        """Who shows a key; None for one that is unknown, malformed, expired or revoked."""
+        admin_key = self._admin_key()
+        if admin_key and hmac.compare_digest(_digest(admin_key), _digest(text)):
+            return _admin(request)
+        now, digest = utc_now(), _digest(text)
+        try:
+            async with self._database.read() as transaction:
+                key = await keys.presented(transaction, text, now)
+        except DatabaseUnavailable:
+            known = self._known.get(digest)
+            if known and request.url.path in NEED_NO_DATABASE:
+                return known
+            raise
+        if key is None:
+            self._known.pop(digest, None)
+            return None
+        await self._note_use(key, now)
+        self._known[digest] = _holder(request, key)
+        return self._known[digest]
+
+    async def sign_in(self, request: Request, text: str) -> Session | None:
+        """Begin a session for whoever shows a key; None for what is no valid key."""
+        caller = await self.by_key(request, text)
+        if caller is None:
+            return None
+        form = keys.FORM.fullmatch(text)
+        label = form[1] if form and caller.key_id else _admin_label(text)
+        now = utc_now()
+        until = min(now + SESSION, caller.expires_at or now + SESSION)
+        async with self._database.begin() as transaction:
+            token = await sessions.begin(transaction, label=label, now=now, until=until)
+            await caller.did(transaction, "session.begun", caller.name or "")
+        return Session(token, until - now)
+
+    async def sign_out(self, request: Request) -> None:
+        """End the session of a browser, if it has one."""
+        if token := request.cookies.get(COOKIE):
+            async with self._database.begin() as transaction:
+                await sessions.end(transaction, token)
+
+    async def _by_session(self, request: Request, token: str) -> Caller | None:
+        now = utc_now()
+        async with self._database.read() as transaction:
+            label = await sessions.label_of(transaction, token, now)
+            key = await keys.labelled(transaction, label, now) if label else None
+        if key:
+            await self._note_use(key, now)
+            return replace(_holder(request, key), in_session=True)
+        admin_key = self._admin_key()
+        if label and admin_key and label == _admin_label(admin_key):
+            return replace(_admin(request), in_session=True)
+        return None
+
+    async def _by_feed_address(self, request: Request, secret: str) -> Caller | None:
+        now = utc_now()
+        async with self._database.read() as transaction:
+            address = await feed_addresses.presented(transaction, secret, now)
+        if address is None:
+            return None
+        if feed_addresses.use_is_news(address, now):
+            async with self._database.begin() as transaction:
+                await feed_addresses.note_use(transaction, address, now)
+        return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
+
+    async def _without_key(self, request: Request) -> Caller | None:
+        anybody = Caller(Role.VIEWER, address_of(request), _via(request))
+        if self._anonymous:
+            return replace(anybody, role=self._anonymous.role)
+        if self.on_loopback and not await self._any_key():
+            return replace(anybody, role=Role.ADMIN)
+        return None
+
+    def _admin_key(self) -> str | None:
+        secret = self._credentials.settings.admin_key
+        return secret.get_secret_value() if secret else None
+
+    async def _any_key(self) -> bool:
+        """Whether a key was ever made: from then on, nothing is open by itself."""
+        if self._keys_exist or self._admin_key():
+            return True
+        try:
+            async with self._database.read() as transaction:
+                self._keys_exist = await keys.any_exists(transaction)
+        except DatabaseUnavailable:
+            if self._keys_exist is None:
+                raise
+        return bool(self._keys_exist)
+
+    async def _note_use(self, key: AccessKey, now: datetime) -> None:
+        if keys.use_is_news(key, now):
+            async with self._database.begin() as transaction:
+                await keys.note_use(transaction, key, now)
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from, as far as trusted proxies tell."""
+    return request.client.host if request.client else "unknown"
+
+
+def _holder(request: Request, key: AccessKey) -> Caller:
+    return Caller(
+        key.role,
+        address_of(request),
+        _via(request),
+        name=key.name,
+        key_id=key.id,
+        expires_at=key.expires_at,
+    )
+
+
+def _admin(request: Request) -> Caller:
+    return Caller(Role.ADMIN, address_of(request), _via(request), name=ADMIN_KEY)
+
+
+def _via(request: Request) -> Via:
+    by_program = "authorization" in request.headers or FOR_PROGRAMS.fullmatch(request.url.path)
+    return Via.API if by_program else Via.PAGE
+
+
+def _admin_label(admin_key: str) -> str:
+    return f"={_digest(admin_key)[:16]}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -1,0 +1,80 @@
+"""The page of secret addresses, by which feed readers get at the feeds without signing in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.errors import InvalidInput
+from gitpip.model import Role
+from gitpip.show.caller import Caller, Who
+from gitpip.show.rendering import render
+from gitpip.show.setting import In, Setting
+from gitpip.show.times import utc_now
+from gitpip.show.viewer import viewer_of
+from gitpip.store import feed_addresses
+from gitpip.store.feed_addresses import FeedAddressId
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/feeds")
+async def list_addresses(request: Request, setting: In, who: Who) -> HTMLResponse:
+    """The viewer's addresses (an admin sees everybody's), and a form for another one."""
+    return await _feeds(request, setting, who)
+
+
+@router.post("/feeds")
+async def create_address(
+    request: Request, setting: In, who: Who, name: Annotated[str, Form(max_length=200)] = ""
+) -> HTMLResponse:
+    """Make an address, and show it once."""
+    try:
+        async with setting.database.begin() as transaction:
+            secret = await feed_addresses.create(
+                transaction,
+                name=name.strip(),
+                viewer=viewer_of(request),
+                key_id=who.key_id,
+                now=utc_now(),
+            )
+            await who.did(transaction, "feed_address.created", name.strip())
+    except InvalidInput as error:
+        return await _feeds(request, setting, who, fault=str(error))
+    return await _feeds(request, setting, who, secret=secret)
+
+
+@router.post("/feeds/{address_id}/revoke")
+async def revoke_address(
+    address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, setting: In, who: Who
+) -> Response:
+    """Let an address lead nowhere any more."""
+    async with setting.database.begin() as transaction:
+        address = await feed_addresses.revoke(
+            transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, who)
+        )
+        await who.did(transaction, "feed_address.revoked", address.name)
+    return RedirectResponse("/feeds", status_code=303)
+
+
+async def _feeds(
+    request: Request, setting: Setting, who: Caller, *, fault: str = "", secret: str = ""
+) -> HTMLResponse:
+    async with setting.database.read() as transaction:
+        listed = await feed_addresses.of_viewer(transaction, _whose(request, who))
+    page = render(
+        "feeds.html",
+        page="feeds",
+        listed=listed,
+        own=viewer_of(request),
+        fault=fault,
+        base=str(request.base_url).rstrip("/"),
+        secret=secret,
+    )
+    headers = {"cache-control": "no-store"} if secret else None
+    return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
+
+
+def _whose(request: Request, who: Caller) -> str | None:
+    """Whose addresses a caller may see and revoke; None for everybody's."""
+    return None if who.role.includes(Role.ADMIN) else viewer_of(request)

@@ -1,0 +1,108 @@
+"""Signing in with an access key, so that a browser need not show it again, and signing out."""
+
+import time
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from gitpip.show.authentication import COOKIE, Authentication, address_of
+from gitpip.show.problems import answer
+from gitpip.show.rendering import render
+from gitpip.telemetry import get_logger
+
+ATTEMPTS = parse("10/5 minutes")
+"""How often one address may be wrong, with each process."""
+WRONG = "That is no valid access key: it may have expired, or been revoked or rotated."
+
+router = APIRouter(include_in_schema=False)
+log = get_logger()
+Key = Annotated[str, Form(max_length=500)]
+Next = Annotated[str, Form(max_length=2_000)]
+
+
+class Attempts:
+    """Who failed to sign in lately, and how often."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def pause(self, address: str) -> int | None:
+        """For how many seconds an address is not listened to; None if it is."""
+        if self._limiter.test(ATTEMPTS, address):
+            return None
+        free_at = self._limiter.get_window_stats(ATTEMPTS, address).reset_time
+        return max(1, round(free_at - time.time()))
+
+    def failed(self, address: str) -> None:
+        """Count a failure."""
+        self._limiter.hit(ATTEMPTS, address)
+
+
+@router.get("/sign-in")
+async def ask_for_key(
+    next: Annotated[str, Query(max_length=2_000)] = "/",  # noqa: A002 (the usual name)
+) -> HTMLResponse:
+    """A form for an access key."""
+    return _form(next)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response:  # noqa: A002
+    """Begin a session, and go on to where one came from."""
+    authentication: Authentication = request.app.state.authentication
+    attempts: Attempts = request.app.state.attempts
+    address = address_of(request)
+    if pause := attempts.pause(address):
+        return answer(
+            request,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-attempts",
+            f"too many attempts to sign in from {address}; try again in {pause} seconds",
+            headers={"retry-after": str(pause)},
+        )
+    session = await authentication.sign_in(request, key.strip())
+    if session is None:
+        attempts.failed(address)
+        log.warning("sign_in.refused", address=address)
+        return _form(next, fault=WRONG)
+    response = RedirectResponse(_own(next), status_code=303)
+    response.set_cookie(
+        COOKIE,
+        session.token,
+        max_age=int(session.length.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End the browser's session, everywhere and at once."""
+    authentication: Authentication = request.app.state.authentication
+    await authentication.sign_out(request)
+    response = RedirectResponse("/sign-in", status_code=303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+def _form(next_page: str, fault: str = "") -> HTMLResponse:
+    page = render("sign_in.html", next=_own(next_page), fault=fault)
+    return HTMLResponse(page, status_code=HTTPStatus.UNAUTHORIZED if fault else HTTPStatus.OK)
+
+
+def _own(address: str) -> str:
+    """A page of ours to go on to; the first one instead of any elsewhere."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    ours = address.startswith("/") and not address.startswith(("//", "/\\"))
+    return address if ours and not parts.netloc and address.isprintable() else "/"
