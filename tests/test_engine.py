@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 import pytest
@@ -19,10 +21,12 @@ from structlog.typing import EventDict
 
 from gitpip.engine import Engine
 from gitpip.errors import EngineError
+from tests.relay import relay_to
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
+ROOT = Path(__file__).parents[1]
 PATIENCE = 20  # seconds; reached only when something is broken
 CONNECTIONS = """
     pg_stat_activity WHERE application_name = 'gitpip engine' AND datname = current_database()
@@ -327,7 +331,9 @@ async def test_stop_before_run(dsn: str | None) -> None:
 @asynccontextmanager
 async def replica(dsn: str) -> AsyncIterator[Process]:
     """Another process with an engine, whose run of `publish` does not end."""
-    process = await asyncio.create_subprocess_exec(sys.executable, __file__, dsn, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.test_engine", dsn), cwd=ROOT, stdout=PIPE
+    )
     try:
         yield process
     finally:
@@ -431,6 +437,51 @@ async def test_stop_while_postgres_is_away(
         await until(lambda: works.ended == 1)
 
 
+async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone(
+    shared: str,
+) -> None:
+    engine, works = quick(shared), Work()
+    engine.work("publish", works)
+    successor = await asyncpg.connect(shared)
+    async with running(engine):
+        await engine.tell("publish")
+        await works.begin(1)
+        # The successor's statement comes between the engine's last look and its own statement.
+        async with successor.transaction():
+            await successor.execute("SELECT * FROM engine_pgqueuer FOR UPDATE")
+            works.release.release()
+            await until_some(
+                shared,
+                "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE%'",
+            )
+            await successor.execute("UPDATE engine_pgqueuer SET queue_manager_id = $1", uuid4())
+        await until_none(shared, "pg_stat_activity WHERE wait_event_type = 'Lock'")
+        assert await count_rows(shared, "engine_pgqueuer") == 1
+    await successor.close()
+
+
+async def test_a_network_that_falls_silent_loses_nothing(
+    shared: str, logged: list[EventDict]
+) -> None:
+    with relay_to(shared) as relay:
+        cut_off, stayer = quick(relay.address(shared)), quick(shared)
+        stuck, works = Work(), Work(free=True)
+        cut_off.work("publish", stuck)
+        stayer.work("publish", works)
+        async with running(cut_off):
+            await stayer.tell("publish")
+            await stuck.begin(1)
+            relay.swallow()
+            async with running(stayer):
+                await until(lambda: works.ended == 1)
+                await until(lambda: not cut_off.healthy)
+                relay.pass_on()
+                await until(lambda: cut_off.healthy)
+                await until(lambda: stuck.active == 0)
+        assert stuck.ended == 0
+        assert count(logged, "engine.disconnected") == count(logged, "engine.reconnected") == 1
+
+
 async def test_install_is_idempotent_and_safe_at_once(postgres_dsn: str) -> None:
     await asyncio.gather(*(quick(postgres_dsn).install() for _ in range(6)))
     engine, works = quick(postgres_dsn), Work(free=True)
@@ -475,6 +526,12 @@ async def count_rows(dsn: str, what: str) -> int:
 async def until_none(dsn: str, what: str) -> None:
     async with asyncio.timeout(PATIENCE):
         while await count_rows(dsn, what):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def until_some(dsn: str, what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await count_rows(dsn, what):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

@@ -62,6 +62,7 @@ def test_defaults() -> None:
     assert settings.check_interval == timedelta(hours=3)
     assert settings.http_timeout == timedelta(seconds=20)
     assert settings.database_wait == timedelta(seconds=60)
+    assert settings.database_connections == 10
     assert settings.backfill == Backfill.parse("all")
     assert settings.log_level == "INFO"
     assert settings.postgres_dsn is None
@@ -163,6 +164,8 @@ BAD = [
     ("GITPIP_HTTP_TIMEOUT", "fast", "45s"),
     ("GITPIP_HEALTH_PATIENCE", "2s", "5s"),
     ("GITPIP_DATABASE_WAIT", "0s", "45s"),
+    ("GITPIP_DATABASE_CONNECTIONS", "2", "3 or more"),
+    ("GITPIP_DATABASE_CONNECTIONS", "many", "3 or more"),
     ("GITPIP_BACKFILL", "some", "latest:N"),
     ("GITPIP_BACKFILL", "latest:-3", "latest:N"),
     ("GITPIP_BACKFILL", "since:yesterday", "2026-01-31"),

@@ -34,7 +34,8 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
     Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseTooNew.
     """
-    database = open_database(settings.database_url)
+    # One of them is the engine's.
+    database = open_database(settings.database_url, connections=settings.database_connections - 1)
     try:
         await _wait(database, settings)
         await database.migrate()

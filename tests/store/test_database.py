@@ -25,7 +25,7 @@ async def test_several_migrate_an_empty_database_at_once(database_url: str) -> N
 
     await asyncio.gather(*(database.migrate() for database in databases))
 
-    assert [await database.is_current() for database in databases] == [True] * 3
+    assert [await database.is_migrated() for database in databases] == [True] * 3
     for database in databases:
         await database.close()
 

@@ -15,6 +15,7 @@ from pgqueuer.db import AsyncpgDriver, Driver
 from pgqueuer.ports.driver import NotifyCallback
 
 from gitpip.errors import EngineError
+from gitpip.postgres import PREPARE, Watched
 from gitpip.telemetry import get_logger
 
 log = get_logger()
@@ -142,10 +143,12 @@ class Connection(Driver):
                     self._dsn,
                     timeout=PATIENCE.total_seconds(),
                     command_timeout=PATIENCE.total_seconds(),
+                    connection_class=Watched,
                     server_settings={"application_name": "gitpip engine"},
                 )
                 driver = AsyncpgDriver(connection)
                 try:
+                    await connection.execute(PREPARE)
                     for channel, callback in self._listeners:
                         await driver.add_listener(channel, callback)
                 except BaseException:

@@ -20,6 +20,7 @@ from pgqueuer.queries import Queries
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from gitpip.engine.connection import Connection
+from gitpip.errors import EngineError
 
 
 class Names(DBSettings):
@@ -75,30 +76,58 @@ async def install(queries: Queries) -> None:
 
 
 @dataclass
-class FencedQueries(Queries):
-    """PgQueuer's statements, without those on a job that another replica has taken over.
+class FencedStatements(QueryQueueBuilder):
+    """PgQueuer's statements on jobs, each of which finds only jobs that `owner` holds.
 
     PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
     thawed would delete the row under its successor, and a third one could start beside that.
     """
+
+    owner: QueueManagerId | None = None
+
+    def build_update_heartbeat_query(self) -> str:
+        return self._fenced(super().build_update_heartbeat_query())
+
+    def build_log_job_query(self) -> str:
+        return self._fenced(super().build_log_job_query())
+
+    def build_retry_job_query(self) -> str:
+        return self._fenced(super().build_retry_job_query())
+
+    def _fenced(self, statement: str) -> str:
+        by_id = "WHERE id = "
+        if by_id not in statement:
+            raise EngineError("This PgQueuer's statements are unknown: install the locked version.")
+        return statement.replace(by_id, f"WHERE queue_manager_id = '{self.owner}'::uuid AND id = ")
+
+
+@dataclass
+class FencedQueries(Queries):
+    """PgQueuer's statements, fenced; whoever holds a job no more is told."""
 
     owner: QueueManagerId | None = field(kw_only=True, default=None)
     taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         if ours := [job_id for job_id in set(job_ids) if await self._is_ours(job_id)]:
-            await super().update_heartbeat(ours)
+            await self._fenced.update_heartbeat(ours)
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, Trace | None]]) -> None:
         if ours := [ended for ended in job_status if await self._is_ours(ended[0].id)]:
-            await super().log_jobs(ours)
+            await self._fenced.log_jobs(ours)
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: Trace | None) -> None:
         if not await self._is_ours(job.id):
             return
-        await super().retry_job(job, delay, traceback_record)
+        await self._fenced.retry_job(job, delay, traceback_record)
         if not delay:
             await self._wake_all()
+
+    @property
+    def _fenced(self) -> Queries:
+        """The same without a gap between asking whose a job is and acting on it."""
+        statements = FencedStatements(settings=NAMES, owner=self.owner)
+        return Queries(self.driver, qbe=self.qbe, qbq=statements, qbs=self.qbs)
 
     async def _is_ours(self, job_id: JobId) -> bool:
         job = await self.queue_job_by_id(job_id)

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         alias="GITPIP_DATABASE_WAIT",
         description="how long a start waits for a PostgreSQL that can't be reached",
     )
+    database_connections: Annotated[int, BeforeValidator(values.connections)] = Field(
+        10,
+        alias="GITPIP_DATABASE_CONNECTIONS",
+        description="how many connections to PostgreSQL one process opens at most, at least 3",
+    )
     host: Annotated[str, BeforeValidator(values.host)] = Field(
         "127.0.0.1", alias="GITPIP_HOST", description="the address to listen on"
     )

@@ -16,6 +16,8 @@ from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
 
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
+FEWEST_CONNECTIONS = 3
+"""One is the engine's, one shows life while another is busy."""
 
 _DURATIONS = "something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H would be right"
 _TOKEN_RULE = "a token is printable ASCII without spaces, as the vendor shows it"  # noqa: S105
@@ -155,6 +157,15 @@ def host(text: str) -> str:
 def port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > 65535:  # noqa: PLR2004
         raise ValueError("not a port; a number from 1 to 65535 would be right (0 for any free one)")
+    return int(text)
+
+
+def connections(text: str) -> int:
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < FEWEST_CONNECTIONS:
+        raise ValueError(
+            f"not a number of connections; {FEWEST_CONNECTIONS} or more, at most 9999, would be"
+            " right"
+        )
     return int(text)
 
 

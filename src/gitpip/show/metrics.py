@@ -48,7 +48,7 @@ class _Together(Collector):
         )
         yield _one(
             "gitpip_database_connections_limit",
-            "How many connections this process opens at most.",
+            "How many connections the pool of this process opens at most.",
             self._pool.limit,
         )
         yield _one(

@@ -44,7 +44,7 @@ async def ready(setting: In, response: Response) -> ReadyBody:
     database = migrations = False
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            migrations = await setting.database.is_current()
+            migrations = await setting.database.is_migrated()
         database = True
     except (DatabaseUnavailable, TimeoutError):
         database = False

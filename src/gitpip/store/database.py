@@ -11,22 +11,31 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import URL, AdaptedConnection, Connection, event, make_url, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+from gitpip.postgres import PREPARE, SILENCE, Watched
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+STATEMENT = timedelta(seconds=30)
+"""A statement that takes longer has lost its server; a migration may take as long as it needs."""
+TRIAL = timedelta(seconds=5)
 # Any number will do, as long as every replica takes the same one.
 MIGRATION_LOCK = 4_871_325_001
+
+# Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNAVAILABLE = ("08", "28", "3D", "53", "57", "58", "25006", "25P03", "42501")
+TOO_MANY_CONNECTIONS = "53300"
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class Database:
         async with (
             self._faults_named(),
             _optional(self._writer),
-            self._engine.begin() as transaction,
+            self._unhurried().begin() as transaction,
         ):
             if not self.is_sqlite:
                 await transaction.execute(
@@ -90,10 +99,17 @@ class Database:
                 )
             await transaction.run_sync(_upgrade)
 
-    async def is_current(self) -> bool:
-        """Whether the schema is the one this gitpip was built for."""
+    def _unhurried(self) -> AsyncEngine:
+        return self._engine if self.is_sqlite else _postgres(self._engine.url, statement=None)
+
+    async def is_migrated(self) -> bool:
+        """Whether the schema is the one this gitpip was built for, or a newer one.
+
+        A newer gitpip that starts beside this one only adds to it.
+        """
         async with self.read() as transaction:
-            return await transaction.run_sync(_revision) == _head()
+            revision = await transaction.run_sync(_revision)
+        return revision == _head() or (revision is not None and not _knows(revision))
 
     @property
     def pool(self) -> Pool:
@@ -111,15 +127,15 @@ class Database:
     async def _faults_named(self) -> AsyncIterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise DatabaseUnavailable(f"{self._named} does not work: {error.orig}") from error
         except DBAPIError as error:
-            # SQLite says with the plain class that a file is no database, or a damaged one.
-            if type(error) is DatabaseError or error.connection_invalidated:
-                raise DatabaseUnavailable(f"{self._named} does not work: {error.orig}") from error
-            raise
+            if not _is_unavailable(error):
+                raise
+            raise DatabaseUnavailable(
+                f"{self._named} does not work: {error.orig}{_advice(error)}"
+            ) from error
         except (OSError, TimeoutError) as error:
-            raise DatabaseUnavailable(f"{self._named} can't be reached: {error}") from error
+            reason = str(error) or "no answer"
+            raise DatabaseUnavailable(f"{self._named} can't be reached: {reason}") from error
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 f"{self._named} gave no free connection within 30 s"
@@ -160,18 +176,28 @@ def open_database(url: str, *, connections: int = 10) -> Database:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
-        engine = create_async_engine(
-            parsed,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"timeout": 10, "command_timeout": 60},
-            **_bounds(connections),
-        )
+        engine = _postgres(parsed, statement=STATEMENT, **_bounds(connections))
+        event.listen(engine.sync_engine, "checkout", _try_postgres_connection)
     return Database(engine)
 
 
-def _bounds(connections: int) -> dict[str, int]:
+def _bounds(connections: int) -> dict[str, Any]:
     return {"pool_size": connections, "max_overflow": 0, "pool_timeout": 30}
+
+
+def _postgres(url: URL, *, statement: timedelta | None, **pool: Any) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        connect_args={
+            "timeout": SILENCE.total_seconds(),
+            "command_timeout": statement and statement.total_seconds(),
+            "connection_class": Watched,
+        },
+        **(pool or {"poolclass": NullPool}),
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_postgres_connection)
+    return engine
 
 
 async def wait_until_reachable(database: Database, wait: timedelta) -> None:
@@ -198,6 +224,51 @@ async def _optional(lock: asyncio.Lock | None) -> AsyncIterator[None]:
     else:
         async with lock:
             yield
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    return (
+        isinstance(error, OperationalError)
+        # SQLite says with the plain class that a file is no database, or a damaged one.
+        or type(error) is DatabaseError
+        or error.connection_invalidated
+        or _code(error).startswith(UNAVAILABLE)
+    )
+
+
+def _code(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _advice(error: DBAPIError) -> str:
+    if _code(error) != TOO_MANY_CONNECTIONS:
+        return ""
+    return (
+        "; let it accept more (max_connections), or each gitpip open fewer"
+        " (GITPIP_DATABASE_CONNECTIONS)"
+    )
+
+
+def _prepare_postgres_connection(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
+    connection.run_async(lambda driver: driver.execute(PREPARE))
+    entry.info["new"] = True
+
+
+def _try_postgres_connection(
+    connection: AdaptedConnection, entry: ConnectionPoolEntry, _: object
+) -> None:
+    """Learn before it is used whether a connection is dead; then the others are, too.
+
+    SQLAlchemy's own trial would wait as long as for any statement, and for each connection again.
+    """
+    if entry.info.pop("new", False):
+        return
+    try:
+        connection.run_async(
+            lambda driver: driver.execute("SELECT 1", timeout=TRIAL.total_seconds())
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_sqlite_file(path: Path) -> None:
@@ -250,17 +321,23 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _knows(revision: str) -> bool:
+    try:
+        ScriptDirectory.from_config(_configuration()).get_revision(revision)
+    except CommandError:
+        return False
+    return True
+
+
 def _upgrade(connection: Connection) -> None:
     configuration = _configuration()
     attributes: dict[str, Any] = configuration.attributes
     attributes["connection"] = connection
     revision = _revision(connection)
-    try:
-        ScriptDirectory.from_config(configuration).get_revision(revision or "base")
-    except CommandError as error:
+    if revision is not None and not _knows(revision):
         raise DatabaseTooNew(
             f"the database is at revision {revision}, which this gitpip does not know: "
             "a newer gitpip has migrated it; run that one or a newer one"
-        ) from error
+        )
     if revision != _head():
         command.upgrade(configuration, "head")

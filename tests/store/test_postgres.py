@@ -1,0 +1,131 @@
+"""PostgreSQL that is short of connections, silent, or held up by somebody who froze."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url, text
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.store import operation
+from gitpip.store.database import TRIAL, Database, open_database
+from tests.relay import Relay, relay_to
+
+if TYPE_CHECKING:
+    from tests.conftest import PostgresServer
+
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+LONGEST_FREEZE = 10
+DEAD = 3
+FAREWELL = 2  # seconds that are spent on taking leave of each
+
+
+@pytest.fixture
+def relay(postgres_dsn: str) -> Iterator[Relay]:
+    with relay_to(postgres_dsn) as relay:
+        yield relay
+
+
+@pytest.fixture
+async def database(relay: Relay, postgres_dsn: str) -> AsyncIterator[Database]:
+    database = open_database(
+        relay.address(postgres_dsn).replace("postgresql:", "postgresql+asyncpg:")
+    )
+    await database.migrate()
+    yield database
+    relay.pass_on()
+    await database.close()
+
+
+async def ask(database: Database, what: str = "SELECT 1") -> None:
+    async with database.read() as transaction:
+        await transaction.execute(text(what))
+
+
+async def test_connections_that_fell_silent_are_noticed_once_and_replaced(
+    relay: Relay, database: Database
+) -> None:
+    await asyncio.gather(*(ask(database, "SELECT pg_sleep(0.2)") for _ in range(DEAD)))
+    assert database.pool.idle == DEAD
+    relay.swallow()
+    relay.pass_on()
+
+    begin = time.monotonic()
+    for _ in range(DEAD):
+        await ask(database)
+
+    assert time.monotonic() - begin < TRIAL.total_seconds() + DEAD * FAREWELL + 3
+    assert database.pool.in_use == 0
+
+
+async def test_a_network_that_is_silent_is_named(relay: Relay, database: Database) -> None:
+    relay.swallow()
+    with pytest.raises(DatabaseUnavailable, match="no answer"):
+        await ask(database)
+
+
+async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
+    database: Database,
+) -> None:
+    async def pause(reason: str, thaw: asyncio.Event | None = None) -> None:
+        async with database.begin() as transaction:
+            await operation.pause(transaction, operation.WATCHING, until=LATER, reason=reason)
+            if thaw:
+                paused.set()
+                await thaw.wait()
+
+    await pause("before")
+    paused, thaw = asyncio.Event(), asyncio.Event()
+    frozen = asyncio.create_task(pause("frozen", thaw))
+    await paused.wait()
+    begin = time.monotonic()
+    await pause("after")
+    assert time.monotonic() - begin < LONGEST_FREEZE + 3
+
+    thaw.set()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await frozen
+    async with database.read() as transaction:
+        kept = await operation.paused(transaction, operation.WATCHING, datetime.now(UTC))
+    assert kept
+    assert kept.reason == "after"
+
+
+async def test_a_server_without_a_free_connection_says_what_to_do(
+    postgres: "PostgresServer", postgres_dsn: str
+) -> None:
+    role = f"few_{make_url(postgres_dsn).database}"
+    postgres.psql(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1;")
+    url = make_url(postgres_dsn).set(drivername="postgresql+asyncpg", username=role)
+    database = open_database(url.render_as_string(hide_password=False))
+    async with database.read():
+        with pytest.raises(DatabaseUnavailable, match="GITPIP_DATABASE_CONNECTIONS"):
+            await ask(database)
+    await ask(database)
+    await database.close()
+    postgres.psql(f"DROP ROLE {role};")
+
+
+async def test_a_database_that_does_not_exist_is_named(postgres_dsn: str) -> None:
+    url = make_url(postgres_dsn).set(drivername="postgresql+asyncpg", database="nowhere")
+    database = open_database(url.render_as_string(hide_password=False))
+    with pytest.raises(DatabaseUnavailable, match='"nowhere" does not exist'):
+        await ask(database)
+    await database.close()
+
+
+async def test_a_newer_schema_is_good_enough_for_those_who_run_and_an_unknown_one_is_not(
+    database: Database,
+) -> None:
+    for revision, good in (("9999", True), ("0001", False)):
+        async with database.begin() as transaction:
+            await transaction.execute(
+                text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision}
+            )
+        assert await database.is_migrated() is good
+    async with database.begin() as transaction:
+        await transaction.execute(text("DROP TABLE alembic_version"))
+    assert not await database.is_migrated()
