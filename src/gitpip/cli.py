@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from gitpip import errands, service
-from gitpip.cli_keys import keys_app
+from gitpip.cli_keys import keys_app, show_audit
 from gitpip.cli_output import (
     Json,
     console,
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(users_app, name="users")
 app.add_typer(keys_app, name="keys")
+app.command("audit")(show_audit)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The commands about access keys, and the audit."""
 
-import getpass
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
@@ -19,11 +19,13 @@ from gitpip.cli_output import (
     print_table,
     run,
 )
+from gitpip.errands import command_line
 from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.store import audit, keys
-from gitpip.store.audit import Actor, Via
 from gitpip.worker import utc_now
+
+MOST = 1_000
 
 keys_app = typer.Typer(help="Make, list, rotate and revoke access keys.", no_args_is_help=True)
 
@@ -105,13 +107,25 @@ def revoke_key(name: str) -> None:
     console.print(Text(f"The key {_change(change).name} opens nothing any more."))
 
 
-def command_line() -> Actor:
-    """Who acts by a command: the user of this machine."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # in a container, a user can be a mere number
-        name = "unknown"
-    return Actor(name, Via.COMMAND)
+def show_audit(
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who did what, latest first."""
+
+    async def read() -> list[dict[str, object]]:
+        async with service.opened(settings) as database, database.read() as transaction:
+            page = await audit.page(transaction, offset=0, limit=limit)
+            return [asdict(entry) for entry in page.items]
+
+    settings = prepared_settings()
+    rows = run(read())
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows)
+    else:
+        console.print("Nothing was done yet.")
 
 
 def _change(change: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:

@@ -1,6 +1,7 @@
 """Work for once, done by the running service or, without one, by ourselves for a while."""
 
 import asyncio
+import getpass
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +28,8 @@ from gitpip.model import (
 )
 from gitpip.service import opened
 from gitpip.settings import Settings
-from gitpip.store import checks, operation, publications, users
+from gitpip.store import audit, checks, operation, publications, users
+from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 from gitpip.worker import forecast, github_of, utc_now, working
@@ -36,6 +38,15 @@ SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
 log = get_logger()
+
+
+def command_line() -> Actor:
+    """Who acts by a command: the user of this machine."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user can be a mere number
+        name = "unknown"
+    return Actor(name, Via.COMMAND)
 
 
 @asynccontextmanager
@@ -66,6 +77,9 @@ async def check_now(
     async with opened(settings) as database:
         async with database.begin() as transaction:
             check_id = await checks.request(transaction, utc_now())
+            await audit.record(
+                transaction, command_line(), "check.requested", str(check_id), utc_now()
+            )
         async with _served(settings, database):
             return await _follow_check(database, check_id, follow)
 
@@ -184,6 +198,10 @@ async def add_user(
             )
             if added.new and details != users.NOTHING:
                 await users.change(transaction, added.user.key, details, utc_now())
+            if added.new:
+                await audit.record(
+                    transaction, command_line(), "user.added", added.user.login, utc_now()
+                )
     return AddedUser(
         added.user.login, added.user.external_id, added.new, added.user.github_id is not None
     )
@@ -216,6 +234,8 @@ async def import_users(
     """
     imported = Imported(0, 0, ())
     async with opened(settings) as database:
+        async with database.begin() as transaction:
+            await audit.record(transaction, command_line(), "users.imported", file.name, utc_now())
         with file.open("rb") as stream:
             async for piece in take_in(database, stream, backfill=settings.backfill):
                 imported += piece

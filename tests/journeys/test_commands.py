@@ -331,3 +331,32 @@ def test_github_out_of_reach_does_not_stop_the_adding(world: World) -> None:
     assert added.returncode == 0, added.stderr
     assert json.loads(added.stdout)["confirmed"] is False
     assert tracked(world) == ["octocat"]
+
+
+def test_the_audit_tells_what_commands_did(world: World) -> None:
+    world.github.add_user("mona")
+    commands = (
+        ("users", "add", "mona", "--id", "1"),
+        ("users", "change", "mona", "--pause"),
+        ("users", "remove", "mona"),
+        ("keys", "create", "ada", "--role", "viewer"),
+        ("keys", "revoke", "ada"),
+    )
+    for command in commands:
+        done = world.gitpip.command(*command)
+        assert done.returncode == 0, done.stderr
+    assert world.gitpip.command("users", "remove", "nobody").returncode == 1
+    reserved = world.gitpip.command("keys", "create", "gitpip_admin_key", "--role", "viewer")
+    assert "name: GITPIP_ADMIN_KEY is the name" in reserved.stderr
+
+    entries = json.loads(world.gitpip.command("audit", "--json").stdout)
+
+    assert [(entry["action"], entry["subject"]) for entry in reversed(entries)] == [
+        ("user.added", "mona"),
+        ("user.changed", "mona"),
+        ("user.removed", "mona"),
+        ("key.created", "ada"),
+        ("key.revoked", "ada"),
+    ]
+    assert {entry["via"] for entry in entries} == {"command"}
+    assert "key.revoked" in world.gitpip.command("audit", "--limit", "1").stdout

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
-def families(served: Served) -> list[Metric]:
-    return list(text_string_to_metric_families(served.gitpip.get("/metrics").text))
+def families(served: Served, key: str | None = None) -> list[Metric]:
+    headers = {"authorization": f"Bearer {key}"} if key else None
+    answer = served.gitpip.get("/metrics", headers)
+    assert answer.status_code == 200, answer.text
+    return list(text_string_to_metric_families(answer.text))
 
 
 def value(families: Iterable[Metric], name: str, **labels: str) -> float:
@@ -110,13 +113,15 @@ def test_labels_are_few_and_tell_no_secret(served: Served) -> None:
 def test_without_the_database_what_the_process_knows_is_there(
     served_from_any: Served, postgres: "PostgresServer"
 ) -> None:
-    assert value(families(served_from_any), "gitpip_database_up") == 1
+    made = served_from_any.api("POST", "/keys", {"name": "prometheus", "role": "viewer"})
+    key = str(made.json()["key"])
+    assert value(families(served_from_any, key), "gitpip_database_up") == 1
     postgres.stop()
     try:
         gone = served_from_any.gitpip.wait_for(
             lambda: (
                 found
-                if value(found := families(served_from_any), "gitpip_database_up") == 0
+                if value(found := families(served_from_any, key), "gitpip_database_up") == 0
                 else None
             ),
             "figures without the database",
@@ -124,8 +129,12 @@ def test_without_the_database_what_the_process_knows_is_there(
         assert value(gone, "gitpip_build_info") == 1
         assert value(gone, "gitpip_errors_total", kind="database.unavailable") > 0
         assert not any(family.name == "gitpip_users" for family in gone)
+        stranger = {"authorization": f"Bearer {key[:-4]}0000"}
+        assert served_from_any.gitpip.get("/metrics", stranger).status_code == 503
+        known = {"authorization": f"Bearer {key}"}
+        assert served_from_any.gitpip.get("/users", known).status_code == 503
     finally:
         postgres.ensure_postgres_running()
     served_from_any.gitpip.wait_for(
-        lambda: value(families(served_from_any), "gitpip_database_up") == 1, "figures again"
+        lambda: value(families(served_from_any, key), "gitpip_database_up") == 1, "figures again"
     )

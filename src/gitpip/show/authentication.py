@@ -22,8 +22,6 @@ from gitpip.store.keys import AccessKey
 COOKIE = "gitpip_session"
 SESSION = timedelta(days=30)
 """How long a browser stays signed in, unless its key ends before."""
-ADMIN_KEY = "GITPIP_ADMIN_KEY"
-"""The name by which the admin key of the settings goes; no key of the store can bear it."""
 FEED = re.compile(r"/feeds/([^/]+)/gists\.(?:atom|json)")
 """The secret address of a feed: it brings its own key."""
 FOR_PROGRAMS = re.compile(r"/(api|users|latestgists|metrics)(/.*)?")
@@ -180,7 +178,7 @@ def _holder(request: Request, key: AccessKey) -> Caller:
 
 
 def _admin(request: Request) -> Caller:
-    return Caller(Role.ADMIN, address_of(request), _via(request), name=ADMIN_KEY)
+    return Caller(Role.ADMIN, address_of(request), _via(request), name=keys.SETTINGS_KEY)
 
 
 def _via(request: Request) -> Via:

@@ -23,6 +23,8 @@ from gitpip.store.schema import access_keys
 PREFIX = "gitpip_"
 FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,59}")
+SETTINGS_KEY = "GITPIP_ADMIN_KEY"
+"""The name by which the admin key of the settings goes, which is none of these."""
 USE_NOTED = timedelta(minutes=1)
 """The last use is kept no finer than this, so that reading does not mean writing."""
 
@@ -189,6 +191,8 @@ async def any_is_usable(transaction: AsyncConnection, now: datetime) -> bool:
 
 def check_key_name(name: str) -> None:
     """Raise InvalidInput unless `name` can be that of a key."""
+    if name.upper() == SETTINGS_KEY:
+        raise InvalidInput("name", f"{SETTINGS_KEY} is the name of the admin key of the settings")
     if not NAME.fullmatch(name):
         raise InvalidInput(
             "name",
