@@ -28,7 +28,7 @@ dist: .venv/ready-dev ## a wheel, and one file each for Linux and macOS that nee
 	rm -rf dist
 	$(BIN)/hatchling build
 	for target in "linux x86_64" "linux aarch64" "macos x86_64" "macos arm64"; do \
-		deploy/build-single-file.sh $$target || exit 1; \
+		PYTHON=$(BIN)/python deploy/build-single-file.sh $$target || exit 1; \
 	done
 
 manifests: .venv/ready-dev ## the plain Kubernetes manifests, from the Helm chart

@@ -1,6 +1,8 @@
-"""The single-file build serves on a Python with nothing else, and tells others what it needs."""
+"""The single file serves on a Python with nothing else, and is installed as the document says."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -8,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.test_document import snippet
+
 ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "deploy" / "systemd" / "gitpip.service"
 PYTHON = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
 
 
@@ -93,3 +98,73 @@ def test_another_python_is_told_which_it_needs(build: Path, tmp_path: Path) -> N
     needed = f"3.{sys.version_info.minor}"
     assert result.stderr.startswith(f"gitpip: this file needs Python {needed}, and this is ")
     assert len(result.stderr.splitlines()) == 1
+
+
+INSTALLATION = """
+mount --make-rprivate /
+cp --archive /etc "$COPY"
+mount --bind "$COPY" /etc
+mount -t tmpfs -o mode=755 tmpfs /var/lib
+mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
+sudo() {{
+    [ "$1" = -u ] || {{ "$@"; return; }}
+    shift 3
+    runuser -u gitpip -- env HOME=/var/lib/gitpip "$@"
+}}
+systemctl() {{ install -d -m 700 -o gitpip -g gitpip /var/lib/gitpip; }}  # as StateDirectory= does
+{commands}
+{afterwards}
+sudo -u gitpip -H gitpip settings --json > "$COPY.json"
+stat --format %U /var/lib/gitpip/.local/share/gitpip/gitpip.db
+"""
+
+
+def test_the_commands_for_systemd_install_it(build: Path, tmp_path: Path) -> None:
+    unshared = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    if unshared.returncode != 0:
+        pytest.skip("an installation needs root, and mounts of its own")
+    if not Path(f"/usr/bin/{PYTHON.name}").exists():
+        pytest.skip("this Python is not one that another user can run")
+    (tmp_path / "dist").mkdir()
+    shutil.copy(build, tmp_path / "dist" / f"gitpip-linux-{os.uname().machine}.pyz")
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    commands = INSTALLATION.format(
+        commands=snippet("useradd").replace("x86_64", os.uname().machine),
+        afterwards=snippet("gitpip status"),
+    )
+    result = subprocess.run(
+        ["unshare", "--mount", "bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env={
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "COPY": str(tmp_path / "etc"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "publishing: running" in result.stdout
+    assert result.stdout.splitlines()[-1] == "gitpip"
+    settings = {row["name"]: row for row in json.loads((tmp_path / "etc.json").read_text())}
+    for name, file in (("PIPEDRIVE_TOKEN", "pipedrive-token"), ("GITHUB_TOKEN", "github-token")):
+        assert settings[name]["source"] == f"file /etc/gitpip/secrets/{file}"
+    installed = (tmp_path / "etc" / "systemd" / "system" / "gitpip.service").read_text()
+    assert installed == UNIT.read_text()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
+def test_the_unit_is_understood_and_gives_the_service_few_rights(tmp_path: Path) -> None:
+    unit = tmp_path / "gitpip.service"
+    unit.write_text(UNIT.read_text().replace("/usr/local/bin/gitpip", sys.executable))
+    read = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+    assert (read.returncode, read.stderr) == (0, "")
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout

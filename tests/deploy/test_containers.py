@@ -62,7 +62,7 @@ def test_no_secret_is_in_the_compose_file_and_nothing_is_open_to_the_network() -
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     for name, service in services.items():
         for setting, value in service.get("environment", {}).items():
-            if setting.endswith(("TOKEN", "PASSWORD", "STRING")):
+            if setting.endswith(("TOKEN", "PASSWORD", "STRING", "KEY")):
                 pytest.fail(f"{name}: {setting} is {value}")
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
@@ -70,3 +70,5 @@ def test_no_secret_is_in_the_compose_file_and_nothing_is_open_to_the_network() -
     assert "healthcheck" in services["database"]
     assert services["demo"]["profiles"] == ["demo"]
     assert not services["demo"].get("secrets")
+    assert services["demo"]["environment"] == {"GITPIP_ALLOW_ANONYMOUS": "all"}
+    assert "GITPIP_ALLOW_ANONYMOUS" not in services["gitpip"]["environment"]
