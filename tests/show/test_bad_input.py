@@ -97,3 +97,13 @@ def test_other_sites_change_nothing(
     answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x-long": "a" * 2**15}, {f"x-{number}": "a" * 100 for number in range(320)}]
+)
+def test_large_headers_are_refused(url: str, headers: dict[str, str]) -> None:
+    answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
+
+    assert 400 <= answer.status_code < 500
+    assert httpx2.get(f"{url}/health").text == "Alive"

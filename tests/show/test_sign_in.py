@@ -166,6 +166,8 @@ def test_attempts_are_throttled_by_address(guarded: Served) -> None:
 def test_behind_tls_the_cookie_is_kept_off_plain_http(guarded: Served) -> None:
     signed = Browser(guarded).send("/sign-in", {"key": ADMIN_KEY}, {"x-forwarded-proto": "https"})
     assert SimpleCookie(signed.headers["set-cookie"])["gitpip_session"]["secure"]
+    assert signed.headers["strict-transport-security"]
+    assert signed.headers["cache-control"] == "private, no-cache"
 
 
 def test_each_key_has_visits_of_its_own(guarded: Served) -> None:
