@@ -24,10 +24,14 @@ from gitpip.cli_output import (
 )
 from gitpip.cli_users import users_app
 from gitpip.demo import run_demo
+from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
 from gitpip.settings import describe
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
+from gitpip.telemetry import configure_logging, get_logger, redacted
+
+log = get_logger()
 
 app = typer.Typer(
     help="Watches GitHub users for new public gists and publishes each file to Pipedrive.",
@@ -42,16 +46,21 @@ app.command("audit")(show_audit)
 
 def main() -> None:
     """Run a command; errors that gitpip foresaw are one line each, and exit with 1."""
+    configure_logging("WARNING", "console")  # until the settings are read
     try:
         app()
     except SettingsError as error:
         for fault in error.faults:
-            errors.print(Text(f"gitpip: {fault}"), soft_wrap=True)
+            errors.print(Text(f"gitpip: {redacted(fault)}"), soft_wrap=True)
         sys.exit(2)
     except GitpipError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception:
+        # Python itself would print what is in it, and that can be a secret.
+        log.critical("command.failed", exc_info=True)
+        sys.exit(1)
 
 
 @app.command()
@@ -206,6 +215,35 @@ def status(as_json: Json = False) -> None:
         console.print(Text(f"{name.replace('_', ' ')}: {text or 'none'}"), soft_wrap=True)
 
 
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at all that can keep it from working, and say what to do; exits with 1 on a failure."""
+    configure_logging("CRITICAL", "console")  # the findings tell
+
+    async def tell() -> list[Finding]:
+        findings = []
+        async for finding in examine():
+            findings.append(finding)
+            if not as_json:
+                _tell(finding)
+        return findings
+
+    findings = run(tell())
+    if as_json:
+        print_json([asdict(finding) | {"found": redacted(finding.found)} for finding in findings])
+    if any(finding.verdict is Verdict.FAILURE for finding in findings):
+        raise typer.Exit(1)
+
+
+def _tell(finding: Finding) -> None:
+    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+    line = Text(f"{finding.verdict:<8}", style=colour[finding.verdict])
+    line.append(f"{finding.about}: {shown(redacted(finding.found))}", style="default")
+    console.print(line, soft_wrap=True)
+    if finding.advice:
+        console.print(Text(f"        > {finding.advice}"), soft_wrap=True)
+
+
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
     """Show every setting, where it came from and what it means; secrets are masked."""
@@ -228,7 +266,7 @@ def _paused(pause: Pause | None) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print(Text(f"gitpip: {message}"), soft_wrap=True)
+    errors.print(Text(f"gitpip: {redacted(message)}"), soft_wrap=True)
     sys.exit(1)
 
 

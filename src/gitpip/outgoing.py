@@ -2,11 +2,13 @@
 
 import os
 import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -70,10 +72,35 @@ def proxy_for(scheme: str) -> httpx2.URL | None:
     return url
 
 
+def route(url: str) -> str:
+    """How a request to this URL goes, in words without a secret. Raises EnvironmentUnusable."""
+    origin = origin_of(url)
+    proxy = None
+    if not proxy_bypass(origin.host):
+        proxy = proxy_for(origin.scheme) or proxy_for("all")
+    way = f"through the proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "directly"
+    if origin.scheme == "http":
+        return f"{way}, without TLS"
+    named = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), None)
+    trusted = f"{named}={os.environ[named]}" if named else "the system's authorities"
+    return f"{way}, with TLS, trusting {trusted}"
+
+
 def proxy_passwords() -> tuple[str, ...]:
     """What of the proxies' addresses must never be shown. Raises EnvironmentUnusable."""
     proxies = [proxy_for(scheme) for scheme in _PROXIES]
     return tuple(proxy.password for proxy in proxies if proxy and proxy.password)
+
+
+def http_date(text: str | None) -> datetime | None:
+    """The time of a header (UTC); None where there is none, or it is none."""
+    try:
+        date = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    if date is None:
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 @lru_cache

@@ -105,6 +105,11 @@ def hide(secrets: Iterable[str]) -> None:
     _redaction.learn(secrets)
 
 
+def redacted(text: str) -> str:
+    """The text without secrets, as it would be logged; for what is printed."""
+    return _redaction(text)
+
+
 # Below these, libraries write headers, statements with the gists' contents, or noise.
 _TALKATIVE = {
     "httpx2": logging.WARNING,

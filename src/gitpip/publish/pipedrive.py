@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from gitpip import metrics
 from gitpip.model import ActivityId, DealId
-from gitpip.outgoing import client
+from gitpip.outgoing import client, http_date
 from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
@@ -79,6 +79,8 @@ class Pipedrive:
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
         """Tokens left today, as last announced."""
+        self.now: datetime | None = None
+        """The time by Pipedrive's clock, as last announced."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,6 +104,13 @@ class Pipedrive:
     async def ready(self) -> None:
         """Return when the pace allows a request: call it before taking a lease."""
         await self._pace.wait()
+
+    async def owner(self) -> str:
+        """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
+        user = _data(await self._request("GET", "/v1/users/me"))
+        if not isinstance(user, dict):
+            raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
+        return f"{user.get('name')} of {user.get('company_name')}"
 
     async def create_deal(self, title: str) -> Outcome:
         """Make an open deal; Accepted bears its id."""
@@ -207,6 +216,7 @@ class Pipedrive:
         self.daily_remaining = remaining
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
+        self.now = http_date(response.headers.get("date"))
         outcome = _read(response.status_code, response.headers, content)
         if isinstance(outcome, NotProcessed) and outcome.access and asked_under != self.fingerprint:
             return NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)

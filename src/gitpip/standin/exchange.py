@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -221,6 +222,7 @@ class Exchange:
     async def _answer(self, send: Send, recorded: Recorded, answer: Answer) -> None:
         recorded.status = answer.status
         self._journal.tell()
+        answer.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
         await send(_start(answer))
         await send({"type": "http.response.body", "body": answer.body})
 

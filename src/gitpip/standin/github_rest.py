@@ -94,6 +94,14 @@ def _user_by_id(call: Call, user_id: str) -> Answer:
     return _of_user(call.world.user(int(user_id)), lambda user: _shown_user(call, user))
 
 
+def _user_of_the_token(call: Call) -> Answer:
+    if call.caller is None:
+        return failure(401, "Requires authentication")
+    # Whose token it is may not be anybody the world tells of.
+    user = call.world.user_of(call.caller) or User(1, call.caller.lstrip("#"), call.request.at)
+    return _shown_user(call, user)
+
+
 def _gists_by_login(call: Call, login: str) -> Answer:
     return _of_user(call.world.user_of(login), lambda user: _user_gists(call, user))
 
@@ -193,6 +201,7 @@ def _web_page(call: Call, gist_id: str) -> Answer:
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
     ("GET", re.compile(r"/users/([^/]+)"), _user_by_login),
+    ("GET", re.compile(r"/user"), _user_of_the_token),
     ("GET", re.compile(r"/user/([0-9]+)"), _user_by_id),
     ("GET", re.compile(r"/users/([^/]+)/gists"), _gists_by_login),
     ("GET", re.compile(r"/user/([0-9]+)/gists"), _gists_by_id),

@@ -111,6 +111,19 @@ class Database:
             revision = await transaction.run_sync(_revision)
         return revision == _head() or (revision is not None and not _knows(revision))
 
+    async def revision(self) -> str | None:
+        """The schema's revision; None where there is none. Raises DatabaseTooNew."""
+        async with self.read() as transaction:
+            revision = await transaction.run_sync(_revision)
+        _check_known(revision)
+        return revision
+
+    async def try_to_write(self) -> None:
+        """Make a table and take it back. Raises DatabaseUnavailable."""
+        async with self._faults_named(), _optional(self._writer), self._engine.connect() as trial:
+            await trial.execute(text("CREATE TABLE gitpip_can_write (yes INTEGER)"))
+            await trial.rollback()
+
     @property
     def pool(self) -> Pool:
         """The state of the pool."""
@@ -143,7 +156,8 @@ class Database:
 
     @property
     def _named(self) -> str:
-        return f"the database {self._engine.url.render_as_string(hide_password=True)}"
+        # What is no part of a plain address, such as a socket, is in a query, with its password.
+        return f"the database {self._engine.url.set(query={}).render_as_string(hide_password=True)}"
 
 
 class _Cursor(Protocol):
@@ -334,10 +348,14 @@ def _upgrade(connection: Connection) -> None:
     attributes: dict[str, Any] = configuration.attributes
     attributes["connection"] = connection
     revision = _revision(connection)
+    _check_known(revision)
+    if revision != _head():
+        command.upgrade(configuration, "head")
+
+
+def _check_known(revision: str | None) -> None:
     if revision is not None and not _knows(revision):
         raise DatabaseTooNew(
             f"the database is at revision {revision}, which this gitpip does not know: "
             "a newer gitpip has migrated it; run that one or a newer one"
         )
-    if revision != _head():
-        command.upgrade(configuration, "head")

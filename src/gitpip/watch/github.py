@@ -21,7 +21,7 @@ from gitpip.errors import GitHubError, GitHubNotFound, GitHubUnavailable
 from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, UserKey
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
 from gitpip.watch.limits import Budget, Limits
-from gitpip.watch.shapes import GIST, GISTS, OWNER, FileShape, parse
+from gitpip.watch.shapes import GIST, GISTS, LIMITS, OWNER, FileShape, parse
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 CONTENT_LIMIT = 1024 * 1024
@@ -69,6 +69,18 @@ class FeedPage:
     gists: tuple[FeedGist, ...]
     etag: str | None
     next_page: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How GitHub takes a client: whose token it is, what is left to it, and what time it is."""
+
+    login: str | None
+    """None without a token."""
+    budgets: tuple[Budget, ...]
+    """Empty where there is no limit."""
+    now: datetime | None
+    """By GitHub's clock; None where it does not say."""
 
 
 class GitHub:
@@ -137,6 +149,35 @@ class GitHub:
         """What is left of GitHub's limits, as far as GitHub said."""
         known = (self._limits.budget, self._graphql_limits.budget)
         return tuple(budget for budget in known if budget)
+
+    async def standing(self) -> Standing:
+        """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
+        login = None
+        if self._has_token:
+            whose = f"{self._api_url}/user"
+            login = parse(OWNER, await self._transport.get(whose, accept=JSON, reserved=True)).login
+        try:
+            answer = await self._transport.get(
+                f"{self._api_url}/rate_limit", accept=JSON, reserved=True
+            )
+        except GitHubNotFound:  # an Enterprise Server without limits
+            return Standing(login, (), None)
+        limits = parse(LIMITS, answer).resources
+        return Standing(
+            login,
+            tuple(
+                Budget(
+                    resource=name,
+                    limit=limits[name].limit,
+                    ours=limits[name].limit,
+                    remaining=limits[name].remaining,
+                    resets_at=datetime.fromtimestamp(limits[name].reset, UTC),
+                )
+                for name in ("core", "graphql")
+                if name in limits
+            ),
+            answer.date,
+        )
 
     async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
         """Of each user how many gists there are, and which changed last, in one request.

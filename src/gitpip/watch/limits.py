@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from math import ceil
 
 from gitpip.errors import GitHubLimited
+from gitpip.outgoing import http_date
 
 IN_FLIGHT = 4
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -192,17 +192,6 @@ class Limits:
 def number(text: str | None) -> float | None:
     """The number of a header; None where there is none, or it is none."""
     return float(text) if text and text.isascii() and text.isdigit() else None
-
-
-def http_date(text: str | None) -> datetime | None:
-    """The time of a header (UTC); None where there is none, or it is none."""
-    try:
-        date = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    if date is None:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def _retry_after(text: str, server_now: datetime) -> timedelta | None:

@@ -90,6 +90,21 @@ class GistShape(BaseModel):
         )
 
 
+class LimitShape(BaseModel):
+    """One of the limits, as of now; `reset` in seconds since 1970."""
+
+    limit: Annotated[int, Field(ge=0, lt=2**31)]
+    remaining: Annotated[int, Field(ge=0, lt=2**31)]
+    reset: Annotated[int, Field(ge=0, lt=2**33)]
+
+
+class LimitsShape(BaseModel):
+    """All the limits, by what they are on."""
+
+    resources: dict[str, LimitShape]
+
+
+LIMITS = TypeAdapter(LimitsShape)
 OWNER = TypeAdapter(OwnerShape)
 GIST = TypeAdapter(GistShape)
 GISTS = TypeAdapter(list[GistShape])

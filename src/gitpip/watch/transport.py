@@ -19,9 +19,9 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GitHubUnavailable,
 )
-from gitpip.outgoing import Origin, client, origin_of
+from gitpip.outgoing import Origin, client, http_date, origin_of
 from gitpip.progress import step
-from gitpip.watch.limits import Limits, http_date
+from gitpip.watch.limits import Limits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3

@@ -1,0 +1,31 @@
+"""What could keep gitpip from working, looked at one by one: each finding says what to do."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from gitpip.doctor.database import look_at_database
+from gitpip.doctor.findings import Finding, Verdict, failure, ok
+from gitpip.doctor.vendors import look_at_vendors
+from gitpip.errors import SettingsError
+from gitpip.settings import load_settings
+from gitpip.telemetry import hide
+
+__all__ = ["Finding", "Verdict", "examine"]
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """Look at everything, even where a part of it is gone; a finding each, as it comes."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for fault in error.faults:
+            yield failure("settings", fault, "correct it; the README has a table of all settings")
+        return
+    hide(settings.secrets)
+    given = ", ".join(sorted(set(settings.sources.values()))) or "defaults alone"
+    yield ok("settings", f"read from {given}")
+    async with aclosing(look_at_database(settings)) as findings:
+        async for finding in findings:
+            yield finding
+    for finding in await look_at_vendors(settings):
+        yield finding

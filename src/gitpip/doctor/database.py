@@ -1,0 +1,123 @@
+"""The database as the doctor sees it, and what its rows say of access and of running services."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from gitpip.doctor.findings import Finding, failure, ok, warning
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+from gitpip.settings import Settings, is_loopback
+from gitpip.store import keys, operation
+from gitpip.store.database import Database, open_database, wait_until_reachable
+from gitpip.worker import utc_now
+
+LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
+
+
+async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
+    """Look at the disk, the database, who may ask, and who runs; a finding each, as it comes."""
+    advice = "start it, or correct POSTGRES_CONNECTION_STRING; its user must own its schema"
+    if settings.postgres_dsn is None:
+        file = Path(make_url(settings.database_url).database or "")
+        yield _space(file)
+        if not await asyncio.to_thread(file.exists):
+            yield _new_file(file)
+            return
+        advice = "make it writable for this user, or name another with GITPIP_DATA_DIR"
+    try:
+        async with _open(settings) as database:
+            yield ok("database", f"{settings.masked_database_url} can be read and written")
+            yield await _migrations(database)
+            yield await _access(settings, database)
+            yield await _service(database)
+    except DatabaseTooNew as error:
+        yield failure("migrations", str(error), "start the newer gitpip, not this one")
+    except DatabaseUnavailable as error:
+        yield failure("database", str(error), advice)
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url)
+    try:
+        await wait_until_reachable(database, timedelta(0))
+        await database.try_to_write()
+        yield database
+    finally:
+        await database.close()
+
+
+def _space(file: Path) -> Finding:
+    folder = next(folder for folder in file.absolute().parents if folder.exists())
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 2**30:.1f} GiB are free in {folder}"
+    if free >= LITTLE_SPACE:
+        return ok("disk", found)
+    advice = "make room, or move the database with GITPIP_DATA_DIR"
+    return (failure if free < TOO_LITTLE_SPACE else warning)("disk", found, advice)
+
+
+def _new_file(file: Path) -> Finding:
+    folder = next(folder for folder in file.absolute().parents if folder.exists())
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ok("database", f"{file} is not there yet; the first start makes it")
+    return failure(
+        "database",
+        f"{file} is not there, and {folder} can't be written",
+        "give this user the right to write there, or name another folder with GITPIP_DATA_DIR",
+    )
+
+
+async def _migrations(database: Database) -> Finding:
+    revision = await database.revision()
+    if revision and await database.is_migrated():
+        return ok("migrations", f"the schema is up to date ({revision})")
+    found = f"the schema is at {revision}, an older one" if revision else "there is no schema yet"
+    return warning("migrations", found, "start gitpip serve, which brings it up to date")
+
+
+async def _access(settings: Settings, database: Database) -> Finding:
+    has_key = settings.admin_key is not None
+    if not has_key and await database.is_migrated():
+        async with database.read() as transaction:
+            has_key = await keys.any_is_usable(transaction, utc_now())
+    where = f"GITPIP_HOST is {settings.host}"
+    if settings.allow_anonymous and not is_loopback(settings.host):
+        return warning(
+            "access",
+            f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets in everybody",
+            "unset it and hand out keys (gitpip keys create), unless a firewall stands before it",
+        )
+    if has_key:
+        return ok("access", f"{where}, and there is an access key")
+    if is_loopback(settings.host):
+        return ok("access", f"{where}, so this machine alone can ask, without a key")
+    return failure(
+        "access",
+        f"{where}, which other machines can reach, and there is no access key",
+        "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY",
+    )
+
+
+async def _service(database: Database) -> Finding:
+    if not await database.is_migrated():
+        return warning("service", "none runs", "start gitpip serve")
+    now = utc_now()
+    async with database.read() as transaction:
+        services = await operation.running(transaction, now)
+        pauses = [
+            (name, await operation.paused(transaction, name, now)) for name in operation.PAUSABLE
+        ]
+    if not any(service.works for service in services):
+        return warning("service", "none that watches and publishes runs", "start gitpip serve")
+    found = "; ".join(f"{one.version} ({one.part})" for one in services)
+    held = [f"{name} waits: {pause.reason}" for name, pause in pauses if pause]
+    if held:
+        return warning("service", f"{found} runs, but {'; '.join(held)}", "see the reason")
+    return ok("service", f"{found} runs")

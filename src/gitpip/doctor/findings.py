@@ -1,0 +1,34 @@
+"""What was found about one thing: how good it is, and what to do about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How good it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one thing, and what to do about it, if something is to be done."""
+
+    about: str
+    verdict: Verdict
+    found: str
+    advice: str | None = None
+
+
+def ok(about: str, found: str) -> Finding:
+    return Finding(about, Verdict.OK, found)
+
+
+def warning(about: str, found: str, advice: str) -> Finding:
+    return Finding(about, Verdict.WARNING, found, advice)
+
+
+def failure(about: str, found: str, advice: str) -> Finding:
+    return Finding(about, Verdict.FAILURE, found, advice)

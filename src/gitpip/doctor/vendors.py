@@ -1,0 +1,142 @@
+"""GitHub and Pipedrive as the doctor sees them: the way there, the token, its limits, the clock."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gitpip.doctor.findings import Finding, failure, ok, warning
+from gitpip.errors import EnvironmentUnusable, GitHubError, GitHubLimited, GitHubUnauthorized
+from gitpip.outgoing import route
+from gitpip.publish.delivery import NotProcessed
+from gitpip.publish.pipedrive import LookFailed, Pipedrive
+from gitpip.settings import Settings
+from gitpip.watch.limits import Budget
+from gitpip.worker import github_of, utc_now
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+LITTLE_LEFT = 0.1
+"""Below this share of a limit, it is worth a warning."""
+
+
+async def look_at_vendors(settings: Settings) -> tuple[Finding, ...]:
+    """Ask both vendors whose the tokens are, and what is left to them."""
+    started = utc_now()
+    github, pipedrive = await asyncio.gather(_github(settings), _pipedrive(settings))
+    times = [answer.now for answer in (github, pipedrive) if answer.now]
+    return (*github.findings, *pipedrive.findings, _clock(started, times))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What a vendor said."""
+
+    findings: tuple[Finding, ...]
+    now: datetime | None = None
+
+
+async def _github(settings: Settings) -> _Answers:
+    url = settings.github_api_url
+    try:
+        way = ok("way to GitHub", f"{url}, {route(url)}")
+        # These few requests may be taken of what is kept for others.
+        whole = settings.model_copy(update={"github_share": 1.0})
+        async with github_of(whole) as github:
+            standing = await github.standing()
+    except EnvironmentUnusable as error:
+        return _Answers((failure("way to GitHub", str(error), "correct it"),))
+    except GitHubUnauthorized as error:
+        return _Answers((way, failure("GitHub", str(error), "make one: any, with no scope")))
+    except GitHubLimited as error:
+        return _Answers((way, warning("GitHub", str(error), "wait until then")))
+    except GitHubError as error:
+        return _Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
+    left = [_left(budget) for budget in standing.budgets] or ["no limit"]
+    if standing.login is None:
+        token = warning(
+            "GitHub",
+            f"no token; {'; '.join(left[:1])}: enough for {settings.capacity} users",
+            "set GITHUB_TOKEN: any token will do, with no scope",
+        )
+    elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in standing.budgets):
+        token = warning(
+            "GitHub",
+            f"the token is {standing.login}'s; {'; '.join(left)}",
+            "wait for the reset; lower GITPIP_GITHUB_SHARE if others need the token's limits",
+        )
+    else:
+        token = ok("GitHub", f"the token is {standing.login}'s; {'; '.join(left)}")
+    return _Answers((way, token), standing.now)
+
+
+def _left(budget: Budget) -> str:
+    name = "GraphQL points" if budget.resource == "graphql" else "requests"
+    return f"{budget.remaining} of {budget.limit} {name} left until {budget.resets_at:%H:%M} UTC"
+
+
+async def _pipedrive(settings: Settings) -> _Answers:
+    url = settings.pipedrive_api_url
+    if settings.pipedrive_token is None:
+        found = "no token; gists are found and kept, and publishing waits"
+        advice = "set PIPEDRIVE_TOKEN: Pipedrive shows it under Personal preferences > API"
+        return _Answers((warning("Pipedrive", found, advice),))
+    try:
+        way = f"{url}, {route(url)}"
+        async with Pipedrive(
+            api_url=url,
+            token=settings.pipedrive_token,
+            timeout=settings.http_timeout,
+            rest=timedelta(0),
+        ) as pipedrive:
+            try:
+                token = _pipedrive_token(await pipedrive.owner(), pipedrive)
+            except LookFailed as error:
+                if pipedrive.now is None:
+                    finding = failure("way to Pipedrive", f"{way}: {error}", _advice(error))
+                    return _Answers((finding,))
+                token = _pipedrive_refusal(error)
+    except EnvironmentUnusable as error:
+        return _Answers((failure("way to Pipedrive", str(error), "correct it"),))
+    return _Answers((ok("way to Pipedrive", way), token), pipedrive.now)
+
+
+def _pipedrive_token(owner: str, pipedrive: Pipedrive) -> Finding:
+    found = f"the token is {owner}'s"
+    left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
+    if left is None or not limit:
+        return ok("Pipedrive", f"{found}; Pipedrive does not say what is left today")
+    found += f"; {left} of {limit} tokens left today"
+    if left < limit * LITTLE_LEFT:
+        return warning(
+            "Pipedrive", found, "publishing goes on after midnight; larger plans have more"
+        )
+    return ok("Pipedrive", found)
+
+
+def _pipedrive_refusal(error: LookFailed) -> Finding:
+    if isinstance(error.outcome, NotProcessed) and error.outcome.access:
+        advice = "set PIPEDRIVE_TOKEN to what Pipedrive shows under Personal preferences > API"
+        return failure("Pipedrive", str(error), advice)
+    if isinstance(error.outcome, NotProcessed):
+        return warning("Pipedrive", str(error), "wait, and try again")
+    return failure("Pipedrive", str(error), "see whether PIPEDRIVE_API_URL is Pipedrive's")
+
+
+def _advice(error: Exception) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "name the authority that signed it with SSL_CERT_FILE, if this is your proxy's"
+    return "look at the network, the firewall, HTTPS_PROXY and NO_PROXY"
+
+
+def _clock(started: datetime, theirs: Iterable[datetime]) -> Finding:
+    """How far this machine's clock is from the vendors', who count in whole seconds."""
+    ended = utc_now()
+    apart = [
+        max(started - (date + timedelta(seconds=1)), date - ended, timedelta(0)) for date in theirs
+    ]
+    if not apart:
+        return warning("clock", "nobody could be asked for the time", "see above")
+    if max(apart) <= CLOCK_TOLERANCE:
+        return ok("clock", "agrees with the vendors'")
+    found = f"{max(apart).total_seconds():.0f} s apart from the vendors'"
+    return warning("clock", found, "let this machine set its clock by NTP")

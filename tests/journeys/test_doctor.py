@@ -1,0 +1,213 @@
+"""The doctor says what keeps gitpip from working, and what to do, even when everything is gone."""
+
+import json
+import socket
+import sqlite3
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gitpip.standin import Fault, GitHub, Server
+from gitpip.standin.exchange import utc_now
+from tests.journeys.conftest import TOKEN, World
+from tests.network import Certificate, Proxy, in_front_of
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+Findings = Mapping[str, Mapping[str, str]]
+
+
+def ask(world: World, **environment: str) -> tuple[int, Findings]:
+    """What `gitpip doctor` found, by what it is about, and its exit code."""
+    gitpip = world.gitpip
+    gitpip.environment = {**gitpip.environment, **environment}
+    answer = gitpip.command("doctor", "--json")
+    assert answer.stderr == ""
+    assert TOKEN not in answer.stdout
+    return answer.returncode, {finding["about"]: finding for finding in json.loads(answer.stdout)}
+
+
+def verdicts(findings: Findings) -> dict[str, str]:
+    return {about: finding["verdict"] for about, finding in findings.items()}
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -> None:
+    code, before = ask(world)
+    assert code == 0
+    assert before["GitHub"]["found"].startswith("the token is 0's; 4999 of 5000 requests left")
+    assert "5000 of 5000 GraphQL points" in before["GitHub"]["found"]
+    assert before["Pipedrive"]["found"] == (
+        "the token is Petra Pipe of Example's; 29998 of 30000 tokens left today"
+    )
+    world.gitpip.start()
+    code, beside = ask(world)
+    assert code == 0
+    assert set(verdicts(beside).values()) == {"ok"}
+    assert set(beside) - {"disk"} == {
+        *("settings", "database", "migrations", "access", "service"),
+        *("way to GitHub", "GitHub", "way to Pipedrive", "Pipedrive", "clock"),
+    }
+    assert "runs" in beside["service"]["found"]
+    assert "without TLS" in beside["way to GitHub"]["found"]
+    read = world.gitpip.command("doctor")
+    assert read.returncode == 0
+    assert "ok      database: " in read.stdout
+    world.gitpip.stop()
+    code, after = ask(world)
+    assert code == 0
+    assert after["service"]["verdict"] == "warning"
+    assert "gitpip serve" in after["service"]["advice"]
+    assert world.github.abuse == world.pipedrive.abuse == []
+
+
+def test_it_tells_all_even_when_the_vendors_and_the_database_are_gone(
+    world: World, tmp_path: Path
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    if "postgres" in world.gitpip.environment["GITPIP_DATABASE_URL"]:
+        gone = f"postgresql://gitpip:database-password@127.0.0.1:{free_port()}/gitpip"
+    else:
+        damaged = tmp_path / "damaged.sqlite3"
+        damaged.write_bytes(b"this is no database" * 1000)
+        gone = f"sqlite:///{damaged}"
+    code, findings = ask(
+        world, GITHUB_API_URL=nowhere, PIPEDRIVE_API_URL=nowhere, GITPIP_DATABASE_URL=gone
+    )
+    assert code == 1
+    told = verdicts(findings)
+    assert told["database"] == told["way to GitHub"] == told["way to Pipedrive"] == "failure"
+    assert told["clock"] == "warning"
+    assert all(finding["advice"] for finding in findings.values() if finding["verdict"] != "ok")
+    assert "database-password" not in str(findings)
+
+
+@on_sqlite
+def test_tokens_that_are_refused_or_missing_are_told_with_what_to_do(world: World) -> None:
+    code, refused = ask(world, GITHUB_TOKEN="refused-one", PIPEDRIVE_TOKEN="refused-two")
+    assert code == 1
+    assert verdicts(refused)["GitHub"] == verdicts(refused)["Pipedrive"] == "failure"
+    assert verdicts(refused)["way to GitHub"] == "ok"
+    assert "refused-" not in str(refused)
+    code, missing = ask(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
+    assert code == 0
+    assert verdicts(missing)["GitHub"] == verdicts(missing)["Pipedrive"] == "warning"
+    assert "60 of 60 requests" in missing["GitHub"]["found"]
+    assert "PIPEDRIVE_TOKEN" in missing["Pipedrive"]["advice"]
+
+
+@on_sqlite
+def test_limits_that_are_nearly_used_up_are_told(world: World) -> None:
+    world.pipedrive.limits.spent_today = 29_000
+    world.github.limits.with_token = 100
+    for resource in ("core", "graphql"):
+        world.github.limits.charge("#0", resource, utc_now(), 95)
+    code, findings = ask(world)
+    assert code == 0
+    assert "of 100 requests left" in findings["GitHub"]["found"]
+    assert "998 of 30000 tokens" in findings["Pipedrive"]["found"]
+    assert verdicts(findings)["GitHub"] == verdicts(findings)["Pipedrive"] == "warning"
+    world.github.limits.charge("#0", "core", utc_now(), 5)
+    code, findings = ask(world)
+    assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
+    assert "used up until" in findings["GitHub"]["found"]
+
+
+@on_sqlite
+def test_answers_that_are_none_are_told(world: World) -> None:
+    world.github.faults.script(Fault.error(500), times=None)
+    world.pipedrive.faults.script(Fault.html(403), times=None)
+    code, findings = ask(world)
+    assert code == 1
+    assert "500" in findings["way to GitHub"]["found"]
+    assert "no JSON" in findings["Pipedrive"]["found"]
+
+
+@on_sqlite
+def test_a_clock_that_is_wrong_is_told(world: World) -> None:
+    ahead = GitHub(tokens={TOKEN}, clock=lambda: utc_now() + timedelta(minutes=10))
+    with Server(ahead.app) as server:
+        code, findings = ask(world, GITHUB_API_URL=server.url)
+    assert code == 0
+    assert findings["clock"]["verdict"] == "warning"
+    assert 590 < int(findings["clock"]["found"].split()[0]) < 610
+
+
+@on_sqlite
+def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
+    certificate = Certificate.make(tmp_path)
+    github = world.gitpip.environment["GITHUB_API_URL"].rpartition(":")[2]
+    with in_front_of(int(github), certificate) as tls, Proxy("user", "proxy-password") as proxy:
+        address = f"https://localhost:{tls.port}"
+        code, distrusted = ask(world, GITHUB_API_URL=address)
+        assert code == 1
+        assert "CERTIFICATE_VERIFY_FAILED" in distrusted["way to GitHub"]["found"]
+        assert "SSL_CERT_FILE" in distrusted["way to GitHub"]["advice"]
+
+        code, trusted = ask(
+            world,
+            SSL_CERT_FILE=str(certificate.file),
+            HTTPS_PROXY=f"http://user:proxy-password@127.0.0.1:{proxy.port}",
+        )
+        assert code == 0
+        assert trusted["way to GitHub"]["found"] == (
+            f"{address}, through the proxy http://127.0.0.1:{proxy.port},"
+            f" with TLS, trusting SSL_CERT_FILE={certificate.file}"
+        )
+        assert proxy.asked
+
+        code, shut_out = ask(world, HTTPS_PROXY=f"http://user:other@127.0.0.1:{proxy.port}")
+        assert code == 1
+        assert "407" in shut_out["way to GitHub"]["found"]
+        assert "proxy" in shut_out["way to GitHub"]["advice"].lower()
+
+        code, wrong = ask(world, HTTPS_PROXY="socks5://user:proxy-password@127.0.0.1:1")
+        assert code == 1
+        assert "HTTPS_PROXY" in wrong["way to GitHub"]["found"]
+        assert "proxy-password" not in f"{trusted}{shut_out}{wrong}"
+
+
+def test_who_may_ask_is_told(world: World) -> None:
+    world.gitpip.start()
+    world.gitpip.stop()
+    code, nobody = ask(world, GITPIP_HOST="0.0.0.0")  # noqa: S104 (nothing is started)
+    assert (code, nobody["access"]["verdict"]) == (1, "failure")
+    assert "gitpip keys create" in nobody["access"]["advice"]
+    code, anybody = ask(world, GITPIP_ALLOW_ANONYMOUS="all")
+    assert (code, anybody["access"]["verdict"]) == (0, "warning")
+    code, somebody = ask(world, GITPIP_ALLOW_ANONYMOUS="", GITPIP_ADMIN_KEY="k" * 32)
+    assert (code, somebody["access"]["verdict"]) == (0, "ok")
+    assert world.gitpip.command("keys", "create", "ada", "--role", "admin").returncode == 0
+    code, somebody = ask(world, GITPIP_ADMIN_KEY="")
+    assert (code, somebody["access"]["verdict"]) == (0, "ok")
+
+
+@on_sqlite
+def test_wrong_settings_are_told_as_findings(world: World) -> None:
+    world.gitpip.environment = {**world.gitpip.environment, "GITPIP_PORT": "x", "GITPIP_FEDE": "1"}
+    answer = world.gitpip.command("doctor", "--json")
+    assert answer.returncode == 1
+    told = json.loads(answer.stdout)
+    assert [(one["about"], one["verdict"]) for one in told] == [("settings", "failure")] * 2
+    assert "GITPIP_PORT=x" in told[0]["found"] + told[1]["found"]
+
+
+@on_sqlite
+def test_a_schema_of_a_newer_gitpip_is_told(world: World) -> None:
+    world.gitpip.start()
+    world.gitpip.stop()
+    file = world.gitpip.environment["GITPIP_DATABASE_URL"].partition("///")[2]
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    code, findings = ask(world)
+    assert (code, findings["migrations"]["verdict"]) == (1, "failure")
+    assert "newer gitpip" in findings["migrations"]["found"]
