@@ -4,8 +4,8 @@ The Dockerfile's own instructions run, one by one, in a clean Debian made by mmd
 the place of the base image: the same release of Debian, with the same minor version of Python. The
 result is started the way a careful operator would start the image: as its user, on a read-only
 root, with /tmp and its volumes in memory, and an admin key as a secret file. Then the health check
-of the Dockerfile, `/ready` and the demo must answer. What the base image is like, and what an
-engine does beyond this, stays untried.
+of the Dockerfile, `/ready` and the demo must answer, and the service must ask for the key. What the
+base image is like, and what an engine does beyond this, stays untried.
 """
 
 import json
@@ -119,13 +119,18 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def try_service(stage: Stage) -> None:
-    """Start the image's command, and ask it how it is."""
+    """Start the image's command, ask it how it is, and whether it asks for the key."""
+    key = secrets.token_hex(24)
     folder = stage.root / SECRETS.lstrip("/")
     folder.mkdir()
-    (folder / "admin_key").write_text(secrets.token_hex(24))
-    with _started(stage, stage.command, GITPIP_ADMIN_KEY_FILE=f"{SECRETS}/admin_key") as port:
+    (folder / "gitpip-admin-key").write_text(key)
+    with _started(stage, stage.command, GITPIP_SECRETS_DIR=SECRETS) as port:
         _wait_for(f"http://127.0.0.1:{port}/ready", "ready")
         _inside(stage, stage.health, GITPIP_PORT=str(port))
+        guarded = f"http://127.0.0.1:{port}/api/v1/status"
+        answers = _status_of(guarded), _status_of(guarded, Authorization=f"Bearer {key}")
+    if answers != (401, 200):
+        sys.exit(f"{guarded} answered {answers[0]} without a key and {answers[1]} with one")
 
 
 def try_demo(stage: Stage) -> None:
@@ -227,6 +232,16 @@ def _download(folder: Path, python: str) -> None:
         *("--require-hashes", "--only-binary=:all:", "--python-version", python),
         *("--requirement", needed, "--dest", folder),
     )
+
+
+def _status_of(url: str, **headers: str) -> int:
+    try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def _wait_for(url: str, expected: str) -> None:
