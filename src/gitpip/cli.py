@@ -17,7 +17,7 @@ from gitpip.cli_output import (
     errors,
     prepared_settings,
     print_json,
-    print_table,
+    print_rows,
     progress_bar,
     run,
     shown,
@@ -161,12 +161,7 @@ def latest(
 
     settings = prepared_settings()
     rows = run(read())
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
-    else:
-        console.print(Text(f"Nothing new from {login} since the last visit."))
+    print_rows(rows, as_json, f"Nothing new from {login} since the last visit.")
 
 
 @app.command()
@@ -248,10 +243,7 @@ def _tell(finding: Finding) -> None:
 def show_settings(as_json: Json = False) -> None:
     """Show every setting, where it came from and what it means; secrets are masked."""
     rows = [asdict(row) for row in describe(prepared_settings())]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows)
+    print_rows(rows, as_json)
 
 
 def _summary(check: Check) -> str:

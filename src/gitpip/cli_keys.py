@@ -16,7 +16,7 @@ from gitpip.cli_output import (
     console,
     prepared_settings,
     print_json,
-    print_table,
+    print_rows,
     run,
 )
 from gitpip.errands import command_line
@@ -74,12 +74,8 @@ def list_keys(as_json: Json = False) -> None:
 
     settings = prepared_settings()
     rows = run(read())
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
-    else:
-        console.print("There are no keys; make one with: gitpip keys create NAME --role admin")
+    none = "There are no keys; make one with: gitpip keys create NAME --role admin"
+    print_rows(rows, as_json, none)
 
 
 @keys_app.command("rotate")
@@ -120,12 +116,7 @@ def show_audit(
 
     settings = prepared_settings()
     rows = run(read())
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
-    else:
-        console.print("Nothing was done yet.")
+    print_rows(rows, as_json, "Nothing was done yet.")
 
 
 def _change(change: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:

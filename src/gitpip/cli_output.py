@@ -67,8 +67,14 @@ def progress_bar(as_json: bool) -> Progress:
     )
 
 
-def print_table(rows: list[dict[str, object]]) -> None:
-    """Print rows with the same names as a table."""
+def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> None:
+    """Print rows with the same names, as JSON or as a table; or a sentence where there are none."""
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print(Text(none), soft_wrap=True)
+        return
     table = Table()
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")

@@ -15,7 +15,7 @@ from gitpip.cli_output import (
     parsed_backfill,
     prepared_settings,
     print_json,
-    print_table,
+    print_rows,
     progress_bar,
     run,
 )
@@ -86,12 +86,8 @@ def list_users(as_json: Json = False) -> None:
 
     settings = prepared_settings()
     rows = run(read())
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
-    else:
-        console.print("No users are tracked yet; add one with: gitpip users add LOGIN")
+    none = "No users are tracked yet; add one with: gitpip users add LOGIN"
+    print_rows(rows, as_json, none)
 
 
 @users_app.command("change")

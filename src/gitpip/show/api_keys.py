@@ -1,5 +1,6 @@
 """`/api/v1/keys` and `/api/v1/audit`: who may ask, and who did what. For admins."""
 
+from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
@@ -64,16 +65,7 @@ class KeyBody(BaseModel):
     @classmethod
     def of(cls, key: AccessKey, now: datetime) -> Self:
         """The body of a key."""
-        return cls(
-            name=key.name,
-            role=key.role,
-            state=key.state(now),
-            label=key.label,
-            created_at=key.created_at,
-            issued_at=key.issued_at,
-            expires_at=key.expires_at,
-            used_at=key.used_at,
-        )
+        return cls.model_validate({**asdict(key), "state": key.state(now)})
 
 
 class IssuedKeyBody(BaseModel):
@@ -104,14 +96,7 @@ class AuditBody(BaseModel):
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:
         """The body of an entry."""
-        return cls(
-            id=entry.id,
-            at=entry.at,
-            actor=entry.actor,
-            via=entry.via,
-            action=entry.action,
-            subject=entry.subject,
-        )
+        return cls.model_validate(asdict(entry))
 
 
 @router.get("/keys", tags=["keys"])
