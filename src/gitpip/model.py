@@ -264,6 +264,7 @@ class GistFile:
     """When the present revision was seen, if it is not the first."""
     removed_at: datetime | None = None
     """When the file was seen to be gone, alone or with its gist."""
+    publication_id: PublicationId | None = None
 
 
 class PublicationState(StrEnum):

@@ -57,6 +57,28 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     assert [text for text in complaints if "422" not in text] == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
+    world: World, browser: Browser
+) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"first.py": "print(1)\n"})
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat"})
+    page = browser.new_page()
+    page.goto(world.gitpip.url)
+    first = page.get_by_role("link", name="first.py")
+    expect(first).to_be_visible(timeout=SOON)
+    first.focus()
+
+    world.github.add_gist("octocat", {"second.py": "print(2)\n"})
+
+    expect(page.get_by_role("link", name="second.py")).to_be_visible(timeout=SOON)
+    expect(first).to_be_focused()
+    world.gitpip.stop()
+    expect(page.get_by_role("alert")).to_contain_text("does not answer", timeout=SOON)
+
+
 def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Browser) -> None:
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"long-name-" * 20 + ".txt": "wide " * 2_000})
@@ -208,8 +230,9 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
             - combobox "Tag"
             - combobox "State"
             - button "Search"
-          - heading /octocat/ [level=2]
-          - article:
-            - heading /hello.py/ [level=3]
+          - region /octocat/:
+            - heading /octocat/ [level=2]
+            - article:
+              - heading /hello.py/ [level=3]
         """
     )

@@ -126,7 +126,7 @@ async def test_people_get_errors_as_pages(client: httpx2.AsyncClient) -> None:
     document = await client.get("/people/nobody")
 
     assert page.status_code == document.status_code == 404
-    assert "<h1>Not Found</h1>" in page.text
+    assert "<h1>There is no such thing here</h1>" in page.text
     assert document.headers["content-type"] == "application/problem+json"
 
 
@@ -157,7 +157,7 @@ def test_only_github_is_linked(url: str, safe: bool) -> None:
 
 
 def test_an_enterprise_server_is_linked_where_it_is_set() -> None:
-    links = Links(enterprise="git.example")
+    links = Links(enterprise="https://git.example")
 
     assert links.gist("https://git.example/gist/1") == "https://git.example/gist/1"
     assert links.gist("https://gist.git.example/1") == "https://gist.git.example/1"

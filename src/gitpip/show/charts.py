@@ -12,8 +12,9 @@ PARTS = 96
 
 @dataclass(frozen=True)
 class Bar:
-    """One week: its Monday, how many, and how high in percent of the highest."""
+    """One week: its place in the chart and its Monday, how many, how high in percent."""
 
+    place: int
     week: date
     number: int
     height: int
@@ -26,8 +27,8 @@ def per_week(moments: Iterable[datetime], now: datetime) -> tuple[Bar, ...]:
     weeks = [this - timedelta(weeks=back) for back in reversed(range(WEEKS))]
     highest = max((counts[week] for week in weeks), default=0)
     return tuple(
-        Bar(week, counts[week], round(100 * counts[week] / highest) if highest else 0)
-        for week in weeks
+        Bar(place, week, counts[week], round(100 * counts[week] / highest) if highest else 0)
+        for place, week in enumerate(weeks)
     )
 
 

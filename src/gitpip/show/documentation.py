@@ -23,4 +23,4 @@ async def documentation(request: Request) -> HTMLResponse:
         for path, operations in request.app.openapi()["paths"].items()
         for method, operation in operations.items()
     ]
-    return HTMLResponse(render("docs.html", endpoints=endpoints))
+    return HTMLResponse(render("docs.html", page="docs", endpoints=endpoints))

@@ -7,7 +7,7 @@ from gitpip.model import ActivityId, DealId
 from gitpip.settings import Settings
 
 PUBLIC_API = "api.github.com"
-HOSTS = frozenset({"github.com", "gist.github.com", "gist.githubusercontent.com", "www.github.com"})
+HOSTS = ("github.com", "gist.github.com", "gist.githubusercontent.com", "www.github.com")
 
 
 @dataclass(frozen=True)
@@ -15,29 +15,35 @@ class Links:
     """Where the pages may lead: GitHub or your Enterprise Server, and your company at Pipedrive."""
 
     enterprise: str | None = None
+    """Where an Enterprise Server is, as in `https://git.example`."""
     organisation: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Links":
         """The links that fit the settings."""
-        host = urlsplit(settings.github_api_url).hostname
-        return cls(host if host and host != PUBLIC_API else None, settings.pipedrive_org)
+        api = urlsplit(settings.github_api_url)
+        # A server answers under /api/v3; a company's own part of ghe.com has a host for that.
+        host = api.netloc.rpartition("@")[2].removeprefix("api.")
+        public = api.hostname == PUBLIC_API
+        return cls(None if public else f"{api.scheme}://{host}", settings.pipedrive_org)
 
     def gist(self, url: str) -> str | None:
-        """The address of a gist, if it may be linked: https, and on a host of GitHub's."""
+        """The address of a gist, if it may be linked: on GitHub, or where the settings say."""
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
         except ValueError:
             return None
-        own = {self.enterprise, f"gist.{self.enterprise}"} if self.enterprise else set()
-        safe = parts.scheme == "https" and host in HOSTS | own and not port and not parts.username
+        known = {f"https://{host}" for host in HOSTS}
+        if self.enterprise:
+            scheme, _, host = self.enterprise.partition("://")
+            known |= {self.enterprise, f"{scheme}://gist.{host}"}
+        safe = f"{parts.scheme}://{parts.netloc}" in known
         return url if safe and url.isprintable() and " " not in url else None
 
     def user(self, login: str) -> str:
         """The page of a user's gists."""
         if self.enterprise:
-            return f"https://{self.enterprise}/gist/{login}"
+            return f"{self.enterprise}/gist/{login}"
         return f"https://gist.github.com/{login}"
 
     def deal(self, deal_id: DealId) -> str | None:

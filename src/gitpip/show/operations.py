@@ -139,6 +139,12 @@ async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
     return _sentence(setting, watching, publishing, failed, known)
 
 
+async def publishing_held_up(transaction: AsyncConnection, setting: Setting) -> str | None:
+    """Why and until when nothing is published, in a sentence; None where it is."""
+    _, publishing = await _activities(transaction, setting, utc_now())
+    return None if publishing.state == "running" else _waits("Publishing", publishing)
+
+
 async def _activities(
     transaction: AsyncConnection, setting: Setting, now: datetime
 ) -> tuple[ActivityBody, ActivityBody]:
@@ -168,6 +174,11 @@ def _activity(pause: Pause | None) -> ActivityBody:
     return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
 
 
+def _waits(name: str, activity: ActivityBody) -> str:
+    until = f" until {activity.until:%H:%M} UTC" if activity.until else ""
+    return f"{name} waits{until}: {activity.reason}."
+
+
 def _sentence(
     setting: Setting,
     watching: ActivityBody,
@@ -188,8 +199,7 @@ def _said(
 ) -> str:
     for name, activity in (("Watching", watching), ("Publishing", publishing)):
         if activity.state != "running":
-            until = f" until {activity.until:%H:%M} UTC" if activity.until else ""
-            return f"{name} waits{until}: {activity.reason}."
+            return _waits(name, activity)
     if failed:
         what = "1 publication was" if failed == 1 else f"{failed} publications were"
         return f"{what} refused by Pipedrive: see Publications, and retry or skip."

@@ -1,13 +1,15 @@
 """The home page: what is new to whom looks, search, and earlier visits."""
 
-from datetime import UTC, datetime
+import contextlib
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.errors import InvalidInput
-from gitpip.model import FileKey, GistFile, PublicationState, UserKey, VisitId
+from gitpip.errors import InvalidInput, VisitNotFound
+from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, UserKey, VisitId
 from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import sentence_of
 from gitpip.show.rendering import render
@@ -33,17 +35,20 @@ async def home(
     tag: Annotated[str, Query(max_length=50)] = "",
     state: str = "",
     since: str = "",
+    until: str = "",
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
     seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> HTMLResponse:
     """What is new since the viewer's last visit, or the files that fit what is asked for."""
     viewer = viewer_of(request)
+    last_day = _day("until", until)
     wanted = browse.FileWanted(
         text=q.replace("\0", "").strip(),
         language=language.replace("\0", ""),
         tag=tag.replace("\0", ""),
         state=_state(state),
-        since=_day(since),
+        since=_day("since", since),
+        before=None if last_day is None else last_day + timedelta(days=1),
     )
     async with setting.database.read() as transaction:
         new: tuple[news.UserNews, ...] = ()
@@ -63,13 +68,21 @@ async def home(
             amount=amount,
             found=found[:FOUND],
             older=found[FOUND - 1].key if len(found) > FOUND else None,
+            later=before is not None,
             wanted=wanted,
-            asked={"q": q, "language": language, "tag": tag, "state": state, "since": since},
+            asked={
+                "q": q,
+                "language": language,
+                "tag": tag,
+                "state": state,
+                "since": since,
+                "until": until,
+            },
             languages=await browse.languages(transaction),
             tags=await browse.tags(transaction),
             states=list(PublicationState),
             visits=await news.visits_of(transaction, viewer, limit=10),
-            marked=await news.get(transaction, VisitId(seen), viewer) if seen else None,
+            marked=await _marked(transaction, seen, viewer),
             preview=lambda file: shown(file, PREVIEW),
             links=setting.links,
         )
@@ -120,6 +133,17 @@ async def earlier_visit(
     )
 
 
+async def _marked(
+    transaction: AsyncConnection, visit_id: int | None, viewer: str
+) -> HomeVisit | None:
+    """What a viewer has just marked; the address may have come from another viewer."""
+    if visit_id is None:
+        return None
+    with contextlib.suppress(VisitNotFound):
+        return await news.get(transaction, VisitId(visit_id), viewer)
+    return None
+
+
 def _position(text: str) -> tuple[UserKey, int]:
     key, _, up_to = text.partition(":")
     if not all(part.isascii() and part.isdigit() and len(part) < 17 for part in (key, up_to)):  # noqa: PLR2004
@@ -138,10 +162,10 @@ def _state(text: str) -> PublicationState | None:
         ) from None
 
 
-def _day(text: str) -> datetime | None:
+def _day(field: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise InvalidInput("since", f"{text[:40]!r} is not a day like 2026-01-31") from None
+        raise InvalidInput(field, f"{text[:40]!r} is not a day like 2026-01-31") from None

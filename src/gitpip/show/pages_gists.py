@@ -1,10 +1,12 @@
 """The pages of one gist: all its files, what changed in them, and their contents to be saved."""
 
 import asyncio
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import GistNotFound
@@ -16,7 +18,15 @@ from gitpip.show.setting import In
 from gitpip.store import gists
 
 router = APIRouter(include_in_schema=False)
-GistPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")]
+
+
+def _possible(gist_id: str) -> str:
+    if not re.fullmatch("[0-9A-Za-z]{1,64}", gist_id):
+        raise GistNotFound(f"{gist_id[:64]!r} can't be the id of a gist")
+    return gist_id
+
+
+GistPath = Annotated[str, Path(), AfterValidator(_possible)]
 Key = Annotated[int, Path(ge=1, le=2**53)]
 Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 
@@ -70,13 +80,19 @@ async def changes(
 async def raw(gist_id: GistPath, key: Key, setting: In) -> PlainTextResponse:
     """A file's content as it is stored, to be saved."""
     async with setting.database.read() as transaction:
-        content = (await _file(transaction, gist_id, key)).content
-    if content is None:
+        file = await _file(transaction, gist_id, key)
+    if file.content is None:
         raise GistNotFound(f"no content of file {key} is stored here")
     return PlainTextResponse(
-        content.encode(errors="replace"),
-        headers={"content-disposition": f'attachment; filename="{gist_id}-{key}.txt"'},
+        file.content.encode(errors="replace"),
+        headers={"content-disposition": f'attachment; filename="{_saved_as(file)}"'},
     )
+
+
+def _saved_as(file: GistFile) -> str:
+    """A name that is harmless in a header and on every disk, and opens in an editor."""
+    name = re.sub("[^A-Za-z0-9._-]+", "_", file.filename[:100]).strip("._") or file.gist_id
+    return f"{name}.txt"
 
 
 async def _file(transaction: AsyncConnection, gist_id: str, key: int) -> GistFile:

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.model import PublicationId, PublicationState
 from gitpip.show.caller import Who
+from gitpip.show.operations import publishing_held_up
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
 from gitpip.show.times import utc_now
@@ -30,12 +31,18 @@ async def list_publications(
             transaction, offset=offset, limit=ROWS, state=state or None
         )
         counts = await publications.count(transaction)
+        waiting = any(counts.get(PublicationState(name)) for name in publications.WAITING)
+        held_up = await publishing_held_up(transaction, setting)
     return HTMLResponse(
         render(
             "publications.html",
             page="publications",
-            listed=listed,
+            listed=listed.items,
+            total=listed.total,
             counts=counts,
+            waiting=waiting,
+            held_up=held_up,
+            now=utc_now(),
             states=list(PublicationState),
             state=state,
             offset=offset,
@@ -59,6 +66,7 @@ async def publication(
         "publication.html",
         page="publications",
         row=row,
+        now=utc_now(),
         activity=activity,
         links=setting.links,
         came_from=_list(state, offset),

@@ -32,5 +32,6 @@ async def status_page(setting: In) -> HTMLResponse:
         now_waiting=samples[-1].waiting if samples else None,
         groups=list(zip(LABELS, groups, strict=True)),
         active=sum(groups),
+        now=now,
     )
     return HTMLResponse(page)

@@ -1,13 +1,15 @@
 """The pages of users: the table, adding, and one user."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import AfterValidator
 
-from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
+from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict, UserNotTracked
 from gitpip.model import (
     Backfill,
     FileKey,
@@ -21,6 +23,7 @@ from gitpip.settings import format_duration, parse_duration
 from gitpip.show.caller import Who
 from gitpip.show.charts import WEEKS, per_week
 from gitpip.show.highlight import PREVIEW, shown
+from gitpip.show.operations import publishing_held_up
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
 from gitpip.show.times import utc_now
@@ -38,7 +41,15 @@ DONE = {
 
 router = APIRouter(include_in_schema=False)
 Value = TypeVar("Value")
-Login = Annotated[str, Path(max_length=100, pattern="^[A-Za-z0-9_-]+$")]
+
+
+def _possible(login: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_-]{1,100}", login):
+        raise UserNotTracked(f"{login[:60]!r} can't be a login, so nobody of that name is tracked")
+    return login
+
+
+Login = Annotated[str, Path(), AfterValidator(_possible)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 Field = Annotated[str, Form(max_length=2_000)]
 
@@ -164,6 +175,8 @@ async def _person(
         number = await browse.count_gists(transaction, user.key)
         times = await browse.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         visited = await browse.last_visit(transaction, user.key, viewer_of(request))
+        progress = await publications.progress(transaction, user.key, now)
+        held_up = await publishing_held_up(transaction, setting) if progress.waiting else None
     page = render(
         "person.html",
         page="people",
@@ -174,6 +187,9 @@ async def _person(
         seen=seen,
         visited=visited,
         gists=number,
+        progress=progress,
+        held_up=held_up,
+        before=before,
         weeks=per_week(times, now),
         files=files[:ROWS],
         older=files[ROWS - 1].key if len(files) > ROWS else None,

@@ -53,6 +53,16 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }
 
+TITLES = {
+    HTTPStatus.NOT_FOUND: "There is no such thing here",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "That can't be right",
+    HTTPStatus.CONFLICT: "That is not possible just now",
+    HTTPStatus.BAD_GATEWAY: "GitHub can't be asked just now",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database gives no answer just now",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
+}
+"""What people read of an error first; of any other, its own name."""
+
 log = get_logger()
 
 
@@ -90,7 +100,7 @@ def answer(
 ) -> Response:
     """An error's answer: a page for people, a problem document for programs."""
     if wants_page(request):
-        page = render("error.html", title=status.phrase, detail=detail)
+        page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
     path = told_path(request.url.path)
     return problem(status, kind, detail, path=path, errors=errors, headers=headers)

@@ -20,7 +20,6 @@ STATES = {
     "published": "in Pipedrive",
     "failed": "refused",
     "skipped": "not sent",
-    "held": "held back",
 }
 _KIB = 1024
 
@@ -45,13 +44,13 @@ def _may(role: str) -> bool:
     return caller is not None and caller.role.includes(Role(role))
 
 
-def _age(moment: datetime | None, otherwise: str = "never") -> Markup | str:
-    if moment is None:
+def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
+    if time is None:
         return otherwise
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"),
-        f"{moment:%Y-%m-%d %H:%M} UTC",
-        ago(moment, utc_now()),
+        time.isoformat(timespec="seconds"),
+        moment(time),
+        ago(time, utc_now()),
     )
 
 
@@ -59,6 +58,20 @@ def _state(state: str | None) -> Markup:
     return Markup('<span class="state {}">{}</span>').format(
         state or "none", STATES.get(state or "", "not planned")
     )
+
+
+def _state_words(state: str) -> str:
+    return STATES[state]
+
+
+def moment(time: datetime) -> str:
+    """A time for people, as exact as they read one."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _clock(time: datetime, now: datetime) -> str:
+    """The time of day, with the day where it is another one."""
+    return f"{time:%H:%M} UTC" if time.date() == now.date() else moment(time)
 
 
 def _count(number: int, thing: str, things: str | None = None) -> str:
@@ -85,7 +98,15 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=visible, size=size, age=_age, state=_state, count=_count, duration=duration
+        visible=visible,
+        size=size,
+        age=_age,
+        moment=moment,
+        clock=_clock,
+        state=_state,
+        state_words=_state_words,
+        count=_count,
+        duration=duration,
     )
     environment.globals.update(may=_may, caller=present.get)
     return environment.get_template(name)

@@ -96,12 +96,13 @@ class FileWanted:
     tag: str = ""
     state: PublicationState | None = None
     since: datetime | None = None
+    before: datetime | None = None
     user_key: UserKey | None = None
 
     @property
     def narrows(self) -> bool:
         """Whether anything is asked for at all."""
-        return any((self.text, self.language, self.tag, self.state, self.since))
+        return any((self.text, self.language, self.tag, self.state, self.since, self.before))
 
 
 async def list_files(
@@ -129,6 +130,8 @@ async def list_files(
         conditions.append(publications.c.state == wanted.state.value)
     if wanted.since:
         conditions.append(gist_files.c.found_at >= wanted.since)
+    if wanted.before:
+        conditions.append(gist_files.c.found_at < wanted.before)
     if wanted.text:
         conditions.append(search.matching(transaction, wanted.text))
     found = await transaction.execute(

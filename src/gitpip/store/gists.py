@@ -17,6 +17,7 @@ from gitpip.model import (
     KnownFile,
     KnownGist,
     Page,
+    PublicationId,
     PublicationState,
     SeenFile,
     SeenGist,
@@ -377,6 +378,7 @@ def select_files(content_limit: int | None = None) -> Select[Any]:
             gists.c.description,
             gists.c.created_at,
             gists.c.updated_at,
+            publications.c.id.label("publication_id"),
             publications.c.state,
             publications.c.activity_id,
         )
@@ -414,4 +416,5 @@ def file_of(row: Row[Any]) -> GistFile:
         revision=row.revision,
         revised_at=row.revised_at,
         removed_at=row.removed_at,
+        publication_id=None if row.publication_id is None else PublicationId(row.publication_id),
     )

@@ -33,6 +33,10 @@ WAITING = (
 )
 
 
+LATELY = timedelta(minutes=10)
+"""The pace of publishing is that of so long."""
+
+
 @dataclass(frozen=True)
 class NewPublication:
     """A publication to be: pending, or skipped for a reason."""
@@ -258,6 +262,49 @@ async def count(
         select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
     )
     return {PublicationState(state): number for state, number in rows}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the publishing of a user's files is."""
+
+    published: int
+    waiting: int
+    failed: int
+    skipped: int
+    left: timedelta | None
+    """How long it takes yet at the pace of late; None where none was published of late."""
+
+    @property
+    def total(self) -> int:
+        """How many are to be in Pipedrive in the end."""
+        return self.published + self.waiting + self.failed
+
+
+async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> Progress:
+    """How far the publishing of a user's files is."""
+    counts = await count(transaction, user_key)
+    waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
+    left = None
+    if waiting:
+        lately, since = (
+            await transaction.execute(
+                select(
+                    func.count(),
+                    func.min(publications.c.published_at, type_=publications.c.published_at.type),
+                ).where(
+                    publications.c.user_key == user_key, publications.c.published_at > now - LATELY
+                )
+            )
+        ).one()
+        left = (now - since) / lately * waiting if lately else None
+    return Progress(
+        published=counts.get(PublicationState.PUBLISHED, 0),
+        waiting=waiting,
+        failed=counts.get(PublicationState.FAILED, 0),
+        skipped=counts.get(PublicationState.SKIPPED, 0),
+        left=left,
+    )
 
 
 async def count_failed(transaction: AsyncConnection) -> int:
