@@ -1,4 +1,4 @@
-"""The commands of docs/deployment.md do what it says, as far as no engine or cluster is needed."""
+"""The commands for deploying it do what is said, as far as no engine or cluster is needed."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import yaml
 from gitpip.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "deployment.md").read_text()
+DOCUMENT = (ROOT / "README.md").read_text() + (ROOT / "docs" / "deployment.md").read_text()
 BIN = Path(sys.executable).parent
 
 HELM = """#!/bin/sh
@@ -32,7 +32,7 @@ printf '%s\\n' "$*" >> "$OUT/$(basename "$0")"
 
 
 def snippet(holding: str) -> str:
-    """The one block of commands in the document that holds a text."""
+    """The one block of commands in the README and the document that holds a text."""
     blocks: list[str] = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
     found = [block for block in blocks if holding in block]
     assert len(found) == 1, holding
