@@ -127,6 +127,7 @@ def test_every_container_is_bounded_and_has_no_rights(values: list[str]) -> None
         pod = item["spec"]["template"]["spec"]
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in pod["containers"]:
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"] is True
@@ -163,6 +164,9 @@ def test_as_it_comes_two_replicas_are_replaced_one_by_one_and_kept_apart() -> No
     assert {name: probe["httpGet"]["path"] for name, probe in probes.items()} == PROBES
     # Killed before its time is over, a migration would begin anew for ever.
     assert probes["startup"]["periodSeconds"] * probes["startup"]["failureThreshold"] == 600
+    assert environment(found["Deployment/gitpip"])["GITPIP_DATABASE_WAIT"] == "300s"
+    chosen = manifests(rendered(["settings.GITPIP_DATABASE_WAIT=20s"]))["Deployment/gitpip"]
+    assert environment(chosen)["GITPIP_DATABASE_WAIT"] == "20s"
     assert deployed["progressDeadlineSeconds"] > 600
     for kind in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
         assert selects(found[f"{kind}/gitpip"], found["Deployment/gitpip"])

@@ -25,16 +25,21 @@ promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool
 
 
 @pytest.fixture(scope="module")
-def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, frozenset[str]]:
-    """Every name under which a running gitpip gives samples, with their labels where it has any."""
+def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What Prometheus reads of a running gitpip that has published something."""
     folder = tmp_path_factory.mktemp("gitpip")
     with serving(folder, f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3") as served:
         served.track("octocat", {"hello.txt": "hello"})
         served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
-        text = served.gitpip.get("/metrics").text
+        return served.gitpip.get("/metrics").text
+
+
+@pytest.fixture(scope="module")
+def exposed(exposition: str) -> dict[str, frozenset[str]]:
+    """Every name under which samples are given, with their labels where there are any."""
     endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
     found: dict[str, frozenset[str]] = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(exposition):
         for ending in endings.get(family.type, []):
             name = family.name + ending
             samples = [sample for sample in family.samples if sample.name == name]
@@ -65,6 +70,18 @@ def test_every_metric_and_label_that_is_asked_for_is_there(
                 assert labels <= exposed[name], expression
             asked += 1
     assert asked > len(PANELS)
+
+
+@promtool
+def test_the_metrics_are_named_as_prometheus_wants_them(exposition: str) -> None:
+    result = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=exposition,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
 @promtool
