@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import warnings
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -53,7 +54,7 @@ FILL = (
     "'hash' || i, 300, 'Language ' || (i % 50), 'import numpy as np' || :line || "
     "'def token' || (i % 5000) || '(values):' || :line || '    return np.mean(values) * ' || i || "
     ":line || '# every file has these common words, and the rare one rare' || (i % 100000), "
-    "0, 'https://gist.githubusercontent.com/user/' || i, {ago_i} FROM numbers_gists",
+    "0, 'https://gist.githubusercontent.com/user/' || i, {ago_found} FROM numbers_gists",
     "INSERT INTO publications (id, file_key, user_key, marker, state, due_at, activity_id, "
     "published_at) SELECT i, i, 1 + (i - 1) % :users, 'gp-' || i, 'published', {ago_i}, i, {ago_i} "
     "FROM numbers_gists",
@@ -112,26 +113,39 @@ def _measure(name: str, database_url: str, users: int, gists: int) -> bool:
 
 
 def _ask(url: str, users: int) -> bool:
+    day = (datetime.now(UTC) - timedelta(days=30)).date()
     limited = {
         "Home, never there": ("/", NEVER),
         "Home, news of some": ("/", LATELY),
         "Home, nothing new": ("/", ALL),
+        "Home, a rare word": ("/?q=rare4711", LATELY),
+        "Home, a word in every file": ("/?q=common", LATELY),
+        "Home, far back": (f"/?q=common&before={users}", LATELY),
+        "Home, a word and a tag": ("/?q=common&tag=tag-7", LATELY),
+        "Home, a word and a state": ("/?q=common&state=failed", LATELY),
+        "Home, of a language": ("/?language=Language+7", LATELY),
+        "Home, of a tag": ("/?tag=tag-7", LATELY),
+        "Home, of a state": ("/?state=published", LATELY),
+        "Home, until a day": (f"/?until={day}", LATELY),
+        "Home, all at once": (
+            f"/?q=numpy&language=Language+7&tag=tag-7&state=published&since={day}&until={day}",
+            LATELY,
+        ),
         "Users": ("/people", LATELY),
         "Users, last found first": ("/people?sort=found", LATELY),
         "Users, last checked first": ("/people?sort=checked", LATELY),
         "Users, least fresh first": ("/people?sort=stale", LATELY),
         "Users, login contains": ("/people?q=99", LATELY),
-        "Users, of a tag": ("/people?tag=tag-7", LATELY),
+        "Users, of a tag": ("/people?tag=tag-7&sort=found", LATELY),
+        "Users, of a state": ("/people?state=paused", LATELY),
         "Users, the last page": (f"/people?offset={users - 50}", LATELY),
+        "Users, the last page by found": (f"/people?sort=found&offset={users - 50}", LATELY),
     }
     others = {
-        "Search, a rare word": ("/?q=rare4711", LATELY),
-        "Search, a word in every file": ("/?q=common", LATELY),
-        "Home, of a language": ("/?language=Language+7", LATELY),
-        "Home, of a tag": ("/?tag=tag-7", LATELY),
         "One user": ("/people/user-77", LATELY),
         "One gist": ("/gist/gist77", LATELY),
         "Publications": ("/publications", LATELY),
+        "Publications, far back": ("/publications?offset=900000", LATELY),
         "Status": ("/status-page", LATELY),
         "Feed": ("/feed.atom", LATELY),
     }
@@ -176,6 +190,7 @@ async def _run(database: Database, statement: str, users: int, gists: int) -> No
     ago = AGO["sqlite" if database.is_sqlite else "postgresql"]
     filled = statement.format(
         ago_i=ago.format("i % 100000"),
+        ago_found=ago.format("(:gists - i) * 10"),
         ago_60=ago.format("60"),
         ago_100000=ago.format("100000"),
         in_a_year=ago.format("-31536000"),

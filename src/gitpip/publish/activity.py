@@ -17,6 +17,10 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+# Within a line, also those that show nothing: two names that look the same would not be the same.
+_UNSEEN = re.compile(
+    "[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 # More than the footer takes, even where Pipedrive has added something to it.
 _FOOTER_REACH = 1_000
@@ -117,7 +121,8 @@ def _link(url: str) -> str:
 
 
 def _inline(text: str) -> str:
-    return " ".join(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text).split())
+    seen = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    return " ".join(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", seen).split())
 
 
 def _escape(text: str) -> str:

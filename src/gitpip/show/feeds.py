@@ -99,8 +99,8 @@ async def json_feed(
 
 async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]:
     async with setting.database.read() as transaction:
-        key = (await users.find(transaction, login.replace("\0", ""))).key if login else None
-        wanted = browse.FileWanted(user_key=key, tag=tag.replace("\0", ""))
+        keys = [(await users.find(transaction, login.replace("\0", ""))).key] if login else None
+        wanted = browse.FileWanted(user_keys=keys, tag=tag.replace("\0", ""))
         found = await browse.list_files(
             transaction, wanted, before=None, limit=ENTRIES, content_limit=CONTENT + 1
         )

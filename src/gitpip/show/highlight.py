@@ -1,26 +1,37 @@
 """Contents of files as HTML: highlighted, cut to size, and never anything but text."""
 
 import re
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from io import StringIO
 
 from markupsafe import Markup
-from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.lexers.special import TextLexer
+from pygments.token import _TokenType
 from pygments.util import ClassNotFound
 
 from gitpip.model import GistFile
 
 HIGHLIGHTED = 60_000
 """Beyond so many characters a content is shown plain: some lexers are slow on what is no code."""
+PATIENCE = 0.3
+"""After so many seconds, too: everybody else waits meanwhile."""
 
-# Other control characters than tab and line feed, and those that turn text around.
+# Other control characters than tab and line feed, those that turn text around, those that show
+# nothing, and those that are none.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
-    "\ufffe\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+# Marks above and below letters; a heap of them would cover the lines around.
+_HEAPED = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
 
 
@@ -41,13 +52,16 @@ class Bounds:
     width: int
 
 
+Token = tuple[_TokenType, str]
+
 PREVIEW = Bounds(characters=6_000, lines=12, width=180)
 WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
 
 
 def visible(text: str) -> str:
-    """The text with characters that hide or turn others written out, as in `[U+202E]`."""
-    return _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    """The text with characters that hide, turn or cover others written out, as in `[U+202E]`."""
+    written = _HIDDEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    return _HEAPED.sub(r"\1[…]", written)
 
 
 def shown(file: GistFile, bounds: Bounds) -> Cut:
@@ -85,9 +99,27 @@ def _shown(blob_hash: str, language: str, filename: str, bounds: Bounds, content
     )
     text = "\n".join(kept)
     lexer = _lexer(language, filename) if len(text) <= HIGHLIGHTED else TextLexer()
-    formatter = HtmlFormatter[str](nowrap=True)
+    try:
+        html = _html(text, lexer)
+    except TimeoutError:
+        html = _html(text, TextLexer())
+    return Cut(html, cut)
+
+
+def _html(text: str, lexer: Lexer) -> Markup:
+    html = StringIO()
+    HtmlFormatter[str](nowrap=True).format(_in_time(lexer.get_tokens(text)), html)
     # Pygments escapes every token; what it gives is markup.
-    return Cut(Markup(highlight(text, lexer, formatter)), cut)  # noqa: S704
+    return Markup(html.getvalue())  # noqa: S704
+
+
+def _in_time(tokens: Iterable[Token]) -> Iterator[Token]:
+    """The same tokens; raises TimeoutError when they are too long in coming."""
+    until = time.monotonic() + PATIENCE
+    for token in tokens:
+        if time.monotonic() > until:
+            raise TimeoutError
+        yield token
 
 
 def _lexer(language: str, filename: str) -> Lexer:

@@ -27,7 +27,7 @@ async def list_publications(
 ) -> HTMLResponse:
     """What waits, why and until when; what was refused, and why."""
     async with setting.database.read() as transaction:
-        listed = await publications.page(
+        listed = await publications.listed(
             transaction, offset=offset, limit=ROWS, state=state or None
         )
         counts = await publications.count(transaction)
@@ -37,8 +37,8 @@ async def list_publications(
         render(
             "publications.html",
             page="publications",
-            listed=listed.items,
-            total=listed.total,
+            listed=listed,
+            total=counts.get(state, 0) if state else sum(counts.values()),
             counts=counts,
             waiting=waiting,
             held_up=held_up,

@@ -169,7 +169,7 @@ async def _person(
     async with setting.database.read() as transaction:
         user = await users.find(transaction, login)
         seen = await browse.seen_of(transaction, user.key, viewer_of(request))
-        wanted = browse.FileWanted(user_key=user.key)
+        wanted = browse.FileWanted(user_keys=[user.key])
         key = None if before is None else FileKey(before)
         files = await browse.list_files(transaction, wanted, before=key, limit=ROWS)
         number = await browse.count_gists(transaction, user.key)

@@ -1,15 +1,15 @@
 """What the pages list: users and files, filtered, sorted, and a page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Column, ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
-from gitpip.store import search
+from gitpip.store import order, search
 from gitpip.store.gists import file_of, select_files
 from gitpip.store.news import PREVIEW, seen_by
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
@@ -97,12 +97,18 @@ class FileWanted:
     state: PublicationState | None = None
     since: datetime | None = None
     before: datetime | None = None
-    user_key: UserKey | None = None
+    user_keys: Sequence[UserKey] | None = None
+    """Of these users only."""
 
     @property
     def narrows(self) -> bool:
         """Whether anything is asked for at all."""
         return any((self.text, self.language, self.tag, self.state, self.since, self.before))
+
+    @property
+    def narrows_only_by_state(self) -> bool:
+        """Whether a state is asked for, and nothing else."""
+        return self == FileWanted(state=self.state) and self.state is not None
 
 
 async def list_files(
@@ -117,30 +123,170 @@ async def list_files(
 
     A row more than `limit` tells that there is a next page.
     """
+    keys = await _keys(transaction, wanted, before, limit + 1)
+    found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
+    files = {file.key: file for file in map(file_of, found)}
+    return tuple(files[key] for key in keys)
+
+
+async def _keys(
+    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None, number: int
+) -> list[FileKey]:
+    """The keys of the newest files that fit, found without reading more of them than needed."""
+    wanted = await _with_users_of_tag(transaction, wanted)
+    lowest, highest = await _keys_of_days(transaction, wanted, before)
+    if wanted.text and transaction.dialect.name == "sqlite":
+        return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
+    if wanted.narrows_only_by_state:
+        ordered = publications.c.id
+        of_before = select(ordered).where(
+            publications.c.file_key == before, publications.c.revision == 1
+        )
+        chosen = _fitting(wanted).order_by(ordered.desc())
+        if before is not None:
+            chosen = chosen.where(ordered < of_before.scalar_subquery())
+        return await _first(transaction, chosen, number)
+    if wanted.user_keys is not None and not wanted.text:
+        return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
+    # Most often enough of the newest fit; then it does not matter how many there are in all.
+    recent = max(lowest, await _window(transaction, highest))
+    words = search.holding(transaction, wanted.text) if wanted.text else None
+    among = _between(_fitting(wanted, words), recent, highest)
+    if words is not None:
+        among = among.where(words.key >= recent, words.key <= highest)
+    keys = await _first(transaction, among, number)
+    if len(keys) == number or recent == lowest:
+        return keys
+    if words is not None and not await _are_common(transaction, words, recent, highest):
+        return await _keys_of_words(transaction, wanted, words, (lowest, highest), number)
+    return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
+
+
+async def _with_users_of_tag(transaction: AsyncConnection, wanted: FileWanted) -> FileWanted:
+    """The same with the users instead of their tag, where they are few."""
+    if not wanted.tag:
+        return wanted
+    tagged = (await transaction.execute(_tagged(wanted.tag).limit(FEW + 1))).scalars().all()
+    if len(tagged) > FEW:
+        return wanted
+    keys = [UserKey(key) for key in tagged]
+    if wanted.user_keys is not None:
+        keys = [key for key in wanted.user_keys if key in keys]
+    return replace(wanted, tag="", user_keys=keys)
+
+
+async def _are_common(
+    transaction: AsyncConnection, words: search.Words, lowest: int, highest: int
+) -> bool:
+    """Whether many of the newest files hold the words."""
+    some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
+    return len(await _first(transaction, some, COMMON)) == COMMON
+
+
+async def _keys_of_words_on_sqlite(
+    transaction: AsyncConnection, wanted: FileWanted, lowest: int, highest: int, number: int
+) -> list[FileKey]:
+    words = search.holding(transaction, wanted.text)
+    rest = replace(wanted, text="")
+    if rest.narrows or rest.user_keys is not None:
+        candidates = await _first(transaction, _fitting(rest), FEW + 1)
+        if len(candidates) <= FEW:
+            matching = select(words.key).where(words.match)
+            key = gist_files.c.key
+            chosen = select(key).where(key.in_(candidates), key.in_(matching))
+            return await _first(transaction, _between(chosen, lowest, highest), number)
+    # The index gives its rows in this order, and is not asked for more of them.
+    chosen = _fitting(wanted, words).where(words.key >= lowest, words.key <= highest)
+    return await _first(transaction, chosen.order_by(words.key.desc()), number)
+
+
+async def _keys_of_words(
+    transaction: AsyncConnection,
+    wanted: FileWanted,
+    words: search.Words,
+    bounds: tuple[int, int],
+    number: int,
+) -> list[FileKey]:
+    """PostgreSQL knows little of how many files hold a word: the words come first, bit by bit."""
+    lowest, highest = bounds
+    found: list[FileKey] = []
+    matching = select(words.key.label("key")).where(words.match)
+    amount = FEW
+    while len(found) < number:
+        # Told that a few are enough, it would read all files instead of the index of words.
+        matches = matching.where(words.key >= lowest, words.key <= highest).cte("matches")
+        matches = matches.prefix_with("MATERIALIZED")
+        newest = select(matches.c.key).order_by(matches.c.key.desc())
+        candidates = await _first(transaction, newest, amount)
+        chosen = _fitting(replace(wanted, text="")).where(gist_files.c.key.in_(candidates))
+        missing = number - len(found)
+        found += await _first(transaction, _between(chosen, lowest, highest), missing)
+        if len(candidates) < amount:
+            break
+        highest, amount = candidates[-1] - 1, 20 * FEW
+    return found
+
+
+async def _first(transaction: AsyncConnection, chosen: Select[int], number: int) -> list[FileKey]:
+    found = await transaction.execute(chosen.limit(number))
+    return [FileKey(key) for key in found.scalars()]
+
+
+def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
+    key = gist_files.c.key
+    return chosen.where(key >= lowest, key <= highest).order_by(key.desc())
+
+
+def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
+    """The keys of all files that fit but for the days."""
+    source = gist_files.join(users, users.c.key == gist_files.c.user_key)
     conditions: list[ColumnElement[bool]] = [tracked]
-    if before is not None:
-        conditions.append(gist_files.c.key < before)
-    if wanted.user_key is not None:
-        conditions.append(gist_files.c.user_key == wanted.user_key)
+    if words is not None:
+        source = words.index.join(source, words.key == gist_files.c.key)
+        conditions.append(words.match)
+    if wanted.state:
+        source = source.join(publications, publications.c.file_key == gist_files.c.key)
+        conditions += [publications.c.revision == 1, publications.c.state == wanted.state.value]
+    if wanted.user_keys is not None:
+        conditions.append(gist_files.c.user_key.in_(wanted.user_keys))
     if wanted.language:
         conditions.append(gist_files.c.language == wanted.language)
     if wanted.tag:
         conditions.append(gist_files.c.user_key.in_(_tagged(wanted.tag)))
-    if wanted.state:
-        conditions.append(publications.c.state == wanted.state.value)
     if wanted.since:
         conditions.append(gist_files.c.found_at >= wanted.since)
     if wanted.before:
         conditions.append(gist_files.c.found_at < wanted.before)
-    if wanted.text:
-        conditions.append(search.matching(transaction, wanted.text))
-    found = await transaction.execute(
-        select_files(content_limit)
-        .where(*conditions)
+    return select(gist_files.c.key).select_from(source).where(*conditions)
+
+
+async def _keys_of_days(
+    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None
+) -> tuple[int, int]:
+    """Between which keys the wanted files lie: keys grow with time, but for a little disorder."""
+    lowest, highest = 1, await order.newest(transaction) if before is None else before - 1
+    when = gist_files.c.found_at
+    if wanted.since:
+        earlier = select(gist_files.c.key).where(when < wanted.since - DISORDER)
+        last = await transaction.scalar(earlier.order_by(when.desc()).limit(1))
+        lowest = max(lowest, last or 1)
+    if wanted.before:
+        later = select(gist_files.c.key).where(when >= wanted.before + DISORDER)
+        first = await transaction.scalar(later.order_by(when).limit(1))
+        highest = min(highest, first or highest)
+    return lowest, highest
+
+
+async def _window(transaction: AsyncConnection, highest: int) -> int:
+    """The key of the first of the newest files up to a key."""
+    newest = (
+        select(gist_files.c.key)
+        .where(gist_files.c.key <= highest)
         .order_by(gist_files.c.key.desc())
-        .limit(limit + 1)
+        .limit(WINDOW)
+        .subquery()
     )
-    return tuple(file_of(row) for row in found)
+    return await transaction.scalar(select(func.min(newest.c.key))) or 1
 
 
 async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
@@ -177,11 +323,19 @@ async def gist_times(
     return tuple(found.scalars())
 
 
+WINDOW = 1_000
+"""So many of the newest files are looked through before all are."""
+FEW = 500
+"""So many files are looked at one by one rather than all that hold a word."""
+COMMON = WINDOW // 30
+"""Words that so many of the newest files hold are looked for in one file after the other."""
+DISORDER = timedelta(hours=1)
+"""The most by which the times of two files, in the order of their keys, go backwards."""
 CHOICES = 200
 """So many languages or tags can be chosen from."""
 
 
-def _tagged(tag: str) -> Select[tuple[int]]:
+def _tagged(tag: str) -> Select[int]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 

@@ -241,16 +241,36 @@ async def page(
     state: PublicationState | None = None,
 ) -> Page[Publication]:
     """A slice of the publications, newest first, all or those in one state."""
+    counts = await count(transaction)
+    total = sum(counts.values()) if state is None else counts.get(state, 0)
+    items = await listed(transaction, offset=offset, limit=limit, state=state)
+    return Page(items, total)
+
+
+async def listed(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    state: PublicationState | None = None,
+) -> tuple[Publication, ...]:
+    """The same without counting all."""
     wanted = [] if state is None else [publications.c.state == state.value]
-    total = await transaction.scalar(select(func.count()).select_from(publications).where(*wanted))
-    rows = await transaction.execute(
-        _publications()
+    # First the ids alone: what is looked up for each row would be looked up for those left out.
+    ids = (
+        select(publications.c.id)
         .where(*wanted)
         .order_by(publications.c.id.desc())
         .offset(offset)
         .limit(limit)
+        .subquery()
     )
-    return Page(tuple(_publication(row) for row in rows), total or 0)
+    rows = await transaction.execute(
+        _publications()
+        .where(publications.c.id.in_(select(ids.c.id)))
+        .order_by(publications.c.id.desc())
+    )
+    return tuple(_publication(row) for row in rows)
 
 
 async def count(

@@ -244,6 +244,7 @@ publications = Table(
     # Fresh gists come before those from before their user was added.
     Index("ix_publications_queue", "state", "backfill", "due_at"),
     Index("ix_publications_user_key", "user_key"),
+    Index("ix_publications_state", "state", "id"),
 )
 
 # Notes to be written anew, since their file was edited or removed after its publication.

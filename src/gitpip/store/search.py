@@ -7,29 +7,37 @@ other, and a word may be the beginning of a longer one.
 """
 
 import re
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, column, false, func, select, table
+from sqlalchemy import BigInteger, ColumnElement, FromClause, column, false, func, table
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.store.schema import gist_files
-
-_fts5 = table("gist_search", column("rowid"), column("gist_search"))
-_documents = table("gist_search", column("file_key"), column("document", TSVECTOR))
+_fts5 = table("gist_search", column("rowid", BigInteger), column("gist_search"))
+_documents = table("gist_search", column("file_key", BigInteger), column("document", TSVECTOR))
 _WORD = re.compile(r"[^\W_]+")
 
 
-def matching(transaction: AsyncConnection, text: str) -> ColumnElement[bool]:
-    """The condition that a file of `gist_files` holds every word of the text, in any order."""
+@dataclass(frozen=True)
+class Words:
+    """An index of words, its column of file keys, and the condition that a file holds them all."""
+
+    index: FromClause
+    key: ColumnElement[int]
+    match: ColumnElement[bool]
+
+
+def holding(transaction: AsyncConnection, text: str) -> Words:
+    """How to find the files that hold every word of the text, in any order."""
+    sqlite = transaction.dialect.name == "sqlite"
+    index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)
     phrases = [words for part in text.split() if (words := _WORD.findall(part))]
     if not phrases:
-        return false()
+        return Words(index, key, false())
     # Nothing but letters and digits is left, so nothing in the text is syntax.
-    if transaction.dialect.name == "sqlite":
+    if sqlite:
         query = " AND ".join(f'"{" ".join(words)}"*' for words in phrases)
-        found = select(_fts5.c.rowid).where(_fts5.c.gist_search.match(query))
-    else:
-        query = " & ".join(f"({' <-> '.join(words)}:*)" for words in phrases)
-        wanted = func.to_tsquery("simple", query, type_=TSQUERY)
-        found = select(_documents.c.file_key).where(_documents.c.document.op("@@")(wanted))
-    return gist_files.c.key.in_(found)
+        return Words(index, key, _fts5.c.gist_search.match(query))
+    query = " & ".join(f"({' <-> '.join(words)}:*)" for words in phrases)
+    wanted = func.to_tsquery("simple", query, type_=TSQUERY)
+    return Words(index, key, _documents.c.document.op("@@")(wanted))
