@@ -1,5 +1,6 @@
 """Recognises who asks: by a key, a session, a feed's address, or where none is needed."""
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -127,8 +128,9 @@ class Authentication:
         if address is None:
             return None
         if feed_addresses.use_is_news(address, now):
-            async with self._database.begin() as transaction:
-                await feed_addresses.note_use(transaction, address, now)
+            with contextlib.suppress(DatabaseUnavailable):
+                async with self._database.begin() as transaction:
+                    await feed_addresses.note_use(transaction, address, now)
         return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
 
     async def _without_key(self, request: Request) -> Caller | None:
@@ -157,8 +159,10 @@ class Authentication:
 
     async def _note_use(self, key: AccessKey, now: datetime) -> None:
         if keys.use_is_news(key, now):
-            async with self._database.begin() as transaction:
-                await keys.note_use(transaction, key, now)
+            # A full disk must not keep anybody from reading; the next use is noted then.
+            with contextlib.suppress(DatabaseUnavailable):
+                async with self._database.begin() as transaction:
+                    await keys.note_use(transaction, key, now)
 
 
 def address_of(request: Request) -> str:
