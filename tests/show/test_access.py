@@ -53,10 +53,8 @@ VIEWER = {
     "POST /seen": "",
     "GET /seen/{visit_id}": "/seen/1",
     "GET /people": "",
-    "GET /people/import": "",
     "GET /people/import/{import_id}": "/people/import/1",
     "GET /people/{login}": "/people/nobody",
-    "GET /people/{login}/remove": "/people/nobody/remove",
     "GET /checks/{check_id}": "/checks/1",
     "GET /gist/{gist_id}": "/gist/abc",
     "GET /gist/{gist_id}/changes/{key}": "/gist/abc/changes/1",
@@ -72,6 +70,8 @@ VIEWER = {
     "POST /sign-out": "",
 }
 OPERATOR = {
+    "GET /people/import": "",
+    "GET /people/{login}/remove": "/people/nobody/remove",
     "POST /users/{login}/{user_id}": "/users/nobody/1",
     "POST /api/v1/users": "",
     "PATCH /api/v1/users/{login}": "/api/v1/users/nobody",

@@ -302,3 +302,31 @@ def test_one_caller_can_not_ask_without_end(tmp_path: Path) -> None:
         assert "GITPIP_REQUEST_LIMIT" in answers[-1].json()["detail"]
         assert served.gitpip.get("/health").status_code == 200
         assert httpx2.get(url).status_code == 401
+
+
+def test_a_page_offers_only_what_its_reader_may_do(guarded: Served) -> None:
+    guarded.github.add_user("mona")
+    guarded.github.add_gist("mona", {"a.py": "print(1)"})
+    admin = {"authorization": f"Bearer {ADMIN_KEY}"}
+    url = guarded.gitpip.url
+    httpx2.post(f"{url}/users/mona/1", headers=admin)
+    guarded.gitpip.wait_for(
+        lambda: httpx2.get(f"{url}/api/v1/publications", headers=admin).json()["total"], "a file"
+    )
+    offered = {}
+    for role in ("viewer", "operator", "admin"):
+        browser = Browser(guarded)
+        browser.sign_in(_key(guarded, f"a-{role}", role))
+        pages = [browser.open(path) for path in ("/", "/people", "/people/mona", "/publications/1")]
+        text = "".join(page.text for page in pages)
+        assert [page.status_code for page in pages] == [200] * 4
+        offered[role] = set(re.findall(r'(?:form)?action="(/[^"?]*)', text)) | set(
+            re.findall(r'href="(/(?:keys|audit|people/import|people/mona/remove))"', text)
+        )
+
+    assert offered["viewer"] == {"/", "/people", "/seen", "/sign-out"}
+    assert offered["operator"] - offered["viewer"] >= {
+        *("/people/mona/check", "/people/mona/pause", "/people/mona/change", "/people/check"),
+        *("/people/import", "/people/mona/remove"),
+    }
+    assert offered["admin"] - offered["operator"] == {"/keys", "/audit"}

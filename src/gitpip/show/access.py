@@ -31,6 +31,8 @@ OWN = re.compile(
     r"/seen|/sign-out|/feeds(/\d+/revoke)?|/latestgists/[^/]+|/api/v1/users/[^/]+/visits"
 )
 """What viewers may post: visits, sessions and addresses of their own."""
+CHANGING = re.compile(r"/people/import|/people/[^/]+/remove")
+"""Pages that only ask for a change."""
 ADMINISTRATION = re.compile(r"(/api/v1)?/(keys|audit)(/.*)?")
 
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
@@ -42,7 +44,8 @@ def needed_role(method: str, path: str) -> Role | None:
         return None
     if ADMINISTRATION.fullmatch(path):
         return Role.ADMIN
-    if method in SAFE_METHODS or (method == "POST" and OWN.fullmatch(path)):
+    reading = method in SAFE_METHODS and not CHANGING.fullmatch(path)
+    if reading or (method == "POST" and OWN.fullmatch(path)):
         return Role.VIEWER
     return Role.OPERATOR
 
