@@ -1,7 +1,7 @@
-"""Tries the Dockerfile where there is no container engine: `sudo python deploy/try_image.py`.
+"""Builds and tries the image where there is no container engine: `sudo python deploy/try_image.py`.
 
-The Dockerfile's own instructions run, one by one, in a clean Debian made by mmdebstrap, which takes
-the place of the base image: the same release of Debian, with the same minor version of Python. The
+buildah builds the Dockerfile as it stands, without an engine. A clean Debian made by mmdebstrap
+takes the place of the base image: the same release, with the same minor version of Python. The
 result is started the way a careful operator would start the image: as its user, on a read-only
 root, with /tmp and its volumes in memory, and an admin key as a secret file. Then the health check
 of the Dockerfile, `/ready` and the demo must answer, and the service must ask for the key. What the
@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,146 +22,101 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = "python3,python3-venv,python-is-python3,ca-certificates"
-WHEELS = "/wheels"
-"""Where packages lie inside, downloaded before: the clean root reaches no registry."""
 SECRETS = "/run/secrets"
 
 
-@dataclass
-class Stage:
-    """One stage of the Dockerfile as far as it was carried out: a root, and what was declared."""
+@dataclass(frozen=True)
+class Image:
+    """What the Dockerfile became: a root, and what was declared for a container of it."""
 
     root: Path
-    environment: dict[str, str] = field(
-        default_factory=lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
-    )
-    folder: str = "/"
-    user: str = "0:0"
-    volumes: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
-    entrypoint: list[str] = field(default_factory=list)
-    health: list[str] = field(default_factory=list)
+    declared: dict[str, Any]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that the image gives its processes."""
+        return dict(entry.split("=", 1) for entry in self.declared["Env"])
 
 
 def main() -> None:
     """Build, and try the result; exits with 1 where something fails."""
     if os.geteuid() != 0:
         sys.exit("this needs root: it makes a root of its own and enters it")
-    recipe = (ROOT / "Dockerfile").read_text()
     with tempfile.TemporaryDirectory(prefix="gitpip-image-") as name:
         work = Path(name)
-        base = work / "base"
-        _make_base(base, recipe)
-        stage = build(recipe, work, base)
-        try_service(stage)
-        try_demo(stage)
-    print("the Dockerfile's steps run, and the result serves")
+        with _storage(work):
+            image = build(work)
+            try_service(image)
+            try_demo(image)
+    print("the Dockerfile is built, and the result serves")
 
 
-def build(recipe: str, work: Path, base: Path) -> Stage:
-    """Carry out every instruction; gives the last stage. Raises ValueError for an unknown one."""
-    stages: dict[str, Stage] = {}
-    stage = Stage(base)
-    for number, (word, rest) in enumerate(instructions(recipe)):
-        print(f"{word} {rest[:90]}", flush=True)
-        match word:
-            case "FROM":
-                stage = Stage(work / f"stage-{number}")
-                _run("cp", "--archive", base, stage.root)
-                stages[rest.partition(" AS ")[2] or "last"] = stage
-            case "RUN":
-                _inside(stage, ["sh", "-ec", rest], PIP_NO_INDEX="1", PIP_FIND_LINKS=WHEELS)
-            case "COPY":
-                _copy(stage, shlex.split(rest), stages)
-            case "ARG" | "LABEL" | "EXPOSE":
-                continue
-            case _:
-                _declare(stage, word, rest)
-    shutil.rmtree(stage.root / WHEELS.lstrip("/"))
-    return stage
+def build(work: Path) -> Image:
+    """Build the Dockerfile on a base of our own."""
+    base, python, suite = _base()
+    packed = work / "base.tar"
+    _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, packed)
+    container = _told("buildah", "from", "scratch")
+    _run("buildah", "add", "--quiet", container, packed, "/")
+    found = _told(*_buildah_run(container), "python", "-c", "import sys; print(sys.version)")
+    if not found.startswith(f"{python}."):
+        sys.exit(f"Debian's {suite} has Python {found}, so it can't take the place of {base}")
+    _run("buildah", "commit", "--quiet", container, f"docker.io/library/{base}")
+
+    # The build reaches no registry: what it installs was downloaded before.
+    wheels, settings = work / "wheels", work / "pip.conf"
+    _download(wheels, python)
+    settings.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+    _run(
+        *("buildah", "build", "--quiet", "--isolation=chroot", "--format=docker", "--pull-never"),
+        *(f"--volume={wheels}:/wheels:ro", f"--volume={settings}:/etc/pip.conf:ro"),
+        *("--tag=gitpip", ROOT),
+    )
+    built = json.loads(_told("buildah", "inspect", "--type=image", "gitpip"))
+    container = _told("buildah", "from", "--pull-never", "gitpip")
+    return Image(Path(_told("buildah", "mount", container)), built["Docker"]["config"])
 
 
-def _declare(stage: Stage, word: str, rest: str) -> None:
-    match word:
-        case "WORKDIR":
-            stage.folder = rest
-            (stage.root / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        case "ENV":
-            for name, _, value in (pair.partition("=") for pair in shlex.split(rest)):
-                stage.environment[name] = value.replace("$PATH", stage.environment["PATH"])
-        case "VOLUME":
-            stage.volumes.append(rest)
-        case "USER":
-            stage.user = rest
-        case "HEALTHCHECK":
-            stage.health = json.loads(rest.partition("CMD ")[2])
-        case "ENTRYPOINT":
-            stage.entrypoint = json.loads(rest)
-        case "CMD":
-            stage.command = json.loads(rest)
-        case _:
-            raise ValueError(f"{word} is an instruction that this can't carry out")
-
-
-def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """The instructions of a Dockerfile, continued lines joined."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
-        if line.strip():
-            word, _, rest = line.strip().partition(" ")
-            yield word, rest.strip()
-
-
-def try_service(stage: Stage) -> None:
+def try_service(image: Image) -> None:
     """Start the image's command, ask it how it is, and whether it asks for the key."""
     key = secrets.token_hex(24)
-    folder = stage.root / SECRETS.lstrip("/")
+    folder = image.root / SECRETS.lstrip("/")
     folder.mkdir()
     (folder / "gitpip-admin-key").write_text(key)
-    with _started(stage, stage.command, GITPIP_SECRETS_DIR=SECRETS) as port:
+    with _started(image, image.declared["Cmd"], GITPIP_SECRETS_DIR=SECRETS) as port:
         _wait_for(f"http://127.0.0.1:{port}/ready", "ready")
-        _inside(stage, stage.health, GITPIP_PORT=str(port))
+        _, *check = image.declared["Healthcheck"]["Test"]
+        _run(*_inside(image, check, GITPIP_PORT=str(port)))
         guarded = f"http://127.0.0.1:{port}/api/v1/status"
         answers = _status_of(guarded), _status_of(guarded, Authorization=f"Bearer {key}")
     if answers != (401, 200):
         sys.exit(f"{guarded} answered {answers[0]} without a key and {answers[1]} with one")
 
 
-def try_demo(stage: Stage) -> None:
+def try_demo(image: Image) -> None:
     """Start the demo, and wait until something was published."""
-    with _started(stage, ["demo"], GITPIP_ALLOW_ANONYMOUS="all") as port:
+    with _started(image, ["demo"], GITPIP_ALLOW_ANONYMOUS="all") as port:
         _wait_for(f"http://127.0.0.1:{port}/api/v1/publications?state=published", '"activity_id":')
 
 
 @contextmanager
-def _started(stage: Stage, command: list[str], **settings: str) -> Iterator[int]:
+def _started(image: Image, command: list[str], **settings: str) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    root = shlex.quote(str(stage.root))
-    uid, gid = stage.user.split(":")
+    root = shlex.quote(str(image.root))
+    uid, gid = image.declared["User"].split(":")
     memory = " && ".join(
         f"mount -t tmpfs -o uid={uid},gid={gid} tmpfs {root}{place}"
-        for place in ("/tmp", *stage.volumes)  # noqa: S108 - the image's, in memory
+        for place in ("/tmp", *image.declared["Volumes"])  # noqa: S108 - the image's, in memory
     )
     settings |= {"GITPIP_PORT": str(port), "GITPIP_LOG_LEVEL": "ERROR"}
-    inner = shlex.join(
-        [
-            "chroot",
-            f"--userspec={stage.user}",
-            str(stage.root),
-            "env",
-            "--ignore-environment",
-            f"--chdir={stage.folder}",
-            *(f"{name}={value}" for name, value in (stage.environment | settings).items()),
-            *stage.entrypoint,
-            *command,
-        ]
-    )
+    inner = shlex.join(_inside(image, [*image.declared["Entrypoint"], *command], **settings))
     script = (
         f"mount --bind {root} {root} && mount -o remount,bind,ro {root} && {memory}"
         f" && mount --bind /dev {root}/dev && mount -t proc proc {root}/proc && exec {inner}"
@@ -176,43 +130,38 @@ def _started(stage: Stage, command: list[str], **settings: str) -> Iterator[int]
                 sys.exit(f"{shlex.join(command)} ended with {process.returncode}")
 
 
-def _inside(stage: Stage, command: list[str], **settings: str) -> None:
-    environment = stage.environment | settings
-    _run(
-        *("chroot", f"--userspec={stage.user}", stage.root),
-        *("env", "--ignore-environment", f"--chdir={stage.folder}"),
-        *(f"{name}={value}" for name, value in environment.items()),
+def _inside(image: Image, command: list[str], **settings: str) -> list[str]:
+    """A command for a process in the image's root, as its user, with its environment."""
+    return [
+        *("chroot", f"--userspec={image.declared['User']}", str(image.root)),
+        *("env", "--ignore-environment", f"--chdir={image.declared['WorkingDir']}"),
+        *(f"{name}={value}" for name, value in (image.environment | settings).items()),
         *command,
+    ]
+
+
+@contextmanager
+def _storage(work: Path) -> Iterator[None]:
+    """Let buildah keep all it makes in a folder, and unmount it at the end."""
+    settings = work / "storage.conf"
+    settings.write_text(
+        f'[storage]\ndriver = "vfs"\nrunroot = "{work}/run"\ngraphroot = "{work}/graph"\n'
     )
+    os.environ["CONTAINERS_STORAGE_CONF"] = str(settings)
+    try:
+        yield
+    finally:
+        _run("buildah", "umount", "--all", stdout=subprocess.DEVNULL)
 
 
-def _copy(stage: Stage, words: list[str], stages: dict[str, Stage]) -> None:
-    source = ROOT
-    if words[0].startswith("--from="):
-        source = stages[words.pop(0).removeprefix("--from=")].root
-    *names, goal = words
-    target = stage.root / stage.folder.lstrip("/") / goal
-    if goal.startswith("/"):
-        target = stage.root / goal.lstrip("/")
-    for name in names:
-        place = source / name.lstrip("/")
-        if place.is_dir():
-            shutil.copytree(place, target, symlinks=True, dirs_exist_ok=True)
-        else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(place, target / place.name)
-
-
-def _make_base(folder: Path, recipe: str) -> None:
-    """Make the root that takes the place of the base image, with the wheels for its Python."""
-    named = re.search(r"^ARG BASE=python:([\d.]+)-slim-([a-z]+)$", recipe, re.MULTILINE)
+def _base() -> tuple[str, str, str]:
+    """The base image that the Dockerfile names, with its Python and its release of Debian."""
+    recipe = (ROOT / "Dockerfile").read_text()
+    named = re.search(r"^ARG BASE=(python:([\d.]+)-slim-([a-z]+))$", recipe, re.MULTILINE)
     if not named:
-        raise ValueError("the Dockerfile names no base like python:3.13-slim-trixie")
-    python, suite = named.groups()
-    _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, folder)
-    if not (folder / f"usr/bin/python{python}").exists():
-        raise ValueError(f"Debian's {suite} has no Python {python}, so the base can't be replaced")
-    _download(folder / WHEELS.lstrip("/"), python)
+        sys.exit("the Dockerfile names no base like python:3.13-slim-trixie")
+    base, python, suite = named.groups()
+    return base, python, suite
 
 
 def _download(folder: Path, python: str) -> None:
@@ -257,8 +206,17 @@ def _wait_for(url: str, expected: str) -> None:
     sys.exit(f"{url} did not answer with {expected} within a minute")
 
 
-def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True)
+def _buildah_run(container: str) -> list[str]:
+    return ["buildah", "run", "--isolation=chroot", container, "--"]
+
+
+def _run(*command: str | Path, stdout: int | None = None) -> None:
+    subprocess.run(command, check=True, stdout=stdout)
+
+
+def _told(*command: str | Path) -> str:
+    """What a command prints."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 if __name__ == "__main__":
