@@ -3,6 +3,7 @@
 They are taken in Chromium from the real service beside the stand-ins, with the demo's cast.
 """
 
+import json
 import shutil
 import sys
 import tempfile
@@ -131,6 +132,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
         "publications": "/publications",
         "publication": f"/publications/{failed}",
         "status": "/status-page",
+        "feeds": "/feeds",
         "api": "/docs",
     }.items():
         page.goto(gitpip.url + path)
@@ -146,6 +148,22 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
     page.get_by_role("button", name="Import").click()
     page.get_by_text("Done.").wait_for(timeout=timedelta(seconds=20).total_seconds() * 1000)
     page.screenshot(path=folder / "import.png")
+    _sign_in(page, gitpip, folder)
+
+
+def _sign_in(page: Page, gitpip: Installation, folder: Path) -> None:
+    """From the first key on, what is only for those who have one."""
+    made = gitpip.command("keys", "create", "ada", "--role", "admin", "--json")
+    for name, role in (("grace", "operator"), ("sales", "viewer")):
+        gitpip.command("keys", "create", name, "--role", role, "--expires", "90d")
+    page.goto(f"{gitpip.url}/keys")
+    page.screenshot(path=folder / "sign-in.png")
+    page.get_by_label("Access key").fill(json.loads(made.stdout)["key"])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Access keys").wait_for()
+    page.screenshot(path=folder / "keys.png")
+    page.goto(f"{gitpip.url}/audit")
+    page.screenshot(path=folder / "audit.png")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The pages as people walk through them, in Debian's Chromium."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -195,6 +196,10 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             "/status-page",
             "/checks/1",
             "/docs",
+            "/feeds",
+            "/keys",
+            "/audit",
+            "/sign-in",
         ):
             page.goto(world.gitpip.url + path)
             found = serious_findings(page, axe)
@@ -236,3 +241,31 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
               - heading /hello.py/ [level=3]
         """
     )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("scripts", [True, False])
+def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scripts: bool) -> None:
+    _set_scene(world)
+    made = world.gitpip.command("keys", "create", "sales", "--role", "viewer", "--json")
+    page = browser.new_context(java_script_enabled=scripts).new_page()
+
+    page.goto(f"{world.gitpip.url}/people/octocat")
+    page.get_by_label("Access key").fill("gitpip_guessed")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("no valid access key")
+    page.get_by_label("Access key").fill(json.loads(made.stdout)["key"])
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("octocat")
+    expect(page.get_by_role("button", name="Check now")).to_have_count(0)
+    page.goto(f"{world.gitpip.url}/keys")
+    expect(page.get_by_role("alert")).to_contain_text("needs the role admin")
+    page.goto(world.gitpip.url)
+    page.get_by_role("button", name="as seen").first.click()
+    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.go_back()
+    page.reload()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
