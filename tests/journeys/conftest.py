@@ -22,6 +22,7 @@ class World:
     github: GitHub
     pipedrive: Pipedrive
     gitpip: Installation
+    github_url: str
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
                 "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
             },
         )
-        world = World(github, pipedrive, gitpip)
+        world = World(github, pipedrive, gitpip, github_server.url)
         yield world
         if world.gitpip.process:
             world.gitpip.stop()

@@ -18,8 +18,10 @@ _UNSAFE = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 # Within a line, also those that show nothing: two names that look the same would not be the same.
+_NO_CHARACTERS = "".join(chr(end - 1) + chr(end) for end in range(0xFFFF, 0x110000, 0x10000))
 _UNSEEN = re.compile(
-    "[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb"
+    f"\U000e0000-\U000e007f{_NO_CHARACTERS}]"
 )
 
 # More than the footer takes, even where Pipedrive has added something to it.
