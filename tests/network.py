@@ -138,12 +138,16 @@ def in_front_of(port: int, certificate: Certificate) -> Listener:
 
 
 class Proxy(Listener):
-    """An HTTP proxy for tunnels, which lets in whoever knows the password."""
+    """An HTTP proxy for tunnels, which lets in whoever knows the password.
+
+    It says what it was told to whom it turns away, for whatever reason.
+    """
 
     def __init__(self, user: str, password: str) -> None:
         super().__init__(self._tunnel)
         self._credentials = f"{user}:{password}"
-        self.url = ""
+        self.to_turn_away = 0
+        """So many of those to come, whoever they are."""
         self.asked: list[str] = []
         """Where to, as `host:port`."""
         self.heard: list[bytes] = []
@@ -155,8 +159,11 @@ class Proxy(Listener):
         line, *headers = request.decode().split("\r\n")
         method, target, _ = line.split()
         given = [h.partition("Basic ")[2] for h in headers if h.lower().startswith("proxy-auth")]
-        if [b64decode(text).decode() for text in given] != [self._credentials]:
-            writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
+        known = [b64decode(text).decode() for text in given] == [self._credentials]
+        if self.to_turn_away or not known:
+            self.to_turn_away = max(self.to_turn_away - 1, 0)
+            reason = f"Who is {' '.join(given)}?"
+            writer.write(f"HTTP/1.1 407 {reason}\r\nContent-Length: 0\r\n\r\n".encode())
             await writer.drain()
             return
         assert method == "CONNECT"

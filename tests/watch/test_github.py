@@ -265,6 +265,19 @@ async def test_a_passing_fault_is_tried_again_twice(
         await github.account("ada")
 
 
+async def test_an_answer_without_limits_leaves_what_is_known_of_them(
+    world: StandIn, github: GitHub
+) -> None:
+    ada = world.add_user("ada")
+    await github.account("ada")
+    (before,) = github.budgets()
+    world.faults.script(Fault.error(502), times=3)
+    with pytest.raises(GitHubUnavailable):
+        await github.account("ada")
+    assert github.budgets() == (before,)
+    assert (await github.account("ada")).github_id == ada
+
+
 async def test_an_answer_that_never_comes_is_given_up(world: StandIn, server: Server) -> None:
     world.faults.script(Fault.hang())
     async with GitHub(api_url=server.url, token=TOKEN, timeout=timedelta(seconds=0.3)) as github:

@@ -22,6 +22,7 @@ from gitpip.outgoing import client, http_date
 from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
+from gitpip.telemetry import redacted
 
 Json = dict[str, object]
 Query = Mapping[str, str | int]
@@ -308,7 +309,8 @@ def _json(content: bytes) -> Json | None:
 
 def _words(status: int, body: Json) -> str:
     said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
-    return f"Pipedrive answered {status}: {str(said)[:500]}"
+    # It is kept as the reason, and may say back what was sent.
+    return f"Pipedrive answered {status}: {redacted(str(said))[:500]}"
 
 
 def _data(answer: _Answer | Refused | NotProcessed | Ambiguous) -> object:
@@ -337,4 +339,4 @@ def _item(entry: object, text_field: str) -> Item:
 
 
 def _cause(error: Exception) -> str:
-    return type(error).__name__ + (f" ({error})" if str(error) else "")
+    return type(error).__name__ + (f" ({redacted(str(error))})" if str(error) else "")

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from gitpip.errors import GitHubError, GitHubNotFound, GitHubOverburdened, GitHubUnavailable
 from gitpip.model import Account, GitHubId, User, UserKey
+from gitpip.telemetry import redacted
 from gitpip.watch.limits import Limits
 from gitpip.watch.transport import Answer
 
@@ -72,8 +73,8 @@ def what_it_says(
     if "RATE_LIMITED" in {problem.type for problem in body.errors}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
     if body.data is None:
-        words = "; ".join(problem.message for problem in body.errors)[:300] or "no reason"
-        raise GitHubOverburdened(f"GraphQL gave no data: {words}")
+        words = redacted("; ".join(problem.message for problem in body.errors))[:300]
+        raise GitHubOverburdened(f"GraphQL gave no data: {words or 'no reason'}")
     nodes = body.data.get("nodes")
     found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
     by_id = [user.key for user in users if user.node_id]

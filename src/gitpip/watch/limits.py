@@ -103,7 +103,9 @@ class Limits:
         remaining = number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
-            self._left = self._left if self._until else float("inf")
+            # Where GitHub told of limits before, this is an edge's answer, which knows of none.
+            if self._resets_at is None and self._until is None:
+                self._left = float("inf")
             return
         self._limit = int(number(headers.get("x-ratelimit-limit")) or self._limit)
         left = remaining - self._others_part

@@ -21,6 +21,7 @@ from gitpip.errors import (
 )
 from gitpip.outgoing import Origin, client, http_date, origin_of
 from gitpip.progress import step
+from gitpip.telemetry import redacted
 from gitpip.watch.limits import Limits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
@@ -201,7 +202,7 @@ class Transport:
             ) from None
         except httpx2.RequestError as error:
             raise _PassingFault(
-                f"{shown(url)} could not be read: {error or type(error).__name__}"
+                f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
             ) from error
         finally:
             metrics.vendor_answered("github", status, time.monotonic() - started)
@@ -282,9 +283,9 @@ def _holds_contents(api: Origin, origin: Origin) -> bool:
 
 
 def shown(url: str) -> str:
-    """A URL as errors name it: without its query, and without credentials."""
+    """A URL as errors name it: without its query, and without secrets."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return redacted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 async def _read(response: httpx2.Response, size_limit: int) -> bytes:
