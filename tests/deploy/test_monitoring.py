@@ -117,6 +117,23 @@ def test_each_alert_calls_when_it_should_and_only_then() -> None:
     assert set(alerts) <= set(re.findall(r'alertname="(\w+)"', tests.read_text()))
 
 
+@promtool
+def test_prometheus_accepts_the_settings_that_are_documented(tmp_path: Path) -> None:
+    (settings,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    folder = "/etc/prometheus/gitpip"
+    assert f"[{folder}/alerts.yaml]" in settings
+    shutil.copy(ALERTS, tmp_path)
+    (tmp_path / "key").touch()
+    file = tmp_path / "prometheus.yml"
+    file.write_text(settings.replace(folder, str(tmp_path)))
+    result = subprocess.run(
+        ["promtool", "check", "config", file], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    rules = len(re.findall("alert:", ALERTS.read_text()))
+    assert f"{rules} rules found" in result.stdout
+
+
 def test_each_alert_is_documented() -> None:
     documented = re.findall(r"^\| `(Gitpip\w+)`", DOCUMENT.read_text(), re.MULTILINE)
     assert documented == re.findall(r"alert: (\w+)", ALERTS.read_text())
