@@ -1,6 +1,7 @@
 """The pages of users: tags, forecasts, imports, checks and removal, as forms send them."""
 
 import http.client
+import re
 from collections.abc import Iterator
 
 import httpx2
@@ -125,3 +126,42 @@ def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2
     served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
 
     assert "1 user looked at" in people.get(page.url.path).text
+
+
+def test_who_is_removed_with_news_and_added_again_has_them_still(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.track("bob", {"two.py": "2"})
+    assert "one.py" in people.get("/").text
+
+    people.post("/people/ada/remove")
+    assert "one.py" not in people.get("/").text
+    people.post("/seen", data={"everything": "1"})
+    people.post("/people", data={"login": "ada"})
+
+    home = people.get("/").text
+    assert "one.py" in home
+    assert "two.py" not in home
+
+
+def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.gitpip.wait_for(
+        lambda: "1 of 1 publication in Pipedrive" in served.gitpip.get("/people/ada").text,
+        "the activity",
+    )
+    assert "Publishing:" not in served.gitpip.get("/people/ada").text
+    served.gitpip.stop()
+    served.gitpip.environment = {**served.gitpip.environment, "PIPEDRIVE_TOKEN": ""}
+    served.gitpip.start()
+
+    served.publish_another("ada", {"two.py": "2", "three.py": "3"})
+
+    waiting = served.gitpip.get("/people/ada").text
+    assert "1 of 3 publications in Pipedrive" in waiting
+    assert re.search(r"Publishing: 2 wait, about \d+ \w+ left", waiting)
+    assert "Publishing waits: PIPEDRIVE_TOKEN is not set" in waiting
+    listed = served.gitpip.get("/publications?state=pending").text
+    assert "Publishing waits: PIPEDRIVE_TOKEN is not set" in listed
+    assert "its turn has not come" in listed

@@ -189,9 +189,11 @@ async def _keys_of_words_on_sqlite(
     words = search.holding(transaction, wanted.text)
     rest = replace(wanted, text="")
     if rest.narrows or rest.user_keys is not None:
-        candidates = await _first(transaction, _fitting(rest), FEW + 1)
+        fitting = _fitting(rest).where(gist_files.c.key >= lowest, gist_files.c.key <= highest)
+        candidates = await _first(transaction, fitting, FEW + 1)
         if len(candidates) <= FEW:
-            matching = select(words.key).where(words.match)
+            first, last = min(candidates, default=0), max(candidates, default=0)
+            matching = select(words.key).where(words.match, words.key.between(first, last))
             key = gist_files.c.key
             chosen = select(key).where(key.in_(candidates), key.in_(matching))
             return await _first(transaction, _between(chosen, lowest, highest), number)
@@ -323,7 +325,7 @@ async def gist_times(
     return tuple(found.scalars())
 
 
-WINDOW = 1_000
+WINDOW = 2_000
 """So many of the newest files are looked through before all are."""
 FEW = 500
 """So many files are looked at one by one rather than all that hold a word."""
