@@ -56,11 +56,16 @@ class Installation:
         self.process.kill()
         self.process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
     def stop(self) -> int:
         """SIGTERM, as a supervisor sends it; give the exit code."""
         assert self.process
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,6 +94,10 @@ class Installation:
         with self.log_file.open("rb") as log:
             log.seek(offset)
             return [json.loads(line) for line in log.read().splitlines() if line[:1] == b"{"]
+
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """Every event of one kind logged so far."""
+        return [e for e in self.events() if e["event"] == event]
 
     def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 60) -> Found:
         """Look again and again until something is found; fail with the log when time is over."""

@@ -64,8 +64,13 @@ class Waits:
 
     @property
     def lease(self) -> timedelta:
-        """How long a claim holds: longer than any request of its owner can take."""
+        """How long a row is being sent: longer than any request of its sender can take."""
         return 2 * self.timeout + timedelta(seconds=1)
+
+    @property
+    def claim(self) -> timedelta:
+        """How long a claim holds that was not sent yet: losing it early does no harm."""
+        return min(self.lease, timedelta(seconds=15))
 
     @property
     def latest_start(self) -> timedelta:

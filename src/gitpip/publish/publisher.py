@@ -144,7 +144,12 @@ class Publisher:
     async def _claim(self, token: str) -> tuple[Publication, ...]:
         async with self._database.begin() as transaction:
             return await publications.claim_due(
-                transaction, token=token, now=self._now(), lease=self._waits.lease, limit=BATCH
+                transaction,
+                token=token,
+                now=self._now(),
+                claim=self._waits.claim,
+                lease=self._waits.lease,
+                limit=BATCH,
             )
 
     async def _advance(self, claim: Publication) -> None:
@@ -306,6 +311,7 @@ class Publisher:
                 claim.user_key,
                 token=token,
                 now=self._now(),
+                claim=self._waits.claim,
                 lease=self._waits.lease,
             )
 

@@ -18,11 +18,12 @@ async def claim(
     *,
     token: str,
     now: datetime,
+    claim: timedelta,
     lease: timedelta,
 ) -> Deal:
-    """The user's deal row, made when first needed, and claimed where it is due.
+    """The user's deal row, made when first needed, and claimed for a while where it is due.
 
-    It is ours to act on when the returned `token` is the given one. One in `sending` whose lease
+    It is ours to act on when the returned `token` is the given one. One in `sending` whose `lease`
     is over becomes `uncertain`, as with publications.
     """
     known = await transaction.scalar(
@@ -61,7 +62,7 @@ async def claim(
             deals.c.due_at <= now,
             or_(deals.c.lease_until.is_(None), deals.c.lease_until < now),
         )
-        .values(token=token, lease_until=now + lease)
+        .values(token=token, lease_until=now + claim)
     )
     return await get(transaction, user_key)
 

@@ -90,14 +90,15 @@ async def claim_due(
     *,
     token: str,
     now: datetime,
+    claim: timedelta,
     lease: timedelta,
     limit: int,
 ) -> tuple[Publication, ...]:
-    """Take up to `limit` publications that are due, and mark them `sending` where they are pending.
+    """Take up to `limit` publications that are due, for the time of a `claim`.
 
-    A row in `sending` whose lease is over is one whose claimant died: what became of its request
-    is unknown, so it is turned `uncertain` here and not claimed. Uncertain rows that are due are
-    claimed as they are. The fencing token lets only the claimant record an outcome.
+    A row in `sending` whose `lease` is over is one whose claimant died: what became of its request
+    is unknown, so it is turned `uncertain` here and not claimed. The fencing token lets only the
+    claimant send, and record an outcome.
     """
     given_up = await transaction.execute(
         update(publications)
@@ -136,7 +137,7 @@ async def claim_due(
     await transaction.execute(
         update(publications)
         .where(publications.c.id.in_([row.id for row in claimed]))
-        .values(token=token, lease_until=now + lease)
+        .values(token=token, lease_until=now + claim)
     )
     rows = await transaction.execute(
         _publications()

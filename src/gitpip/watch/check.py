@@ -27,7 +27,8 @@ from gitpip.watch.sweep import Sweep
 
 USERS_AT_A_TIME = 4
 CLAIMED_AT_A_TIME = 20
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(seconds=20)
+"""How long a claim outlives whoever held it; while a look lasts it is renewed."""
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 PAUSE_IN_TROUBLE = timedelta(minutes=1)
 KEPT = timedelta(days=7)
