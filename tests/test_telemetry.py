@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -334,3 +335,33 @@ def test_an_object_that_can_not_be_shown_does_not_lose_the_event() -> None:
     get_logger().info("odd", broken=Broken(), circle=circle)
     (event,) = written(stream)
     assert event["broken"] == "<Broken>"
+
+
+def test_what_nobody_catches_is_logged_without_secrets() -> None:
+    program = f"""
+import threading
+from gitpip.telemetry import configure_logging, log_uncaught
+
+configure_logging("INFO", "json", secrets=["{TOKEN}"])
+log_uncaught()
+
+def fail():
+    raise ValueError("{TOKEN} is no number")
+
+class Closing:
+    def __del__(self):
+        fail()
+
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Closing()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == ""
+    told = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [one["event"] for one in told] == ["thread.failed", "finalizer.failed"]
+    assert all("ValueError: [secret] is no number" in one["exception"] for one in told)
+    assert TOKEN not in ended.stderr

@@ -29,7 +29,7 @@ from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
 from gitpip.settings import describe
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
-from gitpip.telemetry import configure_logging, get_logger, redacted
+from gitpip.telemetry import configure_logging, get_logger, log_uncaught, redacted
 
 log = get_logger()
 
@@ -47,6 +47,7 @@ app.command("audit")(show_audit)
 def main() -> None:
     """Run a command; errors that gitpip foresaw are one line each, and exit with 1."""
     configure_logging("WARNING", "console")  # until the settings are read
+    log_uncaught()
     try:
         app()
     except SettingsError as error:

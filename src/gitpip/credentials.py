@@ -91,5 +91,8 @@ async def following(
 async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(EVERY.total_seconds())
-        if await asyncio.to_thread(credentials.reread):
-            await changed(credentials.settings)
+        try:
+            if await asyncio.to_thread(credentials.reread):
+                await changed(credentials.settings)
+        except Exception:  # whatever it is, the files are looked at again
+            log.exception("secrets.not_followed")

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -98,6 +99,21 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def log_uncaught() -> None:
+    """Log what nobody catches in a thread or a finalizer; Python itself would print secrets too."""
+
+    def log_of_thread(uncaught: threading.ExceptHookArgs) -> None:
+        if uncaught.exc_value:
+            get_logger().critical("thread.failed", exc_info=uncaught.exc_value)
+
+    def log_of_finalizer(uncaught: "sys.UnraisableHookArgs") -> None:
+        if uncaught.exc_value:
+            get_logger().error("finalizer.failed", exc_info=uncaught.exc_value)
+
+    threading.excepthook = log_of_thread
+    sys.unraisablehook = log_of_finalizer
 
 
 def hide(secrets: Iterable[str]) -> None:
