@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 HELM = """#!/bin/sh
 # Renders where the real one would install, and waits for nothing.
 shift
-rest=$(echo "$@" | sed "s/--reuse-values//; s/--wait --timeout 10m//")
+rest=$(echo "$@" | sed "s/--reset-then-reuse-values//; s/--wait --timeout 10m//")
 exec "{helm}" template --output-dir "$OUT" $rest
 """
 KUBECTL = """#!/bin/sh
@@ -134,13 +134,21 @@ def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(
 
 
 def test_the_commands_for_the_ingress_publish_it_with_a_certificate(shell: Shell) -> None:
-    shell.run(snippet("helm upgrade"), ROOT)
+    shell.run(snippet("ingress.enabled"), ROOT)
     (ingress,) = shell.rendered("ingress.yaml")
     assert "gitpip.example.com" in str(ingress)
     assert "gitpip-tls" in str(ingress)
     (deployment,) = shell.rendered("deployment.yaml")
     trusted = {"name": "GITPIP_TRUSTED_PROXIES", "value": "10.0.0.0/8"}
     assert str(trusted) in str(deployment)
+
+
+def test_the_commands_for_an_upgrade_build_and_install_the_same_version(shell: Shell) -> None:
+    shell.run(snippet("image.tag"), ROOT)
+    build, push = shell.noted("docker")
+    assert build.endswith(" -t registry.example.com/gitpip:0.2.0 .")
+    assert push == "push registry.example.com/gitpip:0.2.0"
+    assert "gitpip:0.2.0" in str(shell.rendered("deployment.yaml"))
 
 
 def test_the_commands_for_prometheus_put_a_new_key_into_its_secret(shell: Shell) -> None:
