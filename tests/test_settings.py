@@ -195,6 +195,8 @@ BAD = [
     ("POSTGRES_CONNECTION_STRING", "postgres://u:hunter22/x@h/d", "percent-encoded"),
     ("POSTGRES_CONNECTION_STRING", "host=h sslmod=require password=hunter22", "mean sslmode"),
     ("POSTGRES_CONNECTION_STRING", "host=h sslmode=hunter22", "verify-full"),
+    ("POSTGRES_CONNECTION_STRING", "host=h target_session_attrs=hunter22", "read-write"),
+    ("POSTGRES_CONNECTION_STRING", "host=h ssl_min_protocol_version=hunter22", "TLSv1.2"),
     ("POSTGRES_CONNECTION_STRING", "host=h password='hunter22", "host=HOST"),
     ("POSTGRES_CONNECTION_STRING", "host=a,b port=1,2,3 password=hunter22", "ports"),
 ]

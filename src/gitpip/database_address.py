@@ -27,7 +27,16 @@ def sqlite_url(text: str) -> URL:
 _SPELLINGS = (
     "sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME would be right"
 )
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
+_CHOICES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "gsslib": ("gssapi", "sspi"),
+    "target_session_attrs": _SERVERS,
+}
 _CONNECTION = ("user", "password", "host", "port", "dbname")
 _PASSED_ON = (
     *("application_name", "gsslib", "krbsrvname", "options", "passfile", "service"),
@@ -57,8 +66,9 @@ def parse_postgres(text: str) -> dict[str, str]:
         if keyword not in known:
             # Its name is not shown: it may be a piece of a password with a question mark.
             raise ValueError(f"has an unknown parameter{closest(keyword, known)}; {_SPELLINGS}")
-    if keywords.get("sslmode") and keywords["sslmode"] not in _SSL_MODES:
-        raise ValueError(f"has a wrong sslmode; one of {', '.join(_SSL_MODES)} would be right")
+    for keyword, choices in _CHOICES.items():
+        if keywords.get(keyword) and keywords[keyword] not in choices:
+            raise ValueError(f"has a wrong {keyword}; one of {', '.join(choices)} would be right")
     ports = keywords.get("port", "").split(",")
     hosts = keywords.get("host", "").split(",")
     if any(port and not re.fullmatch(r"\d{1,5}", port, re.ASCII) for port in ports):

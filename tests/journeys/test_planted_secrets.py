@@ -309,7 +309,6 @@ def test_no_secret_is_in_what_is_said_of_wrong_settings(scenery: Scenery) -> Non
         f"host=/nowhere password='{keywords}' x=1",
         f"host=/nowhere sslpassword='{keywords}'",
         f"service=none password='{keywords}'",
-        # Nobody foresees this one: the driver's own exception, which shows the value.
         f"host=/nowhere password='{keywords}' target_session_attrs='{keywords}'",
         f"postgresql:///gitpip?host=/nowhere&password={quoted}",
     ]
@@ -327,6 +326,29 @@ def test_no_secret_is_in_what_is_said_of_wrong_settings(scenery: Scenery) -> Non
         scenery.gitpip.environment = {**right, **changed}
         for command in commands:
             assert scenery.run(command)
+    assert scenery.evidence.leaks() == set()
+
+
+@pytest.mark.parametrize("scenery", ["sqlite"], indirect=True)
+def test_no_secret_is_in_what_is_said_of_an_exception_that_nobody_foresaw(
+    scenery: Scenery,
+) -> None:
+    gitpip = scenery.gitpip
+    gitpip.start()
+    assert httpx2.post(
+        f"{gitpip.url}/users/ada/1", headers={"authorization": f"Bearer {ADMIN_KEY}"}
+    ).is_success
+    assert gitpip.stop() == 0
+    with closing(sqlite3.connect(gitpip.folder / "gitpip.db")) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        # A row that no gitpip would write: what is wrong with it is in the exception's words.
+        database.execute("UPDATE users SET state = ?", (ADMIN_KEY[:20],))
+        database.commit()
+    scenery.evidence.secrets["beginning of the admin key"] = ADMIN_KEY[:20]
+    scenery.plant(github_token=ADMIN_KEY[:20])
+    said = scenery.run("users", "list")
+    assert "command.failed" in said
+    assert "'[secret]' is not a valid UserState" in said
     assert scenery.evidence.leaks() == set()
 
 

@@ -41,6 +41,7 @@ def cast(github: GitHub) -> GitHub:
         ("/gists/{id}", "gist-simple"),
         ("/users/ada", "public-user"),
         ("/user/1000", "public-user"),
+        ("/user", "public-user"),
         ("/rate_limit", "rate-limit-overview"),
         ("/users/nobody", "basic-error"),
     ],

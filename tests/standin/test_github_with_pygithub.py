@@ -40,6 +40,7 @@ def test_it_reads_a_gist_and_a_user(github: GitHub, client: pygithub.Github) -> 
     user = client.get_user("ada")
     assert (user.id, user.public_gists) == (user_id, 1)
     assert client.get_rate_limit().rate.limit == 5000
+    assert client.get_user().login == "ada"
 
 
 def test_it_sees_who_is_not_there(client: pygithub.Github) -> None:
