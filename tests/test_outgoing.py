@@ -1,9 +1,11 @@
 """Requests go to the configured hosts, end in time, and go through the proxy with TLS verified."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json import dumps
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import SecretStr
 
 from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
 from gitpip.model import GistId, GitHubId, SeenGist
+from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.standin import GitHub as GitHubStandIn
 from gitpip.standin import Server
@@ -316,3 +319,54 @@ async def test_what_the_environment_has_wrong_is_told(
     assert told in str(raised.value)
     assert "would be right" in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@dataclass
+class Hesitant:
+    """A vendor that refuses the old token, but only once the client has got a new one."""
+
+    accepted: bytes
+    asked: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Event = field(default_factory=threading.Event)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            head, body = b"200 OK", self.accepted
+            if b"old-token" in request:
+                self.asked.set()
+                await asyncio.to_thread(self.changed.wait, 10)
+                head, body = b"401 Unauthorized", b'{"success": false, "error": "no"}'
+            writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body))
+            await writer.drain()
+
+
+async def test_github_is_asked_again_when_the_token_was_changed_meanwhile() -> None:
+    hesitant = Hesitant(b'{"login": "ada", "id": 7}')
+    with Listener(hesitant) as vendor:
+        url = f"http://127.0.0.1:{vendor.port}"
+        async with GitHub(api_url=url, token="old-token", timeout=timedelta(seconds=15)) as github:
+            asking = asyncio.create_task(github.account("ada"))
+            assert await asyncio.to_thread(hesitant.asked.wait, 10)
+            github.use("new-token")
+            hesitant.changed.set()
+            assert (await asking).login == "ada"
+
+
+async def test_a_refusal_of_the_old_token_says_nothing_of_pipedrives_new_one() -> None:
+    hesitant = Hesitant(b'{"success": true, "data": {"id": 5}}')
+    with Listener(hesitant) as vendor:
+        async with Pipedrive(
+            api_url=f"http://127.0.0.1:{vendor.port}",
+            token=SecretStr("old-token"),
+            timeout=timedelta(seconds=15),
+            rest=timedelta(0),
+        ) as pipedrive:
+            asking = asyncio.create_task(pipedrive.create_deal("ada"))
+            assert await asyncio.to_thread(hesitant.asked.wait, 10)
+            pipedrive.use(SecretStr("new-token"))
+            hesitant.changed.set()
+            outcome = await asking
+            assert isinstance(outcome, NotProcessed)
+            assert not outcome.access
+            assert not outcome.everyone
+            assert await pipedrive.create_deal("ada") == Accepted(5)

@@ -64,7 +64,8 @@ class Credentials:
             if known is None and not file.exists():
                 return False  # it was never there
             if name not in self._faults:
-                reason = f"{name} in {file}: {error}; the last value stays in use"
+                stays = "the last value stays in use" if known else "it stays unset"
+                reason = f"{name} in {file}: {error}; {stays}"
                 self._faults[name] = reason
                 log.warning("secret.unreadable", name=name, reason=reason)
             return False
