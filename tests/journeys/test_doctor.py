@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -164,7 +165,8 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
         )
         assert proxy.asked
 
-        code, shut_out = ask(world, HTTPS_PROXY=f"http://user:other@127.0.0.1:{proxy.port}")
+        other = f"http://user:other-password@127.0.0.1:{proxy.port}"
+        code, shut_out = ask(world, HTTPS_PROXY=other)
         assert code == 1
         assert "407" in shut_out["way to GitHub"]["found"]
         assert "proxy" in shut_out["way to GitHub"]["advice"].lower()
@@ -172,7 +174,11 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
         code, wrong = ask(world, HTTPS_PROXY="socks5://user:proxy-password@127.0.0.1:1")
         assert code == 1
         assert "HTTPS_PROXY" in wrong["way to GitHub"]["found"]
-        assert "proxy-password" not in f"{trusted}{shut_out}{wrong}"
+        told = f"{trusted}{shut_out}{wrong}"
+        assert "Who is " in told
+        for secret in ("proxy-password", "other-password"):
+            assert secret not in told
+            assert b64encode(f"user:{secret}".encode()).decode()[:-4] not in told
 
 
 def test_who_may_ask_is_told(world: World) -> None:

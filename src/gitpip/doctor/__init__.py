@@ -1,12 +1,13 @@
 """What could keep gitpip from working, looked at one by one: each finding says what to do."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from gitpip.doctor.database import look_at_database
 from gitpip.doctor.findings import Finding, Verdict, failure, ok
 from gitpip.doctor.vendors import look_at_vendors
-from gitpip.errors import SettingsError
+from gitpip.errors import EnvironmentUnusable, SettingsError
+from gitpip.outgoing import proxy_passwords
 from gitpip.settings import load_settings
 from gitpip.telemetry import hide
 
@@ -22,6 +23,8 @@ async def examine() -> AsyncIterator[Finding]:
             yield failure("settings", fault, "correct it; the README has a table of all settings")
         return
     hide(settings.secrets)
+    with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
+        hide(proxy_passwords())
     given = ", ".join(sorted(set(settings.sources.values()))) or "defaults alone"
     yield ok("settings", f"read from {given}")
     async with aclosing(look_at_database(settings)) as findings:
