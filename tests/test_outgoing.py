@@ -286,6 +286,16 @@ async def test_a_proxy_is_used_but_for_the_hosts_that_need_none(
         assert len(proxy.asked) == 1
 
 
+async def test_this_machine_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = GitHubStandIn(tokens={TOKEN})
+    world.add_user("ada")
+    with Server(world.app) as server, Proxy("user", "password") as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://user:password@127.0.0.1:{proxy.port}")
+        assert await account_at(server.url) == "ada"
+        assert proxy.heard == []
+
+
 async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
     address: str, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +314,7 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
     [
         ("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1", "HTTPS_PROXY: not an HTTP proxy"),
         ("ALL_PROXY", "http://", "ALL_PROXY: not an HTTP proxy"),
-        ("HTTP_PROXY", "http://user:secret@host:port", "HTTP_PROXY: not an HTTP proxy"),
+        ("HTTPS_PROXY", "http://user:secret@host:port", "HTTPS_PROXY: not an HTTP proxy"),
         ("SSL_CERT_FILE", "/nowhere/at/all.pem", "all.pem: can't be used (No such file"),
         ("SSL_CERT_FILE", "/dev/null", "/dev/null: can't be used (no certificate is in it)"),
         ("SSL_CERT_DIR", "/nowhere/at/all", "SSL_CERT_DIR=/nowhere/at/all: can't be used"),

@@ -14,7 +14,7 @@ import httpx2
 
 from gitpip.errors import EnvironmentUnusable
 
-_PROXIES = {"https": "HTTPS_PROXY", "http": "HTTP_PROXY", "all": "ALL_PROXY"}
+_PROXIES = {"https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
 
 class Origin(NamedTuple):
@@ -39,14 +39,16 @@ def origin_of(url: str) -> Origin:
 def client(*, timeout: float) -> httpx2.AsyncClient:
     """A client that follows no redirect, with the proxies and authorities of the environment.
 
-    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name the proxies; SSL_CERT_FILE or SSL_CERT_DIR
-    name who is trusted instead of the system's own authorities. Raises EnvironmentUnusable.
+    HTTPS_PROXY, ALL_PROXY and NO_PROXY name the proxies; SSL_CERT_FILE or SSL_CERT_DIR name who is
+    trusted instead of the system's own authorities. Raises EnvironmentUnusable.
     """
     for scheme in _PROXIES:
         proxy_for(scheme)
     return httpx2.AsyncClient(
         headers={"User-Agent": f"gitpip/{version('gitpip')}"},
         verify=_trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        # Settings allow http on this machine alone, of which no proxy knows.
+        mounts={"http://": None},
         timeout=timeout,
         follow_redirects=False,
     )
@@ -75,12 +77,10 @@ def proxy_for(scheme: str) -> httpx2.URL | None:
 def route(url: str) -> str:
     """How a request to this URL goes, in words without a secret. Raises EnvironmentUnusable."""
     origin = origin_of(url)
-    proxy = None
-    if not proxy_bypass(origin.host):
-        proxy = proxy_for(origin.scheme) or proxy_for("all")
-    way = f"through the proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "directly"
     if origin.scheme == "http":
-        return f"{way}, without TLS"
+        return "directly, without TLS"
+    proxy = None if proxy_bypass(origin.host) else proxy_for("https") or proxy_for("all")
+    way = f"through the proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "directly"
     named = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), None)
     trusted = f"{named}={os.environ[named]}" if named else "the system's authorities"
     return f"{way}, with TLS, trusting {trusted}"
