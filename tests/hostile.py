@@ -59,6 +59,7 @@ CONTENTS = {
     "one long line of markup": "<b>" * 100_000,
     "many lines": "\n" * 300_000,
     "deeply nested": "[" * 20_000 + "{" * 20_000 + "(" * 20_000,
+    "lines of comments": ("<!--" * 500 + "\n") * 29,
     "unfinished": '"' + "\\" * 30_001,
     "all code points": "".join(
         chr(point) for point in range(1, 0x3000) if not 0xD800 <= point <= 0xDFFF
@@ -87,7 +88,7 @@ def corpus() -> tuple[Case, ...]:
     of_contents = [
         Case(f"{name} as {language}", f"{number}.{language}", name, content, language)
         for number, (name, content) in enumerate(CONTENTS.items())
-        for language in ("Python", "Perl", "HTML", "Markdown", "no such language")
+        for language in ("Python", "Perl", "HTML", "cfm", "no such language")
     ]
     return (*of_names, *of_contents)
 

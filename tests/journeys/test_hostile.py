@@ -24,7 +24,7 @@ UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufdd0\ufffe\uffff"
     "\U000e0041]"
 )
-PATIENCE = 20
+PATIENCE = 10
 SIZE = 3_000_000
 
 

@@ -19,6 +19,7 @@ from gitpip.show.links import Links
 from gitpip.show.setting import Setting
 from gitpip.store import gists, publications, users
 from gitpip.store.database import open_database
+from tests.show.conftest import Served
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -176,3 +177,13 @@ async def test_hostile_texts_are_text_in_feeds(client: httpx2.AsyncClient) -> No
         assert set(re.findall("<(.*?)>", item["content_html"])) <= {"p", "/p", "pre", "/pre"}
         assert len(item["content_html"]) < 21_000
         assert not {"\u202e", "\x1b", "\x00"} & set(item["content_html"] + item["title"])
+
+
+def test_a_gist_of_many_large_files_makes_no_huge_page(served: Served) -> None:
+    served.track("ada", {f"{number}.txt": "word by word\n" * 8_000 for number in range(30)})
+    gist_id = served.gitpip.get("/api/v1/users/ada/gists").json()["items"][0]["id"]
+
+    page = served.gitpip.get(f"/gist/{gist_id}").text
+
+    assert len(page) < 2_000_000
+    assert page.count("Cut here: the rest is in the download") == 30

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import StringIO
 
@@ -20,7 +20,18 @@ from gitpip.model import GistFile
 HIGHLIGHTED = 60_000
 """Beyond so many characters a content is shown plain: some lexers are slow on what is no code."""
 PATIENCE = 0.3
-"""After so many seconds, too: everybody else waits meanwhile."""
+"""After so many seconds, too."""
+
+_NEVER_SLOW = """
+    AppleScript; Awk; Bash; Batchfile; C; C#; C++; CMake; CSS; Clojure; Common Lisp; Crystal; D;
+    Dart; Diff; Docker; Elixir; EmacsLisp; Erlang; F#; Fish; Fortran; Go; GraphQL; Groovy; HTML;
+    Haskell; INI; JSON; JSX; Java; JavaScript; Julia; Kotlin; LessCss; Lua; Makefile; Markdown;
+    Matlab; Nimrod; Nix; OCaml; Objective-C; PHP; Perl; PowerShell; Protocol Buffer; Python;
+    Ruby; Rust; S; SCSS; SQL; Scala; Scheme; Solidity; Swift; TOML; TSX; TeX; Terraform;
+    TypeScript; VimL; Vue; XML; YAML; Zig; reStructuredText
+"""
+LEXERS = frozenset(name.strip() for name in _NEVER_SLOW.split(";"))
+"""Of Pygments' lexers those that are never slow; some others take minutes on what is no code."""
 
 # Other control characters than tab and line feed, those that turn text around, those that show
 # nothing, and those that are none.
@@ -56,6 +67,13 @@ Token = tuple[_TokenType, str]
 
 PREVIEW = Bounds(characters=6_000, lines=12, width=180)
 WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
+PAGE = 1_200_000
+"""So many characters of contents a page shows at most, give or take a few."""
+
+
+def whole_of(files: int) -> Bounds:
+    """How much is shown of each file of a gist: all, unless they are many."""
+    return replace(WHOLE, characters=min(WHOLE.characters, PAGE // max(files, 1)))
 
 
 def visible(text: str) -> str:
@@ -124,10 +142,10 @@ def _in_time(tokens: Iterable[Token]) -> Iterator[Token]:
 
 def _lexer(language: str, filename: str) -> Lexer:
     try:
-        return get_lexer_by_name(language.lower())
+        lexer = get_lexer_by_name(language.lower())
     except ClassNotFound:
-        pass
-    try:
-        return get_lexer_for_filename(filename[-100:].replace("/", "_"))
-    except ClassNotFound:
-        return TextLexer()
+        try:
+            lexer = get_lexer_for_filename(filename[-100:].replace("/", "_"))
+        except ClassNotFound:
+            return TextLexer()
+    return lexer if lexer.name in LEXERS else TextLexer()

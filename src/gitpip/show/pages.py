@@ -1,5 +1,6 @@
 """The home page: what is new to whom looks, search, and earlier visits."""
 
+import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -59,7 +60,8 @@ async def home(
             found = await browse.list_files(transaction, wanted, before=key, limit=FOUND)
         else:
             new = await news.for_viewer(transaction, viewer, users=USERS, files=FILES)
-        page = render(
+        page = await asyncio.to_thread(
+            render,
             "home.html",
             page="home",
             state_of_things=await sentence_of(transaction, setting),
@@ -120,17 +122,17 @@ async def earlier_visit(
     async with setting.database.read() as transaction:
         visit = await news.get(transaction, VisitId(visit_id), viewer_of(request))
         covered = await news.shown_by(transaction, visit, users=USERS, files=FOUND, offset=offset)
-    return HTMLResponse(
-        render(
-            "visit.html",
-            page="home",
-            visit=visit,
-            news=covered,
-            next_offset=offset + USERS if offset + USERS < visit.users else None,
-            preview=lambda file: shown(file, PREVIEW),
-            links=setting.links,
-        )
+    page = await asyncio.to_thread(
+        render,
+        "visit.html",
+        page="home",
+        visit=visit,
+        news=covered,
+        next_offset=offset + USERS if offset + USERS < visit.users else None,
+        preview=lambda file: shown(file, PREVIEW),
+        links=setting.links,
     )
+    return HTMLResponse(page)
 
 
 async def _marked(

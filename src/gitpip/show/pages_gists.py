@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import GistNotFound
 from gitpip.model import GistFile, GistId
 from gitpip.show.difference import LINES, differences
-from gitpip.show.highlight import WHOLE, shown
+from gitpip.show.highlight import shown, whole_of
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
 from gitpip.store import gists
@@ -38,11 +38,13 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
         files = await gists.of_gist(transaction, GistId(gist_id))
     if not files:
         raise GistNotFound(f"no gist {gist_id} is known here")
-    page = render(
+    bounds = whole_of(len(files))
+    page = await asyncio.to_thread(
+        render,
         "gist.html",
         page="people",
         files=files,
-        whole=lambda file: shown(file, WHOLE),
+        whole=lambda file: shown(file, bounds),
         links=setting.links,
     )
     return HTMLResponse(page)

@@ -1,5 +1,6 @@
 """The pages of users: the table, adding, and one user."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -177,7 +178,8 @@ async def _person(
         visited = await browse.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
         held_up = await publishing_held_up(transaction, setting) if progress.waiting else None
-    page = render(
+    page = await asyncio.to_thread(
+        render,
         "person.html",
         page="people",
         user=user,
