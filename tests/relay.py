@@ -63,7 +63,11 @@ class Relay:
             except OSError:
                 return
             far = socket.socket(socket.AF_UNIX)
-            far.connect(self._target)
+            try:
+                far.connect(self._target)
+            except OSError:
+                near.close()
+                continue
             with self._lock:
                 way = _Way(near, far)
                 if self._swallowing:

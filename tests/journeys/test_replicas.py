@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -139,9 +140,9 @@ def keep_away_from_the_feed() -> None:
 
 
 def readings_of_the_feed(cluster: Cluster) -> list[int]:
-    """In which minutes the public feed was read, by all replicas together."""
+    """In which minutes the public feed was read, by all replicas together; its first page."""
     return [
         int(request.at.timestamp() // MINUTE)
         for request in cluster.github.requests
-        if request.path == "/gists/public"
+        if request.path == "/gists/public" and "page" not in parse_qs(request.query)
     ]
