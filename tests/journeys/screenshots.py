@@ -57,12 +57,14 @@ def main() -> None:
         try:
             gist_id = _play(github, pipedrive, gitpip)
             browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-            _take(browser.new_page(viewport=WIDE), gitpip, folder, gist_id)
             dark = browser.new_context(
                 viewport=PHONE, color_scheme="dark", device_scale_factor=2
             ).new_page()
-            dark.goto(gitpip.url)
-            dark.screenshot(path=folder / "home-phone-dark.png")
+            for name, path in {"home": "/", "users": "/people", "status": "/status-page"}.items():
+                dark.goto(gitpip.url + path)
+                dark.screenshot(path=folder / f"{name}-phone-dark.png")
+            # At last, as it makes keys, and from then on nobody gets in without one.
+            _take(browser.new_page(viewport=WIDE), gitpip, folder, gist_id)
             browser.close()
         finally:
             gitpip.stop()
@@ -140,6 +142,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
     page.goto(f"{gitpip.url}/people")
     page.get_by_label("GitHub login").fill(CAST[1].login)
     page.get_by_role("button", name="Forecast first").click()
+    page.get_by_text("Nothing is added yet.").wait_for()
     page.screenshot(path=folder / "forecast.png")
     page.goto(f"{gitpip.url}/people/import")
     lines = "login,tags\nada-lovelace,customer\nno such login,\nkatherine-johnson,customer\n"

@@ -70,8 +70,8 @@ def moment(time: datetime) -> str:
 
 
 def _clock(time: datetime, now: datetime) -> str:
-    """The time of day, with the day where it is another one."""
-    return f"{time:%H:%M} UTC" if time.date() == now.date() else moment(time)
+    """The time of day, with the day where it is further away than one."""
+    return f"{time:%H:%M} UTC" if abs(time - now) < timedelta(days=1) else moment(time)
 
 
 def _count(number: int, thing: str, things: str | None = None) -> str:
