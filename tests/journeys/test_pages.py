@@ -15,6 +15,17 @@ from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
 
 SOON = 30_000
+COLOURS = {
+    "all.py": "#!/usr/bin/python\n# a comment\nimport os\n\n\n@property\ndef name(self) -> str:\n"
+    '    """Say it."""\n    if not isinstance(self, Exception) or 0x1F > 1.5e3:\n'
+    "        raise ValueError(f'{os.sep!r}\\n')\n    return r\"raw\" + self.name\n",
+    "all.html": "<!doctype html>\n<!-- a comment -->\n<a href='/' class=x>a &amp; b</a>\n",
+    "all.md": "# One\n\n## Two\n\n*three* **four** `five` [six](/)\n\n- seven\n",
+    "all.diff": "--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n",
+    "all.sh": "#!/bin/sh\nset -e # a comment\necho \"$HOME ${USER}\" | grep 'x' > /dev/null\n",
+    "all.yaml": "# a comment\nname: &anchor [1, true, 'text']\n",
+}
+"""Whatever Pygments has colours for."""
 
 
 def _add(page: Page, login: str) -> None:
@@ -176,9 +187,18 @@ def test_nothing_keeps_anybody_from_using_the_pages(
     world: World, browser: Browser, axe: str
 ) -> None:
     scene = _set_scene(world)
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    colours = world.github.add_gist("octocat", COLOURS, description="In many colours")
+    world.gitpip.wait_for(
+        lambda: world.gitpip.get(f"/gist/{colours}").status_code == 200, "the colours"
+    )
+    looks: tuple[tuple[Literal["light", "dark"], int], ...] = (
+        ("light", 1280),
+        ("dark", 1280),
+        ("light", 360),
+        ("dark", 360),
+    )
     findings = []
-    for scheme, width in zip(schemes, (1280, 380), strict=True):
+    for scheme, width in looks:
         size = ViewportSize(width=width, height=800)
         page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
         for path in (
@@ -189,6 +209,10 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             "/people/octocat/remove",
             "/people/import",
             "/people/nobody",
+            "/nothing-here",
+            "/people?q=nobody",
+            "/?q=nothing",
+            f"/gist/{colours}",
             f"/gist/{scene.gist_id}",
             f"/gist/{scene.gist_id}/changes/1",
             "/publications",
