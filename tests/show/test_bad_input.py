@@ -1,6 +1,7 @@
 """Bad input gets a specific problem document, and changes nothing."""
 
 from collections.abc import Iterator
+from html import unescape
 
 import httpx2
 import pytest
@@ -97,6 +98,9 @@ def test_other_sites_change_nothing(
     answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    page = httpx2.post(f"{url}/users/octocat/1", headers=headers | {"accept": "text/html"})
+    assert page.status_code == status
+    assert answer.json()["detail"] in unescape(page.text)
 
 
 @pytest.mark.parametrize(

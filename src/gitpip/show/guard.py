@@ -5,10 +5,11 @@ import time
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
-from gitpip.show.problems import problem, told_path
+from gitpip.show.problems import answer, told_path
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
@@ -81,8 +82,7 @@ class Guard:
         limit = LARGER_BODIES.get(scope["path"], BODY_LIMIT)
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal:
-            status, kind, detail = refusal
-            response = problem(status, kind, detail, path=told_path(scope["path"]))
+            response = answer(Request(scope), *refusal)
             await response(scope, receive, send)
             return
         received = 0
@@ -110,9 +110,7 @@ class Guard:
         with contextlib.suppress(_TooLarge):
             await self._app(scope, receive_limited, send_once)
         if too_large and not started:
-            response = problem(
-                *_too_large(limit), path=told_path(scope["path"]), headers={"connection": "close"}
-            )
+            response = answer(Request(scope), *_too_large(limit), headers={"connection": "close"})
             await response(scope, receive, send)
 
     def _refusal(

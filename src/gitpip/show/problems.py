@@ -66,7 +66,7 @@ TITLES = {
 log = get_logger()
 
 
-def problem(
+def _problem(
     status: HTTPStatus,
     kind: str,
     detail: str,
@@ -103,7 +103,7 @@ def answer(
         page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
     path = told_path(request.url.path)
-    return problem(status, kind, detail, path=path, errors=errors, headers=headers)
+    return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
 
 
 def wants_page(request: Request) -> bool:
