@@ -13,7 +13,7 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 	@$(BIN)/gitpip demo
 
 test: .venv/ready-dev ## every test
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 screenshots: .venv/ready-dev ## pictures of every page, into docs/pictures
 	$(BIN)/python -m tests.journeys.screenshots docs/pictures

@@ -29,7 +29,7 @@ from gitpip.standin import Pipedrive as Crm
 from gitpip.store import deals, gists, operation, publications, users
 from gitpip.store.database import Database, open_database
 
-TIMEOUT = timedelta(milliseconds=400)
+TIMEOUT = timedelta(seconds=1)
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 INSTANT = timedelta(milliseconds=1)
 
