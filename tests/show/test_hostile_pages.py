@@ -15,6 +15,7 @@ from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile
 from gitpip.publish.sending import rendered
 from gitpip.settings import load_settings
 from gitpip.show.app import create_app
+from gitpip.show.highlight import visible
 from gitpip.show.links import Links
 from gitpip.show.setting import Setting
 from gitpip.store import gists, publications, users
@@ -187,3 +188,10 @@ def test_a_gist_of_many_large_files_makes_no_huge_page(served: Served) -> None:
 
     assert len(page) < 2_000_000
     assert page.count("Cut here: the rest is in the download") == 30
+
+
+def test_pictures_joined_to_one_stay_one_and_joined_letters_are_told() -> None:
+    programmer = "\N{MAN}\N{ZERO WIDTH JOINER}\N{PERSONAL COMPUTER}"
+
+    assert visible(f"{programmer} dotfiles") == f"{programmer} dotfiles"
+    assert visible("ad\N{ZERO WIDTH JOINER}min") == "ad[U+200D]min"

@@ -34,9 +34,10 @@ LEXERS = frozenset(name.strip() for name in _NEVER_SLOW.split(";"))
 """Of Pygments' lexers those that are never slow; some others take minutes on what is no code."""
 
 # Other control characters than tab and line feed, those that turn text around, those that show
-# nothing, and those that are none.
+# nothing, and those that are none; but what joins pictures to one picture shows as that.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d|"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 # Marks above and below letters; a heap of them would cover the lines around.
