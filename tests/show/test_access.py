@@ -225,3 +225,14 @@ def test_other_schemes_and_unknown_paths_are_closed_too(guarded: Guarded) -> Non
     headers = {"authorization": f"bearer {key}"}
     assert httpx2.get(f"{url}/nothing", headers=headers).status_code == 404
     assert httpx2.get(f"{url}/keys/", headers={"accept": "text/html"}).status_code == 303
+
+
+@pytest.mark.parametrize("host", ["x/static/?", "x/health?", "x/sign-in#", "x/health/../", "[", ""])
+def test_no_host_and_no_spelling_of_a_path_leads_around(guarded: Guarded, host: str) -> None:
+    url = guarded.served.gitpip.url
+    for path in ("/users", "/api/v1/keys", "/%6beys", "/keys%3F", "/keys%23/x/revoke", "//keys"):
+        answer = httpx2.get(url + path, headers={"host": host} if host else {})
+        assert answer.status_code in {400, 401}, (path, answer.text)
+    headers = {"authorization": f"Bearer {guarded.valid[Role.VIEWER]}"}
+    for path in ("/%6beys", "/keys%2F", "/api/v1/%6beys"):
+        assert httpx2.get(url + path, headers=headers).status_code == 403, path

@@ -82,11 +82,19 @@ def test_a_session_opens_pages_until_it_is_signed_out(guarded: Served) -> None:
     assert cookie["samesite"] == "lax"
     assert not cookie["secure"]
     assert "ada" in browser.open("/people").text
+    former = browser.session
+    browser.sign_in(_key(guarded, "grace"))
     stolen = browser.session
+
+    def opens(session: str) -> bool:
+        answer = Browser(guarded).open("/people", cookie=f"gitpip_session={session}")
+        return answer.status_code == 200
+
+    assert not opens(former)
+    assert opens(stolen)
     assert browser.send("/sign-out").headers["location"] == "/sign-in"
     assert browser.open("/people").status_code == 303
-    browser.cookies.set("gitpip_session", stolen)
-    assert browser.open("/people").status_code == 303
+    assert not opens(stolen)
 
 
 def test_a_session_ends_with_its_key(guarded: Served) -> None:

@@ -7,7 +7,7 @@ route is added is closed to others before anybody thinks of it.
 import re
 import time
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -67,7 +67,8 @@ class Access:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        needed = needed_role(request.method, request.url.path)
+        # The path that is routed: `request.url` also holds what the client calls our host.
+        needed = needed_role(request.method, scope["path"])
         refusal = None
         if needed:
             try:
@@ -129,7 +130,7 @@ class Access:
 
 def _unknown(request: Request) -> Response:
     """One wording for whatever is no valid key; a browser is led to where it can give one."""
-    if FEED.fullmatch(request.url.path):
+    if FEED.fullmatch(request.scope["path"]):
         detail = "no feed has this address; it may have been revoked"
         return answer(request, HTTPStatus.NOT_FOUND, "feed-not-found", detail)
     if "authorization" not in request.headers:
@@ -150,10 +151,10 @@ def _unknown(request: Request) -> Response:
 
 def _sign_in_before(request: Request) -> str:
     """The sign-in page, which leads on to what was asked for where that only reads."""
-    asked = request.url
-    if request.method not in SAFE_METHODS or asked.path == "/":
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    if request.method not in SAFE_METHODS or path == "/":
         return "/sign-in"
-    wanted = f"{asked.path}?{asked.query}" if asked.query else asked.path
+    wanted = f"{quote(path)}?{query}" if query else quote(path)
     return f"/sign-in?{urlencode({'next': wanted})}"
 
 

@@ -60,7 +60,7 @@ class Authentication:
             if scheme.lower() != "bearer":
                 return None
             return await self.by_key(request, text.strip())
-        if feed := FEED.fullmatch(request.url.path):
+        if feed := FEED.fullmatch(request.scope["path"]):
             return await self._by_feed_address(request, feed[1])
         token = request.cookies.get(COOKIE)
         if token and (caller := await self._by_session(request, token)):
@@ -78,7 +78,7 @@ class Authentication:
                 key = await keys.presented(transaction, text, now)
         except DatabaseUnavailable:
             known = self._known.get(digest)
-            if known and request.url.path in NEED_NO_DATABASE:
+            if known and request.scope["path"] in NEED_NO_DATABASE:
                 return known
             raise
         if key is None:
@@ -186,7 +186,7 @@ def _admin(request: Request) -> Caller:
 
 
 def _via(request: Request) -> Via:
-    by_program = "authorization" in request.headers or FOR_PROGRAMS.fullmatch(request.url.path)
+    by_program = "authorization" in request.headers or FOR_PROGRAMS.fullmatch(request.scope["path"])
     return Via.API if by_program else Via.PAGE
 
 

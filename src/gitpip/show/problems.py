@@ -102,14 +102,14 @@ def answer(
     if wants_page(request):
         page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
-    path = told_path(request.url.path)
+    path = told_path(request.scope["path"])
     return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
 
 
 def wants_page(request: Request) -> bool:
     """Whether a person asks, by a browser."""
     accepted = request.headers.get("accept", "")
-    return "text/html" in accepted and not request.url.path.startswith("/api/")
+    return "text/html" in accepted and not request.scope["path"].startswith("/api/")
 
 
 def told_path(path: str) -> str:
@@ -165,16 +165,15 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     detail = str(error.detail)
     if detail == status.phrase:
-        detail = (
-            f"{request.method} {told_path(request.url.path)}: {status.description or status.phrase}"
-        )
+        asked = f"{request.method} {told_path(request.scope['path'])}"
+        detail = f"{asked}: {status.description or status.phrase}"
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
     return answer(request, status, kind, detail, headers=headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=told_path(request.url.path), exc_info=error)
+    log.error("request.failed", path=told_path(request.scope["path"]), exc_info=error)
     return answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -71,6 +71,7 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
         attempts.failed(address)
         log.warning("sign_in.refused", address=address)
         return _form(next, fault=WRONG)
+    await authentication.sign_out(request)  # of a session before, if there is one
     response = RedirectResponse(_own(next), status_code=303)
     response.set_cookie(
         COOKIE,
