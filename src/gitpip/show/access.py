@@ -5,15 +5,12 @@ route is added is closed to others before anybody thinks of it.
 """
 
 import re
-import time
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from limits import RateLimitItem
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gitpip.errors import AccessRefused, GitpipError
@@ -22,6 +19,7 @@ from gitpip.settings import is_loopback
 from gitpip.show.authentication import FEED, Authentication, address_of
 from gitpip.show.caller import STATE, Caller, present
 from gitpip.show.problems import answer, answer_foreseen, wants_page
+from gitpip.show.throttle import Throttle
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,8 +56,7 @@ class Access:
     ) -> None:
         self._app = app
         self._authentication = authentication
-        self._limit = limit
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._throttle = Throttle(limit) if limit else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -97,19 +94,20 @@ class Access:
 
     def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
         open_at_home = self._authentication.on_loopback and caller and caller.name is None
-        if self._limit is None or open_at_home:
+        if self._throttle is None or open_at_home:
             return None
         who = (caller and caller.name) or address_of(request)
-        if self._limiter.hit(self._limit, who):
+        pause = self._throttle.pause(who)
+        if pause is None:
+            self._throttle.count(who)
             return None
-        free_at = self._limiter.get_window_stats(self._limit, who).reset_time
         return answer(
             request,
             HTTPStatus.TOO_MANY_REQUESTS,
             "too-many-requests",
-            f"more than {self._limit} from {who}: wait as long as the header Retry-After says, or "
-            "let the operator raise GITPIP_REQUEST_LIMIT",
-            headers={"retry-after": str(max(1, round(free_at - time.time())))},
+            f"more than {self._throttle.limit} from {who}: wait as long as the header Retry-After "
+            "says, or let the operator raise GITPIP_REQUEST_LIMIT",
+            headers={"retry-after": str(pause)},
         )
 
     def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:

@@ -32,6 +32,7 @@ from gitpip.show.authentication import Authentication
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
 from gitpip.show.setting import Setting
+from gitpip.show.throttle import Throttle
 
 STATIC = Path(__file__).parent / "static"
 
@@ -74,7 +75,7 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
     )
     app.state.setting = setting
     app.state.authentication = Authentication(setting.database, setting.credentials)
-    app.state.attempts = sign_in.Attempts()
+    app.state.attempts = Throttle(sign_in.ATTEMPTS)
     handle_problems(app)
     app.include_router(probes.router)
     for router in (metrics.router, *(PAGES if shows else ())):

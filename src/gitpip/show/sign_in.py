@@ -1,6 +1,5 @@
 """Signing in with an access key, so that a browser need not show it again, and signing out."""
 
-import time
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,12 +7,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from gitpip.show.authentication import COOKIE, Authentication, address_of
 from gitpip.show.problems import answer
 from gitpip.show.rendering import render
+from gitpip.show.throttle import Throttle
 from gitpip.telemetry import get_logger
 
 ATTEMPTS = parse("10/5 minutes")
@@ -24,24 +22,6 @@ router = APIRouter(include_in_schema=False)
 log = get_logger()
 Key = Annotated[str, Form(max_length=500)]
 Next = Annotated[str, Form(max_length=2_000)]
-
-
-class Attempts:
-    """Who failed to sign in lately, and how often."""
-
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def pause(self, address: str) -> int | None:
-        """For how many seconds an address is not listened to; None if it is."""
-        if self._limiter.test(ATTEMPTS, address):
-            return None
-        free_at = self._limiter.get_window_stats(ATTEMPTS, address).reset_time
-        return max(1, round(free_at - time.time()))
-
-    def failed(self, address: str) -> None:
-        """Count a failure."""
-        self._limiter.hit(ATTEMPTS, address)
 
 
 @router.get("/sign-in")
@@ -56,7 +36,7 @@ async def ask_for_key(
 async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response:  # noqa: A002
     """Begin a session, and go on to where one came from."""
     authentication: Authentication = request.app.state.authentication
-    attempts: Attempts = request.app.state.attempts
+    attempts: Throttle = request.app.state.attempts
     address = address_of(request)
     if pause := attempts.pause(address):
         return answer(
@@ -68,7 +48,7 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
         )
     session = await authentication.sign_in(request, key.strip())
     if session is None:
-        attempts.failed(address)
+        attempts.count(address)
         log.warning("sign_in.refused", address=address)
         return _form(next, fault=WRONG)
     await authentication.sign_out(request)  # of a session before, if there is one
