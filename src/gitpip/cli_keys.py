@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip import service
+from gitpip import errands, service
 from gitpip.cli_output import (
     Json,
     Result,
@@ -19,7 +19,6 @@ from gitpip.cli_output import (
     print_rows,
     run,
 )
-from gitpip.errands import command_line
 from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.store import audit, keys
@@ -46,7 +45,7 @@ def create_key(
         issued = await keys.create(
             transaction, name=name, role=role, lifetime=lifetime, now=utc_now()
         )
-        await audit.record(transaction, command_line(), "key.created", issued.key.name, utc_now())
+        await errands.did(transaction, "key.created", issued.key.name)
         return issued
 
     _show_once(_change(make), as_json)
@@ -85,7 +84,7 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
 
     async def change(transaction: AsyncConnection) -> keys.IssuedKey:
         issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
-        await audit.record(transaction, command_line(), "key.rotated", issued.key.name, utc_now())
+        await errands.did(transaction, "key.rotated", issued.key.name)
         return issued
 
     _show_once(_change(change), as_json)
@@ -97,7 +96,7 @@ def revoke_key(name: str) -> None:
 
     async def change(transaction: AsyncConnection) -> keys.AccessKey:
         key = await keys.revoke(transaction, name, utc_now())
-        await audit.record(transaction, command_line(), "key.revoked", key.name, utc_now())
+        await errands.did(transaction, "key.revoked", key.name)
         return key
 
     console.print(Text(f"The key {_change(change).name} opens nothing any more."))

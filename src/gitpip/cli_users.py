@@ -22,7 +22,7 @@ from gitpip.cli_output import (
 from gitpip.intake import Imported
 from gitpip.model import User, check_external_id, checked_tags
 from gitpip.settings import format_duration, parse_duration
-from gitpip.store import audit, users
+from gitpip.store import users
 from gitpip.worker import utc_now
 
 users_app = typer.Typer(
@@ -119,9 +119,7 @@ def change_user(
         async with service.opened(settings) as database, database.begin() as transaction:
             user = await users.find(transaction, login)
             changed = await users.change(transaction, user.key, changes, utc_now())
-            await audit.record(
-                transaction, errands.command_line(), "user.changed", user.login, utc_now()
-            )
+            await errands.did(transaction, "user.changed", user.login)
             return changed
 
     user = run(change())
@@ -165,9 +163,7 @@ def remove_user(login: str) -> None:
         async with service.opened(settings) as database, database.begin() as transaction:
             user = await users.find(transaction, login)
             await users.remove(transaction, user.key, utc_now())
-            await audit.record(
-                transaction, errands.command_line(), "user.removed", user.login, utc_now()
-            )
+            await errands.did(transaction, "user.removed", user.login)
             return user.login
 
     settings = prepared_settings()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gitpip.errors import (
     GitHubError,
     GitHubNotFound,
@@ -40,13 +42,13 @@ SOON = timedelta(minutes=2)
 log = get_logger()
 
 
-def command_line() -> Actor:
-    """Who acts by a command: the user of this machine."""
+async def did(transaction: AsyncConnection, action: str, subject: str) -> None:
+    """Keep in the audit what the user of this machine does by a command."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # in a container, a user can be a mere number
         name = "unknown"
-    return Actor(name, Via.COMMAND)
+    await audit.record(transaction, Actor(name, Via.COMMAND), action, subject, utc_now())
 
 
 @asynccontextmanager
@@ -77,9 +79,7 @@ async def check_now(
     async with opened(settings) as database:
         async with database.begin() as transaction:
             check_id = await checks.request(transaction, utc_now())
-            await audit.record(
-                transaction, command_line(), "check.requested", str(check_id), utc_now()
-            )
+            await did(transaction, "check.requested", str(check_id))
         async with _served(settings, database):
             return await _follow_check(database, check_id, follow)
 
@@ -199,9 +199,7 @@ async def add_user(
             if added.new and details != users.NOTHING:
                 await users.change(transaction, added.user.key, details, utc_now())
             if added.new:
-                await audit.record(
-                    transaction, command_line(), "user.added", added.user.login, utc_now()
-                )
+                await did(transaction, "user.added", added.user.login)
     return AddedUser(
         added.user.login, added.user.external_id, added.new, added.user.github_id is not None
     )
@@ -235,7 +233,7 @@ async def import_users(
     imported = Imported(0, 0, ())
     async with opened(settings) as database:
         async with database.begin() as transaction:
-            await audit.record(transaction, command_line(), "users.imported", file.name, utc_now())
+            await did(transaction, "users.imported", file.name)
         with file.open("rb") as stream:
             async for piece in take_in(database, stream, backfill=settings.backfill):
                 imported += piece
