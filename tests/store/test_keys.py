@@ -125,15 +125,15 @@ async def test_whatever_is_not_the_key_opens_nothing(database: Database) -> None
 
 async def test_the_last_use_is_kept_by_the_minute(database: Database) -> None:
     key = (await _create(database)).key
-    assert keys.use_is_news(key, NOW)
+    assert keys.use_is_news(key.used_at, NOW)
 
     async with database.begin() as transaction:
         await keys.note_use(transaction, key, NOW + DAY)
         used = await keys.find(transaction, "ada")
 
     assert used.used_at == NOW + DAY
-    assert not keys.use_is_news(used, NOW + DAY + timedelta(seconds=59))
-    assert keys.use_is_news(used, NOW + DAY + timedelta(seconds=60))
+    assert not keys.use_is_news(used.used_at, NOW + DAY + timedelta(seconds=59))
+    assert keys.use_is_news(used.used_at, NOW + DAY + timedelta(seconds=60))
 
 
 async def test_the_audit_tells_the_latest_first(database: Database) -> None:

@@ -54,7 +54,7 @@ async def _open(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _space(file: Path) -> Finding:
-    folder = next(folder for folder in file.absolute().parents if folder.exists())
+    folder = _folder_above(file)
     free = shutil.disk_usage(folder).free
     found = f"{free / 2**30:.1f} GiB are free in {folder}"
     if free >= LITTLE_SPACE:
@@ -64,7 +64,7 @@ def _space(file: Path) -> Finding:
 
 
 def _new_file(file: Path) -> Finding:
-    folder = next(folder for folder in file.absolute().parents if folder.exists())
+    folder = _folder_above(file)
     if os.access(folder, os.W_OK | os.X_OK):
         return ok("database", f"{file} is not there yet; the first start makes it")
     return failure(
@@ -72,6 +72,11 @@ def _new_file(file: Path) -> Finding:
         f"{file} is not there, and {folder} can't be written",
         "give this user the right to write there, or name another folder with GITPIP_DATA_DIR",
     )
+
+
+def _folder_above(file: Path) -> Path:
+    """The nearest folder that is there."""
+    return next(folder for folder in file.absolute().parents if folder.exists())
 
 
 async def _migrations(database: Database) -> Finding:

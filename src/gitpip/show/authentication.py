@@ -4,10 +4,13 @@ import contextlib
 import hashlib
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.credentials import Credentials
 from gitpip.errors import DatabaseUnavailable
@@ -18,7 +21,10 @@ from gitpip.show.times import utc_now
 from gitpip.store import feed_addresses, keys, sessions
 from gitpip.store.audit import Via
 from gitpip.store.database import Database
+from gitpip.store.feed_addresses import FeedAddress
 from gitpip.store.keys import AccessKey
+
+Used = TypeVar("Used", AccessKey, FeedAddress)
 
 COOKIE = "gitpip_session"
 SESSION = timedelta(days=30)
@@ -69,10 +75,9 @@ class Authentication:
 
     async def by_key(self, request: Request, text: str) -> Caller | None:
         """Who shows a key; None for one that is unknown, malformed, expired or revoked."""
-        admin_key = self._admin_key()
-        if admin_key and hmac.compare_digest(_digest(admin_key), _digest(text)):
+        admin_key, now, digest = self._admin_key(), utc_now(), _digest(text)
+        if admin_key and hmac.compare_digest(_digest(admin_key), digest):
             return _admin(request)
-        now, digest = utc_now(), _digest(text)
         try:
             async with self._database.read() as transaction:
                 key = await keys.presented(transaction, text, now)
@@ -84,7 +89,7 @@ class Authentication:
         if key is None:
             self._known.pop(digest, None)
             return None
-        await self._note_use(key, now)
+        await self._note_use(key, keys.note_use, now)
         self._known[digest] = _holder(request, key)
         return self._known[digest]
 
@@ -114,7 +119,7 @@ class Authentication:
             label = await sessions.label_of(transaction, token, now)
             key = await keys.labelled(transaction, label, now) if label else None
         if key:
-            await self._note_use(key, now)
+            await self._note_use(key, keys.note_use, now)
             return replace(_holder(request, key), in_session=True)
         admin_key = self._admin_key()
         if label and admin_key and label == _admin_label(admin_key):
@@ -127,10 +132,7 @@ class Authentication:
             address = await feed_addresses.presented(transaction, secret, now)
         if address is None:
             return None
-        if feed_addresses.use_is_news(address, now):
-            with contextlib.suppress(DatabaseUnavailable):
-                async with self._database.begin() as transaction:
-                    await feed_addresses.note_use(transaction, address, now)
+        await self._note_use(address, feed_addresses.note_use, now)
         return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
 
     async def _without_key(self, request: Request) -> Caller | None:
@@ -157,12 +159,17 @@ class Authentication:
                 raise
         return bool(self._keys_exist)
 
-    async def _note_use(self, key: AccessKey, now: datetime) -> None:
-        if keys.use_is_news(key, now):
+    async def _note_use(
+        self,
+        used: Used,
+        note: Callable[[AsyncConnection, Used, datetime], Awaitable[None]],
+        now: datetime,
+    ) -> None:
+        if keys.use_is_news(used.used_at, now):
             # A full disk must not keep anybody from reading; the next use is noted then.
             with contextlib.suppress(DatabaseUnavailable):
                 async with self._database.begin() as transaction:
-                    await keys.note_use(transaction, key, now)
+                    await note(transaction, used, now)
 
 
 def address_of(request: Request) -> str:

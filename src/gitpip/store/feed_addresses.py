@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NewType
 
 from sqlalchemy import Row, insert, or_, select, update
@@ -22,8 +22,6 @@ FeedAddressId = NewType("FeedAddressId", int)
 PREFIX = "gitpip_feed_"
 FORM = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
 NAME_LIMIT = 60
-USE_NOTED = timedelta(minutes=1)
-"""The last use is kept no finer than this, so that reading does not mean writing."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,8 @@ async def presented(transaction: AsyncConnection, secret: str, now: datetime) ->
     return _address(row) if row else None
 
 
-def use_is_news(address: FeedAddress, now: datetime) -> bool:
-    """Whether the last use that is kept is old enough to be kept anew."""
-    return address.used_at is None or address.used_at + USE_NOTED <= now
-
-
 async def note_use(transaction: AsyncConnection, address: FeedAddress, now: datetime) -> None:
-    """Keep that an address was used; call it where `use_is_news`."""
+    """Keep that an address was used; call it where `keys.use_is_news`."""
     await transaction.execute(
         update(feed_addresses).where(feed_addresses.c.id == address.id).values(used_at=now)
     )

@@ -171,9 +171,9 @@ async def note_use(transaction: AsyncConnection, key: AccessKey, now: datetime) 
     )
 
 
-def use_is_news(key: AccessKey, now: datetime) -> bool:
+def use_is_news(used_at: datetime | None, now: datetime) -> bool:
     """Whether the last use that is kept is old enough to be kept anew."""
-    return key.used_at is None or key.used_at + USE_NOTED <= now
+    return used_at is None or used_at + USE_NOTED <= now
 
 
 async def any_exists(transaction: AsyncConnection) -> bool:
