@@ -124,26 +124,26 @@ class Watcher:
 
     async def _end(self, run: Run, stopped_by: Sequence[GitHubError]) -> Check:
         now = self._now()
+        pauses = [(error, *self._pause_for(error)) for error in stopped_by]
         async with self._database.begin() as transaction:
-            for error in stopped_by:
-                name, until = self._pause_for(error)
-                reason = str(error)
+            for error, name, until in pauses:
                 await operation.pause(
                     transaction,
                     name,
                     until=until,
-                    reason=reason,
+                    reason=str(error),
                     credential=(
                         self._github.fingerprint
                         if isinstance(error, GitHubUnauthorized | GitHubLimited)
                         else None
                     ),
                 )
-                await checks.add_results(transaction, run.check_id, note=reason)
-                log.warning(f"{name}.paused", until=until, reason=reason)
+                await checks.add_results(transaction, run.check_id, note=str(error))
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
             await checks.prune(transaction, now - KEPT)
+        for error, name, until in pauses:
+            log.warning(f"{name}.paused", until=until, reason=str(error))
         async with self._database.read() as transaction:
             return await checks.get(transaction, run.check_id)
 
