@@ -53,9 +53,11 @@ def test_a_database_that_answers_nobody_makes_it_unhealthy(world: World, databas
         )
         assert sick.headers["content-type"].startswith("text/plain")
         assert "the database could not be written for" in sick.text
+        assert "\ngitpip_healthy 0.0\n" in world.gitpip.get("/metrics").text
     world.gitpip.wait_for(
         lambda: world.gitpip.get("/health").text == "Alive", "good health once more"
     )
+    assert "\ngitpip_healthy 1.0\n" in world.gitpip.get("/metrics").text
 
 
 @pytest.mark.parametrize(

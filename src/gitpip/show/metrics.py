@@ -25,20 +25,29 @@ async def metrics(setting: In, accept: Annotated[str, Header()] = "") -> Respons
     """Figures for Prometheus; without the database, those of this process alone."""
     figures = await setting.figures.read()
     encode, content_type = choose_encoder(accept)
-    together = _Together(figures, setting.database.pool, setting.settings.check_interval)
+    together = _Together(
+        figures,
+        setting.database.pool,
+        setting.settings.check_interval,
+        healthy=not setting.ailments(),
+    )
     return Response(encode(together), media_type=content_type)
 
 
 class _Together(Collector):
-    def __init__(self, figures: Figures | None, pool: Pool, check_interval: timedelta) -> None:
+    def __init__(
+        self, figures: Figures | None, pool: Pool, check_interval: timedelta, *, healthy: bool
+    ) -> None:
         self._figures = figures
         self._pool = pool
         self._check_interval = check_interval
+        self._healthy = healthy
 
     def collect(self) -> Iterator[Metric]:
         """Every family, with what is known."""
         yield from PROCESS.collect()
         yield _gauge("gitpip_build_info", "Which gitpip this is.", {VERSION: 1}, "version")
+        yield _one("gitpip_healthy", "Whether /health says Alive.", self._healthy)
         yield _one("gitpip_database_up", "Whether the database answered.", bool(self._figures))
         yield _gauge(
             "gitpip_database_connections",
