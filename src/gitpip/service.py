@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import uvicorn
 
+from gitpip.admission import Admission, admission
 from gitpip.credentials import Credentials, following
 from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable
 from gitpip.life import living
@@ -20,10 +21,9 @@ from gitpip.publish.sending import rendered
 from gitpip.settings import Settings, format_duration, is_loopback
 from gitpip.show.app import create_app
 from gitpip.show.setting import Setting
-from gitpip.store import keys
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
-from gitpip.worker import Worker, reaching, utc_now, working
+from gitpip.worker import Worker, reaching, working
 
 log = get_logger()
 
@@ -130,11 +130,9 @@ async def _serve(
 
 async def _check_access(settings: Settings, database: Database) -> None:
     """Raise AccessUndecided where other machines could ask, and nothing says which may."""
-    decided = settings.admin_key or settings.allow_anonymous or is_loopback(settings.host)
-    if not decided:
-        async with database.read() as transaction:
-            decided = await keys.any_is_usable(transaction, utc_now())
-    if not decided:
+    if is_loopback(settings.host):
+        return
+    if await admission(settings, database) is Admission.NOBODY:
         raise AccessUndecided(
             f"{settings.host} can be reached from other machines, and there is no access key: "
             "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "

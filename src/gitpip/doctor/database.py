@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from gitpip.admission import Admission, admission
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.settings import Settings, is_loopback
-from gitpip.store import keys, operation
+from gitpip.store import operation
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.worker import utc_now
 
@@ -88,26 +89,29 @@ async def _migrations(database: Database) -> Finding:
 
 
 async def _access(settings: Settings, database: Database) -> Finding:
-    has_key = settings.admin_key is not None
-    if not has_key and await database.is_migrated():
-        async with database.read() as transaction:
-            has_key = await keys.any_is_usable(transaction, utc_now())
     where = f"GITPIP_HOST is {settings.host}"
-    if settings.allow_anonymous and not is_loopback(settings.host):
-        return warning(
-            "access",
-            f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets in everybody",
-            "unset it and hand out keys (gitpip keys create), unless a firewall stands before it",
-        )
-    if has_key:
-        return ok("access", f"{where}, and there is an access key")
-    if is_loopback(settings.host):
-        return ok("access", f"{where}, so this machine alone can ask, without a key")
-    return failure(
-        "access",
-        f"{where}, which other machines can reach, and there is no access key",
-        "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY",
-    )
+    here_alone = is_loopback(settings.host)
+    make_one = "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
+    match await admission(settings, database):
+        case Admission.THIS_MACHINE | Admission.EVERYBODY if here_alone:
+            return ok("access", f"{where}, so this machine alone can ask, without a key")
+        case Admission.THIS_MACHINE | Admission.EVERYBODY:
+            return warning(
+                "access",
+                f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets in everybody",
+                "unset it and hand out keys (gitpip keys create), "
+                "unless a firewall stands before it",
+            )
+        case Admission.KEY_HOLDERS:
+            return ok("access", f"{where}, and there is an access key")
+        case Admission.NOBODY if here_alone:
+            return warning("access", "every access key is revoked or has expired", make_one)
+        case Admission.NOBODY:
+            return failure(
+                "access",
+                f"{where}, which other machines can reach, and there is no access key in force",
+                make_one,
+            )
 
 
 async def _service(database: Database) -> Finding:
