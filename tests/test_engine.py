@@ -1,6 +1,7 @@
 """The engine from outside: what runs, how often, and who takes over when a replica fails."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -20,6 +21,8 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from gitpip.engine import Engine
+from gitpip.engine.connection import Connection
+from gitpip.engine.queue import install, on_postgres
 from gitpip.errors import EngineError
 from tests.relay import relay_to
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 20  # seconds; reached only when something is broken
+LONGEST_FREEZE = 10  # seconds that PostgreSQL waits for somebody whom others wait for
 CONNECTIONS = """
     pg_stat_activity WHERE application_name = 'gitpip engine' AND datname = current_database()
 """
@@ -329,10 +333,10 @@ async def test_stop_before_run(dsn: str | None) -> None:
 
 
 @asynccontextmanager
-async def replica(dsn: str) -> AsyncIterator[Process]:
-    """Another process with an engine, whose run of `publish` does not end."""
+async def replica(dsn: str, part: str = "publish") -> AsyncIterator[Process]:
+    """Another process with an engine: a run of `publish`, or a turn to `install`, does not end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.test_engine", dsn), cwd=ROOT, stdout=PIPE
+        *(sys.executable, "-m", "tests.test_engine", dsn, part), cwd=ROOT, stdout=PIPE
     )
     try:
         yield process
@@ -346,6 +350,19 @@ async def says(process: Process, line: str) -> None:
     assert process.stdout
     said = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
     assert said.decode().strip() == line
+
+
+async def test_who_freezes_while_it_makes_the_tables_holds_no_start_up_for_long(
+    postgres_dsn: str, logged: list[EventDict]
+) -> None:
+    async with replica(postgres_dsn, "install") as process:
+        await says(process, "my turn")
+        async with asyncio.timeout(LONGEST_FREEZE + PATIENCE):
+            await quick(postgres_dsn).install()
+        assert count(logged, "engine.waiting") == 1
+        process.send_signal(signal.SIGCONT)
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    await quick(postgres_dsn).tell("publish")
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
@@ -554,6 +571,15 @@ async def be_a_replica(dsn: str) -> None:
     await task
 
 
+async def make_tables(dsn: str) -> None:
+    queries = on_postgres(Connection(dsn))
+    async with queries.driver, queries.schema_lock():
+        print("my turn", flush=True)  # noqa: T201
+        os.kill(os.getpid(), signal.SIGSTOP)
+        await install(queries)
+
+
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(be_a_replica(sys.argv[1]))
+    part = {"publish": be_a_replica, "install": make_tables}[sys.argv[2]]
+    asyncio.run(part(sys.argv[1]))

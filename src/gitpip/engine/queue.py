@@ -1,11 +1,14 @@
 """PgQueuer as the engine uses it: our names, our safeguards, and nothing read from outside."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+from pgqueuer.adapters.persistence import schema_plan
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
     QueryQueueBuilder,
@@ -21,6 +24,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from gitpip.engine.connection import Connection
 from gitpip.errors import EngineError
+from gitpip.telemetry import get_logger
+
+TURN = timedelta(seconds=0.5)
+"""How often somebody who waits for his turn to make the tables asks for it."""
+
+log = get_logger()
 
 
 class Names(DBSettings):
@@ -101,12 +110,44 @@ class FencedStatements(QueryQueueBuilder):
         return statement.replace(by_id, f"WHERE queue_manager_id = '{self.owner}'::uuid AND id = ")
 
 
+# The lock is the session's, not a transaction's (a label added to a type can't be used in the same
+# one). So a process that is frozen between two statements would keep it; a session that has a time
+# to be idle ends. PostgreSQL before 14 has no such time: there the lock is all that is taken.
+TAKE_TURN = """
+    SELECT pg_try_advisory_lock($1) AS taken, (
+        SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+    )
+"""
+
+
 @dataclass
 class FencedQueries(Queries):
     """PgQueuer's statements, fenced; whoever holds a job no more is told."""
 
     owner: QueueManagerId | None = field(kw_only=True, default=None)
     taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
+
+    @asynccontextmanager
+    async def schema_lock(self) -> AsyncIterator[None]:
+        """PgQueuer's lock, without its two traps: a frozen holder, and waiting in silence.
+
+        A statement that waits would also be given up after a while, yet wait on in the server.
+        """
+        key = schema_plan.advisory_key(self.qbe.settings)
+        told = False
+        while not (await self.driver.fetch(TAKE_TURN, key))[0]["taken"]:
+            if not told:
+                told = True
+                log.info(
+                    "engine.waiting",
+                    reason="another process makes or upgrades the queue's tables; if it is frozen, "
+                    "PostgreSQL ends its session after 10 s",
+                )
+            await asyncio.sleep(TURN.total_seconds())
+        try:
+            yield
+        finally:
+            await self.driver.execute("SELECT pg_advisory_unlock($1)", key)
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
         if ours := [job_id for job_id in set(job_ids) if await self._is_ours(job_id)]:
