@@ -56,12 +56,20 @@ def add_user(
     added = run(
         errands.add_user(settings, login, external_id=user_id, backfill=chosen, details=details)
     )
+    user, confirmed = added.user, added.user.github_id is not None
     if as_json:
-        print_json(asdict(added))
+        print_json(
+            {
+                "login": user.login,
+                "external_id": user.external_id,
+                "new": added.new,
+                "confirmed": confirmed,
+            }
+        )
         return
     what = "Tracking" if added.new else "Already tracking"
-    doubt = "" if added.confirmed else " (GitHub could not be asked yet)"
-    console.print(Text(f"{what} {added.login}, id {added.external_id}{doubt}."))
+    doubt = "" if confirmed else " (GitHub could not be asked yet)"
+    console.print(Text(f"{what} {user.login}, id {user.external_id}{doubt}."))
 
 
 @users_app.command("list")

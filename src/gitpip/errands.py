@@ -11,21 +11,17 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import (
-    GitHubError,
-    GitHubNotFound,
     GitpipError,
     ServiceRunning,
 )
-from gitpip.intake import Imported, take_in
+from gitpip.intake import Imported, take_in, track
 from gitpip.life import living
 from gitpip.model import (
-    Account,
     Backfill,
     Check,
     CheckId,
     Forecast,
     PublicationState,
-    check_external_id,
     check_login,
 )
 from gitpip.service import opened
@@ -159,16 +155,6 @@ async def _follow_publishing(database: Database, follow: Callable[[int], None]) 
         await asyncio.sleep(0.2)
 
 
-@dataclass(frozen=True)
-class AddedUser:
-    """What adding a user did: whether it is new, and whether GitHub confirmed that it exists."""
-
-    login: str
-    external_id: str
-    new: bool
-    confirmed: bool
-
-
 async def add_user(
     settings: Settings,
     login: str,
@@ -176,33 +162,18 @@ async def add_user(
     external_id: str | None,
     backfill: Backfill | None,
     details: users.Changes = users.NOTHING,
-) -> AddedUser:
-    """Track a user, asking GitHub who that is.
-
-    Raises GitHubNotFound, UserConflict. Where GitHub can't be asked now, a check asks later.
-    """
-    check_login(login)
-    if external_id is not None:
-        check_external_id(external_id)
-    async with opened(settings) as database:
-        account = await _account(settings, login)
-        async with database.begin() as transaction:
-            added = await users.add(
-                transaction,
-                login=account.login if account else login,
-                external_id=external_id or (str(account.github_id) if account else login.lower()),
-                github_id=account.github_id if account else None,
-                node_id=account.node_id if account else None,
-                backfill=backfill or settings.backfill,
-                now=utc_now(),
-            )
-            if added.new and details != users.NOTHING:
-                await users.change(transaction, added.user.key, details, utc_now())
-            if added.new:
-                await did(transaction, "user.added", added.user.login)
-    return AddedUser(
-        added.user.login, added.user.external_id, added.new, added.user.github_id is not None
-    )
+) -> users.Added:
+    """Track a user; see `gitpip.intake.track`."""
+    async with opened(settings) as database, github_of(settings) as github:
+        return await track(
+            database,
+            login,
+            external_id=external_id,
+            backfill=backfill or settings.backfill,
+            details=details,
+            find_account=github.account,
+            did=did,
+        )
 
 
 async def forecast_of(settings: Settings, login: str, backfill: Backfill | None) -> Forecast:
@@ -210,17 +181,6 @@ async def forecast_of(settings: Settings, login: str, backfill: Backfill | None)
     check_login(login)
     async with github_of(settings) as github:
         return await forecast(github, login, backfill or settings.backfill)
-
-
-async def _account(settings: Settings, login: str) -> Account | None:
-    async with github_of(settings) as github:
-        try:
-            return await github.account(login)
-        except GitHubNotFound:
-            raise
-        except GitHubError as error:
-            log.warning("user.unconfirmed", login=login, reason=str(error))
-            return None
 
 
 async def import_users(
