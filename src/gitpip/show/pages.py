@@ -60,34 +60,37 @@ async def home(
             found = await browse.list_files(transaction, wanted, before=key, limit=FOUND)
         else:
             new = await news.for_viewer(transaction, viewer, users=USERS, files=FILES)
-        page = await asyncio.to_thread(
-            render,
-            "home.html",
-            page="home",
-            state_of_things=await sentence_of(transaction, setting),
-            nobody=not await users.any_tracked(transaction),
-            news=new,
-            amount=amount,
-            found=found[:FOUND],
-            older=found[FOUND - 1].key if len(found) > FOUND else None,
-            later=before is not None,
-            wanted=wanted,
-            asked={
-                "q": q,
-                "language": language,
-                "tag": tag,
-                "state": state,
-                "since": since,
-                "until": until,
-            },
-            languages=await browse.languages(transaction),
-            tags=await browse.tags(transaction),
-            states=list(PublicationState),
-            visits=await news.visits_of(transaction, viewer, limit=10),
-            marked=await _marked(transaction, seen, viewer),
-            preview=lambda file: shown(file, PREVIEW),
-            links=setting.links,
-        )
+        content: dict[str, object] = {
+            "state_of_things": await sentence_of(transaction, setting),
+            "nobody": not await users.any_tracked(transaction),
+            "languages": await browse.languages(transaction),
+            "tags": await browse.tags(transaction),
+            "visits": await news.visits_of(transaction, viewer, limit=10),
+            "marked": await _marked(transaction, seen, viewer),
+        }
+    page = await asyncio.to_thread(
+        render,
+        "home.html",
+        page="home",
+        news=new,
+        amount=amount,
+        found=found[:FOUND],
+        older=found[FOUND - 1].key if len(found) > FOUND else None,
+        later=before is not None,
+        wanted=wanted,
+        asked={
+            "q": q,
+            "language": language,
+            "tag": tag,
+            "state": state,
+            "since": since,
+            "until": until,
+        },
+        states=list(PublicationState),
+        preview=lambda file: shown(file, PREVIEW),
+        links=setting.links,
+        **content,
+    )
     response = HTMLResponse(page)
     remember(request, response, viewer)
     return response
