@@ -1,6 +1,7 @@
 """Settings: where they come from, what they mean, and what a wrong one says."""
 
 import os
+import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -20,6 +21,7 @@ from gitpip.settings import (
     NOT_SET,
     Settings,
     describe,
+    fields,
     format_duration,
     load_settings,
     parse_duration,
@@ -142,6 +144,13 @@ def test_every_secret_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
     told = rows(load(**{f"{name}_FILE": str(secret)}))
     assert told[name][1] == f"file {secret}"
     assert "hunter22" not in str(told)
+
+
+def test_the_readme_has_a_row_for_every_setting() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    first_cells = re.findall(r"^\| (`[A-Z_`, ]+`) \|", readme, re.MULTILINE)
+    named = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(fields())
 
 
 def test_every_setting_has_a_meaning() -> None:
