@@ -12,16 +12,18 @@ from gitpip.settings import Settings, fields, read_secret
 from gitpip.telemetry import get_logger, hide
 
 EVERY = timedelta(seconds=2)
-_AT_THE_START = frozenset({"POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL"})
-"""These are read once: the database is not changed under a running service."""
 
 log = get_logger()
 
 
 class Credentials:
-    """The settings of a running service, whose secrets follow their files."""
+    """The settings of a running service, whose secrets follow their files.
+
+    So does the login at the database; to another database it goes with the next start only.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        hide(settings.secrets)
         self._settings = settings
         self._known: dict[str, SecretStr | None] = {
             name: getattr(settings, fields()[name].attribute) for name in settings.secret_files
@@ -40,21 +42,21 @@ class Credentials:
 
     def reread(self) -> bool:
         """Look at every file; whether a secret changed. What is logged from then on hides it."""
-        changed = [name for name in self._known if self._changes(name)]
-        followed = {
-            fields()[name].attribute: self._known[name]
-            for name in changed
-            if name not in _AT_THE_START
-        }
-        self._settings = self._settings.model_copy(update=followed)
-        hide(self._settings.secrets)
-        for name in changed:
-            file = str(self._settings.secret_files[name])
-            if name in _AT_THE_START:
-                log.warning("secret.waits_for_restart", name=name, file=file)
-            else:
-                log.info("secret.changed", name=name, file=file)
-        return bool(followed)
+        before = self._settings
+        for name in [name for name in self._known if self._changes(name)]:
+            self._follow(name)
+        return self._settings is not before
+
+    def _follow(self, name: str) -> None:
+        update = {fields()[name].attribute: self._known[name]}
+        changed = self._settings.model_copy(update=update)
+        hide(changed.secrets)
+        file = str(self._settings.secret_files[name])
+        if changed.has_database_of(self._settings):
+            self._settings = changed
+            log.info("secret.changed", name=name, file=file)
+        else:
+            log.warning("secret.waits_for_restart", name=name, file=file)
 
     def _changes(self, name: str) -> bool:
         file, known = self._settings.secret_files[name], self._known[name]

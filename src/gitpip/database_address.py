@@ -175,6 +175,14 @@ def postgres_url_of(keywords: Mapping[str, str]) -> URL:
     )
 
 
+def place_of(keywords: Mapping[str, str]) -> dict[str, str]:
+    """All of an address but the login: two that have this in common lead to one database."""
+    # libpq's rule: without a name it is the database that is called like the user.
+    by_default = {"dbname": keywords.get("user", "")}
+    login = ("user", "password", "sslpassword")
+    return by_default | {name: value for name, value in keywords.items() if name not in login}
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     matches = get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {matches[0]}?" if matches else ""

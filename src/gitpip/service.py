@@ -28,32 +28,41 @@ from gitpip.worker import Worker, reaching, working
 log = get_logger()
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
+def opened(settings: Settings) -> AbstractAsyncContextManager[Database]:
     """The database of these settings: reachable, and migrated.
 
     Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseTooNew.
     """
+    return _opened(Credentials(settings))
+
+
+@asynccontextmanager
+async def _opened(credentials: Credentials) -> AsyncIterator[Database]:
+    settings = credentials.settings
     # One of them is the engine's.
     database = open_database(settings.database_url, connections=settings.database_connections - 1)
     try:
-        await _wait(database, settings)
+        await _wait(database, credentials)
         await database.migrate()
         yield database
     finally:
         await database.close()
 
 
-async def _wait(database: Database, settings: Settings) -> None:
+async def _wait(database: Database, credentials: Credentials) -> None:
+    wait = credentials.settings.database_wait
+
+    async def log_in_anew() -> None:
+        if await asyncio.to_thread(credentials.reread):
+            database.use(credentials.settings.database_url)
+
     try:
         await wait_until_reachable(database, timedelta(0))
     except DatabaseUnavailable as error:
         if database.is_sqlite:
             raise
-        log.warning(
-            "database.waiting", reason=str(error), wait=format_duration(settings.database_wait)
-        )
-        await wait_until_reachable(database, settings.database_wait)
+        log.warning("database.waiting", reason=str(error), wait=format_duration(wait))
+        await wait_until_reachable(database, wait, meanwhile=log_in_anew)
 
 
 async def serve(
@@ -68,8 +77,8 @@ async def serve(
     """
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
-        async with opened(settings) as database:
-            await _check_access(settings, database)
+        async with _opened(credentials) as database:
+            await _check_access(credentials.settings, database)
             await _serve(listener, database, credentials, part, ready)
     log.info("service.stopped")
 

@@ -60,10 +60,12 @@ class Worker:
         return None if self.task is None else self.engine.healthy
 
     async def use(self, settings: Settings) -> None:
-        """Ask under the tokens of these settings from the next request on.
+        """Ask and connect as these settings say from the next request and connection on.
 
         What waited because another token was refused goes on.
         """
+        self.database.use(settings.database_url)
+        self.engine.use(settings.postgres_dsn)
         token = settings.github_token
         self.github.use(token.get_secret_value() if token else None)
         if self.pipedrive is None:

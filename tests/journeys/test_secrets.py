@@ -6,31 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.conftest import TOKEN, World
+from tests.journeys.mounted import Mounted
 
 NEW = "another-token-of-the-journey"
 WRONG = (("can't be read", None), ("empty", ""), ("holds a space", f"{NEW} {NEW}"))
-
-
-class Mounted:
-    """A folder of secrets as Kubernetes mounts it: links through `..data`, swapped at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._version = 0
-
-    def write(self, **secrets: str) -> None:
-        self._version += 1
-        version = self.folder / f"..version_{self._version}"
-        version.mkdir(parents=True)
-        for name, text in secrets.items():
-            file = name.replace("_", "-")
-            (version / file).write_text(text)
-            link = self.folder / file
-            if not link.is_symlink():
-                link.symlink_to(f"..data/{file}")
-        swapped = self.folder / "..data_tmp"
-        swapped.symlink_to(version.name)
-        swapped.rename(self.folder / "..data")
 
 
 @pytest.fixture
@@ -147,7 +126,7 @@ def test_a_file_that_vanishes_is_empty_or_wrong_for_a_while_leaves_the_last_good
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_single_file_is_followed_too_and_a_database_address_waits_for_the_next_start(
+def test_a_single_file_is_followed_too_and_another_database_waits_for_the_next_start(
     world: World, tmp_path: Path
 ) -> None:
     token, address = tmp_path / "token", tmp_path / "address"

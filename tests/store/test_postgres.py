@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store import operation
@@ -107,6 +108,34 @@ async def test_a_server_without_a_free_connection_says_what_to_do(
     await ask(database)
     await database.close()
     postgres.psql(f"DROP ROLE {role};")
+
+
+async def test_a_new_login_counts_from_the_next_connection_on(
+    postgres: "PostgresServer", postgres_dsn: str
+) -> None:
+    address = make_url(postgres_dsn).set(drivername="postgresql+asyncpg")
+    role = f"new_{address.database}"
+    postgres.psql(f"CREATE ROLE {role} LOGIN SUPERUSER;")
+    database = open_database(address.render_as_string(hide_password=False))
+
+    async def user(transaction: AsyncConnection) -> str:
+        return str(await transaction.scalar(text("SELECT current_user")))
+
+    async with database.read() as before:
+        database.use(address.set(username=role).render_as_string(hide_password=False))
+        await database.migrate()
+        async with database.read() as after:
+            assert (await user(before), await user(after)) == (address.username, role)
+            owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'gists'"
+            assert await after.scalar(text(owner)) == role
+    database.use(address.set(username="nobody").render_as_string(hide_password=False))
+    await database.close()
+    with pytest.raises(DatabaseUnavailable, match=r"//nobody.*does not exist"):
+        await ask(database)
+    database.use(address.render_as_string(hide_password=False))
+    await ask(database)
+    await database.close()
+    postgres.psql(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role};")
 
 
 async def test_a_database_that_does_not_exist_is_named(postgres_dsn: str) -> None:

@@ -59,6 +59,10 @@ class Connection(Driver):
         self._given_up = asyncio.Event()
         self._users = 0
 
+    def use(self, dsn: str) -> None:
+        """Log in from the next time on as this address of the same database says."""
+        self._dsn = dsn
+
     @property
     def connected(self) -> bool:
         """Whether the last statement reached the server."""

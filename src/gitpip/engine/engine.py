@@ -88,6 +88,11 @@ class Engine:
             self._connection = Connection(postgres_dsn)
             self._queries = on_postgres(self._connection)
 
+    def use(self, postgres_dsn: str | None) -> None:
+        """Log in from the next connection on as this address of the same database says."""
+        if self._connection is not None and postgres_dsn is not None:
+            self._connection.use(postgres_dsn)
+
     def work(self, name: str, handler: Handler) -> None:
         """Run `handler` whenever somebody has told `name`."""
         if name in self._handlers:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -16,6 +15,7 @@ from sqlalchemy import URL
 from gitpip.database_address import (
     SQLITE,
     parse_postgres,
+    place_of,
     postgres_dsn_of,
     postgres_url_of,
     sqlite_url,
@@ -242,19 +242,28 @@ class Settings(BaseSettings):
             texts += [keywords[name] for name in ("password", "sslpassword") if name in keywords]
         return tuple(texts)
 
-    @cached_property
+    def has_database_of(self, other: "Settings") -> bool:
+        """Whether both lead to the same database, be it under another user or password."""
+        return self._place == other._place
+
+    @property
+    def _place(self) -> object:
+        return self._sqlite_address or place_of(self._postgres_keywords)
+
+    # Not cached: a copy with another address would keep what was found in the first one.
+    @property
     def _database_text(self) -> str | None:
         chosen = self.postgres_connection_string or self.chosen_database
         return chosen.get_secret_value() if chosen else None
 
-    @cached_property
+    @property
     def _sqlite_address(self) -> URL | None:
         text = self._database_text
         if text is None:
             return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "gitpip.db"))
         return sqlite_url(text) if SQLITE.match(text) else None
 
-    @cached_property
+    @property
     def _postgres_keywords(self) -> dict[str, str]:
         return parse_postgres(self._database_text or "")
 

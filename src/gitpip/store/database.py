@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import URL, AdaptedConnection, Connection, event, make_url, text
+from sqlalchemy import URL, AdaptedConnection, Connection, Dialect, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -52,12 +52,30 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._url = engine.url
         # SQLite has one writer: waiting in line here is fair, SQLite's own waiting is not.
         self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        if not self.is_sqlite:
+            event.listen(engine.sync_engine, "do_connect", self._log_in)
 
     @property
     def is_sqlite(self) -> bool:
         return self._writer is not None
+
+    def use(self, url: str) -> None:
+        """Log in from the next connection on as this address of the same database says."""
+        self._url = make_url(url)
+
+    def _log_in(
+        self,
+        dialect: Dialect,
+        _entry: ConnectionPoolEntry,
+        _arguments: tuple[object, ...],
+        parameters: dict[str, object],
+    ) -> None:
+        for name in ("user", "password", "dsn"):  # the new address may be without one
+            parameters.pop(name, None)
+        parameters.update(dialect.create_connect_args(self._url)[1])
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -100,7 +118,7 @@ class Database:
             await transaction.run_sync(_upgrade)
 
     def _unhurried(self) -> AsyncEngine:
-        return self._engine if self.is_sqlite else _postgres(self._engine.url, statement=None)
+        return self._engine if self.is_sqlite else _postgres(self._url, statement=None)
 
     async def is_migrated(self) -> bool:
         """Whether the schema is the one this gitpip was built for, or a newer one.
@@ -157,7 +175,7 @@ class Database:
     @property
     def _named(self) -> str:
         # What is no part of a plain address, such as a socket, is in a query, with its password.
-        return f"the database {self._engine.url.set(query={}).render_as_string(hide_password=True)}"
+        return f"the database {self._url.set(query={}).render_as_string(hide_password=True)}"
 
 
 class _Cursor(Protocol):
@@ -214,8 +232,16 @@ def _postgres(url: URL, *, statement: timedelta | None, **pool: Any) -> AsyncEng
     return engine
 
 
-async def wait_until_reachable(database: Database, wait: timedelta) -> None:
-    """Try to connect until it works; raise DatabaseUnavailable when `wait` is over."""
+async def wait_until_reachable(
+    database: Database,
+    wait: timedelta,
+    *,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Try to connect until it works, with `meanwhile` done between two tries.
+
+    Raises DatabaseUnavailable when `wait` is over.
+    """
     deadline = asyncio.get_running_loop().time() + wait.total_seconds()
     pause = 0.2
     while True:
@@ -226,6 +252,8 @@ async def wait_until_reachable(database: Database, wait: timedelta) -> None:
             if database.is_sqlite or asyncio.get_running_loop().time() + pause > deadline:
                 raise
             await asyncio.sleep(pause)
+            if meanwhile:
+                await meanwhile()
             pause = min(pause * 2, 3.0)
         else:
             return
