@@ -448,6 +448,26 @@ async def test_a_user_removed_during_a_look_is_dropped(
     assert (check.users, check.failed, check.gists) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("fault", [Fault.slow(timedelta(seconds=0.5)), Fault.html(200)])
+async def test_a_pause_during_a_look_lasts(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, fault: Fault
+) -> None:
+    world.add_user("ada")
+    world.add_gist("ada", {"a.txt": "a"})
+    ada = await track(database, clock, "ada")
+    world.faults.script(Fault.slow(timedelta(seconds=0.5)), path="/gists$")
+    world.faults.script(fault, path="^/gists/")
+    running = asyncio.create_task(run(watcher))
+    await asyncio.to_thread(world.wait_until, lambda: bool(world.faults.injected))
+    async with database.begin() as transaction:
+        await users.change(transaction, ada.key, users.Changes(paused=True), clock())
+    await running
+    async with database.read() as transaction:
+        assert (await users.get(transaction, ada.key)).state is UserState.PAUSED
+    clock.advance(INTERVAL)
+    assert not await watcher.due()
+
+
 async def test_what_is_asked_for_during_a_look_is_looked_at_again(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

@@ -130,7 +130,7 @@ async def record_successes(
                 ),
                 else_=null(),
             ),
-            state=UserState.ACTIVE.value,
+            state=_unless_paused(UserState.ACTIVE),
             failures=0,
             failure=None,
             claimed_by=None,
@@ -226,12 +226,18 @@ async def record_failure(
         .values(
             failures=failures,
             failure=failure,
-            state=state.value,
+            state=_unless_paused(state),
             next_check_at=next_check_at,
             claimed_by=None,
             claimed_until=None,
         )
     )
+
+
+def _unless_paused(state: UserState) -> ColumnElement[str]:
+    """The state after a look; whoever was paused during it stays so."""
+    paused = UserState.PAUSED.value
+    return case((users.c.state == paused, paused), else_=state.value)
 
 
 async def release(transaction: AsyncConnection, token: str) -> None:

@@ -282,7 +282,7 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
             node_id=account.node_id,
             external_id=user.external_id,
             backfill=str(user.backfill),
-            state=UserState.ACTIVE.value,
+            state=user.state.value,
             next_check_at=user.next_check_at,
             removed_at=None,
             failures=0,
