@@ -21,6 +21,7 @@ class InvalidInput(GitpipError):
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
+        self.message = message
         super().__init__(f"{field}: {message}")
 
 

@@ -82,6 +82,7 @@ OPERATOR = {
     "POST /people": "",
     "POST /people/check": "",
     "POST /people/import": "",
+    "POST /people/selected": "",
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",

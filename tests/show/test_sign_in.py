@@ -321,20 +321,22 @@ def test_a_page_offers_only_what_its_reader_may_do(guarded: Served) -> None:
     guarded.gitpip.wait_for(
         lambda: httpx2.get(f"{url}/api/v1/publications", headers=admin).json()["total"], "a file"
     )
-    offered = {}
+    offered, boxes = {}, {}
     for role in ("viewer", "operator", "admin"):
         browser = Browser(guarded)
         browser.sign_in(_key(guarded, f"a-{role}", role))
         pages = [browser.open(path) for path in ("/", "/people", "/people/mona", "/publications/1")]
         text = "".join(page.text for page in pages)
         assert [page.status_code for page in pages] == [200] * 4
+        boxes[role] = "checkbox" in text
         offered[role] = set(re.findall(r'(?:form)?action="(/[^"?]*)', text)) | set(
             re.findall(r'href="(/(?:keys|audit|people/import|people/mona/remove))"', text)
         )
 
+    assert boxes == {"viewer": False, "operator": True, "admin": True}
     assert offered["viewer"] == {"/", "/people", "/seen", "/sign-out"}
     assert offered["operator"] - offered["viewer"] >= {
         *("/people/mona/check", "/people/mona/pause", "/people/mona/change", "/people/check"),
-        *("/people/import", "/people/mona/remove"),
+        *("/people/import", "/people/mona/remove", "/people/selected"),
     }
     assert offered["admin"] - offered["operator"] == {"/keys", "/audit"}

@@ -310,9 +310,10 @@ async def _different(transaction: AsyncConnection, column: Column[str]) -> tuple
     return tuple(value for value in found.scalars() if value)
 
 
-async def count_gists(transaction: AsyncConnection, user_key: UserKey) -> int:
-    """How many of a user's gists are stored."""
-    return await transaction.scalar(select(func.count()).where(gists.c.user_key == user_key)) or 0
+async def count_gists(transaction: AsyncConnection, user_keys: Sequence[UserKey]) -> int:
+    """How many gists of these users are stored."""
+    wanted = gists.c.user_key.in_(user_keys)
+    return await transaction.scalar(select(func.count()).where(wanted)) or 0
 
 
 async def gist_times(

@@ -1,4 +1,4 @@
-"""Many users added at once."""
+"""Many users at once: added, or looked up to be changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Backfill, DealId, PublicationState, UserState
+from gitpip.errors import UserNotTracked
+from gitpip.model import Backfill, DealId, PublicationState, User, UserState
 from gitpip.store.schema import deals, user_tags, users
+from gitpip.store.users import rows, tracked, user_of
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,38 @@ async def add_many(
     late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
     fates = iter([Outcome(added=True) if user.login.lower() in keys else late for user in new])
     return tuple(outcome or next(fates) for outcome in outcomes)
+
+
+async def find_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+    """The tracked users of these logins, in any case; raises UserNotTracked, which names who isn't.
+
+    Give some hundred at a time at the most.
+    """
+    wanted = [login.lower() for login in logins]
+    found = await transaction.execute(
+        rows().where(tracked, func.lower(users.c.login).in_(wanted)).order_by(users.c.key)
+    )
+    each = tuple(user_of(row) for row in found)
+    known = {user.login.lower() for user in each}
+    if unknown := [login for login in logins if login.lower() not in known]:
+        raise UserNotTracked(
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not tracked"
+        )
+    return each
+
+
+async def lock_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+    """The same, with their row locks taken to the end of the transaction."""
+    wanted = [login.lower() for login in logins]
+    # In one order, so that two who take some of the same do not wait for each other for ever. Read
+    # after that: what stands beside a row, as tags do, is then as the last holder left it.
+    await transaction.execute(
+        select(users.c.key)
+        .where(tracked, func.lower(users.c.login).in_(wanted))
+        .order_by(users.c.key)
+        .with_for_update()
+    )
+    return await find_each(transaction, logins)
 
 
 async def _known(

@@ -275,10 +275,10 @@ async def listed(
 
 
 async def count(
-    transaction: AsyncConnection, user_key: UserKey | None = None
+    transaction: AsyncConnection, user_keys: Sequence[UserKey] | None = None
 ) -> dict[PublicationState, int]:
-    """How many publications are in each state, all or those of a user."""
-    wanted = [] if user_key is None else [publications.c.user_key == user_key]
+    """How many publications are in each state, all or those of some users."""
+    wanted = [] if user_keys is None else [publications.c.user_key.in_(user_keys)]
     rows = await transaction.execute(
         select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
     )
@@ -304,7 +304,7 @@ class Progress:
 
 async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> Progress:
     """How far the publishing of a user's files is."""
-    counts = await count(transaction, user_key)
+    counts = await count(transaction, [user_key])
     waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
     left = None
     if waiting:

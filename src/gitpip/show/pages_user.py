@@ -1,0 +1,126 @@
+"""The page of one user, and what is done to them there."""
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import AfterValidator
+
+from gitpip.errors import InvalidInput
+from gitpip.model import FileKey, UserState
+from gitpip.settings import format_duration, parse_duration
+from gitpip.show.caller import Who
+from gitpip.show.charts import WEEKS, per_week
+from gitpip.show.fields import Field, possible_login, read_field, tags_of
+from gitpip.show.highlight import PREVIEW, shown
+from gitpip.show.operations import publishing_held_up
+from gitpip.show.removal import asked_before_removing
+from gitpip.show.rendering import render
+from gitpip.show.setting import In, Setting
+from gitpip.show.times import utc_now
+from gitpip.show.user_acts import Act, act_on, change
+from gitpip.show.viewer import viewer_of
+from gitpip.store import browse, publications, users
+
+ROWS = 50
+
+router = APIRouter(include_in_schema=False)
+Login = Annotated[str, Path(), AfterValidator(possible_login)]
+
+
+@router.get("/people/{login}")
+async def person(
+    login: Login,
+    request: Request,
+    setting: In,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> HTMLResponse:
+    """One user: what is known, and the files, newest first."""
+    return await _person(request, setting, login, before=before)
+
+
+async def _person(
+    request: Request, setting: Setting, login: str, *, before: int | None = None, fault: str = ""
+) -> HTMLResponse:
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, login)
+        seen = await browse.seen_of(transaction, user.key, viewer_of(request))
+        wanted = browse.FileWanted(user_keys=[user.key])
+        key = None if before is None else FileKey(before)
+        files = await browse.list_files(transaction, wanted, before=key, limit=ROWS)
+        number = await browse.count_gists(transaction, [user.key])
+        times = await browse.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
+        visited = await browse.last_visit(transaction, user.key, viewer_of(request))
+        progress = await publications.progress(transaction, user.key, now)
+        held_up = await publishing_held_up(transaction, setting) if progress.waiting else None
+    page = await asyncio.to_thread(
+        render,
+        "person.html",
+        page="people",
+        user=user,
+        waits_for_look=user.next_check_at <= now and user.state is not UserState.PAUSED,
+        interval=format_duration(user.check_interval) if user.check_interval else "",
+        general=format_duration(setting.settings.check_interval),
+        seen=seen,
+        visited=visited,
+        gists=number,
+        progress=progress,
+        held_up=held_up,
+        before=before,
+        weeks=per_week(times, now),
+        files=files[:ROWS],
+        older=files[ROWS - 1].key if len(files) > ROWS else None,
+        preview=lambda file: shown(file, PREVIEW),
+        links=setting.links,
+        fault=fault,
+    )
+    return HTMLResponse(page, status_code=422 if fault else 200)
+
+
+@router.post("/people/{login}/change")
+async def change_user(
+    *,
+    login: Login,
+    request: Request,
+    setting: In,
+    who: Who,
+    tags: Field = "",
+    interval: Field = "",
+) -> Response:
+    """Give a user other tags, or an interval of their own."""
+    try:
+        own = read_field("interval", parse_duration, interval)
+        changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
+    except InvalidInput as error:
+        return await _person(request, setting, login, fault=str(error))
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        if own == user.check_interval:
+            changes = users.Changes(tags=changes.tags)
+        await change(transaction, user, changes, who)
+    return RedirectResponse(f"/people/{user.login}", status_code=303)
+
+
+@router.get("/people/{login}/remove")
+async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
+    """Say what removing a user does, before it is done."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, login)
+        own = f"/people/{user.login}"
+        page = await asked_before_removing(transaction, [user], action=f"{own}/remove", keep=own)
+    return HTMLResponse(page)
+
+
+@router.post("/people/{login}/{act}")
+async def act_on_user(login: Login, act: Act, setting: In, who: Who) -> Response:
+    """Pause, resume, check now, or stop tracking."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        await act_on(transaction, user, act, who)
+    if act.makes_due:
+        await setting.wake("check")
+    where = "/people" if act is Act.REMOVE else f"/people/{user.login}"
+    return RedirectResponse(where, status_code=303)

@@ -1,0 +1,162 @@
+"""Users selected in the table and dealt with at once, in Debian's Chromium."""
+
+from typing import Literal
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests.journeys.chromium import serious_findings
+from tests.journeys.conftest import World
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+SOON = 30_000
+LOGINS = ("ada", "bob", "cleo")
+
+
+@pytest.fixture
+def tracked(world: World) -> World:
+    """A gitpip that tracks three, and has looked at them."""
+    for login in LOGINS:
+        world.github.add_user(login)
+        world.github.add_gist(login, {f"{login}.py": "print(1)\n"})
+    world.gitpip.start()
+    for login in LOGINS:
+        httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": login})
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == len(LOGINS), timeout=60)
+    return world
+
+
+def _row(page: Page, login: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=login, exact=True))
+
+
+def _box(page: Page, login: str) -> Locator:
+    return page.get_by_role("checkbox", name=f"Select {login}")
+
+
+def _press(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button).click()
+
+
+def _change(world: World, login: str, **changes: object) -> None:
+    """Somebody else changes a user."""
+    httpx2.patch(f"{world.gitpip.url}/api/v1/users/{login}", json=changes)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_two_are_paused_tagged_and_removed(tracked: World, browser: Browser, scripts: bool) -> None:
+    page = browser.new_context(
+        java_script_enabled=scripts,
+        viewport={"width": 360, "height": 800},
+        color_scheme="dark",
+    ).new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(f"{tracked.gitpip.url}/people?sort=found")
+
+    _box(page, "ada").check()
+    _box(page, "cleo").check()
+    _press(page, "Pause")
+    expect(page.get_by_text("2 users are paused.")).to_be_in_viewport()
+    for login, state in (("ada", "paused"), ("bob", "active"), ("cleo", "paused")):
+        expect(_row(page, login)).to_contain_text(state)
+        expect(_box(page, login)).not_to_be_checked()
+
+    _box(page, "bob").check()
+    page.locator("#selection").get_by_label("Tags").fill("vip")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 user has the tag vip.")).to_be_in_viewport()
+    expect(_row(page, "bob").get_by_role("link", name="vip")).to_be_visible()
+
+    _box(page, "ada").check()
+    _box(page, "bob").check()
+    _press(page, "Remove …")
+    expect(page.get_by_role("heading", name="Remove 2 users?")).to_be_visible()
+    expect(page.get_by_text("What was found (2 gists, 2 files) stays stored")).to_be_visible()
+    page.get_by_role("link", name="Keep").click()
+    expect(_row(page, "ada")).to_be_visible()
+    _box(page, "ada").check()
+    _box(page, "bob").check()
+    _press(page, "Remove …")
+    _press(page, "Remove 2 users")
+
+    expect(page.get_by_text("2 users are removed")).to_be_in_viewport()
+    expect(_row(page, "cleo")).to_be_visible()
+    expect(_row(page, "ada")).to_have_count(0)
+    assert "sort=found" in page.url
+    _press(page, "Check now")
+    expect(page.get_by_role("alert").filter(has_text="nobody is selected")).to_be_in_viewport()
+    assert [text for text in complaints if "422" not in text] == []
+    expect(page.get_by_role("checkbox", name="All on this page")).to_be_visible(visible=scripts)
+
+
+def test_a_selection_made_by_keyboard_outlasts_updates(tracked: World, browser: Browser) -> None:
+    page = browser.new_page()
+    page.clock.install()
+    page.goto(f"{tracked.gitpip.url}/people?state=active")
+    everybody = page.get_by_role("checkbox", name="All on this page")
+    selected = page.locator("#chosen")
+
+    everybody.focus()
+    page.keyboard.press("Space")
+    expect(selected).to_have_text("3 selected")
+    page.keyboard.press("Space")
+    expect(selected).to_have_text("")
+    _box(page, "bob").focus()
+    page.keyboard.press("Space")
+    expect(selected).to_have_text("1 selected")
+    expect(everybody).to_have_js_property("indeterminate", value=True)
+    page.locator("#selection").get_by_label("Tags").fill("vi")
+    _box(page, "bob").focus()
+
+    _change(tracked, "ada", paused=True)
+    _change(tracked, "bob", tags=["new"])
+    page.clock.fast_forward(16_000)
+    expect(_row(page, "ada")).to_have_count(0, timeout=SOON)
+    expect(page.locator("#total")).to_have_text("2 users.")
+    expect(_row(page, "bob").get_by_role("link", name="new")).to_be_visible()
+    expect(_box(page, "bob")).to_be_checked()
+    expect(_box(page, "bob")).to_be_focused()
+    expect(page.locator("#selection").get_by_label("Tags")).to_have_value("vi")
+    expect(selected).to_have_text("1 selected")
+
+    # Who is selected does not vanish from under one's hands, as long as that lasts.
+    _change(tracked, "bob", paused=True)
+    page.evaluate(
+        "window.answered = new Promise("
+        "done => document.addEventListener('htmx:afterRequest', () => done(true)))"
+    )
+    page.clock.fast_forward(16_000)
+    assert page.evaluate("window.answered")
+    expect(_box(page, "bob")).to_be_checked()
+    _box(page, "bob").uncheck()
+    page.clock.fast_forward(16_000)
+    expect(_row(page, "bob")).to_have_count(0, timeout=SOON)
+    expect(_row(page, "cleo")).to_be_visible()
+
+
+def test_nothing_keeps_anybody_from_selecting(tracked: World, browser: Browser, axe: str) -> None:
+    looks: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 360))
+    findings = []
+    for scheme, width in looks:
+        size = ViewportSize(width=width, height=800)
+        page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
+        page.goto(f"{tracked.gitpip.url}/people")
+        _box(page, "bob").check()
+        findings += serious_findings(page, axe)
+        _press(page, "Add tags")
+        expect(page.get_by_role("alert").filter(has_text="tags: ")).to_be_visible()
+        expect(_box(page, "bob")).to_be_checked()
+        findings += serious_findings(page, axe)
+        _press(page, "Check now")
+        expect(page.get_by_text("1 user is checked now")).to_be_visible()
+        findings += serious_findings(page, axe)
+        page.get_by_role("checkbox", name="All on this page").check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        _press(page, "Remove …")
+        expect(page.get_by_role("heading", name="Remove 3 users?")).to_be_visible()
+        findings += serious_findings(page, axe)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert findings == []
