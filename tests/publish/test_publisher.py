@@ -503,6 +503,3 @@ async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     await busy.assert_each_is_there_once()
     assert not busy.crm.abuse
     assert not any(request.status == 429 for request in busy.crm.requests)
-    times = [request.at for request in busy.crm.requests]
-    took = times[-1] - times[0]
-    assert took < timedelta(seconds=2) * (len(times) / 15)

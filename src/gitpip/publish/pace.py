@@ -2,8 +2,9 @@
 
 import asyncio
 import re
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 WINDOW = timedelta(seconds=2)
@@ -30,27 +31,32 @@ class Pace:
 
     A request is counted from its end: when the server saw it is unknown, but not later than that.
     `rest` is how long to wait before the first request, for a predecessor's requests to age.
+    `clock` tells seconds that never go back.
     """
 
-    def __init__(self, rest: timedelta) -> None:
+    def __init__(self, rest: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._limit = SMALLEST_LIMIT
         self._ended: deque[float] = deque()
-        self._not_before = asyncio.get_running_loop().time() + rest.total_seconds()
+        self._not_before = clock() + rest.total_seconds()
 
     async def wait(self) -> None:
         """Return when a request may start."""
-        now = asyncio.get_running_loop().time()
+        if delay := self.delay():
+            await asyncio.sleep(delay.total_seconds())
+
+    def delay(self) -> timedelta:
+        """How long a request has to wait from now on; no time where it may start."""
         start = self._not_before
         # One request of the limit is left to others who use the token.
         excess = len(self._ended) - (self._limit - 2)
         if excess > 0:
             start = max(start, self._ended[excess - 1] + WINDOW.total_seconds())
-        if start > now:
-            await asyncio.sleep(start - now)
+        return timedelta(seconds=max(0.0, start - self._clock()))
 
     def note_end(self, headers: Mapping[str, str] | None) -> None:
         """Count a request that has ended, with its answer's headers where there was an answer."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         self._ended.append(now)
         while self._ended and self._ended[0] < now - WINDOW.total_seconds():
             self._ended.popleft()
