@@ -144,7 +144,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
     page.get_by_role("button", name="Forecast first").click()
     page.get_by_text("Nothing is added yet.").wait_for()
     page.screenshot(path=folder / "forecast.png")
-    page.goto(f"{gitpip.url}/people/import")
+    page.goto(f"{gitpip.url}/imports")
     lines = "login,tags\nada-lovelace,customer\nno such login,\nkatherine-johnson,customer\n"
     file = {"name": "customers.csv", "mimeType": "text/csv", "buffer": lines.encode()}
     page.get_by_label("File").set_input_files(file)  # type: ignore[arg-type]

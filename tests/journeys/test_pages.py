@@ -207,7 +207,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             "/people",
             "/people/octocat",
             "/people/octocat/remove",
-            "/people/import",
+            "/imports",
             "/people/nobody",
             "/nothing-here",
             "/people?q=nobody",

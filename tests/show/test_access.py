@@ -53,7 +53,7 @@ VIEWER = {
     "POST /seen": "",
     "GET /seen/{visit_id}": "/seen/1",
     "GET /people": "",
-    "GET /people/import/{import_id}": "/people/import/1",
+    "GET /imports/{import_id}": "/imports/1",
     "GET /people/{login}": "/people/nobody",
     "GET /checks/{check_id}": "/checks/1",
     "GET /gist/{gist_id}": "/gist/abc",
@@ -70,7 +70,7 @@ VIEWER = {
     "POST /sign-out": "",
 }
 OPERATOR = {
-    "GET /people/import": "",
+    "GET /imports": "",
     "GET /people/{login}/remove": "/people/nobody/remove",
     "POST /users/{login}/{user_id}": "/users/nobody/1",
     "POST /api/v1/users": "",
@@ -81,7 +81,7 @@ OPERATOR = {
     "POST /api/v1/checks": "",
     "POST /people": "",
     "POST /people/check": "",
-    "POST /people/import": "",
+    "POST /imports": "",
     "POST /people/selected": "",
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",

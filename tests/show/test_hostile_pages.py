@@ -42,7 +42,7 @@ PAGES = (
     "/?q=ada",
     "/status-page",
     "/docs",
-    "/people/import",
+    "/imports",
     "/people/ada/remove",
 )
 

@@ -330,13 +330,13 @@ def test_a_page_offers_only_what_its_reader_may_do(guarded: Served) -> None:
         assert [page.status_code for page in pages] == [200] * 4
         boxes[role] = "checkbox" in text
         offered[role] = set(re.findall(r'(?:form)?action="(/[^"?]*)', text)) | set(
-            re.findall(r'href="(/(?:keys|audit|people/import|people/mona/remove))"', text)
+            re.findall(r'href="(/(?:keys|audit|imports|people/mona/remove))"', text)
         )
 
     assert boxes == {"viewer": False, "operator": True, "admin": True}
     assert offered["viewer"] == {"/", "/people", "/seen", "/sign-out"}
     assert offered["operator"] - offered["viewer"] >= {
         *("/people/mona/check", "/people/mona/pause", "/people/mona/change", "/people/check"),
-        *("/people/import", "/people/mona/remove", "/people/selected"),
+        *("/imports", "/people/mona/remove", "/people/selected"),
     }
     assert offered["admin"] - offered["operator"] == {"/keys", "/audit"}

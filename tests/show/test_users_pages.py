@@ -38,6 +38,24 @@ def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client
     assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []
 
 
+@pytest.mark.parametrize("login", ["import", "check", "selected", "change", "remove"])
+def test_whoever_is_called_like_a_page_has_one_too(
+    served: Served, people: httpx2.Client, login: str
+) -> None:
+    served.github.add_user(login)
+
+    added = people.post("/people", data={"login": login})
+    asked = people.get(f"/people/{login}/remove")
+    paused = people.post(f"/people/{login}/pause")
+    removed = people.post(f"/people/{login}/remove")
+
+    assert re.search(rf"<h1>.*</span> {login}</h1>", added.text)
+    assert f"Remove {login}" in asked.text
+    assert "paused" in paused.text
+    assert removed.status_code == 200
+    assert served.gitpip.get("/users").json() == []
+
+
 def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
     served.github.add_user("ada")
     served.github.add_gist("ada", {"one.py": "1", "two.py": "2"})
@@ -63,7 +81,7 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
     text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
     files = {"file": ("<b>list</b>.csv", text.encode(), "text/csv")}
 
-    page = people.post("/people/import", files=files)
+    page = people.post("/imports", files=files)
     served.gitpip.wait_for(lambda: "Done." in people.get(page.url.path).text, "the import")
 
     done = people.get(page.url.path).text
@@ -71,7 +89,7 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
     assert "no such login" in done
     assert "<b>list" not in done
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
-    assert "<b>list" not in people.get("/people/import").text
+    assert "<b>list" not in people.get("/imports").text
 
 
 @pytest.mark.parametrize(
@@ -86,7 +104,7 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
 def test_a_bad_file_changes_nothing(
     served: Served, people: httpx2.Client, content: bytes, says: str
 ) -> None:
-    page = people.post("/people/import", files={"file": ("list.csv", content)})
+    page = people.post("/imports", files={"file": ("list.csv", content)})
     served.gitpip.wait_for(lambda: "Under way" not in people.get(page.url.path).text, "the import")
 
     assert says in people.get(page.url.path).text
@@ -94,15 +112,15 @@ def test_a_bad_file_changes_nothing(
 
 
 def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
-    assert "choose one" in people.post("/people/import", data={"file": ""}).text
+    assert "choose one" in people.post("/imports", data={"file": ""}).text
     address = people.base_url
     connection = http.client.HTTPConnection(address.host, address.port)
-    connection.putrequest("POST", "/people/import")
+    connection.putrequest("POST", "/imports")
     connection.putheader("content-length", str(2**26 + 1))
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
-    assert people.get("/people/import/99").status_code == 404
+    assert people.get("/imports/99").status_code == 404
 
 
 def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:

@@ -29,7 +29,7 @@ OWN = re.compile(
     r"/seen|/sign-out|/feeds(/\d+/revoke)?|/latestgists/[^/]+|/api/v1/users/[^/]+/visits"
 )
 """What viewers may post: visits, sessions and addresses of their own."""
-CHANGING = re.compile(r"/people/import|/people/[^/]+/remove")
+CHANGING = re.compile(r"/imports|/people/[^/]+/remove")
 """Pages that only ask for a change."""
 ADMINISTRATION = re.compile(r"(/api/v1)?/(keys|audit)(/.*)?")
 

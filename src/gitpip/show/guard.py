@@ -13,7 +13,7 @@ from gitpip.show.problems import answer, told_path
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
-LARGER_BODIES = {"/people/import": 2**26}
+LARGER_BODIES = {"/imports": 2**26}
 """Where a file is sent, and how large it may be."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 QUIET = {"/health", "/ready", "/metrics"}

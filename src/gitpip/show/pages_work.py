@@ -25,7 +25,7 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 log = get_logger()
 
 
-@router.get("/people/import")
+@router.get("/imports")
 async def ask_for_file(setting: In) -> HTMLResponse:
     """A form for a file of users, and what became of the last ones."""
     return await _ask(setting)
@@ -38,7 +38,7 @@ async def _ask(setting: Setting, fault: str = "") -> HTMLResponse:
     return HTMLResponse(page, status_code=422 if fault else 200)
 
 
-@router.post("/people/import")
+@router.post("/imports")
 async def import_file(
     setting: In,
     who: Who,
@@ -58,10 +58,10 @@ async def import_file(
         import_id = await imports.begin(transaction, name=name, size=size, now=utc_now())
         await who.did(transaction, "users.imported", name)
     work.add_task(_import, setting, import_id, kept)
-    return RedirectResponse(f"/people/import/{import_id}", status_code=303)
+    return RedirectResponse(f"/imports/{import_id}", status_code=303)
 
 
-@router.get("/people/import/{import_id}")
+@router.get("/imports/{import_id}")
 async def one_import(import_id: Number, setting: In) -> HTMLResponse:
     """How far an import is, and which lines were wrong."""
     async with setting.database.read() as transaction:
