@@ -1,8 +1,8 @@
 """Whom a service lets in, as its settings and the access keys decide it."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 
+from gitpip.clock import utc_now
 from gitpip.settings import Settings, is_loopback
 from gitpip.store import keys
 from gitpip.store.database import Database
@@ -29,7 +29,7 @@ async def admission(settings: Settings, database: Database) -> Admission:
     was_closed = False
     if await database.is_migrated():
         async with database.read() as transaction:
-            if await keys.any_is_usable(transaction, datetime.now(UTC)):
+            if await keys.any_is_usable(transaction, utc_now()):
                 return Admission.KEY_HOLDERS
             was_closed = await keys.any_exists(transaction)
     if is_loopback(settings.host) and not was_closed:

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -23,6 +22,7 @@ from gitpip.cli_output import (
     shown,
 )
 from gitpip.cli_users import users_app
+from gitpip.clock import utc_now
 from gitpip.demo import run_demo
 from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
@@ -142,7 +142,7 @@ def latest(
     async def read() -> list[dict[str, object]]:
         async with service.opened(settings) as database, database.begin() as transaction:
             user = await users.find(transaction, login)
-            viewer, now = visits.SHARED_VIEWER, _now()
+            viewer, now = visits.SHARED_VIEWER, utc_now()
             if record:
                 visit = await visits.record(transaction, user.key, viewer=viewer, now=now)
             else:
@@ -170,7 +170,7 @@ def status(as_json: Json = False) -> None:
     """Say how the service is doing: what is tracked, what waits, and why."""
 
     async def read() -> dict[str, object]:
-        now = _now()
+        now = utc_now()
         async with service.opened(settings) as database, database.read() as transaction:
             tracked = await users.count(transaction)
             counts = await publications.count(transaction)
@@ -261,7 +261,3 @@ def _paused(pause: Pause | None) -> str:
 def _fail(message: str) -> NoReturn:
     errors.print(Text(f"gitpip: {redacted(message)}"), soft_wrap=True)
     sys.exit(1)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -19,10 +19,10 @@ from gitpip.cli_output import (
     print_rows,
     run,
 )
+from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.store import audit, keys
-from gitpip.worker import utc_now
 
 MOST = 1_000
 

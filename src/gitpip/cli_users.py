@@ -19,11 +19,11 @@ from gitpip.cli_output import (
     progress_bar,
     run,
 )
+from gitpip.clock import utc_now
 from gitpip.intake import Imported
 from gitpip.model import User, check_external_id, checked_tags
 from gitpip.settings import format_duration, parse_duration
 from gitpip.store import users
-from gitpip.worker import utc_now
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True

@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from gitpip import errands, service
+from gitpip.clock import utc_now
 from gitpip.settings import load_settings
 from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.standin.cast import CAST, perform, settle
 from gitpip.telemetry import configure_logging
-from gitpip.worker import utc_now
 
 TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
 console = Console()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.errors import (
     GitpipError,
     ServiceRunning,
@@ -30,7 +31,7 @@ from gitpip.store import audit, checks, operation, publications, users
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
-from gitpip.worker import forecast, github_of, utc_now, working
+from gitpip.worker import forecast, github_of, working
 
 SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.store import gauges
@@ -34,7 +35,7 @@ async def gauging(database: Database, github: GitHub, pipedrive: Pipedrive) -> A
 async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> None:
     kept: dict[str, tuple[int, int]] = {}
     while True:
-        now = datetime.now(UTC)
+        now = utc_now()
         news = [
             budget
             for budget in _heard(github, pipedrive, now)

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import BinaryIO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound
 from gitpip.model import Account, Backfill, User, check_external_id, check_login
 from gitpip.roster import Entry, Fault, read_roster
@@ -63,7 +63,7 @@ async def track(
             return users.Added(known, new=False)
     account = await _account(find_account, login)
     async with database.begin() as transaction:
-        now = datetime.now(UTC)
+        now = utc_now()
         added = await users.add(
             transaction,
             login=account.login if account else login,
@@ -124,7 +124,7 @@ async def _add(database: Database, piece: Sequence[Entry | Fault], backfill: Bac
         if isinstance(entry, Entry)
     ]
     async with database.begin() as transaction:
-        outcomes = await add_many(transaction, wanted, datetime.now(UTC))
+        outcomes = await add_many(transaction, wanted, utc_now())
     fates = iter(outcomes)
     faults = []
     for entry in piece:

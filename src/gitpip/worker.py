@@ -6,12 +6,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import make_url
 
+from gitpip.clock import utc_now
 from gitpip.engine import Engine
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
 from gitpip.gauging import gauging
@@ -36,11 +37,6 @@ GRACE = timedelta(seconds=8)
 log = get_logger()
 
 Work = Literal["check", "publish"]
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from gitpip.admission import Admission, admission
+from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.settings import Settings, is_loopback
 from gitpip.store import operation
 from gitpip.store.database import Database, open_database, wait_until_reachable
-from gitpip.worker import utc_now
 
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 

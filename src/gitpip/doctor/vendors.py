@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import EnvironmentUnusable, GitHubError, GitHubLimited, GitHubUnauthorized
 from gitpip.outgoing import route
@@ -12,7 +13,7 @@ from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import LookFailed, Pipedrive
 from gitpip.settings import Settings
 from gitpip.watch.limits import Budget
-from gitpip.worker import github_of, utc_now
+from gitpip.worker import github_of
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 LITTLE_LEFT = 0.1

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from math import ceil, floor
 
@@ -14,6 +14,7 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, JobId
 
 from gitpip import metrics
+from gitpip.clock import utc_now
 from gitpip.engine.connection import PATIENCE, Connection, describe, refusals_explained
 from gitpip.engine.queue import NAMES, FencedQueries, Loop, in_memory, install, on_postgres
 from gitpip.engine.vitals import Vitals
@@ -119,7 +120,7 @@ class Engine:
         PostgreSQL some replica will see to it. Raises EngineError if it could not be written.
         """
         key, wait = name, timedelta(0)
-        if at is not None and at > datetime.now(UTC):
+        if at is not None and at > utc_now():
             second = ceil(at.timestamp())
             key, wait = f"{name}@{second}", timedelta(seconds=second - time.time())
         try:

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
 from pgqueuer.adapters.persistence import schema_plan
@@ -22,6 +22,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from gitpip.clock import utc_now
 from gitpip.engine.connection import Connection
 from gitpip.errors import EngineError
 from gitpip.telemetry import get_logger
@@ -182,7 +183,7 @@ class FencedQueries(Queries):
         event = TableChangedEvent(
             channel=Channel(NAMES.channel),
             operation="update",
-            sent_at=datetime.now(UTC),
+            sent_at=utc_now(),
             table=NAMES.queue_table,
             type="table_changed_event",
         )

@@ -3,9 +3,10 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gitpip import metrics
+from gitpip.clock import utc_now
 from gitpip.model import (
     Change,
     Deal,
@@ -52,11 +53,6 @@ CLOCKS_APART = timedelta(days=1)
 """How far Pipedrive's clock and ours may be apart when looking for what was sent."""
 
 log = get_logger()
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class Publisher:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from limits import RateLimitItem, parse
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from gitpip.clock import utc_now
 from gitpip.database_address import SQLITE, parse_postgres, sqlite_url
 from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
 
@@ -200,7 +201,7 @@ def secrets_dir(text: str) -> Path:
 
 def backfill(text: str) -> Backfill:
     chosen = Backfill.parse(text)
-    if chosen.since and chosen.since > datetime.now(UTC):
+    if chosen.since and chosen.since > utc_now():
         raise ValueError("a date in the future; a past date like since:2026-01-31 would be right")
     return chosen
 

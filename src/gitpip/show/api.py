@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
+from gitpip.clock import utc_now
 from gitpip.model import CheckId, GistId, PublicationId, PublicationState, VisitId
 from gitpip.show import operations
 from gitpip.show.bodies import (
@@ -22,7 +23,6 @@ from gitpip.show.bodies import (
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Number, Offset, Viewer, clean_login
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import checks, gists, publications, users, visits
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.show.bodies import PROBLEMS, ListBody
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Offset
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import audit, keys
 from gitpip.store.audit import AuditEntry, Via
 from gitpip.store.keys import AccessKey, IssuedKey

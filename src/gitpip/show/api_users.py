@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from gitpip.clock import utc_now
 from gitpip.model import Backfill, check_external_id, check_login, checked_tags
 from gitpip.settings import parse_duration
 from gitpip.show.bodies import PROBLEMS, ForecastBody, ListBody, UserBody
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Offset, clean_login
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import users
 from gitpip.store.users import GENERAL, Changes, Interval
 

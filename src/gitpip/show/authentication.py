@@ -12,12 +12,12 @@ from typing import TypeVar
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.credentials import Credentials
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Role
 from gitpip.settings import is_loopback
 from gitpip.show.caller import Caller
-from gitpip.show.times import utc_now
 from gitpip.store import feed_addresses, keys, sessions
 from gitpip.store.audit import Via
 from gitpip.store.database import Database

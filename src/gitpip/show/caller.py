@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
-from gitpip.show.times import utc_now
 from gitpip.store import audit, visits
 from gitpip.store.audit import Actor, Via
 

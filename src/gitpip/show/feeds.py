@@ -14,12 +14,12 @@ from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
+from gitpip.clock import utc_now
 from gitpip.model import GistFile
 from gitpip.show.highlight import visible
 from gitpip.show.links import Links
 from gitpip.show.rendering import size
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.store import browse, users
 
 ENTRIES = 40

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import PublicationState, UserState
 from gitpip.store import checks, feed, gauges, operation, publications, schedule, users
@@ -56,7 +57,7 @@ class FigureReader:
             return self._figures
 
     async def _fresh(self) -> Figures | None:
-        now = datetime.now(UTC)
+        now = utc_now()
         try:
             async with (
                 asyncio.timeout(PATIENCE.total_seconds()),

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
+from gitpip.clock import utc_now
 from gitpip.model import EXTERNAL_ID_LIMIT
 from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
 from gitpip.show.caller import Who
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import gists, users, visits
 
 router = APIRouter(tags=["original"], responses=PROBLEMS)

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.model import Pause, PublicationState, UserState
 from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.store import checks, gauges, operation, publications, schedule, users
 
 VERSION = version("gitpip")

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, UserKey, VisitId
 from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import sentence_of
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.show.viewer import remember, viewer_of
 from gitpip.store import browse, news, users
 

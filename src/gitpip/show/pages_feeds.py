@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.show.caller import Caller, Who
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.show.viewer import viewer_of
 from gitpip.store import feed_addresses
 from gitpip.store.feed_addresses import FeedAddressId

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.show.caller import Who
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.store import audit, keys
 from gitpip.store.keys import IssuedKey
 

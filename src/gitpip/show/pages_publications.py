@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState
 from gitpip.show.caller import Who
 from gitpip.show.operations import publishing_held_up
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import publications
 
 ROWS = 50

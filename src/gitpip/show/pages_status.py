@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from gitpip.clock import utc_now
 from gitpip.show.charts import over_a_day
 from gitpip.show.operations import status_of
 from gitpip.show.rendering import duration, render
 from gitpip.show.setting import In
-from gitpip.show.times import utc_now
 from gitpip.store import gauges
 
 LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")

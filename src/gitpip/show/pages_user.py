@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
+from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import FileKey, UserState
 from gitpip.settings import format_duration, parse_duration
@@ -19,7 +20,6 @@ from gitpip.show.operations import publishing_held_up
 from gitpip.show.removal import asked_before_removing
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.show.user_acts import Act, act_on, change
 from gitpip.show.viewer import viewer_of
 from gitpip.store import browse, publications, users

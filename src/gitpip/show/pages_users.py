@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
 from gitpip.model import Backfill, Forecast, UserState, check_login
 from gitpip.show.caller import Who
@@ -14,7 +15,6 @@ from gitpip.show.fields import Field, read_field, tags_of
 from gitpip.show.rendering import render
 from gitpip.show.selection import NOTHING_DONE, ROWS, Done, Selection
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.show.viewer import viewer_of
 from gitpip.store import browse, checks, users
 

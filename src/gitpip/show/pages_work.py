@@ -8,13 +8,13 @@ from typing import Annotated, BinaryIO
 from fastapi import APIRouter, BackgroundTasks, File, Path, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.clock import utc_now
 from gitpip.errors import GitpipError
 from gitpip.intake import Imported, take_in
 from gitpip.model import Check, CheckId
 from gitpip.show.caller import Who
 from gitpip.show.rendering import render
 from gitpip.show.setting import In, Setting
-from gitpip.show.times import utc_now
 from gitpip.store import checks, imports, users
 from gitpip.telemetry import get_logger
 

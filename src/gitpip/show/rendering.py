@@ -7,10 +7,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.show.caller import present
 from gitpip.show.highlight import visible
-from gitpip.show.times import ago, utc_now
+from gitpip.show.times import ago
 
 FOLDER = Path(__file__).parent / "templates"
 STATES = {

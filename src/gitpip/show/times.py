@@ -1,11 +1,6 @@
 """Times for people."""
 
-from datetime import UTC, datetime, timedelta
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
+from datetime import datetime, timedelta
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import utc_now
 from gitpip.model import User, UserState
 from gitpip.show.caller import Caller
-from gitpip.show.times import utc_now
 from gitpip.store import users
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from gitpip.clock import utc_now
 from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
@@ -50,7 +51,7 @@ class Watcher:
         github: GitHub,
         *,
         rules: Rules,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._database = database
         self._github = github

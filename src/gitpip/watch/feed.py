@@ -7,8 +7,9 @@ or published during an outage: so it makes things fast, and never complete.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubLimited, GitHubUnauthorized
 from gitpip.model import GistId
 from gitpip.store import feed, operation, schedule
@@ -32,7 +33,7 @@ class Feed:
         database: Database,
         github: GitHub,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._database = database
         self._github = github

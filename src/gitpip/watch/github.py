@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
 
+from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, GitHubUnavailable
 from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, UserKey
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
@@ -100,7 +101,7 @@ class GitHub:
         timeout: timedelta,
         graphql_url: str | None = None,
         share: float = 1.0,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
