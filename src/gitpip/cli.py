@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -42,6 +43,25 @@ app = typer.Typer(
 app.add_typer(users_app, name="users")
 app.add_typer(keys_app, name="keys")
 app.command("audit")(show_audit)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"gitpip {version('gitpip')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _before_commands(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say which gitpip this is."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the name of a command."""
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -360,3 +361,10 @@ def test_the_audit_tells_what_commands_did(world: World) -> None:
     ]
     assert {entry["via"] for entry in entries} == {"command"}
     assert "key.revoked" in world.gitpip.command("audit", "--limit", "1").stdout
+
+
+@SQLITE
+def test_the_version_is_told_whatever_the_settings_are(world: World) -> None:
+    told = changed(world, GITPIP_PORT="none").gitpip.command("--version")
+
+    assert (told.returncode, told.stdout) == (0, f"gitpip {version('gitpip')}\n")
