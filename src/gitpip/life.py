@@ -15,20 +15,26 @@ from gitpip.store import operation
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
-FAREWELL = timedelta(seconds=2)
+FAREWELL = timedelta(seconds=5)
 
 log = get_logger()
 
 
 class Life:
-    """Renews this replica's row until `end`, and remembers when that last worked."""
+    """Renews this replica's row from `begin` to `end`, and remembers when that last worked."""
+
+    task: asyncio.Task[None]
 
     def __init__(self, database: Database, part: Part) -> None:
         self._database = database
         self._part = part
         self._id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
-        self.task = asyncio.create_task(self._show())
+
+    async def begin(self) -> None:
+        """Show life a first time, so that whoever sees this process start sees its row, too."""
+        await self._show()
+        self.task = asyncio.create_task(self._go_on())
 
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
         """A sentence if the database could not be written for longer than `patience`."""
@@ -37,21 +43,24 @@ class Life:
             return ()
         return (f"the database could not be written for {silence:.0f} s",)
 
-    async def _show(self) -> None:
+    async def _go_on(self) -> None:
         while True:
-            try:
-                async with self._database.begin() as transaction:
-                    await operation.show_life(
-                        transaction,
-                        self._id,
-                        version=version("gitpip"),
-                        part=self._part,
-                        now=datetime.now(UTC),
-                    )
-                self._shown_at = time.monotonic()
-            except DatabaseUnavailable as error:
-                log.warning("database.unavailable", reason=str(error))
             await asyncio.sleep(operation.HEARTBEAT.total_seconds())
+            await self._show()
+
+    async def _show(self) -> None:
+        try:
+            async with self._database.begin() as transaction:
+                await operation.show_life(
+                    transaction,
+                    self._id,
+                    version=version("gitpip"),
+                    part=self._part,
+                    now=datetime.now(UTC),
+                )
+            self._shown_at = time.monotonic()
+        except DatabaseUnavailable as error:
+            log.warning("database.unavailable", reason=str(error))
 
     async def end(self) -> None:
         """Stop, and give the row back if the database can be written."""
@@ -69,6 +78,7 @@ class Life:
 async def living(database: Database, part: Part = Part.ALL) -> AsyncIterator[Life]:
     """Show life until the block ends."""
     life = Life(database, part)
+    await life.begin()
     try:
         yield life
     finally:
