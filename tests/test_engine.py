@@ -30,19 +30,24 @@ if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 20  # seconds; reached only when something is broken
+PATIENCE = 60  # seconds; reached only when something is broken
 LONGEST_FREEZE = 10  # seconds that PostgreSQL waits for somebody whom others wait for
+NEVER = 10 * PATIENCE
+TAKE_OVER_AFTER = 3
 CONNECTIONS = """
     pg_stat_activity WHERE application_name = 'gitpip engine' AND datname = current_database()
 """
 
 
-def quick(dsn: str | None, grace: float = 3) -> Engine:
-    """An engine whose timers suit tests."""
+def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> Engine:
+    """An engine whose timers suit tests.
+
+    Unless a test is about it, nobody is taken for dead who just was not given the processor.
+    """
     return Engine(
         dsn,
         grace=timedelta(seconds=grace),
-        take_over_after=timedelta(seconds=2),
+        take_over_after=timedelta(seconds=take_over_after),
         look_every=timedelta(seconds=0.3),
         retry_after=timedelta(seconds=0.1),
         retry_at_most=timedelta(seconds=0.4),
@@ -160,13 +165,15 @@ async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> N
 async def test_what_is_told_for_later_does_not_run_sooner(dsn: str | None) -> None:
     engine, works = quick(dsn), Work(free=True)
     engine.work("publish", works)
-    at = datetime.now(UTC) + timedelta(seconds=1.2)
     async with running(engine):
+        await engine.tell("publish")
+        await until(lambda: works.ended == 1)
+        at = datetime.now(UTC) + timedelta(seconds=3)
         await engine.tell("publish", at=at)
         await engine.tell("publish", at=at)
         await engine.tell("publish")
-        await until(lambda: works.ended == 2)
-    assert works.times[0] < at.timestamp() <= works.times[1]
+        await until(lambda: works.ended == 3)
+    assert works.times[1] < at.timestamp() <= works.times[2]
 
 
 async def test_different_works_run_side_by_side(dsn: str | None) -> None:
@@ -218,11 +225,11 @@ async def test_telling_a_failing_work_all_the_time_does_not_make_it_run_all_the_
     engine.work("publish", fails)
     begin = time.monotonic()
     async with running(engine):
-        while time.monotonic() - begin < 2:
+        while (passed := time.monotonic() - begin) < 2 or (runs < 4 and passed < PATIENCE):
             await engine.tell("publish")
             await asyncio.sleep(0.01)
     # Two jobs at most, with waits of 0.1, 0.2, 0.4, 0.4 ... seconds.
-    assert 4 <= runs <= 16
+    assert 4 <= runs <= 2 * (3 + passed / 0.4)
 
 
 async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
@@ -231,10 +238,10 @@ async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
     works = Work(free=True)
     engines = [quick(dsn) for _ in range(3 if dsn else 1)]
     for engine in engines:
-        engine.every("sweep", timedelta(seconds=0.8), works)
+        engine.every("sweep", timedelta(seconds=1.5), works)
     async with running(*engines):
-        await until(lambda: works.ended >= 5)
-    intervals = int(works.times[-1] / 0.8) - int(works.times[0] / 0.8)
+        await until(lambda: works.ended >= 4)
+    intervals = int(works.times[-1] / 1.5) - int(works.times[0] / 1.5)
     assert len(works.times) - 1 <= intervals <= len(works.times)
     assert works.most_active == 1
 
@@ -243,11 +250,11 @@ async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run
     dsn: str | None,
 ) -> None:
     engine, works, clock = quick(dsn), Work(), Work(free=True)
-    engine.every("sweep", timedelta(seconds=0.5), works)
-    engine.every("clock", timedelta(seconds=0.5), clock)
+    engine.every("sweep", timedelta(seconds=1), works)
+    engine.every("clock", timedelta(seconds=1), clock)
     async with running(engine):
         await works.begin(1)
-        await until(lambda: clock.ended >= 4)
+        await until(lambda: clock.ended >= 3)
         assert works.begun == 1
         works.release.release()
         await works.begin(2)
@@ -258,7 +265,7 @@ async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run
 
 
 async def test_stop_lets_a_run_finish(dsn: str | None) -> None:
-    engine, works = quick(dsn), Work()
+    engine, works = quick(dsn, grace=NEVER), Work()
     engine.work("publish", works)
     task = asyncio.create_task(engine.run())
     await engine.tell("publish")
@@ -268,7 +275,7 @@ async def test_stop_lets_a_run_finish(dsn: str | None) -> None:
     await asyncio.sleep(0)
     assert not engine.healthy
     works.release.release()
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE)
     assert works.ended == 1
 
 
@@ -282,15 +289,13 @@ async def test_stop_hands_back_what_does_not_finish(shared: str, logged: list[Ev
         await stuck.begin(1)
         async with running(stayer):
             leaver.stop()
-            begin = time.monotonic()
             await until(lambda: works.ended == 1)
-            assert time.monotonic() - begin < 1.9, "it was taken over, not handed back"
     assert stuck.ended == 0
     assert count(logged, "work.handed_back") == 1
 
 
 async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str | None) -> None:
-    engine, begun, freed = quick(dsn, grace=1), asyncio.Event(), asyncio.Event()
+    engine, begun, freed = quick(dsn, grace=4), asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
         begun.set()
@@ -307,12 +312,12 @@ async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str 
     begin = time.monotonic()
     engine.stop()
     await asyncio.wait_for(task, PATIENCE)
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 7
     freed.set()
 
 
 async def test_cancelling_run_hands_back_at_once(shared: str) -> None:
-    leaver, stayer = quick(shared), quick(shared)
+    leaver, stayer = quick(shared, grace=NEVER), quick(shared)
     stuck, works = Work(), Work(free=True)
     leaver.work("publish", stuck)
     stayer.work("publish", works)
@@ -322,7 +327,7 @@ async def test_cancelling_run_hands_back_at_once(shared: str) -> None:
     async with running(stayer):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 2)
+            await asyncio.wait_for(task, PATIENCE)
         await until(lambda: works.ended == 1)
 
 
@@ -367,7 +372,7 @@ async def test_who_freezes_while_it_makes_the_tables_holds_no_start_up_for_long(
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> None:
-    works, engine = Work(), quick(shared)
+    works, engine = Work(), quick(shared, take_over_after=TAKE_OVER_AFTER)
     engine.work("publish", works)
     async with replica(shared) as process:
         await says(process, "ready")
@@ -400,7 +405,7 @@ async def test_sigterm_hands_back_within_the_grace(shared: str) -> None:
         await says(process, "begun")
         async with running(engine):
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 5) == 0
+            assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
             await until(lambda: works.ended == 1)
 
 
@@ -445,10 +450,10 @@ async def test_stop_while_postgres_is_away(
         begin = time.monotonic()
         engine.stop()
         await asyncio.wait_for(task, PATIENCE)
-        assert time.monotonic() - begin < 3.5
+        assert time.monotonic() - begin < 5.5
     finally:
         await asyncio.to_thread(postgres.ensure_postgres_running)
-    successor, works = quick(shared), Work(free=True)
+    successor, works = quick(shared, take_over_after=TAKE_OVER_AFTER), Work(free=True)
     successor.work("publish", works)
     async with running(successor):
         await until(lambda: works.ended == 1)
@@ -481,7 +486,10 @@ async def test_a_network_that_falls_silent_loses_nothing(
     shared: str, logged: list[EventDict]
 ) -> None:
     with relay_to(shared) as relay:
-        cut_off, stayer = quick(relay.address(shared)), quick(shared)
+        cut_off, stayer = (
+            quick(address, take_over_after=TAKE_OVER_AFTER)
+            for address in (relay.address(shared), shared)
+        )
         stuck, works = Work(), Work(free=True)
         cut_off.work("publish", stuck)
         stayer.work("publish", works)
@@ -553,7 +561,7 @@ async def until_some(dsn: str, what: str) -> None:
 
 
 async def be_a_replica(dsn: str) -> None:
-    engine = quick(dsn, grace=1)
+    engine = quick(dsn, grace=1, take_over_after=TAKE_OVER_AFTER)
 
     async def publish() -> None:
         print("begun", flush=True)  # noqa: T201

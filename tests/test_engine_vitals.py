@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from tests.conftest import PostgresServer
 
 PATIENCE = timedelta(seconds=0.5)
+LONGER = timedelta(seconds=2)
+"""Where work must not be named that just was not given the processor."""
+
+
+def told_of(work: str, engine: Engine, patience: timedelta = PATIENCE) -> list[str]:
+    """What is said of a work. On a busy machine the engine itself may ail for a moment."""
+    return [ailment for ailment in engine.ailments(patience) if ailment.startswith(work)]
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -32,24 +39,24 @@ async def test_work_that_is_stuck_is_named_until_it_ends(engine: Engine) -> None
     async with running(engine):
         await engine.tell("check")
         await works.begin(1)
-        assert engine.ailments(PATIENCE) == ()
-        await until(lambda: engine.ailments(PATIENCE) != ())
-        [ailment] = engine.ailments(PATIENCE)
+        assert told_of("check", engine, LONGER) == []
+        await until(lambda: told_of("check", engine, LONGER) != [])
+        [ailment] = told_of("check", engine, LONGER)
         assert ailment.startswith("check has made no progress for ")
         works.release.release()
         await until(lambda: engine.ailments(PATIENCE) == ())
 
 
 async def test_work_that_comes_further_may_last(engine: Engine) -> None:
-    said: set[tuple[str, ...]] = set()
+    said: list[str] = []
     ended = asyncio.Event()
 
     async def publish() -> None:
         async def one_after_the_other() -> None:
-            for _ in range(30):
-                await asyncio.sleep(PATIENCE.total_seconds() / 10)
+            for _ in range(15):
+                await asyncio.sleep(LONGER.total_seconds() / 10)
                 step()
-                said.add(engine.ailments(PATIENCE))
+                said.extend(told_of("publish", engine, LONGER))
 
         await asyncio.create_task(one_after_the_other())
         ended.set()
@@ -57,8 +64,8 @@ async def test_work_that_comes_further_may_last(engine: Engine) -> None:
     engine.work("publish", publish)
     async with running(engine):
         await engine.tell("publish")
-        await asyncio.wait_for(ended.wait(), 20)
-    assert said == {()}
+        await asyncio.wait_for(ended.wait(), 60)
+    assert said == []
 
 
 async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
@@ -73,8 +80,8 @@ async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
     engine.work("check", check)
     async with running(engine):
         await engine.tell("check")
-        await until(lambda: engine.ailments(PATIENCE) != ())
-        [ailment] = engine.ailments(PATIENCE)
+        await until(lambda: told_of("check", engine) != [])
+        [ailment] = told_of("check", engine)
         assert "check has failed" in ailment
         assert "The database can't be reached, opened or written." in ailment
         assert "secret-host" not in ailment
@@ -92,8 +99,8 @@ async def test_another_replicas_trouble_is_none_of_ours(postgres_dsn: str) -> No
         await stuck.tell("publish")
         await works.begin(1)
         async with running(idle):
-            await until(lambda: stuck.ailments(PATIENCE) != ())
-            assert idle.ailments(PATIENCE) == ()
+            await until(lambda: told_of("publish", stuck) != [])
+            assert told_of("publish", idle) == []
         works.release.release()
 
 
@@ -109,7 +116,7 @@ async def test_a_failure_taken_over_by_another_replica_lapses(postgres_dsn: str)
     helpful.work("publish", helped)
     async with running(failing):
         await failing.tell("publish")
-        await until(lambda: failing.ailments(PATIENCE) != ())
+        await until(lambda: told_of("publish", failing) != [])
         async with running(helpful):
             await until(lambda: helped.ended > 0)
             await until(lambda: failing.ailments(PATIENCE) == ())
