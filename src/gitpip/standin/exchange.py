@@ -127,7 +127,7 @@ class Journal:
             self._changes += 1
             self._changed.notify_all()
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Return once `condition` holds; TimeoutError after so many seconds.
 
         The condition is asked at every change, in the caller's thread.
@@ -247,6 +247,8 @@ class Exchange:
                 await client.gone()
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.delay.total_seconds())
+            case FaultKind.HELD:
+                await self._faults.hold()
         spoilt = self._spoilt(fault, answer)
         if spoilt is None:
             return
@@ -262,7 +264,7 @@ class Exchange:
     def _spoilt(self, fault: Fault, answer: Answer | None) -> Answer | None:
         """The answer the client gets in the end; None where the fault leaves none."""
         match fault.kind:
-            case FaultKind.SLOW | FaultKind.LATE:
+            case FaultKind.SLOW | FaultKind.HELD | FaultKind.LATE:
                 return answer
             case FaultKind.BROKEN_JSON if answer is not None:
                 headers = {k: v for k, v in answer.headers.items() if k != "etag"}

@@ -1,12 +1,14 @@
 """What can go wrong with a request, on demand: by a script, or by a seeded chance."""
 
+import asyncio
 import random
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from typing import Self
 
@@ -24,6 +26,8 @@ class FaultKind(StrEnum):
     """The request is processed, and answered, only after `delay`; also when the client has gone."""
     SLOW = "slow"
     """The request is processed at once and answered after `delay`."""
+    HELD = "held"
+    """The request is processed at once and answered when the plan lets go."""
     ERROR = "error"
     """A 5xx `status`."""
     HTML = "html"
@@ -71,6 +75,10 @@ class Fault:
         return cls(FaultKind.SLOW, processed=True, delay=delay)
 
     @classmethod
+    def held(cls) -> Self:
+        return cls(FaultKind.HELD, processed=True)
+
+    @classmethod
     def error(cls, status: int = 500, *, processed: bool = False) -> Self:
         """The vendor's JSON for 500, the edge's HTML for 502 and above."""
         own = status == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -116,6 +124,8 @@ class FaultPlan:
         self._scripted: list[_Rule] = []
         self._chances: list[_Chance] = []
         self._injected: list[Injected] = []
+        self._held: list[Callable[[], object]] = []
+        self._holding = True
 
     def script(
         self, *faults: Fault, method: str = ".*", path: str = "", times: int | None = 1
@@ -153,6 +163,22 @@ class FaultPlan:
         with self._lock:
             self._scripted.clear()
             self._chances.clear()
+
+    def let_go(self) -> None:
+        """Let the answers that are held be sent, these and all to come."""
+        with self._lock:
+            self._holding = False
+            for send in self._held:
+                send()
+
+    async def hold(self) -> None:
+        """Return when the plan lets go."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        with self._lock:
+            if not self._holding:
+                return
+            self._held.append(partial(loop.call_soon_threadsafe, over.set))
+        await over.wait()
 
     @property
     def injected(self) -> list[Injected]:

@@ -77,7 +77,7 @@ class GitHub(World):
         """Everything that GitHub would call abuse, one line each."""
         return self.journal.abuse
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Block until `condition` holds; TimeoutError after so many seconds."""
         self.journal.wait_until(condition, timeout)
 

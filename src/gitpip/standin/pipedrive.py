@@ -112,7 +112,7 @@ class Pipedrive:
         """Everything that Pipedrive would call abuse, one line each."""
         return self.journal.abuse
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 10) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 60) -> None:
         """Block until `condition` holds; TimeoutError after so many seconds."""
         self.journal.wait_until(condition, timeout)
 
