@@ -11,7 +11,12 @@ from typing import Protocol, cast
 from uuid import uuid4
 
 import pytest
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
+
+# On a busy machine an answer may well take longer than httpx2's five seconds.
+for phase in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, phase, 60)
 
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=500, print_blob=True)

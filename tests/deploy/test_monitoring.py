@@ -30,7 +30,7 @@ def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("gitpip")
     with serving(folder, f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3") as served:
         served.track("octocat", {"hello.txt": "hello"})
-        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
         return served.gitpip.get("/metrics").text
 
 

@@ -66,7 +66,7 @@ class Installation:
         """SIGTERM, as a supervisor sends it; give the exit code."""
         assert self.process
         self.send(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another gitpip command beside it."""
@@ -81,19 +81,21 @@ class Installation:
         )
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
-        return httpx2.get(self.url + path, headers=headers, timeout=20)
+        return httpx2.get(self.url + path, headers=headers)
 
     def request(self, method: str, path: str) -> httpx2.Response:
-        return httpx2.request(method, self.url + path, timeout=20)
+        return httpx2.request(method, self.url + path)
 
     def post(self, path: str) -> httpx2.Response:
-        return httpx2.post(self.url + path, timeout=20)
+        return httpx2.post(self.url + path)
 
     def events(self, offset: int = 0) -> list[dict[str, object]]:
         """Every event logged so far, from a position of the log file on."""
         with self.log_file.open("rb") as log:
             log.seek(offset)
-            return [json.loads(line) for line in log.read().splitlines() if line[:1] == b"{"]
+            # The last line may be on its way still.
+            whole, _, _ = log.read().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines() if line[:1] == b"{"]
 
     def logged(self, event: str) -> list[dict[str, object]]:
         """Every event of one kind logged so far."""

@@ -46,7 +46,7 @@ def test_an_edit_is_written_into_the_note_whatever_fails(world: World) -> None:
     )
     world.github.edit_gist(gist, {"a.txt": "second words"})
 
-    world.pipedrive.wait_until(lambda: "second words" in note_of(world, "a.txt"), timeout=30)
+    world.pipedrive.wait_until(lambda: "second words" in note_of(world, "a.txt"))
 
     note = note_of(world, "a.txt")
     assert "Edited on GitHub: seen " in note
@@ -60,7 +60,7 @@ def test_an_edit_becomes_another_activity(world: World) -> None:
     gist = begin(world, GITPIP_ON_EDIT="new")
     for words in ("second words", "third words"):
         world.github.edit_gist(gist, {"a.txt": words})
-        world.pipedrive.wait_until(partial(_some_note_says, world, words), timeout=30)
+        world.pipedrive.wait_until(partial(_some_note_says, world, words))
     world.gitpip.wait_for(lambda: published(world) == 4, "all revisions to be published")
     subjects = sorted(subject for subject in notes(world) if subject.startswith("a.txt"))
     assert [subject.partition(" ·")[0] for subject in subjects] == [
@@ -94,9 +94,7 @@ def test_a_deletion_is_said_in_the_note_and_an_activity_somebody_deleted_stays_d
     world.pipedrive.delete_activity(number)
     world.github.delete_gist(gist)
 
-    world.pipedrive.wait_until(
-        lambda: "Deleted on GitHub: seen " in note_of(world, "a.txt"), timeout=30
-    )
+    world.pipedrive.wait_until(lambda: "Deleted on GitHub: seen " in note_of(world, "a.txt"))
     rows = world.gitpip.wait_for(
         lambda: [
             row for row in world.gitpip.get("/api/v1/publications").json()["items"] if row["reason"]

@@ -15,7 +15,7 @@ def test_a_gist_becomes_one_activity_under_the_users_deal(world: World) -> None:
     world.gitpip.start()
 
     tracked = world.gitpip.post("/users/octocat/customer-1")
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 2, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 2)
 
     assert tracked.status_code == 201
     assert tracked.json() == {"login": "octocat", "id": "customer-1"}
@@ -60,7 +60,7 @@ def test_a_user_with_250_gists_is_published_whole_and_a_restart_publishes_nothin
 
     asked = len(world.github.requests)
     world.gitpip.start()
-    world.github.wait_until(lambda: len(world.github.requests) >= asked + 3, timeout=30)
+    world.github.wait_until(lambda: len(world.github.requests) >= asked + 3)
     world.gitpip.stop()
 
     subjects = {str(activity["subject"]) for activity in world.pipedrive.activities}
@@ -98,7 +98,7 @@ def test_without_a_pipedrive_token_nothing_is_lost(world: World) -> None:
 
     world.gitpip.environment = with_token
     world.gitpip.start()
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
 
 def test_commands_hand_the_work_to_the_running_service(world: World) -> None:
@@ -168,7 +168,7 @@ def test_a_large_backfill_goes_behind_what_is_fresh(world: World) -> None:
     world.gitpip.start()
     world.gitpip.post("/users/octocat/1")
     world.gitpip.post("/users/archive/2")
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) >= 5, timeout=60)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) >= 5)
     world.github.add_gist("octocat", {"fresh.txt": "fresh"})
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 121, timeout=120)
     subjects = [str(activity["subject"]) for activity in world.pipedrive.activities]

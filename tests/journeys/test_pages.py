@@ -14,7 +14,6 @@ from gitpip.standin.faults import FaultKind
 from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
 
-SOON = 30_000
 COLOURS = {
     "all.py": "#!/usr/bin/python\n# a comment\nimport os\n\n\n@property\ndef name(self) -> str:\n"
     '    """Say it."""\n    if not isinstance(self, Exception) or 0x1F > 1.5e3:\n'
@@ -51,7 +50,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.get_by_role("link", name="New", exact=True).click()
     expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
-    expect(page.get_by_role("link", name="hello.py")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("link", name="hello.py")).to_be_visible()
     expect(page.get_by_label("Preview of hello.py")).to_contain_text("print('<hello>')")
     page.reload()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
@@ -80,15 +79,15 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
     page = browser.new_page()
     page.goto(world.gitpip.url)
     first = page.get_by_role("link", name="first.py")
-    expect(first).to_be_visible(timeout=SOON)
+    expect(first).to_be_visible()
     first.focus()
 
     world.github.add_gist("octocat", {"second.py": "print(2)\n"})
 
-    expect(page.get_by_role("link", name="second.py")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("link", name="second.py")).to_be_visible()
     expect(first).to_be_focused()
     world.gitpip.stop()
-    expect(page.get_by_role("alert")).to_contain_text("does not answer", timeout=SOON)
+    expect(page.get_by_role("alert")).to_contain_text("does not answer")
 
 
 def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Browser) -> None:
@@ -103,7 +102,7 @@ def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Brows
     page.goto(world.gitpip.url)
 
     _add(page, "octocat")
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
     for path in ("/", "/people", "/people/octocat", "/publications", "/status-page"):
         page.goto(world.gitpip.url + path)
         assert page.get_by_role("main").bounding_box()["width"] <= 380  # type: ignore[index]
@@ -170,7 +169,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page.get_by_role("button", name="Retry hello.py").click()
     expect(page.get_by_text("None in this state.")).to_be_visible()
     assert "state=failed" in page.url
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
     page.get_by_role("link", name="Users").click()
     page.get_by_role("link", name="import a file").click()

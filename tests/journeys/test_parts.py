@@ -27,10 +27,10 @@ def test_what_is_asked_of_the_one_is_done_by_the_other(world: World, web: Instal
     world.gitpip.start("--only", "work")
 
     assert web.post("/users/octocat/1").status_code == 201
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
     world.github.add_gist("octocat", {"b.txt": "b"})
     assert web.post("/api/v1/checks").status_code == 202
-    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 2, timeout=30)
+    world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 2)
 
     status = web.get("/status").json()
     assert status["running_services"] == 2

@@ -59,7 +59,7 @@ def test_new_tokens_are_used_without_a_restart_and_end_the_pauses_of_the_old(
     assert [told["name"] for told in named(world, "secret.changed")] == ["GITHUB_TOKEN"]
 
     mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
-    world.pipedrive.wait_until(partial(is_published, world, 1), timeout=30)
+    world.pipedrive.wait_until(partial(is_published, world, 1))
     gitpip.wait_for(lambda: sentence(world).startswith("All good"), "the status to be good")
     assert gitpip.stop() == 0
     log = gitpip.log_file.read_text()
@@ -85,12 +85,12 @@ def test_tokens_that_were_missing_start_the_work_when_they_appear(
     few = gitpip.get("/status").json()["capacity"]
 
     mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
-    world.pipedrive.wait_until(partial(is_published, world, 3), timeout=30)
+    world.pipedrive.wait_until(partial(is_published, world, 3))
     assert gitpip.get("/status").json()["publishing"]["state"] == "running"
     assert gitpip.get("/status").json()["capacity"] > few
     assert gitpip.post("/api/v1/checks").status_code == 202
     world.github.wait_until(
-        lambda: any(request.path == "/graphql" for request in world.github.requests), timeout=30
+        lambda: any(request.path == "/graphql" for request in world.github.requests)
     )
     assert gitpip.stop() == 0
 
@@ -114,7 +114,7 @@ def test_a_file_that_vanishes_is_empty_or_wrong_for_a_while_leaves_the_last_good
         assert told in sentence(world)
         world.github.add_gist("ada", {f"{number}.txt": "still published"})
         assert gitpip.post("/api/v1/checks").status_code == 202
-        world.pipedrive.wait_until(partial(is_published, world, number), timeout=30)
+        world.pipedrive.wait_until(partial(is_published, world, number))
 
         mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
         wait_for_events(world, "secret.readable", number)
@@ -147,7 +147,7 @@ def test_a_single_file_is_followed_too_and_another_database_waits_for_the_next_s
     replaced = tmp_path / "replaced"
     replaced.write_text(TOKEN)
     replaced.replace(token)
-    world.pipedrive.wait_until(partial(is_published, world, 1), timeout=30)
+    world.pipedrive.wait_until(partial(is_published, world, 1))
     address.write_text("postgresql://gitpip:a-database-password@database/gitpip")
     (told,) = gitpip.wait_for(lambda: named(world, "secret.waits_for_restart"), "a warning")
     assert told["name"] == "GITPIP_DATABASE_URL"

@@ -56,7 +56,7 @@ def test_looking_records_nothing_and_a_visit_shows_the_same_again(served: Served
 def test_a_gist_is_followed_from_its_file_to_its_activity(served: Served) -> None:
     served.track("octocat", {"a.txt": "what it holds"})
     url = f"{served.gitpip.url}/api/v1"
-    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     published = served.gitpip.wait_for(
         lambda: httpx2.get(f"{url}/publications?state=published").json()["items"],
         "the publication to be recorded",

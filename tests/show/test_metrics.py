@@ -59,7 +59,7 @@ def test_openmetrics_is_spoken_where_it_is_asked_for(served_to_all: Served) -> N
 def test_what_happens_is_counted(served: Served) -> None:
     served.track("octocat", {"old.txt": "old"})
     served.publish_another("octocat", {"new.txt": "new"})
-    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2, timeout=30)
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
     served.gitpip.get("/people/octocat")
     served.gitpip.get("/people/octocat")
     served.gitpip.get("/wp-login.php")

@@ -7,7 +7,7 @@ from tests.show.conftest import Served
 
 def test_what_is_shown_is_what_is_sent(served: Served) -> None:
     served.track("ada", {"one.py": "print('<1>')"})
-    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     row = served.gitpip.get("/api/v1/publications").json()["items"][0]
 
     preview = served.gitpip.get(f"/api/v1/publications/{row['id']}/preview").json()
@@ -38,5 +38,5 @@ def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["location"] == "/publications?state=skipped&offset=0"
-    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1, timeout=30)
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     assert served.gitpip.post("/publications/1/retry?state=nonsense").status_code == 422

@@ -17,7 +17,7 @@ def test_it_stops_at_once_though_requests_hang() -> None:
 
     def ask() -> None:
         try:
-            httpx2.get(f"{server.url}/users/ada", timeout=30)
+            httpx2.get(f"{server.url}/users/ada")
         except httpx2.TransportError as error:
             errors.append(error)
 
