@@ -30,6 +30,8 @@ from gitpip.store import deals, gists, operation, publications, users
 from gitpip.store.database import Database, open_database
 
 TIMEOUT = timedelta(seconds=1)
+"""Where requests are to be given up."""
+UNHURRIED = timedelta(seconds=30)
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 INSTANT = timedelta(milliseconds=1)
 
@@ -102,7 +104,7 @@ class Process:
     """One process that publishes: a publisher with a database and a client of its own."""
 
     def __init__(
-        self, url: str, crm_url: str, clock: Clock, *, timeout: timedelta = TIMEOUT
+        self, url: str, crm_url: str, clock: Clock, *, timeout: timedelta = UNHURRIED
     ) -> None:
         self.database = MortalDatabase(url)
         self.pipedrive = Pipedrive(
@@ -130,7 +132,7 @@ class Scene:
     crm: Crm
     crm_url: str
     clock: Clock
-    timeout: timedelta = TIMEOUT
+    timeout: timedelta = UNHURRIED
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 

@@ -180,7 +180,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def publish_side_by_side(self, moment: tuple[str, int]) -> None:
         rival = self.wait_for(self.scene.process())
         rival.database.dies = self.at(moment, rival)
-        self.wait_for(asyncio.wait_for(_both(self.process, rival), 30))
+        self.wait_for(asyncio.wait_for(_both(self.process, rival), 120))
 
     def at(self, moment: tuple[str, int], process: Process) -> Callable[[], bool]:
         kind, number = moment

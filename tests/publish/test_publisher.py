@@ -13,6 +13,7 @@ from gitpip.standin import Fault, FaultKind, Server
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import publications
 from gitpip.store.database import open_database
+from tests.network import nobody_listening
 from tests.publish.scene import TIMEOUT, TOKEN, Clock, Scene
 
 JUST_TOO_LATE = TIMEOUT * 1.3
@@ -46,6 +47,15 @@ AMBIGUOUS = [
 def refusal(status: int) -> Fault:
     """An error in Pipedrive's JSON."""
     return Fault(FaultKind.ERROR, processed=False, status=status)
+
+
+SLOW = {FaultKind.HANG, FaultKind.LATE, FaultKind.SLOW}
+
+
+def meet(scene: Scene, fault: Fault) -> None:
+    """Give requests up soon where nothing else comes of them; a busy machine may be slow, too."""
+    if fault.kind in SLOW:
+        scene.timeout = TIMEOUT
 
 
 def posts(crm: Crm, path: str = "activities") -> int:
@@ -117,6 +127,7 @@ async def test_a_deal_is_found_on_a_later_page(scene: Scene) -> None:
 async def test_after_an_ambiguous_outcome_there_is_a_look_first(
     scene: Scene, fault: Fault, path: str
 ) -> None:
+    meet(scene, fault)
     scene.crm.faults.script(fault, method="POST", path=f"{path}$")
     await scene.find_files("ada", "a.py")
     process = await scene.process()
@@ -124,7 +135,7 @@ async def test_after_an_ambiguous_outcome_there_is_a_look_first(
     row = (await scene.rows())[0]
     in_doubt = row if path == "activities" else await scene.deal_row("ada")
     assert in_doubt.state is UNCERTAIN
-    assert in_doubt.due_at - scene.clock() > TIMEOUT
+    assert in_doubt.due_at - scene.clock() > scene.timeout
     asked = len(scene.crm.requests)
     await scene.settle(process)
     await scene.assert_each_is_there_once()
@@ -147,6 +158,7 @@ async def test_after_an_ambiguous_outcome_there_is_a_look_first(
 async def test_a_list_that_can_not_be_read_proves_nothing(
     scene: Scene, fault: Fault, path: str
 ) -> None:
+    meet(scene, fault)
     scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=f"{path}$")
     if path == "activities":
         scene.crm.faults.script(fault, method="GET", path=f"{path}$", times=LOOKS)
@@ -160,7 +172,7 @@ async def test_a_list_that_can_not_be_read_proves_nothing(
 
 
 async def test_a_list_that_lags_behind_is_looked_at_again(scene: Scene) -> None:
-    scene.crm.list_lag = TIMEOUT * 3
+    scene.crm.list_lag = scene.timeout * 3
     for path in ("deals$", "activities$"):
         scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=path)
     await scene.find_files("ada", "a.py")
@@ -170,6 +182,7 @@ async def test_a_list_that_lags_behind_is_looked_at_again(scene: Scene) -> None:
 
 
 async def test_an_activity_is_found_among_many_and_under_another_subject(scene: Scene) -> None:
+    meet(scene, Fault.hang())
     await scene.find_files("ada", "old.py")
     process = await scene.process()
     await process.run()
@@ -373,15 +386,12 @@ async def test_one_users_wait_never_blocks_another(scene: Scene) -> None:
     assert [row.state for row in await scene.rows() if row.login == "bob"] == [PUBLISHED]
 
 
-async def test_an_unreachable_pipedrive_is_tried_again_without_doubts(
-    scene: Scene, crm: Crm
-) -> None:
+async def test_an_unreachable_pipedrive_is_tried_again_without_doubts(scene: Scene) -> None:
     await scene.find_files("ada", "a.py")
     here = scene.crm_url
-    with Server(crm.app) as gone:
-        scene.crm_url = gone.url
-    away = await scene.process()
-    await away.run()
+    with nobody_listening() as port:
+        scene.crm_url = f"http://127.0.0.1:{port}"
+        await (await scene.process()).run()
     pause = await scene.pause()
     assert pause is not None
     assert "reached" in pause.reason
@@ -411,11 +421,12 @@ async def test_a_late_outcome_of_a_lost_claim_has_no_effect(scene: Scene) -> Non
     await slow.run()
     await scene.find_files("ada", "a.py")
     before = posts(scene.crm)
-    scene.crm.faults.script(Fault.slow(TIMEOUT / 2), method="POST", path="activities$")
+    scene.crm.faults.script(Fault.held(), method="POST", path="activities$")
     running = asyncio.create_task(slow.run())
     await asyncio.to_thread(scene.crm.wait_until, lambda: posts(scene.crm) > before)
     # The activity is under way: its outcome is what will be written next.
     slow.database.freezes = slow.database.in_moments(1)
+    scene.crm.faults.let_go()
     await slow.database.frozen.wait()
     await scene.settle(quick)
     row = (await scene.rows())[-1]
@@ -427,6 +438,7 @@ async def test_a_late_outcome_of_a_lost_claim_has_no_effect(scene: Scene) -> Non
 
 
 async def test_a_process_held_up_after_its_claim_sends_nothing(scene: Scene) -> None:
+    scene.timeout = TIMEOUT
     await scene.find_files("ada", "warm-up.py")
     held_up, quick = await scene.process(), await scene.process()
     await held_up.run()
@@ -466,10 +478,11 @@ async def test_two_publishers_side_by_side_share_the_work(scene: Scene) -> None:
 async def test_stop_ends_a_run_after_the_publication_at_hand(scene: Scene) -> None:
     await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
     process = await scene.process()
-    scene.crm.faults.script(Fault.slow(TIMEOUT / 2), method="POST", path="activities$")
+    scene.crm.faults.script(Fault.held(), method="POST", path="activities$")
     running = asyncio.create_task(process.run())
     await asyncio.to_thread(scene.crm.wait_until, lambda: posts(scene.crm) > 0)
     process.publisher.stop()
+    scene.crm.faults.let_go()
     assert await running == 1
     assert sorted(await scene.states()) == ["pending"] * 4 + ["published"]
     assert all(row.token is None for row in await scene.rows())
@@ -485,7 +498,7 @@ async def busy(tmp_path: Path) -> AsyncIterator[Scene]:
     database = open_database(url)
     await database.migrate()
     with Server(crm.app) as server:
-        scene = Scene(database, url, crm, server.url, RealTime(), timeout=timedelta(seconds=5))
+        scene = Scene(database, url, crm, server.url, RealTime())
         yield scene
         await scene.close()
 

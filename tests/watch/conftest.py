@@ -52,7 +52,7 @@ def server(world: StandIn) -> Iterator[Server]:
 @pytest.fixture
 async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
     async with GitHub(
-        api_url=server.url, token=TOKEN, timeout=timedelta(seconds=5), now=clock
+        api_url=server.url, token=TOKEN, timeout=timedelta(seconds=60), now=clock
     ) as github:
         yield github
 
@@ -64,7 +64,7 @@ async def sweeping(server: Server, clock: Clock, *, share: float = 1.0) -> Async
         api_url=server.url,
         graphql_url=f"{server.url}/graphql",
         token=TOKEN,
-        timeout=timedelta(seconds=5),
+        timeout=timedelta(seconds=60),
         share=share,
         now=clock,
     ) as github:

@@ -310,7 +310,7 @@ async def test_a_refused_token_pauses_watching_and_is_never_left_out(
     world.add_user("ada")
     await track(database, clock, "ada")
     async with GitHub(
-        api_url=server.url, token="wrong", timeout=timedelta(seconds=5), now=clock
+        api_url=server.url, token="wrong", timeout=timedelta(seconds=60), now=clock
     ) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
         check = await run(watcher)
@@ -439,11 +439,12 @@ async def test_a_user_removed_during_a_look_is_dropped(
     world.add_user("ada")
     world.add_gist("ada", {"a.txt": "a"})
     ada = await track(database, clock, "ada")
-    world.faults.script(Fault.slow(timedelta(seconds=0.5)), path="^/gists/")
+    world.faults.script(Fault.held(), path="^/gists/")
     running = asyncio.create_task(run(watcher))
     await asyncio.to_thread(world.wait_until, lambda: bool(world.faults.injected))
     async with database.begin() as transaction:
         await users.remove(transaction, ada.key, clock())
+    world.faults.let_go()
     check = await running
     assert (check.users, check.failed, check.gists) == (0, 0, 0)
 
@@ -474,13 +475,14 @@ async def test_what_is_asked_for_during_a_look_is_looked_at_again(
     world.add_user("ada")
     world.add_gist("ada", {"a.txt": "a"})
     await track(database, clock, "ada")
-    world.faults.script(Fault.slow(timedelta(seconds=0.5)), path="^/gists/")
+    world.faults.script(Fault.held(), path="^/gists/")
     running = asyncio.create_task(run(watcher))
     await asyncio.to_thread(world.wait_until, lambda: bool(world.faults.injected))
     clock.advance(timedelta(seconds=1))
     world.add_gist("ada", {"b.txt": "b"})
     async with database.begin() as transaction:
         await checks.request(transaction, clock())
+    world.faults.let_go()
     await running
     assert await watcher.due()
     assert (await run(watcher)).gists == 1
