@@ -6,9 +6,10 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.metadata import version
 
+from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Part
 from gitpip.store import operation
@@ -56,7 +57,7 @@ class Life:
                     self._id,
                     version=version("gitpip"),
                     part=self._part,
-                    now=datetime.now(UTC),
+                    now=utc_now(),
                 )
             self._shown_at = time.monotonic()
         except DatabaseUnavailable as error:
