@@ -1,7 +1,10 @@
 """The pages of publications: what exactly would be sent, and decisions that lead back."""
 
+import re
+
 import httpx2
 
+from gitpip.standin import Fault
 from tests.show.conftest import Served
 
 
@@ -20,6 +23,33 @@ def test_what_is_shown_is_what_is_sent(served: Served) -> None:
     assert "&lt;pre&gt;print(&amp;#x27;&amp;lt;1" in page
     assert served.gitpip.get("/api/v1/publications/99/preview").status_code == 404
     assert served.gitpip.get("/publications/99").status_code == 404
+
+
+def test_the_list_says_how_many_wait_and_how_long_that_takes(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=published").json()["items"],
+        "the first publication",
+    )
+    assert "at the pace of" not in served.gitpip.get("/publications").text
+
+    served.pipedrive.faults.script(Fault.held(), method="POST", path="activities$")
+    served.track("bob", {"two.py": "2", "three.py": "3"})
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=sending").json()["items"],
+        "an activity on its way",
+    )
+    listed = served.gitpip.get("/publications").text
+    assert re.search(
+        r"2 publications wait, about \d+ \w+ left at the pace of the last minutes", listed
+    )
+
+    served.pipedrive.faults.let_go()
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 3)
+    served.gitpip.wait_for(
+        lambda: "at the pace of" not in served.gitpip.get("/publications").text, "the queue's end"
+    )
 
 
 def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:

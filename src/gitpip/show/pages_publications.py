@@ -26,12 +26,14 @@ async def list_publications(
     setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
 ) -> HTMLResponse:
     """What waits, why and until when; what was refused, and why."""
+    now = utc_now()
     async with setting.database.read() as transaction:
         listed = await publications.listed(
             transaction, offset=offset, limit=ROWS, state=state or None
         )
         counts = await publications.count(transaction)
-        waiting = any(counts.get(PublicationState(name)) for name in publications.WAITING)
+        waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
+        left = await publications.time_left(transaction, waiting, now)
         held_up = await publishing_held_up(transaction, setting)
     return HTMLResponse(
         render(
@@ -41,8 +43,9 @@ async def list_publications(
             total=counts.get(state, 0) if state else sum(counts.values()),
             counts=counts,
             waiting=waiting,
+            left=left,
             held_up=held_up,
-            now=utc_now(),
+            now=now,
             states=list(PublicationState),
             state=state,
             offset=offset,

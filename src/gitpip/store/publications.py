@@ -306,19 +306,7 @@ async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetim
     """How far the publishing of a user's files is."""
     counts = await count(transaction, [user_key])
     waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
-    left = None
-    if waiting:
-        lately, since = (
-            await transaction.execute(
-                select(
-                    func.count(),
-                    func.min(publications.c.published_at, type_=publications.c.published_at.type),
-                ).where(
-                    publications.c.user_key == user_key, publications.c.published_at > now - LATELY
-                )
-            )
-        ).one()
-        left = (now - since) / lately * waiting if lately else None
+    left = await time_left(transaction, waiting, now, user_key)
     return Progress(
         published=counts.get(PublicationState.PUBLISHED, 0),
         waiting=waiting,
@@ -326,6 +314,27 @@ async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetim
         skipped=counts.get(PublicationState.SKIPPED, 0),
         left=left,
     )
+
+
+async def time_left(
+    transaction: AsyncConnection, waiting: int, now: datetime, user_key: UserKey | None = None
+) -> timedelta | None:
+    """How long `waiting` publications take, of one user or of all, at the pace of late.
+
+    None where none was published of late, or none waits.
+    """
+    if not waiting:
+        return None
+    wanted = [] if user_key is None else [publications.c.user_key == user_key]
+    lately, since = (
+        await transaction.execute(
+            select(
+                func.count(),
+                func.min(publications.c.published_at, type_=publications.c.published_at.type),
+            ).where(publications.c.published_at > now - LATELY, *wanted)
+        )
+    ).one()
+    return (now - since) / lately * waiting if lately else None
 
 
 async def count_failed(transaction: AsyncConnection) -> int:

@@ -245,6 +245,7 @@ publications = Table(
     Index("ix_publications_queue", "state", "backfill", "due_at"),
     Index("ix_publications_user_key", "user_key"),
     Index("ix_publications_state", "state", "id"),
+    Index("ix_publications_published_at", "published_at"),
 )
 
 # Notes to be written anew, since their file was edited or removed after its publication.
