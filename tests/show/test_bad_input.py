@@ -111,3 +111,11 @@ def test_large_headers_are_refused(url: str, headers: dict[str, str]) -> None:
 
     assert 400 <= answer.status_code < 500
     assert httpx2.get(f"{url}/health").text == "Alive"
+
+
+@pytest.mark.parametrize("asked", ["since=0001-01-01", "until=9999-12-31", "until=0001-01-01"])
+def test_the_first_and_the_last_day_of_all_are_days(url: str, asked: str) -> None:
+    answer = httpx2.get(f"{url}/?{asked}")
+
+    assert answer.status_code == 200
+    assert "No file fits" in answer.text

@@ -22,6 +22,8 @@ from gitpip.store import browse, news, users
 USERS = 20
 FILES = 4
 FOUND = 30
+FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Beyond these there is no file, and not always a day before or after."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -171,6 +173,7 @@ def _day(field: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise InvalidInput(field, f"{text[:40]!r} is not a day like 2026-01-31") from None
+    return min(max(day, FIRST_DAY), LAST_DAY)
