@@ -119,3 +119,24 @@ def test_the_first_and_the_last_day_of_all_are_days(url: str, asked: str) -> Non
 
     assert answer.status_code == 200
     assert "No file fits" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/people", 200),
+        ("/feed.atom", 200),
+        ("/health", 200),
+        ("/api/v1/users", 200),
+        ("/gist/abc", 404),
+        ("/seen", 405),
+    ],
+)
+def test_the_head_is_what_the_whole_answer_has(url: str, path: str, status: int) -> None:
+    head, whole = httpx2.head(url + path), httpx2.get(url + path)
+
+    assert head.status_code == whole.status_code == status
+    assert head.content == b""
+    for name in ("content-type", "content-length", "content-security-policy", "etag"):
+        assert head.headers.get(name) == whole.headers.get(name), name

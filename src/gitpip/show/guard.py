@@ -49,6 +49,10 @@ class Guard:
             return
         started = time.perf_counter()
         status = 500
+        method = scope["method"]
+        if method == "HEAD":
+            # Whatever can be read can be asked for its head; the server leaves out the body.
+            scope = {**scope, "method": "GET"}
 
         async def send_guarded(message: Message) -> None:
             nonlocal status
@@ -67,11 +71,11 @@ class Guard:
             await self._serve(scope, receive, send_guarded)
         finally:
             seconds = time.perf_counter() - started
-            http_answered(scope["method"], _template(scope), status, seconds)
+            http_answered(method, _template(scope), status, seconds)
             level = log.debug if scope["path"] in QUIET else log.info
             level(
                 "http.request",
-                method=scope["method"],
+                method=method,
                 path=told_path(scope["path"]),
                 status=status,
                 duration_ms=round(seconds * 1000, 1),
