@@ -1,6 +1,8 @@
 """Bad input gets a specific problem document, and changes nothing."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from html import unescape
 
 import httpx2
@@ -140,3 +142,18 @@ def test_the_head_is_what_the_whole_answer_has(url: str, path: str, status: int)
     assert head.content == b""
     for name in ("content-type", "content-length", "content-security-policy", "etag"):
         assert head.headers.get(name) == whole.headers.get(name), name
+
+
+def test_an_error_of_ours_is_answered_with_the_headers_of_all_pages(served: Served) -> None:
+    served.track("ada", {"a.txt": "a"})
+    with closing(sqlite3.connect(served.gitpip.folder / "gitpip.sqlite3")) as database, database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute("UPDATE users SET state = 'unheard of'")
+    sound = httpx2.get(f"{served.gitpip.url}/sign-in").headers
+
+    answer = httpx2.get(f"{served.gitpip.url}/people/ada", headers={"accept": "text/html"})
+
+    assert answer.status_code == 500
+    assert "the log says what" in answer.text
+    for name in ("content-security-policy", "cache-control", "x-content-type-options"):
+        assert answer.headers[name] == sound[name]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
-from gitpip.show.problems import answer, told_path
+from gitpip.show.problems import answer, answer_unforeseen, told_path
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
@@ -49,14 +49,16 @@ class Guard:
             return
         started = time.perf_counter()
         status = 500
+        answered = False
         method = scope["method"]
         if method == "HEAD":
             # Whatever can be read can be asked for its head; the server leaves out the body.
             scope = {**scope, "method": "GET"}
 
         async def send_guarded(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
+                answered = True
                 status = int(message["status"])
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
@@ -69,6 +71,12 @@ class Guard:
 
         try:
             await self._serve(scope, receive, send_guarded)
+        except Exception as error:
+            if answered:
+                raise
+            # The framework would answer it beyond us, without our headers.
+            response = await answer_unforeseen(Request(scope), error)
+            await response(scope, receive, send_guarded)
         finally:
             seconds = time.perf_counter() - started
             http_answered(method, _template(scope), status, seconds)

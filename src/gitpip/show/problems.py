@@ -122,7 +122,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(GitpipError, answer_foreseen)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, answer_unforeseen)
 
 
 async def answer_foreseen(request: Request, error: Exception) -> Response:
@@ -132,7 +132,7 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
         if isinstance(error, known):
             status, kind = told
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return await _unforeseen(request, error)
+        return await answer_unforeseen(request, error)
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
@@ -172,7 +172,8 @@ async def _http(request: Request, error: Exception) -> Response:
     return answer(request, status, kind, detail, headers=headers)
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def answer_unforeseen(request: Request, error: Exception) -> Response:
+    """The answer to an error of ours, which only the log tells."""
     log.error("request.failed", path=told_path(request.scope["path"]), exc_info=error)
     return answer(
         request,
