@@ -111,6 +111,26 @@ def test_a_session_ends_with_its_key(guarded: Served) -> None:
     assert by_settings.open("/keys").status_code == 200
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_is_signed_out_meanwhile_hears_that_nothing_was_done(guarded: Served) -> None:
+    browser = Browser(guarded)
+    browser.sign_in(_key(guarded, "ada", "operator"))
+    guarded.gitpip.command("keys", "revoke", "ada")
+    page = f"{browser.url}/people?tag=new"
+
+    answer = browser.send("/people", {"login": "octocat"}, {"referer": page, "origin": browser.url})
+
+    assert answer.status_code == 401
+    assert "Nothing was changed" in answer.text
+    assert 'value="/people?tag=new"' in answer.text
+    assert "aria-invalid" not in answer.text
+    # What a page asks for of its own accord leads back to it, too, and to no other site.
+    update = browser.open("/people", **{"hx-request": "true", "referer": page})
+    assert update.headers["hx-redirect"] == "/sign-in?next=%2Fpeople%3Ftag%3Dnew"
+    elsewhere = {"hx-request": "true", "referer": "https://elsewhere.example/people"}
+    assert browser.open("/people", **elsewhere).headers["hx-redirect"] == "/sign-in"
+
+
 def test_forged_cookies_open_nothing(guarded: Served) -> None:
     browser = Browser(guarded)
     browser.sign_in(_key(guarded, "ada", "admin"))

@@ -6,7 +6,7 @@ route is added is closed to others before anybody thinks of it.
 
 import re
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,6 +19,7 @@ from gitpip.settings import is_loopback
 from gitpip.show.authentication import FEED, Authentication, address_of
 from gitpip.show.caller import STATE, Caller, present
 from gitpip.show.problems import answer, answer_foreseen, wants_page
+from gitpip.show.sign_in import sign_in_form
 from gitpip.show.throttle import Throttle
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,6 +34,9 @@ CHANGING = re.compile(r"/imports|/people/[^/]+/remove")
 """Pages that only ask for a change."""
 ADMINISTRATION = re.compile(r"(/api/v1)?/(keys|audit)(/.*)?")
 
+NOT_DONE = (
+    "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
+)
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
 
@@ -134,10 +138,13 @@ def _unknown(request: Request) -> Response:
     if "authorization" not in request.headers:
         if "hx-request" in request.headers:
             return Response(
-                status_code=HTTPStatus.UNAUTHORIZED, headers={"hx-redirect": "/sign-in"}
+                status_code=HTTPStatus.UNAUTHORIZED,
+                headers={"hx-redirect": _sign_in_before(_page_before(request))},
             )
+        if wants_page(request) and request.method in SAFE_METHODS:
+            return RedirectResponse(_sign_in_before(_wanted(request)), status_code=303)
         if wants_page(request):
-            return RedirectResponse(_sign_in_before(request), status_code=303)
+            return sign_in_form(_page_before(request), fault=NOT_DONE, key_is_wrong=False)
     return answer(
         request,
         HTTPStatus.UNAUTHORIZED,
@@ -147,13 +154,26 @@ def _unknown(request: Request) -> Response:
     )
 
 
-def _sign_in_before(request: Request) -> str:
-    """The sign-in page, which leads on to what was asked for where that only reads."""
-    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-    if request.method not in SAFE_METHODS or path == "/":
-        return "/sign-in"
-    wanted = f"{quote(path)}?{query}" if query else quote(path)
-    return f"/sign-in?{urlencode({'next': wanted})}"
+def _sign_in_before(wanted: str) -> str:
+    """The sign-in page, which leads on to what was wanted."""
+    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted})}"
+
+
+def _wanted(request: Request) -> str:
+    """The page that is asked for."""
+    path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _page_before(request: Request) -> str:
+    """The page of ours that a request was made on; the first one where it does not say."""
+    try:
+        page = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    if page.netloc != request.headers.get("host"):
+        return "/"
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def _too_little(caller: Caller, needed: Role) -> str:

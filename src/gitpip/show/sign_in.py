@@ -29,7 +29,7 @@ async def ask_for_key(
     next: Annotated[str, Query(max_length=2_000)] = "/",  # noqa: A002 (the usual name)
 ) -> HTMLResponse:
     """A form for an access key."""
-    return _form(next)
+    return sign_in_form(next)
 
 
 @router.post("/sign-in")
@@ -50,7 +50,7 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
     if session is None:
         attempts.count(address)
         log.warning("sign_in.refused", address=address)
-        return _form(next, fault=WRONG)
+        return sign_in_form(next, fault=WRONG)
     await authentication.sign_out(request)  # of a session before, if there is one
     response = RedirectResponse(_own(next), status_code=303)
     response.set_cookie(
@@ -74,8 +74,14 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def _form(next_page: str, fault: str = "") -> HTMLResponse:
-    page = render("sign_in.html", next=_own(next_page), fault=fault)
+def sign_in_form(next_page: str, *, fault: str = "", key_is_wrong: bool = True) -> HTMLResponse:
+    """The page that asks for a key, and leads on to another; with a fault it is a refusal."""
+    page = render(
+        "sign_in.html",
+        next=_own(next_page),
+        fault=fault,
+        key_is_wrong=bool(fault) and key_is_wrong,
+    )
     return HTMLResponse(page, status_code=HTTPStatus.UNAUTHORIZED if fault else HTTPStatus.OK)
 
 
