@@ -193,8 +193,8 @@ def test_nothing_keeps_anybody_from_using_the_pages(
     looks: tuple[tuple[Literal["light", "dark"], int], ...] = (
         ("light", 1280),
         ("dark", 1280),
-        ("light", 360),
-        ("dark", 360),
+        ("light", 320),
+        ("dark", 320),
     )
     findings = []
     for scheme, width in looks:
