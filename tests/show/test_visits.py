@@ -2,10 +2,12 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+import httpx2
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
 from gitpip.store import gists, users, visits
 from gitpip.store.database import Database, open_database
+from tests.show.conftest import Served
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REPLICAS = 3
@@ -55,6 +58,17 @@ def test_every_file_is_shown_exactly_once(
     run_state_machine_as_test(
         Visits, settings=settings(max_examples=25, stateful_step_count=8, deadline=None)
     )
+
+
+def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
+    served.track("ada", {"a.txt": "a"})
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=60) as browser:
+        shown = re.findall('name="up_to" value="([^"]+)"', browser.get("/").text)
+        first, again = (browser.post("/seen", data={"up_to": shown}).text for _ in range(2))
+
+    assert "Marked 1 file of 1 user as seen" in first
+    assert "All of that was marked as seen before" in again
+    assert again.count('<a href="/seen/') == 1
 
 
 class Visits(RuleBasedStateMachine):

@@ -201,10 +201,10 @@ async def get(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> H
 async def visits_of(
     transaction: AsyncConnection, viewer: str, *, limit: int
 ) -> tuple[HomeVisit, ...]:
-    """A viewer's latest visits to the home page, newest first."""
+    """A viewer's latest visits to the home page that covered anything, newest first."""
     found = await transaction.execute(
         select(home_visits)
-        .where(home_visits.c.viewer == viewer)
+        .where(home_visits.c.viewer == viewer, home_visits.c.files > 0)
         .order_by(home_visits.c.id.desc())
         .limit(limit)
     )
