@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,9 @@ class Relay:
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._swallowing = False
+        self._lingering = False
+        self.ended = threading.Event()
+        """That the other end has hung up on somebody is not told while connections linger."""
         self._open: list[_Way] = []
 
     def address(self, dsn: str) -> str:
@@ -41,6 +45,17 @@ class Relay:
         with self._lock:
             self._swallowing = False
 
+    def linger(self) -> None:
+        """Pass on what the other end says, and not that it hangs up then."""
+        self._lingering = True
+
+    def hang_up(self) -> None:
+        """Close every connection, and tell of ends again."""
+        with self._lock:
+            self._lingering = False
+            for way in self._open:
+                way.close()
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -52,9 +67,7 @@ class Relay:
         trace: TracebackType | None,
     ) -> None:
         self._listener.close()
-        with self._lock:
-            for way in self._open:
-                way.close()
+        self.hang_up()
 
     def _accept(self) -> None:
         while True:
@@ -69,11 +82,16 @@ class Relay:
                 near.close()
                 continue
             with self._lock:
-                way = _Way(near, far)
+                way = _Way(near, far, self._end)
                 if self._swallowing:
                     way.silent.set()
                 self._open.append(way)
             way.start()
+
+    def _end(self) -> bool:
+        """Note that an end has hung up; whether to tell the other."""
+        self.ended.set()
+        return not self._lingering
 
 
 def relay_to(dsn: str) -> Relay:
@@ -85,8 +103,10 @@ def relay_to(dsn: str) -> Relay:
 class _Way:
     """One connection, there and back."""
 
-    def __init__(self, near: socket.socket, far: socket.socket) -> None:
-        self._near, self._far = near, far
+    def __init__(
+        self, near: socket.socket, far: socket.socket, is_told: Callable[[], bool]
+    ) -> None:
+        self._near, self._far, self._is_told = near, far, is_told
         self.silent = threading.Event()
 
     def start(self) -> None:
@@ -102,7 +122,7 @@ class _Way:
             while piece := source.recv(65536):
                 if not self.silent.is_set():
                     sink.sendall(piece)
-            if not self.silent.is_set():
+            if self._is_told() and not self.silent.is_set():
                 sink.shutdown(socket.SHUT_WR)
         except OSError:
             self.close()

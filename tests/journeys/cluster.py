@@ -20,6 +20,7 @@ from tests.journeys.running import Installation
 
 TOKEN = "cluster-token"
 CONNECTIONS = 6  # of each replica, at most
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 COUNT = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -115,7 +116,7 @@ def clustered(folder: Path, **settings: str) -> Iterator[Cluster]:
             "GITPIP_DATABASE_CONNECTIONS": str(CONNECTIONS),
             "GITPIP_PORT": "0",
             "GITPIP_CHECK_INTERVAL": "5s",
-            "GITPIP_HTTP_TIMEOUT": "1s",
+            "GITPIP_HTTP_TIMEOUT": "3s",
             "GITPIP_REQUEST_LIMIT": "off",
             "GITPIP_LOG_FORMAT": "json",
             "GITHUB_TOKEN": TOKEN,
@@ -158,7 +159,7 @@ class ConnectionCount:
 
     async def _count(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(OSError, *DRIVER_ERRORS):
                 await self._count_while_it_runs()
             await asyncio.sleep(0.1)
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,6 +65,50 @@ async def test_connections_that_fell_silent_are_noticed_once_and_replaced(
     twice = 2 * TRIAL.total_seconds() + DEAD * FAREWELL
     assert time.monotonic() - begin < twice
     assert database.pool.in_use == 0
+
+
+CAST_OFF = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.fixture
+def cast_off(relay: Relay, postgres_dsn: str) -> Iterator[Callable[[], Awaitable[None]]]:
+    """The server takes leave, and has not hung up yet: asyncpg bears no statement then."""
+
+    async def cast_off() -> None:
+        relay.linger()
+        other = await asyncpg.connect(postgres_dsn)
+        await other.execute(CAST_OFF)
+        await other.close()
+        assert await asyncio.to_thread(relay.ended.wait, 60)
+        await asyncio.sleep(0.1)  # until what has arrived is read, which nothing tells
+
+    yield cast_off
+    relay.hang_up()
+
+
+async def test_a_connection_of_which_the_server_takes_leave_is_replaced(
+    database: Database, cast_off: Callable[[], Awaitable[None]]
+) -> None:
+    await ask(database)
+    await cast_off()
+    await ask(database)
+
+
+async def test_a_server_that_takes_leave_within_a_transaction_is_unavailable(
+    database: Database, cast_off: Callable[[], Awaitable[None]]
+) -> None:
+    async def ask_twice() -> None:
+        async with database.begin() as transaction:
+            await transaction.execute(text("SELECT 1"))
+            await cast_off()
+            await transaction.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        await ask_twice()
+    await ask(database)
 
 
 async def test_a_network_that_is_silent_is_named(relay: Relay, database: Database) -> None:

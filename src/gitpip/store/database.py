@@ -30,6 +30,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
 """A statement that takes longer has lost its server; a migration may take as long as it needs."""
 TRIAL = timedelta(seconds=5)
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises; the last when the server has taken leave and not hung up yet."""
 # Any number will do, as long as every replica takes the same one.
 MIGRATION_LOCK = 4_871_325_001
 
@@ -167,6 +169,9 @@ class Database:
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
             raise DatabaseUnavailable(f"{self._named} can't be reached: {reason}") from error
+        except DRIVER_ERRORS as error:
+            # While a connection was made ready, where SQLAlchemy does not translate them.
+            raise DatabaseUnavailable(f"{self._named} does not work: {error}") from error
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 f"{self._named} gave no free connection within 30 s"
@@ -309,7 +314,7 @@ def _try_postgres_connection(
         connection.run_async(
             lambda driver: driver.execute("SELECT 1", timeout=TRIAL.total_seconds())
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, *DRIVER_ERRORS) as error:
         raise InvalidatePoolError from error
 
 
