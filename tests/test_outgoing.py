@@ -80,7 +80,7 @@ async def test_nothing_arrives_where_a_vendor_redirects_to(ask: Ask, status: int
         Listener(listen) as elsewhere,
         answering(f"{status} Gone\r\nLocation: http://127.0.0.1:{elsewhere.port}/") as url,
     ):
-        said = await ask(url, timedelta(seconds=5))
+        said = await ask(url, timedelta(seconds=60))
         assert str(status) in said or "redirects to another host" in said
         assert elsewhere.connections == 0
 
@@ -119,7 +119,7 @@ async def test_the_contents_of_a_file_are_asked_of_githubs_hosts_alone() -> None
             files=(),
         )
         with answering("200 OK\r\nContent-Type: application/json", dumps(gist).encode()) as url:
-            async with GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=5)) as github:
+            async with GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=60)) as github:
                 with pytest.raises(GitHubUnavailable, match="none of GitHub's hosts"):
                     await github.read(listed)
         assert elsewhere.connections == 0
@@ -156,7 +156,7 @@ async def test_which_hosts_hold_what_is_read(
         transport = Transport(
             api_url=api,
             token=TOKEN,
-            timeout=timedelta(seconds=5),
+            timeout=timedelta(seconds=60),
             limits=Limits(lambda: datetime.now(UTC)),
             graphql_limits=Limits(lambda: datetime.now(UTC)),
         )
@@ -213,7 +213,7 @@ async def test_a_slow_answer_ends_when_the_time_is_over(ask: Ask, answer: Conver
     with Listener(answer) as vendor:
         started = time.monotonic()
         said = await ask(f"http://127.0.0.1:{vendor.port}", timedelta(seconds=1))
-        assert 1 <= time.monotonic() - started < 5
+        assert 1 <= time.monotonic() - started < 20
     assert "no whole answer within 1 s" in said or "TimeoutError" in said
 
 
@@ -243,14 +243,14 @@ def address(certificate: Certificate) -> Iterator[str]:
 
 
 async def account_at(address: str) -> str:
-    async with GitHub(api_url=address, token=TOKEN, timeout=timedelta(seconds=10)) as github:
+    async with GitHub(api_url=address, token=TOKEN, timeout=timedelta(seconds=60)) as github:
         return (await github.account("ada")).login
 
 
 async def test_a_certificate_that_nobody_signed_is_refused(address: str) -> None:
     with pytest.raises(GitHubUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
         await account_at(address)
-    said = await ask_pipedrive(address, timedelta(seconds=5))
+    said = await ask_pipedrive(address, timedelta(seconds=60))
     assert said.startswith("Pipedrive can't be reached: ConnectError ([SSL: CERTIFICATE_VERIFY")
 
 
@@ -304,7 +304,7 @@ async def test_a_proxy_that_lets_nobody_in_is_named_without_its_password(
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:wrong@127.0.0.1:{proxy.port}")
         with pytest.raises(GitHubUnavailable, match="407") as raised:
             await account_at(address)
-        said = await ask_pipedrive(address, timedelta(seconds=5))
+        said = await ask_pipedrive(address, timedelta(seconds=60))
     assert said.startswith("Pipedrive can't be reached: ProxyError (407")
     assert "wrong" not in f"{raised.value} {said}"
 
@@ -344,7 +344,7 @@ class Hesitant:
             head, body = b"200 OK", self.accepted
             if b"old-token" in request:
                 self.asked.set()
-                await asyncio.to_thread(self.changed.wait, 10)
+                await asyncio.to_thread(self.changed.wait, 60)
                 head, body = b"401 Unauthorized", b'{"success": false, "error": "no"}'
             writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body))
             await writer.drain()
@@ -354,9 +354,9 @@ async def test_github_is_asked_again_when_the_token_was_changed_meanwhile() -> N
     hesitant = Hesitant(b'{"login": "ada", "id": 7}')
     with Listener(hesitant) as vendor:
         url = f"http://127.0.0.1:{vendor.port}"
-        async with GitHub(api_url=url, token="old-token", timeout=timedelta(seconds=15)) as github:
+        async with GitHub(api_url=url, token="old-token", timeout=timedelta(seconds=90)) as github:
             asking = asyncio.create_task(github.account("ada"))
-            assert await asyncio.to_thread(hesitant.asked.wait, 10)
+            assert await asyncio.to_thread(hesitant.asked.wait, 60)
             github.use("new-token")
             hesitant.changed.set()
             assert (await asking).login == "ada"
@@ -368,11 +368,11 @@ async def test_a_refusal_of_the_old_token_says_nothing_of_pipedrives_new_one() -
         async with Pipedrive(
             api_url=f"http://127.0.0.1:{vendor.port}",
             token=SecretStr("old-token"),
-            timeout=timedelta(seconds=15),
+            timeout=timedelta(seconds=90),
             rest=timedelta(0),
         ) as pipedrive:
             asking = asyncio.create_task(pipedrive.create_deal("ada"))
-            assert await asyncio.to_thread(hesitant.asked.wait, 10)
+            assert await asyncio.to_thread(hesitant.asked.wait, 60)
             pipedrive.use(SecretStr("new-token"))
             hesitant.changed.set()
             outcome = await asking

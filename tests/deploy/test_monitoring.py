@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.show.conftest import serving
+from tests.show.conftest import Served, serving
 
 HERE = Path(__file__).parent
 MONITORING = HERE.parents[1] / "deploy" / "helm" / "gitpip" / "monitoring"
@@ -30,8 +30,18 @@ def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("gitpip")
     with serving(folder, f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3") as served:
         served.track("octocat", {"hello.txt": "hello"})
-        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
-        return served.gitpip.get("/metrics").text
+        return served.gitpip.wait_for(
+            lambda: (
+                text
+                if 'gitpip_deliveries_total{state="published"} 1' in (text := metrics(served))
+                else None
+            ),
+            "a delivery to be counted",
+        )
+
+
+def metrics(served: Served) -> str:
+    return served.gitpip.get("/metrics").text
 
 
 @pytest.fixture(scope="module")

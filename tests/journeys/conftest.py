@@ -36,7 +36,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
                 "GITPIP_DATABASE_URL": database_url,
                 "GITPIP_PORT": "0",
                 "GITPIP_CHECK_INTERVAL": "1s",
-                "GITPIP_HTTP_TIMEOUT": "1s",
+                "GITPIP_HTTP_TIMEOUT": "10s",
                 "GITPIP_LOG_FORMAT": "json",
                 "GITHUB_TOKEN": TOKEN,
                 "GITHUB_API_URL": github_server.url,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx2
+import psutil
 
 Found = TypeVar("Found")
 
@@ -67,6 +68,12 @@ class Installation:
         assert self.process
         self.send(signal.SIGTERM)
         return self.process.wait(timeout=60)
+
+    def processor_time(self) -> float:
+        """How many seconds of a processor the process has used; others on it don't count."""
+        assert self.process
+        used = psutil.Process(self.process.pid).cpu_times()
+        return used.user + used.system
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another gitpip command beside it."""

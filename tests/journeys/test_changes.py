@@ -40,7 +40,7 @@ def _some_note_says(world: World, words: str) -> bool:
 
 
 def test_an_edit_is_written_into_the_note_whatever_fails(world: World) -> None:
-    gist = begin(world, GITPIP_ON_EDIT="update")
+    gist = begin(world, GITPIP_ON_EDIT="update", GITPIP_HTTP_TIMEOUT="2s")
     world.pipedrive.faults.script(
         Fault.drop(), Fault.drop(processed=True), Fault.error(500), method="PATCH"
     )

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from gitpip.standin import Fault
 from tests.journeys.conftest import TOKEN, World
 from tests.journeys.running import GITPIP
+from tests.network import nobody_listening
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -273,15 +274,13 @@ def _python_path() -> dict[str, str]:
 
 @POSTGRES
 def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    changed(
-        world,
-        GITPIP_DATABASE_URL=f"postgresql+asyncpg://gitpip:secret-word@127.0.0.1:{port}/gitpip",
-        GITPIP_DATABASE_WAIT="2s",
-    )
-
-    served = world.gitpip.command("serve")
+    with nobody_listening() as port:
+        changed(
+            world,
+            GITPIP_DATABASE_URL=f"postgresql+asyncpg://gitpip:secret-word@127.0.0.1:{port}/gitpip",
+            GITPIP_DATABASE_WAIT="2s",
+        )
+        served = world.gitpip.command("serve")
 
     assert served.returncode == 1
     assert "database.waiting" in served.stdout + served.stderr

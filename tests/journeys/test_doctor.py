@@ -1,10 +1,9 @@
 """The doctor says what keeps gitpip from working, and what to do, even when everything is gone."""
 
 import json
-import socket
 import sqlite3
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from gitpip.standin import Fault, GitHub, Server
 from gitpip.standin.exchange import utc_now
 from tests.journeys.conftest import TOKEN, World
-from tests.network import Certificate, Proxy, in_front_of
+from tests.network import Certificate, Proxy, in_front_of, nobody_listening
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -32,13 +31,6 @@ def ask(world: World, **environment: str) -> tuple[int, Findings]:
 
 def verdicts(findings: Findings) -> dict[str, str]:
     return {about: finding["verdict"] for about, finding in findings.items()}
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -> None:
@@ -70,16 +62,23 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
     assert world.github.abuse == world.pipedrive.abuse == []
 
 
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with nobody_listening() as port:
+        yield port
+
+
 def test_it_tells_all_even_when_the_vendors_and_the_database_are_gone(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, nobody: int
 ) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
     if "postgres" in world.gitpip.environment["GITPIP_DATABASE_URL"]:
-        gone = f"postgresql://gitpip:database-password@127.0.0.1:{free_port()}/gitpip"
+        gone = f"postgresql://gitpip:database-password@127.0.0.1:{nobody}/gitpip"
     else:
         damaged = tmp_path / "damaged.sqlite3"
         damaged.write_bytes(b"this is no database" * 1000)
         gone = f"sqlite:///{damaged}"
+    nowhere = f"http://127.0.0.1:{nobody}"
     code, findings = ask(
         world, GITHUB_API_URL=nowhere, PIPEDRIVE_API_URL=nowhere, GITPIP_DATABASE_URL=gone
     )

@@ -12,7 +12,7 @@ import pytest
 from gitpip.standin import Fault
 from tests.journeys.conftest import World
 
-PATIENCE = 5
+PATIENCE = 10
 
 
 @contextmanager

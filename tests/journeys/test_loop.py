@@ -1,9 +1,11 @@
 """The way of a gist through the whole house, as a user would walk it."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from gitpip.standin import Fault
 from tests.journeys.conftest import TOKEN, World
 
 
@@ -75,8 +77,7 @@ def test_a_user_with_250_gists_is_published_whole_and_a_restart_publishes_nothin
 
 
 def _published(world: World) -> int:
-    counts = json.loads(world.gitpip.command("status", "--json").stdout)["publications"]
-    published: int = counts["published"]
+    published: int = world.gitpip.get("/status").json()["publications"]["published"]
     return published
 
 
@@ -168,8 +169,14 @@ def test_a_large_backfill_goes_behind_what_is_fresh(world: World) -> None:
     world.gitpip.start()
     world.gitpip.post("/users/octocat/1")
     world.gitpip.post("/users/archive/2")
+    # Slow enough that all of it is not through before anybody could look at octocat.
+    world.pipedrive.faults.script(
+        Fault.slow(timedelta(seconds=0.5)), method="POST", path="activities$", times=None
+    )
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) >= 5)
     world.github.add_gist("octocat", {"fresh.txt": "fresh"})
+    world.gitpip.wait_for(lambda: "fresh.txt" in str(world.gitpip.logged("gist.found")), "it")
+    world.pipedrive.faults.clear()
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 121, timeout=120)
     subjects = [str(activity["subject"]) for activity in world.pipedrive.activities]
     fresh = next(n for n, subject in enumerate(subjects) if subject.startswith("fresh.txt"))

@@ -4,7 +4,6 @@ import asyncio
 import html
 import json
 import re
-import socket
 import sqlite3
 from base64 import b64encode, urlsafe_b64encode
 from collections import deque
@@ -23,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gitpip.standin import GitHub, Pipedrive, Server
 from tests.journeys.running import Installation
-from tests.network import Certificate, Proxy, in_front_of
+from tests.network import Certificate, Proxy, in_front_of, nobody_listening
 
 REFUSED_GITHUB = 'planted-gh-OLD/one+1&"q%<'
 REFUSED_PIPEDRIVE = 'planted-pd-OLD/two+2&"q%<'
@@ -178,7 +177,7 @@ def scenery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenery]
             "GITPIP_DATABASE_WAIT": "0.1s",
             "GITPIP_PORT": "0",
             "GITPIP_CHECK_INTERVAL": "1h",
-            "GITPIP_HTTP_TIMEOUT": "1s",
+            "GITPIP_HTTP_TIMEOUT": "3s",
             "GITPIP_LOG_FORMAT": "json",
             "GITPIP_LOG_LEVEL": "DEBUG",
             "GITHUB_API_URL": f"https://localhost:{tls.port}",
@@ -220,6 +219,13 @@ def scenery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenery]
         yield scenery
         if scenery.gitpip.process:
             scenery.gitpip.stop()
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with nobody_listening() as port:
+        yield f"127.0.0.1:{port}"
 
 
 def spell_as_address(dsn: str) -> str:
@@ -286,9 +292,7 @@ def test_no_secret_is_ever_written(scenery: Scenery) -> None:
 
 
 @pytest.mark.parametrize("scenery", ["sqlite"], indirect=True)
-def test_no_secret_is_in_what_is_said_of_wrong_settings(scenery: Scenery) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"127.0.0.1:{listener.getsockname()[1]}"
+def test_no_secret_is_in_what_is_said_of_wrong_settings(scenery: Scenery, nobody: str) -> None:
     right = scenery.gitpip.environment
     password, quoted = DATABASE_PASSWORD, quote(DATABASE_PASSWORD, safe="")
     keywords = re.sub(r"(['\\])", r"\\\1", password)

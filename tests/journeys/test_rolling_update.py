@@ -55,7 +55,7 @@ def test_older_replicas_go_on_beside_a_newer_one_until_they_are_replaced(
     cluster: Cluster, newer: dict[str, str]
 ) -> None:
     cluster.pipedrive.faults.script(
-        Fault.slow(timedelta(seconds=0.1)), method="POST", path="activities", times=None
+        Fault.slow(timedelta(seconds=0.5)), method="POST", path="activities", times=None
     )
     cluster.github.add_user("octocat")
     cluster.github.add_user("hubot")
@@ -63,7 +63,7 @@ def test_older_replicas_go_on_beside_a_newer_one_until_they_are_replaced(
     cluster.github.add_gist("hubot", {"late.txt": "late"})
     older = [cluster.add(), cluster.add()]
     assert older[0].post("/users/octocat/1").status_code == 201
-    cluster.await_activities(5)
+    cluster.await_activities(3)
 
     first = cluster.add(environment=newer)
     assert cluster.ask("SELECT version_num FROM alembic_version") == [("9999",)]
@@ -72,7 +72,7 @@ def test_older_replicas_go_on_beside_a_newer_one_until_they_are_replaced(
         assert replica.get("/ready").json()["ready"] is True
         assert replica.get("/health").text == "Alive"
     assert older[1].post("/users/hubot/2").status_code == 201
-    first.wait_for(lambda: cluster.published() > published + 5, "the older ones to go on")
+    first.wait_for(lambda: cluster.published() > published + 3, "the older ones to go on")
 
     assert older[0].stop() == 0
     second = cluster.add(environment=newer)

@@ -1,7 +1,6 @@
 """What a killed or frozen replica was at moves on within half a minute; its return does no harm."""
 
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,14 +33,17 @@ def test_publishing_moves_on(cluster: Cluster, blow: signal.Signals) -> None:
     cluster.github.add_user("octocat")
     cluster.github.add_gist("octocat", {f"{number}.txt": "text" for number in range(FILES)})
     assert cluster.replicas[0].post("/users/octocat/1").status_code == 201
-    cluster.await_activities(3)
+    cluster.await_activities(2)
 
     struck = cluster.last("publication.published")
     [survivor] = [replica for replica in cluster.replicas if replica is not struck]
+    published = len(survivor.logged("publication.published"))
     struck.send(blow)
-    begin = time.monotonic()
-    survivor.wait_for(lambda: survivor.logged("publication.published"), "the next activity", WITHIN)
-    assert time.monotonic() - begin < WITHIN
+    survivor.wait_for(
+        lambda: len(survivor.logged("publication.published")) > published,
+        "the next activity",
+        WITHIN,
+    )
     cluster.pipedrive.faults.clear()
     struck.send(signal.SIGCONT)
     # All but the one that was being sent, which is looked for when its answer can't come any more.
@@ -63,24 +65,22 @@ def test_watching_moves_on(cluster: Cluster, blow: signal.Signals) -> None:
     for number, login in enumerate(logins):
         assert cluster.replicas[0].post(f"/users/{login}/{number}").status_code == 201
     cluster.await_activities(USERS)
+    asked = looks(cluster)
+    cluster.github.faults.script(DAWDLE, path="/(graphql|users/|gists/)", times=None)
     for login in logins:
         cluster.github.add_gist(login, {"b.txt": login})
-    asked = len(cluster.github.requests)
-    cluster.github.faults.script(DAWDLE, path="/(graphql|users/|gists/)", times=None)
     assert cluster.replicas[0].post("/api/v1/checks").status_code == 202
-    cluster.github.wait_until(lambda: len(cluster.github.requests) > asked + 1)
+    cluster.github.wait_until(lambda: looks(cluster) > asked + 1)
 
     struck = cluster.last("check.started")
     [survivor] = [replica for replica in cluster.replicas if replica is not struck]
     found = len(survivor.logged("gist.found"))
     struck.send(blow)
-    begin = time.monotonic()
     cluster.github.faults.clear()
     survivor.wait_for(
         lambda: len(survivor.logged("gist.found")) > found, "the next gist to be found", WITHIN
     )
-    cluster.await_activities(2 * USERS, WITHIN)
-    assert time.monotonic() - begin < WITHIN
+    cluster.await_activities(2 * USERS)
     struck.send(signal.SIGCONT)
 
     if blow is signal.SIGSTOP:
@@ -88,3 +88,8 @@ def test_watching_moves_on(cluster: Cluster, blow: signal.Signals) -> None:
     assert cluster.ask("SELECT count(*) FROM publications") == [(2 * USERS,)]
     assert len(cluster.pipedrive.activities) == 2 * USERS
     assert cluster.github.abuse == []
+
+
+def looks(cluster: Cluster) -> int:
+    """How often GitHub was asked by checks; the feed is read beside them."""
+    return sum(request.path != "/gists/public" for request in cluster.github.requests)

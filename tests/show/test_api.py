@@ -103,6 +103,6 @@ def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(
     served_to_all: Served,
 ) -> None:
     with httpx2.Client(base_url=served_to_all.gitpip.url) as client:
-        taken = [client.get("/health").elapsed.total_seconds() for _ in range(10)]
-
-    assert min(taken[1:]) < 0.035
+        # Where it waits, every answer but the first takes 40 ms; a busy machine delays some.
+        client.get("/health")
+        assert any(client.get("/health").elapsed.total_seconds() < 0.035 for _ in range(200))

@@ -39,7 +39,7 @@ def _try_everything(url: str) -> int:
         def keeps_its_contract(case: Case[Any]) -> None:
             # What a login, an id or a backfill rule may be is said in words, not as a pattern.
             case.call_and_validate(
-                timeout=20, headers=headers, excluded_checks=[positive_data_acceptance]
+                timeout=60, headers=headers, excluded_checks=[positive_data_acceptance]
             )
 
         keeps_its_contract()
