@@ -38,6 +38,22 @@ def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client
     assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []
 
 
+def test_what_was_written_stays_in_the_form_that_is_refused(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.github.add_user("ada")
+    people.post("/people", data={"login": "ada", "tags": "old"})
+
+    user = people.post("/people/ada/change", data={"tags": "vip, new", "interval": "soon"})
+    feed = people.post("/feeds", data={"name": "my\treader"})
+
+    assert user.status_code == feed.status_code == 422
+    assert 'value="vip, new"' in user.text
+    assert 'value="soon"' in user.text
+    assert 'value="my\treader"' in feed.text
+    assert served.gitpip.get("/api/v1/users/ada").json()["tags"] == ["old"]
+
+
 @pytest.mark.parametrize("login", ["import", "check", "selected", "change", "remove"])
 def test_whoever_is_called_like_a_page_has_one_too(
     served: Served, people: httpx2.Client, login: str

@@ -40,7 +40,7 @@ async def create_address(
             )
             await who.did(transaction, "feed_address.created", name.strip())
     except InvalidInput as error:
-        return await _feeds(request, setting, who, fault=str(error))
+        return await _feeds(request, setting, who, fault=str(error), name=name)
     return await _feeds(request, setting, who, secret=secret)
 
 
@@ -58,7 +58,13 @@ async def revoke_address(
 
 
 async def _feeds(
-    request: Request, setting: Setting, who: Caller, *, fault: str = "", secret: str = ""
+    request: Request,
+    setting: Setting,
+    who: Caller,
+    *,
+    fault: str = "",
+    name: str = "",
+    secret: str = "",
 ) -> HTMLResponse:
     async with setting.database.read() as transaction:
         listed = await feed_addresses.of_viewer(transaction, _whose(request, who))
@@ -68,6 +74,7 @@ async def _feeds(
         listed=listed,
         own=viewer_of(request),
         fault=fault,
+        written=name,
         base=str(request.base_url).rstrip("/"),
         secret=secret,
     )

@@ -42,8 +42,15 @@ async def person(
 
 
 async def _person(
-    request: Request, setting: Setting, login: str, *, before: int | None = None, fault: str = ""
+    request: Request,
+    setting: Setting,
+    login: str,
+    *,
+    before: int | None = None,
+    fault: str = "",
+    written: tuple[str, str] | None = None,
 ) -> HTMLResponse:
+    """The page; with a fault it keeps what was written as tags and as interval."""
     now = utc_now()
     async with setting.database.read() as transaction:
         user = await users.find(transaction, login)
@@ -56,13 +63,16 @@ async def _person(
         visited = await browse.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
         held_up = await publishing_held_up(transaction, setting) if progress.waiting else None
+    own = format_duration(user.check_interval) if user.check_interval else ""
+    tags, interval = written or (" ".join(user.tags), own)
     page = await asyncio.to_thread(
         render,
         "person.html",
         page="people",
         user=user,
         waits_for_look=user.next_check_at <= now and user.state is not UserState.PAUSED,
-        interval=format_duration(user.check_interval) if user.check_interval else "",
+        tags=tags,
+        interval=interval,
         general=format_duration(setting.settings.check_interval),
         seen=seen,
         visited=visited,
@@ -95,7 +105,7 @@ async def change_user(
         own = read_field("interval", parse_duration, interval)
         changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
     except InvalidInput as error:
-        return await _person(request, setting, login, fault=str(error))
+        return await _person(request, setting, login, fault=str(error), written=(tags, interval))
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, login)
         if own == user.check_interval:
