@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -63,7 +64,7 @@ class Credentials:
         try:
             secret = read_secret(name, file)
         except ValueError as error:
-            if known is None and not file.exists():
+            if known is None and not os.access(file, os.F_OK):
                 return False  # it was never there
             if name not in self._faults:
                 stays = "the last value stays in use" if known else "it stays unset"

@@ -213,7 +213,13 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
         return
     lock_path = path.with_name(path.name + ".lock")
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"{lock_path} can't be opened: {error.strerror}; give it to this user, or, "
+            "while no gitpip runs, remove it"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -241,31 +242,87 @@ def unprivileged() -> Iterator[list[str]]:
     yield [setpriv, "--reuid=65534", "--clear-groups"]
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others may look into; pytest closes its own whenever it starts."""
+    with tempfile.TemporaryDirectory(prefix="gitpip-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 @SQLITE
 def test_a_read_only_database_is_a_clear_error(
-    world: World, unprivileged: list[str], tmp_path: Path
+    world: World, unprivileged: list[str], open_folder: Path
 ) -> None:
+    file = open_folder / "gitpip.db"
+    changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
     assert tracked(world) == []
-    file = tmp_path / "gitpip.sqlite3"
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.geteuid():
-            path.chmod(0o555 if path == tmp_path else path.stat().st_mode | 0o055)
+    open_folder.chmod(0o555)
     file.chmod(0o444)
 
-    served = subprocess.run(
-        [*unprivileged, GITPIP, "serve"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], **world.gitpip.environment, **_python_path()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    tmp_path.chmod(0o755)
+    served = as_somebody(unprivileged, world, open_folder, "serve")
+    open_folder.chmod(0o755)
 
     assert served.returncode == 1
     assert str(file) in served.stderr
     assert "Traceback" not in served.stderr
+
+
+@SQLITE
+def test_a_folder_closed_to_this_user_is_a_clear_error(
+    world: World, unprivileged: list[str], open_folder: Path
+) -> None:
+    closed = open_folder / "closed"
+    file = closed / "gitpip.db"
+    changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
+    assert tracked(world) == []
+    closed.chmod(0o700 if unprivileged else 0o000)
+
+    status = as_somebody(unprivileged, world, open_folder, "status")
+    doctor = as_somebody(unprivileged, world, open_folder, "doctor", "--json")
+    closed.chmod(0o700)
+
+    assert (status.returncode, doctor.returncode) == (1, 1)
+    assert status.stderr.startswith(f"gitpip: {file} can't be written")
+    findings = {one["about"]: one for one in json.loads(doctor.stdout)}
+    assert findings["database"]["verdict"] == "failure"
+    assert str(closed) in findings["database"]["found"]
+    assert "GitHub" in findings
+
+
+@SQLITE
+def test_a_lock_that_another_user_left_is_a_clear_error(
+    world: World, unprivileged: list[str], open_folder: Path
+) -> None:
+    file = open_folder / "gitpip.db"
+    changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
+    assert tracked(world) == []
+    lock = open_folder / "gitpip.db.lock"
+    lock.touch()
+    lock.chmod(0o600 if unprivileged else 0o000)
+    open_folder.chmod(0o777)
+    file.chmod(0o666)
+
+    served = as_somebody(unprivileged, world, open_folder, "serve")
+
+    assert served.returncode == 1
+    assert served.stderr.startswith(f"gitpip: {lock} can't be opened")
+    assert "remove it" in served.stderr
+
+
+def as_somebody(
+    unprivileged: list[str], world: World, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*unprivileged, GITPIP, *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **world.gitpip.environment, **_python_path()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def _python_path() -> dict[str, str]:

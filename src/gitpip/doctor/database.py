@@ -27,7 +27,7 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
     if settings.postgres_dsn is None:
         file = Path(make_url(settings.database_url).database or "")
         yield _space(file)
-        if not await asyncio.to_thread(file.exists):
+        if not await asyncio.to_thread(os.access, file, os.F_OK):
             yield _new_file(file)
             return
         advice = "make it writable for this user, or name another with GITPIP_DATA_DIR"
@@ -70,14 +70,14 @@ def _new_file(file: Path) -> Finding:
         return ok("database", f"{file} is not there yet; the first start makes it")
     return failure(
         "database",
-        f"{file} is not there, and {folder} can't be written",
+        f"{file} can't be seen or made: {folder} is closed to this user",
         "give this user the right to write there, or name another folder with GITPIP_DATA_DIR",
     )
 
 
 def _folder_above(file: Path) -> Path:
     """The nearest folder that is there."""
-    return next(folder for folder in file.absolute().parents if folder.exists())
+    return next(folder for folder in file.absolute().parents if os.access(folder, os.F_OK))
 
 
 async def _migrations(database: Database) -> Finding:

@@ -326,7 +326,9 @@ def _prepare_sqlite_file(path: Path) -> None:
             f"the folder {path.parent} can't be made: {error.strerror}; "
             "set GITPIP_DATA_DIR to one that can"
         ) from error
-    writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    # Path.exists would raise where the folder is closed to this user.
+    there = os.access(path, os.F_OK)
+    writable = os.access(path if there else path.parent, os.W_OK)
     if not writable or not os.access(path.parent, os.W_OK):
         raise DatabaseUnavailable(
             f"{path} can't be written; give this user the right to write it and its folder, "
