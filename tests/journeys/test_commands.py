@@ -188,6 +188,19 @@ def test_a_second_service_on_the_same_sqlite_file_is_refused(world: World) -> No
 
 
 @SQLITE
+def test_the_files_are_closed_to_others_where_the_folder_is_not(
+    world: World, open_folder: Path
+) -> None:
+    changed(world, GITPIP_DATABASE_URL=f"sqlite:///{open_folder}/gitpip.db")
+    world.gitpip.start()
+    files = {file.name: file.stat().st_mode & 0o077 for file in open_folder.iterdir()}
+    world.gitpip.stop()
+
+    assert {"gitpip.db", "gitpip.db-wal", "gitpip.db-shm"} <= set(files)
+    assert set(files.values()) == {0}
+
+
+@SQLITE
 def test_a_file_that_is_no_database_is_left_as_it_is(world: World) -> None:
     file = world.gitpip.folder / "gitpip.sqlite3"
     file.write_bytes(b"a letter to a friend, " * 100)

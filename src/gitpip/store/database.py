@@ -334,6 +334,17 @@ def _prepare_sqlite_file(path: Path) -> None:
             f"{path} can't be written; give this user the right to write it and its folder, "
             "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place"
         )
+    if not there:
+        _make_private(path)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file for its owner alone: whoever could read it would need no access key.
+
+    SQLite gives the files that it keeps beside it the same mode.
+    """
+    with contextlib.suppress(OSError):  # SQLite will fail at the same, and say so
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite_connection(connection: _DBAPIConnection, _: ConnectionPoolEntry) -> None:
