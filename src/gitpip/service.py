@@ -71,7 +71,7 @@ async def serve(
     part: Part = Part.ALL,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Do a process's part until SIGINT or SIGTERM; `ready` is given the address once it serves.
+    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address.
 
     Raises AddressInUse, AccessUndecided, ServiceRunning, and what `opened` raises.
     """
@@ -192,12 +192,16 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
     def stop() -> None:
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # A terminal that is closed ends us as well; nohup has this ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -185,6 +186,26 @@ def test_a_second_service_on_the_same_sqlite_file_is_refused(world: World) -> No
     assert second.returncode == 1
     assert "another gitpip works on" in second.stderr
     assert world.gitpip.get("/health").text == "Alive"
+
+
+@SQLITE
+def test_a_closed_terminal_ends_the_service_in_order_and_nohup_lets_it_go_on(world: World) -> None:
+    world.gitpip.start()
+    assert world.gitpip.process
+    world.gitpip.send(signal.SIGHUP)
+
+    assert world.gitpip.process.wait(timeout=60) == 0
+    assert len(world.gitpip.logged("service.stopped")) == 1
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does for its command
+    try:
+        world.gitpip.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    world.gitpip.send(signal.SIGHUP)
+
+    assert world.gitpip.get("/health").text == "Alive"
+    assert len(world.gitpip.logged("service.stopping")) == 1
 
 
 @SQLITE
