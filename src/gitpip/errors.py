@@ -80,6 +80,11 @@ class ImportNotFound(GitpipError):
 class DatabaseUnavailable(GitpipError):
     """The database can't be reached, opened or written."""
 
+    def __init__(self, found: str, *, advice: str = "") -> None:
+        self.found = found
+        self.advice = advice
+        super().__init__(f"{found}; {advice}" if advice else found)
+
 
 class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""

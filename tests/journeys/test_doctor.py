@@ -91,6 +91,24 @@ def test_it_tells_all_even_when_the_vendors_and_the_database_are_gone(
 
 
 @on_sqlite
+def test_a_damaged_file_is_to_be_restored_not_made_writable(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "damaged.db"
+    world.gitpip.environment = {
+        **world.gitpip.environment,
+        "GITPIP_DATABASE_URL": f"sqlite:///{file}",
+    }
+    assert world.gitpip.command("users", "list").returncode == 0
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 3], b"this is no database" * 1000):
+        file.write_bytes(damaged)
+        code, findings = ask(world)
+        assert (code, findings["database"]["verdict"]) == (1, "failure")
+        assert "restore a backup" in findings["database"]["advice"]
+        assert "writable" not in findings["database"]["advice"]
+        assert "restore a backup" in world.gitpip.command("status").stderr
+
+
+@on_sqlite
 def test_tokens_that_are_refused_or_missing_are_told_with_what_to_do(world: World) -> None:
     code, refused = ask(world, GITHUB_TOKEN="refused-one", PIPEDRIVE_TOKEN="refused-two")
     assert code == 1

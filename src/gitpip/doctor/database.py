@@ -40,7 +40,7 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
     except DatabaseTooNew as error:
         yield failure("migrations", str(error), "start the newer gitpip, not this one")
     except DatabaseUnavailable as error:
-        yield failure("database", str(error), advice)
+        yield failure("database", error.found, error.advice or advice)
 
 
 @asynccontextmanager

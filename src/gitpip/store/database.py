@@ -37,7 +37,16 @@ MIGRATION_LOCK = 4_871_325_001
 
 # Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNAVAILABLE = ("08", "28", "3D", "53", "57", "58", "25006", "25P03", "42501")
-TOO_MANY_CONNECTIONS = "53300"
+# By what begins PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
+RESTORE = "restore a backup, or move the file away to begin anew"
+ADVICE = {
+    "53300": "let it accept more (max_connections), or each gitpip open fewer"
+    " (GITPIP_DATABASE_CONNECTIONS)",
+    "53100": "make room on its disk",
+    "SQLITE_FULL": "make room on its disk",
+    "SQLITE_CORRUPT": f"it is damaged: {RESTORE}",
+    "SQLITE_NOTADB": f"it is damaged, or something else: {RESTORE}",
+}
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,7 @@ class Database:
             if not _is_unavailable(error):
                 raise
             raise DatabaseUnavailable(
-                f"{self._named} does not work: {error.orig}{_advice(error)}"
+                f"{self._named} does not work: {error.orig}", advice=_advice(error)
             ) from error
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
@@ -288,12 +297,8 @@ def _code(error: DBAPIError) -> str:
 
 
 def _advice(error: DBAPIError) -> str:
-    if _code(error) != TOO_MANY_CONNECTIONS:
-        return ""
-    return (
-        "; let it accept more (max_connections), or each gitpip open fewer"
-        " (GITPIP_DATABASE_CONNECTIONS)"
-    )
+    name = getattr(error.orig, "sqlite_errorname", None) or _code(error)
+    return next((advice for start, advice in ADVICE.items() if name.startswith(start)), "")
 
 
 def _prepare_postgres_connection(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
@@ -331,8 +336,9 @@ def _prepare_sqlite_file(path: Path) -> None:
     writable = os.access(path if there else path.parent, os.W_OK)
     if not writable or not os.access(path.parent, os.W_OK):
         raise DatabaseUnavailable(
-            f"{path} can't be written; give this user the right to write it and its folder, "
-            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place"
+            f"{path} can't be written",
+            advice="give this user the right to write it and its folder, "
+            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
         )
     if not there:
         _make_private(path)
