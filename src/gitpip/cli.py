@@ -4,6 +4,7 @@ import asyncio
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -66,6 +67,9 @@ def _before_commands(
 
 def main() -> None:
     """Run a command; errors that gitpip foresaw are one line each, and exit with 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # none where it is closed
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know but few letters
     configure_logging("WARNING", "console")  # until the settings are read
     log_uncaught()
     try:

@@ -134,6 +134,17 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
 
 
 @SQLITE
+def test_letters_that_the_terminal_does_not_know_are_spelt_out(world: World) -> None:
+    world.github.add_user("octocat")
+    assert world.gitpip.command("users", "add", "octocat", "--tag", "été").returncode == 0
+
+    listed = changed(world, PYTHONIOENCODING="ascii").gitpip.command("users", "list")
+
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert r"\xe9t\xe9" in listed.stdout
+
+
+@SQLITE
 def test_every_wrong_setting_has_a_line_of_its_own_and_no_secret_in_it(world: World) -> None:
     changed(
         world,
