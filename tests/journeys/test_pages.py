@@ -90,6 +90,25 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
     expect(page.get_by_role("alert")).to_contain_text("does not answer")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_whose_user_is_removed_meanwhile_is_told_and_comes_back_to_a_page(
+    world: World, browser: Browser
+) -> None:
+    world.github.add_user("octocat")
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat"}, timeout=60)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/people/octocat")
+    expect(page.get_by_role("heading", name="octocat")).to_be_visible()
+
+    httpx2.delete(f"{world.gitpip.url}/api/v1/users/octocat", timeout=60)
+
+    expect(page.get_by_role("alert")).to_contain_text("not here any more")
+    page.goto(f"{world.gitpip.url}/people")
+    page.go_back()
+    expect(page.get_by_role("heading", name="There is no such thing here")).to_be_visible()
+
+
 def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Browser) -> None:
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"long-name-" * 20 + ".txt": "wide " * 2_000})

@@ -99,6 +99,9 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """An error's answer: a page for people, a problem document for programs."""
+    # What a page asks for of its own accord has the same address: a browser that goes back may
+    # not take the one's answer out of its cache for the other's.
+    headers = {"vary": "accept", **(headers or {})}
     if wants_page(request):
         page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
