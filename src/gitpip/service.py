@@ -164,6 +164,8 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         database=settings.masked_database_url,
         check_interval=format_duration(settings.check_interval),
     )
+    if part is Part.WEB:
+        return
     if settings.github_token is None:
         log.warning(
             "watching.is_slow",

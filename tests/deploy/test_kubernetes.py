@@ -269,6 +269,8 @@ def test_the_network_policy_lets_out_names_the_database_and_https_only() -> None
         ("trustedProxies={everybody}", "trustedProxies"),
         ("serviceMonitor.interval=often", "interval"),
         ("postgresql.storage=10", "storage"),
+        ("ingress.host=two words", "ingress.host"),
+        ("ingress.host=https://gitpip.example.com", "ingress.host"),
     ],
 )
 def test_wrong_values_are_refused(value: str, named: str) -> None:

@@ -63,3 +63,16 @@ def test_without_anybody_who_works_the_reason_is_said(world: World, web: Install
     assert world.gitpip.command("check").returncode == 0
     assert world.gitpip.command("publish").returncode == 0
     assert len(world.pipedrive.activities) == 1
+
+
+def test_who_only_shows_does_not_warn_of_the_work_of_others(world: World, tmp_path: Path) -> None:
+    environment = dict(world.gitpip.environment)
+    del environment["GITHUB_TOKEN"], environment["PIPEDRIVE_TOKEN"]
+    folder = tmp_path / "web"
+    folder.mkdir()
+    web = Installation(folder, environment)
+    web.start("--only", "web")
+    assert web.stop() == 0
+    told = [event["event"] for event in web.events()]
+    assert "service.started" in told
+    assert not {"watching.is_slow", "publishing.waits"} & set(told)
