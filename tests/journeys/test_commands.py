@@ -201,22 +201,27 @@ def test_a_second_service_on_the_same_sqlite_file_is_refused(world: World) -> No
 
 @SQLITE
 def test_a_closed_terminal_ends_the_service_in_order_and_nohup_lets_it_go_on(world: World) -> None:
-    world.gitpip.start()
+    start_with(world, signal.SIG_DFL)
     assert world.gitpip.process
     world.gitpip.send(signal.SIGHUP)
 
     assert world.gitpip.process.wait(timeout=60) == 0
     assert len(world.gitpip.logged("service.stopped")) == 1
 
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does for its command
-    try:
-        world.gitpip.start()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    start_with(world, signal.SIG_IGN)  # as nohup does for its command
     world.gitpip.send(signal.SIGHUP)
 
     assert world.gitpip.get("/health").text == "Alive"
     assert len(world.gitpip.logged("service.stopping")) == 1
+
+
+def start_with(world: World, handling: signal.Handlers) -> None:
+    """Start the service with this handling of a closed terminal, whatever the tests run with."""
+    before = signal.signal(signal.SIGHUP, handling)
+    try:
+        world.gitpip.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @SQLITE
