@@ -18,11 +18,10 @@ from gitpip.model import Role
 from gitpip.settings import is_loopback
 from gitpip.show.authentication import FEED, Authentication, address_of
 from gitpip.show.caller import STATE, Caller, present
+from gitpip.show.guard import SAFE_METHODS
 from gitpip.show.problems import answer, answer_foreseen, wants_page
 from gitpip.show.sign_in import sign_in_form
 from gitpip.show.throttle import Throttle
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 OPEN = re.compile(r"/health|/ready|/sign-in|/static/.*")
 """What needs no role: what supervisors ask, and what the sign-in page needs."""

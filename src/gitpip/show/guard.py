@@ -15,7 +15,8 @@ from gitpip.telemetry import get_logger
 BODY_LIMIT = 2**20
 LARGER_BODIES = {"/imports": 2**26}
 """Where a file is sent, and how large it may be."""
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""What changes nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
 QUIET = {"/health", "/ready", "/metrics"}
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "

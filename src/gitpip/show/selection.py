@@ -52,10 +52,11 @@ class Order:
         logins = {login.lower(): possible_login(login) for login in selection.logins}
         if len(logins) > ROWS:
             raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
-        tags = tags_of(selection.tags) if act in set(Tagging) else ()
-        if act in set(Tagging) and not tags:
+        chosen = acts[act]
+        tags: tuple[str, ...] = ()
+        if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
             raise InvalidInput("tags", "there is none; write one or more, with spaces between them")
-        return cls(acts[act], tuple(logins.values()), tags)
+        return cls(chosen, tuple(logins.values()), tags)
 
 
 @dataclass(frozen=True)
