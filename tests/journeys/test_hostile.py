@@ -48,6 +48,8 @@ def besieged(world: World, database_url: str) -> World:
     asyncio.run(hostile.store(database_url, "harmless", 1, hostile.HARMLESS))
     asyncio.run(hostile.store(database_url, "mallory", 2, hostile.corpus()))
     world.gitpip.start()
+    # The status page shows meters once the budgets of GitHub and Pipedrive are known.
+    world.gitpip.wait_for(lambda: len(world.gitpip.get("/status").json()["budgets"]) > 1, "budgets")
     return world
 
 
