@@ -15,6 +15,7 @@ import uvicorn
 from gitpip.admission import Admission, admission
 from gitpip.credentials import Credentials, following
 from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable
+from gitpip.http_server import HttpServer, Limits, connection_limit
 from gitpip.life import living
 from gitpip.model import Part
 from gitpip.publish.sending import rendered
@@ -122,7 +123,8 @@ async def _serve(
                 timeout_keep_alive=5,
                 h11_max_incomplete_event_size=32 * 1024,
                 forwarded_allow_ips=list(settings.trusted_proxies),
-            )
+            ),
+            Limits(connections=connection_limit(settings.database_connections)),
         )
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -180,7 +182,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         )
 
 
-class _Server(uvicorn.Server):
+class _Server(HttpServer):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         # Uvicorn would raise the signal again before our own work is handed back.

@@ -13,8 +13,10 @@ from gitpip.show.problems import answer, answer_unforeseen, told_path
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
-LARGER_BODIES = {"/imports": 2**26}
-"""Where a file is sent, and how large it may be."""
+BODY_LIMITS = {"/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
+"""Other limits, in bytes: of what is written to disk, and of forms that need no access key."""
+BODIES_IN_MEMORY = 2**26
+"""Bytes of all bodies, each of at most BODY_LIMIT, that are held at a time."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """What changes nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
 QUIET = {"/health", "/ready", "/metrics"}
@@ -30,10 +32,17 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+TOO_MANY_BODIES = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-bodies",
+    "too many bodies are being received at the same time; send it again in a few seconds",
+)
+RETRY = {HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "5"}}
+
 log = get_logger()
 
 
-class _TooLarge(Exception):
+class _BodyRefused(Exception):
     pass
 
 
@@ -42,6 +51,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._in_memory = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -92,22 +102,29 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        limit = LARGER_BODIES.get(scope["path"], BODY_LIMIT)
+        limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal:
             response = answer(Request(scope), *refusal)
             await response(scope, receive, send)
             return
-        received = 0
-        too_large = False
+        received = held = 0
+        refusal = None
 
         async def receive_limited() -> Message:
-            nonlocal received, too_large
+            nonlocal received, held, refusal
             message = await receive()
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            if limit <= BODY_LIMIT:
+                held += size
+                self._in_memory += size
             if received > limit:
-                too_large = True
-                raise _TooLarge
+                refusal = _too_large(limit)
+            elif self._in_memory > BODIES_IN_MEMORY:
+                refusal = TOO_MANY_BODIES
+            if refusal:
+                raise _BodyRefused
             return message
 
         started = False
@@ -115,15 +132,19 @@ class Guard:
         async def send_once(message: Message) -> None:
             nonlocal started
             # The framework answers our exception as a broken body of its own accord.
-            if too_large:
+            if refusal:
                 return
             started = True
             await send(message)
 
-        with contextlib.suppress(_TooLarge):
-            await self._app(scope, receive_limited, send_once)
-        if too_large and not started:
-            response = answer(Request(scope), *_too_large(limit), headers={"connection": "close"})
+        try:
+            with contextlib.suppress(_BodyRefused):
+                await self._app(scope, receive_limited, send_once)
+        finally:
+            self._in_memory -= held
+        if refusal and not started:
+            headers = {"connection": "close", **RETRY.get(refusal[0], {})}
+            response = answer(Request(scope), *refusal, headers=headers)
             await response(scope, receive, send)
 
     def _refusal(

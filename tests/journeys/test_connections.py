@@ -1,0 +1,158 @@
+"""A real gitpip with few file handles: floods of connections take neither these nor its memory."""
+
+import contextlib
+import resource
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from gitpip.show.guard import BODIES_IN_MEMORY
+from tests.journeys.conftest import World
+from tests.journeys.running import Installation
+
+MIB = 2**20
+PROMPT = 1  # second
+POST = "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
+FORM = "content-type: application/x-www-form-urlencoded\r\n\r\n"
+
+
+@contextmanager
+def open_files(limit: int) -> Iterator[None]:
+    """What is started in this block may open so many files."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.fixture
+def gitpip(world: World) -> Installation:
+    return world.gitpip
+
+
+def port_of(gitpip: Installation) -> int:
+    return int(gitpip.url.rpartition(":")[2])
+
+
+def flood(gitpip: Installation, number: int, start: bytes) -> Iterator[socket.socket]:
+    """Connections that send this, as far as they are let."""
+    for _ in range(number):
+        client = socket.create_connection(("127.0.0.1", port_of(gitpip)), timeout=10)
+        with contextlib.suppress(OSError):
+            client.sendall(start)
+        yield client
+
+
+def health(gitpip: Installation) -> float:
+    """How many seconds /health took to answer."""
+    began = time.monotonic()
+    assert httpx2.get(gitpip.url + "/health", timeout=10).text == "Alive"
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("handles", [300, 64])
+def test_idle_connections_do_not_use_up_the_file_handles(
+    gitpip: Installation, handles: int
+) -> None:
+    """64 are fewer than gitpip reserves for itself: there accept() does fail."""
+    with open_files(handles):
+        gitpip.start()
+    gitpip.wait_for(lambda: gitpip.get("/ready").is_success, "readiness")
+    assert gitpip.process
+    process = psutil.Process(gitpip.process.pid)
+    size = gitpip.log_file.stat().st_size
+    with ExitStack() as clients:
+        for _ in range(4):
+            for client in flood(gitpip, 100, b""):
+                clients.enter_context(client)
+            assert health(gitpip) < PROMPT + (handles < 300) * 10
+        assert process.num_fds() < handles
+        used = gitpip.processor_time()
+        time.sleep(2)
+        assert health(gitpip) < PROMPT
+        assert gitpip.processor_time() - used < 1
+        assert gitpip.get("/ready").is_success
+    assert gitpip.log_file.stat().st_size - size < MIB
+    told = [*gitpip.logged("http.clients_disconnected"), *gitpip.logged("http.accept_failed")]
+    assert 1 <= len(told) <= 2
+    assert "open files" in str(told[0]["advice"])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/users"])
+def test_unfinished_bodies_do_not_use_up_the_memory(gitpip: Installation, path: str) -> None:
+    """On loopback without a key both are open, so nothing but limits keeps them out."""
+    gitpip.start()
+    assert gitpip.process
+    process = psutil.Process(gitpip.process.pid)
+    httpx2.post(gitpip.url + path, data={"key": "wrong"})
+    before = process.memory_info().rss
+    chunk = f"{MIB - 4096:x}\r\n".encode() + b"x" * (MIB - 4096) + b"\r\n"
+    with ExitStack() as clients:
+        flooding = [
+            clients.enter_context(client)
+            for client in flood(gitpip, 300, (POST + FORM).format(path=path).encode() + chunk)
+        ]
+        assert health(gitpip) < PROMPT
+        grown = process.memory_info().rss - before
+        assert grown < 3 * BODIES_IN_MEMORY, f"{grown / MIB:.0f} MiB more"
+        answered = [c for c in flooding if select.select([c], [], [], 0)[0]]
+        statuses = {_status(client) for client in answered}
+    assert statuses - {b""} <= {b"413", b"503"}
+    assert len(answered) > 200
+
+
+def _status(client: socket.socket) -> bytes:
+    with contextlib.suppress(OSError):
+        return client.recv(65536)[9:12]
+    return b""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_large_list_over_a_link_with_pauses_is_imported(
+    gitpip: Installation, tmp_path: Path
+) -> None:
+    """Its last login arrives after the deadline that an idle connection has."""
+    gitpip.start()
+    names = [f"user-{number}" for number in range(3)]
+    filler = ("# " + "x" * 60_000 + "\n").encode()
+    began = time.monotonic()
+
+    def body() -> Iterator[bytes]:
+        yield (
+            b'--edge\r\ncontent-disposition: form-data; name="file"; filename="users.txt"\r\n'
+            b"content-type: text/plain\r\n\r\n"
+        )
+        for name in names:
+            yield from [filler] * 100
+            yield f"{name}\n".encode()
+            time.sleep(4)
+        yield b"\r\n--edge--\r\n"
+
+    answer = httpx2.post(
+        gitpip.url + "/imports",
+        content=body(),
+        headers={
+            "content-type": "multipart/form-data; boundary=edge",
+            "origin": gitpip.url,
+            "accept": "text/html",
+        },
+        timeout=60,
+    )
+    assert answer.status_code == 303, answer.text
+    assert time.monotonic() - began > 10
+
+    def all_tracked() -> bool:
+        return [user["login"] for user in gitpip.get("/users").json()] == names
+
+    gitpip.wait_for(all_tracked, "the import")
