@@ -68,7 +68,25 @@ def test_defaults() -> None:
     assert settings.backfill == Backfill.parse("all")
     assert settings.log_level == "INFO"
     assert settings.postgres_dsn is None
-    assert make_url(settings.database_url).database == str(settings.data_dir / "gitpip.db")
+    assert make_url(settings.database_url).database == f"{settings.data_dir}/gitpip.db"
+
+
+@pytest.mark.parametrize("home", [None, "relative/folder"])
+def test_without_a_home_folder_a_database_has_to_be_named(
+    monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    """As in a container whose user has no entry in /etc/passwd."""
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 3)
+    [fault] = faults()
+    assert fault.startswith("GITPIP_DATA_DIR: must be set")
+    postgres = load(POSTGRES_CONNECTION_STRING="postgresql://ann@db.example/gitpip")
+    assert postgres.postgres_dsn == "postgresql://ann@db.example/gitpip"
+    assert [row.value for row in describe(postgres) if row.name == "GITPIP_DATA_DIR"] == [NOT_SET]
+    assert load(GITPIP_DATA_DIR="/srv").database_url.endswith("/srv/gitpip.db")
 
 
 def test_settings_can_not_be_changed() -> None:

@@ -26,6 +26,14 @@ from gitpip.settings import values
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
 
+def _user_data_dir() -> Path | None:
+    """The folder for the user's data; None without a home, as in containers and some services."""
+    try:
+        return platformdirs.user_data_path("gitpip", appauthor=False)
+    except RuntimeError:
+        return None
+
+
 class Settings(BaseSettings):
     """Every setting with its type, default and meaning; made by `load_settings`."""
 
@@ -75,8 +83,8 @@ class Settings(BaseSettings):
         alias="GITPIP_SECRETS_DIR",
         description="a folder with a file for each secret, named like pipedrive-token",
     )
-    data_dir: Annotated[Path, BeforeValidator(values.folder)] = Field(
-        default_factory=lambda: platformdirs.user_data_path("gitpip", appauthor=False),
+    data_dir: Annotated[Path | None, BeforeValidator(values.folder)] = Field(
+        default_factory=_user_data_dir,
         alias="GITPIP_DATA_DIR",
         description="the folder of the SQLite database",
     )
@@ -242,6 +250,11 @@ class Settings(BaseSettings):
             texts += [keywords[name] for name in ("password", "sslpassword") if name in keywords]
         return tuple(texts)
 
+    @property
+    def lacks_database(self) -> bool:
+        """Whether no database is named, and there is no home folder for the default one."""
+        return self._database_text is None and self.data_dir is None
+
     def has_database_of(self, other: "Settings") -> bool:
         """Whether both lead to the same database, be it under another user or password."""
         return self._place == other._place
@@ -260,7 +273,8 @@ class Settings(BaseSettings):
     def _sqlite_address(self) -> URL | None:
         text = self._database_text
         if text is None:
-            return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "gitpip.db"))
+            file = (self.data_dir or Path()) / "gitpip.db"
+            return URL.create("sqlite+aiosqlite", database=str(file))
         return sqlite_url(text) if SQLITE.match(text) else None
 
     @property

@@ -55,6 +55,11 @@ def load_settings(
         )
     except ValidationError as error:
         faults += _faults(error, found)
+    if settings and settings.lacks_database:
+        faults.append(
+            "GITPIP_DATA_DIR: must be set when neither HOME nor a database is, "
+            "e.g. GITPIP_DATA_DIR=/var/lib/gitpip"
+        )
     if settings is None or faults:
         raise SettingsError(faults)
     return settings
