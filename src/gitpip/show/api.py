@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 
 from gitpip.clock import utc_now
+from gitpip.errors import GistNotFound
 from gitpip.model import CheckId, GistId, PublicationId, PublicationState, VisitId
 from gitpip.show import operations
 from gitpip.show.bodies import (
@@ -102,9 +103,11 @@ async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> Lis
 async def get_gist(
     gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], setting: In
 ) -> list[FileWithContent]:
-    """The files of one gist with their contents; empty when it is not known."""
+    """The files of one gist with their contents."""
     async with setting.database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist_id))
+    if not files:
+        raise GistNotFound(f"no gist {gist_id} is known")
     return [file_with_content(file) for file in files]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
 from gitpip.store.schema import amendments, publications
+from gitpip.store.visible import of_tracked
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[
         .where(
             amendments.c.due_at <= now,
             publications.c.state == PublicationState.PUBLISHED.value,
+            of_tracked(publications.c.user_key),
         )
         .order_by(amendments.c.due_at)
         .limit(limit)

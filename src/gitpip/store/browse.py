@@ -13,7 +13,8 @@ from gitpip.store import order, search
 from gitpip.store.gists import file_of, select_files
 from gitpip.store.news import PREVIEW, seen_by
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
-from gitpip.store.users import rows, tracked, user_of
+from gitpip.store.users import rows, user_of
+from gitpip.store.visible import of_tracked, tracked
 
 
 class UserSort(StrEnum):
@@ -292,19 +293,26 @@ async def _window(transaction: AsyncConnection, highest: int) -> int:
 
 
 async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
-    """The languages that occur, by name."""
-    return await _different(transaction, gist_files.c.language)
+    """The languages in which tracked users write, by name."""
+    return await _different(transaction, gist_files.c.language, gist_files.c.user_key)
 
 
 async def tags(transaction: AsyncConnection) -> tuple[str, ...]:
-    """The tags in use, by name."""
-    return await _different(transaction, user_tags.c.tag)
+    """The tags of tracked users, by name."""
+    return await _different(transaction, user_tags.c.tag, user_tags.c.user_key)
 
 
-async def _different(transaction: AsyncConnection, column: Column[str]) -> tuple[str, ...]:
-    """The first values of a column, found by leaps through its index and not by reading it."""
-    leaps = select(func.min(column).label("value")).cte(recursive=True)
-    beyond = select(func.min(column)).where(column > leaps.c.value).scalar_subquery()
+async def _different(
+    transaction: AsyncConnection, column: Column[str], user_key: Column[int]
+) -> tuple[str, ...]:
+    """The first values that tracked users have in a column, without reading the whole column."""
+    # ORDER BY and LIMIT walk the column's index up to the first row of a tracked user; with min()
+    # and this condition, both databases would read the table.
+    first = select(column).where(of_tracked(user_key)).order_by(column).limit(1)
+    leaps = select(first.where(column.is_not(None)).scalar_subquery().label("value")).cte(
+        recursive=True
+    )
+    beyond = first.where(column > leaps.c.value).scalar_subquery()
     leaps = leaps.union_all(select(beyond).where(leaps.c.value.is_not(None)))
     found = await transaction.execute(select(leaps.c.value).limit(CHOICES))
     return tuple(value for value in found.scalars() if value)

@@ -1,6 +1,6 @@
 """Checks: the record of every look over the due users, and requests for one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip import metrics
 from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
-from gitpip.store import schedule
+from gitpip.store import schedule, visible
 from gitpip.store.schema import checks
 
 FAILURES_KEPT = 20
@@ -114,10 +114,10 @@ async def last_end(transaction: AsyncConnection) -> datetime | None:
 
 async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
     """One check; raises CheckNotFound."""
-    row = (await transaction.execute(select(checks).where(checks.c.id == check_id))).one_or_none()
-    if row is None:
+    rows = (await transaction.execute(select(checks).where(checks.c.id == check_id))).all()
+    if not rows:
         raise CheckNotFound(f"there is no check {check_id}")
-    return _check(row)
+    return (await _checks(transaction, rows))[0]
 
 
 async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page[Check]:
@@ -126,10 +126,17 @@ async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page
     rows = await transaction.execute(
         select(checks).order_by(checks.c.id.desc()).offset(offset).limit(limit)
     )
-    return Page(tuple(_check(row) for row in rows), total or 0)
+    return Page(await _checks(transaction, rows.all()), total or 0)
 
 
-def _check(row: Row[Any]) -> Check:
+async def _checks(transaction: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
+    """The checks of these rows, without the failures of users who were removed since."""
+    lines = [line for row in rows for line in row.failures.splitlines()]
+    shown = await visible.without_removed(transaction, lines)
+    return tuple(_check(row, shown) for row in rows)
+
+
+def _check(row: Row[Any], shown: Collection[str]) -> Check:
     return Check(
         id=CheckId(row.id),
         requested_at=row.requested_at,
@@ -140,5 +147,5 @@ def _check(row: Row[Any]) -> Check:
         failed=row.failed,
         gists=row.gists,
         files=row.files,
-        failures=tuple(row.failures.splitlines()),
+        failures=tuple(line for line in row.failures.splitlines() if line in shown),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
 from gitpip.store.schema import deals, users
+from gitpip.store.visible import of_tracked
 
 
 async def claim(
@@ -75,13 +76,17 @@ async def get(transaction: AsyncConnection, user_key: UserKey) -> Deal:
 async def begin_sending(
     transaction: AsyncConnection, claim: Deal, *, now: datetime, lease: timedelta
 ) -> bool:
-    """Mark a claimed deal `sending`, with a fresh lease; False when the claim was lost."""
+    """Mark a claimed deal `sending`, with a fresh lease.
+
+    False when the claim was lost, or the user removed meanwhile.
+    """
     result = await transaction.execute(
         update(deals)
         .where(
             deals.c.user_key == claim.user_key,
             deals.c.token == claim.token,
             deals.c.state == PublicationState.PENDING.value,
+            of_tracked(deals.c.user_key),
         )
         .values(
             state=PublicationState.SENDING.value,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store.publications import WAITING
 from gitpip.store.schema import active, budgets, publications, samples, users
+from gitpip.store.visible import of_tracked
 
 SAMPLE_EVERY = timedelta(minutes=5)
 KEPT = timedelta(days=1)
@@ -84,7 +85,9 @@ async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
 async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
     """Note how long the queue is, and forget what is older than a day."""
     waiting = await transaction.scalar(
-        select(func.count()).where(publications.c.state.in_(WAITING))
+        select(func.count()).where(
+            publications.c.state.in_(WAITING), of_tracked(publications.c.user_key)
+        )
     )
     try:
         async with transaction.begin_nested():

@@ -26,6 +26,7 @@ from gitpip.model import (
 )
 from gitpip.store import order
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
+from gitpip.store.visible import tracked
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ async def page(
     transaction: AsyncConnection, *, offset: int, limit: int, user_key: UserKey | None = None
 ) -> Page[GistFile]:
     """A slice of the stored files of tracked users, newest found first."""
-    wanted: list[ColumnElement[bool]] = [users.c.removed_at.is_(None)]
+    wanted: list[ColumnElement[bool]] = [tracked]
     if user_key is not None:
         wanted.append(gist_files.c.user_key == user_key)
     total = await transaction.scalar(
@@ -217,7 +218,7 @@ async def page(
 
 
 async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFile, ...]:
-    """The files of one gist, in the order in which they were found; empty when unknown."""
+    """The files of a tracked user's gist, in the order in which they were found; else empty."""
     rows = await transaction.execute(
         select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
     )
@@ -225,9 +226,12 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFi
 
 
 async def file(transaction: AsyncConnection, key: FileKey, revision: int | None = None) -> GistFile:
-    """One stored file, as it is or as it was in a `revision`."""
+    """One stored file, as it is or as it was in a `revision`; also of a user who was removed.
+
+    For what is sent: the user may be removed between the claim of a publication and its sending.
+    """
     present = file_of(
-        (await transaction.execute(select_files().where(gist_files.c.key == key))).one()
+        (await transaction.execute(_select_files().where(gist_files.c.key == key))).one()
     )
     if revision is None or revision == present.revision:
         return present
@@ -365,7 +369,14 @@ def _content_of(file: SeenFile) -> dict[str, object]:
 
 
 def select_files(content_limit: int | None = None) -> Select[Any]:
-    """Whole rows of files, to be narrowed down and given to `file_of`."""
+    """Whole rows of tracked users' files, to be narrowed down and given to `file_of`.
+
+    `content_limit`, if given, cuts each content after so many characters.
+    """
+    return _select_files(content_limit).where(tracked)
+
+
+def _select_files(content_limit: int | None = None) -> Select[Any]:
     content: ColumnElement[str | None] = gist_files.c.content
     if content_limit is not None:
         content = func.substr(content, 1, content_limit).label("content")

@@ -8,6 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import ImportNotFound
+from gitpip.store import visible
 from gitpip.store.schema import imports
 
 ImportId = NewType("ImportId", int)
@@ -29,7 +30,7 @@ class Import:
     known: int
     faulty: int
     faults: tuple[str, ...]
-    """The first faults, a line each."""
+    """The first faults, a line each, without those that name a user who was removed since."""
     started_at: datetime
     moved_at: datetime
     ended_at: datetime | None
@@ -100,16 +101,18 @@ async def get(transaction: AsyncConnection, import_id: ImportId) -> Import:
     row = found.one_or_none()
     if row is None:
         raise ImportNotFound(f"there is no import {import_id}")
-    return _import(row)
+    faults = row.faults.splitlines()
+    shown = await visible.without_removed(transaction, faults)
+    return _import(row, tuple(fault for fault in faults if fault in shown))
 
 
 async def latest(transaction: AsyncConnection, *, limit: int) -> tuple[Import, ...]:
-    """The last imports, newest first."""
+    """The last imports, newest first, without their faults."""
     found = await transaction.execute(select(imports).order_by(imports.c.id.desc()).limit(limit))
-    return tuple(_import(row) for row in found)
+    return tuple(_import(row, ()) for row in found)
 
 
-def _import(row: Row[Any]) -> Import:
+def _import(row: Row[Any], faults: tuple[str, ...]) -> Import:
     return Import(
         id=ImportId(row.id),
         name=row.name,
@@ -118,7 +121,7 @@ def _import(row: Row[Any]) -> Import:
         added=row.added,
         known=row.known,
         faulty=row.faulty,
-        faults=tuple(row.faults.splitlines()),
+        faults=faults,
         started_at=row.started_at,
         moved_at=row.moved_at,
         ended_at=row.ended_at,

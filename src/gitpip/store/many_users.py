@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import UserNotTracked
 from gitpip.model import Backfill, DealId, PublicationState, User, UserState
 from gitpip.store.schema import deals, user_tags, users
-from gitpip.store.users import rows, tracked, user_of
+from gitpip.store.users import rows, user_of
+from gitpip.store.visible import tracked
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ async def _known(
     rows = (
         await transaction.execute(
             select(users.c.login, users.c.external_id).where(
-                users.c.removed_at.is_(None),
+                tracked,
                 or_(
                     func.lower(users.c.login).in_([user.login.lower() for user in wanted]),
                     users.c.external_id.in_([user.external_id for user in wanted]),

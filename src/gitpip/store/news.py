@@ -14,7 +14,8 @@ from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
 from gitpip.store import gists, order
 from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
-from gitpip.store.users import rows, tracked, user_of
+from gitpip.store.users import rows, user_of
+from gitpip.store.visible import tracked
 
 COUNTED = 1_000
 """How many users' news are counted at most; beyond, it is "more than"."""

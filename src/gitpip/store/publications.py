@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip import metrics
@@ -25,6 +25,7 @@ from gitpip.model import (
 )
 from gitpip.store import deals
 from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.visible import of_removed, of_tracked, tracked
 
 WAITING = (
     PublicationState.PENDING.value,
@@ -120,7 +121,7 @@ async def claim_due(
         select(publications.c.id, publications.c.state)
         .join(users, users.c.key == publications.c.user_key)
         .where(
-            users.c.removed_at.is_(None),
+            tracked,
             publications.c.due_at <= now,
             publications.c.state.in_(
                 [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
@@ -155,13 +156,17 @@ async def begin_sending(
     now: datetime,
     lease: timedelta,
 ) -> bool:
-    """Mark a claimed row `sending`, with a fresh lease; False when the claim was lost meanwhile."""
+    """Mark a claimed row `sending`, with a fresh lease.
+
+    False when the claim was lost, or the user removed meanwhile.
+    """
     result = await transaction.execute(
         update(publications)
         .where(
             publications.c.id == claim.id,
             publications.c.token == claim.token,
             publications.c.state == PublicationState.PENDING.value,
+            of_tracked(publications.c.user_key),
         )
         .values(
             state=PublicationState.SENDING.value,
@@ -219,13 +224,13 @@ async def next_due(transaction: AsyncConnection) -> datetime | None:
             )
         )
         .join(users, users.c.key == publications.c.user_key)
-        .where(publications.c.state.in_(WAITING), users.c.removed_at.is_(None))
+        .where(publications.c.state.in_(WAITING), tracked)
     )
     return await transaction.scalar(waiting)
 
 
 async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Publication:
-    """One publication; raises PublicationNotFound."""
+    """One publication of a tracked user; raises PublicationNotFound."""
     row = (
         await transaction.execute(_publications().where(publications.c.id == publication_id))
     ).one_or_none()
@@ -256,7 +261,9 @@ async def listed(
     state: PublicationState | None = None,
 ) -> tuple[Publication, ...]:
     """The same without counting all."""
-    wanted = [] if state is None else [publications.c.state == state.value]
+    wanted = [~of_removed(publications.c.user_key)]
+    if state is not None:
+        wanted.append(publications.c.state == state.value)
     # First the ids alone: what is looked up for each row would be looked up for those left out.
     ids = (
         select(publications.c.id)
@@ -277,8 +284,19 @@ async def listed(
 async def count(
     transaction: AsyncConnection, user_keys: Sequence[UserKey] | None = None
 ) -> dict[PublicationState, int]:
-    """How many publications are in each state, all or those of some users."""
-    wanted = [] if user_keys is None else [publications.c.user_key.in_(user_keys)]
+    """How many publications of tracked users are in each state, all or those of some users."""
+    if user_keys is not None:
+        mine = publications.c.user_key.in_(user_keys)
+        return await _count(transaction, mine, of_tracked(publications.c.user_key))
+    # All of them are counted in an index; to look up the user of each would take far longer.
+    counts = await _count(transaction)
+    hidden = await _count(transaction, of_removed(publications.c.user_key))
+    return {state: number - hidden.get(state, 0) for state, number in counts.items()}
+
+
+async def _count(
+    transaction: AsyncConnection, *wanted: ColumnElement[bool]
+) -> dict[PublicationState, int]:
     rows = await transaction.execute(
         select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
     )
@@ -338,10 +356,13 @@ async def time_left(
 
 
 async def count_failed(transaction: AsyncConnection) -> int:
-    """How many publications Pipedrive refused."""
+    """How many publications of tracked users Pipedrive refused."""
     return (
         await transaction.scalar(
-            select(func.count()).where(publications.c.state == PublicationState.FAILED.value)
+            select(func.count()).where(
+                publications.c.state == PublicationState.FAILED.value,
+                of_tracked(publications.c.user_key),
+            )
         )
         or 0
     )
@@ -428,6 +449,7 @@ def _publications() -> Select[Any]:
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .join(gists, gists.c.id == gist_files.c.gist_id)
         .join(users, users.c.key == publications.c.user_key)
+        .where(tracked)
     )
 
 

@@ -119,6 +119,19 @@ Index(
 # Counts how well the active users are known without reading their rows.
 active = and_(looked_at, users.c.state == literal_column("'active'"))
 Index("ix_users_known", users.c.complete_until, sqlite_where=active, postgresql_where=active)
+for _login in (users.c.login, users.c.former_login):
+    Index(
+        f"ix_users_removed_{_login.name}",
+        func.lower(_login),
+        sqlite_where=users.c.removed_at.is_not(None),
+        postgresql_where=users.c.removed_at.is_not(None),
+    )
+Index(
+    "ix_users_failing",
+    users.c.key,
+    sqlite_where=users.c.failure.is_not(None),
+    postgresql_where=users.c.failure.is_not(None),
+)
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_found_key", users.c.found_key)

@@ -12,9 +12,7 @@ from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
 from gitpip.store import order
 from gitpip.store.schema import deals, user_tags, users
-
-tracked = users.c.removed_at.is_(None)
-
+from gitpip.store.visible import tracked
 
 GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
@@ -226,10 +224,29 @@ async def change(
 
 
 async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
-    """Stop tracking. The rows stay, so that adding the user again publishes nothing twice."""
-    await transaction.execute(
-        update(users).where(users.c.key == key, tracked).values(removed_at=now)
+    """Stop tracking. The rows stay, so that adding the user again publishes nothing twice.
+
+    Users who could not be looked at because this one stood for the same account are due now.
+    """
+    removed = await transaction.execute(
+        update(users)
+        .where(users.c.key == key, tracked)
+        .values(removed_at=now)
+        .returning(users.c.login)
     )
+    for login in removed.scalars().all():
+        kept_out = (
+            select(users.c.key)
+            .where(tracked, users.c.failure.is_not(None))
+            .where(users.c.failure.endswith(_same_account_as(login), autoescape=True))
+            # A check that holds one of them and waits for the removed one is not waited for.
+            .with_for_update(skip_locked=True)
+        )
+        await transaction.execute(
+            update(users)
+            .where(users.c.key.in_(kept_out))
+            .values(failure=None, failures=0, next_check_at=now)
+        )
 
 
 async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
@@ -265,7 +282,7 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
         )
         return await get(transaction, key)
     if known.removed_at is None:
-        raise UserConflict(f"{user.login} is the same account as {known.login}, tracked already")
+        raise UserConflict(f"{user.login}{_same_account_as(known.login)}")
     claim = (
         await transaction.execute(
             select(users.c.claimed_by, users.c.claimed_until).where(users.c.key == key)
@@ -292,6 +309,10 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
         )
     )
     return await get(transaction, UserKey(known.key))
+
+
+def _same_account_as(login: str) -> str:
+    return f" is the same account as {login}, tracked already"
 
 
 async def login_taken(transaction: AsyncConnection, login: str, *, by_other_than: UserKey) -> bool:

@@ -11,6 +11,7 @@ from gitpip.model import User, UserKey, Visit, VisitId
 from gitpip.store import users
 from gitpip.store.schema import users as users_table
 from gitpip.store.schema import visits
+from gitpip.store.visible import tracked
 
 SHARED_VIEWER = "everyone"
 """Who visits through the original endpoint, which knows no viewers."""
@@ -53,7 +54,7 @@ async def last_seen(transaction: AsyncConnection, user_key: UserKey, *, viewer: 
 
 
 async def get(transaction: AsyncConnection, visit_id: VisitId) -> Visit:
-    """One visit; raises VisitNotFound."""
+    """One visit to a tracked user's files; raises VisitNotFound."""
     row = (await transaction.execute(_visits().where(visits.c.id == visit_id))).one_or_none()
     if row is None:
         raise VisitNotFound(f"there is no visit {visit_id}")
@@ -71,8 +72,10 @@ async def of_user(
 
 
 def _visits() -> Select[Any]:
-    return select(visits, users_table.c.login).join(
-        users_table, users_table.c.key == visits.c.user_key
+    return (
+        select(visits, users_table.c.login)
+        .join(users_table, users_table.c.key == visits.c.user_key)
+        .where(tracked)
     )
 
 

@@ -1,0 +1,68 @@
+"""What may be shown: nothing of a user who is no longer tracked.
+
+Removing a user keeps the rows, so that adding the user again brings everything back and publishes
+nothing twice. Every query whose result a person or a program sees, and every query that decides
+what is sent, takes its condition from here. What watches and stores reads the tables as they are.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store.schema import users
+
+tracked = users.c.removed_at.is_(None)
+"""The condition on a row of `users`."""
+
+_owner = users.alias("owner")
+_LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
+_AT_A_TIME = 500
+
+
+def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that the user with this key is tracked, for a query without `users`."""
+    return (
+        select(_owner.c.key)
+        .where(_owner.c.key == user_key, _owner.c.removed_at.is_(None))
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+def of_removed(user_key: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that the user with this key was removed; quick where few users were."""
+    return user_key.in_(select(_owner.c.key).where(_owner.c.removed_at.is_not(None)))
+
+
+async def without_removed(transaction: AsyncConnection, lines: Iterable[str]) -> frozenset[str]:
+    """Those of these stored lines that name no removed user.
+
+    A line names a user where one of its words is the login, or the login before the last rename,
+    of a removed user, and of no tracked one. Records of checks and imports hold such lines as
+    text, also those that an earlier version wrote.
+    """
+    words = {line: {word.lower() for word in _LOGIN.findall(line)} for line in lines}
+    removed = await _removed_logins(transaction, sorted(set().union(*words.values())))
+    return frozenset(line for line, named in words.items() if removed.isdisjoint(named))
+
+
+async def _removed_logins(transaction: AsyncConnection, words: Sequence[str]) -> set[str]:
+    login, former = func.lower(users.c.login), func.lower(users.c.former_login)
+    removed: set[str] = set()
+    for start in range(0, len(words), _AT_A_TIME):
+        some = words[start : start + _AT_A_TIME]
+        found = await transaction.execute(
+            select(login, former).where(
+                users.c.removed_at.is_not(None), or_(login.in_(some), former.in_(some))
+            )
+        )
+        removed.update(name for row in found for name in row if name)
+    still_tracked: set[str] = set()
+    candidates = sorted(removed)
+    for start in range(0, len(candidates), _AT_A_TIME):
+        some = candidates[start : start + _AT_A_TIME]
+        found = await transaction.execute(select(login).where(tracked, login.in_(some)))
+        still_tracked.update(row[0] for row in found)
+    return removed - still_tracked
