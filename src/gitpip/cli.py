@@ -32,6 +32,9 @@ from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
 from gitpip.settings import describe
+from gitpip.status import reading
+from gitpip.status.problem import Act, Severity
+from gitpip.status.reading import Condition, Surroundings
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
 from gitpip.telemetry import configure_logging, get_logger, log_uncaught, redacted
 
@@ -195,26 +198,29 @@ def latest(
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Say how the service is doing: what is tracked, what waits, and why."""
+    """Show how the service is doing: every problem, what is tracked, and what waits."""
 
-    async def read() -> dict[str, object]:
+    async def read() -> tuple[Condition, dict[str, object]]:
         now = utc_now()
+        surroundings = Surroundings(settings, settings.capacity)
         async with service.opened(settings) as database, database.read() as transaction:
+            condition = await reading.read(transaction, surroundings, now)
             tracked = await users.count(transaction)
             counts = await publications.count(transaction)
-            publishing = await operation.paused(transaction, operation.PUBLISHING, now)
+            publishing = condition.pauses.get(operation.PUBLISHING)
             watching = await operation.watching_held_up(transaction, now)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
-            return {
-                "running_services": len(await operation.running(transaction, now)),
+            next_due = await publications.next_due(transaction)
+            return condition, {
+                "running_services": len(condition.services),
                 "users": {state.value: tracked.get(state, 0) for state in UserState},
                 "publications": {state.value: counts.get(state, 0) for state in PublicationState},
                 "publishing": (
                     _paused(publishing) if settings.pipedrive_token else "waits for PIPEDRIVE_TOKEN"
                 ),
                 "watching": _paused(watching),
-                "next_publication_due": await publications.next_due(transaction),
+                "next_publication_due": reading.due_after(next_due, publishing),
                 "nothing_missed_before": freshness.complete_until,
                 "not_looked_at_yet": freshness.unread,
                 "known_up_to_p50": freshness.median,
@@ -224,10 +230,13 @@ def status(as_json: Json = False) -> None:
             }
 
     settings = prepared_settings()
-    facts = run(read())
+    condition, facts = run(read())
     if as_json:
-        print_json(facts)
+        problems = [asdict(problem) for problem in condition.problems]
+        heading = {"sentence": condition.sentence, "all_good": condition.all_good}
+        print_json(heading | {"problems": problems} | facts)
         return
+    _print_problems(condition)
     for name, value in facts.items():
         match value:
             case dict():
@@ -237,6 +246,40 @@ def status(as_json: Json = False) -> None:
             case _:
                 text = shown(value)
         console.print(Text(f"{name.replace('_', ' ')}: {text or 'none'}"), soft_wrap=True)
+
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}
+
+
+def _print_problems(condition: Condition) -> None:
+    if condition.all_good:
+        console.print(Text(condition.sentence, style="green"), soft_wrap=True)
+    for problem in condition.problems:
+        line = Text(f"{problem.severity:<8}", style=COLOURS[problem.severity])
+        since = f" Since {shown(problem.since)}." if problem.since else ""
+        line.append(shown(redacted(problem.sentence)) + since, style="default")
+        if problem.act is Act.TRY_NOW:
+            line.append(f" Try: gitpip try-now {problem.pause}", style="default")
+        console.print(line, soft_wrap=True)
+
+
+@app.command("try-now")
+def try_now(
+    paused: Annotated[
+        Literal["watching", "sweeping", "reading", "publishing"] | None,
+        typer.Argument(help="What is paused; everything if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """End a pause: one request is made, and it pauses again if that is refused."""
+    names = [paused] if paused else list(operation.PAUSABLE)
+    ended = sorted(run(errands.try_now(prepared_settings(), names)))
+    if as_json:
+        print_json({"ended": ended})
+    elif ended:
+        console.print(f"Ended the pause of {' and '.join(ended)}.")
+    else:
+        console.print(f"{paused or 'Nothing'} is {'not ' if paused else ''}paused.")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -27,6 +27,7 @@ from gitpip.model import (
 )
 from gitpip.service import opened
 from gitpip.settings import Settings
+from gitpip.status import pauses
 from gitpip.store import audit, checks, operation, publications, users
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
@@ -154,6 +155,15 @@ async def _follow_publishing(database: Database, follow: Callable[[int], None]) 
         if next_due > now + SOON:
             return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
         await asyncio.sleep(0.2)
+
+
+async def try_now(settings: Settings, names: Collection[str]) -> tuple[str, ...]:
+    """End these pauses; gives the names of those that were ended. Raises PauseKept.
+
+    A running service notices within seconds, and asks once more.
+    """
+    async with opened(settings) as database, database.begin() as transaction:
+        return await pauses.try_now(transaction, names, did=did, now=utc_now())
 
 
 async def add_user(

@@ -45,6 +45,10 @@ class PublicationStateError(GitpipError):
     """The publication's present state does not allow what was asked."""
 
 
+class PauseKept(GitpipError):
+    """The pause can't be ended early: the vendor said how long to wait."""
+
+
 class VisitNotFound(GitpipError):
     """No visit has this id."""
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -26,9 +26,13 @@ class Life:
 
     task: asyncio.Task[None]
 
-    def __init__(self, database: Database, part: Part) -> None:
+    def __init__(
+        self, database: Database, part: Part, others: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        """`others` tells what else is wrong in this process; the row shows it to every replica."""
         self._database = database
         self._part = part
+        self._others = others
         self._id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
 
@@ -58,6 +62,7 @@ class Life:
                     version=version("gitpip"),
                     part=self._part,
                     now=utc_now(),
+                    ailments=self._others(),
                 )
             self._shown_at = time.monotonic()
         except DatabaseUnavailable as error:
@@ -76,9 +81,11 @@ class Life:
 
 
 @asynccontextmanager
-async def living(database: Database, part: Part = Part.ALL) -> AsyncIterator[Life]:
-    """Show life until the block ends."""
-    life = Life(database, part)
+async def living(
+    database: Database, part: Part = Part.ALL, others: Callable[[], Sequence[str]] = tuple
+) -> AsyncIterator[Life]:
+    """Show life until the block ends, and what else is wrong, as `others` tells."""
+    life = Life(database, part, others)
     await life.begin()
     try:
         yield life

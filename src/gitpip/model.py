@@ -401,12 +401,28 @@ class Forecast:
     """How long that takes, at the least, on the smallest plan with one seat."""
 
 
+class PauseCause(StrEnum):
+    """Who or what made gitpip pause a part of its work."""
+
+    RATE_LIMIT = "rate-limit"
+    """GitHub said how long to wait; asking earlier risks a ban."""
+    CREDENTIAL = "credential"
+    """The vendor does not accept the token."""
+    VENDOR = "vendor"
+    """The vendor can't be reached, is in trouble, or its budget is used up."""
+    FAULT = "fault"
+    """gitpip can't cope with an answer; the vendor itself works."""
+
+
 @dataclass(frozen=True)
 class Pause:
-    """Why all publishing, or all watching, waits, and until when (UTC)."""
+    """Why all publishing, or all watching, waits. Times are UTC."""
 
     until: datetime
     reason: str
+    cause: PauseCause = PauseCause.VENDOR
+    since: datetime | None = None
+    """When it began; None if that is not known."""
 
 
 @dataclass(frozen=True)

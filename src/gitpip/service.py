@@ -22,6 +22,7 @@ from gitpip.publish.sending import rendered
 from gitpip.settings import Settings, format_duration, is_loopback
 from gitpip.show.app import create_app
 from gitpip.show.setting import Setting
+from gitpip.stalls import noticing_stalls
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
 from gitpip.worker import Worker, reaching, working
@@ -92,12 +93,17 @@ async def _serve(
     ready: Callable[[str], None] | None,
 ) -> None:
     settings = credentials.settings
+    patience = settings.health_patience
+
+    def ailments() -> tuple[str, ...]:
+        return worker.engine.ailments(patience) + stalls.ailments(patience)
+
     async with (
         _reached(settings, database, part) as worker,
-        living(database, part) as life,
+        noticing_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
+        living(database, part, ailments) as life,
         following(credentials, worker.use),
     ):
-        patience = settings.health_patience
         app = create_app(
             Setting(
                 database=database,
@@ -105,7 +111,7 @@ async def _serve(
                 find_account=worker.find_account,
                 wake=worker.wake,
                 engine_is_alive=worker.is_alive,
-                ailments=lambda: life.ailments(patience) + worker.engine.ailments(patience),
+                ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
                 preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
             ),

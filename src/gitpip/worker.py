@@ -55,6 +55,10 @@ class Worker:
         """Whether the engine runs and reaches its database; None where others do the work."""
         return None if self.task is None else self.engine.healthy
 
+    def publishes(self) -> bool:
+        """Whether this process has a token to publish with."""
+        return self.pipedrive is not None and self.pipedrive.has_token
+
     async def use(self, settings: Settings) -> None:
         """Ask and connect as these settings say from the next request and connection on.
 

@@ -29,8 +29,11 @@ def is_published(world: World, number: int) -> bool:
     return len(world.pipedrive.activities) == number
 
 
-def sentence(world: World) -> str:
-    return str(world.gitpip.get("/status").json()["sentence"])
+def problems(world: World) -> str:
+    """What the status says is wrong, all of it."""
+    return " ".join(
+        problem["sentence"] for problem in world.gitpip.get("/status").json()["problems"]
+    )
 
 
 def named(world: World, event: str) -> list[dict[str, object]]:
@@ -51,16 +54,16 @@ def test_new_tokens_are_used_without_a_restart_and_end_the_pauses_of_the_old(
     gitpip.start()
     assert gitpip.post("/users/ada/1").status_code == 202
     gitpip.wait_for(lambda: named(world, "watching.paused"), "GitHub to refuse the token")
-    assert "GITHUB_TOKEN" in sentence(world)
+    assert "GITHUB_TOKEN" in problems(world)
 
     mounted.write(github_token=TOKEN, pipedrive_token="refused-by-pipedrive")
     gitpip.wait_for(lambda: named(world, "publishing.paused"), "Pipedrive to refuse the token")
-    assert "PIPEDRIVE_TOKEN" in sentence(world)
+    assert "PIPEDRIVE_TOKEN" in problems(world)
     assert [told["name"] for told in named(world, "secret.changed")] == ["GITHUB_TOKEN"]
 
     mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
     world.pipedrive.wait_until(partial(is_published, world, 1))
-    gitpip.wait_for(lambda: sentence(world).startswith("All good"), "the status to be good")
+    gitpip.wait_for(lambda: world.gitpip.get("/status").json()["all_good"], "the status to be good")
     assert gitpip.stop() == 0
     log = gitpip.log_file.read_text()
     for secret in ("refused-by-github", "refused-by-pipedrive", TOKEN):
@@ -111,14 +114,14 @@ def test_a_file_that_vanishes_is_empty_or_wrong_for_a_while_leaves_the_last_good
         else:
             mounted.write(github_token=TOKEN, pipedrive_token=text)
         wait_for_events(world, "secret.unreadable", number)
-        assert told in sentence(world)
+        assert told in problems(world)
         world.github.add_gist("ada", {f"{number}.txt": "still published"})
         assert gitpip.post("/api/v1/checks").status_code == 202
         world.pipedrive.wait_until(partial(is_published, world, number))
 
         mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
         wait_for_events(world, "secret.readable", number)
-        assert told not in sentence(world)
+        assert told not in problems(world)
     assert gitpip.stop() == 0
     assert len(named(world, "secret.unreadable")) == 3
     assert named(world, "secret.changed") == []

@@ -79,6 +79,8 @@ OPERATOR = {
     "POST /api/v1/publications/{publication_id}/retry": "/api/v1/publications/1/retry",
     "POST /api/v1/publications/{publication_id}/skip": "/api/v1/publications/1/skip",
     "POST /api/v1/checks": "",
+    "POST /api/v1/pauses/{name}/try": "/api/v1/pauses/publishing/try",
+    "POST /status-page/try/{name}": "/status-page/try/publishing",
     "POST /people": "",
     "POST /people/check": "",
     "POST /imports": "",

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +15,22 @@ from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.settings import Settings, is_loopback
-from gitpip.store import operation
+from gitpip.status.problem import Act, ProblemKind, Severity
+from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 
+TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
+ADVICE: Mapping[Act | None, str] = {
+    Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
+    Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
+    Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
+    Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
+    Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
+    Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
+    Act.MEND_SECRET_FILE: "correct the file",
+    Act.RESTART: "read the log, and restart gitpip serve",
+    Act.CHECK_LESS_OFTEN: "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL",
+}
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 
 
@@ -36,7 +49,8 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
             yield ok("database", f"{settings.masked_database_url} can be read and written")
             yield await _migrations(database)
             yield await _access(settings, database)
-            yield await _service(database)
+            for finding in await _service(settings, database):
+                yield finding
     except DatabaseTooNew as error:
         yield failure("migrations", str(error), "start the newer gitpip, not this one")
     except DatabaseUnavailable as error:
@@ -114,19 +128,28 @@ async def _access(settings: Settings, database: Database) -> Finding:
             )
 
 
-async def _service(database: Database) -> Finding:
+async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
+    """Whether a service runs, and each problem that it or the rows tell of."""
     if not await database.is_migrated():
-        return warning("service", "none runs", "start gitpip serve")
-    now = utc_now()
+        return (warning("service", "none runs", "start gitpip serve"),)
+    surroundings = Surroundings(settings, settings.capacity)
     async with database.read() as transaction:
-        services = await operation.running(transaction, now)
-        pauses = [
-            (name, await operation.paused(transaction, name, now)) for name in operation.PAUSABLE
-        ]
-    if not any(service.works for service in services):
-        return warning("service", "none that watches and publishes runs", "start gitpip serve")
-    found = "; ".join(f"{one.version} ({one.part})" for one in services)
-    held = [f"{name} waits: {pause.reason}" for name, pause in pauses if pause]
-    if held:
-        return warning("service", f"{found} runs, but {'; '.join(held)}", "see the reason")
-    return ok("service", f"{found} runs")
+        condition = await read(transaction, surroundings, utc_now())
+    found = "; ".join(f"{one.version} ({one.part})" for one in condition.services)
+    service = (
+        ok("service", f"{found} runs")
+        if condition.works
+        else warning("service", "none that watches and publishes runs", "start gitpip serve")
+    )
+    return (
+        service,
+        *(
+            (failure if problem.severity is Severity.ERROR else warning)(
+                str(problem.kind).replace("-", " "),
+                problem.sentence,
+                ADVICE.get(problem.act, "wait; the log says more"),
+            )
+            for problem in condition.problems
+            if problem.severity is not Severity.INFO and problem.kind not in TOLD_ELSEWHERE
+        ),
+    )

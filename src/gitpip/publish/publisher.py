@@ -15,6 +15,7 @@ from gitpip.model import (
     OnDelete,
     OnEdit,
     Pause,
+    PauseCause,
     Publication,
     PublicationState,
 )
@@ -414,17 +415,16 @@ class Publisher:
         pause = self._pause_of(outcome)
         if pause is None:
             return
+        token_refused = isinstance(outcome, NotProcessed) and outcome.access
         async with self._database.begin() as transaction:
             await operation.pause(
                 transaction,
                 operation.PUBLISHING,
                 until=pause.until,
                 reason=pause.reason,
-                credential=(
-                    self._pipedrive.fingerprint
-                    if isinstance(outcome, NotProcessed) and outcome.access
-                    else None
-                ),
+                credential=self._pipedrive.fingerprint if token_refused else None,
+                cause=PauseCause.CREDENTIAL if token_refused else PauseCause.VENDOR,
+                now=self._now(),
             )
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 

@@ -194,3 +194,12 @@ async def get_check(check_id: Number, setting: In) -> CheckBody:
 async def get_status(setting: In) -> operations.StatusBody:
     """How the service is doing."""
     return await operations.status_of(setting)
+
+
+@router.post("/pauses/{name}/try", tags=["status"])
+async def try_now(name: operations.Pausable, setting: In, who: Who) -> operations.TriedBody:
+    """End a pause: one request is made, and it pauses again if that is refused.
+
+    A pause during which GitHub asked to wait can't be ended (409).
+    """
+    return await operations.end_pause(setting, name, who)

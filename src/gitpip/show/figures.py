@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import PublicationState, UserState
-from gitpip.store import checks, feed, gauges, operation, publications, schedule, users
+from gitpip.status.problem import ProblemKind
+from gitpip.status.reading import Surroundings, read
+from gitpip.store import checks, feed, gauges, publications, schedule, users
 from gitpip.store.database import Database
 from gitpip.store.feed import FeedState
 from gitpip.store.gauges import Budget
@@ -31,6 +33,8 @@ class Figures:
     publications: Mapping[PublicationState, int]
     next_due: datetime | None
     paused: frozenset[str]
+    problems: Mapping[ProblemKind, int]
+    """How many users, files or parts have each kind of problem."""
     replicas: int
     last_check: datetime | None
     feed: FeedState | None
@@ -40,8 +44,9 @@ class Figures:
 class FigureReader:
     """Reads the figures, but not more often than the database bears easily."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
         self._database = database
+        self._surroundings = surroundings
         self._reading = asyncio.Lock()
         self._figures: Figures | None = None
         self._stale_at = 0.0
@@ -63,14 +68,16 @@ class FigureReader:
                 asyncio.timeout(PATIENCE.total_seconds()),
                 self._database.read() as transaction,
             ):
+                condition = await read(transaction, self._surroundings(), now)
                 return Figures(
                     at=now,
                     users=await users.count(transaction),
                     freshness=await schedule.freshness(transaction),
                     publications=await publications.count(transaction),
                     next_due=await publications.next_due(transaction),
-                    paused=await operation.all_paused(transaction, now),
-                    replicas=len(await operation.running(transaction, now)),
+                    paused=frozenset(condition.pauses),
+                    problems={problem.kind: problem.count for problem in condition.problems},
+                    replicas=len(condition.services),
                     last_check=await checks.last_end(transaction),
                     feed=await feed.get(transaction),
                     budgets=await gauges.known_budgets(transaction),

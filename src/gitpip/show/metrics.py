@@ -14,6 +14,7 @@ from gitpip.model import PublicationState, UserState
 from gitpip.show.figures import Figures
 from gitpip.show.operations import VERSION, BudgetBody
 from gitpip.show.setting import In
+from gitpip.status.problem import ProblemKind
 from gitpip.store import operation
 from gitpip.store.database import Pool
 
@@ -97,6 +98,15 @@ def _of_users(figures: Figures) -> Iterator[Metric]:
     )
 
 
+def _of_problems(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "gitpip_problems",
+        "How many users, files or parts have a problem, by its kind; 0 is good.",
+        {kind: figures.problems.get(kind, 0) for kind in ProblemKind},
+        "kind",
+    )
+
+
 def _of_watching(figures: Figures) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_paused",
@@ -166,6 +176,7 @@ def _of_budgets(figures: Figures) -> Iterator[Metric]:
 
 
 FAMILIES: Sequence[Callable[[Figures], Iterator[Metric]]] = (
+    _of_problems,
     _of_users,
     _of_watching,
     _of_publishing,

@@ -9,12 +9,18 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import Pause, PublicationState, UserState
+from gitpip.model import PublicationState, UserState
 from gitpip.show.bodies import PROBLEMS, CheckBody
+from gitpip.show.caller import Caller
 from gitpip.show.setting import In, Setting
+from gitpip.status.pauses import try_now
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity
+from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store import checks, gauges, operation, publications, schedule, users
 
 VERSION = version("gitpip")
+Pausable = Literal["watching", "sweeping", "reading", "publishing"]
+"""The names of `operation.PAUSABLE`."""
 
 router = APIRouter(tags=["status"], responses=PROBLEMS)
 
@@ -25,6 +31,43 @@ class ActivityBody(BaseModel):
     state: Literal["running", "paused", "waiting-for-token"]
     reason: str | None = None
     until: datetime | None = None
+
+
+class ProblemBody(BaseModel):
+    """One thing that is wrong, or not done yet. Times are UTC."""
+
+    kind: ProblemKind
+    severity: Severity
+    sentence: str
+    """What happened, what it means, and what to do."""
+    since: datetime | None
+    count: int
+    """How many users, files or parts have it."""
+    act: Act | None
+    """What helps; null if it passes without help."""
+    pause: str | None
+    """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """The body of a problem."""
+        return cls(
+            kind=problem.kind,
+            severity=problem.severity,
+            sentence=problem.sentence,
+            since=problem.since,
+            count=problem.count,
+            act=problem.act,
+            pause=problem.pause,
+        )
+
+
+class TriedBody(BaseModel):
+    """What became of a pause that somebody wanted to end."""
+
+    name: Pausable
+    ended: bool
+    """False where there was no pause."""
 
 
 class FreshnessBody(BaseModel):
@@ -65,11 +108,16 @@ class StatusBody(BaseModel):
 
     version: str
     sentence: str
+    """The worst problem and how many more there are, or that all is good; for people only."""
+    all_good: bool
+    problems: list[ProblemBody]
+    """Worst first; empty when all is good."""
     users: dict[UserState, int]
     publications: dict[PublicationState, int]
     watching: ActivityBody
     publishing: ActivityBody
     next_publication_due: datetime | None
+    """Not before the end of a pause."""
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     freshness: FreshnessBody
@@ -94,27 +142,24 @@ async def status_of(setting: Setting) -> StatusBody:
     """Read the status from the store."""
     now = utc_now()
     async with setting.database.read() as transaction:
+        condition = await read(transaction, setting.surroundings, now)
         user_counts = await users.count(transaction)
         counts = await publications.count(transaction)
-        watching, publishing = await _activities(transaction, setting, now)
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
-        services = await operation.running(transaction, now)
         budgets = await gauges.known_budgets(transaction)
     alive = setting.engine_is_alive()
-    if alive is None:
-        alive = any(service.works for service in services)
     return StatusBody(
         version=VERSION,
-        sentence=_sentence(
-            setting, watching, publishing, counts.get(PublicationState.FAILED, 0), freshness
-        ),
+        sentence=condition.sentence,
+        all_good=condition.all_good,
+        problems=[ProblemBody.of(problem) for problem in condition.problems],
         users={state: user_counts.get(state, 0) for state in UserState},
         publications={state: counts.get(state, 0) for state in PublicationState},
-        watching=watching,
-        publishing=publishing,
-        next_publication_due=next_due,
+        watching=_watching(condition),
+        publishing=_publishing(condition),
+        next_publication_due=due_after(next_due, condition.pauses.get(operation.PUBLISHING)),
         nothing_missed_before=freshness.complete_until,
         freshness=FreshnessBody(
             unread=freshness.unread,
@@ -124,98 +169,57 @@ async def status_of(setting: Setting) -> StatusBody:
         ),
         capacity=setting.settings.capacity,
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
-        running_services=len(services),
-        versions=sorted({service.version for service in services}),
-        engine_is_alive=alive,
+        running_services=len(condition.services),
+        versions=sorted({service.version for service in condition.services}),
+        engine_is_alive=condition.works if alive is None else alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
 
 
-async def sentence_of(transaction: AsyncConnection, setting: Setting) -> str:
-    """How it is doing, in one sentence, without counting what it does not tell of."""
-    watching, publishing = await _activities(transaction, setting, utc_now())
-    failed = await publications.count_failed(transaction)
-    known = await schedule.completeness(transaction)
-    return _sentence(setting, watching, publishing, failed, known)
+async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
+    """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
+    async with setting.database.begin() as transaction:
+        ended = await try_now(transaction, (name,), did=who.did, now=utc_now())
+    if ended:
+        await setting.wake("publish" if name == operation.PUBLISHING else "check")
+    return TriedBody(name=name, ended=bool(ended))
+
+
+async def condition_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+    """How it is doing, without counting what no problem tells of."""
+    return await read(transaction, setting.surroundings, utc_now())
 
 
 async def publishing_held_up(transaction: AsyncConnection, setting: Setting) -> str | None:
-    """Why and until when nothing is published, in a sentence; None where it is."""
-    _, publishing = await _activities(transaction, setting, utc_now())
-    return None if publishing.state == "running" else _waits("Publishing", publishing)
+    """Why and until when nothing is published, in a sentence; None while it is."""
+    stops = await read_stops(transaction, setting.surroundings, utc_now())
+    problem = stops.held_up(operation.PUBLISHING)
+    return problem.sentence if problem else None
 
 
-async def _activities(
-    transaction: AsyncConnection, setting: Setting, now: datetime
-) -> tuple[ActivityBody, ActivityBody]:
-    watching = _activity(await operation.watching_held_up(transaction, now))
-    publishing = _activity(await operation.paused(transaction, operation.PUBLISHING, now))
-    if setting.settings.pipedrive_token is None:
-        publishing = ActivityBody(
-            state="waiting-for-token",
-            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
-        )
-    if setting.engine_is_alive() is None and not await _anybody_works(transaction, now):
-        idle = ActivityBody(
-            state="paused",
-            reason="no process that watches and publishes is running; start gitpip serve",
-        )
-        return idle, idle
-    return watching, publishing
+def _watching(condition: Condition) -> ActivityBody:
+    if not condition.works:
+        return _idle(condition)
+    for name in operation.STOPS_WATCHING:
+        if pause := condition.pauses.get(name):
+            return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
+    return ActivityBody(state="running")
 
 
-async def _anybody_works(transaction: AsyncConnection, now: datetime) -> bool:
-    return any(service.works for service in await operation.running(transaction, now))
+def _publishing(condition: Condition) -> ActivityBody:
+    if not condition.works:
+        return _idle(condition)
+    problem = condition.held_up(operation.PUBLISHING)
+    if problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
+        return ActivityBody(state="waiting-for-token", reason=problem.sentence)
+    if pause := condition.pauses.get(operation.PUBLISHING):
+        return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
+    return ActivityBody(state="running")
 
 
-def _activity(pause: Pause | None) -> ActivityBody:
-    if pause is None:
-        return ActivityBody(state="running")
-    return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
-
-
-def _waits(name: str, activity: ActivityBody) -> str:
-    until = f" until {activity.until:%H:%M} UTC" if activity.until else ""
-    return f"{name} waits{until}: {activity.reason}."
-
-
-def _sentence(
-    setting: Setting,
-    watching: ActivityBody,
-    publishing: ActivityBody,
-    failed: int,
-    freshness: schedule.Freshness | schedule.Completeness,
-) -> str:
-    said = _said(watching, publishing, failed, freshness, setting.settings.capacity)
-    return " ".join([said, *(f"{fault}." for fault in setting.credentials.faults)])
-
-
-def _said(
-    watching: ActivityBody,
-    publishing: ActivityBody,
-    failed: int,
-    freshness: schedule.Freshness | schedule.Completeness,
-    capacity: int,
-) -> str:
-    for name, activity in (("Watching", watching), ("Publishing", publishing)):
-        if activity.state != "running":
-            return _waits(name, activity)
-    if failed:
-        what = "1 publication was" if failed == 1 else f"{failed} publications were"
-        return f"{what} refused by Pipedrive: see Publications, and retry or skip."
-    if freshness.users == 0:
-        return "Nobody is tracked yet."
-    if freshness.users > capacity:
-        return (
-            f"{freshness.users} users are more than the {capacity} that GitHub's limits let be "
-            "looked at in time; set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."
-        )
-    if freshness.complete_until is None:
-        return f"{freshness.unread} of {freshness.users} users were not looked at as a whole yet."
-    return (
-        f"All good: nothing before {freshness.complete_until:%Y-%m-%d %H:%M} UTC can have been "
-        "missed."
-    )
+def _idle(condition: Condition) -> ActivityBody:
+    problem = condition.held_up(operation.WATCHING)
+    return ActivityBody(state="paused", reason=problem.sentence if problem else None)
 
 
 def _seconds_since(time: datetime | None, now: datetime) -> float | None:

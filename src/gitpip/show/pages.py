@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, UserKey, VisitId
 from gitpip.show.highlight import PREVIEW, shown
-from gitpip.show.operations import sentence_of
+from gitpip.show.operations import condition_of
 from gitpip.show.rendering import render
 from gitpip.show.setting import In
 from gitpip.show.viewer import remember, viewer_of
@@ -63,7 +63,7 @@ async def home(
         else:
             new = await news.for_viewer(transaction, viewer, users=USERS, files=FILES)
         content: dict[str, object] = {
-            "state_of_things": await sentence_of(transaction, setting),
+            "condition": await condition_of(transaction, setting),
             "nobody": not await users.any_tracked(transaction),
             "languages": await browse.languages(transaction),
             "tags": await browse.tags(transaction),

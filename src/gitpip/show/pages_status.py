@@ -1,16 +1,36 @@
-"""The status page: one sentence, then the figures behind it."""
+"""The status page: what is wrong and what helps, then the figures behind it."""
+
+from collections.abc import Mapping
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
+from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
-from gitpip.show.operations import status_of
+from gitpip.show.operations import Pausable, end_pause, status_of
 from gitpip.show.rendering import duration, render
 from gitpip.show.setting import In
+from gitpip.status.problem import ProblemKind
 from gitpip.store import gauges
 
 LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
+
+PLACES: Mapping[ProblemKind, tuple[str, str]] = {
+    ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
+    ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
+    ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
+    ProblemKind.PUBLICATIONS_OVERDUE: ("/publications?state=pending", "Show them"),
+    ProblemKind.PUBLICATIONS_RETRIED: ("/publications?state=pending", "Show them"),
+    ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
+    ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these users"),
+    ProblemKind.USERS_FAILING: ("/people", "Review users"),
+    ProblemKind.USERS_LATE: ("/people", "Review users"),
+    ProblemKind.USERS_UNREAD: ("/people", "Review users"),
+    ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume users"),
+    ProblemKind.NO_USERS: ("/people", "Add a user"),
+}
+"""Where a person can do something about a problem, and what the link says."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,7 +47,7 @@ async def status_page(setting: In) -> HTMLResponse:
         "status.html",
         page="status",
         status=status,
-        all_good=status.sentence.startswith("All good"),
+        places=PLACES,
         queue=over_a_day([(sample.at, sample.waiting) for sample in samples], now),
         now_waiting=samples[-1].waiting if samples else None,
         groups=list(zip(LABELS, groups, strict=True)),
@@ -35,3 +55,10 @@ async def status_page(setting: In) -> HTMLResponse:
         now=now,
     )
     return HTMLResponse(page)
+
+
+@router.post("/status-page/try/{name}")
+async def try_now(name: Pausable, setting: In, who: Who) -> Response:
+    """End a pause, and ask once more."""
+    await end_pause(setting, name, who)
+    return RedirectResponse("/status-page", status_code=303)

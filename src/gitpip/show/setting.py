@@ -15,6 +15,7 @@ from gitpip.settings import Settings
 from gitpip.show.caller import Caller
 from gitpip.show.figures import FigureReader
 from gitpip.show.links import Links
+from gitpip.status.reading import Surroundings
 from gitpip.store import users
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
@@ -66,7 +67,18 @@ class Setting:
     @cached_property
     def figures(self) -> FigureReader:
         """What the rows say in figures, kept for a while for all requests."""
-        return FigureReader(self.database)
+        return FigureReader(self.database, lambda: self.surroundings)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What the status must know that the rows do not say."""
+        return Surroundings(
+            settings=self.settings,
+            capacity=self.settings.capacity,
+            secret_faults=self.credentials.faults,
+            ailments=self.ailments(),
+            engine_is_alive=self.engine_is_alive(),
+        )
 
     @property
     def links(self) -> Links:

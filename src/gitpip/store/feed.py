@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId
@@ -28,10 +28,20 @@ class FeedState:
     gap_at: datetime | None = None
     hints: int = 0
     """How many looks at a tracked user the feed has called for."""
+    failure: str | None = None
+    """Why it could not be read the last time; None if it could."""
+    failing_since: datetime | None = None
 
 
 async def get(transaction: AsyncConnection) -> FeedState | None:
-    """Where the reading stands; None before the first."""
+    """Where the reading stands; None before the first that worked."""
+    state = await status(transaction)
+    never_read = state is not None and state.etag is None and not state.seen
+    return None if never_read else state
+
+
+async def status(transaction: AsyncConnection) -> FeedState | None:
+    """Like `get`, but also when only failures are known so far."""
     row = (await transaction.execute(select(feed).where(feed.c.id == ROW))).one_or_none()
     if row is None:
         return None
@@ -43,6 +53,27 @@ async def get(transaction: AsyncConnection) -> FeedState | None:
         gaps=row.gaps,
         gap_at=row.gap_at,
         hints=row.hints,
+        failure=row.failure,
+        failing_since=row.failing_since,
+    )
+
+
+async def failed(transaction: AsyncConnection, reason: str, now: datetime) -> None:
+    """Note that the feed could not be read."""
+    since = func.coalesce(feed.c.failing_since, literal(now, feed.c.failing_since.type))
+    known = await transaction.execute(
+        update(feed).where(feed.c.id == ROW).values(failure=reason, failing_since=since)
+    )
+    if not known.rowcount:
+        await transaction.execute(
+            insert(feed).values(id=ROW, seen="{}", read_at=now, failure=reason, failing_since=now)
+        )
+
+
+async def worked(transaction: AsyncConnection) -> None:
+    """Note that the feed can be read, with nothing new in it."""
+    await transaction.execute(
+        update(feed).where(feed.c.id == ROW).values(failure=None, failing_since=None)
     )
 
 
@@ -55,6 +86,8 @@ async def save(transaction: AsyncConnection, state: FeedState) -> None:
         "gaps": state.gaps,
         "gap_at": state.gap_at,
         "hints": state.hints,
+        "failure": None,
+        "failing_since": None,
     }
     known = await transaction.execute(update(feed).where(feed.c.id == ROW).values(values))
     if not known.rowcount:

@@ -1,15 +1,17 @@
 """How the service is doing: pauses, and which services run beside each other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Part, Pause
-from gitpip.store.schema import pauses, services
+from gitpip.clock import utc_now
+from gitpip.model import Part, Pause, PauseCause, PublicationState
+from gitpip.store.schema import deals, pauses, publications, services
 
 HEARTBEAT = timedelta(seconds=2)
 SILENCE = timedelta(seconds=10)
@@ -23,6 +25,12 @@ READING = "reading"
 """Reading what is new; telling the unchanged from the others goes on."""
 
 PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING)
+STOPS_WATCHING = (WATCHING, SWEEPING, READING)
+"""The pauses during which users are not checked, or not all of them."""
+ROUNDING = timedelta(seconds=1)
+"""A refused row is put off to the end of the pause, by a clock read a moment later."""
+SAME_PAUSE = timedelta(minutes=5)
+"""A pause that follows another within this time is the same trouble, going on."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class RunningService:
     version: str
     part: Part
     started_at: datetime
+    ailments: tuple[str, ...] = ()
+    """What its `/health` says is wrong."""
 
     @property
     def works(self) -> bool:
@@ -47,22 +57,60 @@ async def pause(
     until: datetime,
     reason: str,
     credential: str | None = None,
+    cause: PauseCause = PauseCause.VENDOR,
+    now: datetime | None = None,
 ) -> None:
     """Stop all publishing or watching until a time, saying why.
 
     `credential` is the fingerprint of the token that was refused or used up, if that is the reason.
+    `now` (UTC) is the present time, the clock's if not given.
     """
-    values = {"until": until, "reason": reason, "credential": credential}
+    now = now or utc_now()
+    values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
     try:
         async with transaction.begin_nested():
-            await transaction.execute(insert(pauses).values(name=name, **values))
+            await transaction.execute(insert(pauses).values(name=name, since=now, **values))
     except IntegrityError:
-        await transaction.execute(update(pauses).where(pauses.c.name == name).values(values))
+        goes_on = pauses.c.until > now - SAME_PAUSE
+        begins = literal(now, pauses.c.since.type)
+        since = case((goes_on, func.coalesce(pauses.c.since, begins)), else_=begins)
+        await transaction.execute(
+            update(pauses).where(pauses.c.name == name).values(since=since, **values)
+        )
 
 
-async def resume(transaction: AsyncConnection, name: str) -> None:
-    """End a pause, if there is one."""
-    await transaction.execute(delete(pauses).where(pauses.c.name == name))
+async def end_pauses(
+    transaction: AsyncConnection, names: Collection[str], now: datetime
+) -> tuple[str, ...]:
+    """End those of these pauses that GitHub did not ask for; gives their names.
+
+    Whatever a pause of publishing put off to its end is due at `now`.
+    """
+    rows = await transaction.execute(
+        delete(pauses)
+        .where(
+            pauses.c.name.in_(names),
+            pauses.c.until > now,
+            or_(
+                pauses.c.name == PUBLISHING,
+                pauses.c.cause != PauseCause.RATE_LIMIT.value,
+            ),
+        )
+        .returning(pauses.c.name, pauses.c.until)
+    )
+    ended = {row.name: row.until for row in rows}
+    if until := ended.get(PUBLISHING):
+        for table in (publications, deals):
+            await transaction.execute(
+                update(table)
+                .where(
+                    table.c.state == PublicationState.PENDING.value,
+                    table.c.token.is_(None),
+                    table.c.due_at.between(now, until + ROUNDING),
+                )
+                .values(due_at=now)
+            )
+    return tuple(ended)
 
 
 async def resume_with(
@@ -84,37 +132,51 @@ async def paused(
     wanted = [pauses.c.name == name, pauses.c.until > now]
     if credential is not None:
         wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
-    row = (
-        await transaction.execute(select(pauses.c.until, pauses.c.reason).where(*wanted))
-    ).one_or_none()
-    return Pause(row.until, row.reason) if row else None
+    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
+    return _pause(row) if row else None
 
 
-async def all_paused(transaction: AsyncConnection, now: datetime) -> frozenset[str]:
-    """The names of all that is paused at `now`."""
-    rows = await transaction.execute(select(pauses.c.name).where(pauses.c.until > now))
-    return frozenset(rows.scalars())
+async def pauses_now(transaction: AsyncConnection, now: datetime) -> dict[str, Pause]:
+    """Every pause that holds at `now`, by name."""
+    rows = await transaction.execute(select(pauses).where(pauses.c.until > now))
+    return {row.name: _pause(row) for row in rows}
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(row.until, row.reason, PauseCause(row.cause), row.since)
 
 
 async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
     """The pause that holds up watching at `now`, as a whole or in a part, if any."""
-    for name in (WATCHING, SWEEPING, READING):
+    for name in STOPS_WATCHING:
         if pause := await paused(transaction, name, now):
             return pause
     return None
 
 
 async def show_life(
-    transaction: AsyncConnection, service_id: str, *, version: str, part: Part, now: datetime
+    transaction: AsyncConnection,
+    service_id: str,
+    *,
+    version: str,
+    part: Part,
+    now: datetime,
+    ailments: Sequence[str] = (),
 ) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
+    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
     renewed = await transaction.execute(
-        update(services).where(services.c.id == service_id).values(heartbeat_at=now)
+        update(services).where(services.c.id == service_id).values(heartbeat_at=now, ailments=wrong)
     )
     if renewed.rowcount == 0:
         await transaction.execute(
             insert(services).values(
-                id=service_id, version=version, part=part.value, started_at=now, heartbeat_at=now
+                id=service_id,
+                version=version,
+                part=part.value,
+                started_at=now,
+                heartbeat_at=now,
+                ailments=wrong,
             )
         )
         await transaction.execute(
@@ -135,5 +197,12 @@ async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningS
         .order_by(func.lower(services.c.id))
     )
     return tuple(
-        RunningService(row.id, row.version, Part(row.part), row.started_at) for row in rows
+        RunningService(
+            id=row.id,
+            version=row.version,
+            part=Part(row.part),
+            started_at=row.started_at,
+            ailments=tuple((row.ailments or "").splitlines()),
+        )
+        for row in rows
     )

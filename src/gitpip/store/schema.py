@@ -133,6 +133,15 @@ Index(
     postgresql_where=users.c.failure.is_not(None),
 )
 Index("ix_users_complete_until", users.c.complete_until)
+# Finds the few users whose last check failed without reading the others.
+troubled = and_(looked_at, users.c.failure.is_not(None))
+Index(
+    "ix_users_troubled",
+    users.c.state,
+    users.c.complete_until,
+    sqlite_where=troubled,
+    postgresql_where=troubled,
+)
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_found_key", users.c.found_key)
 Index("ix_users_checked_at", users.c.checked_at)
@@ -159,6 +168,14 @@ deals = Table(
     Column("deal_id", BigInteger),
     Column("reason", Text),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
+)
+unsettled = deals.c.state != literal_column("'published'")
+Index(
+    "ix_deals_unsettled",
+    deals.c.state,
+    deals.c.sent_at,
+    sqlite_where=unsettled,
+    postgresql_where=unsettled,
 )
 
 checks = Table(
@@ -260,6 +277,16 @@ publications = Table(
     Index("ix_publications_state", "state", "id"),
     Index("ix_publications_published_at", "published_at"),
 )
+# A published one has a reason only if its note could not be brought up to date.
+note_failed = and_(
+    publications.c.state == literal_column("'published'"), publications.c.reason.is_not(None)
+)
+Index(
+    "ix_publications_note_failed",
+    publications.c.id,
+    sqlite_where=note_failed,
+    postgresql_where=note_failed,
+)
 
 # Notes to be written anew, since their file was edited or removed after its publication.
 amendments = Table(
@@ -315,6 +342,9 @@ pauses = Table(
     Column("reason", Text, nullable=False),
     # The fingerprint of the token that was refused: another token ends the pause.
     Column("credential", String(12)),
+    Column("cause", String(20), nullable=False, server_default=text("'vendor'")),
+    # When it began; one that follows another without a break goes on with that one's time.
+    Column("since", UTCDateTime),
 )
 
 # What was last seen of GitHub's list of all public gists; one row.
@@ -328,6 +358,9 @@ feed = Table(
     Column("gaps", Integer, nullable=False, server_default=text("0")),
     Column("gap_at", UTCDateTime),
     Column("hints", BigInteger, nullable=False, server_default=text("0")),
+    # Why it can't be read at present, and since when.
+    Column("failure", Text),
+    Column("failing_since", UTCDateTime),
 )
 
 services = Table(
@@ -338,6 +371,8 @@ services = Table(
     Column("part", String(10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
+    # What its /health says is wrong, a line each.
+    Column("ailments", Text),
 )
 
 access_keys = Table(

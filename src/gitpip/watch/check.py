@@ -15,7 +15,7 @@ from gitpip.errors import (
     UserConflict,
     UserNotTracked,
 )
-from gitpip.model import Account, Check, User, UserKey
+from gitpip.model import Account, Check, PauseCause, User, UserKey
 from gitpip.store import checks, operation, schedule, users
 from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
@@ -138,6 +138,8 @@ class Watcher:
                         if isinstance(error, GitHubUnauthorized | GitHubLimited)
                         else None
                     ),
+                    cause=_cause_of(error),
+                    now=now,
                 )
                 await checks.add_results(transaction, run.check_id, note=str(error))
             await schedule.release(transaction, run.token)
@@ -368,6 +370,18 @@ class _Check:
                 token=self._run.token,
                 due_at=due_at,
             )
+
+
+def _cause_of(error: GitHubError) -> PauseCause:
+    match error:
+        case GitHubLimited():
+            return PauseCause.RATE_LIMIT
+        case GitHubUnauthorized():
+            return PauseCause.CREDENTIAL
+        case GitHubUnavailable():
+            return PauseCause.VENDOR
+        case _:
+            return PauseCause.FAULT
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -42,7 +42,7 @@ class Feed:
     async def read(self) -> int:
         """Read what is new, and make its owners due; gives how many tracked users these are.
 
-        A feed that can't be read is logged and does no harm. Raises DatabaseUnavailable.
+        A feed that can't be read is logged and noted, and does no harm. Raises DatabaseUnavailable.
         """
         now = self._now()
         async with self._database.read() as transaction:
@@ -57,11 +57,16 @@ class Feed:
             log.info("feed.waits", reason=str(error))
         except GitHubError as error:
             log.warning("feed.unreadable", reason=str(error))
+            async with self._database.begin() as transaction:
+                await feed.failed(transaction, str(error), now)
         return 0
 
     async def _read(self, before: FeedState | None, now: datetime) -> int:
         first = await self._github.public_feed(before.etag if before else None)
         if first is None:
+            if before and before.failure:
+                async with self._database.begin() as transaction:
+                    await feed.worked(transaction)
             return 0
         gists = list(first.gists)
         pages, page = 1, first

@@ -1,0 +1,137 @@
+"""A problem as data: what kind it is, how bad, since when, and what helps.
+
+The page, the API, the commands and the metrics all show these; nobody reads a sentence to learn
+what is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gitpip.store import operation
+
+
+class Severity(StrEnum):
+    """How bad a problem is, worst first."""
+
+    ERROR = "error"
+    """Something is not done until somebody acts."""
+    WARNING = "warning"
+    """Something is late or at risk; it may pass without help."""
+    INFO = "info"
+    """Work that goes on as it should, and is not done yet."""
+
+
+class ProblemKind(StrEnum):
+    """What can be wrong; among equally severe problems, the first here is shown first."""
+
+    NO_WORKER = "no-worker"
+    UNHEALTHY = "unhealthy"
+    WATCHING_PAUSED = "watching-paused"
+    PUBLISHING_PAUSED = "publishing-paused"
+    PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
+    READING_PAUSED = "reading-paused"
+    SWEEPING_PAUSED = "sweeping-paused"
+    SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
+    PUBLICATIONS_FAILED = "publications-failed"
+    DEALS_FAILED = "deals-failed"
+    CONTENTS_UNREADABLE = "contents-unreadable"
+    USERS_UNAVAILABLE = "users-unavailable"
+    USERS_FAILING = "users-failing"
+    CHECK_ABANDONED = "check-abandoned"
+    USERS_LATE = "users-late"
+    PUBLICATIONS_OVERDUE = "publications-overdue"
+    PUBLICATIONS_UNCERTAIN = "publications-uncertain"
+    PUBLICATIONS_RETRIED = "publications-retried"
+    DEALS_UNCERTAIN = "deals-uncertain"
+    NOTES_FAILED = "notes-failed"
+    NOTES_OVERDUE = "notes-overdue"
+    OVER_CAPACITY = "over-capacity"
+    FEED_UNREADABLE = "feed-unreadable"
+    FEED_GAP = "feed-gap"
+    USERS_UNREAD = "users-unread"
+    PUBLICATIONS_WAITING = "publications-waiting"
+    USERS_PAUSED = "users-paused"
+    NO_USERS = "no-users"
+
+
+class Act(StrEnum):
+    """What helps against a problem."""
+
+    TRY_NOW = "try-now"
+    """End the pause: one request is made, and it pauses again if that is refused."""
+    RETRY_FAILED = "retry-failed"
+    """Send what was refused once more, after mending the reason, or skip it."""
+    RETRY_NOTES = "retry-notes"
+    """Bring the notes up to date once more."""
+    REVIEW_USERS = "review-users"
+    """Look at these users: correct, pause or remove them, or check them now."""
+    RESUME_USERS = "resume-users"
+    ADD_USERS = "add-users"
+    SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
+    SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
+    MEND_SECRET_FILE = "mend-secret-file"  # noqa: S105 - what to do
+    START_WORKER = "start-worker"
+    RESTART = "restart"
+    CHECK_LESS_OFTEN = "check-less-often"
+
+
+PAUSES: Mapping[str, ProblemKind] = {
+    operation.WATCHING: ProblemKind.WATCHING_PAUSED,
+    operation.READING: ProblemKind.READING_PAUSED,
+    operation.SWEEPING: ProblemKind.SWEEPING_PAUSED,
+    operation.PUBLISHING: ProblemKind.PUBLISHING_PAUSED,
+}
+"""Which problem each pause is."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or not done yet. Times are UTC."""
+
+    kind: ProblemKind
+    severity: Severity
+    sentence: str
+    """What happened, what it means, and what to do; a whole sentence or several."""
+    since: datetime | None = None
+    count: int = 1
+    """How many users, files or parts have it."""
+    act: Act | None = None
+    """What helps; None if it passes without help."""
+
+    @property
+    def pause(self) -> str | None:
+        """The name of the pause that this problem is, to be given to `try_now`."""
+        return next((name for name, kind in PAUSES.items() if kind is self.kind), None)
+
+
+def worst_first(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems in the order in which they are shown."""
+    severities, kinds = list(Severity), list(ProblemKind)
+    return tuple(
+        sorted(
+            problems,
+            key=lambda problem: (severities.index(problem.severity), kinds.index(problem.kind)),
+        )
+    )
+
+
+def count(number: int, thing: str, things: str | None = None) -> str:
+    """A number with what it counts, e.g. `1 user` or `1,200 users`."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def clock(time: datetime, now: datetime) -> str:
+    """A time for people, with the day if it is not within a day of `now`."""
+    return f"{time:%H:%M} UTC" if abs(time - now) < timedelta(days=1) else day_and_clock(time)
+
+
+def day_and_clock(time: datetime) -> str:
+    """A day and a time of day for people."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def said(words: str | None) -> str:
+    """Somebody else's words as the end of a sentence of ours, with one full stop."""
+    return f"{' '.join((words or 'no reason was given').split()).rstrip('.')}."

@@ -1,0 +1,190 @@
+"""What is wrong with publishing: what was refused, hangs, or waits for too long."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.store import troubles
+from gitpip.store.troubles import Trouble
+
+PATIENCE = timedelta(minutes=10)
+"""A file that is due is usually sent within seconds."""
+MANY_ATTEMPTS = 3
+LOOKS_TAKE = 10
+"""So many times the time-out of a request, what is uncertain is looked for at the longest."""
+
+
+async def problems(
+    transaction: AsyncConnection, now: datetime, *, request_timeout: timedelta, goes_on: bool
+) -> Sequence[Problem]:
+    """Every problem of publishing.
+
+    `request_timeout` is how long one request to Pipedrive may take. `goes_on` is False while
+    nothing is published: waiting is then no problem of its own.
+    """
+    found = [
+        _failed(await troubles.publications_failed(transaction)),
+        _deals_failed(await troubles.deals_failed(transaction)),
+        _notes_failed(await troubles.notes_failed(transaction)),
+    ]
+    waiting = await troubles.publications_waiting(transaction)
+    if goes_on:
+        found += await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+    if waiting:
+        are, them = ("is", "it") if waiting == 1 else ("are", "them")
+        found.append(
+            Problem(
+                ProblemKind.PUBLICATIONS_WAITING,
+                Severity.INFO,
+                f"{count(waiting, 'file')} {are} being sent to Pipedrive."
+                if goes_on
+                else f"{count(waiting, 'file')} {are} waiting to be sent to Pipedrive; "
+                f"nothing of {them} is lost.",
+                count=waiting,
+            )
+        )
+    return [problem for problem in found if problem]
+
+
+async def _delayed(
+    transaction: AsyncConnection, now: datetime, *, request_timeout: timedelta, waiting: int
+) -> list[Problem | None]:
+    unsure_since = now - max(PATIENCE, LOOKS_TAKE * request_timeout)
+    found = [
+        _deals_uncertain(await troubles.deals_uncertain(transaction, unsure_since), now),
+        _notes_overdue(await troubles.notes_overdue(transaction, now - PATIENCE), now),
+    ]
+    if waiting:
+        found += [
+            _uncertain(await troubles.publications_uncertain(transaction, unsure_since), now),
+            _retried(await troubles.publications_retried(transaction, MANY_ATTEMPTS)),
+            await _overdue(transaction, now),
+        ]
+    return found
+
+
+def _failed(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    were = "was" if trouble.count == 1 else "were"
+    return Problem(
+        ProblemKind.PUBLICATIONS_FAILED,
+        Severity.ERROR,
+        f"{count(trouble.count, 'file')} {were} refused by Pipedrive: {_example(trouble)} "
+        "Mend the reason and retry, or skip.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.RETRY_FAILED,
+    )
+
+
+def _example(trouble: Trouble) -> str:
+    return f"{trouble.example}: {said(trouble.reason)}"
+
+
+def _deals_failed(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.DEALS_FAILED,
+        Severity.ERROR,
+        f"{count(trouble.count, 'deal')} could not be made, so these users' files are not "
+        f"published: {_example(trouble)} Mend the reason, and retry one of the files.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.RETRY_FAILED,
+    )
+
+
+def _notes_failed(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.NOTES_FAILED,
+        Severity.WARNING,
+        f"{count(trouble.count, 'note')} in Pipedrive could not be brought up to date: "
+        f"{_example(trouble)} The file itself is in Pipedrive.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.RETRY_NOTES,
+    )
+
+
+def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.NOTES_OVERDUE,
+        Severity.WARNING,
+        f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date by "
+        f"{_clock(trouble, now)}, e.g. that of {trouble.example}; gitpip tries again.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _deals_uncertain(trouble: Trouble, now: datetime) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.DEALS_UNCERTAIN,
+        Severity.WARNING,
+        f"It has been unknown since {_clock(trouble, now)} whether Pipedrive made "
+        f"{count(trouble.count, 'deal')}, e.g. {_example(trouble)} gitpip keeps looking for it.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _uncertain(trouble: Trouble, now: datetime) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.PUBLICATIONS_UNCERTAIN,
+        Severity.WARNING,
+        f"It has been unknown since {_clock(trouble, now)} whether {count(trouble.count, 'file')} "
+        f"arrived in Pipedrive, e.g. {_example(trouble)} gitpip keeps looking for it, and sends "
+        "nothing twice.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _retried(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.PUBLICATIONS_RETRIED,
+        Severity.WARNING,
+        f"{count(trouble.count, 'file')} could not be sent after several attempts: "
+        f"{_example(trouble)} gitpip tries again.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+async def _overdue(transaction: AsyncConnection, now: datetime) -> Problem | None:
+    """What waits for too long; what is from before its user was added may wait for its turn."""
+    published = await troubles.last_published(transaction)
+    stands_still = published is None or now - published > PATIENCE
+    trouble = await troubles.publications_overdue(
+        transaction, now - PATIENCE, backfill=stands_still
+    )
+    if not trouble.count:
+        return None
+    have = "has" if trouble.count == 1 else "have"
+    return Problem(
+        ProblemKind.PUBLICATIONS_OVERDUE,
+        Severity.WARNING,
+        f"{count(trouble.count, 'file')} {have} been waiting to be sent to Pipedrive since "
+        f"{_clock(trouble, now)}, e.g. {trouble.example}"
+        + (f": {said(trouble.reason)}" if trouble.reason else "."),
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _clock(trouble: Trouble, now: datetime) -> str:
+    return clock(trouble.since, now) if trouble.since else "an unknown time"

@@ -1,0 +1,259 @@
+"""Reads, in one transaction, how the service is doing: every problem, worst first."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Pause
+from gitpip.settings import Settings
+from gitpip.status import publishing, watching
+from gitpip.status.problem import (
+    PAUSES,
+    Act,
+    Problem,
+    ProblemKind,
+    Severity,
+    clock,
+    count,
+    day_and_clock,
+    said,
+    worst_first,
+)
+from gitpip.store import operation, schedule, users
+from gitpip.store.operation import RunningService
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a process knows that the rows do not say."""
+
+    settings: Settings
+    capacity: int
+    """How many users GitHub's limits let be checked in each interval."""
+    secret_faults: Sequence[str] = ()
+    """A sentence for each secret file that can't be used."""
+    ailments: Sequence[str] = ()
+    """What `/health` of this process says."""
+    engine_is_alive: bool | None = None
+    """None in a process that does not watch and publish."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the service is doing. Times are UTC."""
+
+    problems: tuple[Problem, ...]
+    """Worst first."""
+    complete_until: datetime | None
+    """No gist that was public before was missed of the active users; None if that is unknown."""
+    pauses: Mapping[str, Pause]
+    services: tuple[RunningService, ...] = field(default=())
+    works: bool = True
+    """Whether some process watches and publishes."""
+
+    @property
+    def all_good(self) -> bool:
+        """Whether there is nothing to say but that everything was found and published."""
+        return not self.problems
+
+    @property
+    def severity(self) -> Severity | None:
+        """That of the worst problem; None if there is none."""
+        return self.problems[0].severity if self.problems else None
+
+    @property
+    def sentence(self) -> str:
+        """The worst problem, and how many more there are; or that all is good."""
+        if not self.problems:
+            before = f" before {day_and_clock(self.complete_until)}" if self.complete_until else ""
+            return f"All good: no gist published{before} was missed, and none waits to be sent."
+        first, *others = self.problems
+        worse = [other for other in others if other.severity is not Severity.INFO]
+        more = len(others if first.severity is Severity.INFO else worse)
+        return f"{first.sentence} And {more} more." if more else first.sentence
+
+    def held_up(self, name: str) -> Problem | None:
+        """What keeps `operation.PUBLISHING` or `operation.WATCHING` from going on, if anything."""
+        return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
+
+
+STOPS: Mapping[str, frozenset[ProblemKind]] = {
+    operation.WATCHING: frozenset({ProblemKind.NO_WORKER, ProblemKind.WATCHING_PAUSED}),
+    operation.PUBLISHING: frozenset(
+        {
+            ProblemKind.NO_WORKER,
+            ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+            ProblemKind.PUBLISHING_PAUSED,
+        }
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Gists that GitHub lists and that could not be read."""
+
+    gists: int
+    users: int
+    since: datetime | None
+    example: str | None
+
+
+async def _none_unreadable(_: AsyncConnection) -> Unreadable:
+    return Unreadable(0, 0, None, None)
+
+
+unreadable: Callable[[AsyncConnection], Awaitable[Unreadable]] = _none_unreadable
+"""Reads what could not be read. The seam for the store's own account of it."""
+
+
+async def read(
+    transaction: AsyncConnection, surroundings: Surroundings, now: datetime
+) -> Condition:
+    """Every problem at `now` (UTC)."""
+    stopped = await read_stops(transaction, surroundings, now)
+    known = await schedule.completeness(transaction)
+    stops = {problem.kind for problem in stopped.problems}
+    tracked = await users.any_tracked(transaction)
+    problems = [
+        *stopped.problems,
+        *_of_processes(stopped.services, surroundings),
+        *_of_secrets(surroundings),
+    ]
+    if tracked:
+        watched = watching.Watching(
+            transaction=transaction,
+            now=now,
+            interval=surroundings.settings.check_interval,
+            pauses=stopped.pauses,
+            works=stopped.works,
+        )
+        problems += await watching.problems(watched, known, capacity=surroundings.capacity)
+        problems += _of_unreadable(await unreadable(transaction))
+    else:
+        problems.append(
+            Problem(
+                ProblemKind.NO_USERS,
+                Severity.INFO,
+                "Nobody is tracked yet. Add a user to start.",
+                act=Act.ADD_USERS,
+            )
+        )
+    goes_on = not stops & STOPS[operation.PUBLISHING]
+    problems += await publishing.problems(
+        transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
+    )
+    return Condition(
+        problems=worst_first(problems),
+        complete_until=known.complete_until,
+        pauses=stopped.pauses,
+        services=stopped.services,
+        works=stopped.works,
+    )
+
+
+async def read_stops(
+    transaction: AsyncConnection, surroundings: Surroundings, now: datetime
+) -> Condition:
+    """Only what keeps watching or publishing from going on: cheap, whatever waits."""
+    pauses = await operation.pauses_now(transaction, now)
+    services = await operation.running(transaction, now)
+    works = surroundings.engine_is_alive is not None or any(one.works for one in services)
+    problems = [_of_pause(name, pause, now) for name, pause in pauses.items() if name in PAUSES]
+    if not works:
+        problems.append(
+            Problem(
+                ProblemKind.NO_WORKER,
+                Severity.ERROR,
+                "No worker is running, so no user is checked and nothing is published: "
+                "start gitpip serve.",
+                act=Act.START_WORKER,
+            )
+        )
+    if surroundings.settings.pipedrive_token is None:
+        problems.append(
+            Problem(
+                ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+                Severity.ERROR,
+                "Nothing is published: PIPEDRIVE_TOKEN is not set. Gists are found and kept, and "
+                "sent once it is.",
+                act=Act.SET_PIPEDRIVE_TOKEN,
+            )
+        )
+    return Condition(worst_first(problems), None, pauses, services, works)
+
+
+WHAT_WAITS = {
+    operation.WATCHING: "Checking users is paused",
+    operation.READING: "Reading new gists is paused",
+    operation.SWEEPING: "Checking many users in one request is paused",
+    operation.PUBLISHING: "Publishing is paused",
+}
+
+
+def _of_pause(name: str, pause: Pause, now: datetime) -> Problem:
+    stops_all = name in {operation.WATCHING, operation.PUBLISHING}
+    act, severity = watching.help_for(name, pause.cause)
+    nothing_lost = " Nothing is lost." if stops_all else ""
+    return Problem(
+        PAUSES[name],
+        severity,
+        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}{nothing_lost}",
+        since=pause.since,
+        act=act,
+    )
+
+
+def _of_processes(
+    services: Sequence[RunningService], surroundings: Surroundings
+) -> Sequence[Problem]:
+    here = set(surroundings.ailments)
+    elsewhere = {ailment for service in services for ailment in service.ailments}
+    wrong = [*surroundings.ailments, *sorted(elsewhere - here)]
+    if surroundings.engine_is_alive is False and not wrong:
+        wrong = ["the engine does not reach its database"]
+    if not wrong:
+        return ()
+    return (
+        Problem(
+            ProblemKind.UNHEALTHY,
+            Severity.ERROR,
+            f"A process is not working as it should: {said('; '.join(wrong))} "
+            "The log says more; a restart may help.",
+            count=len(wrong),
+            act=Act.RESTART,
+        ),
+    )
+
+
+def _of_secrets(surroundings: Surroundings) -> Sequence[Problem]:
+    return tuple(
+        Problem(
+            ProblemKind.SECRET_UNREADABLE, Severity.WARNING, said(fault), act=Act.MEND_SECRET_FILE
+        )
+        for fault in surroundings.secret_faults
+    )
+
+
+def _of_unreadable(found: Unreadable) -> Sequence[Problem]:
+    if not found.gists:
+        return ()
+    example = f", e.g. {said(found.example)}" if found.example else "."
+    return (
+        Problem(
+            ProblemKind.CONTENTS_UNREADABLE,
+            Severity.WARNING,
+            f"{count(found.gists, 'gist')} of {count(found.users, 'user')} could not be read"
+            f"{example} gitpip tries again, less and less often.",
+            since=found.since,
+            count=found.gists,
+            act=Act.REVIEW_USERS,
+        ),
+    )
+
+
+def due_after(due: datetime | None, pause: Pause | None) -> datetime | None:
+    """When something that is due at `due` can be done at the earliest, given a pause."""
+    return max(due, pause.until) if due and pause else due

@@ -1,0 +1,235 @@
+"""What is wrong with watching: users who can't be read, are late, or are too many."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Pause, PauseCause, UserState
+from gitpip.settings import format_duration
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.store import feed, operation, troubles, users
+from gitpip.store.schedule import Completeness
+from gitpip.store.troubles import Trouble
+
+SHORTEST_DELAY = timedelta(minutes=5)
+"""Nobody is called late who is less late than that."""
+LONGEST_FIRST_CHECK = timedelta(hours=1)
+"""A new user who was not checked completely after that is worth a warning."""
+CHECK_BEGINS_WITHIN = timedelta(minutes=2)
+"""A requested check begins within seconds; one that a dead process left is taken over as soon."""
+FEED_FAILS_FOR = timedelta(minutes=10)
+"""A few failures in a row are ordinary."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What the problems of watching are read from."""
+
+    transaction: AsyncConnection
+    now: datetime
+    interval: timedelta
+    """Between two checks of a user without an own interval."""
+    pauses: Mapping[str, Pause]
+    works: bool
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether users are checked at present, so that a delay is a problem of its own."""
+        return self.works and not set(operation.STOPS_WATCHING) & set(self.pauses)
+
+    @property
+    def delay(self) -> timedelta:
+        """How late a check may be."""
+        return max(SHORTEST_DELAY, self.interval / 4)
+
+
+def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
+    """What helps against a pause, and how severe it is."""
+    match cause:
+        case PauseCause.CREDENTIAL:
+            publishing = name == operation.PUBLISHING
+            act = Act.SET_PIPEDRIVE_TOKEN if publishing else Act.SET_GITHUB_TOKEN
+            return act, Severity.ERROR
+        case PauseCause.RATE_LIMIT if name != operation.PUBLISHING:
+            return None, Severity.WARNING
+        case _:
+            return Act.TRY_NOW, Severity.WARNING
+
+
+async def problems(watching: Watching, known: Completeness, *, capacity: int) -> Sequence[Problem]:
+    """Every problem of watching; somebody must be tracked."""
+    found: list[Problem | None] = [
+        _unavailable(await troubles.users_unavailable(watching.transaction)),
+        _failing(await troubles.users_failing(watching.transaction)),
+        await _late(watching),
+        _unread(watching, known, await troubles.users_unread(watching.transaction)),
+        await _abandoned(watching),
+        _over_capacity(watching, known, capacity),
+        *await _of_feed(watching, known),
+        await _all_paused(watching),
+    ]
+    return [problem for problem in found if problem]
+
+
+def _unavailable(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    subject, example = _users_and_example(trouble)
+    return Problem(
+        ProblemKind.USERS_UNAVAILABLE,
+        Severity.WARNING,
+        f"GitHub does not show {subject}, so new gists are not found{example} "
+        "They are asked for again once a day; check the login, or remove them.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.REVIEW_USERS,
+    )
+
+
+def _failing(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    subject, example = _users_and_example(trouble)
+    return Problem(
+        ProblemKind.USERS_FAILING,
+        Severity.WARNING,
+        f"The last check of {subject} failed{example} They are checked again soon.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.REVIEW_USERS,
+    )
+
+
+def _users_and_example(trouble: Trouble) -> tuple[str, str]:
+    if trouble.count == 1:
+        return f"{trouble.example}", f": {said(trouble.reason)}"
+    return count(trouble.count, "user"), f", e.g. {trouble.example}: {said(trouble.reason)}"
+
+
+async def _late(watching: Watching) -> Problem | None:
+    now, interval, delay = watching.now, watching.interval, watching.delay
+    trouble = await troubles.users_late(
+        watching.transaction,
+        due_before=now - delay,
+        complete_before=now - 2 * interval - delay,
+        interval=interval,
+    )
+    if not trouble.count:
+        return None
+    subject = (
+        f"{trouble.example} was"
+        if trouble.count == 1
+        else f"{count(trouble.count, 'user')}, e.g. {trouble.example}, were"
+    )
+    until = f" {clock(trouble.since, now)}" if trouble.since else " some time ago"
+    return Problem(
+        ProblemKind.USERS_LATE,
+        Severity.WARNING,
+        f"{subject} not checked in time: only up to{until} are all gists known. "
+        "If nothing else is wrong, the log says why.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.REVIEW_USERS,
+    )
+
+
+def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    patience = max(LONGEST_FIRST_CHECK, 2 * watching.interval)
+    late = trouble.since is not None and watching.now - trouble.since > patience
+    return Problem(
+        ProblemKind.USERS_UNREAD,
+        Severity.WARNING if late else Severity.INFO,
+        f"{trouble.count:,} of {count(known.users, 'user')} "
+        f"{'was' if trouble.count == 1 else 'were'} not checked completely yet"
+        + (f", e.g. {trouble.example}." if late else "."),
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.REVIEW_USERS if late else None,
+    )
+
+
+async def _abandoned(watching: Watching) -> Problem | None:
+    if not watching.goes_on:
+        return None
+    trouble = await troubles.checks_abandoned(
+        watching.transaction,
+        now=watching.now,
+        requested_before=watching.now - CHECK_BEGINS_WITHIN,
+    )
+    if not trouble.count:
+        return None
+    when = f" of {clock(trouble.since, watching.now)}" if trouble.since else ""
+    return Problem(
+        ProblemKind.CHECK_ABANDONED,
+        Severity.WARNING,
+        f"The check{when} (number {trouble.example}) is not over, and nobody works on it: it "
+        "failed, or its process stopped. It is begun again; if it stays so, the log says why.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.RESTART,
+    )
+
+
+def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Problem | None:
+    if known.users <= capacity:
+        return None
+    return Problem(
+        ProblemKind.OVER_CAPACITY,
+        Severity.WARNING,
+        f"{known.users:,} users are more than the {capacity:,} that can be checked every "
+        f"{format_duration(watching.interval)} within GitHub's limits, so gists are found late: "
+        "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL.",
+        count=known.users,
+        act=Act.CHECK_LESS_OFTEN,
+    )
+
+
+async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem | None]:
+    """Problems of the public feed, which only makes things faster: the checks find everything."""
+    state = await feed.status(watching.transaction)
+    if state is None:
+        return ()
+    problems: list[Problem | None] = []
+    failing = state.failing_since
+    if failing and watching.now - failing > FEED_FAILS_FOR:
+        problems.append(
+            Problem(
+                ProblemKind.FEED_UNREADABLE,
+                Severity.WARNING,
+                f"GitHub's public feed can't be read: {said(state.failure)} New gists are found "
+                f"by the regular checks, every {format_duration(watching.interval)}.",
+                since=failing,
+            )
+        )
+    caught_up = (
+        known.oldest is not None and state.gap_at is not None and known.oldest > state.gap_at
+    )
+    if state.gap_at and not caught_up:
+        problems.append(
+            Problem(
+                ProblemKind.FEED_GAP,
+                Severity.INFO,
+                "GitHub's public feed may have left out gists before "
+                f"{clock(state.gap_at, watching.now)}: the regular checks find these.",
+                since=state.gap_at,
+            )
+        )
+    return problems
+
+
+async def _all_paused(watching: Watching) -> Problem | None:
+    if await troubles.any_checkable(watching.transaction):
+        return None
+    number = (await users.count(watching.transaction)).get(UserState.PAUSED, 0)
+    whom = "The only user is" if number == 1 else f"All {number:,} users are"
+    return Problem(
+        ProblemKind.USERS_PAUSED,
+        Severity.INFO,
+        f"{whom} paused: no new gists are looked for until somebody resumes them.",
+        count=number,
+        act=Act.RESUME_USERS,
+    )

@@ -1,0 +1,47 @@
+"""Pauses say their cause and beginning, services what is wrong; problems are read from indexes"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0022"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+TRACKED = sa.text("removed_at IS NULL AND state <> 'paused' AND failure IS NOT NULL")
+UNSETTLED = sa.text("state <> 'published'")
+NOTE_FAILED = sa.text("state = 'published' AND reason IS NOT NULL")
+
+
+def upgrade() -> None:
+    op.add_column(
+        "pauses",
+        sa.Column(
+            "cause", sa.String(length=20), server_default=sa.text("'vendor'"), nullable=False
+        ),
+    )
+    op.add_column("pauses", sa.Column("since", sa.DateTime(timezone=True)))
+    op.add_column("services", sa.Column("ailments", sa.Text()))
+    op.add_column("feed", sa.Column("failure", sa.Text()))
+    op.add_column("feed", sa.Column("failing_since", sa.DateTime(timezone=True)))
+    op.create_index(
+        "ix_users_troubled",
+        "users",
+        ["state", "complete_until"],
+        sqlite_where=TRACKED,
+        postgresql_where=TRACKED,
+    )
+    op.create_index(
+        "ix_deals_unsettled",
+        "deals",
+        ["state", "sent_at"],
+        sqlite_where=UNSETTLED,
+        postgresql_where=UNSETTLED,
+    )
+    op.create_index(
+        "ix_publications_note_failed",
+        "publications",
+        ["id"],
+        sqlite_where=NOTE_FAILED,
+        postgresql_where=NOTE_FAILED,
+    )

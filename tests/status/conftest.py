@@ -1,0 +1,129 @@
+"""A database whose rows tell of work that goes well, for tests to spoil."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Executable
+
+from gitpip.model import Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
+from gitpip.settings import load_settings
+from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.store import gists, operation, publications, users
+from gitpip.store.database import Database, open_database
+from gitpip.store.schema import publications as publication_rows
+from gitpip.store.schema import users as user_rows
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+JUST_NOW = NOW - timedelta(seconds=30)
+LONG_AGO = NOW - timedelta(days=2)
+SETTINGS = {"GITHUB_TOKEN": "a-token", "PIPEDRIVE_TOKEN": "another-token"}
+LOGINS = ("ada", "bob")
+
+
+@dataclass
+class Rows:
+    """The rows of a service that works, with two users whose only file is in Pipedrive."""
+
+    database: Database
+
+    async def fill(self) -> None:
+        async with self.database.begin() as transaction:
+            await operation.show_life(transaction, "one", version="1", part=Part.ALL, now=NOW)
+        for number, login in enumerate(LOGINS, start=1):
+            await self._track(login, number)
+
+    async def _track(self, login: str, number: int) -> None:
+        async with self.database.begin() as transaction:
+            user = (
+                await users.add(
+                    transaction,
+                    login=login,
+                    external_id=login,
+                    github_id=GitHubId(number),
+                    backfill=Backfill.parse("all"),
+                    now=LONG_AGO,
+                )
+            ).user
+            stored = await gists.store(
+                transaction, user, [_gist(user, number)], check_id=None, now=LONG_AGO
+            )
+            await publications.add(
+                transaction,
+                user.key,
+                [
+                    publications.NewPublication(file.key, file.gist_id, file.filename)
+                    for file in stored.new
+                ],
+                LONG_AGO,
+            )
+            await transaction.execute(
+                user_rows.update()
+                .where(user_rows.c.key == user.key)
+                .values(
+                    checked_at=JUST_NOW,
+                    complete_until=JUST_NOW,
+                    next_check_at=NOW + timedelta(hours=3),
+                    hinted_at=None,
+                )
+            )
+            await transaction.execute(
+                publication_rows.update()
+                .where(publication_rows.c.user_key == user.key)
+                .values(
+                    state="published",
+                    activity_id=number,
+                    published_at=LONG_AGO,
+                    sent_at=LONG_AGO,
+                    attempts=1,
+                )
+            )
+
+    async def condition(self, surroundings: Surroundings | None = None) -> Condition:
+        """What is read of them by a process that only shows, unless it is in other surroundings."""
+        async with self.database.read() as transaction:
+            return await read(transaction, surroundings or self.surroundings(), NOW)
+
+    def surroundings(self, **others: str) -> Surroundings:
+        """Those of a process that only shows; `others` are settings."""
+        settings = load_settings({**SETTINGS, **others}, env_file=None)
+        return Surroundings(settings=settings, capacity=1000)
+
+    async def execute(self, *statements: Executable) -> None:
+        """Change the rows."""
+        async with self.database.begin() as transaction:
+            for statement in statements:
+                await transaction.execute(statement)
+
+
+def _gist(user: User, number: int) -> SeenGist:
+    gist_id = GistId(f"{number:032x}")
+    return SeenGist(
+        id=gist_id,
+        owner_id=GitHubId(number),
+        description=None,
+        html_url=f"https://gist.github.com/{user.login}/{gist_id}",
+        created_at=LONG_AGO,
+        updated_at=LONG_AGO,
+        files=(
+            SeenFile(
+                filename=f"{user.login}.txt",
+                blob_hash="0" * 40,
+                size=1,
+                language=None,
+                raw_url="https://gist.githubusercontent.com/x",
+                content="x",
+            ),
+        ),
+    )
+
+
+@pytest.fixture
+async def rows(database_url: str) -> AsyncIterator[Rows]:
+    database = open_database(database_url)
+    await database.migrate()
+    rows = Rows(database)
+    await rows.fill()
+    yield rows
+    await database.close()

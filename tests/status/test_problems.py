@@ -1,0 +1,434 @@
+"""Each problem is told from the rows with its kind, severity and act, and is gone when mended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Executable, insert
+
+from gitpip.model import Pause, PauseCause
+from gitpip.status import reading
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity
+from gitpip.status.reading import Surroundings, Unreadable
+from gitpip.store import operation
+from gitpip.store.schema import (
+    amendments,
+    checks,
+    deals,
+    feed,
+    pauses,
+    publications,
+    services,
+    users,
+)
+from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
+
+HOUR = timedelta(hours=1)
+ADA = users.c.login == "ada"
+OF_ADA = publications.c.user_key == 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """What spoils the rows, and what mends them."""
+
+    kind: ProblemKind
+    severity: Severity
+    act: Act | None
+    spoil: Sequence[Executable]
+    mend: Sequence[Executable]
+    told: Sequence[str]
+    """What the sentence must say."""
+    count: int = 1
+
+
+def paused(name: str, cause: PauseCause, reason: str) -> Sequence[Executable]:
+    values = {"name": name, "until": NOW + HOUR, "reason": reason, "cause": cause.value}
+    return (insert(pauses).values(**values, since=JUST_NOW),)
+
+
+OVER = pauses.update().values(until=NOW)
+WELL = (
+    users.update()
+    .where(ADA)
+    .values(
+        state="active",
+        failure=None,
+        failures=0,
+        complete_until=JUST_NOW,
+        next_check_at=NOW + HOUR,
+    )
+)
+SENT = publications.update().values(state="published", attempts=1, due_at=LONG_AGO, reason=None)
+FAILED = {"failure": "not shown by GitHub: Not Found (SAML)", "failures": 3}
+
+
+def queued(**values: object) -> Executable:
+    return publications.update().where(OF_ADA).values(**values)
+
+
+def deal(**values: object) -> Executable:
+    return insert(deals).values(user_key=1, due_at=LONG_AGO, sent_at=LONG_AGO, **values)
+
+
+CASES = (
+    Case(
+        ProblemKind.NO_WORKER,
+        Severity.ERROR,
+        Act.START_WORKER,
+        (services.update().values(heartbeat_at=LONG_AGO),),
+        (services.update().values(heartbeat_at=NOW),),
+        ("gitpip serve",),
+    ),
+    Case(
+        ProblemKind.UNHEALTHY,
+        Severity.ERROR,
+        Act.RESTART,
+        (services.update().values(ailments="check has failed 9 times\npublish hangs"),),
+        (services.update().values(ailments=None),),
+        ("check has failed 9 times", "publish hangs"),
+        count=2,
+    ),
+    Case(
+        ProblemKind.WATCHING_PAUSED,
+        Severity.ERROR,
+        Act.SET_GITHUB_TOKEN,
+        paused("watching", PauseCause.CREDENTIAL, "GitHub says: Bad credentials"),
+        (OVER,),
+        ("13:00 UTC", "GitHub says: Bad credentials."),
+    ),
+    Case(
+        ProblemKind.READING_PAUSED,
+        Severity.WARNING,
+        None,
+        paused("reading", PauseCause.RATE_LIMIT, "the limit is used up"),
+        (OVER,),
+        ("13:00 UTC", "the limit is used up."),
+    ),
+    Case(
+        ProblemKind.SWEEPING_PAUSED,
+        Severity.WARNING,
+        Act.TRY_NOW,
+        paused("sweeping", PauseCause.FAULT, "GraphQL gave no data"),
+        (OVER,),
+        ("13:00 UTC", "GraphQL gave no data."),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_PAUSED,
+        Severity.WARNING,
+        Act.TRY_NOW,
+        paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
+        (OVER,),
+        ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
+    ),
+    Case(
+        ProblemKind.USERS_UNAVAILABLE,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(state="unavailable", **FAILED),),
+        (WELL,),
+        ("ada", "Not Found (SAML)."),
+    ),
+    Case(
+        ProblemKind.USERS_FAILING,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().values(failure="GitHub answered 502", failures=1),),
+        (users.update().values(failure=None, failures=0),),
+        ("2 users", "ada", "GitHub answered 502."),
+        count=2,
+    ),
+    Case(
+        ProblemKind.USERS_LATE,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(next_check_at=NOW - HOUR),),
+        (WELL,),
+        ("ada", "not checked in time"),
+    ),
+    Case(
+        ProblemKind.USERS_LATE,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(complete_until=LONG_AGO),),
+        (WELL,),
+        ("ada", "2026-05-02 12:00 UTC"),
+    ),
+    Case(
+        ProblemKind.USERS_UNREAD,
+        Severity.INFO,
+        None,
+        (users.update().where(ADA).values(complete_until=None, created_at=JUST_NOW),),
+        (WELL,),
+        ("1 of 2 users",),
+    ),
+    Case(
+        ProblemKind.USERS_UNREAD,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(complete_until=None),),
+        (WELL,),
+        ("1 of 2 users", "ada"),
+    ),
+    Case(
+        ProblemKind.USERS_PAUSED,
+        Severity.INFO,
+        Act.RESUME_USERS,
+        (users.update().values(state="paused"),),
+        (users.update().values(state="active"),),
+        ("All 2 users",),
+        count=2,
+    ),
+    Case(
+        ProblemKind.NO_USERS,
+        Severity.INFO,
+        Act.ADD_USERS,
+        (users.update().values(removed_at=NOW),),
+        (users.update().values(removed_at=None),),
+        ("Nobody is tracked yet",),
+    ),
+    Case(
+        ProblemKind.CHECK_ABANDONED,
+        Severity.WARNING,
+        Act.RESTART,
+        (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
+        (checks.update().values(ended_at=NOW),),
+        ("11:00 UTC", "nobody works on it"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_FAILED,
+        Severity.ERROR,
+        Act.RETRY_FAILED,
+        (queued(state="failed", reason="Pipedrive answered 400: Bad deal"),),
+        (SENT,),
+        ("ada.txt", "Bad deal."),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_UNCERTAIN,
+        Severity.WARNING,
+        None,
+        (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
+        (SENT,),
+        ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_RETRIED,
+        Severity.WARNING,
+        None,
+        (queued(state="pending", attempts=5, due_at=NOW + HOUR, reason="answered 500"),),
+        (SENT,),
+        ("ada.txt", "answered 500."),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_OVERDUE,
+        Severity.WARNING,
+        None,
+        (queued(state="pending", due_at=NOW - HOUR, backfill=1),),
+        (SENT,),
+        ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_WAITING,
+        Severity.INFO,
+        None,
+        (queued(state="pending", due_at=NOW),),
+        (SENT,),
+        ("1 file is being sent",),
+    ),
+    Case(
+        ProblemKind.DEALS_FAILED,
+        Severity.ERROR,
+        Act.RETRY_FAILED,
+        (deal(state="failed", reason="a cap"),),
+        (deals.update().values(state="published", deal_id=1),),
+        ("ada", "a cap."),
+    ),
+    Case(
+        ProblemKind.DEALS_UNCERTAIN,
+        Severity.WARNING,
+        None,
+        (deal(state="uncertain", reason="it timed out"),),
+        (deals.update().values(state="published", deal_id=1),),
+        ("ada", "it timed out."),
+    ),
+    Case(
+        ProblemKind.NOTES_FAILED,
+        Severity.WARNING,
+        Act.RETRY_NOTES,
+        (queued(reason="its note could not be brought up to date: 404"),),
+        (SENT,),
+        ("ada.txt", "404."),
+    ),
+    Case(
+        ProblemKind.NOTES_OVERDUE,
+        Severity.WARNING,
+        None,
+        (insert(amendments).values(publication_id=1, version=1, due_at=NOW - HOUR),),
+        (amendments.delete(),),
+        ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.FEED_UNREADABLE,
+        Severity.WARNING,
+        None,
+        (
+            insert(feed).values(
+                id=1, seen="{}", read_at=LONG_AGO, failure="odd", failing_since=NOW - HOUR
+            ),
+        ),
+        (feed.update().values(failure=None, failing_since=None),),
+        ("odd.",),
+    ),
+    Case(
+        ProblemKind.FEED_GAP,
+        Severity.INFO,
+        None,
+        (insert(feed).values(id=1, seen="{}", read_at=LONG_AGO, gaps=1, gap_at=NOW),),
+        (users.update().values(complete_until=NOW + timedelta(seconds=1)),),
+        ("left out",),
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.severity}")
+async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Case) -> None:
+    well = await rows.condition()
+    assert (well.problems, well.all_good) == ((), True)
+    assert well.sentence.startswith("All good: ")
+
+    await rows.execute(*case.spoil)
+    spoilt = await rows.condition()
+
+    [problem] = [one for one in spoilt.problems if one.kind is case.kind]
+    assert (problem.severity, problem.act, problem.count) == (case.severity, case.act, case.count)
+    for words in case.told:
+        assert words in problem.sentence
+    assert ".." not in problem.sentence
+    assert not spoilt.all_good
+    assert "All good" not in spoilt.sentence
+    assert case.kind is spoilt.problems[0].kind or case.severity is not Severity.ERROR
+
+    await rows.execute(*case.mend)
+    mended = await rows.condition()
+    assert (mended.problems, mended.all_good) == ((), True)
+
+
+def test_every_kind_has_a_test() -> None:
+    of_processes = {
+        ProblemKind.PIPEDRIVE_TOKEN_MISSING,
+        ProblemKind.SECRET_UNREADABLE,
+        ProblemKind.OVER_CAPACITY,
+        ProblemKind.CONTENTS_UNREADABLE,
+    }
+    assert {case.kind for case in CASES} | of_processes == set(ProblemKind)
+
+
+async def test_what_only_the_process_knows_is_told(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = rows.surroundings()
+    cases: Mapping[ProblemKind, Surroundings] = {
+        ProblemKind.PIPEDRIVE_TOKEN_MISSING: replace(
+            healthy, settings=rows.surroundings(PIPEDRIVE_TOKEN="").settings
+        ),
+        ProblemKind.SECRET_UNREADABLE: replace(healthy, secret_faults=("GITHUB_TOKEN is empty",)),
+        ProblemKind.OVER_CAPACITY: replace(healthy, capacity=1),
+        ProblemKind.UNHEALTHY: replace(healthy, ailments=("the database could not be written",)),
+    }
+    for kind, surroundings in cases.items():
+        condition = await rows.condition(surroundings)
+        assert [problem.kind for problem in condition.problems] == [kind]
+        assert not condition.all_good
+
+    async def two_unreadable(_: object) -> Unreadable:
+        return Unreadable(gists=2, users=1, since=LONG_AGO, example="ada, blocked by GitHub")
+
+    monkeypatch.setattr(reading, "unreadable", two_unreadable)
+    [problem] = (await rows.condition()).problems
+    assert (problem.kind, problem.count, problem.since) == (
+        ProblemKind.CONTENTS_UNREADABLE,
+        2,
+        LONG_AGO,
+    )
+
+
+async def test_the_worst_is_said_first_and_how_many_more(rows: Rows) -> None:
+    await rows.execute(
+        queued(state="failed", reason="no"),
+        publications.update().where(publications.c.user_key == 2).values(state="pending"),
+        users.update().where(ADA).values(state="unavailable", **FAILED),
+        *paused("publishing", PauseCause.VENDOR, "a limit"),
+    )
+
+    condition = await rows.condition()
+
+    assert [problem.kind for problem in condition.problems] == [
+        ProblemKind.PUBLICATIONS_FAILED,
+        ProblemKind.PUBLISHING_PAUSED,
+        ProblemKind.USERS_UNAVAILABLE,
+        ProblemKind.PUBLICATIONS_WAITING,
+    ]
+    assert condition.sentence == f"{condition.problems[0].sentence} And 2 more."
+
+
+async def test_a_user_who_is_not_shown_is_no_empty_list_of_users(rows: Rows) -> None:
+    await rows.execute(users.update().values(state="unavailable", **FAILED))
+
+    kinds = [problem.kind for problem in (await rows.condition()).problems]
+
+    assert kinds == [ProblemKind.USERS_UNAVAILABLE]
+
+
+async def test_rows_of_a_removed_user_are_no_problem(rows: Rows) -> None:
+    await rows.execute(
+        queued(state="failed", reason="no"),
+        deal(state="failed", reason="no"),
+        users.update().where(ADA).values(**FAILED, removed_at=NOW),
+    )
+
+    assert (await rows.condition()).problems == ()
+
+
+async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
+    await rows.execute(*paused("publishing", PauseCause.VENDOR, "a limit"))
+    pause = (await rows.condition()).pauses[operation.PUBLISHING]
+
+    assert reading.due_after(NOW, pause) == NOW + HOUR
+    assert reading.due_after(NOW + 2 * HOUR, pause) == NOW + 2 * HOUR
+    assert reading.due_after(NOW, None) == NOW
+    assert reading.due_after(None, pause) is None
+    assert pause == Pause(NOW + HOUR, "a limit", PauseCause.VENDOR, JUST_NOW)
+
+
+async def test_a_backlog_that_moves_is_no_standstill(rows: Rows) -> None:
+    await rows.execute(
+        queued(state="pending", due_at=LONG_AGO, backfill=1),
+        publications.update().where(publications.c.user_key == 2).values(published_at=JUST_NOW),
+    )
+
+    problems: Sequence[Problem] = (await rows.condition()).problems
+
+    assert [problem.kind for problem in problems] == [ProblemKind.PUBLICATIONS_WAITING]
+
+
+async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
+    for minutes in (0, 10, 20):
+        async with rows.database.begin() as transaction:
+            at = NOW - HOUR + timedelta(minutes=minutes)
+            await operation.pause(
+                transaction,
+                operation.PUBLISHING,
+                until=at + timedelta(minutes=8),
+                reason="a limit",
+                now=at,
+            )
+    async with rows.database.begin() as transaction:
+        again = await operation.pauses_now(transaction, NOW - timedelta(minutes=39))
+        await operation.pause(
+            transaction, operation.PUBLISHING, until=NOW + HOUR, reason="a limit", now=NOW
+        )
+    later = (await rows.condition()).pauses
+
+    assert again[operation.PUBLISHING].since == NOW - HOUR
+    assert later[operation.PUBLISHING].since == NOW
