@@ -128,7 +128,7 @@ async def _serve(
                 timeout_graceful_shutdown=3,
                 timeout_keep_alive=5,
                 h11_max_incomplete_event_size=32 * 1024,
-                forwarded_allow_ips=list(settings.trusted_proxies),
+                proxy_headers=False,  # the application's own middleware reads them
             ),
             Limits(connections=connection_limit(settings.database_connections)),
         )

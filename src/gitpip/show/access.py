@@ -83,7 +83,7 @@ class Access:
         if refusal:
             return refusal
         if caller is None:
-            return _unknown(request)
+            return _unknown(request, await self._authentication.proxy_notice(request))
         if not caller.role.includes(needed):
             raise AccessRefused(_too_little(caller, needed))
         if caller.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
@@ -129,7 +129,7 @@ class Access:
         )
 
 
-def _unknown(request: Request) -> Response:
+def _unknown(request: Request, proxy_notice: str | None) -> Response:
     """One wording for whatever is no valid key; a browser is led to where it can give one."""
     if FEED.fullmatch(request.scope["path"]):
         detail = "no feed has this address; it may have been revoked"
@@ -143,12 +143,13 @@ def _unknown(request: Request) -> Response:
         if wants_page(request) and request.method in SAFE_METHODS:
             return RedirectResponse(_sign_in_before(_wanted(request)), status_code=303)
         if wants_page(request):
-            return sign_in_form(_page_before(request), fault=NOT_DONE, key_is_wrong=False)
+            fault = f"Nothing was changed: {proxy_notice}" if proxy_notice else NOT_DONE
+            return sign_in_form(_page_before(request), fault=fault, key_is_wrong=False)
     return answer(
         request,
         HTTPStatus.UNAUTHORIZED,
         "no-valid-key",
-        UNKNOWN,
+        UNKNOWN if proxy_notice is None or "authorization" in request.headers else proxy_notice,
         headers={"www-authenticate": 'Bearer realm="gitpip"'},
     )
 

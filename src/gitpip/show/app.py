@@ -33,6 +33,7 @@ from gitpip.show.access import Access
 from gitpip.show.authentication import Authentication
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
+from gitpip.show.proxies import Proxies
 from gitpip.show.setting import Setting
 from gitpip.show.throttle import Throttle
 
@@ -93,4 +94,5 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         limit=None if limit == "off" else limit,
     )
     app.add_middleware(Guard)
+    app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)
     return app

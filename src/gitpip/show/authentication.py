@@ -18,11 +18,15 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Role
 from gitpip.settings import is_loopback
 from gitpip.show.caller import Caller
+from gitpip.show.proxies import connection_of
 from gitpip.store import feed_addresses, keys, sessions
 from gitpip.store.audit import Via
 from gitpip.store.database import Database
 from gitpip.store.feed_addresses import FeedAddress
 from gitpip.store.keys import AccessKey
+from gitpip.telemetry import get_logger
+
+log = get_logger()
 
 Used = TypeVar("Used", AccessKey, FeedAddress)
 
@@ -32,6 +36,9 @@ SESSION = timedelta(days=30)
 FEED = re.compile(r"/feeds/([^/]+)/gists\.(?:atom|json)")
 """The secret address of a feed: it brings its own key."""
 FOR_PROGRAMS = re.compile(r"/(api|users|latestgists|metrics)(/.*)?")
+FIRST_KEY = (
+    "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
+)
 NEED_NO_DATABASE = frozenset({"/metrics"})
 """What known callers may ask also while the database can't say who they are."""
 
@@ -53,6 +60,7 @@ class Authentication:
         self._anonymous = credentials.settings.allow_anonymous
         self.on_loopback = is_loopback(credentials.settings.host)
         self._keys_exist: bool | None = None
+        self._proxy_was_logged = False
         self._known: dict[str, Caller] = {}
 
     async def caller(self, request: Request) -> Caller | None:
@@ -139,9 +147,35 @@ class Authentication:
         anybody = Caller(Role.VIEWER, address_of(request), _via(request))
         if self._anonymous:
             return replace(anybody, role=self._anonymous.role)
-        if self.on_loopback and not await self._any_key():
+        if await self._is_open() and connection_of(request).is_from_this_machine:
             return replace(anybody, role=Role.ADMIN)
         return None
+
+    async def proxy_notice(self, request: Request) -> str | None:
+        """Why a request without a key is refused though no key exists; None in any other case.
+
+        That is: a proxy on this machine passed it on, so it can come from anybody. Raises
+        DatabaseUnavailable.
+        """
+        connection = connection_of(request)
+        if self._anonymous or connection.is_from_this_machine or not await self._is_open():
+            return None
+        sign = connection.proxy_sign or f"the connection from {connection.peer}"
+        if not self._proxy_was_logged:
+            self._proxy_was_logged = True
+            log.warning(
+                "access.proxy_needs_key",
+                reason=f"a request came through a proxy ({sign}) and was refused: no access key "
+                f"exists, and without one only this machine itself is served; {FIRST_KEY}",
+            )
+        return (
+            f"this request came through a proxy ({sign}), so it needs an access key, and none "
+            f"exists yet: {FIRST_KEY}, and sign in with it"
+        )
+
+    async def _is_open(self) -> bool:
+        """Whether programs of this machine are served without a key: nobody has made one yet."""
+        return self.on_loopback and not await self._any_key()
 
     def _admin_key(self) -> str | None:
         secret = self._credentials.settings.admin_key

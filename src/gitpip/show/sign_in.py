@@ -26,10 +26,12 @@ Next = Annotated[str, Form(max_length=2_000)]
 
 @router.get("/sign-in")
 async def ask_for_key(
+    request: Request,
     next: Annotated[str, Query(max_length=2_000)] = "/",  # noqa: A002 (the usual name)
 ) -> HTMLResponse:
     """A form for an access key."""
-    return sign_in_form(next)
+    authentication: Authentication = request.app.state.authentication
+    return sign_in_form(next, notice=await authentication.proxy_notice(request))
 
 
 @router.post("/sign-in")
@@ -74,12 +76,15 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def sign_in_form(next_page: str, *, fault: str = "", key_is_wrong: bool = True) -> HTMLResponse:
+def sign_in_form(
+    next_page: str, *, fault: str = "", notice: str | None = None, key_is_wrong: bool = True
+) -> HTMLResponse:
     """The page that asks for a key, and leads on to another; with a fault it is a refusal."""
     page = render(
         "sign_in.html",
         next=_own(next_page),
         fault=fault,
+        notice=notice and f"{notice[0].upper()}{notice[1:]}.",
         key_is_wrong=bool(fault) and key_is_wrong,
     )
     return HTMLResponse(page, status_code=HTTPStatus.UNAUTHORIZED if fault else HTTPStatus.OK)
