@@ -1,5 +1,6 @@
 """How users are tracked, changed over the API: tags, intervals, pauses, and the forecast."""
 
+import httpx2
 import pytest
 
 from tests.show.conftest import Served
@@ -55,10 +56,11 @@ def test_a_forecast_counts_what_the_rule_lets_through(served: Served) -> None:
     for number in range(3):
         served.github.add_gist("ada", {"a.txt": str(number), "b.txt": "b"})
 
-    every = served.api("GET", "/forecast?login=ada").json()
-    latest = served.api("GET", "/forecast?login=ada&backfill=latest:1").json()
-    unknown = served.api("GET", "/forecast?login=nobody")
-    wrong = served.api("GET", "/forecast?login=not%20one")
+    def forecast(login: str, **rule: object) -> httpx2.Response:
+        return served.api("POST", "/forecast", {"login": login, **rule})
+
+    every, latest = forecast("ada").json(), forecast("ada", backfill="latest:1").json()
+    unknown, wrong = forecast("nobody"), forecast("not one")
 
     assert (every["gists"], every["activities"]) == (3, 6)
     assert latest["activities"] == 2

@@ -1,116 +1,95 @@
-"""Who may do what: each request needs a role, and whoever asks has one or is refused.
+"""Who is let in: each request must meet its route's requirement, as often as the limits allow.
 
-Reading needs a viewer, changing an operator; what differs stands in the tables here. So whatever
-route is added is closed to others before anybody thinks of it.
+`gitpip.show.roles` says how a route declares the role it needs.
 """
 
-import re
 from http import HTTPStatus
 from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from limits import RateLimitItem
-from starlette.types import ASGIApp, Receive, Scope, Send
+from limits import RateLimitItem, parse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Router
+from starlette.types import Receive, Scope, Send
 
-from gitpip.errors import AccessRefused, GitpipError
+from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.settings import is_loopback
-from gitpip.show.authentication import FEED, Authentication, address_of
+from gitpip.show.authentication import Authentication, address_of
 from gitpip.show.caller import STATE, Caller, present
 from gitpip.show.guard import SAFE_METHODS
-from gitpip.show.problems import answer, answer_foreseen, wants_page
+from gitpip.show.problems import answer, wants_page
+from gitpip.show.roles import UNMATCHED, Requirement, guarded
 from gitpip.show.sign_in import sign_in_form
-from gitpip.show.throttle import Throttle
+from gitpip.show.throttle import Throttle, address_counted
 
-OPEN = re.compile(r"/health|/ready|/sign-in|/static/.*")
-"""What needs no role: what supervisors ask, and what the sign-in page needs."""
-OWN = re.compile(
-    r"/seen|/sign-out|/feeds(/\d+/revoke)?|/latestgists/[^/]+|/api/v1/users/[^/]+/visits"
-)
-"""What viewers may post: visits, sessions and addresses of their own."""
-CHANGING = re.compile(r"/imports|/people/[^/]+/remove")
-"""Pages that only ask for a change."""
-ADMINISTRATION = re.compile(r"(/api/v1)?/(keys|audit)(/.*)?")
-
+OPEN_LIMIT = parse("3000/minute")
+"""How often one address may ask for each of the things that are open to all. An ingress that is
+not trusted asks for all its clients under one address."""
 NOT_DONE = (
     "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
 )
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
 
-def needed_role(method: str, path: str) -> Role | None:
-    """The role that a request needs; None for what is open to all."""
-    if OPEN.fullmatch(path):
-        return None
-    if ADMINISTRATION.fullmatch(path):
-        return Role.ADMIN
-    reading = method in SAFE_METHODS and not CHANGING.fullmatch(path)
-    if reading or (method == "POST" and OWN.fullmatch(path)):
-        return Role.VIEWER
-    return Role.OPERATOR
-
-
 class Access:
-    """Lets through whose role suffices, as often as the limit lets them; answers the others."""
+    """Lets in callers who meet a route's requirement, and answers the others."""
 
-    def __init__(
-        self, app: ASGIApp, *, authentication: Authentication, limit: RateLimitItem | None
-    ) -> None:
-        self._app = app
+    def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
+        """`limit`: how often each key, and each address without one, may ask; None for no limit."""
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
+        self._open_throttle = Throttle(OPEN_LIMIT) if limit else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope)
-        # The path that is routed: `request.url` also holds what the client calls our host.
-        needed = needed_role(request.method, scope["path"])
-        refusal = None
-        if needed:
-            try:
-                refusal = await self._refusal(request, needed)
-            except GitpipError as error:
-                refusal = await answer_foreseen(request, error)
-        await (refusal or self._app)(scope, receive, send)
+    async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
+        """The answer to a caller who is refused; None for one who is let in.
 
-    async def _refusal(self, request: Request, needed: Role) -> Response | None:
-        caller = await self._authentication.caller(request)
+        Raises AccessRefused for a caller whose role does not suffice, DatabaseUnavailable.
+        """
+        if requirement.role is None:
+            return self._open_too_often(request, requirement)
+        caller = await self._authentication.caller(request, requirement)
+        request.scope[STATE] = caller
         refusal = self._too_often(request, caller) or self._foreign_host(request, caller)
         if refusal:
             return refusal
         if caller is None:
-            return _unknown(request, await self._authentication.proxy_notice(request))
-        if not caller.role.includes(needed):
-            raise AccessRefused(_too_little(caller, needed))
+            return _unknown(request, requirement, await self._authentication.proxy_notice(request))
+        if not caller.role.includes(requirement.role):
+            raise AccessRefused(_too_little(caller, requirement.role))
         if caller.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
             raise AccessRefused(
                 "a change in a browser's session must say which page it comes from, in the "
                 "header Origin or Sec-Fetch-Site; programs send an access key instead"
             )
-        request.scope[STATE] = caller
         present.set(caller)
         return None
 
+    def _open_too_often(self, request: Request, requirement: Requirement) -> Response | None:
+        if self._open_throttle is None or requirement.counted_as is None:
+            return None
+        address = address_counted(address_of(request))
+        pause = self._open_throttle.hit(f"{requirement.counted_as} {address}")
+        if pause is None:
+            return None
+        what = f"more than {OPEN_LIMIT} for {requirement.counted_as} from {address}"
+        return _wait(request, what, pause)
+
     def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
-        open_at_home = self._authentication.on_loopback and caller and caller.name is None
+        open_at_home = self._authentication.is_open and caller and caller.name is None
         if self._throttle is None or open_at_home:
             return None
-        who = (caller and caller.name) or address_of(request)
-        pause = self._throttle.pause(who)
+        named = caller.name if caller else None
+        who = f"key {named}" if named else address_counted(address_of(request))
+        pause = self._throttle.hit(who)
         if pause is None:
-            self._throttle.count(who)
             return None
-        return answer(
+        return _wait(
             request,
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "too-many-requests",
-            f"more than {self._throttle.limit} from {who}: wait as long as the header Retry-After "
-            "says, or let the operator raise GITPIP_REQUEST_LIMIT",
-            headers={"retry-after": str(pause)},
+            f"more than {self._throttle.limit} from {who}",
+            pause,
+            or_else=", or let the operator raise GITPIP_REQUEST_LIMIT",
         )
 
     def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
@@ -129,9 +108,47 @@ class Access:
         )
 
 
-def _unknown(request: Request, proxy_notice: str | None) -> Response:
+class Unmatched:
+    """Answers paths that no route matches, but only to callers who may read.
+
+    A path that matches without the slashes at its end is redirected, as Starlette would do; but
+    Starlette does it for everybody, and so tells strangers which paths there are.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, redirect, or raise HTTPException (404)."""
+        if scope["type"] == "http":
+            await guarded(UNMATCHED, self._answer, scope, receive, send)
+        else:
+            await self._router.not_found(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shorter = scope["path"].rstrip("/")
+        if shorter == scope["path"] or not self._matches({**scope, "path": shorter}):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        redirect = RedirectResponse(_address(shorter, scope["query_string"]))
+        await redirect(scope, receive, send)
+
+    def _matches(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._router.routes)
+
+
+def _wait(request: Request, what: str, pause: int, or_else: str = "") -> Response:
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        f"{what}: wait as long as the header Retry-After says{or_else}",
+        headers={"retry-after": str(pause)},
+    )
+
+
+def _unknown(request: Request, requirement: Requirement, proxy_notice: str | None) -> Response:
     """One wording for whatever is no valid key; a browser is led to where it can give one."""
-    if FEED.fullmatch(request.scope["path"]):
+    if requirement.by_feed_address and "address" in request.path_params:
         detail = "no feed has this address; it may have been revoked"
         return answer(request, HTTPStatus.NOT_FOUND, "feed-not-found", detail)
     if "authorization" not in request.headers:
@@ -161,8 +178,11 @@ def _sign_in_before(wanted: str) -> str:
 
 def _wanted(request: Request) -> str:
     """The page that is asked for."""
-    path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
+    return _address(request.scope["path"], request.scope["query_string"])
+
+
+def _address(path: str, query: bytes) -> str:
+    return f"{quote(path)}?{query.decode('latin-1')}" if query else quote(path)
 
 
 def _page_before(request: Request) -> str:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
-from gitpip.model import CheckId, GistId, PublicationId, PublicationState, VisitId
+from gitpip.model import CheckId, GistId, PublicationId, PublicationState, Role, VisitId
 from gitpip.show import operations
 from gitpip.show.bodies import (
     PROBLEMS,
@@ -23,13 +23,15 @@ from gitpip.show.bodies import (
 )
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Number, Offset, Viewer, clean_login
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import checks, gists, publications, users, visits
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 @router.get("/users/{login}/gists", tags=["gists"])
+@needs(Role.VIEWER)
 async def list_gists_of_user(
     *,
     login: Login,
@@ -58,6 +60,7 @@ async def list_gists_of_user(
 
 
 @router.get("/users/{login}/visits", tags=["visits"])
+@needs(Role.VIEWER)
 async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[VisitBody]:
     """A user's latest visits, newest first, without what they showed."""
     async with setting.database.read() as transaction:
@@ -69,6 +72,7 @@ async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[Visi
 
 
 @router.post("/users/{login}/visits", tags=["visits"], status_code=HTTPStatus.CREATED)
+@needs(Role.VIEWER)
 async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> VisitBody:
     """Record a visit, and show what was new."""
     async with setting.database.begin() as transaction:
@@ -81,6 +85,7 @@ async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = Non
 
 
 @router.get("/visits/{visit_id}", tags=["visits"])
+@needs(Role.VIEWER)
 async def get_visit(visit_id: Number, setting: In) -> VisitBody:
     """Show again what a visit showed."""
     async with setting.database.read() as transaction:
@@ -92,6 +97,7 @@ async def get_visit(visit_id: Number, setting: In) -> VisitBody:
 
 
 @router.get("/gists", tags=["gists"])
+@needs(Role.VIEWER)
 async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[FileBody]:
     """The gist files of all tracked users, newest found first."""
     async with setting.database.read() as transaction:
@@ -100,6 +106,7 @@ async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> Lis
 
 
 @router.get("/gists/{gist_id}", tags=["gists"])
+@needs(Role.VIEWER)
 async def get_gist(
     gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], setting: In
 ) -> list[FileWithContent]:
@@ -112,6 +119,7 @@ async def get_gist(
 
 
 @router.get("/publications", tags=["publications"])
+@needs(Role.VIEWER)
 async def list_publications(
     setting: In,
     state: PublicationState | None = None,
@@ -126,6 +134,7 @@ async def list_publications(
 
 
 @router.get("/publications/{publication_id}", tags=["publications"])
+@needs(Role.VIEWER)
 async def get_publication(publication_id: Number, setting: In) -> PublicationBody:
     """One publication."""
     async with setting.database.read() as transaction:
@@ -135,6 +144,7 @@ async def get_publication(publication_id: Number, setting: In) -> PublicationBod
 
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
+@needs(Role.VIEWER)
 async def preview_publication(publication_id: Number, setting: In) -> ActivityPreview:
     """What exactly would be sent to Pipedrive now."""
     async with setting.database.read() as transaction:
@@ -146,6 +156,7 @@ async def preview_publication(publication_id: Number, setting: In) -> ActivityPr
 
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
+@needs(Role.OPERATOR)
 async def retry_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
     """Send a failed or skipped publication after all."""
     async with setting.database.begin() as transaction:
@@ -156,6 +167,7 @@ async def retry_publication(publication_id: Number, setting: In, who: Who) -> Pu
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
+@needs(Role.OPERATOR)
 async def skip_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
     """Decide that a publication is not to be sent."""
     async with setting.database.begin() as transaction:
@@ -165,6 +177,7 @@ async def skip_publication(publication_id: Number, setting: In, who: Who) -> Pub
 
 
 @router.get("/checks", tags=["checks"])
+@needs(Role.VIEWER)
 async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> ListBody[CheckBody]:
     """The checks, newest first."""
     async with setting.database.read() as transaction:
@@ -174,6 +187,7 @@ async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> Lis
 
 
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
 async def request_check(setting: In, who: Who) -> CheckBody:
     """Check every tracked user now."""
     async with setting.database.begin() as transaction:
@@ -184,6 +198,7 @@ async def request_check(setting: In, who: Who) -> CheckBody:
 
 
 @router.get("/checks/{check_id}", tags=["checks"])
+@needs(Role.VIEWER)
 async def get_check(check_id: Number, setting: In) -> CheckBody:
     """One check."""
     async with setting.database.read() as transaction:
@@ -191,12 +206,14 @@ async def get_check(check_id: Number, setting: In) -> CheckBody:
 
 
 @router.get("/status", tags=["status"])
+@needs(Role.VIEWER)
 async def get_status(setting: In) -> operations.StatusBody:
     """How the service is doing."""
     return await operations.status_of(setting)
 
 
 @router.post("/pauses/{name}/try", tags=["status"])
+@needs(Role.OPERATOR)
 async def try_now(name: operations.Pausable, setting: In, who: Who) -> operations.TriedBody:
     """End a pause: one request is made, and it pauses again if that is refused.
 

@@ -14,12 +14,13 @@ from gitpip.settings import parse_duration
 from gitpip.show.bodies import PROBLEMS, ListBody
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Offset
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import audit, keys
 from gitpip.store.audit import AuditEntry, Via
 from gitpip.store.keys import AccessKey, IssuedKey
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 def _duration_text(text: str) -> str:
@@ -100,6 +101,7 @@ class AuditBody(BaseModel):
 
 
 @router.get("/keys", tags=["keys"])
+@needs(Role.ADMIN)
 async def list_keys(setting: In) -> list[KeyBody]:
     """The access keys, the revoked ones last."""
     now = utc_now()
@@ -108,6 +110,7 @@ async def list_keys(setting: In) -> list[KeyBody]:
 
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
+@needs(Role.ADMIN)
 async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     lifetime = parse_duration(new.expires) if new.expires else None
@@ -120,6 +123,7 @@ async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
 
 
 @router.post("/keys/{name}/rotate", tags=["keys"])
+@needs(Role.ADMIN)
 async def rotate_key(
     name: str, setting: In, who: Who, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
@@ -133,6 +137,7 @@ async def rotate_key(
 
 
 @router.delete("/keys/{name}", tags=["keys"])
+@needs(Role.ADMIN)
 async def revoke_key(name: str, setting: In, who: Who) -> KeyBody:
     """Let a key open nothing any more, from this moment on."""
     now = utc_now()
@@ -143,6 +148,7 @@ async def revoke_key(name: str, setting: In, who: Who) -> KeyBody:
 
 
 @router.get("/audit", tags=["keys"])
+@needs(Role.ADMIN)
 async def list_audit(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[AuditBody]:
     """Who did what, latest first."""
     async with setting.database.read() as transaction:

@@ -7,16 +7,17 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from gitpip.clock import utc_now
-from gitpip.model import Backfill, check_external_id, check_login, checked_tags
+from gitpip.model import Backfill, Role, check_external_id, check_login, checked_tags
 from gitpip.settings import parse_duration
 from gitpip.show.bodies import PROBLEMS, ForecastBody, ListBody, UserBody
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Offset, clean_login
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import users
 from gitpip.store.users import GENERAL, Changes, Interval
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 def _backfill_text(text: str) -> str:
@@ -59,7 +60,17 @@ class UserChange(BaseModel):
     paused: bool | None = None
 
 
+class ForecastRequest(BaseModel):
+    """The user to be tracked. Without a backfill, the setting's is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str
+    backfill: BackfillText | None = None
+
+
 @router.get("/users", tags=["users"])
+@needs(Role.VIEWER)
 async def list_users(
     setting: In,
     offset: Offset = 0,
@@ -89,6 +100,7 @@ async def list_users(
         202: {"description": "Tracked; GitHub can't be asked now.", "model": UserBody},
     },
 )
+@needs(Role.OPERATOR)
 async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> UserBody:
     """Track a user."""
     changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
@@ -101,19 +113,21 @@ async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> U
     return UserBody.of(added.user)
 
 
-@router.get("/forecast", tags=["users"])
-async def forecast(
-    setting: In,
-    login: Annotated[str, Query(max_length=100)],
-    backfill: BackfillText | None = None,
-) -> ForecastBody:
-    """What tracking a user would publish at once, and how long that would take."""
-    check_login(login)
-    rule = Backfill.parse(backfill) if backfill else setting.settings.backfill
-    return ForecastBody.of(await setting.forecast(login, rule))
+@router.post("/forecast", tags=["users"])
+@needs(Role.OPERATOR)
+async def forecast(wanted: ForecastRequest, setting: In) -> ForecastBody:
+    """What tracking a user would publish at once, and how long that would take.
+
+    It spends requests of GitHub's rate limit, so it is for operators, and no GET: a page of
+    another site can make a browser send one.
+    """
+    check_login(wanted.login)
+    rule = Backfill.parse(wanted.backfill) if wanted.backfill else setting.settings.backfill
+    return ForecastBody.of(await setting.forecast(wanted.login, rule))
 
 
 @router.get("/users/{login}", tags=["users"])
+@needs(Role.VIEWER)
 async def get_user(login: Login, setting: In) -> UserBody:
     """One tracked user."""
     async with setting.database.read() as transaction:
@@ -121,6 +135,7 @@ async def get_user(login: Login, setting: In) -> UserBody:
 
 
 @router.patch("/users/{login}", tags=["users"])
+@needs(Role.OPERATOR)
 async def change_user(login: Login, change: UserChange, setting: In, who: Who) -> UserBody:
     """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
     if change.id is not None:
@@ -142,6 +157,7 @@ async def change_user(login: Login, change: UserChange, setting: In, who: Who) -
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
+@needs(Role.OPERATOR)
 async def remove_user(login: Login, setting: In, who: Who) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
     async with setting.database.begin() as transaction:

@@ -29,11 +29,12 @@ from gitpip.show import (
     probes,
     sign_in,
 )
-from gitpip.show.access import Access
+from gitpip.show.access import Access, Unmatched
 from gitpip.show.authentication import Authentication
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
 from gitpip.show.proxies import Proxies
+from gitpip.show.roles import OpenMount, check_routes
 from gitpip.show.setting import Setting
 from gitpip.show.throttle import Throttle
 
@@ -76,23 +77,24 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         version=operations.VERSION,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if shows else None,
+        openapi_url=None,  # FastAPI's own route asks for no role; see `documentation`
+        redirect_slashes=False,  # `Unmatched` does it
     )
     app.state.setting = setting
     app.state.authentication = Authentication(setting.database, setting.credentials)
-    app.state.attempts = Throttle(sign_in.ATTEMPTS)
+    limit = setting.settings.request_limit
+    app.state.access = Access(app.state.authentication, None if limit == "off" else limit)
+    app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
+    app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
     app.include_router(probes.router)
     for router in (metrics.router, *(PAGES if shows else ())):
         app.include_router(router, dependencies=[Security(KEY)])
     if shows:
-        app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    limit = setting.settings.request_limit
-    app.add_middleware(
-        Access,
-        authentication=app.state.authentication,
-        limit=None if limit == "off" else limit,
-    )
+        static = OpenMount("/static", StaticFiles(directory=STATIC), name="static files")
+        app.router.routes.append(static)
+    app.router.default = Unmatched(app.router)
+    check_routes(app.routes)
     app.add_middleware(Guard)
     app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)
     return app

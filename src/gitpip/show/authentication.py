@@ -3,13 +3,13 @@
 import contextlib
 import hashlib
 import hmac
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
@@ -19,6 +19,7 @@ from gitpip.model import Role
 from gitpip.settings import is_loopback
 from gitpip.show.caller import Caller
 from gitpip.show.proxies import connection_of
+from gitpip.show.roles import Requirement
 from gitpip.store import feed_addresses, keys, sessions
 from gitpip.store.audit import Via
 from gitpip.store.database import Database
@@ -30,17 +31,14 @@ log = get_logger()
 
 Used = TypeVar("Used", AccessKey, FeedAddress)
 
+log = get_logger()
+
 COOKIE = "gitpip_session"
 SESSION = timedelta(days=30)
 """How long a browser stays signed in, unless its key ends before."""
-FEED = re.compile(r"/feeds/([^/]+)/gists\.(?:atom|json)")
-"""The secret address of a feed: it brings its own key."""
-FOR_PROGRAMS = re.compile(r"/(api|users|latestgists|metrics)(/.*)?")
 FIRST_KEY = (
     "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
 )
-NEED_NO_DATABASE = frozenset({"/metrics"})
-"""What known callers may ask also while the database can't say who they are."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,13 @@ class Authentication:
         self._proxy_was_logged = False
         self._known: dict[str, Caller] = {}
 
-    async def caller(self, request: Request) -> Caller | None:
-        """Who asks; None for whoever shows nothing valid where something is needed.
+    @property
+    def is_open(self) -> bool:
+        """Whether callers on this machine need no key until the first one is made."""
+        return self.on_loopback and not self._anonymous
+
+    async def caller(self, request: Request, requirement: Requirement) -> Caller | None:
+        """The caller of a route; None for one who shows nothing valid where something is needed.
 
         Raises DatabaseUnavailable.
         """
@@ -73,45 +76,49 @@ class Authentication:
             scheme, _, text = authorization.partition(" ")
             if scheme.lower() != "bearer":
                 return None
-            return await self.by_key(request, text.strip())
-        if feed := FEED.fullmatch(request.scope["path"]):
-            return await self._by_feed_address(request, feed[1])
+            known_suffices = requirement.without_database
+            return await self.by_key(request, text.strip(), known_suffices=known_suffices)
+        if requirement.by_feed_address and "address" in request.path_params:
+            return await self._by_feed_address(request, request.path_params["address"])
         token = request.cookies.get(COOKIE)
         if token and (caller := await self._by_session(request, token)):
             return caller
         return await self._without_key(request)
 
-    async def by_key(self, request: Request, text: str) -> Caller | None:
-        """Who shows a key; None for one that is unknown, malformed, expired or revoked."""
+    async def by_key(
+        self, request: Request, text: str, *, known_suffices: bool = False
+    ) -> Caller | None:
+        """The caller who shows a key; None for one that is refused, which is logged.
+
+        With `known_suffices`, a key that was accepted before is accepted while the database is
+        away. Otherwise raises DatabaseUnavailable then.
+        """
         admin_key, now, digest = self._admin_key(), utc_now(), _digest(text)
         if admin_key and hmac.compare_digest(_digest(admin_key), digest):
-            return _admin(request)
+            return _admin(request, admin_key)
         try:
             async with self._database.read() as transaction:
                 key = await keys.presented(transaction, text, now)
         except DatabaseUnavailable:
             known = self._known.get(digest)
-            if known and request.scope["path"] in NEED_NO_DATABASE:
+            if known_suffices and known and (not known.expires_at or now < known.expires_at):
                 return known
             raise
-        if key is None:
+        if isinstance(key, keys.Refusal):
             self._known.pop(digest, None)
+            label = keys.label_in(text)
+            log.warning("key.refused", reason=key, label=label, address=address_of(request))
             return None
         await self._note_use(key, keys.note_use, now)
         self._known[digest] = _holder(request, key)
         return self._known[digest]
 
-    async def sign_in(self, request: Request, text: str) -> Session | None:
-        """Begin a session for whoever shows a key; None for what is no valid key."""
-        caller = await self.by_key(request, text)
-        if caller is None:
-            return None
-        form = keys.FORM.fullmatch(text)
-        label = form[1] if form and caller.key_id else _admin_label(text)
+    async def begin_session(self, caller: Caller) -> Session:
+        """Begin a session for a caller who has shown a key. Raises DatabaseUnavailable."""
         now = utc_now()
         until = min(now + SESSION, caller.expires_at or now + SESSION)
         async with self._database.begin() as transaction:
-            token = await sessions.begin(transaction, label=label, now=now, until=until)
+            token = await sessions.begin(transaction, label=caller.parent, now=now, until=until)
             await caller.did(transaction, "session.begun", caller.name or "")
         return Session(token, until - now)
 
@@ -131,7 +138,7 @@ class Authentication:
             return replace(_holder(request, key), in_session=True)
         admin_key = self._admin_key()
         if label and admin_key and label == _admin_label(admin_key):
-            return replace(_admin(request), in_session=True)
+            return replace(_admin(request, admin_key), in_session=True)
         return None
 
     async def _by_feed_address(self, request: Request, secret: str) -> Caller | None:
@@ -147,7 +154,7 @@ class Authentication:
         anybody = Caller(Role.VIEWER, address_of(request), _via(request))
         if self._anonymous:
             return replace(anybody, role=self._anonymous.role)
-        if await self._is_open() and connection_of(request).is_from_this_machine:
+        if await self._needs_no_key() and connection_of(request).is_from_this_machine:
             return replace(anybody, role=Role.ADMIN)
         return None
 
@@ -158,7 +165,7 @@ class Authentication:
         DatabaseUnavailable.
         """
         connection = connection_of(request)
-        if self._anonymous or connection.is_from_this_machine or not await self._is_open():
+        if self._anonymous or connection.is_from_this_machine or not await self._needs_no_key():
             return None
         sign = connection.proxy_sign or f"the connection from {connection.peer}"
         if not self._proxy_was_logged:
@@ -173,7 +180,7 @@ class Authentication:
             f"exists yet: {FIRST_KEY}, and sign in with it"
         )
 
-    async def _is_open(self) -> bool:
+    async def _needs_no_key(self) -> bool:
         """Whether programs of this machine are served without a key: nobody has made one yet."""
         return self.on_loopback and not await self._any_key()
 
@@ -218,17 +225,26 @@ def _holder(request: Request, key: AccessKey) -> Caller:
         _via(request),
         name=key.name,
         key_id=key.id,
+        parent=key.label,
         expires_at=key.expires_at,
     )
 
 
-def _admin(request: Request) -> Caller:
-    return Caller(Role.ADMIN, address_of(request), _via(request), name=keys.SETTINGS_KEY)
+def _admin(request: Request, admin_key: str) -> Caller:
+    return Caller(
+        Role.ADMIN,
+        address_of(request),
+        _via(request),
+        name=keys.SETTINGS_KEY,
+        parent=_admin_label(admin_key),
+    )
 
 
 def _via(request: Request) -> Via:
-    by_program = "authorization" in request.headers or FOR_PROGRAMS.fullmatch(request.scope["path"])
-    return Via.API if by_program else Via.PAGE
+    """Programs ask for what the OpenAPI document describes; pages are no part of it."""
+    route = request.scope.get("route")
+    described = isinstance(route, APIRoute) and route.include_in_schema
+    return Via.API if described or "authorization" in request.headers else Via.PAGE
 
 
 def _admin_label(admin_key: str) -> str:

@@ -44,7 +44,7 @@ _PROBLEM = {"content": {"application/problem+json": {"schema": Problem.model_jso
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": description, **_PROBLEM}
     for status, description in {
-        400: "Not from this machine.",
+        400: "Not from this machine, or control characters in the path.",
         401: "No valid access key.",
         403: "The key's role does not allow it, or it comes from another site.",
         404: "Unknown.",

@@ -32,6 +32,9 @@ class Caller:
     """Of the access key; None for whoever needs none."""
     key_id: int | None = None
     """The key's row; None also for the admin key of the settings, which has none."""
+    parent: str = ""
+    """What the caller's sessions and feed addresses are derived from, and end with: the label of
+    the key, which changes when the key does."""
     expires_at: datetime | None = None
     """When the key ends (UTC), if it does."""
     in_session: bool = False

@@ -1,14 +1,27 @@
-"""`/docs`: the API's description for people, made from the OpenAPI document."""
+"""The API's description: the OpenAPI document for programs, and `/docs` for people."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
+from gitpip.model import Role
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+@router.get("/openapi.json")
+@needs(Role.VIEWER)
+async def openapi_document(request: Request) -> JSONResponse:
+    """The OpenAPI document. FastAPI's own route for it could not ask for a role."""
+    document = request.app.openapi()
+    if prefix := request.scope.get("root_path"):
+        document = {"servers": [{"url": prefix}], **document}
+    return JSONResponse(document)
 
 
 @router.get("/docs")
+@needs(Role.VIEWER)
 async def documentation(request: Request) -> HTMLResponse:
     """List every endpoint; no script, nothing from elsewhere."""
     endpoints = [

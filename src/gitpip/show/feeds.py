@@ -15,10 +15,11 @@ from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
 from gitpip.clock import utc_now
-from gitpip.model import GistFile
+from gitpip.model import GistFile, Role
 from gitpip.show.highlight import visible
 from gitpip.show.links import Links
 from gitpip.show.rendering import size
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.store import browse, users
 
@@ -28,13 +29,14 @@ CONTENT = 20_000
 TITLE = 250
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 UserName = Annotated[str, Query(max_length=100)]
 TagName = Annotated[str, Query(max_length=50)]
 
 
 @router.get("/feed.atom")
 @router.get("/feeds/{address}/gists.atom")
+@needs(Role.VIEWER, by_feed_address=True)
 async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
     """An Atom feed (RFC 4287)."""
     files = await _files(setting, user, tag)
@@ -67,6 +69,7 @@ async def atom(request: Request, setting: In, user: UserName = "", tag: TagName 
 
 @router.get("/feed.json")
 @router.get("/feeds/{address}/gists.json")
+@needs(Role.VIEWER, by_feed_address=True)
 async def json_feed(
     request: Request, setting: In, user: UserName = "", tag: TagName = ""
 ) -> Response:

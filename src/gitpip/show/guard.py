@@ -3,12 +3,15 @@
 import contextlib
 import time
 from http import HTTPStatus
+from unicodedata import category
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
+from gitpip.show.authentication import address_of
+from gitpip.show.caller import STATE, Caller
 from gitpip.show.problems import answer, answer_unforeseen, told_path
 from gitpip.telemetry import get_logger
 
@@ -92,18 +95,21 @@ class Guard:
             seconds = time.perf_counter() - started
             http_answered(method, _template(scope), status, seconds)
             level = log.debug if scope["path"] in QUIET else log.info
+            caller = scope.get(STATE)
             level(
                 "http.request",
                 method=method,
                 path=told_path(scope["path"]),
                 status=status,
+                address=address_of(Request(scope)),
                 duration_ms=round(seconds * 1000, 1),
+                **({"key": caller.name} if isinstance(caller, Caller) and caller.name else {}),
             )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
-        refusal = self._refusal(scope["method"], headers, limit)
+        refusal = self._refusal(scope["method"], scope["path"], headers, limit)
         if refusal:
             response = answer(Request(scope), *refusal)
             await response(scope, receive, send)
@@ -148,8 +154,14 @@ class Guard:
             await response(scope, receive, send)
 
     def _refusal(
-        self, method: str, headers: Headers, limit: int
+        self, method: str, path: str, headers: Headers, limit: int
     ) -> tuple[HTTPStatus, str, str] | None:
+        if any(category(mark) == "Cc" for mark in path):
+            return (
+                HTTPStatus.BAD_REQUEST,
+                "control-characters",
+                "the path must hold no control characters, such as %0A or %00",
+            )
         host = headers.get("host", "")
         if method not in SAFE_METHODS and _is_cross_site(headers, host):
             return (

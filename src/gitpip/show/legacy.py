@@ -7,13 +7,14 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
 from gitpip.clock import utc_now
-from gitpip.model import EXTERNAL_ID_LIMIT
+from gitpip.model import EXTERNAL_ID_LIMIT, Role
 from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
 from gitpip.show.caller import Who
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import gists, users, visits
 
-router = APIRouter(tags=["original"], responses=PROBLEMS)
+router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
 
 Login = Annotated[str, Path(description="A GitHub login.", max_length=100)]
 
@@ -26,6 +27,7 @@ class TrackedUser(BaseModel):
 
 
 @router.get("/users")
+@needs(Role.VIEWER)
 async def list_users(setting: In) -> list[TrackedUser]:
     """Every tracked user, in the order of adding."""
     async with setting.database.read() as transaction:
@@ -41,6 +43,7 @@ async def list_users(setting: In) -> list[TrackedUser]:
         202: {"description": "Tracked; GitHub can't be asked now.", "model": TrackedUser},
     },
 )
+@needs(Role.OPERATOR)
 async def track_user(
     login: Login,
     user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
@@ -58,6 +61,7 @@ async def track_user(
 
 
 @router.post("/latestgists/{login}")
+@needs(Role.VIEWER)
 async def latest_gists(login: Login, setting: In) -> list[FileBody]:
     """The gist files added since the last visit, oldest first; records the visit."""
     async with setting.database.begin() as transaction:

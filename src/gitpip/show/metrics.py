@@ -10,18 +10,20 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gitpip.metrics import PROCESS
-from gitpip.model import PublicationState, UserState
+from gitpip.model import PublicationState, Role, UserState
 from gitpip.show.figures import Figures
 from gitpip.show.operations import VERSION, BudgetBody
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.status.problem import ProblemKind
 from gitpip.store import operation
 from gitpip.store.database import Pool
 
-router = APIRouter(tags=["status"])
+router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)
+@needs(Role.VIEWER, without_database=True)
 async def metrics(setting: In, accept: Annotated[str, Header()] = "") -> Response:
     """Figures for Prometheus; without the database, those of this process alone."""
     figures = await setting.figures.read()

@@ -9,9 +9,10 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, UserState
+from gitpip.model import PublicationState, Role, UserState
 from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.caller import Caller
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.status.pauses import try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
@@ -22,7 +23,7 @@ VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
 """The names of `operation.PAUSABLE`."""
 
-router = APIRouter(tags=["status"], responses=PROBLEMS)
+router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
 
 
 class ActivityBody(BaseModel):
@@ -133,6 +134,7 @@ class StatusBody(BaseModel):
 
 
 @router.get("/status")
+@needs(Role.VIEWER)
 async def status(setting: In) -> StatusBody:
     """How the service is doing."""
     return await status_of(setting)

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
-from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, UserKey, VisitId
+from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, Role, UserKey, VisitId
 from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import condition_of
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.show.viewer import remember, viewer_of
 from gitpip.store import browse, news, users
@@ -25,10 +26,11 @@ FOUND = 30
 FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Beyond these there is no file, and not always a day before or after."""
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @router.get("/")
+@needs(Role.VIEWER)
 async def home(
     *,
     request: Request,
@@ -99,6 +101,7 @@ async def home(
 
 
 @router.post("/seen")
+@needs(Role.VIEWER)
 async def mark_seen(request: Request, setting: In) -> Response:
     """Record a visit: of each user up to what the page showed, or of everything."""
     viewer = viewer_of(request)
@@ -117,6 +120,7 @@ async def mark_seen(request: Request, setting: In) -> Response:
 
 
 @router.get("/seen/{visit_id}")
+@needs(Role.VIEWER)
 async def earlier_visit(
     visit_id: Annotated[int, Path(ge=1, le=2**53)],
     request: Request,

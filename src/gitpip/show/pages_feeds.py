@@ -10,21 +10,24 @@ from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.show.caller import Caller, Who
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.viewer import viewer_of
 from gitpip.store import feed_addresses
 from gitpip.store.feed_addresses import FeedAddressId
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @router.get("/feeds")
+@needs(Role.VIEWER)
 async def list_addresses(request: Request, setting: In, who: Who) -> HTMLResponse:
     """The viewer's addresses (an admin sees everybody's), and a form for another one."""
     return await _feeds(request, setting, who)
 
 
 @router.post("/feeds")
+@needs(Role.VIEWER)
 async def create_address(
     request: Request, setting: In, who: Who, name: Annotated[str, Form(max_length=200)] = ""
 ) -> HTMLResponse:
@@ -45,6 +48,7 @@ async def create_address(
 
 
 @router.post("/feeds/{address_id}/revoke")
+@needs(Role.VIEWER)
 async def revoke_address(
     address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, setting: In, who: Who
 ) -> Response:

@@ -10,14 +10,15 @@ from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import GistNotFound
-from gitpip.model import GistFile, GistId
+from gitpip.model import GistFile, GistId, Role
 from gitpip.show.difference import LINES, differences
 from gitpip.show.highlight import shown, whole_of
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import gists
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 def _possible(gist_id: str) -> str:
@@ -32,6 +33,7 @@ Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 
 
 @router.get("/gist/{gist_id}")
+@needs(Role.VIEWER)
 async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
     """One gist with all its files."""
     async with setting.database.read() as transaction:
@@ -51,6 +53,7 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
 
 
 @router.get("/gist/{gist_id}/changes/{key}")
+@needs(Role.VIEWER)
 async def changes(
     *, gist_id: GistPath, key: Key, setting: In, before: Revision = None, after: Revision = None
 ) -> HTMLResponse:
@@ -79,6 +82,7 @@ async def changes(
 
 
 @router.get("/gist/{gist_id}/raw/{key}")
+@needs(Role.VIEWER)
 async def raw(gist_id: GistPath, key: Key, setting: In) -> PlainTextResponse:
     """A file's content as it is stored, to be saved."""
     async with setting.database.read() as transaction:

@@ -11,24 +11,27 @@ from gitpip.model import Role
 from gitpip.settings import parse_duration
 from gitpip.show.caller import Who
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.store import audit, keys
 from gitpip.store.keys import IssuedKey
 
 ROWS = 50
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Field = Annotated[str, Form(max_length=200)]
 Name = Annotated[str, Path(max_length=60)]
 
 
 @router.get("/keys")
+@needs(Role.ADMIN)
 async def list_keys(setting: In) -> HTMLResponse:
     """The access keys, and a form for another one."""
     return await _keys(setting)
 
 
 @router.post("/keys")
+@needs(Role.ADMIN)
 async def create_key(
     *, setting: In, who: Who, name: Field = "", role: Field = "", expires: Field = ""
 ) -> HTMLResponse:
@@ -50,6 +53,7 @@ async def create_key(
 
 
 @router.post("/keys/{name}/{act}")
+@needs(Role.ADMIN)
 async def act_on_key(
     name: Name, act: Literal["rotate", "revoke"], setting: In, who: Who
 ) -> Response:
@@ -89,6 +93,7 @@ async def _keys(
 
 
 @router.get("/audit")
+@needs(Role.ADMIN)
 async def list_audit(
     setting: In, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
 ) -> HTMLResponse:

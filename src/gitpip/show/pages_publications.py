@@ -7,21 +7,23 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationId, PublicationState
+from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.show.caller import Who
 from gitpip.show.operations import publishing_held_up
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import publications
 
 ROWS = 50
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 
 
 @router.get("/publications")
+@needs(Role.VIEWER)
 async def list_publications(
     setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
 ) -> HTMLResponse:
@@ -55,6 +57,7 @@ async def list_publications(
 
 
 @router.get("/publications/{publication_id}")
+@needs(Role.VIEWER)
 async def publication(
     publication_id: PublicationPath,
     setting: In,
@@ -80,6 +83,7 @@ async def publication(
 
 
 @router.post("/publications/{publication_id}/{act}")
+@needs(Role.OPERATOR)
 async def act_on_publication(
     *,
     publication_id: PublicationPath,

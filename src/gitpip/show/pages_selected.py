@@ -8,11 +8,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import InvalidInput, UserNotTracked
-from gitpip.model import User, UserState, checked_tags
+from gitpip.model import Role, User, UserState, checked_tags
 from gitpip.show.caller import Caller, Who
 from gitpip.show.fields import Field
 from gitpip.show.pages_users import Asked, show_users
 from gitpip.show.removal import asked_before_removing
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.selection import Order, Selection, Tagging
 from gitpip.show.setting import In
 from gitpip.show.user_acts import Act, act_on, change
@@ -21,10 +22,11 @@ from gitpip.store import many_users, users
 PLACE = "#selection"
 """Where on the page it is said what was done."""
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @router.post("/people/selected")
+@needs(Role.OPERATOR)
 async def act_on_selected(
     *,
     request: Request,

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
+from gitpip.model import Role
 from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
 from gitpip.show.operations import Pausable, end_pause, status_of
 from gitpip.show.rendering import duration, render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.status.problem import ProblemKind
 from gitpip.store import gauges
@@ -32,10 +34,11 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
 }
 """Where a person can do something about a problem, and what the link says."""
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @router.get("/status-page")
+@needs(Role.VIEWER)
 async def status_page(setting: In) -> HTMLResponse:
     """How it is doing, in words and figures."""
     status = await status_of(setting)
@@ -58,6 +61,7 @@ async def status_page(setting: In) -> HTMLResponse:
 
 
 @router.post("/status-page/try/{name}")
+@needs(Role.OPERATOR)
 async def try_now(name: Pausable, setting: In, who: Who) -> Response:
     """End a pause, and ask once more."""
     await end_pause(setting, name, who)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
-from gitpip.model import FileKey, UserState
+from gitpip.model import FileKey, Role, UserState
 from gitpip.settings import format_duration, parse_duration
 from gitpip.show.caller import Who
 from gitpip.show.charts import WEEKS, per_week
@@ -19,6 +19,7 @@ from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import publishing_held_up
 from gitpip.show.removal import asked_before_removing
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.user_acts import Act, act_on, change
 from gitpip.show.viewer import viewer_of
@@ -26,11 +27,12 @@ from gitpip.store import browse, publications, users
 
 ROWS = 50
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
 
 
 @router.get("/people/{login}")
+@needs(Role.VIEWER)
 async def person(
     login: Login,
     request: Request,
@@ -91,6 +93,7 @@ async def _person(
 
 
 @router.post("/people/{login}/change")
+@needs(Role.OPERATOR)
 async def change_user(
     *,
     login: Login,
@@ -115,6 +118,7 @@ async def change_user(
 
 
 @router.get("/people/{login}/remove")
+@needs(Role.OPERATOR)
 async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
     """Say what removing a user does, before it is done."""
     async with setting.database.read() as transaction:
@@ -125,6 +129,7 @@ async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
 
 
 @router.post("/people/{login}/{act}")
+@needs(Role.OPERATOR)
 async def act_on_user(login: Login, act: Act, setting: In, who: Who) -> Response:
     """Pause, resume, check now, or stop tracking."""
     async with setting.database.begin() as transaction:

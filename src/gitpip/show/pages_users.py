@@ -9,16 +9,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
-from gitpip.model import Backfill, Forecast, UserState, check_login
+from gitpip.model import Backfill, Forecast, Role, UserState, check_login
 from gitpip.show.caller import Who
 from gitpip.show.fields import Field, read_field, tags_of
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.selection import NOTHING_DONE, ROWS, Done, Selection
 from gitpip.show.setting import In, Setting
 from gitpip.show.viewer import viewer_of
 from gitpip.store import browse, checks, users
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ EVERYBODY = Listing()
 
 
 @router.get("/people")
+@needs(Role.VIEWER)
 async def people(
     request: Request, setting: In, asked: Asked, done: Annotated[Done, Depends()]
 ) -> HTMLResponse:
@@ -100,6 +102,7 @@ async def show_users(
 
 
 @router.post("/people")
+@needs(Role.OPERATOR)
 async def add(
     *,
     request: Request,
@@ -133,6 +136,7 @@ async def add(
 
 
 @router.post("/people/check")
+@needs(Role.OPERATOR)
 async def check_everybody(setting: In, who: Who) -> Response:
     """Look at every user now, and show how far that is."""
     async with setting.database.begin() as transaction:

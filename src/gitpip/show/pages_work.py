@@ -11,21 +11,23 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError
 from gitpip.intake import Imported, take_in
-from gitpip.model import Check, CheckId
+from gitpip.model import Check, CheckId, Role
 from gitpip.show.caller import Who
 from gitpip.show.rendering import render
+from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.store import checks, imports, users
 from gitpip.telemetry import get_logger
 
 NAME = 100
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Number = Annotated[int, Path(ge=1, le=2**53)]
 log = get_logger()
 
 
 @router.get("/imports")
+@needs(Role.OPERATOR)
 async def ask_for_file(setting: In) -> HTMLResponse:
     """A form for a file of users, and what became of the last ones."""
     return await _ask(setting)
@@ -39,6 +41,7 @@ async def _ask(setting: Setting, fault: str = "") -> HTMLResponse:
 
 
 @router.post("/imports")
+@needs(Role.OPERATOR)
 async def import_file(
     setting: In,
     who: Who,
@@ -62,6 +65,7 @@ async def import_file(
 
 
 @router.get("/imports/{import_id}")
+@needs(Role.VIEWER)
 async def one_import(import_id: Number, setting: In) -> HTMLResponse:
     """How far an import is, and which lines were wrong."""
     async with setting.database.read() as transaction:
@@ -70,6 +74,7 @@ async def one_import(import_id: Number, setting: In) -> HTMLResponse:
 
 
 @router.get("/checks/{check_id}")
+@needs(Role.VIEWER)
 async def one_check(check_id: Number, setting: In) -> HTMLResponse:
     """How far a check is, and whom it could not look at."""
     async with setting.database.read() as transaction:

@@ -8,11 +8,12 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.show.roles import RoleRoute, open_to_all
 from gitpip.show.setting import In
 
 PATIENCE = timedelta(seconds=3)
 
-router = APIRouter(tags=["status"])
+router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 
 class ReadyBody(BaseModel):
@@ -30,6 +31,7 @@ class ReadyBody(BaseModel):
     response_class=PlainTextResponse,
     responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
 )
+@open_to_all()
 async def health(setting: In) -> PlainTextResponse:
     """Say `Alive`, or what has not happened here for too long: then a restart may help."""
     ailments = setting.ailments()
@@ -39,6 +41,7 @@ async def health(setting: In) -> PlainTextResponse:
 
 
 @router.get("/ready", responses={503: {"model": ReadyBody}})
+@open_to_all()
 async def ready(setting: In, response: Response) -> ReadyBody:
     """Say whether the database answers, migrations are in place and the engine runs."""
     database = migrations = False

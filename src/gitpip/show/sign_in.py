@@ -8,23 +8,27 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
 
+from gitpip.model import Role
 from gitpip.show.authentication import COOKIE, Authentication, address_of
+from gitpip.show.caller import STATE
 from gitpip.show.problems import answer
 from gitpip.show.rendering import render
-from gitpip.show.throttle import Throttle
-from gitpip.telemetry import get_logger
+from gitpip.show.roles import RoleRoute, needs, open_to_all
+from gitpip.show.throttle import address_counted
 
-ATTEMPTS = parse("10/5 minutes")
+WRONG_KEYS = parse("10/5 minutes")
 """How often one address may be wrong, with each process."""
+SIGN_INS = parse("30/5 minutes")
+"""How often one key may begin a session, with each process."""
 WRONG = "That is no valid access key: it may have expired, or been revoked or rotated."
 
-router = APIRouter(include_in_schema=False)
-log = get_logger()
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Key = Annotated[str, Form(max_length=500)]
 Next = Annotated[str, Form(max_length=2_000)]
 
 
 @router.get("/sign-in")
+@open_to_all(counted_as="the sign-in page")
 async def ask_for_key(
     request: Request,
     next: Annotated[str, Query(max_length=2_000)] = "/",  # noqa: A002 (the usual name)
@@ -35,24 +39,26 @@ async def ask_for_key(
 
 
 @router.post("/sign-in")
+@open_to_all()
 async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response:  # noqa: A002
-    """Begin a session, and go on to where one came from."""
+    """Begin a session, and go on to where one came from.
+
+    Wrong keys are counted for each address, and right ones for each key. So a right key is
+    accepted while an address is locked out, which many people can share behind an ingress that is
+    not trusted. Guessing is no easier for that: a key holds 192 random bits, and the settings'
+    at least 32 characters.
+    """
     authentication: Authentication = request.app.state.authentication
-    attempts: Throttle = request.app.state.attempts
-    address = address_of(request)
-    if pause := attempts.pause(address):
-        return answer(
-            request,
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "too-many-attempts",
-            f"too many attempts to sign in from {address}; try again in {pause} seconds",
-            headers={"retry-after": str(pause)},
-        )
-    session = await authentication.sign_in(request, key.strip())
-    if session is None:
-        attempts.count(address)
-        log.warning("sign_in.refused", address=address)
+    caller = await authentication.by_key(request, key.strip())
+    if caller is None:
+        address = address_counted(address_of(request))
+        if pause := request.app.state.wrong_keys.hit(address):
+            return _too_many(request, f"{WRONG_KEYS} wrong keys from {address}", pause)
         return sign_in_form(next, fault=WRONG)
+    request.scope[STATE] = caller
+    if pause := request.app.state.sign_ins.hit(caller.name):
+        return _too_many(request, f"{SIGN_INS} with the key {caller.name}", pause)
+    session = await authentication.begin_session(caller)
     await authentication.sign_out(request)  # of a session before, if there is one
     response = RedirectResponse(_own(next), status_code=303)
     response.set_cookie(
@@ -67,6 +73,7 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
 
 
 @router.post("/sign-out")
+@needs(Role.VIEWER)
 async def sign_out(request: Request) -> Response:
     """End the browser's session, everywhere and at once."""
     authentication: Authentication = request.app.state.authentication
@@ -74,6 +81,16 @@ async def sign_out(request: Request) -> Response:
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
+
+
+def _too_many(request: Request, what: str, pause: int) -> Response:
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-attempts",
+        f"too many attempts to sign in: more than {what}; try again in {pause} seconds",
+        headers={"retry-after": str(pause)},
+    )
 
 
 def sign_in_form(

@@ -1,26 +1,45 @@
 """How often each caller may do something, counted by this process for itself."""
 
 import time
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from limits import RateLimitItem
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
+
+IPV6_PREFIX = 64
+"""A single customer gets this much of the IPv6 address space at least (RFC 6177): addresses in
+it are one caller, or a caller would have 2**64 allowances."""
 
 
 class Throttle:
-    """Counts what callers do, and says when one has to wait."""
+    """Counts what callers do, and says when one has to wait.
+
+    In fixed windows, each from the first act of its caller on: with the moving windows of
+    `limits` 5.8, its memory storage keeps an entry for every caller it has ever seen.
+    """
 
     def __init__(self, limit: RateLimitItem) -> None:
         self.limit = limit
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def pause(self, caller: str) -> int | None:
-        """For how many seconds a caller has to wait; None for one who need not."""
-        if self._limiter.test(self.limit, caller):
+    def hit(self, caller: str) -> int | None:
+        """Count an act before it is done; None, or for how many seconds the caller has to wait.
+
+        Counting and asking are one step, so that acts at the same moment can't all pass.
+        """
+        if self._limiter.hit(self.limit, caller):
             return None
         free_at = self._limiter.get_window_stats(self.limit, caller).reset_time
         return max(1, round(free_at - time.time()))
 
-    def count(self, caller: str) -> None:
-        """Count that a caller did it once more."""
-        self._limiter.hit(self.limit, caller)
+
+def address_counted(address: str) -> str:
+    """The name under which acts from an IP address are counted: of IPv6, its /64."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return f"address {address}"
+    if isinstance(known, IPv4Address) or known.ipv4_mapped:
+        return f"address {address}"
+    return f"address {IPv6Network((int(known), IPV6_PREFIX), strict=False)}"

@@ -10,6 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
@@ -49,6 +50,15 @@ class AccessKey:
         if self.revoked_at:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= now else "active"
+
+
+class Refusal(StrEnum):
+    """Why what a caller presents opens nothing."""
+
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True)
@@ -146,16 +156,24 @@ async def everyone(transaction: AsyncConnection) -> tuple[AccessKey, ...]:
     return tuple(map(_key, rows))
 
 
-async def presented(transaction: AsyncConnection, text: str, now: datetime) -> AccessKey | None:
-    """The key that opens with `text` at `now`; None for whatever opens nothing."""
+async def presented(transaction: AsyncConnection, text: str, now: datetime) -> AccessKey | Refusal:
+    """The key that opens with `text` at `now`, or why nothing does. A rotated key is unknown."""
     form = FORM.fullmatch(text)
     if form is None:
-        return None
+        return Refusal.MALFORMED
     row = await _labelled(transaction, form[1])
     known = row.hash if row else ""
     if not hmac.compare_digest(known, _digest(text)) or row is None:
-        return None
-    return _active(row, now)
+        return Refusal.UNKNOWN
+    key = _key(row)
+    state = key.state(now)
+    return key if state == "active" else Refusal(state)
+
+
+def label_in(text: str) -> str | None:
+    """The part of a key that is no secret; None for what has not the form of a key."""
+    form = FORM.fullmatch(text)
+    return form[1] if form else None
 
 
 async def labelled(transaction: AsyncConnection, label: str, now: datetime) -> AccessKey | None:

@@ -1,0 +1,131 @@
+"""The role that a route needs: declared at the route, and asked for before anything of it runs.
+
+A route declares its role with a decorator below the router's, and its router is made with
+`route_class=RoleRoute`:
+
+    router = APIRouter(route_class=RoleRoute)
+
+    @router.post("/checks/now")
+    @needs(Role.OPERATOR)
+    async def check_now(setting: In) -> Response: ...
+
+A route that declares nothing needs an admin. `check_routes` refuses to build an application with
+a route of another class, which would ask for nothing. The path is matched once, by the router: a
+second pattern, here or elsewhere, would sooner or later match other spellings than the router's.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import BaseRoute, Mount
+from starlette.types import Receive, Scope, Send
+
+from gitpip.model import Role
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a route asks of its callers."""
+
+    role: Role | None
+    """None for a route that is open to all."""
+    by_feed_address: bool = False
+    """The path parameter `address`, where the path has one, is a feed's secret address, and stands
+    for a key."""
+    without_database: bool = False
+    """A key that was accepted before is also accepted while the database is away."""
+    counted_as: str | None = None
+    """The name under which requests to an open route are counted for each address; None where
+    the route bounds its work itself."""
+
+
+UNDECLARED = Requirement(Role.ADMIN)
+UNMATCHED = Requirement(Role.VIEWER)
+"""What a path needs that no route matches: strangers can't tell it from one that exists."""
+
+_declared: dict[Callable[..., object], Requirement] = {}
+
+
+class Gatekeeper(Protocol):
+    """Decides who is let in; `app.state.access` of the application."""
+
+    async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
+        """The answer to a caller who is refused; None for one who is let in."""
+
+
+def needs(
+    role: Role, *, by_feed_address: bool = False, without_database: bool = False
+) -> Callable[[Endpoint], Endpoint]:
+    """Declare the role that an endpoint's routes need; see Requirement for the rest."""
+    return _declare(
+        Requirement(role, by_feed_address=by_feed_address, without_database=without_database)
+    )
+
+
+def open_to_all(*, counted_as: str | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Declare that an endpoint's routes need no role; see Requirement for the rest."""
+    return _declare(Requirement(None, counted_as=counted_as))
+
+
+class RoleRoute(APIRoute):
+    """A route that lets in only callers with the role that its endpoint declares.
+
+    The caller is known, and refused or let in, before the body is read or a method is refused.
+    """
+
+    @property
+    def requirement(self) -> Requirement:
+        """What this route asks of its callers."""
+        return _declared.get(self.endpoint, UNDECLARED)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that matches this route, or refuse it."""
+        await guarded(self.requirement, super().handle, scope, receive, send)
+
+
+class OpenMount(Mount):
+    """An application below a path that is open to all, such as a folder of files."""
+
+    @property
+    def requirement(self) -> Requirement:
+        """What this route asks of its callers."""
+        return Requirement(None, counted_as=self.name)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that matches this route, or refuse it."""
+        await guarded(self.requirement, super().handle, scope, receive, send)
+
+
+async def guarded(
+    requirement: Requirement, handle: Handle, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Let `handle` serve a request whose caller meets the requirement; refuse the others."""
+    gatekeeper: Gatekeeper = scope["app"].state.access
+    # Without `receive`: nothing of the body can be read before the caller is known.
+    refusal = await gatekeeper.refusal(Request(scope), requirement)
+    await (refusal or handle)(scope, receive, send)
+
+
+def check_routes(routes: Iterable[BaseRoute]) -> None:
+    """Raise TypeError for a route that would let in everybody because of its class."""
+    for context in iter_route_contexts(tuple(routes)):
+        if not isinstance(context.original_route, RoleRoute | OpenMount):
+            kind = type(context.original_route).__name__
+            raise TypeError(
+                f"the route {context.path} has the class {kind}, which asks for no role; "
+                "make its router with route_class=RoleRoute"
+            )
+
+
+def _declare(requirement: Requirement) -> Callable[[Endpoint], Endpoint]:
+    def declare(endpoint: Endpoint) -> Endpoint:
+        _declared[endpoint] = requirement
+        return endpoint
+
+    return declare
