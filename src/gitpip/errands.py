@@ -6,15 +6,14 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.errors import (
-    GitpipError,
-    ServiceRunning,
-)
+from gitpip.engine import describe, failure
+from gitpip.errors import GitpipError, ServiceFailed, ServiceRunning
 from gitpip.intake import Imported, take_in, track
 from gitpip.life import living
 from gitpip.model import (
@@ -32,7 +31,7 @@ from gitpip.store import audit, checks, operation, publications, users
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
-from gitpip.worker import forecast, github_of, working
+from gitpip.worker import Worker, forecast, github_of, working
 
 SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
@@ -50,16 +49,27 @@ async def did(transaction: AsyncConnection, action: str, subject: str) -> None:
 
 
 @asynccontextmanager
-async def _served(settings: Settings, database: Database) -> AsyncIterator[None]:
-    """Somebody who works: the service that runs already, or one of our own for a while."""
+async def _served(settings: Settings, database: Database) -> AsyncIterator[Callable[[], None]]:
+    """Somebody who works: the service that runs already, or one of our own for a while.
+
+    Gives a function that raises GitpipError if our own has ended.
+    """
     try:
         async with AsyncExitStack() as stack:
+            worker = None
             if database.is_sqlite or not await _is_served(database):
-                await stack.enter_async_context(working(settings, database))
+                worker = await stack.enter_async_context(working(settings, database))
                 await stack.enter_async_context(living(database))
-            yield
+            yield partial(_check_alive, worker)
     except ServiceRunning:
-        yield
+        yield partial(_check_alive, None)
+
+
+def _check_alive(worker: Worker | None) -> None:
+    if worker is not None and worker.task is not None and worker.task.done():
+        error = failure(worker.task)
+        reason = describe(error) if error else "without an error"
+        raise ServiceFailed(f"the work queue ended: {reason}; run `gitpip doctor`")
 
 
 async def _is_served(database: Database) -> bool:
@@ -78,14 +88,18 @@ async def check_now(
         async with database.begin() as transaction:
             check_id = await checks.request(transaction, utc_now())
             await did(transaction, "check.requested", str(check_id))
-        async with _served(settings, database):
-            return await _follow_check(database, check_id, follow)
+        async with _served(settings, database) as check_alive:
+            return await _follow_check(database, check_id, check_alive, follow)
 
 
 async def _follow_check(
-    database: Database, check_id: CheckId, follow: Callable[[Check, int], None]
+    database: Database,
+    check_id: CheckId,
+    check_alive: Callable[[], None],
+    follow: Callable[[Check, int], None],
 ) -> Check:
     while True:
+        check_alive()
         async with database.read() as transaction:
             check = await checks.get(transaction, check_id)
             tracked = sum((await users.count(transaction)).values())

@@ -94,6 +94,19 @@ class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""
 
 
+class DatabaseUnsuitable(GitpipError):
+    """The database can be reached, but gitpip can't work with it as it is set up."""
+
+    def __init__(self, found: str, *, advice: str) -> None:
+        self.found = found
+        self.advice = advice
+        super().__init__(f"{found}; {advice}")
+
+
+class ServiceFailed(GitpipError):
+    """A part of the service ended although nobody had asked it to."""
+
+
 class EnvironmentUnusable(GitpipError):
     """A proxy or a certificate authority that the environment names can't be used."""
 

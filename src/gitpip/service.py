@@ -4,7 +4,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,8 @@ import uvicorn
 
 from gitpip.admission import Admission, admission
 from gitpip.credentials import Credentials, following
-from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable
+from gitpip.engine import describe, failure
+from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
 from gitpip.http_server import HttpServer, Limits, connection_limit
 from gitpip.life import living
 from gitpip.model import Part
@@ -33,7 +34,8 @@ log = get_logger()
 def opened(settings: Settings) -> AbstractAsyncContextManager[Database]:
     """The database of these settings: reachable, and migrated.
 
-    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseTooNew.
+    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
+    DatabaseTooNew.
     """
     return _opened(Credentials(settings))
 
@@ -75,7 +77,8 @@ async def serve(
 ) -> None:
     """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address.
 
-    Raises AddressInUse, AccessUndecided, ServiceRunning, and what `opened` raises.
+    Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened` raises, and ServiceFailed
+    when a part ends that nobody stopped.
     """
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
@@ -138,11 +141,28 @@ async def _serve(
             _log_start(settings, address, part)
             if ready:
                 ready(address)
-            lasting = {serving, life.task, *([worker.task] if worker.task else [])}
-            await asyncio.wait(lasting, return_when=asyncio.FIRST_COMPLETED)
-            server.should_exit = True
+            lasting = {"the HTTP server": serving, "the heartbeat": life.task}
+            if worker.task:
+                lasting["the work queue"] = worker.task
+            await asyncio.wait(lasting.values(), return_when=asyncio.FIRST_COMPLETED)
+            stopped, server.should_exit = server.should_exit, True
+            await asyncio.wait({serving})
+            if not stopped:
+                raise _failed(lasting)
             await serving
         log.info("service.stopping")
+
+
+def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
+    """What to raise when one of the service's lasting tasks has ended on its own."""
+    ended = {name: failure(task) for name, task in lasting.items() if task.done()}
+    name, error = next(
+        ((name, error) for name, error in ended.items() if error), ("a part of the service", None)
+    )
+    reason = describe(error) if error else "without an error"
+    return ServiceFailed(
+        f"{name} ended: {reason}; see the log, and run `gitpip doctor` before starting it again"
+    )
 
 
 async def _check_access(settings: Settings, database: Database) -> None:

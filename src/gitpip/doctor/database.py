@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from gitpip.admission import Admission, admission
 from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
-from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
 from gitpip.settings import Settings, is_loopback
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
@@ -53,6 +53,8 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
                 yield finding
     except DatabaseTooNew as error:
         yield failure("migrations", str(error), "start the newer gitpip, not this one")
+    except DatabaseUnsuitable as error:
+        yield failure("database", error.found, error.advice)
     except DatabaseUnavailable as error:
         yield failure("database", error.found, error.advice or advice)
 

@@ -1,5 +1,6 @@
 """The engine: who runs what, and when; it knows no gist."""
 
-from gitpip.engine.engine import Engine, Handler
+from gitpip.engine.connection import describe
+from gitpip.engine.engine import Engine, Handler, failure
 
-__all__ = ["Engine", "Handler"]
+__all__ = ["Engine", "Handler", "describe", "failure"]

@@ -60,7 +60,7 @@ TITLES = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "That can't be right",
     HTTPStatus.CONFLICT: "That is not possible just now",
     HTTPStatus.BAD_GATEWAY: "GitHub can't be asked just now",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database gives no answer just now",
+    HTTPStatus.SERVICE_UNAVAILABLE: "That can't be answered just now",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
 }
 """What people read of an error first; of any other, its own name."""

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
-from gitpip.postgres import PREPARE, SILENCE, Watched
+from gitpip.postgres import PREPARE, SILENCE, Watched, check_suitable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
@@ -147,6 +147,15 @@ class Database:
         _check_known(revision)
         return revision
 
+    async def check_suitable(self) -> None:
+        """Raise DatabaseUnsuitable if PostgreSQL is set up in a way that gitpip can't work with.
+
+        Raises DatabaseUnavailable when it can't be reached.
+        """
+        if not self.is_sqlite:
+            async with self._faults_named():
+                await check_suitable(self._engine.dialect.create_connect_args(self._url)[1])
+
     async def try_to_write(self) -> None:
         """Make a table and take it back. Raises DatabaseUnavailable."""
         async with self._faults_named(), _optional(self._writer), self._engine.connect() as trial:
@@ -254,12 +263,14 @@ async def wait_until_reachable(
 ) -> None:
     """Try to connect until it works, with `meanwhile` done between two tries.
 
-    Raises DatabaseUnavailable when `wait` is over.
+    Raises DatabaseUnavailable when `wait` is over, and DatabaseUnsuitable at once.
     """
     deadline = asyncio.get_running_loop().time() + wait.total_seconds()
     pause = 0.2
     while True:
         try:
+            # First, because behind some poolers already the next statement fails.
+            await database.check_suitable()
             async with database.read() as transaction:
                 await transaction.execute(text("SELECT 1"))
         except DatabaseUnavailable:
