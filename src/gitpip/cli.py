@@ -136,7 +136,10 @@ def check(as_json: Json = False) -> None:
 
 @app.command()
 def publish(as_json: Json = False) -> None:
-    """Publish everything that is due, and wait until it is done; exits with 1 when some was not."""
+    """Publish everything that is due, and wait until it is done.
+
+    Exits with 1 when some was not, or was refused since the last check began.
+    """
     settings = prepared_settings()
     with progress_bar(as_json) as progress:
         task = progress.add_task("Publishing", total=None)

@@ -121,6 +121,7 @@ class Drained:
 
     published: int
     failed: int
+    """Since the last check began: a check publishes as well, so `check && publish` tells of all."""
     waiting: int
     reason: str | None
 
@@ -138,24 +139,30 @@ async def publish_now(
     async with opened(settings) as database:
         async with database.read() as transaction:
             before = await publications.count(transaction)
-        async with _served(settings, database):
-            reason = await _follow_publishing(database, follow)
+            last_checks = (await checks.page(transaction, offset=0, limit=1)).items
+            since = min(
+                [utc_now(), *(check.started_at for check in last_checks if check.started_at)]
+            )
+        async with _served(settings, database) as check_alive:
+            reason = await _follow_publishing(database, check_alive, follow)
         async with database.read() as transaction:
             after = await publications.count(transaction)
+            failed = await publications.failed_since(transaction, since)
 
-    def gained(state: PublicationState) -> int:
-        return after.get(state, 0) - before.get(state, 0)
-
+    published = PublicationState.PUBLISHED
     return Drained(
-        published=gained(PublicationState.PUBLISHED),
-        failed=gained(PublicationState.FAILED),
+        published=after.get(published, 0) - before.get(published, 0),
+        failed=failed,
         waiting=sum(after.get(PublicationState(state), 0) for state in publications.WAITING),
         reason=reason,
     )
 
 
-async def _follow_publishing(database: Database, follow: Callable[[int], None]) -> str | None:
+async def _follow_publishing(
+    database: Database, check_alive: Callable[[], None], follow: Callable[[int], None]
+) -> str | None:
     while True:
+        check_alive()
         now = utc_now()
         async with database.read() as transaction:
             pause = await operation.paused(transaction, operation.PUBLISHING, now)

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from gitpip.standin import Fault
+from gitpip.standin.faults import FaultKind
 from tests.journeys.conftest import TOKEN, World
 from tests.journeys.running import GITPIP
 from tests.network import nobody_listening
@@ -427,6 +428,24 @@ def test_publishing_without_access_exits_with_1_and_says_why(world: World) -> No
     assert "PIPEDRIVE_TOKEN" in refused.stdout + refused.stderr
     assert "not-the-token" not in refused.stdout + refused.stderr
     assert world.pipedrive.activities == []
+
+
+def test_publish_tells_of_what_was_refused_since_the_last_check_began(world: World) -> None:
+    """A check publishes, too: what was refused meanwhile must not be lost on `check && publish`."""
+    refusal = Fault(FaultKind.ERROR, processed=False, status=400)
+    world.pipedrive.faults.script(refusal, method="POST", path="activities$")
+    world.github.add_user("ada")
+    world.github.add_gist("ada", {"a.py": "1"})
+    assert world.gitpip.command("users", "add", "ada").returncode == 0
+    assert world.gitpip.command("check").returncode == 0
+    world.gitpip.command("publish")
+
+    again = world.gitpip.command("publish", "--json")
+
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["failed"] == 1
+    assert world.gitpip.command("check").returncode == 0
+    assert world.gitpip.command("publish").returncode == 0
 
 
 @SQLITE

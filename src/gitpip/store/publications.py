@@ -214,6 +214,17 @@ async def release(transaction: AsyncConnection, token: str) -> None:
     )
 
 
+async def failed_since(transaction: AsyncConnection, since: datetime) -> int:
+    """How many publications failed at or after this time (UTC) and are still failed."""
+    # What fails is due no more; the column then says when it failed.
+    failed = await transaction.scalar(
+        select(func.count()).where(
+            publications.c.state == PublicationState.FAILED.value, publications.c.due_at >= since
+        )
+    )
+    return failed or 0
+
+
 async def next_due(transaction: AsyncConnection) -> datetime | None:
     """When the next publication wants attention; None when none waits."""
     waiting = (
