@@ -3,11 +3,12 @@
 import csv
 import io
 import json
+import re
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gitpip.errors import InvalidInput
@@ -68,11 +69,58 @@ def test_no_file_is_too_strange(content: bytes) -> None:
             assert isinstance(found, Entry | Fault)
 
 
-def test_a_plain_list_with_comments_and_ids() -> None:
-    assert read("# ours\nada, 1 \n\nbob # the builder\n") == [
-        Entry("line 2", "ada", "1"),
-        Entry("line 4", "bob"),
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n", "# ours; all, of them\r\n\r\n"])
+def test_a_plain_list_with_comments(start: str) -> None:
+    first = start.count("\n") + 1
+    assert read(f"{start}ada \n\nbob # the builder, and more\n") == [
+        Entry(f"line {first}", "ada"),
+        Entry(f"line {first + 2}", "bob"),
     ]
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "# ours; all, of them\n\n"])
+@pytest.mark.parametrize(
+    ("header", "row", "external_id"),
+    [("login", "ada", None), ("Login,ID", "ada,7", "7"), ('"id", "login"', '"7", "ada"', "7")],
+)
+def test_a_header_names_columns_and_no_user(
+    start: str, header: str, row: str, external_id: str | None
+) -> None:
+    place = f"line {start.count(chr(10)) + 2}"
+    assert read(f"{start}{header}\n{row}\n") == [Entry(place, "ada", external_id)]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("login # whose", "'login # whose' is no column"),
+        ("login,name", "'name' is no column"),
+        ("login,id,ID", "named twice"),
+        ('login,"id', "not CSV"),
+    ],
+)
+def test_a_wrong_header_is_refused(header: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{words}.*e\\.g\\. login,id,tags"):
+        read(f"{header}\nada,1\n")
+
+
+names = st.text(st.characters(blacklist_characters='\r\n#"', codec="utf-8"), max_size=9)
+
+
+@given(st.lists(names, min_size=2, max_size=9), st.sampled_from(",;\t"))
+def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark: str) -> None:
+    """Whatever its header holds: its first field could be a user's login."""
+    line = mark.join(["GitHub", *header])
+    assume("login" not in (name.strip().lower() for name in re.split("[,;\t]", line)))
+    rows = read_roster(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
+    with pytest.raises(InvalidInput, match=r"'GitHub', .*must be a header .*e\.g\. login,id,tags"):
+        next(rows)
+
+
+def test_a_line_with_more_than_a_login_in_a_plain_list_is_a_fault() -> None:
+    found = read("ada\nbob,7\ncy\n")
+    assert [isinstance(one, Fault) for one in found] == [False, True, False]
+    assert "login,id,tags" in str(found[1])
 
 
 def test_everything_a_line_can_hold() -> None:

@@ -1,6 +1,5 @@
 """A list of users from a file: CSV, JSON, or one login a line, read piece by piece."""
 
-import codecs
 import csv
 import io
 import json
@@ -8,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import BinaryIO
 
 from gitpip.errors import InvalidInput
@@ -15,6 +15,10 @@ from gitpip.model import Backfill, DealId, check_external_id, check_login, check
 from gitpip.settings import parse_duration
 
 COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal")
+EXPECTED = (
+    "the first line must be a header of comma-separated columns: login, and any of "
+    f"{', '.join(COLUMNS[1:])}; e.g. login,id,tags"
+)
 PIECE = 64 * 1024
 LONGEST_ITEM = 64 * 1024
 
@@ -44,101 +48,120 @@ def read_roster(file: BinaryIO) -> Iterator[Entry | Fault]:
     """Every user of a file, and every fault, in their order; a faulty line spoils no other.
 
     CSV has a header line that names `login` and any other of the columns; JSON is a list of logins,
-    or of objects with the columns as names; anything else has a `login` or `login,id` a line, with
-    comments after `#`. The text is UTF-8. Raises InvalidInput when the header is wrong.
+    or of objects with the columns as names; anything else has one login a line. In a list, and
+    before the header of CSV, comments begin with `#`. The text is UTF-8.
+
+    Raises InvalidInput before the first user when a table has no header, or a wrong one.
     """
-    rest = _Joined(file.read(3).removeprefix(codecs.BOM_UTF8), file)
-    head = rest.peek_line()
-    if head.lstrip()[:1] in (b"[", b"{"):
-        yield from _read_json(_text(rest))
-        return
-    columns = [name.strip().lower() for name in head.decode(errors="replace").split(",")]
-    if "login" in columns:
-        yield from _read_csv(_text(rest))
-    else:
-        yield from _read_lines(_text(rest))
-
-
-def _text(stream: "_Joined") -> io.TextIOWrapper:
-    return io.TextIOWrapper(
-        io.BufferedReader(stream), encoding="utf-8", errors="replace", newline=""
+    text = io.TextIOWrapper(
+        io.BufferedReader(_Unclosed(file)), encoding="utf-8-sig", errors="replace", newline=""
     )
+    skipped = 0
+    first = text.readline()
+    while first and not _content(first):
+        skipped += 1
+        first = text.readline()
+    if first.lstrip()[:1] in ("[", "{"):
+        yield from _read_json(first, text)
+        return
+    lines, header = chain([first], text), _content(first)
+    if "login" in _names(header):
+        yield from _read_csv(lines, skipped)
+    elif _is_table(header):
+        raise InvalidInput("header", f"found the columns {_found(header)}; {EXPECTED}")
+    else:
+        yield from _read_lines(lines, skipped)
 
 
-class _Joined(io.RawIOBase):
-    """A stream of which the first line has been looked at."""
+class _Unclosed(io.RawIOBase):
+    """A file that stays open for its owner when its reader is done."""
 
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start = start
-        self._rest = rest
-
-    def peek_line(self) -> bytes:
-        self._start += self._rest.readline(PIECE)
-        return self._start
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1, /) -> bytes:
-        if self._start:
-            given = self._start if size < 0 else self._start[:size]
-            self._start = self._start[len(given) :]
-            return given
-        return self._rest.read(size)
-
     def readinto(self, buffer: "memoryview | bytearray", /) -> int:  # type: ignore[override]
-        given = self.read(len(buffer))
+        given = self._file.read(len(buffer))
         buffer[: len(given)] = given
         return len(given)
 
 
-def _read_csv(text: io.TextIOWrapper) -> Iterator[Entry | Fault]:
-    rows = csv.reader(text, strict=True)
-    header = [name.strip().lower() for name in next(rows)]
+def _content(line: str) -> str:
+    """A line without its comment."""
+    return line.partition("#")[0].strip()
+
+
+def _names(line: str) -> list[str]:
+    """The fields of a line of CSV, as names of columns."""
+    return [name.strip().lower() for name in next(csv.reader([line], skipinitialspace=True), [])]
+
+
+def _is_table(content: str) -> bool:
+    """Whether it holds more than a login: no login contains what separates fields."""
+    return any(separator in content for separator in ",;\t")
+
+
+def _found(header: str) -> str:
+    """The fields of a wrong header, shortened, in quotation marks."""
+    fields = re.split(r"[,;\t]", header)
+    shown = [repr(field.strip()[:40]) for field in fields[:10]]
+    return ", ".join(shown) + (", ..." if len(fields) > len(shown) else "")
+
+
+def _read_csv(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:
+    rows = csv.reader(lines, strict=True, skipinitialspace=True)
+    try:
+        header = [name.strip().lower() for name in next(rows)]
+    except csv.Error as error:
+        raise InvalidInput("header", f"not CSV: {error}; {EXPECTED}") from None
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or len(set(header)) < len(header):
         wrong = f"{unknown[0]!r} is no column" if unknown else "a column is named twice"
-        raise InvalidInput("header", f"{wrong}; there are {', '.join(COLUMNS)}")
+        raise InvalidInput("header", f"{wrong}; {EXPECTED}")
     while True:
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Fault(f"line {rows.line_num}", f"not CSV: {error}")
+            yield Fault(f"line {skipped + rows.line_num}", f"not CSV: {error}")
             continue
         if not any(cell.strip() for cell in row):
             continue
-        place = f"line {rows.line_num}"
+        place = f"line {skipped + rows.line_num}"
         if len(row) > len(header):
             yield Fault(place, f"{len(row)} fields where the header has {len(header)}")
         else:
             yield _entry(place, dict(zip(header, (cell.strip() for cell in row), strict=False)))
 
 
-def _read_lines(text: io.TextIOWrapper) -> Iterator[Entry | Fault]:
-    for number, line in enumerate(text, start=1):
-        login, _, external_id = (part.strip() for part in line.partition("#")[0].partition(","))
-        if login or external_id:
-            yield _entry(f"line {number}", {"login": login, "id": external_id})
+def _read_lines(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:
+    for number, line in enumerate(lines, start=skipped + 1):
+        login = _content(line)
+        if _is_table(login):
+            yield Fault(f"line {number}", f"more than a login; for more {EXPECTED}")
+        elif login:
+            yield _entry(f"line {number}", {"login": login})
 
 
-def _read_json(text: io.TextIOWrapper) -> Iterator[Entry | Fault]:
+def _read_json(start: str, text: io.TextIOWrapper) -> Iterator[Entry | Fault]:
     number = 0
     try:
-        for number, item in enumerate(_json_items(text), start=1):
+        for number, item in enumerate(_json_items(start, text), start=1):
             yield _json_entry(f"entry {number}", item)
     except ValueError as error:
         yield Fault(f"after entry {number}", f"not JSON from here on: {error}")
 
 
-def _json_items(text: io.TextIOWrapper) -> Iterator[object]:
+def _json_items(start: str, text: io.TextIOWrapper) -> Iterator[object]:
     """The items of a JSON list, one by one, so that a long list takes no more room than a short.
 
     Raises ValueError where it is none.
     """
     decoder = json.JSONDecoder()
-    waiting = text.read(PIECE).lstrip()
+    waiting = (start + text.read(PIECE)).lstrip()
     if not waiting.startswith("["):
         raise ValueError('a list was expected, like ["octocat"]')
     waiting, first, ended = waiting[1:], True, False
