@@ -1,15 +1,18 @@
 """The original's endpoints, kept as they were."""
 
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import EXTERNAL_ID_LIMIT, Role
 from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
 from gitpip.show.caller import Who
+from gitpip.show.long_list import json_array
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import gists, users, visits
@@ -26,13 +29,20 @@ class TrackedUser(BaseModel):
     id: str
 
 
-@router.get("/users")
+LIST = TypeAdapter(list[TrackedUser])
+
+
+@router.get("/users", response_model=list[TrackedUser])
 @needs(Role.VIEWER)
-async def list_users(setting: In) -> list[TrackedUser]:
+async def list_users(setting: In) -> Response:
     """Every tracked user, in the order of adding."""
     async with setting.database.read() as transaction:
-        everyone = await users.everyone(transaction)
-    return [TrackedUser(login=user.login, id=user.external_id) for user in everyone]
+        return await json_array(_tracked(transaction), LIST)
+
+
+async def _tracked(transaction: AsyncConnection) -> AsyncIterator[list[TrackedUser]]:
+    async for page in users.in_pages(transaction):
+        yield [TrackedUser(login=login, id=external_id) for login, external_id in page]
 
 
 @router.post(

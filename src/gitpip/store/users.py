@@ -1,8 +1,9 @@
 """Tracked users: added, found, changed, removed."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +41,13 @@ class Added:
 
     user: User
     new: bool
+
+
+class LoginAndId(NamedTuple):
+    """What the list of all users tells of each."""
+
+    login: str
+    external_id: str
 
 
 async def add(
@@ -152,6 +160,28 @@ async def everyone(transaction: AsyncConnection) -> tuple[User, ...]:
     """All tracked users, in the order of their adding."""
     found = await transaction.execute(rows().where(tracked).order_by(users.c.key))
     return tuple(user_of(row) for row in found)
+
+
+async def in_pages(
+    transaction: AsyncConnection, *, size: int = 1_000
+) -> AsyncIterator[tuple[LoginAndId, ...]]:
+    """The logins and ids of all tracked users, in the order of their adding, some at a time.
+
+    Within a transaction of `Database.read` these are the users of one moment.
+    """
+    after = 0
+    while True:
+        found = await transaction.execute(
+            select(users.c.key, users.c.login, users.c.external_id)
+            .where(tracked, users.c.key > after)
+            .order_by(users.c.key)
+            .limit(size)
+        )
+        rows = found.all()
+        if not rows:
+            return
+        yield tuple(LoginAndId(row.login, row.external_id) for row in rows)
+        after = rows[-1].key
 
 
 async def page(
