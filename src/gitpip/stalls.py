@@ -30,8 +30,9 @@ class _Part:
 
     def see(self, work: Work | None, at: float) -> None:
         """Take in what the rows say; None if they could not be read."""
-        goes_on = self.work is None or work is None or self.work.mark != work.mark
-        if goes_on or not (work and work.waits):
+        before = self.work
+        stands_still = before and work and before.waits and work.waits and before.mark == work.mark
+        if not stands_still:
             self.still_since = at
         self.work = work
 

@@ -87,3 +87,41 @@ def test_waiting_for_a_good_reason_is_healthy(world: World, reason: str) -> None
     while time.monotonic() < until:
         assert world.gitpip.get("/health").text == "Alive"
         assert world.gitpip.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_pause_of_its_own_making_is_no_excuse(world: World, database_url: str) -> None:
+    world.gitpip.environment = {
+        **world.gitpip.environment,
+        "GITPIP_HEALTH_PATIENCE": f"{PATIENCE}s",
+    }
+    world.github.add_user("octocat")
+    world.gitpip.start()
+    world.gitpip.post("/users/octocat/1")
+    world.gitpip.wait_for(lambda: world.gitpip.get("/status").json()["all_good"], "good times")
+    with sqlite3.connect(database_url.removeprefix("sqlite+aiosqlite:///")) as rows:
+        rows.execute(
+            "INSERT INTO pauses (name, until, reason, cause) "
+            "VALUES ('watching', '2100-01-01 00:00:00', 'a strange answer', 'fault')"
+        )
+    rows.close()
+
+    sick = world.gitpip.wait_for(
+        lambda: answer if (answer := world.gitpip.get("/health")).status_code == 503 else None,
+        "bad health",
+    )
+
+    assert "watching has made no progress for" in sick.text
+    kinds = world.gitpip.wait_for(
+        lambda: (
+            found
+            if "unhealthy"
+            in (found := [one["kind"] for one in world.gitpip.get("/status").json()["problems"]])
+            else None
+        ),
+        "the status to say so",
+    )
+    assert kinds[:2] == ["unhealthy", "watching-paused"]
+    assert world.gitpip.command("try-now", "watching").returncode == 0
+    world.gitpip.wait_for(lambda: world.gitpip.get("/health").text == "Alive", "good health")
+    world.gitpip.wait_for(lambda: world.gitpip.get("/status").json()["all_good"], "good times")
