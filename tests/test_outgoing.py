@@ -14,11 +14,12 @@ import pytest
 from pydantic import SecretStr
 
 from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
-from gitpip.model import GistId, GitHubId, SeenGist
+from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.standin import GitHub as GitHubStandIn
 from gitpip.standin import Server
+from gitpip.watch.contents import Wanted
 from gitpip.watch.github import GitHub
 from gitpip.watch.limits import Limits
 from gitpip.watch.transport import Transport
@@ -109,19 +110,11 @@ async def test_the_contents_of_a_file_are_asked_of_githubs_hosts_alone() -> None
             "owner": {"login": "ada", "id": 7},
             "files": {"a.txt": file},
         }
-        listed = SeenGist(
-            id=GistId("abc"),
-            owner_id=GitHubId(7),
-            description=None,
-            html_url="https://gist.github.com/ada/abc",
-            created_at=datetime.fromisoformat(at),
-            updated_at=datetime.fromisoformat(at),
-            files=(),
-        )
         with answering("200 OK\r\nContent-Type: application/json", dumps(gist).encode()) as url:
             async with GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=60)) as github:
-                with pytest.raises(GitHubUnavailable, match="none of GitHub's hosts"):
-                    await github.read(listed)
+                reading = await github.read(Wanted(GistId("abc"), GitHubId(7)))
+        assert reading.gist.files == ()
+        assert "none of GitHub's hosts" in reading.unread["a.txt"]
         assert elsewhere.connections == 0
 
 

@@ -127,6 +127,10 @@ class GitHubNotFound(GitHubError):
     """GitHub knows no such user or gist, or does not show it now (404)."""
 
 
+class GistNotPublic(GitHubNotFound):
+    """The gist is not a public one of the user in question any more."""
+
+
 class GitHubBlocked(GitHubError):
     """GitHub refuses to show this user or gist to anybody (403 with a block, 451)."""
 

@@ -190,6 +190,26 @@ class User:
     found_at: datetime | None = None
     """When a new gist file was last found."""
     tags: tuple[str, ...] = ()
+    unreadable: int = 0
+    """How many gists, files and items of the gist list could not be read, and are tried again."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Something of a user's that GitHub lists, but that could not be read. Times are UTC."""
+
+    gist_id: GistId
+    """Empty for an item of the gist list without a usable id, or a page of that list."""
+    filename: str
+    """Empty where it is the whole gist, or files whose names are not known."""
+    reason: str
+    failures: int
+    first_failed_at: datetime
+    next_try_at: datetime
+    first_look: bool
+    """Whether it was listed at the first look at the user: then the backfill rule is about it."""
+    skipped_because: str | None
+    """Why the backfill rule keeps it from the CRM; None if it does not, or is not known to."""
 
 
 @dataclass(frozen=True)

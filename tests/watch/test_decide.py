@@ -224,7 +224,7 @@ def test_latest_publishes_so_many_of_the_past(listed: list[SeenGist], count: int
 @given(st.lists(st.integers(0, decide.BATCH_BYTES * 2)))
 def test_batches_keep_order_and_bounds(sizes: list[int]) -> None:
     listed = [gist(str(number), ADDED, ["a"], size) for number, size in enumerate(sizes)]
-    batches = decide.in_batches(listed)
+    batches = decide.in_batches(listed, size_of=lambda gist: sum(file.size for file in gist.files))
     assert [gist for batch in batches for gist in batch] == listed
     for batch in batches:
         assert 1 <= len(batch) <= decide.BATCH_GISTS

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gitpip.errors import (
+    GistNotPublic,
     GitHubBlocked,
     GitHubLimited,
     GitHubNotFound,
@@ -20,7 +21,8 @@ from gitpip.errors import (
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
-from gitpip.watch.github import GistList, GitHub, blob_hash
+from gitpip.watch.contents import Reading, Wanted, blob_hash
+from gitpip.watch.github import GistList, GitHub
 from tests.network import nobody_listening
 from tests.watch.conftest import TOKEN, Clock
 
@@ -100,6 +102,10 @@ async def whole_list(github: GitHub, github_id: int) -> GistList:
 async def listed_gist(github: GitHub, script: Script, gist: dict[str, object]) -> SeenGist:
     script.say(f"/user/{ADA}/gists", [gist])
     return (await whole_list(github, ADA)).gists[0]
+
+
+async def read(github: GitHub, listed: SeenGist) -> Reading:
+    return await github.read(Wanted(listed.id, listed.owner_id, listed))
 
 
 def account_of(world: StandIn, user_id: int) -> Account:
@@ -184,12 +190,13 @@ async def test_a_wrong_content_is_read_again_from_its_own_address(script: Script
         async with client(api.url) as github:
             listed = await listed_gist(github, script, gist_of({"a.txt": file}))
             script.say("/gists/abc", gist_of({"a.txt": {**file, "content": "the conten"}}))
-            (read,) = (await github.read(listed)).files
-            assert read.content == content.decode()
-            assert read.blob_hash == blob_hash(content)
+            (file_read,) = (await read(github, listed)).gist.files
+            assert file_read.content == content.decode()
+            assert file_read.blob_hash == blob_hash(content)
             raw.say(file["raw_url"].removeprefix(raw_server.url), b"something else")
-            with pytest.raises(GitHubUnavailable, match="hash"):
-                await github.read(listed)
+            reading = await read(github, listed)
+            assert reading.gist.files == ()
+            assert "does not agree with its own hash" in reading.unread["a.txt"]
     assert all("authorization" not in headers for _, headers in raw.requests)
     assert all(headers["authorization"] for _, headers in script.requests)
 
@@ -204,25 +211,32 @@ async def test_a_gist_too_large_for_one_answer_is_read_file_by_file(script: Scri
         async with client(api.url) as github:
             listed = await listed_gist(github, script, gist_of(dict(files)))
             script.say("/gists/abc", b" " * (33 * 1024 * 1024))
-            read = await github.read(listed)
-    assert [file.content for file in read.files] == ["a.txt", "b.txt", "c.txt"]
+            reading = await read(github, listed)
+    assert [file.content for file in reading.gist.files] == ["a.txt", "b.txt", "c.txt"]
+    assert not reading.unread
 
 
-async def test_files_that_github_does_not_show_are_kept_by_reference(script: Script) -> None:
+async def test_files_that_a_gist_leaves_out_are_read_from_the_lists_addresses(
+    script: Script,
+) -> None:
     with Server(script) as api:
-        one, two = (file_of(b"x", api.url, name) for name in ("one", "two"))
+        one, two, three = (file_of(b"x", api.url, name) for name in ("one", "two", "three"))
+        script.say(two["raw_url"].removeprefix(api.url), b"x")
         async with client(api.url) as github:
-            listed = await listed_gist(github, script, gist_of({"one": one, "two": two}))
+            listed = await listed_gist(
+                github, script, gist_of({"one": one, "two": two, "three": three})
+            )
             cut = gist_of({"one": {**one, "content": "x"}}) | {"truncated": True}
             script.say("/gists/abc", cut)
-            read = {file.filename: file for file in (await github.read(listed)).files}
-    assert (read["one"].content, read["one"].truncated) == ("x", False)
-    assert (read["two"].content, read["two"].truncated) == (None, True)
+            reading = await read(github, listed)
+    assert {file.filename: file.content for file in reading.gist.files} == {"one": "x", "two": "x"}
+    assert reading.unread.keys() == {"", "three"}
+    assert "shows only 1" in reading.unread[""]
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"{}", b"[{}]", b'[{"id": "../x"}]', b"[1", b"\xff", b"null"],
+    [b"", b"<html>", b"{}", b"[1", b"\xff", b"null", b'[{"id": "abc"}', b"[" * 100_000],
 )
 async def test_a_broken_answer_is_named_without_its_query(script: Script, body: bytes) -> None:
     script.say(f"/user/{ADA}/gists", body)
@@ -233,13 +247,17 @@ async def test_a_broken_answer_is_named_without_its_query(script: Script, body: 
     assert "per_page" not in str(why.value)
 
 
-async def test_pages_on_another_host_or_without_end_are_refused(script: Script) -> None:
+async def test_pages_on_another_host_or_without_end_are_not_read(script: Script) -> None:
     with Server(script) as api:
         for target in (f"http://other.invalid/user/{ADA}/gists", f"{api.url}/user/{ADA}/gists"):
             script.say(f"/user/{ADA}/gists", [], link=f'<{target}?per_page=100>; rel="next"')
             async with client(api.url) as github:
-                with pytest.raises(GitHubUnavailable):
-                    await github.gists(ADA, None)
+                listed = await whole_list(github, ADA)
+            assert listed.fault
+            assert "page 2 of the list" in listed.fault
+            assert not listed.whole
+            assert listed.tag is None
+    assert {path for path, _ in script.requests} == {f"/user/{ADA}/gists"}
 
 
 async def test_a_redirect_is_followed_on_the_same_host_only(script: Script) -> None:
@@ -375,5 +393,5 @@ async def test_a_gist_made_secret_is_not_shown(world: StandIn, github: GitHub) -
     shown = world.gist(gist_id)
     assert shown is not None
     shown.public = False
-    with pytest.raises(GitHubNotFound):
-        await github.read(listed)
+    with pytest.raises(GistNotPublic):
+        await read(github, listed)

@@ -386,7 +386,8 @@ class Publisher:
             metrics.reconciled.labels("found" if found else "not_found").inc()
         if change.state is PublicationState.PUBLISHED and claim.appeared_at is not None:
             age = self._now() - claim.appeared_at
-            metrics.creation_to_activity_seconds.observe(age.total_seconds())
+            # GitHub's clock may be ahead of ours; a negative figure would make the sum fall.
+            metrics.creation_to_activity_seconds.observe(max(age.total_seconds(), 0))
 
     def _log_publication(self, claim: Publication, change: Change) -> None:
         bound = log.bind(

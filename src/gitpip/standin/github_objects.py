@@ -86,7 +86,11 @@ class Objects:
         """A `gist-simple`: files with their contents, and before 2026-03-10 the history."""
         shown = self._gist(gist) | {"fork_of": None, "user": None}
         files = list(gist.files.values())[:MOST_FILES]
-        shown["files"] = {file.name: self._file(gist, file) | _content(file) for file in files}
+        shown["files"] = {
+            file.name: self._file(gist, file)
+            | ({} if file.name in gist.troubles.missing_raw else _content(file))
+            for file in files
+        }
         if self._version != NEW_VERSION:
             shown |= {"forks": [], "history": self._history(gist)}
         return shown

@@ -11,11 +11,15 @@ from urllib.parse import unquote, urlencode
 
 from gitpip.standin.exchange import Answer, JsonObject, Request, json_answer
 from gitpip.standin.github_objects import Objects
+from gitpip.standin.github_troubles import distorted
 from gitpip.standin.github_world import Gist, User, World
 
 Order = Literal["created", "updated", "shuffled"]
 
 LARGEST_PAGE = 100
+LEGAL_REASONS = 451
+TOO_LARGE = 33 * 1024 * 1024
+"""Bytes that no client should read of one answer about one gist."""
 LONGEST_FEED = 3000
 
 
@@ -29,6 +33,10 @@ class Lists:
     """How long the public list is served from a cache; a minute on GitHub."""
     name_last_page: bool = True
     """Whether Link headers carry `last`; GitHub omits it at times."""
+    failing_pages: set[int] = field(default_factory=set)
+    """The numbers of the pages that answer 500."""
+    hide_blocked: bool = False
+    """Whether a user's list leaves out the gists that are blocked."""
     _feed: list[Gist] = field(default_factory=list)
     _feed_read_at: datetime | None = None
 
@@ -135,6 +143,7 @@ def _user_gists(call: Call, user: User) -> Answer:
         gist
         for gist in call.world.gists_of(user.id)
         if (gist.public or own) and (since is None or gist.updated_at >= since)
+        if not (call.lists.hide_blocked and gist.troubles.blocked)
     )
     return _page(call, gists, f"/user/{user.id}/gists")
 
@@ -158,7 +167,8 @@ def _public_gists(call: Call) -> Answer:
 
 def _visible(call: Call, gist: Gist) -> bool:
     owner = call.world.user(gist.owner_id)
-    return owner is not None and not owner.blocked and not gist.blocked and not owner.hidden_answers
+    hidden = owner is None or owner.blocked or owner.hidden_answers
+    return not hidden and not gist.troubles.blocked
 
 
 def _one_gist(call: Call, gist_id: str) -> Answer:
@@ -169,14 +179,37 @@ def _one_gist(call: Call, gist_id: str) -> Answer:
     if owner is not None and owner.hidden_answers:
         owner.hidden_answers -= 1
         return failure(404, "Not Found")
-    if gist.blocked or (owner is not None and owner.blocked):
+    if gist.troubles.blocked == LEGAL_REASONS:
+        return failure(451, "Repository access blocked", block=_block("dmca"))
+    if gist.troubles.blocked or (owner is not None and owner.blocked):
         return failure(403, "Gist access blocked", block=_block("tos"))
-    return json_answer(200, call.objects.whole_gist(gist))
+    return _troubled_gist(call, gist)
+
+
+def _troubled_gist(call: Call, gist: Gist) -> Answer:
+    match gist.troubles.failing:
+        case "broken":
+            return Answer(200, b'{"id": "', {"content-type": "application/json"})
+        case "too-large":
+            return Answer(200, b" " * TOO_LARGE, {"content-type": "application/json"})
+        case str(status):
+            return failure(int(status), "Not Found" if status == "404" else "Server Error")
+    shown = call.objects.whole_gist(gist)
+    oddity = gist.troubles.odd if gist.troubles.odd_alone else None
+    return json_answer(200, distorted(shown, oddity))
+
+
+def _newest_raw_file(call: Call, gist_id: str, name: str) -> Answer:
+    """A file by its name alone, as it is now."""
+    gist = call.world.gist(gist_id)
+    file = gist.files.get(name) if gist else None
+    return _raw_file(call, gist_id, file.blob_hash if file else "")
 
 
 def _raw_file(call: Call, gist_id: str, blob_hash: str) -> Answer:
     file = call.world.blob(gist_id, blob_hash)
-    if file is None:
+    gist = call.world.gist(gist_id)
+    if file is None or gist is None or file.name in gist.troubles.missing_raw:
         return Answer(404, b"404: Not Found", {"content-type": "text/plain; charset=utf-8"})
     return Answer(
         200,
@@ -208,15 +241,22 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
     ("GET", re.compile(r"/gists/public"), _public_gists),
     ("GET", re.compile(r"/gists/([^/]+)"), _one_gist),
     ("GET", re.compile(r"/raw/[^/]+/([^/]+)/raw/([0-9a-f]{40})/.+"), _raw_file),
+    ("GET", re.compile(r"/raw/[^/]+/([^/]+)/raw/([^/]+)"), _newest_raw_file),
     ("GET", re.compile(r"/web/[^/]+/([^/]+)"), _web_page),
 )
 
 
 def _page(call: Call, gists: list[Gist], path: str) -> Answer:
     page, size = _paging(call.request)
+    if page in call.lists.failing_pages:
+        return failure(500, "Server Error")
     start = (page - 1) * size
     answer = json_answer(
-        200, [call.objects.listed_gist(gist) for gist in gists[start : start + size]]
+        200,
+        [
+            distorted(call.objects.listed_gist(gist), gist.troubles.odd)
+            for gist in gists[start : start + size]
+        ],
     )
     last = max(1, -(-len(gists) // size))
     targets = {}

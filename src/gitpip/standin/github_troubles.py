@@ -1,7 +1,60 @@
-"""What GitHub's GraphQL does to large queries without saying so in its documents."""
+"""What goes wrong at GitHub: with large queries of GraphQL, and with single gists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from gitpip.standin.exchange import JsonObject
+
+BlockStatus = Literal[403, 451]
+Failing = Literal["500", "502", "404", "broken", "too-large"]
+Oddity = Literal[
+    "null",
+    "no-id",
+    "no-owner",
+    "wrong-owner",
+    "no-raw-url",
+    "null-file",
+    "negative-size",
+    "wrong-types",
+    "no-files",
+    "bad-time",
+]
+
+
+@dataclass
+class GistTroubles:
+    """What goes wrong with one gist; nothing by default."""
+
+    blocked: BlockStatus | None = None
+    """Asking for it gives this status, with the reason of the block."""
+    failing: Failing | None = None
+    """Asking for it fails, though the lists show it."""
+    missing_raw: set[str] = field(default_factory=set)
+    """Files whose own addresses answer 404, and whose content no other answer has."""
+    odd: Oddity | None = None
+    """How the lists, and the public feed, get its entry wrong."""
+    odd_alone: bool = False
+    """Whether the gist asked for alone is as wrong."""
+
+
+def distorted(shown: JsonObject, oddity: Oddity | None) -> JsonObject | None:
+    """A gist's JSON as it should be, made odd."""
+    files = shown["files"] if isinstance(shown["files"], dict) else {}
+    first = next(iter(files), "")
+    changes: dict[Oddity | None, JsonObject] = {
+        None: {},
+        "wrong-owner": {"owner": 5},
+        "wrong-types": {"public": "perhaps", "description": ["a", "list"]},
+        "bad-time": {"created_at": "0001-01-01T00:00:00+23:00", "updated_at": "yesterday"},
+        "null-file": {"files": {**files, first: None}},
+        "no-raw-url": {"files": {**files, first: files[first] | {"raw_url": None}}},
+        "negative-size": {"files": {**files, first: files[first] | {"size": -1}}},
+    }
+    if oddity == "null":
+        return None
+    left_out = oddity.removeprefix("no-") if oddity and oddity not in changes else ""
+    kept = {name: value for name, value in shown.items() if name != left_out}
+    return kept | changes.get(oddity, {})
 
 
 @dataclass

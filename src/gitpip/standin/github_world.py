@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gitpip.standin.exchange import Clock, utc_now
+from gitpip.standin.github_troubles import BlockStatus, GistTroubles
 
 
 @dataclass(slots=True)
@@ -57,12 +58,17 @@ class Gist:
     pushed_at: datetime
     files: dict[str, GistFile]
     stars: int = 0
-    blocked: bool = False
+    troubles: GistTroubles = field(default_factory=GistTroubles)
     revisions: list[tuple[str, datetime]] = field(default_factory=list)
     """Versions (40 hex digits) and their times, newest first."""
 
     def copy(self) -> "Gist":
-        return replace(self, files=dict(self.files), revisions=list(self.revisions))
+        return replace(
+            self,
+            files=dict(self.files),
+            revisions=list(self.revisions),
+            troubles=replace(self.troubles),
+        )
 
     @property
     def node_id(self) -> str:
@@ -129,10 +135,15 @@ class World:
         with self.lock:
             self._users[user_id].blocked = blocked
 
-    def block_gist(self, gist_id: str, *, blocked: bool = True) -> None:
-        """GitHub's staff disable one gist: asking for it answers 403 with a reason."""
+    def block_gist(self, gist_id: str, *, blocked: bool = True, status: BlockStatus = 403) -> None:
+        """GitHub's staff disable one gist: asking for it answers 403 with a reason, or 451."""
         with self.lock:
-            self._gists[gist_id].blocked = blocked
+            self._gists[gist_id].troubles.blocked = status if blocked else None
+
+    def trouble_gist(self, gist_id: str, troubles: GistTroubles) -> None:
+        """What goes wrong with one gist from now on, instead of what did."""
+        with self.lock:
+            self._gists[gist_id].troubles = troubles
 
     def add_gist(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     and_,
     bindparam,
     case,
@@ -97,6 +98,8 @@ class Looked:
     etag: str | None
     gist_count: int | None
     sweep_mark: str | None
+    complete: bool = True
+    """Whether everything could be read; if not, the user stays complete as far as before."""
 
 
 async def record_successes(
@@ -116,7 +119,13 @@ async def record_successes(
         .values(
             etag=bindparam("tag"),
             checked_at=now,
-            complete_until=bindparam("asked_at", type_=users.c.complete_until.type),
+            complete_until=case(
+                (
+                    bindparam("complete", type_=Integer) == 1,
+                    bindparam("asked_at", type_=users.c.complete_until.type),
+                ),
+                else_=users.c.complete_until,
+            ),
             gist_count=bindparam("gists", type_=users.c.gist_count.type),
             sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
             next_check_at=case(
@@ -140,6 +149,7 @@ async def record_successes(
             {
                 "row": look.user.key,
                 "tag": look.etag,
+                "complete": int(look.complete),
                 "asked_at": look.asked_at,
                 "asked_before": look.asked_at,
                 "gists": look.gist_count,
@@ -158,7 +168,9 @@ async def record_accounts(
 ) -> None:
     """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
     for key, account in sorted(accounts.items()):
-        former = case((users.c.login != account.login, users.c.login), else_=users.c.former_login)
+        # A login that changes its case only is found as before, so it is no former one.
+        renamed = func.lower(users.c.login) != account.login.lower()
+        former = case((renamed, users.c.login), else_=users.c.former_login)
         await transaction.execute(
             update(users)
             .where(users.c.key == key)

@@ -132,6 +132,12 @@ Index(
     sqlite_where=users.c.failure.is_not(None),
     postgresql_where=users.c.failure.is_not(None),
 )
+Index(
+    "ix_users_by_former_login",
+    func.lower(users.c.former_login),
+    sqlite_where=users.c.former_login.is_not(None),
+    postgresql_where=users.c.former_login.is_not(None),
+)
 Index("ix_users_complete_until", users.c.complete_until)
 # Finds the few users whose last check failed without reading the others.
 troubled = and_(looked_at, users.c.failure.is_not(None))
@@ -232,6 +238,24 @@ gist_files = Table(
     UniqueConstraint("user_key", "sequence"),
     Index("ix_gist_files_language", "language", "key"),
     Index("ix_gist_files_found_at", "found_at"),
+)
+
+# What GitHub lists of a user but could not be read: it is tried again.
+unreadable = Table(
+    "unreadable",
+    metadata,
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
+    # Empty for an item of the gist list without an id, or a page of that list.
+    Column("gist_id", String(64), primary_key=True),
+    # Empty for the whole gist.
+    Column("filename", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("first_failed_at", UTCDateTime, nullable=False),
+    Column("next_try_at", UTCDateTime, nullable=False),
+    Column("first_look", Integer, nullable=False),
+    Column("skipped_because", Text),
+    Index("ix_unreadable_gist_id", "gist_id"),
 )
 
 # What a file was before its present revision, which stands in gist_files.

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
 from gitpip.store import order
-from gitpip.store.schema import deals, user_tags, users
+from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.visible import tracked
 
 GENERAL: Final = "general"
@@ -86,10 +86,13 @@ async def add(
 async def known_pair(transaction: AsyncConnection, login: str, external_id: str) -> User | None:
     """The tracked user with this login and this id; None when both are free.
 
-    Raises UserConflict when one of them belongs to another.
+    The login may be the one before the user's last rename, if no other tracked user has it now.
+    Raises UserConflict when the login or the id belongs to another.
     """
     same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
     same_id = await _one(transaction, tracked, users.c.external_id == external_id)
+    if same_id and not same_login and (same_id.former_login or "").lower() == login.lower():
+        return same_id
     if same_login and same_login != same_id:
         raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
     if same_id and same_id != same_login:
@@ -149,8 +152,24 @@ async def get(transaction: AsyncConnection, key: UserKey) -> User:
 
 
 async def find(transaction: AsyncConnection, login: str) -> User:
-    """The tracked user of a login, in any case; raises UserNotTracked."""
+    """The tracked user of a login, in any case; raises UserNotTracked.
+
+    If no tracked user has the login now, it is the one who had it before their last rename; of
+    several, the one added last.
+    """
     user = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
+    if user is None:
+        formerly = await transaction.scalar(
+            select(users.c.key)
+            .where(
+                tracked,
+                users.c.former_login.is_not(None),
+                func.lower(users.c.former_login) == login.lower(),
+            )
+            .order_by(users.c.key.desc())
+            .limit(1)
+        )
+        user = None if formerly is None else await _one(transaction, users.c.key == formerly)
     if user is None:
         raise UserNotTracked(f"{login} is not tracked; add it first")
     return user
@@ -359,7 +378,8 @@ def rows() -> Select[Any]:
         .where(user_tags.c.user_key == users.c.key)
         .scalar_subquery()
     )
-    return select(users, deals.c.deal_id, tags.label("tags")).outerjoin(
+    unread = select(func.count()).where(unreadable.c.user_key == users.c.key).scalar_subquery()
+    return select(users, deals.c.deal_id, tags.label("tags"), unread.label("unreadable")).outerjoin(
         deals, deals.c.user_key == users.c.key
     )
 
@@ -397,6 +417,7 @@ def user_of(row: Row[Any]) -> User:
         sweep_mark=row.sweep_mark,
         found_at=row.found_at,
         tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
+        unreadable=row.unreadable,
     )
 
 

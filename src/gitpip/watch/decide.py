@@ -1,8 +1,9 @@
 """What differs from what is known, what of it is published, who is looked at when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError
 from gitpip.model import (
@@ -13,10 +14,13 @@ from gitpip.model import (
     KnownGist,
     SeenFile,
     SeenGist,
+    Unreadable,
     User,
     UserKey,
     UserState,
 )
+
+Item = TypeVar("Item")
 
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
@@ -51,6 +55,38 @@ class Setback:
 
 
 @dataclass(frozen=True)
+class Retries:
+    """What of a user could not be read before, by whether it is tried again now."""
+
+    gists: frozenset[GistId]
+    """Gists that are due for another try."""
+    whole_list: bool
+    """Whether the list itself is due: a part of it made no sense."""
+    waiting: frozenset[tuple[GistId, str]]
+    """Gist and file name ("" for the whole gist) of what is not due yet."""
+
+    @property
+    def waiting_gists(self) -> frozenset[GistId]:
+        """Gists of which nothing is due yet."""
+        return frozenset(gist_id for gist_id, _ in self.waiting) - self.gists
+
+
+def retries(unread: Sequence[Unreadable], now: datetime) -> Retries:
+    """Tell what is due for another try from what is not."""
+    due = [item for item in unread if item.next_try_at <= now]
+    return Retries(
+        gists=frozenset(item.gist_id for item in due if item.gist_id),
+        whole_list=any(not item.gist_id for item in due),
+        waiting=frozenset(
+            (item.gist_id, item.filename) for item in unread if item.next_try_at > now
+        ),
+    )
+
+
+NO_RETRIES = Retries(frozenset(), whole_list=False, waiting=frozenset())
+
+
+@dataclass(frozen=True)
 class Differences:
     """How a list of GitHub's differs from what the store knows of a user."""
 
@@ -70,11 +106,14 @@ def compare(
     whole: bool,
     known_gists: Mapping[GistId, KnownGist],
     known_files: Mapping[tuple[GistId, str], KnownFile],
+    retries: Retries = NO_RETRIES,
+    also_named: Collection[GistId] = (),
 ) -> Differences:
     """What is new, edited, removed or missing in a list, which is `whole` or a part.
 
     A file is known by its gist and name, its content by the blob hash: a star, which moves the
-    time of the last update, changes nothing.
+    time of the last update, changes nothing. Nothing is read that waits for its next try.
+    `also_named` are gists that the list names without making sense of them.
     """
     by_gist: dict[GistId, set[str]] = {}
     for (gist_id, filename), file in known_files.items():
@@ -83,18 +122,30 @@ def compare(
     to_read, touched, removed = [], [], []
     for gist in listed:
         known = known_gists.get(gist.id)
-        if known is None or any(_differs(gist.id, file, known_files) for file in gist.files):
+        # Of a gist with more files than are listed, only the time of its update tells of an edit.
+        partly_listed = len(gist.files) >= MOST_FILES_LISTED
+        if known is None:
+            if gist.id not in retries.waiting_gists:
+                to_read.append(gist)
+        elif any(
+            _differs(gist.id, file, known_files)
+            for file in gist.files
+            if (gist.id, file.filename) not in retries.waiting
+        ) or (partly_listed and known.updated_at != gist.updated_at):
             to_read.append(gist)
         elif known.deleted or known.updated_at != gist.updated_at:
             touched.append(gist)
         if len(gist.files) < MOST_FILES_LISTED:
             gone = by_gist.get(gist.id, set()) - {file.filename for file in gist.files}
             removed += [(gist.id, filename) for filename in sorted(gone)]
-    named = {gist.id for gist in listed}
+    named = {gist.id for gist in listed}.union(also_named)
     missing = [
         gist_id
         for gist_id, known in known_gists.items()
-        if whole and not known.deleted and gist_id not in named
+        if whole
+        and not known.deleted
+        and gist_id not in named
+        and (gist_id, "") not in retries.waiting
     ]
     return Differences(
         to_read=tuple(sorted(to_read, key=_age)),
@@ -113,6 +164,8 @@ def _differs(
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
     """Whether what a sweep saw of a user calls for no further look."""
+    if user.unreadable:
+        return False
     if user.checked_at is None:
         return gist_count == 0
     return gist_count == user.gist_count and mark is not None and mark == user.sweep_mark
@@ -127,6 +180,22 @@ def not_published(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str
     """The gists of a user's first list that the backfill rule keeps from the CRM, and why."""
     if user.checked_at is not None:
         return {}
+    return _left_out_of(user, listed)
+
+
+def not_published_late(user: User, read: SeenGist, rows: Sequence[Unreadable]) -> str | None:
+    """Why a gist is not published that could be read only now, by the backfill rule; else None.
+
+    `rows` are what was noted of the gist. A gist of which even the list made no sense at the first
+    look is judged alone, so the rule `latest:N` lets it through.
+    """
+    if user.checked_at is not None and not any(row.first_look for row in rows):
+        return None
+    said = next((row.skipped_because for row in rows if row.skipped_because), None)
+    return said or _left_out_of(user, [read]).get(read.id)
+
+
+def _left_out_of(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:
     reason = f"older than the user's tracking, under the backfill rule {user.backfill}"
     return dict.fromkeys(left_out(listed, user.backfill, added_at=user.created_at), reason)
 
@@ -152,12 +221,14 @@ def left_out(
     return frozenset(gist.id for gist in kept_back)
 
 
-def in_batches(gists: Sequence[SeenGist]) -> tuple[tuple[SeenGist, ...], ...]:
-    """Cut a list into what is read and stored together, bounded in number and in size."""
-    batches: list[list[SeenGist]] = []
+def in_batches(
+    gists: Sequence[Item], *, size_of: Callable[[Item], int]
+) -> tuple[tuple[Item, ...], ...]:
+    """Cut a list into what is read and stored together, bounded in number and in bytes."""
+    batches: list[list[Item]] = []
     size = 0
     for gist in gists:
-        weight = sum(file.size for file in gist.files)
+        weight = size_of(gist)
         if not batches or len(batches[-1]) == BATCH_GISTS or size + weight > BATCH_BYTES:
             batches.append([])
             size = 0
@@ -229,4 +300,9 @@ def _age(gist: SeenGist) -> tuple[datetime, GistId]:
 def _reason(error: Exception) -> str:
     if isinstance(error, GitpipError):
         return str(error)
+    return own_fault(error)
+
+
+def own_fault(error: Exception) -> str:
+    """The reason where the fault is not GitHub's."""
     return f"a fault of gitpip's own, {type(error).__name__}; the log has more"

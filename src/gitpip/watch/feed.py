@@ -68,7 +68,7 @@ class Feed:
                 async with self._database.begin() as transaction:
                     await feed.worked(transaction)
             return 0
-        gists = list(first.gists)
+        gists, odd = list(first.gists), list(first.odd)
         pages, page = 1, first
         # Without an overlap with the page before, something passed in between.
         while (
@@ -78,6 +78,7 @@ class Feed:
             if further is None:
                 break
             gists += further.gists
+            odd += further.odd
             pages, page = pages + 1, further
         gap = before is not None and bool(before.seen) and not _overlaps(gists, before.seen)
         state = FeedState(
@@ -95,6 +96,9 @@ class Feed:
             await feed.save(transaction, replace(state, hints=state.hints + len(logins)))
         if gap:
             log.warning("feed.gap", pages=pages, since=before.read_at if before else None)
+        if odd:
+            # Whose they are is not known, so the list of each user has to tell.
+            log.warning("feed.odd_items", items=len(odd), reason=odd[0].reason)
         for login in logins:
             log.info("user.hinted", login=login)
         return len(logins)

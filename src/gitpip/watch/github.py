@@ -12,23 +12,27 @@ reading of every page once a day finds it.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
 
 from gitpip.clock import utc_now
-from gitpip.errors import GitHubError, GitHubNotFound, GitHubUnavailable
-from gitpip.model import Account, GistId, GitHubId, SeenFile, SeenGist, User, UserKey
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubError,
+    GitHubLimited,
+    GitHubNotFound,
+    GitHubUnauthorized,
+    GitHubUnavailable,
+)
+from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
+from gitpip.watch.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
 from gitpip.watch.limits import Budget, Limits
-from gitpip.watch.shapes import GIST, GISTS, LIMITS, OWNER, FileShape, parse
+from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed, parse_gists
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
-CONTENT_LIMIT = 1024 * 1024
-"""The content of a larger file is not stored: GitHub itself gives up to 1 MB."""
-GIST_CONTENT_LIMIT = 32 * CONTENT_LIMIT
-"""The contents of one gist that are stored; files beyond stay at their `raw_url`."""
 PAGE_SIZE = 100
 MOST_PAGES = 1000
 ROUNDS = 3
@@ -38,7 +42,7 @@ BURST = timedelta(seconds=2)
 TAG_LENGTH = 300
 FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
-JSON = "application/vnd.github+json"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class GistList:
     """To be given to the next `gists`, once everything in this list is stored."""
     whole: bool
     """Whether a gist that is not in it is none of the user's public ones any more."""
+    odd: Mapping[GistId, str] = field(default_factory=dict)
+    """Gists of which the list makes no sense, with the reason: asked for alone they may."""
+    fault: str | None = None
+    """Why parts of the list could not be read: a page, or items that do not even have an id."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class FeedGist:
     id: GistId
     owner_id: GitHubId
     updated_at: datetime
+    """1970 where GitHub's answer made no sense of it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class FeedPage:
     gists: tuple[FeedGist, ...]
     etag: str | None
     next_page: str | None
+    odd: tuple[OddItem, ...] = ()
+    """Items that no owner could be told of."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,12 @@ class GitHub:
             timeout=timeout,
             limits=self._limits,
             graphql_limits=self._graphql_limits,
+        )
+        self._contents = Contents(
+            self._transport,
+            api_url=self._api_url,
+            graphql_url=graphql_url,
+            find_listed=self._find_listed,
         )
         self.use(token)
 
@@ -190,10 +207,10 @@ class GitHub:
         return what_it_says(answer, users, self._graphql_limits)
 
     async def is_gone(self, gist_id: GistId) -> bool:
-        """Whether a gist was deleted, or is not public any more."""
+        """Whether a gist was deleted, is blocked, or is not public any more."""
         try:
             answer = await self._get(f"{self._api_url}/gists/{quote(gist_id, safe='')}")
-        except GitHubNotFound:
+        except (GitHubNotFound, GitHubBlocked):
             return True
         except AnswerTooLarge:
             return False
@@ -210,15 +227,16 @@ class GitHub:
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
         if answer.unchanged:
             return None
-        items = [item for item in parse(GISTS, answer) if item.public and item.owner]
+        items, odd = parse_feed(answer)
         return FeedPage(
             gists=tuple(
-                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated_at.astimezone(UTC))
+                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
                 for item in items
-                if item.owner
+                if item.public is not False
             ),
             etag=answer.etag,
             next_page=answer.next_page,
+            odd=tuple(odd),
         )
 
     async def account(self, login: str) -> Account:
@@ -242,37 +260,20 @@ class GitHub:
             return None
         if first.next_page:
             return await self._whole_list(github_id, None if known.since else first)
-        gists, owner = self._listed(first, github_id)
-        return GistList(
-            gists=gists,
-            owner=owner,
-            tag=replace(known, etag=first.etag).text(),
-            whole=known.since is None,
-        )
+        seen = _Seen(github_id)
+        seen.add(first)
+        return seen.as_list(replace(known, etag=first.etag).text(), whole=known.since is None)
 
-    async def read(self, listed: SeenGist) -> SeenGist:
-        """A gist from a list with the contents of its files.
+    async def read(self, wanted: Wanted) -> Reading:
+        """A gist with the contents of its files, and the reasons why some could not be read.
 
-        A content is kept if it is text of up to 1 MB, and agrees with the hash that GitHub gives
-        for it. What the gist says now counts where it changed since the list.
+        Raises GistNotPublic too.
         """
-        try:
-            answer = await self._get(f"{self._api_url}/gists/{quote(listed.id, safe='')}")
-        except AnswerTooLarge:
-            return await self._read_one_by_one(listed)
-        gist = parse(GIST, answer)
-        if not gist.public:
-            raise GitHubNotFound(f"the gist {listed.id} is not public any more")
-        seen = gist.seen(listed.owner_id)
-        files = [
-            await self._with_content(file, gist.files[name])
-            for name, file in zip(gist.files, seen.files, strict=True)
-        ]
-        if gist.truncated:
-            # GitHub shows 300 files of a gist; the list may name others.
-            shown_names = {file.filename for file in files}
-            files += [_by_reference(f) for f in listed.files if f.filename not in shown_names]
-        return replace(seen, files=tuple(files))
+        return await self._contents.read(wanted, has_token=self._has_token)
+
+    async def _find_listed(self, gist_id: GistId, owner_id: GitHubId) -> SeenGist | None:
+        listed = await self._whole_list(owner_id)
+        return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
     async def _account(self, path: str) -> Account:
         owner = parse(OWNER, await self._get(self._api_url + path))
@@ -283,46 +284,61 @@ class GitHub:
 
         That happens when a gist is deleted meanwhile; then one of the pages but the last differs
         when it is asked for again. A list that won't keep still is taken as far as it was seen,
-        and gives no tag, so that the next look reads it again.
+        and gives no tag, so that the next look reads it again. So is one of which a page fails.
         """
-        gists: dict[GistId, SeenGist] = {}
-        owner: Account | None = None
+        seen = _Seen(github_id)
         for _ in range(ROUNDS):
             read_at = self._now()
-            pages = await self._pages(first or await self._get(self._list_url(github_id)))
+            pages = await self._pages(first or await self._get(self._list_url(github_id)), seen)
             first = None
-            for page in pages:
-                listed, named = self._listed(page, github_id)
-                gists |= {gist.id: gist for gist in listed}
-                owner = owner or named
+            if seen.fault_of_pages:
+                break
             if len(pages) == 1:
                 tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return GistList(tuple(gists.values()), owner, tag, whole=True)
+                return seen.as_list(tag, whole=True)
             if not await self._kept_still(pages[:-1]):
                 continue
-            since = _since(pages[0].date, [gist.updated_at for gist in gists.values()])
+            since = _since(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
             if since is None:
                 # So many updates in this very second: let it pass, GitHub counts in seconds.
                 await asyncio.sleep(BURST.total_seconds())
                 continue
-            tag = await self._tag_by_time(github_id, since, gists, read_at)
-            return GistList(tuple(gists.values()), owner, tag, whole=True)
-        return GistList(tuple(gists.values()), owner, None, whole=False)
+            tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
+            return seen.as_list(tag, whole=True)
+        return seen.as_list(None, whole=False)
 
-    async def _pages(self, first: Answer) -> list[Answer]:
+    async def _pages(self, first: Answer, seen: "_Seen") -> list[Answer]:
+        """All pages from the first on; a later one that fails ends them, and `seen` has why."""
+        seen.add(first)
         pages = [first]
-        while (url := pages[-1].next_page) is not None:
-            if not same_origin(url, first.url):
-                raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
-            if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
-                raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")
-            pages.append(await self._get(url))
+        try:
+            while (url := pages[-1].next_page) is not None:
+                if not same_origin(url, first.url):
+                    raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
+                if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
+                    raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")
+                page = await self._get(url)
+                seen.add(page)
+                pages.append(page)
+        except (GitHubLimited, GitHubUnauthorized):
+            raise
+        except GitHubError as error:
+            seen.fault_of_pages = f"page {len(pages) + 1} of the list of gists: {error}"
         return pages
 
     async def _kept_still(self, pages: Iterable[Answer]) -> bool:
-        again = await asyncio.gather(*(self._get(page.url, page.etag) for page in pages))
+        again = await asyncio.gather(
+            *(self._get(page.url, page.etag) for page in pages), return_exceptions=True
+        )
+        for answer in again:
+            if isinstance(answer, GitHubLimited | GitHubUnauthorized):
+                raise answer
+            if isinstance(answer, GitHubError):
+                return False
+            if isinstance(answer, BaseException):
+                raise answer
         return all(
-            answer.unchanged or answer.body == page.body
+            isinstance(answer, Answer) and (answer.unchanged or answer.body == page.body)
             for answer, page in zip(again, pages, strict=True)
         )
 
@@ -333,9 +349,15 @@ class GitHub:
         gists: dict[GistId, SeenGist],
         read_at: datetime,
     ) -> str | None:
-        answer = await self._get(self._list_url(github_id, since))
-        listed, _ = self._listed(answer, github_id)
-        if answer.next_page or any(gists.get(g.id) != g for g in listed):
+        lately = _Seen(github_id)
+        try:
+            answer = await self._get(self._list_url(github_id, since))
+            lately.add(answer)
+        except (GitHubLimited, GitHubUnauthorized):
+            raise
+        except GitHubError:  # all pages were read: it is the next look that costs more
+            return None
+        if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
             return None
         return _Tag(self._fingerprint, since, read_at, answer.etag).text()
 
@@ -346,53 +368,50 @@ class GitHub:
         # By id and not by login: it survives a rename, and a login taken over by somebody else.
         return f"{self._api_url}/user/{github_id}/gists?{urlencode(query)}"
 
-    def _listed(
-        self, page: Answer, github_id: GitHubId
-    ) -> tuple[tuple[SeenGist, ...], Account | None]:
-        items = parse(GISTS, page)
-        owners = [item.owner for item in items if item.owner and item.owner.id == github_id]
-        # With a token of the user's own, GitHub lists secret gists as well.
-        seen = [item.seen(github_id) for item in items if item.public]
-        return (
-            tuple(gist for gist in seen if gist.owner_id == github_id),
-            Account(owners[0].login, github_id, owners[0].node_id) if owners else None,
-        )
-
-    async def _with_content(self, file: SeenFile, given: FileShape) -> SeenFile:
-        if file.size > CONTENT_LIMIT:
-            return _by_reference(file)
-        if not given.truncated:
-            content = given.octets()
-            if content is not None and file.blob_hash in {"", blob_hash(content)}:
-                return _with_bytes(file, content)
-        return await self._read_raw(file)
-
-    async def _read_one_by_one(self, listed: SeenGist) -> SeenGist:
-        files = []
-        size = 0
-        for file in listed.files:
-            size += min(file.size, CONTENT_LIMIT)
-            fits = file.size <= CONTENT_LIMIT and size <= GIST_CONTENT_LIMIT
-            files.append(await self._read_raw(file) if fits else _by_reference(file))
-        return replace(listed, files=tuple(files))
-
-    async def _read_raw(self, file: SeenFile) -> SeenFile:
-        try:
-            answer = await self._transport.get(file.raw_url, accept="*/*", size_limit=CONTENT_LIMIT)
-        except AnswerTooLarge:
-            return _by_reference(file)
-        if file.blob_hash not in {"", blob_hash(answer.body)}:
-            raise GitHubUnavailable(f"{shown(file.raw_url)} does not agree with its own hash")
-        return _with_bytes(file, answer.body)
-
     async def _get(self, url: str, etag: str | None = None) -> Answer:
         return await self._transport.get(url, accept=JSON, etag=etag)
 
 
-def blob_hash(content: bytes) -> str:
-    """Git's own hash of a file's content."""
-    header = b"blob %d\0" % len(content)
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+class _Seen:
+    """What the pages of a user's list of gists showed so far."""
+
+    def __init__(self, github_id: GitHubId) -> None:
+        self.gists: dict[GistId, SeenGist] = {}
+        self.fault_of_pages: str | None = None
+        self._github_id = github_id
+        self._owner: Account | None = None
+        self._odd: dict[GistId, str] = {}
+        self._without_id: set[str] = set()
+
+    def add(self, page: Answer) -> None:
+        """Take in a page; raises GitHubUnavailable where it is no list."""
+        items, odd = parse_gists(page)
+        for item in items:
+            owner = item.owner
+            if owner and owner.id == self._github_id and self._owner is None:
+                self._owner = Account(owner.login, self._github_id, owner.node_id)
+            # With a token of the user's own, GitHub lists secret gists as well.
+            if item.public and (owner is None or owner.id == self._github_id):
+                self.gists[GistId(item.id)] = item.seen(self._github_id)
+        for one in odd:
+            if one.gist_id is None:
+                self._without_id.add(one.reason)
+            else:
+                self._odd[one.gist_id] = f"GitHub's list makes no sense of it: {one.reason}"
+
+    def as_list(self, tag: str | None, *, whole: bool) -> GistList:
+        """All of it as one list."""
+        faults = [self.fault_of_pages] if self.fault_of_pages else []
+        if self._without_id:
+            faults.append(f"items without an id: {'; '.join(sorted(self._without_id))}")
+        return GistList(
+            gists=tuple(self.gists.values()),
+            owner=self._owner,
+            tag=tag,
+            whole=whole,
+            odd={id_: reason for id_, reason in self._odd.items() if id_ not in self.gists},
+            fault="; ".join(faults) or None,
+        )
 
 
 @dataclass(frozen=True)
@@ -432,7 +451,7 @@ def _since(server_now: datetime | None, updates: list[datetime]) -> datetime | N
     Best is some time before the list was read. After a burst of updates just then, the newest of
     them has to do, or the second after it, once the server's own clock has passed that one.
     """
-    newest = max(updates)
+    newest = max(updates, default=EPOCH)
     candidates = [newest]
     if server_now:
         candidates.insert(0, server_now - OVERLAP)
@@ -442,17 +461,3 @@ def _since(server_now: datetime | None, updates: list[datetime]) -> datetime | N
         if sum(update >= since for update in updates) < PAGE_SIZE:
             return since
     return None
-
-
-def _by_reference(file: SeenFile) -> SeenFile:
-    return replace(file, content=None, truncated=True)
-
-
-def _with_bytes(file: SeenFile, content: bytes) -> SeenFile:
-    """The file with its content, unless that is not text: no database stores U+0000 as such."""
-    file = replace(file, blob_hash=file.blob_hash or blob_hash(content), size=len(content))
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return _by_reference(file)
-    return _by_reference(file) if "\0" in text else replace(file, content=text, truncated=False)

@@ -1,34 +1,42 @@
 """One look at one user: read GitHub's list, read what differs, store it, record how it went."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
+from functools import cached_property
 from uuid import uuid4
 
 from gitpip.errors import (
     DatabaseUnavailable,
-    GitHubBlocked,
     GitHubError,
     GitHubLimited,
-    GitHubNotFound,
     GitHubUnauthorized,
     GitpipError,
     UserNotTracked,
 )
-from gitpip.model import Account, CheckId, GistId, OnDelete, OnEdit, SeenGist, User
-from gitpip.store import amendments, checks, gists, publications, schedule, users
+from gitpip.model import (
+    Account,
+    CheckId,
+    GistId,
+    GitHubId,
+    KnownFile,
+    KnownGist,
+    OnDelete,
+    OnEdit,
+    SeenGist,
+    Unreadable,
+    User,
+)
+from gitpip.store import amendments, checks, gists, schedule, unreadable, users
 from gitpip.store.database import Database
-from gitpip.store.publications import NewPublication
 from gitpip.store.schedule import Looked
 from gitpip.telemetry import get_logger
 from gitpip.watch import decide
+from gitpip.watch.contents import Wanted
 from gitpip.watch.github import GistList, GitHub
 from gitpip.watch.graphql import Glimpse
+from gitpip.watch.reading import Reader, Task
 
-TURN = timedelta(minutes=1)
-"""Who has more to read than fits this time is gone on with in the next check."""
 CONFIRMED_AT_A_TIME = 30
 """So many gists that a list does not name any more are asked for, one by one, in one look."""
 
@@ -57,13 +65,64 @@ class Run:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """What could be read of a few gists, and why the others could not."""
+class _Known:
+    """What the store knows of a user."""
 
-    read: tuple[SeenGist, ...]
-    missing: tuple[GitHubError, ...]
-    broken: tuple[GitHubError, ...]
-    refused: GitHubLimited | GitHubUnauthorized | None
+    gists: Mapping[GistId, KnownGist]
+    files: Mapping[tuple[GistId, str], KnownFile]
+    unread: tuple[Unreadable, ...]
+    retries: decide.Retries
+
+    @cached_property
+    def hashes(self) -> Mapping[GistId, Mapping[str, str]]:
+        """The blob hashes of the stored files, by gist and name."""
+        found: dict[GistId, dict[str, str]] = {}
+        for (gist_id, name), file in self.files.items():
+            found.setdefault(gist_id, {})[name] = file.blob_hash
+        return found
+
+    @property
+    def there(self) -> set[GistId]:
+        """The gists that GitHub shows, as far as we know, whether they could be read or not."""
+        stored = {gist_id for gist_id, gist in self.gists.items() if not gist.deleted}
+        return stored | {row.gist_id for row in self.unread if row.gist_id}
+
+    def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
+        """The order to read a gist, with what is known of it."""
+        return Wanted(
+            gist_id,
+            user_id,
+            listed,
+            known=self.hashes.get(gist_id, {}),
+            failed={row.filename for row in self.unread if row.gist_id == gist_id},
+        )
+
+    def in_question(self, listed: GistList) -> list[GistId]:
+        """Stored gists of which nobody could say before whether they are still there.
+
+        A list that did not change, or shows the latest changes only, does not tell either.
+        """
+        return sorted(
+            gist_id
+            for gist_id in self.retries.gists - listed.odd.keys() - {g.id for g in listed.gists}
+            if (gist := self.gists.get(gist_id)) and not gist.deleted
+            if any(row.gist_id == gist_id and not row.filename for row in self.unread)
+        )
+
+
+@dataclass(frozen=True)
+class _Doubts:
+    """What became of known gists that the list does not name any more."""
+
+    gone: tuple[GistId, ...]
+    there: tuple[GistId, ...]
+    unclear: Mapping[GistId, str]
+    """Why it could not be found out."""
+
+    @property
+    def settled(self) -> Collection[GistId]:
+        """Those of which there is nothing to be read now."""
+        return {*self.gone, *self.unclear}
 
 
 class Looker:
@@ -76,6 +135,7 @@ class Looker:
         self._github = github
         self._rules = rules
         self._now = now
+        self._reader = Reader(database, github, rules.on_edit, now)
 
     async def look_at(self, user: User, glimpse: Glimpse | None, run: Run) -> bool:
         """Read and store what is new of a claimed user; whether GitHub's list had not changed.
@@ -107,174 +167,132 @@ class Looker:
     ) -> bool:
         if user.github_id is None:
             raise UserNotTracked(f"{user.login} has no account yet")
-        listed = await self._github.gists(user.github_id, user.etag if user.checked_at else None)
-        async with self._database.read() as transaction:
-            known_gists = await gists.known_gists(transaction, user.key)
-            known_files = await gists.known_files(transaction, user.key)
-        there = {gist_id for gist_id, gist in known_gists.items() if not gist.deleted}
+        known = await self._known(user)
+        tag = user.etag if user.checked_at and not known.retries.whole_list else None
+        listed = await self._github.gists(user.github_id, tag)
         if glimpse and not (listed and listed.whole):
-            named = there | {gist.id for gist in listed.gists} if listed else there
+            named = known.there | {gist.id for gist in listed.gists} if listed else known.there
             if glimpse.gist_count < len(named):
                 # Gists may be gone, or GraphQL was cut: only the whole list can tell.
                 listed = await self._github.gists(user.github_id, None)
-        if listed is None:
-            await self._end(
-                user, run, asked_at=asked_at, tag=user.etag, glimpse=glimpse, count=len(there)
-            )
-            return True
+        unchanged = listed is None
+        listed = listed or GistList((), owner=None, tag=user.etag, whole=False)
         differences = decide.compare(
-            listed.gists, whole=listed.whole, known_gists=known_gists, known_files=known_files
+            listed.gists,
+            whole=listed.whole,
+            known_gists=known.gists,
+            known_files=known.files,
+            retries=known.retries,
+            also_named=listed.odd,
         )
-        gone = [
-            gist_id
-            for gist_id in differences.missing[:CONFIRMED_AT_A_TIME]
-            if await self._github.is_gone(gist_id)
-        ]
-        await self._note_changes(user, differences, gone)
-        count = len(there | {gist.id for gist in listed.gists}) - len(gone)
-        await self._read_new(
-            user, listed, differences.to_read, run, asked_at=asked_at, glimpse=glimpse, count=count
+        missing = differences.missing[:CONFIRMED_AT_A_TIME]
+        doubts = await self._doubts(dict.fromkeys([*missing, *known.in_question(listed)]))
+        task = self._task(user, listed, differences, known, run)
+        task = replace(task, wanted=[w for w in task.wanted if w.gist_id not in doubts.settled])
+        await self._note(task, listed, differences, doubts)
+        if not await self._reader.read(task, since=asked_at):
+            await self._go_on_later(user, run)
+            return False
+        there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
+        await self._end(
+            user,
+            run,
+            asked_at=asked_at,
+            tag=listed.tag,
+            owner=listed.owner,
+            glimpse=glimpse,
+            count=len(there.difference(doubts.gone)),
         )
-        return False
+        return unchanged
 
-    async def _note_changes(
-        self, user: User, differences: decide.Differences, gone: Sequence[GistId]
+    async def _known(self, user: User) -> _Known:
+        async with self._database.read() as transaction:
+            unread = await unreadable.of_user(transaction, user.key)
+            return _Known(
+                await gists.known_gists(transaction, user.key),
+                await gists.known_files(transaction, user.key),
+                unread,
+                decide.retries(unread, self._now()),
+            )
+
+    async def _doubts(self, in_doubt: Iterable[GistId]) -> _Doubts:
+        """Ask about gists one by one: a list can miss one that is there."""
+        gone: list[GistId] = []
+        there: list[GistId] = []
+        unclear: dict[GistId, str] = {}
+        for gist_id in in_doubt:
+            try:
+                (gone if await self._github.is_gone(gist_id) else there).append(gist_id)
+            except (GitHubLimited, GitHubUnauthorized):
+                raise
+            except GitHubError as error:
+                unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
+        return _Doubts(tuple(gone), tuple(there), unclear)
+
+    def _task(
+        self,
+        user: User,
+        listed: GistList,
+        differences: decide.Differences,
+        known: _Known,
+        run: Run,
+    ) -> Task:
+        """What is to be read: new and edited gists, oldest first, then what failed before."""
+        by_id = {gist.id: gist for gist in listed.gists}
+        in_doubt = {*differences.missing, *(gist.id for gist in differences.to_read)}
+        odd = listed.odd.keys() - known.retries.waiting_gists
+        again = (known.retries.gists | odd) - in_doubt
+        if listed.whole and not listed.fault:
+            again &= by_id.keys() | listed.odd.keys()
+        owner = GitHubId(user.github_id or 0)
+        wanted = [gist.id for gist in differences.to_read] + sorted(again)
+        return Task(
+            user,
+            run.check_id,
+            [known.wanted(owner, gist_id, by_id.get(gist_id)) for gist_id in wanted],
+            skipped=decide.not_published(user, listed.gists),
+            unread=known.unread,
+        )
+
+    async def _note(
+        self, task: Task, listed: GistList, differences: decide.Differences, doubts: _Doubts
     ) -> None:
-        if not (differences.touched or differences.removed or gone):
+        """Store what the list says without any gist being read."""
+        user, now = task.user, self._now()
+        failures = [task.failure(id_, "", reason) for id_, reason in doubts.unclear.items()]
+        if listed.fault:
+            failures.append(task.failure(unreadable.NO_GIST, "", listed.fault))
+        over = {*doubts.gone, *(set(doubts.there) & set(differences.missing))}
+        if listed.whole and not listed.fault:
+            named = {gist.id for gist in listed.gists}.union(listed.odd, differences.missing)
+            over |= {row.gist_id for row in task.unread if row.gist_id not in named}
+        over &= {row.gist_id for row in task.unread}
+        if not (failures or over or differences.touched or differences.removed or doubts.gone):
             return
-        now = self._now()
         async with self._database.begin() as transaction:
             if await users.lock(transaction, user.key) is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             await gists.touch(transaction, differences.touched)
             removed = await gists.mark_removed(
-                transaction, user.key, files=differences.removed, gone=gone, now=now
+                transaction, user.key, files=differences.removed, gone=doubts.gone, now=now
             )
             if self._rules.on_delete is OnDelete.NOTE:
                 await amendments.add(transaction, removed, now)
-        for gist_id in gone:
+            for gist_id in over:
+                await unreadable.resolve(transaction, user.key, gist_id)
+            await unreadable.record(transaction, user.key, failures, now)
+        for failure in failures:
+            log.warning(
+                "gist.unreadable",
+                login=user.login,
+                gist_id=failure.gist_id,
+                filename="",
+                reason=failure.reason,
+            )
+        for gist_id in doubts.gone:
             log.info("gist.deleted", login=user.login, gist_id=gist_id)
         for gist_id, filename in differences.removed:
             log.info("file.removed", login=user.login, gist_id=gist_id, filename=filename)
-
-    async def _read_new(
-        self,
-        user: User,
-        listed: GistList,
-        new: Sequence[SeenGist],
-        run: Run,
-        *,
-        asked_at: datetime,
-        glimpse: Glimpse | None,
-        count: int,
-    ) -> None:
-        skipped = decide.not_published(user, listed.gists)
-        # Until all is stored, the tag stays as it was: the next look sees the same list again.
-        tag = listed.tag
-        broken: GitHubError | None = None
-        batches = decide.in_batches(new)
-        for number, gists_to_read in enumerate(batches, start=1):
-            batch = await self._read_contents(gists_to_read)
-            for error in (*batch.missing, *batch.broken):
-                log.warning("gist.unreadable", login=user.login, reason=str(error))
-                tag = user.etag
-            broken = broken or next(iter(batch.broken), None)
-            if batch.read:
-                await self._store(user, batch.read, run, skipped=skipped)
-            if batch.refused:
-                raise batch.refused
-            if batch.broken and not batch.read:
-                break
-            if number < len(batches) and self._now() - asked_at > TURN:
-                await self._go_on_later(user, run)
-                return
-        if broken:
-            raise broken
-        await self._end(
-            user,
-            run,
-            asked_at=asked_at,
-            tag=tag,
-            owner=listed.owner,
-            glimpse=glimpse if tag == listed.tag else None,
-            count=count,
-        )
-
-    async def _read_contents(self, batch: Sequence[SeenGist]) -> _Batch:
-        """Read the contents of a few gists at once, as far as GitHub gives them."""
-        results = await asyncio.gather(
-            *(self._github.read(gist) for gist in batch), return_exceptions=True
-        )
-        read: list[SeenGist] = []
-        missing: list[GitHubError] = []
-        broken: list[GitHubError] = []
-        refused: GitHubLimited | GitHubUnauthorized | None = None
-        for result in results:
-            match result:
-                case SeenGist():
-                    read.append(result)
-                case GitHubLimited() | GitHubUnauthorized():
-                    refused = result
-                case GitHubNotFound() | GitHubBlocked():
-                    missing.append(result)
-                case GitHubError():
-                    broken.append(result)
-                case _:
-                    raise result
-        return _Batch(tuple(read), tuple(missing), tuple(broken), refused)
-
-    async def _store(
-        self,
-        user: User,
-        found: Sequence[SeenGist],
-        run: Run,
-        *,
-        skipped: Mapping[GistId, str] = MappingProxyType({}),
-    ) -> None:
-        """Store gists in one transaction under the user's row lock, with their publications."""
-        now = self._now()
-        old = frozenset(
-            gist.id
-            for gist in found
-            if user.checked_at is None and gist.created_at < user.created_at
-        )
-        async with self._database.begin() as transaction:
-            locked = await users.lock(transaction, user.key)
-            if locked is None:
-                raise UserNotTracked(f"{user.login} was removed meanwhile")
-            stored = await gists.store(transaction, locked, found, check_id=run.check_id, now=now)
-            to_publish = [
-                *stored.new,
-                *(stored.edited if self._rules.on_edit is OnEdit.NEW else ()),
-            ]
-            await publications.add(
-                transaction,
-                user.key,
-                [
-                    NewPublication(
-                        file.key,
-                        file.gist_id,
-                        file.filename,
-                        revision=file.revision,
-                        skipped_because=skipped.get(file.gist_id),
-                        backfill=file.gist_id in old,
-                    )
-                    for file in to_publish
-                ],
-                now,
-            )
-            if self._rules.on_edit is OnEdit.UPDATE:
-                await amendments.add(transaction, [file.key for file in stored.edited], now)
-            await checks.add_results(
-                transaction,
-                run.check_id,
-                gists=len({file.gist_id for file in stored.new}),
-                files=len(stored.new),
-            )
-        for gist in found:
-            for event, files in (("gist.found", stored.new), ("gist.edited", stored.edited)):
-                if names := [file.filename for file in files if file.gist_id == gist.id]:
-                    log.info(event, login=user.login, gist_id=gist.id, filenames=names)
 
     async def _go_on_later(self, user: User, run: Run) -> None:
         async with self._database.begin() as transaction:
@@ -292,7 +310,7 @@ class Looker:
         count: int,
         owner: Account | None = None,
     ) -> None:
-        """Conclude a look at which everything was stored."""
+        """Conclude a look at which everything was stored that could be read."""
         now = self._now()
         account = owner or (glimpse.account if glimpse else None)
         async with self._database.begin() as transaction:
@@ -305,13 +323,16 @@ class Looker:
             )
             if account and not taken:
                 await schedule.record_accounts(transaction, {user.key: account})
+            unread = await unreadable.of_user(transaction, user.key)
+            tries = [row.next_try_at for row in unread]
             looked = Looked(
                 user=user,
                 asked_at=asked_at,
-                next_check_at=self.next_look(locked, run),
+                next_check_at=min([self.next_look(locked, run), *tries]),
                 etag=user.etag if taken else tag,
                 gist_count=count,
                 sweep_mark=None if taken or not glimpse else glimpse.mark,
+                complete=not unread,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
             await checks.add_results(

@@ -1,6 +1,8 @@
 """One request to GitHub: bounded in time and size, within the limits, or a typed error."""
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +30,11 @@ ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3
 REDIRECTS = 3
 API_VERSION = "2022-11-28"
+RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
+"""What GitHub says when a limit is exceeded. Other refusals may speak of limits as well, so only
+these words count:
+https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
+"""
 
 
 class AnswerTooLarge(GitHubUnavailable):
@@ -66,12 +73,25 @@ class Answer:
 
     @property
     def next_page(self) -> str | None:
-        """The URL of the next page, as the `Link` header gives it."""
-        for link in self.headers.get("link", "").split(","):
-            target, _, parameters = link.strip().partition(">")
-            if target.startswith("<") and 'rel="next"' in parameters:
-                return urljoin(self.url, target[1:])
+        """The URL of the next page, as the `Link` header (RFC 8288) gives it."""
+        links = httpx2.Response(200, headers={"link": self.headers.get("link", "")}).links
+        for link in links.values():
+            relations = {name.lower(): value for name, value in link.items()}.get("rel", "")
+            if "next" in relations.lower().split():
+                return urljoin(self.url, link["url"])
         return None
+
+    @property
+    def message(self) -> str:
+        """GitHub's own words about a refusal; empty where it gives none."""
+        try:
+            said = json.loads(self.body).get("message")
+        except (ValueError, AttributeError, RecursionError):
+            return ""
+        if not isinstance(said, str):
+            return ""
+        printable = "".join(c if c.isprintable() else " " for c in redacted(said))
+        return " ".join(printable.split())[:300]
 
 
 class Transport:
@@ -151,6 +171,9 @@ class Transport:
     ) -> Answer:
         for _ in range(1 + REDIRECTS):
             answer = await self._send(url, headers, size_limit, reserved)
+            if answer.status == httpx2.codes.UNAUTHORIZED and origin_of(url) != self._api:
+                # The token was not sent there, so this says nothing of it.
+                raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
             if answer.status not in {301, 302, 307, 308}:
                 return self._judge(answer, self._limits)
             target = urljoin(url, answer.headers.get("location", ""))
@@ -237,13 +260,11 @@ class Transport:
                 raise GitHubUnavailable(f"{what} answered {status}, which was not expected")
 
     def _refusal(self, answer: Answer, limits: Limits) -> GitHubError:
-        text = answer.body[:10_000].decode(errors="replace").lower()
         if (
             answer.status == httpx2.codes.TOO_MANY_REQUESTS
             or "retry-after" in answer.headers
             or answer.headers.get("x-ratelimit-remaining") == "0"
-            or "rate limit" in text
-            or "abuse" in text
+            or RATE_LIMITED.search(answer.message)
         ):
             error = limits.refused(answer.headers, answer.date)
             if answer.headers.get("x-ratelimit-remaining") != "0":
@@ -251,9 +272,11 @@ class Transport:
                 for other in (self._limits, self._graphql_limits):
                     other.wait(error.until - limits.now())
             return error
+        text = answer.body[:10_000].decode(errors="replace").lower()
         if '"block"' in text:
             return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403)")
-        return GitHubUnavailable(f"{shown(answer.url)} was refused (403)")
+        words = f": {answer.message}" if answer.message else ""
+        return GitHubUnavailable(f"{shown(answer.url)} was refused (403){words}")
 
 
 def same_origin(url: str, other: str) -> bool:

@@ -1,0 +1,182 @@
+"""What GitHub lists of a user but could not be read: noted with its reason, and tried again."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import GistId, Unreadable, UserKey
+from gitpip.store.schema import unreadable, users
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(days=1)
+REASON_LIMIT = 500
+NO_GIST = GistId("")
+"""In the place of a gist's id: an item of the gist list without one, or a page of that list."""
+
+_tracked = users.c.removed_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that could not be read just now."""
+
+    gist_id: GistId
+    filename: str
+    reason: str
+    first_look: bool = False
+    skipped_because: str | None = None
+
+
+@dataclass(frozen=True)
+class UnreadableSummary:
+    """How much of the tracked users could not be read."""
+
+    gists: int
+    """A gist counts once, whether all of it is unread or some files only."""
+    users: int
+    since: datetime | None
+    """When the oldest of it was first found unreadable (UTC); None where everything is read."""
+    example: str | None
+    """The oldest of it, with its reason."""
+
+
+async def record(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    failures: Sequence[Failure],
+    now: datetime,
+) -> tuple[Failure, ...]:
+    """Note what could not be read, and when it is tried again; gives what was not known before.
+
+    The wait begins with a minute and doubles with each failure, up to a day. What the backfill
+    rule said at first stays. The caller holds the user's row lock.
+    """
+    known = {(row.gist_id, row.filename): row for row in await of_user(transaction, user_key)}
+    new = []
+    for failure in failures:
+        before = known.get((failure.gist_id, failure.filename))
+        number = before.failures + 1 if before else 1
+        values: dict[str, object] = {
+            "reason": failure.reason.replace("\0", "")[:REASON_LIMIT],
+            "failures": number,
+            "next_try_at": now + min(FIRST_RETRY * 2 ** min(number - 1, 20), LONGEST_WAIT),
+        }
+        if before:
+            await transaction.execute(
+                update(unreadable)
+                .where(
+                    unreadable.c.user_key == user_key,
+                    unreadable.c.gist_id == failure.gist_id,
+                    unreadable.c.filename == failure.filename,
+                )
+                .values(values)
+            )
+        else:
+            new.append(failure)
+            await transaction.execute(
+                insert(unreadable).values(
+                    user_key=user_key,
+                    gist_id=failure.gist_id,
+                    filename=failure.filename,
+                    first_failed_at=now,
+                    first_look=int(failure.first_look),
+                    skipped_because=failure.skipped_because,
+                    **values,
+                )
+            )
+    return tuple(new)
+
+
+async def resolve(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    gist_id: GistId,
+    *,
+    still_unread: Collection[str] = (),
+) -> None:
+    """Forget what was noted of a gist, but for the files that are `still_unread` ("" for all)."""
+    await transaction.execute(
+        delete(unreadable).where(
+            unreadable.c.user_key == user_key,
+            unreadable.c.gist_id == gist_id,
+            unreadable.c.filename.not_in(list(still_unread)),
+        )
+    )
+
+
+async def of_user(transaction: AsyncConnection, user_key: UserKey) -> tuple[Unreadable, ...]:
+    """What could not be read of a user, the oldest first."""
+    rows = await transaction.execute(
+        select(unreadable)
+        .where(unreadable.c.user_key == user_key)
+        .order_by(unreadable.c.first_failed_at, unreadable.c.gist_id, unreadable.c.filename)
+    )
+    return tuple(_unreadable(row) for row in rows)
+
+
+async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[Unreadable, ...]:
+    """What could not be read of one gist of a tracked user, by file name."""
+    rows = await transaction.execute(
+        select(unreadable)
+        .join(users, users.c.key == unreadable.c.user_key)
+        .where(unreadable.c.gist_id == gist_id, _tracked)
+        .order_by(unreadable.c.filename)
+    )
+    return tuple(_unreadable(row) for row in rows)
+
+
+async def summary(transaction: AsyncConnection) -> UnreadableSummary:
+    """How much of the tracked users could not be read, with the oldest as an example."""
+    gists = (
+        select(unreadable.c.user_key, unreadable.c.gist_id)
+        .join(users, users.c.key == unreadable.c.user_key)
+        .where(_tracked)
+        .distinct()
+        .subquery()
+    )
+    number, owners = (
+        await transaction.execute(
+            select(func.count(), func.count(gists.c.user_key.distinct())).select_from(gists)
+        )
+    ).one()
+    oldest = (
+        await transaction.execute(
+            select(unreadable, users.c.login)
+            .join(users, users.c.key == unreadable.c.user_key)
+            .where(_tracked)
+            .order_by(unreadable.c.first_failed_at, unreadable.c.gist_id, unreadable.c.filename)
+            .limit(1)
+        )
+    ).one_or_none()
+    if oldest is None:
+        return UnreadableSummary(0, 0, None, None)
+    what = describe(_unreadable(oldest))
+    return UnreadableSummary(
+        number, owners, oldest.first_failed_at, f"{oldest.login}: {what}: {oldest.reason}"
+    )
+
+
+def describe(item: Unreadable) -> str:
+    """What it is that could not be read, in words."""
+    if not item.gist_id:
+        return "a part of the list of gists"
+    if not item.filename:
+        return f"gist {item.gist_id}"
+    return f"file {item.filename} of gist {item.gist_id}"
+
+
+def _unreadable(row: Row[Any]) -> Unreadable:
+    return Unreadable(
+        gist_id=GistId(row.gist_id),
+        filename=row.filename,
+        reason=row.reason,
+        failures=row.failures,
+        first_failed_at=row.first_failed_at,
+        next_try_at=row.next_try_at,
+        first_look=bool(row.first_look),
+        skipped_because=row.skipped_because,
+    )

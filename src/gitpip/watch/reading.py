@@ -1,0 +1,276 @@
+"""The gists of one user that are to be read: read in batches, and stored with what failed."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TypeGuard
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import (
+    DatabaseUnavailable,
+    GistNotPublic,
+    GitHubBlocked,
+    GitHubError,
+    GitHubLimited,
+    GitHubNotFound,
+    GitHubUnauthorized,
+    GitpipError,
+    UserNotTracked,
+)
+from gitpip.model import CheckId, GistId, OnEdit, SeenGist, Unreadable, User
+from gitpip.store import amendments, checks, gists, publications, unreadable, users
+from gitpip.store.database import Database
+from gitpip.store.gists import Stored
+from gitpip.store.publications import NewPublication
+from gitpip.store.unreadable import Failure
+from gitpip.telemetry import get_logger
+from gitpip.watch import decide
+from gitpip.watch.contents import Reading, Wanted
+from gitpip.watch.github import GitHub
+
+TURN = timedelta(minutes=1)
+"""A user with more to read than fits this time is read on in the next check."""
+GIVE_UP_AFTER = 10
+"""If at least so many gists of a batch fail, and none can be read, GitHub itself is in trouble."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be read of a user in one look."""
+
+    user: User
+    """As claimed."""
+    check_id: CheckId
+    wanted: Sequence[Wanted]
+    skipped: Mapping[GistId, str] = field(default_factory=dict)
+    """The gists of the first list that the backfill rule keeps from the CRM, and why."""
+    unread: Sequence[Unreadable] = ()
+    """What could not be read of the user before."""
+
+    def skipped_because(self, gist: SeenGist) -> str | None:
+        """Why the backfill rule keeps a gist from the CRM; None if it does not."""
+        if self.user.checked_at is None and gist.id in self._listed:
+            return self.skipped.get(gist.id)
+        return decide.not_published_late(self.user, gist, self._rows.get(gist.id, ()))
+
+    def is_old(self, gist: SeenGist) -> bool:
+        """Whether a gist is older than its user's tracking, and was listed at the first look."""
+        first_look = self.user.checked_at is None
+        was_there = first_look or any(row.first_look for row in self._rows.get(gist.id, ()))
+        return was_there and gist.created_at < self.user.created_at
+
+    def failure(self, gist_id: GistId, filename: str, reason: str) -> Failure:
+        """The note of something that could not be read."""
+        return Failure(
+            gist_id,
+            filename,
+            reason,
+            first_look=self.user.checked_at is None,
+            skipped_because=self.skipped.get(gist_id),
+        )
+
+    @cached_property
+    def _rows(self) -> Mapping[GistId, Sequence[Unreadable]]:
+        rows: dict[GistId, list[Unreadable]] = {}
+        for row in self.unread:
+            rows.setdefault(row.gist_id, []).append(row)
+        return rows
+
+    @cached_property
+    def _listed(self) -> Collection[GistId]:
+        return {one.gist_id for one in self.wanted if one.listed}
+
+
+@dataclass
+class _Batch:
+    """What could be read of a few gists, and why the others could not."""
+
+    read: list[Reading] = field(default_factory=list)
+    failed: dict[GistId, str] = field(default_factory=dict)
+    not_public: list[GistId] = field(default_factory=list)
+    broken: list[GitHubError] = field(default_factory=list)
+    """Failures that may be GitHub's rather than a gist's."""
+    refused: GitHubLimited | GitHubUnauthorized | None = None
+
+    @property
+    def ends_with(self) -> GitHubError | None:
+        """What forbids to read on, if anything."""
+        in_trouble = len(self.broken) >= GIVE_UP_AFTER and not self.read
+        return self.refused or (self.broken[0] if in_trouble else None)
+
+    def failures(self, task: Task) -> list[Failure]:
+        """Everything that could not be read."""
+        whole = [task.failure(gist_id, "", reason) for gist_id, reason in self.failed.items()]
+        return whole + [
+            task.failure(reading.gist.id, filename, reason)
+            for reading in self.read
+            for filename, reason in reading.unread.items()
+        ]
+
+
+class Reader:
+    """Reads the contents of gists, and stores them; a failure is that gist's or file's alone."""
+
+    def __init__(
+        self, database: Database, github: GitHub, on_edit: OnEdit, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._github = github
+        self._on_edit = on_edit
+        self._now = now
+
+    async def read(self, task: Task, *, since: datetime) -> bool:
+        """Read and store; whether every gist was tried within a turn that began at `since`.
+
+        Raises GitHubLimited, GitHubUnauthorized, another GitHubError where GitHub as such is in
+        trouble, UserNotTracked and DatabaseUnavailable.
+        """
+        batches = decide.in_batches(task.wanted, size_of=_size)
+        for number, wanted in enumerate(batches, start=1):
+            batch = await self._read_batch(wanted)
+            await self._keep(task, batch)
+            if error := batch.ends_with:
+                raise error
+            if number < len(batches) and self._now() - since > TURN:
+                return False
+        return True
+
+    async def _read_batch(self, wanted: Sequence[Wanted]) -> _Batch:
+        """Read a few gists side by side, as far as GitHub gives them."""
+        results = await asyncio.gather(
+            *(self._github.read(one) for one in wanted), return_exceptions=True
+        )
+        batch = _Batch()
+        for one, result in zip(wanted, results, strict=True):
+            match result:
+                case Reading():
+                    batch.read.append(result)
+                case GitHubLimited() | GitHubUnauthorized():
+                    batch.refused = result
+                case GistNotPublic():
+                    batch.not_public.append(one.gist_id)
+                case Exception():
+                    batch.failed[one.gist_id] = _reason(result)
+                    if _may_be_githubs(result):
+                        batch.broken.append(result)
+                case _:
+                    raise result
+        return batch
+
+    async def _keep(self, task: Task, batch: _Batch) -> None:
+        """Store a batch in one transaction; if that fails, each gist in one of its own."""
+        try:
+            await self._store(task, batch)
+        except (DatabaseUnavailable, UserNotTracked):
+            raise
+        except Exception:
+            log.warning("gists.not_stored", login=task.user.login, exc_info=True)
+            rest = _Batch(failed=batch.failed, not_public=batch.not_public)
+            for reading in batch.read:
+                try:
+                    await self._store(task, _Batch(read=[reading]))
+                except (DatabaseUnavailable, UserNotTracked):
+                    raise
+                except Exception as error:
+                    rest.failed[reading.gist.id] = _reason(error)
+            await self._store(task, rest)
+
+    async def _store(self, task: Task, batch: _Batch) -> None:
+        failures = batch.failures(task)
+        user, now = task.user, self._now()
+        if not (failures or batch.read or batch.not_public):
+            return
+        found = [reading.gist for reading in batch.read if reading.gist.files or not reading.unread]
+        async with self._database.begin() as transaction:
+            locked = await users.lock(transaction, user.key)
+            if locked is None:
+                raise UserNotTracked(f"{user.login} was removed meanwhile")
+            stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
+            await self._add_publications(transaction, task, stored, found)
+            for reading in batch.read:
+                await unreadable.resolve(
+                    transaction, user.key, reading.gist.id, still_unread=reading.unread
+                )
+            for gist_id in batch.not_public:
+                await unreadable.resolve(transaction, user.key, gist_id)
+            new = await unreadable.record(transaction, user.key, failures, now)
+            await checks.add_results(
+                transaction,
+                task.check_id,
+                gists=len({file.gist_id for file in stored.new}),
+                files=len(stored.new),
+                note=_noted(user, new),
+            )
+        for failure in failures:
+            log.warning(
+                "gist.unreadable",
+                login=user.login,
+                gist_id=failure.gist_id,
+                filename=failure.filename,
+                reason=failure.reason,
+            )
+        for gist in found:
+            for event, files in (("gist.found", stored.new), ("gist.edited", stored.edited)):
+                if names := [file.filename for file in files if file.gist_id == gist.id]:
+                    log.info(event, login=user.login, gist_id=gist.id, filenames=names)
+
+    async def _add_publications(
+        self,
+        transaction: AsyncConnection,
+        task: Task,
+        stored: Stored,
+        found: Sequence[SeenGist],
+    ) -> None:
+        now = self._now()
+        skipped = {gist.id: task.skipped_because(gist) for gist in found}
+        old = {gist.id for gist in found if task.is_old(gist)}
+        to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
+        await publications.add(
+            transaction,
+            task.user.key,
+            [
+                NewPublication(
+                    file.key,
+                    file.gist_id,
+                    file.filename,
+                    revision=file.revision,
+                    # The rule is about what there was at first: an edit is news.
+                    skipped_because=skipped[file.gist_id] if file.revision == 1 else None,
+                    backfill=file.gist_id in old,
+                )
+                for file in to_publish
+            ],
+            now,
+        )
+        if self._on_edit is OnEdit.UPDATE:
+            await amendments.add(transaction, [file.key for file in stored.edited], now)
+
+
+def _size(wanted: Wanted) -> int:
+    return sum(file.size for file in wanted.listed.files) if wanted.listed else 0
+
+
+def _may_be_githubs(error: Exception) -> TypeGuard[GitHubError]:
+    return isinstance(error, GitHubError) and not isinstance(error, GitHubNotFound | GitHubBlocked)
+
+
+def _noted(user: User, failures: Sequence[Failure]) -> str | None:
+    """A line for the check about what could not be read for the first time."""
+    if not failures:
+        return None
+    first = failures[0]
+    file = f" ({first.filename})" if first.filename else ""
+    others = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
+    return f"{user.login}: gist {first.gist_id}{file} could not be read: {first.reason}{others}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, GitpipError):
+        return str(error)
+    log.error("gist.fault", exc_info=error)
+    return decide.own_fault(error)

@@ -1,0 +1,520 @@
+"""What cannot be read is noted, tried again, and costs nothing else: each way GitHub can fail."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gitpip.model import GistId, PublicationState, Unreadable, UserState
+from gitpip.standin import Fault, Server
+from gitpip.standin import GitHub as StandIn
+from gitpip.standin.github_troubles import GistTroubles
+from gitpip.standin.github_world import Gist
+from gitpip.store import feed as feed_rows
+from gitpip.store import publications, unreadable, users
+from gitpip.store.database import Database, open_database
+from gitpip.watch.check import Watcher
+from gitpip.watch.feed import Feed
+from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
+from tests.conftest import PostgresServer
+from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.watch.test_check import run, stored, track, user_named
+
+A_DAY = timedelta(days=1)
+A_MINUTE = timedelta(minutes=1)
+
+NOT_AT_ALL = {
+    "blocked": GistTroubles(blocked=403),
+    "blocked for legal reasons": GistTroubles(blocked=451),
+    "server error": GistTroubles(failing="500"),
+    "bad gateway": GistTroubles(failing="502"),
+    "listed, but not found": GistTroubles(failing="404"),
+    "broken answer": GistTroubles(failing="broken"),
+    "missing raw files": GistTroubles(missing_raw={"1.txt", "2.txt"}),
+    "null": GistTroubles(odd="null"),
+    "no id": GistTroubles(odd="no-id"),
+    "wrong types": GistTroubles(odd="wrong-types", odd_alone=True),
+    "no files": GistTroubles(odd="no-files", odd_alone=True),
+    "bad time": GistTroubles(odd="bad-time", odd_alone=True),
+    "wrong owner": GistTroubles(odd="wrong-owner", odd_alone=True),
+}
+IN_PART = {
+    "one missing raw file": GistTroubles(missing_raw={"1.txt"}),
+    "no raw_url": GistTroubles(odd="no-raw-url", odd_alone=True),
+    "null file": GistTroubles(odd="null-file", odd_alone=True),
+    "negative size": GistTroubles(odd="negative-size", odd_alone=True),
+}
+IN_A_ROUNDABOUT_WAY = {
+    "too large": GistTroubles(failing="too-large"),
+    "no owner": GistTroubles(odd="no-owner", odd_alone=True),
+    **{
+        f"{odd} in the list": GistTroubles(odd=odd)
+        for odd in ("wrong-owner", "wrong-types", "no-files", "bad-time", "no-raw-url", "null-file")
+    },
+}
+
+
+def readable_files(troubles: GistTroubles, names: Iterable[str]) -> set[str]:
+    """The files of a gist that a client can read which tries everything."""
+    if troubles in NOT_AT_ALL.values():
+        return set()
+    first = {"1.txt"} if troubles in IN_PART.values() else set()
+    return set(names) - first
+
+
+async def rows_of(database: Database, login: str) -> tuple[Unreadable, ...]:
+    async with database.read() as transaction:
+        user = await users.find(transaction, login)
+        return await unreadable.of_user(transaction, user.key)
+
+
+async def names_of(database: Database, login: str) -> list[str]:
+    return [file.filename for file in await stored(database, login)]
+
+
+@pytest.mark.parametrize("name", [*NOT_AT_ALL, *IN_PART, *IN_A_ROUNDABOUT_WAY])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_one_bad_gist_is_noted_and_costs_nothing_else(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, name: str
+) -> None:
+    troubles = (NOT_AT_ALL | IN_PART | IN_A_ROUNDABOUT_WAY)[name]
+    world.add_user("ada")
+    world.add_user("bob")
+    await track(database, clock, "ada")
+    await track(database, clock, "bob")
+    await run(watcher)
+    complete_before = (await user_named(database, "ada")).complete_until
+    clock.advance(A_DAY)
+    bad = world.add_gist("ada", {"1.txt": "one", "2.txt": "two"})
+    world.add_gist("ada", {"newer.txt": "text"})
+    world.add_gist("bob", {"bob.txt": "text"})
+    world.trouble_gist(bad, troubles)
+
+    check = await run(watcher)
+
+    readable = readable_files(troubles, ["1.txt", "2.txt"])
+    assert check.failed == 0
+    assert set(await names_of(database, "ada")) == readable | {"newer.txt"}
+    assert await names_of(database, "bob") == ["bob.txt"]
+    ada, rows = await user_named(database, "ada"), await rows_of(database, "ada")
+    assert ada.state is UserState.ACTIVE
+    assert ada.failure is None
+    bob = await user_named(database, "bob")
+    assert bob.complete_until == clock()
+    if len(readable) == 2:
+        assert rows == ()
+        assert ada.complete_until == clock()
+        return
+    assert rows
+    assert {row.gist_id for row in rows} <= {bad, ""}
+    assert all(row.reason for row in rows)
+    assert ada.complete_until == complete_before
+    assert ada.unreadable == len(rows)
+    await _mend(world, watcher, database, clock, bad)
+
+
+async def _mend(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, bad: str
+) -> None:
+    """The trouble ends: the row goes, and everything is stored and queued once."""
+    world.trouble_gist(bad, GistTroubles())
+    clock.advance(A_MINUTE)
+    assert await watcher.due()
+    await run(watcher)
+    assert await rows_of(database, "ada") == ()
+    files = await stored(database, "ada")
+    assert sorted(file.filename for file in files) == ["1.txt", "2.txt", "newer.txt"]
+    assert {file.publication for file in files} == {PublicationState.PENDING}
+    assert (await user_named(database, "ada")).complete_until == clock()
+
+
+async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    bad = world.add_gist("ada", {"1.txt": "one"})
+    world.add_gist("ada", {"good.txt": "text"})
+    world.block_gist(bad, status=451)
+    await track(database, clock, "ada")
+    await run(watcher)
+    waits = []
+    for _ in range(13):
+        (row,) = await rows_of(database, "ada")
+        waits.append(row.next_try_at - clock())
+        clock.time = row.next_try_at - timedelta(seconds=1)
+        asked = len(world.requests)
+        await run(watcher)
+        assert not [r for r in world.requests[asked:] if r.path.startswith("/gists/")]
+        clock.time = row.next_try_at
+        asked = len(world.requests)
+        await run(watcher)
+        assert [(r.path, r.status) for r in world.requests[asked:]] == [
+            (f"/user/{(await user_named(database, 'ada')).github_id}/gists", 304),
+            (f"/gists/{bad}", 451),
+        ]
+    assert waits[:4] == [A_MINUTE * 2**number for number in range(4)]
+    assert waits[-1] == A_DAY
+    assert "451" in row.reason
+    assert row.failures == 13
+
+
+async def test_a_gist_of_350_files_is_read_with_all_of_them_by_a_token(
+    world: StandIn, server: Server, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    files = {f"file {number}.txt": f"text {number}\n" for number in range(350)}
+    world.add_gist("ada", dict(files))
+    await track(database, clock, "ada")
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        await run(watcher)
+        assert {file.filename: file.content for file in await stored(database, "ada")} == files
+        assert await rows_of(database, "ada") == ()
+        clock.advance(INTERVAL)
+        assert (await run(watcher)).unchanged == 1
+
+
+async def test_files_beyond_300_are_noted_where_nothing_can_name_them(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    gist_id = world.add_gist("ada", {f"{number}.txt": "text" for number in range(350)})
+    await track(database, clock, "ada")
+    await run(watcher)
+    assert len(await stored(database, "ada")) == 300
+    (row,) = await rows_of(database, "ada")
+    assert (row.gist_id, row.filename) == (gist_id, "")
+    assert "only 300" in row.reason
+    assert "GITHUB_TOKEN" in row.reason
+    for _ in range(2):
+        clock.time = row.next_try_at
+        await run(watcher)
+        (again,) = await rows_of(database, "ada")
+        assert again.failures == row.failures + 1
+        row = again
+
+
+async def test_a_page_that_fails_hides_no_gist_of_the_others(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    for number in range(120):
+        world.add_gist("ada", {f"{number}.txt": "t"}, created_at=clock() - A_DAY * number)
+    await track(database, clock, "ada")
+    world.lists.failing_pages = {2}
+    await run(watcher)
+    assert len(await stored(database, "ada")) == 100
+    (row,) = await rows_of(database, "ada")
+    assert (row.gist_id, row.filename) == ("", "")
+    assert "page 2" in row.reason
+    assert (await user_named(database, "ada")).complete_until is None
+    world.add_gist("ada", {"new.txt": "text"})
+    clock.advance(INTERVAL)
+    await run(watcher)
+    assert (await names_of(database, "ada"))[-1] == "new.txt"
+    world.lists.failing_pages = set()
+    clock.advance(INTERVAL)
+    await run(watcher)
+    assert len(await stored(database, "ada")) == 121
+    assert await rows_of(database, "ada") == ()
+
+
+@pytest.mark.parametrize(
+    ("backfill", "published"),
+    [("none", set()), ("latest:1", {"newest.txt"}), ("all", {"old.txt", "newest.txt"})],
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_backfill_rule_also_holds_for_what_is_read_late(
+    *,
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    backfill: str,
+    published: set[str],
+) -> None:
+    world.add_user("ada")
+    old = world.add_gist("ada", {"old.txt": "t"}, created_at=clock() - A_DAY * 9)
+    newest = world.add_gist("ada", {"newest.txt": "t"}, created_at=clock() - A_DAY)
+    for gist_id in (old, newest):
+        world.block_gist(gist_id)
+    clock.advance(A_MINUTE)
+    await track(database, clock, "ada", backfill)
+    clock.advance(A_MINUTE)
+    await run(watcher)
+    world.add_gist("ada", {"later.txt": "t"})
+    for gist_id in (old, newest):
+        world.block_gist(gist_id, blocked=False)
+    clock.advance(INTERVAL)
+    await run(watcher)
+    files = await stored(database, "ada")
+    assert len(files) == 3
+    pending = {f.filename for f in files if f.publication is PublicationState.PENDING}
+    assert pending == published | {"later.txt"}
+
+
+async def test_a_blocked_gist_that_the_list_hides_is_gone_and_its_owner_stays(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    gist_id = world.add_gist("ada", {"1.txt": "one"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    world.block_gist(gist_id, status=451)
+    world.lists.hide_blocked = True
+    for number in range(4):
+        clock.advance(INTERVAL)
+        world.add_gist("ada", {f"new {number}.txt": "text"})
+        assert (await run(watcher)).gists == 1
+    assert (await user_named(database, "ada")).state is UserState.ACTIVE
+    assert (await stored(database, "ada"))[0].removed_at
+
+
+async def test_a_listed_gist_that_turns_secret_or_is_deleted_leaves_no_row(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    deleted, secret = (world.add_gist("ada", {f"{n}.txt": "text"}) for n in range(2))
+    for gist_id in (deleted, secret):
+        world.block_gist(gist_id)
+    await track(database, clock, "ada")
+    await run(watcher)
+    assert len(await rows_of(database, "ada")) == 2
+    world.delete_gist(deleted)
+    gist = world.gist(secret)
+    assert gist
+    gist.public = False
+    clock.advance(A_DAY)
+    await run(watcher)
+    assert await rows_of(database, "ada") == ()
+    assert (await user_named(database, "ada")).complete_until == clock()
+
+
+async def test_many_failing_gists_at_once_are_github_in_trouble(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    for number in range(70):
+        world.add_gist("ada", {f"{number}.txt": "text"})
+    await track(database, clock, "ada")
+    world.faults.script(Fault.html(200), path="^/gists/", times=None)
+    assert (await run(watcher)).failed == 1
+    assert len([r for r in world.requests if r.path.startswith("/gists/")]) == 30
+    world.faults.clear()
+    for _ in range(2):
+        clock.advance(A_MINUTE)
+        await run(watcher)
+    assert len(await stored(database, "ada")) == 70
+    assert await rows_of(database, "ada") == ()
+
+
+async def test_odd_items_do_not_blind_the_public_feed(
+    world: StandIn, server: Server, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    world.add_user("stranger")
+    await track(database, clock, "ada")
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        feed = Feed(database, github, now=clock)
+        await run(watcher)
+        await feed.read()
+        for odd in ("null", "no-id", "no-owner", "wrong-owner", "bad-time", "null-file"):
+            clock.advance(A_MINUTE)
+            gist_id = world.add_gist("stranger", {"1.txt": "text"})
+            world.trouble_gist(gist_id, GistTroubles(odd=odd))
+            world.add_gist("ada", {f"{odd}.txt": "text"})
+            assert await feed.read() == 1, odd
+            await run(watcher)
+        assert len(await stored(database, "ada")) == 6
+        clock.advance(A_MINUTE)
+        own = world.add_gist("ada", {"own.txt": "text"})
+        world.trouble_gist(own, GistTroubles(odd="wrong-types"))
+        assert await feed.read() == 1
+        clock.advance(A_MINUTE)
+        assert await feed.read() == 0
+    async with database.read() as transaction:
+        state = await feed_rows.get(transaction)
+    assert state
+    assert state.gaps == 0
+
+
+async def test_the_summary_counts_tracked_users_only(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    for login in ("ada", "bob"):
+        world.add_user(login)
+        world.block_gist(world.add_gist(login, {"1.txt": "one"}))
+        world.trouble_gist(
+            world.add_gist(login, {"1.txt": "one", "2.txt": "two"}),
+            GistTroubles(missing_raw={"1.txt", "2.txt"}),
+        )
+        await track(database, clock, login)
+    await run(watcher)
+    first = clock()
+    async with database.read() as transaction:
+        found = await unreadable.summary(transaction)
+    assert (found.gists, found.users, found.since) == (4, 2, first)
+    assert found.example
+    assert found.example.startswith("ada: ")
+    bob = await user_named(database, "bob")
+    async with database.begin() as transaction:
+        await users.remove(transaction, bob.key, clock())
+    async with database.read() as transaction:
+        found = await unreadable.summary(transaction)
+        assert (found.gists, found.users) == (2, 1)
+        await users.remove(transaction, (await users.find(transaction, "ada")).key, clock())
+        nothing = await unreadable.summary(transaction)
+    assert (nothing.gists, nothing.users, nothing.since, nothing.example) == (0, 0, None, None)
+
+
+EVERY_TROUBLE = [
+    GistTroubles(),
+    *NOT_AT_ALL.values(),
+    *IN_PART.values(),
+    *(troubles for name, troubles in IN_A_ROUNDABOUT_WAY.items() if name != "too large"),
+]
+
+
+@dataclass
+class Scene:
+    """A world in trouble, and what is expected of it."""
+
+    world: StandIn
+    database: Database
+    clock: Clock
+    logins: tuple[str, ...]
+
+    def gists_of(self, login: str) -> list[Gist]:
+        user = self.world.user_of(login)
+        assert user
+        return self.world.gists_of(user.id)
+
+    async def expect(self, *, complete_before: dict[str, datetime | None]) -> None:
+        """Everything readable is stored and queued, the rest noted; others stay complete."""
+        for login in self.logins:
+            readable, troubled = set(), set()
+            for gist in self.gists_of(login):
+                files = readable_files(gist.troubles, gist.files)
+                readable |= {(gist.id, name) for name in files}
+                if len(files) < len(gist.files):
+                    troubled.add("" if gist.troubles.odd in ("null", "no-id") else gist.id)
+            found = await stored(self.database, login)
+            keys = {(file.gist_id, file.filename) for file in found}
+            assert readable <= keys
+            assert len(keys) == len(found)
+            rows = await rows_of(self.database, login)
+            assert {row.gist_id for row in rows} == troubled
+            assert all(row.reason for row in rows)
+            user = await user_named(self.database, login)
+            assert user.state is UserState.ACTIVE
+            assert user.failure is None
+            held = complete_before.get(login)
+            assert user.complete_until == (held if troubled else self.clock())
+
+    async def complete(self) -> dict[str, datetime | None]:
+        return {
+            login: (await user_named(self.database, login)).complete_until for login in self.logins
+        }
+
+    async def expect_all_published_once(self) -> None:
+        async with self.database.read() as transaction:
+            page = await publications.page(transaction, offset=0, limit=10**4)
+        queued = sorted((item.gist_id, item.filename) for item in page.items)
+        wanted = [
+            (GistId(gist.id), name)
+            for login in self.logins
+            for gist in self.gists_of(login)
+            for name in gist.files
+        ]
+        assert queued == sorted(wanted)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_whatever_fails_everything_else_is_stored_and_all_of_it_once_the_faults_end(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> None:
+    postgres: PostgresServer | None = (
+        request.getfixturevalue("postgres") if kind == "postgres" else None
+    )
+
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+    @given(
+        plan=st.lists(
+            st.lists(
+                st.tuples(st.integers(0, 2), st.sampled_from(EVERY_TROUBLE)),
+                min_size=1,
+                max_size=6,
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        by_graphql=st.booleans(),
+    )
+    def live(plan: list[list[tuple[int, GistTroubles]]], by_graphql: bool) -> None:
+        if postgres is None:
+            folder = tmp_path_factory.mktemp("unreadable")
+            asyncio.run(_live(f"sqlite+aiosqlite:///{folder}/db.sqlite3", plan, by_graphql))
+            return
+        name = f"unreadable_{live_number()}"
+        postgres.psql(f"CREATE DATABASE {name};")
+        url = postgres.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
+        try:
+            asyncio.run(_live(url, plan, by_graphql))
+        finally:
+            postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
+
+    numbers = iter(range(10**6))
+
+    def live_number() -> int:
+        return next(numbers)
+
+    live()
+
+
+async def _live(url: str, plan: list[list[tuple[int, GistTroubles]]], by_graphql: bool) -> None:
+    """Rounds of new gists, some in trouble, and then none in trouble."""
+    clock = Clock()
+    world = StandIn(tokens={TOKEN}, clock=clock, points_a_minute=None, limit_with_token=None)
+    database = open_database(url)
+    scene = Scene(world, database, clock, ("ada", "bob", "eve"))
+    await database.migrate()
+    try:
+        with Server(world.app) as server:
+            async with _client(server, clock, by_graphql) as github:
+                watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+                for login in scene.logins:
+                    world.add_user(login)
+                    await track(database, clock, login)
+                for gists_of_round in plan:
+                    before = await scene.complete()
+                    for owner, troubles in gists_of_round:
+                        gist_id = world.add_gist(
+                            scene.logins[owner], {"1.txt": "one", "2.txt": "two"}
+                        )
+                        world.trouble_gist(gist_id, troubles)
+                    # Two days: whatever waits is due again, and every list is read as a whole.
+                    clock.advance(timedelta(days=2))
+                    await run(watcher)
+                    await scene.expect(complete_before=before)
+                for gist in world.all_gists():
+                    world.trouble_gist(gist.id, GistTroubles())
+                clock.advance(timedelta(days=2))
+                await run(watcher)
+                await scene.expect(complete_before={})
+                await scene.expect_all_published_once()
+    finally:
+        await database.close()
+    assert world.abuse == []
+
+
+def _client(server: Server, clock: Clock, by_graphql: bool) -> AbstractAsyncContextManager[GitHub]:
+    if by_graphql:
+        return sweeping(server, clock)
+    return GitHub(api_url=server.url, token=TOKEN, timeout=timedelta(seconds=60), now=clock)
