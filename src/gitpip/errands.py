@@ -103,7 +103,7 @@ async def _follow_check(
         async with database.read() as transaction:
             check = await checks.get(transaction, check_id)
             tracked = sum((await users.count(transaction)).values())
-            pause = await operation.watching_held_up(transaction, utc_now())
+            pause = await operation.checks_held_up(transaction, utc_now())
         follow(check, tracked)
         if check.ended_at:
             return check

@@ -149,8 +149,20 @@ class GitHubLimited(GitHubError):
         super().__init__(message)
 
 
-class GitHubOverburdened(GitHubError):
-    """GitHub could not answer so large a query; a smaller one may do."""
+class GraphQLFailed(GitHubError):
+    """GraphQL gave no answer about these users; a smaller query may, and REST does."""
+
+
+class GistsHidden(GraphQLFailed):
+    """GraphQL counts a user's gists and shows none of them."""
+
+
+class GraphQLUnusable(GitHubError):
+    """GraphQL fails for different users one by one, so that all are checked by REST for a while."""
+
+
+class GraphQLHidesGists(GraphQLUnusable):
+    """GraphQL shows no gists to this token at all: a fine-grained one."""
 
 
 class GitHubUnavailable(GitHubError):

@@ -187,6 +187,10 @@ class User:
     """How many public gists GitHub counted at the last whole look."""
     sweep_mark: str | None = None
     """What the sweep saw of the gists then."""
+    graphql_refusals: int = 0
+    """How often in a row GraphQL failed about this user alone."""
+    graphql_refused_until: datetime | None = None
+    """Until then REST is asked about this user; None where GraphQL answers."""
     found_at: datetime | None = None
     """When a new gist file was last found."""
     tags: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 
 from gitpip.standin import GitHub
+from gitpip.standin.github_troubles import UserTrouble
 
 SWEEP = """
 query($ids: [ID!]!) {
@@ -36,6 +37,12 @@ def crowd(github: GitHub, size: int) -> list[str]:
             github.add_gist(user.login, {"a": f"{n} {m}"})
         nodes.append(user.node_id)
     return nodes
+
+
+def id_of(github: GitHub, login: str) -> int:
+    user = github.user_of(login)
+    assert user is not None
+    return user.id
 
 
 def test_a_hundred_users_cost_a_point(github: GitHub, github_client: httpx2.Client) -> None:
@@ -133,3 +140,63 @@ def test_the_limit_is_told_with_status_200(github: GitHub, github_client: httpx2
 def test_it_needs_a_token(github_client: httpx2.Client) -> None:
     answer = httpx2.post(github_client.base_url.join("/graphql"), json={"query": "{viewer{login}}"})
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        ("401", 401),
+        ("403", 403),
+        ("404", 404),
+        ("502", 502),
+        ("no-data", 200),
+        ("broken-json", 200),
+    ],
+)
+def test_a_user_can_spoil_every_query_that_names_them(
+    github: GitHub, github_client: httpx2.Client, trouble: UserTrouble, status: int
+) -> None:
+    nodes = crowd(github, 3)
+    github.graphql.users[id_of(github, "user1")] = trouble
+    answer = ask(github_client, SWEEP, ids=nodes)
+    assert answer.status_code == status
+    assert b"totalCount" not in answer.content
+    fine = ask(github_client, SWEEP, ids=[nodes[0], nodes[2]]).json()
+    assert [node["gists"]["totalCount"] for node in fine["data"]["nodes"]] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "expected"),
+    [
+        ("resource-limits", None),
+        ("left-out", None),
+        ("null-gists", {"totalCount": 4, "nodes": [None] * 4}),
+        ("fewer", 3),
+        ("more", 5),
+    ],
+)
+def test_a_user_can_be_in_trouble_alone(
+    github: GitHub, github_client: httpx2.Client, trouble: UserTrouble, expected: object
+) -> None:
+    nodes = crowd(github, 2)
+    github.graphql.users[id_of(github, "user1")] = trouble
+    body = ask(github_client, SWEEP, ids=nodes).json()
+    first, second = body["data"]["nodes"]
+    assert first["gists"]["totalCount"] == 4
+    if expected is None:
+        assert second is None
+        assert ("errors" in body) == (trouble == "resource-limits")
+    else:
+        gists = second["gists"]
+        assert expected in (gists, gists["totalCount"])
+
+
+def test_a_fine_grained_token_sees_counts_and_no_gists(
+    github: GitHub, github_client: httpx2.Client
+) -> None:
+    github.graphql.hides_gists = True
+    body = ask(github_client, SWEEP, ids=crowd(github, 2)).json()
+    assert "errors" not in body
+    assert [node["gists"] for node in body["data"]["nodes"]] == [
+        {"totalCount": 4, "nodes": [None] * 4}
+    ] * 2

@@ -159,15 +159,12 @@ def test_looks_are_spread_evenly_over_the_interval() -> None:
     assert len(by_quarter) == 12
 
 
-def test_batches_halve_on_trouble_and_grow_back_slowly() -> None:
-    size = decide.FIRST_BATCH
-    for smaller in (25, 12, 6, 3, 1, 1):
-        size = decide.next_batch(size, went_well=False)
-        assert size == smaller
-    for _ in range(200):
-        assert decide.next_batch(size, went_well=True) - size in (0, 1)
-        size = decide.next_batch(size, went_well=True)
-    assert size == decide.LARGEST_BATCH
+def test_a_user_that_graphql_refuses_is_checked_by_rest_longer_each_time_up_to_a_day() -> None:
+    hours = timedelta(hours=1)
+    waits = [decide.without_graphql(number, interval=3 * hours) for number in (1, 2, 3, 50)]
+    assert waits == [6 * hours, 24 * hours, 24 * hours, 24 * hours]
+    # A user with a long interval is not put into a batch each time after all.
+    assert decide.without_graphql(1, interval=24 * hours) == 48 * hours
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """The sweep over a real socket and both databases: what it costs, and what it must not miss."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Literal
 
 import pytest
-from sqlalchemy import insert
 
 from gitpip.model import (
     Backfill,
@@ -19,13 +18,13 @@ from gitpip.model import (
 )
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
-from gitpip.store import gists, operation, publications, schedule, users
+from gitpip.store import checks, gists, operation, publications, schedule, users
 from gitpip.store.database import Database
-from gitpip.store.schema import users as users_table
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.watch.crowd import add_users, files_of, queries, track_identified
 
 
 @pytest.fixture
@@ -60,13 +59,6 @@ async def user_named(database: Database, login: str) -> User:
         return await users.find(transaction, login)
 
 
-async def files_of(database: Database, login: str) -> list[str]:
-    async with database.read() as transaction:
-        user = await users.find(transaction, login)
-        found = await gists.between(transaction, user.key, after=0, up_to=10**6)
-    return [f"{file.gist_id}/{file.filename}" for file in found]
-
-
 def public_files(world: StandIn, login: str) -> set[str]:
     user = world.user_of(login)
     assert user
@@ -76,43 +68,6 @@ def public_files(world: StandIn, login: str) -> set[str]:
         if gist.public
         for name in gist.files
     }
-
-
-def queries(world: StandIn) -> int:
-    return sum(request.path == "/graphql" for request in world.requests)
-
-
-def add_users(world: StandIn, number: int, *, with_gists: int = 0) -> list[str]:
-    logins = [f"user-{index}" for index in range(number)]
-    for login in logins:
-        world.add_user(login)
-        for gist in range(with_gists):
-            world.add_gist(login, {f"{gist}.txt": f"{login} {gist}"})
-    return logins
-
-
-async def track_identified(
-    database: Database, world: StandIn, clock: Clock, logins: Sequence[str]
-) -> None:
-    """As if they had been looked up one by one when they were added."""
-    known = [user for login in logins if (user := world.user_of(login))]
-    async with database.begin() as transaction:
-        await transaction.execute(
-            insert(users_table),
-            [
-                {
-                    "login": user.login,
-                    "external_id": str(user.id),
-                    "github_id": user.id,
-                    "node_id": user.node_id,
-                    "backfill": "all",
-                    "state": "active",
-                    "created_at": clock(),
-                    "next_check_at": clock(),
-                }
-                for user in known
-            ],
-        )
 
 
 async def test_1000_quiet_users_cost_at_most_25_points_a_round(
@@ -277,7 +232,7 @@ async def removed(database: Database) -> set[str]:
     return {file.filename for file in page.items if file.removed_at}
 
 
-async def test_used_up_points_stop_the_sweep_and_not_what_was_hinted_at(
+async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     logins = add_users(world, 200, with_gists=1)
@@ -288,9 +243,10 @@ async def test_used_up_points_stop_the_sweep_and_not_what_was_hinted_at(
     window = world.limits.window("#0", "graphql", clock())
     assert window
     window.used = window.limit - 2
+    before = queries(world)
     check = await run(watcher)
-    assert 0 < check.users < 200
-    assert check.failed == 0
+    assert (check.users, check.unchanged, check.failed) == (200, 200, 0)
+    assert queries(world) == before + 2
     async with database.read() as transaction:
         assert await operation.paused(transaction, operation.SWEEPING, clock())
     assert not await watcher.due()
@@ -301,10 +257,13 @@ async def test_used_up_points_stop_the_sweep_and_not_what_was_hinted_at(
         assert await schedule.hint(transaction, [ada.github_id], clock()) == ("user-150",)
     assert await watcher.due()
     assert (await run(watcher)).files == 1
-    clock.advance(timedelta(hours=1, seconds=5))
+    assert queries(world) == before + 2
+    clock.advance(INTERVAL)
     world.limits.reset()
-    await run(watcher)
-    assert not await watcher.due()
+    assert (await run(watcher)).users == 200
+    assert queries(world) > before + 2
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
 
 
 async def test_used_up_requests_stop_the_reading_and_not_the_sweep(
@@ -350,20 +309,35 @@ async def test_at_most_the_share_is_used(
         }
 
 
-async def test_graphql_in_trouble_pauses_the_sweep_for_a_while(
+async def test_graphql_in_trouble_leaves_everybody_to_rest_until_one_query_works(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     await track(database, clock, *add_users(world, 3))
     world.faults.script(Fault.error(502), path="^/graphql", times=None)
-    # Those just added are read without it.
-    assert (await run(watcher)).users == 3
-    clock.advance(INTERVAL)
-    check = await run(watcher)
-    assert (check.users, check.failed) == (0, 0)
-    assert not await watcher.due()
+    pauses = []
+    for _ in range(3):
+        before = queries(world)
+        check = await run(watcher)
+        assert (check.users, check.failed) == (3, 0)
+        assert queries(world) - before <= 5
+        async with database.read() as transaction:
+            pause = await operation.paused(transaction, operation.SWEEPING, clock())
+        assert pause
+        pauses.append(pause.until - clock())
+        # As long as the pause lasts, nobody asks GraphQL.
+        before = queries(world)
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
+        assert (await run(watcher)).users == 3
+        assert queries(world) == before
+        clock.advance(INTERVAL)
+    assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4)]
     world.faults.clear()
-    clock.advance(timedelta(minutes=2))
-    assert (await run(watcher)).users == 3
+    before = queries(world)
+    assert (await run(watcher)).unchanged == 3
+    assert queries(world) == before + 2
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
 
 
 async def test_what_is_known_of_everybody_is_computed_from_what_was_read(

@@ -15,7 +15,7 @@ from gitpip.standin.github_limits import Limits
 from gitpip.standin.github_objects import LARGEST_CONTENT, Objects, written
 from gitpip.standin.github_query import SCHEMA, Malformed, Query, Refused, refusal
 from gitpip.standin.github_rest import failure
-from gitpip.standin.github_troubles import Troubles
+from gitpip.standin.github_troubles import Troubles, UserTrouble
 from gitpip.standin.github_world import Gist, GistFile, User, World
 
 MOST_IDS: Final = 100
@@ -42,6 +42,8 @@ def answer_graphql(
     result = execute_sync(
         SCHEMA, query.document, root.fields(request.at), variable_values=query.variables
     )
+    if root.spoils is not None:
+        return _spoilt(root.spoils, query.cost)
     return _answer(result.data, result.errors or (), query.cost)
 
 
@@ -58,6 +60,8 @@ class _Root:
         self._query = query
         self._caller = caller
         self._subjects_seen = 0
+        self.spoils: UserTrouble | None = None
+        """What a user in the query makes of the whole answer, if anything."""
 
     def fields(self, at: datetime) -> JsonObject:
         return {
@@ -68,13 +72,13 @@ class _Root:
             "rateLimit": lambda _, **__: self._rate_limit(at),
         }
 
-    def _user_by_login(self, login: str) -> JsonObject:
+    def _user_by_login(self, login: str) -> JsonObject | None:
         user = self._world.user_of(login)
         if not _shown(user) or user is None or user.organization:
             raise refusal("NOT_FOUND", f"Could not resolve to a User with the login of '{login}'.")
         return self._subject(user)
 
-    def _node(self, node_id: str) -> JsonObject:
+    def _node(self, node_id: str) -> JsonObject | None:
         user = self._world.user_of_node(node_id)
         if user is not None and _shown(user):
             return self._subject(user)
@@ -85,11 +89,11 @@ class _Root:
             )
         return self._gist(gist)
 
-    def _nodes(self, ids: list[str]) -> list[JsonObject | GraphQLError]:
+    def _nodes(self, ids: list[str]) -> list[JsonObject | GraphQLError | None]:
         if len(ids) > MOST_IDS:
             message = f"You may not provide more than {MOST_IDS} node ids; you provided {len(ids)}."
             raise refusal("ARGUMENT_LIMIT", message)
-        found: list[JsonObject | GraphQLError] = []
+        found: list[JsonObject | GraphQLError | None] = []
         for node_id in ids:
             try:
                 found.append(self._node(node_id))
@@ -98,7 +102,7 @@ class _Root:
                 found.append(error)
         return found
 
-    def _viewer(self, at: datetime) -> JsonObject:
+    def _viewer(self, at: datetime) -> JsonObject | None:
         user = self._world.user_of(self._caller)
         return self._subject(user or User(1, self._caller, at))
 
@@ -115,11 +119,19 @@ class _Root:
             "used": window.used + self._query.cost,
         }
 
-    def _subject(self, user: User) -> JsonObject:
+    def _subject(self, user: User) -> JsonObject | None:
         """A user or organization the query is about, in whatever trouble large queries get."""
         self._subjects_seen += 1
         if self._troubles.fails(self._subjects_seen):
             raise refusal("RESOURCE_LIMITS_EXCEEDED", "Resource limits for this query exceeded.")
+        trouble = self._troubles.users.get(user.id)
+        match trouble:
+            case "401" | "403" | "404" | "502" | "broken-json" | "no-data":
+                self.spoils = trouble
+            case "resource-limits":
+                raise refusal("RESOURCE_LIMITS_EXCEEDED", "Resource limits exceeded.")
+            case "left-out":
+                return None
         return self._user(user, cut=self._troubles.cuts(self._subjects_seen))
 
     def _user(self, user: User, *, cut: bool = False) -> JsonObject:
@@ -158,9 +170,15 @@ class _Root:
                 raise refusal("INVALID_CURSOR_ARGUMENTS", f"`{after}` is not a valid cursor.")
             start = cursors.index(str(after)) + 1
         page = rows[start : start + first]
-        nodes = [self._gist(gist) for gist in page]
+        trouble = self._troubles.users.get(user.id)
+        nodes: list[JsonObject | None] = [self._gist(gist) for gist in page]
+        if trouble == "null-gists" or self._troubles.hides_gists:
+            nodes = [None] * len(page)
+        elif trouble == "odd-gist":
+            nodes = [node and {**node, "updatedAt": "not a time"} for node in nodes]
+        wrong = {"fewer": -1, "more": 1}.get(trouble or "", 0)
         return {
-            "totalCount": len(rows),
+            "totalCount": max(len(rows) + wrong, 0),
             "nodes": nodes,
             "edges": [
                 {"cursor": _cursor(gist), "node": node}
@@ -262,6 +280,29 @@ def _problem(error: GraphQLError) -> JsonObject:
     if error.locations:
         problem["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     return problem
+
+
+def _spoilt(trouble: UserTrouble, cost: int) -> Answer:
+    """The answer to a query about a user whose trouble spoils all of it."""
+    match trouble:
+        case "401":
+            answer = failure(401, "Bad credentials")
+        case "403":
+            answer = failure(
+                403, "Resource not accessible: fine-grained tokens do not support GraphQL."
+            )
+        case "404":
+            answer = failure(404, "Not Found")
+        case "broken-json":
+            answer = json_answer(200, {})
+            answer.body = b'{"data": {"nodes": ['
+        case "no-data":
+            message = "Something went wrong while executing your query."
+            answer = json_answer(200, {"data": None, "errors": [{"message": message}]})
+        case _:
+            answer = html_answer(502)
+    answer.spent = cost
+    return answer
 
 
 def _answer(data: object, errors: Sequence[GraphQLError], cost: int) -> Answer:

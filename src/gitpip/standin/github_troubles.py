@@ -1,4 +1,4 @@
-"""What goes wrong at GitHub: with large queries of GraphQL, and with single gists."""
+"""What goes wrong at GitHub, in ways its documents do not tell: with queries, users and gists."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -57,6 +57,27 @@ def distorted(shown: JsonObject, oddity: Oddity | None) -> JsonObject | None:
     return kept | changes.get(oddity, {})
 
 
+UserTrouble = Literal[
+    "401",
+    "403",
+    "404",
+    "502",
+    "broken-json",
+    "no-data",
+    "resource-limits",
+    "left-out",
+    "null-gists",
+    "odd-gist",
+    "fewer",
+    "more",
+]
+"""What a query that names a certain user meets, at any size.
+
+The first six spoil the whole answer. The others are in that user's place: an error, a null without
+an error, a right `totalCount` above nulls, a gist without its time, a wrong `totalCount`.
+"""
+
+
 @dataclass
 class Troubles:
     """Off by default; every field can be changed while requests come in.
@@ -70,6 +91,10 @@ class Troubles:
     """A null and RESOURCE_LIMITS_EXCEEDED for each user too many, or a page of the edge's."""
     cut_above: int | None = None
     """Users beyond this one have only half of their gists, silently; so does `totalCount`."""
+    users: dict[int, UserTrouble] = field(default_factory=dict)
+    """The trouble of single users, by their id."""
+    hides_gists: bool = False
+    """Gists are null, without an error, as with a fine-grained token; `totalCount` is right."""
 
     def fails(self, subjects: int) -> bool:
         return self.fail_above is not None and subjects > self.fail_above

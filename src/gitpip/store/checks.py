@@ -52,11 +52,14 @@ async def add_results(
     gists: int = 0,
     files: int = 0,
     failures: Sequence[str] = (),
+    swept: int = 0,
+    points: int = 0,
     note: str | None = None,
 ) -> None:
     """Add what the look at some users gave. Beyond the first failures only their number is kept.
 
-    `note` is a line among the failures that counts for no user.
+    `swept` users were asked about by GraphQL at the cost of `points`. `note` is a line among the
+    failures that counts for no user.
     """
     metrics.looks.labels("unchanged").inc(unchanged)
     metrics.looks.labels("read").inc(users - unchanged - len(failures))
@@ -77,6 +80,8 @@ async def add_results(
             unchanged=checks.c.unchanged + unchanged,
             gists=checks.c.gists + gists,
             files=checks.c.files + files,
+            swept=checks.c.swept + swept,
+            points=checks.c.points + points,
             failed=checks.c.failed + len(failures),
             failures="\n".join(lines[:FAILURES_KEPT]),
         )

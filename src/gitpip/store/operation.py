@@ -20,7 +20,7 @@ SILENCE = timedelta(seconds=10)
 PUBLISHING = "publishing"
 WATCHING = "watching"
 SWEEPING = "sweeping"
-"""Asking about many users at once; those of whom it is known that there is news are read on."""
+"""Asking GraphQL about many users at once; meanwhile everybody is checked by REST."""
 READING = "reading"
 """Reading what is new; telling the unchanged from the others goes on."""
 
@@ -113,6 +113,11 @@ async def end_pauses(
     return tuple(ended)
 
 
+async def resume(transaction: AsyncConnection, name: str) -> None:
+    """Forget a pause, also one whose time is over."""
+    await transaction.execute(delete(pauses).where(pauses.c.name == name))
+
+
 async def resume_with(
     transaction: AsyncConnection, names: Collection[str], credential: str
 ) -> tuple[str, ...]:
@@ -142,8 +147,33 @@ async def pauses_now(transaction: AsyncConnection, now: datetime) -> dict[str, P
     return {row.name: _pause(row) for row in rows}
 
 
+async def last_pause(transaction: AsyncConnection, name: str, *, credential: str) -> Pause | None:
+    """The pause of this name, even if its time is over; none that another token caused."""
+    row = (
+        await transaction.execute(
+            select(pauses).where(
+                pauses.c.name == name,
+                or_(pauses.c.credential.is_(None), pauses.c.credential == credential),
+            )
+        )
+    ).one_or_none()
+    return _pause(row) if row else None
+
+
 def _pause(row: Row[Any]) -> Pause:
     return Pause(row.until, row.reason, PauseCause(row.cause), row.since)
+
+
+async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
+    """The pause that keeps every check from being made, if any.
+
+    Without GraphQL users are checked by REST, and the other way round: one of them is enough.
+    """
+    if pause := await paused(transaction, WATCHING, now):
+        return pause
+    sweeping = await paused(transaction, SWEEPING, now)
+    reading = await paused(transaction, READING, now)
+    return min(sweeping, reading, key=lambda pause: pause.until) if sweeping and reading else None
 
 
 async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:

@@ -33,7 +33,6 @@ async def claim_due(
     lease: timedelta,
     limit: int,
     due_by: datetime | None = None,
-    only_hinted: bool = False,
 ) -> tuple[User, ...]:
     """Take up to `limit` due users that nobody else looks at.
 
@@ -42,9 +41,8 @@ async def claim_due(
     at.
     """
     keys = await _free(transaction, _hinted(now), now=now, limit=limit, order=users.c.hinted_at)
-    if not only_hinted:
-        due = users.c.next_check_at <= (due_by or now)
-        keys += await _free(transaction, due, now=now, limit=limit - len(keys), without=keys)
+    due = users.c.next_check_at <= (due_by or now)
+    keys += await _free(transaction, due, now=now, limit=limit - len(keys), without=keys)
     if not keys:
         return ()
     await transaction.execute(
@@ -202,6 +200,25 @@ async def put_back(
     )
 
 
+async def record_refusals(transaction: AsyncConnection, until: Mapping[UserKey, datetime]) -> None:
+    """Note that GraphQL failed about each of these users alone: REST is asked until then (UTC)."""
+    for key, time in sorted(until.items()):
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == key)
+            .values(graphql_refusals=users.c.graphql_refusals + 1, graphql_refused_until=time)
+        )
+
+
+async def forget_refusals(transaction: AsyncConnection, keys: Collection[UserKey]) -> None:
+    """Note that GraphQL answers about these users again."""
+    await transaction.execute(
+        update(users)
+        .where(users.c.key.in_(keys))
+        .values(graphql_refusals=0, graphql_refused_until=None)
+    )
+
+
 async def renew(transaction: AsyncConnection, token: str, *, until: datetime) -> None:
     """Prolong every claim held under a token."""
     await transaction.execute(
@@ -265,12 +282,10 @@ async def make_due(transaction: AsyncConnection, now: datetime) -> None:
     await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
 
 
-async def any_due(
-    transaction: AsyncConnection, now: datetime, *, only_hinted: bool = False
-) -> bool:
+async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
     """Whether a tracked user waits for a look that nobody takes."""
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
-    due = _hinted(now) if only_hinted else users.c.next_check_at <= now
+    due = users.c.next_check_at <= now
     return bool(await transaction.scalar(select(exists().where(looked_at, due, free))))
 
 

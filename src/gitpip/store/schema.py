@@ -74,6 +74,9 @@ users = Table(
     Column("complete_until", UTCDateTime),
     Column("gist_count", Integer),
     Column("sweep_mark", String(64)),
+    # GraphQL failed about this user alone: how often in a row, and until when REST is asked.
+    Column("graphql_refusals", Integer, nullable=False, server_default=text("0")),
+    Column("graphql_refused_until", UTCDateTime),
     Column("found_at", UTCDateTime),
     Column("found_key", Key),
     Column("etag", String(300)),
@@ -197,6 +200,9 @@ checks = Table(
     Column("gists", Integer, nullable=False, server_default=text("0")),
     Column("files", Integer, nullable=False, server_default=text("0")),
     Column("failures", Text, nullable=False, server_default=text("''")),
+    # Users whom GraphQL was asked about, and the points that this cost.
+    Column("swept", Integer, nullable=False, server_default=text("0")),
+    Column("points", Integer, nullable=False, server_default=text("0")),
 )
 Index("ix_checks_ended_at", checks.c.ended_at)
 
@@ -369,6 +375,20 @@ pauses = Table(
     Column("cause", String(20), nullable=False, server_default=text("'vendor'")),
     # When it began; one that follows another without a break goes on with that one's time.
     Column("since", UTCDateTime),
+)
+
+# What every process that asks GitHub must know of its limits: requests reserved in the last minute
+# as `time number` lines, and the wait that GitHub asked for.
+github_limits = Table(
+    "github_limits",
+    metadata,
+    # The fingerprint of the token: limits are those of one credential.
+    Column("credential", String(12), primary_key=True),
+    Column("resource", String(10), primary_key=True),
+    Column("until", UTCDateTime),
+    Column("refusals", Integer, nullable=False, server_default=text("0")),
+    Column("reserved", Text, nullable=False, server_default=text("''")),
+    Column("seen_at", UTCDateTime, nullable=False),
 )
 
 # What was last seen of GitHub's list of all public gists; one row.

@@ -415,6 +415,8 @@ def user_of(row: Row[Any]) -> User:
         hinted_at=row.hinted_at,
         gist_count=row.gist_count,
         sweep_mark=row.sweep_mark,
+        graphql_refusals=row.graphql_refusals,
+        graphql_refused_until=row.graphql_refused_until,
         found_at=row.found_at,
         tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
         unreadable=row.unreadable,

@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
     GitHubLimited,
-    GitHubOverburdened,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GraphQLFailed,
+    GraphQLHidesGists,
+    GraphQLUnusable,
     UserConflict,
     UserNotTracked,
 )
@@ -24,14 +29,13 @@ from gitpip.watch import decide
 from gitpip.watch.github import GitHub
 from gitpip.watch.graphql import Glimpse
 from gitpip.watch.look import Looker, Rules, Run, log_rename
-from gitpip.watch.sweep import Sweep
+from gitpip.watch.sweep import Sweep, Swept
 
 USERS_AT_A_TIME = 4
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
 """How long a claim outlives whoever held it; while a look lasts it is renewed."""
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
-PAUSE_IN_TROUBLE = timedelta(minutes=1)
 KEPT = timedelta(days=7)
 """How long checks that found nothing stay on record."""
 
@@ -57,28 +61,26 @@ class Watcher:
         self._github = github
         self._now = now
         self._looker = Looker(database, github, rules, now)
-        self._sweep = Sweep(github)
+        self._sweep = Sweep(github, now)
 
     async def due(self) -> bool:
         """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
-        now = self._now()
+        if await self._held_up():
+            return False
         async with self._database.read() as transaction:
-            if await self._paused(operation.WATCHING):
-                return False
-            only_hinted = await self._paused(operation.SWEEPING)
-            return await schedule.any_due(transaction, now, only_hinted=only_hinted) or (
-                not only_hinted and await checks.any_open(transaction)
+            return await schedule.any_due(transaction, self._now()) or await checks.any_open(
+                transaction
             )
 
     async def run(self) -> Check | None:
         """Look at every user that is due now; None, with nothing done, while watching is paused.
 
         What is used up, or refused, ends the part of the check that needs it and pauses it; the
-        users not looked at stay due. Raises DatabaseUnavailable.
+        users not looked at stay due. The check ends whatever happens, unless the database can't be
+        written or the process stops: then the next run continues it. Raises DatabaseUnavailable.
         """
-        if await self._paused(operation.WATCHING):
+        if await self._held_up():
             return None
-        only_hinted = await self._paused(operation.SWEEPING)
         now = self._now()
         async with self._database.begin() as transaction:
             run = Run(await checks.start(transaction, now), now, eager=self._eager())
@@ -92,11 +94,14 @@ class Watcher:
             now=self._now,
         )
         try:
-            await work.run(only_hinted=only_hinted)
-        except BaseException:
+            await work.run()
+        except (DatabaseUnavailable, asyncio.CancelledError):
             await self._let_go(run)
             raise
-        check = await self._end(run, work.stopped_by)
+        except Exception as error:
+            await self._end(run, None, note=f"stopped by a fault of gitpip, {type(error).__name__}")
+            raise
+        check = await self._end(run, work.reading_stopped)
         log.info(
             "check.ended",
             check_id=check.id,
@@ -116,53 +121,52 @@ class Watcher:
             if budget.resource == "graphql"
         )
 
-    async def _paused(self, name: str) -> bool:
+    async def _held_up(self) -> bool:
+        """Whether no user can be checked: neither by GraphQL nor by REST."""
         async with self._database.read() as transaction:
-            pause = await operation.paused(
-                transaction, name, self._now(), credential=self._github.fingerprint
-            )
-        return pause is not None
 
-    async def _end(self, run: Run, stopped_by: Sequence[GitHubError]) -> Check:
+            async def paused(name: str) -> bool:
+                pause = await operation.paused(
+                    transaction, name, self._now(), credential=self._github.fingerprint
+                )
+                return pause is not None
+
+            if await paused(operation.WATCHING):
+                return True
+            sweeping = self._github.sweeps and not await paused(operation.SWEEPING)
+            return not sweeping and await paused(operation.READING)
+
+    async def _end(self, run: Run, stopped_by: GitHubError | None, *, note: str = "") -> Check:
         now = self._now()
-        pauses = [(error, *self._pause_for(error)) for error in stopped_by]
+        pause = self._pause_for(stopped_by) if stopped_by else None
         async with self._database.begin() as transaction:
-            for error, name, until in pauses:
+            if stopped_by and pause:
+                name, until = pause
                 await operation.pause(
                     transaction,
                     name,
                     until=until,
-                    reason=str(error),
-                    credential=(
-                        self._github.fingerprint
-                        if isinstance(error, GitHubUnauthorized | GitHubLimited)
-                        else None
-                    ),
-                    cause=_cause_of(error),
+                    reason=str(stopped_by),
+                    credential=self._github.fingerprint,
+                    cause=_cause_of(stopped_by),
                     now=now,
                 )
-                await checks.add_results(transaction, run.check_id, note=str(error))
+            if line := note or (str(stopped_by) if stopped_by else ""):
+                await checks.add_results(transaction, run.check_id, note=line)
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
             await checks.prune(transaction, now - KEPT)
-        for error, name, until in pauses:
-            log.warning(f"{name}.paused", until=until, reason=str(error))
+        if pause:
+            log.warning(f"{pause[0]}.paused", until=pause[1], reason=str(stopped_by))
         async with self._database.read() as transaction:
             return await checks.get(transaction, run.check_id)
 
     def _pause_for(self, error: GitHubError) -> tuple[str, datetime]:
-        """What has to wait after an error, and until when."""
-        now = self._now()
-        match error:
-            case GitHubLimited(resource="graphql", until=until):
-                return operation.SWEEPING, until
-            case GitHubLimited(until=until):
-                # With a sweep, the unchanged can still be told from the others.
-                return (operation.READING if self._github.sweeps else operation.WATCHING), until
-            case GitHubUnauthorized():
-                return operation.WATCHING, now + PAUSE_WITHOUT_ACCESS
-            case _:
-                return operation.SWEEPING, now + PAUSE_IN_TROUBLE
+        """What has to wait after REST gave an error, and until when."""
+        if isinstance(error, GitHubLimited):
+            # With a sweep, the unchanged can still be told from the others.
+            return (operation.READING if self._github.sweeps else operation.WATCHING), error.until
+        return operation.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
     async def _let_go(self, run: Run) -> None:
         """Hand the claimed users back, so that whoever comes next need not await the lease."""
@@ -171,6 +175,17 @@ class Watcher:
                 await schedule.release(transaction, run.token)
         except DatabaseUnavailable as error:
             log.warning("check.claims_kept", check_id=run.check_id, reason=str(error))
+
+
+class _Mode(Enum):
+    """Which of GitHub's APIs is asked about the users that are due."""
+
+    SWEEP = auto()
+    """GraphQL, about many at once."""
+    PROBE = auto()
+    """The same, but first about one user: it was in trouble."""
+    REST = auto()
+    """REST, about one user after the other."""
 
 
 class _Check:
@@ -187,7 +202,7 @@ class _Check:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._sweeps = github.sweeps
+        self._github = github
         self._looker = looker
         self._sweep = sweep
         self._run = run
@@ -195,22 +210,17 @@ class _Check:
         self._to_look_at: asyncio.Queue[tuple[User, Glimpse | None] | None] = asyncio.Queue(
             maxsize=2 * USERS_AT_A_TIME
         )
-        self._reading_stopped: GitHubError | None = None
-        self._sweeping_stopped: GitHubError | None = None
+        self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
+        self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
+        """What ended this check, or its reading, early."""
 
-    @property
-    def stopped_by(self) -> tuple[GitHubError, ...]:
-        """What ended a part of this check early."""
-        reasons = (self._reading_stopped, self._sweeping_stopped)
-        return tuple(reason for reason in reasons if reason)
-
-    async def run(self, *, only_hinted: bool) -> None:
+    async def run(self) -> None:
         """Look at everybody who is due; raises DatabaseUnavailable."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew())
                 async with asyncio.TaskGroup() as work:
-                    work.create_task(self._claim_all(only_hinted))
+                    work.create_task(self._claim_all())
                     for _ in range(USERS_AT_A_TIME):
                         work.create_task(self._look_at_those())
                 renewing.cancel()
@@ -224,60 +234,64 @@ class _Check:
             async with self._database.begin() as transaction:
                 await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
 
-    async def _claim_all(self, only_hinted: bool) -> None:
-        while not self._must_stop and (claimed := await self._claim(only_hinted)):
-            # Of whom we know that there is news, or whom only REST can tell of, nobody else asks.
-            direct = [
-                user
-                for user in claimed
-                if not self._sweeps
-                or (user.hinted_at and (user.github_id or only_hinted))
-                or (user.github_id and not user.node_id)
-            ]
+    async def _claim_all(self) -> None:
+        while not self._must_stop and (claimed := await self._claim()):
+            now = self._now()
+            direct = [user for user in claimed if self._asks_rest(user, now)]
             for user in direct:
                 await self._to_look_at.put((user, None))
             await self._sweep_over([user for user in claimed if user not in direct])
-            only_hinted = only_hinted or self._sweeping_stopped is not None
         for _ in range(USERS_AT_A_TIME):
             await self._to_look_at.put(None)
 
+    def _asks_rest(self, user: User, now: datetime) -> bool:
+        """Whether GraphQL is not asked about a user.
+
+        It can't be; or there is news anyway; or it failed about this one lately.
+        """
+        return (
+            self._mode is _Mode.REST
+            or bool(user.github_id and (user.hinted_at or not user.node_id))
+            or (user.graphql_refused_until is not None and user.graphql_refused_until > now)
+        )
+
     @property
     def _must_stop(self) -> bool:
-        refused = isinstance(self._reading_stopped, GitHubUnauthorized) or isinstance(
-            self._sweeping_stopped, GitHubUnauthorized
+        return isinstance(self.reading_stopped, GitHubUnauthorized) or (
+            self.reading_stopped is not None and self._mode is _Mode.REST
         )
-        return refused or (self._reading_stopped is not None and not self._sweeps)
 
-    async def _claim(self, only_hinted: bool) -> tuple[User, ...]:
+    async def _claim(self) -> tuple[User, ...]:
         async with self._database.begin() as transaction:
+            self._mode = await self._mode_now(transaction)
             return await schedule.claim_due(
                 transaction,
                 token=self._run.token,
                 now=self._now(),
                 lease=LEASE,
-                limit=self._sweep.batch_size if self._sweeps else CLAIMED_AT_A_TIME,
+                limit=(self._sweep.batch_size if self._mode is _Mode.SWEEP else CLAIMED_AT_A_TIME),
                 # Else a check with more users than fit an interval would never end.
                 due_by=self._run.started_at,
-                only_hinted=only_hinted,
             )
+
+    async def _mode_now(self, transaction: AsyncConnection) -> "_Mode":
+        if not self._github.sweeps:
+            return _Mode.REST
+        pause = await operation.last_pause(
+            transaction, operation.SWEEPING, credential=self._github.fingerprint
+        )
+        if pause is None:
+            return _Mode.SWEEP
+        return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
     async def _sweep_over(self, claimed: Sequence[User]) -> None:
         if not claimed:
             return
         asked_at = self._now()
-        try:
-            seen = await self._sweep.ask(claimed)
-        except (
-            GitHubLimited,
-            GitHubUnauthorized,
-            GitHubUnavailable,
-            GitHubOverburdened,
-        ) as error:
-            self._sweeping_stopped = error
-            await self._put_back(claimed, due_at=None)
-            return
+        swept = await self._sweep.ask(claimed, probing=self._mode is _Mode.PROBE)
+        await self._note_how_it_went(swept)
         unchanged: list[tuple[User, Glimpse]] = []
-        for user, glimpse in await self._identified(seen):
+        for user, glimpse in await self._identified(swept.answers):
             if isinstance(glimpse, Glimpse) and decide.is_unchanged(
                 user, gist_count=glimpse.gist_count, mark=glimpse.mark
             ):
@@ -286,6 +300,62 @@ class _Check:
                 known = glimpse if isinstance(glimpse, Glimpse) else None
                 await self._to_look_at.put((user, known))
         await self._record_unchanged(unchanged, asked_at)
+        if isinstance(swept.stopped_by, GitHubUnauthorized):
+            await self._put_back(swept.unasked, due_at=None)
+            return
+        for user in swept.unasked:
+            await self._to_look_at.put((user, None))
+
+    async def _note_how_it_went(self, swept: Swept) -> None:
+        """Note about whom GraphQL failed alone, and pause or resume the sweep."""
+        now = self._now()
+        stopped = swept.stopped_by
+        refused = [
+            (user, answer) for user, answer in swept.answers if isinstance(answer, GraphQLFailed)
+        ]
+        answered = [
+            user.key
+            for user, answer in swept.answers
+            if user.graphql_refusals and not isinstance(answer, GraphQLFailed)
+        ]
+        until: datetime | None = None
+        async with self._database.begin() as transaction:
+            await schedule.record_refusals(
+                transaction,
+                {user.key: now + self._looker.without_graphql(user) for user, _ in refused},
+            )
+            await schedule.forget_refusals(transaction, answered)
+            if isinstance(stopped, GitHubUnauthorized):
+                self.reading_stopped = stopped
+            elif stopped is not None:
+                until = (
+                    stopped.until
+                    if isinstance(stopped, GitHubLimited)
+                    else now + self._sweep.pause_after(stopped)
+                )
+                await operation.pause(
+                    transaction,
+                    operation.SWEEPING,
+                    until=until,
+                    reason=str(stopped),
+                    credential=self._github.fingerprint,
+                    cause=_cause_of(stopped),
+                    now=self._now(),
+                )
+                self._mode = _Mode.REST
+            elif self._mode is _Mode.PROBE:
+                await operation.resume(transaction, operation.SWEEPING)
+            await checks.add_results(
+                transaction,
+                self._run.check_id,
+                swept=len(swept.answers),
+                points=swept.queries,
+                note=str(stopped) if until else None,
+            )
+        for user, answer in refused:
+            log.info("sweep.user_refused", login=user.login, reason=str(answer))
+        if until:
+            log.warning("sweeping.paused", until=until, reason=str(stopped))
 
     async def _identified(
         self, seen: Sequence[tuple[User, Glimpse | GitHubError]]
@@ -306,7 +376,7 @@ class _Check:
                     continue
                 except UserConflict as error:
                     # A look at this one alone will fail in the same way, and record it.
-                    identified.append((user, GitHubOverburdened(str(error))))
+                    identified.append((user, GitHubUnavailable(str(error))))
         return identified
 
     async def _record_unchanged(
@@ -349,18 +419,37 @@ class _Check:
     async def _look_at_those(self) -> None:
         while (wanted := await self._to_look_at.get()) is not None:
             user, glimpse = wanted
-            stopped = self._reading_stopped
+            stopped = self.reading_stopped
             if stopped is None:
                 try:
-                    unchanged = await self._looker.look_at(user, glimpse, self._run)
-                    shrunk = glimpse and glimpse.gist_count < (user.gist_count or 0)
-                    if unchanged and shrunk:
-                        self._sweep.doubt()
+                    await self._looker.look_at(user, glimpse, self._run)
+                    if glimpse and glimpse.gist_count < (user.gist_count or 0):
+                        await self._doubt(user, glimpse)
                     continue
                 except (GitHubLimited, GitHubUnauthorized) as error:
-                    stopped = self._reading_stopped = error
+                    stopped = self.reading_stopped = error
+            # While the sweep goes on, users with news are due once REST answers again.
+            sweeping = self._mode is not _Mode.REST
             until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
-            await self._put_back([user], due_at=until if self._sweeps else None)
+            await self._put_back([user], due_at=until if sweeping else None)
+
+    async def _doubt(self, user: User, glimpse: Glimpse) -> None:
+        """Find out whether GraphQL counted too few gists, and whether it always does of this user.
+
+        A count shrinks when gists are deleted, or when an answer was cut silently: REST knows.
+        """
+        try:
+            async with self._database.read() as transaction:
+                known = (await users.get(transaction, user.key)).gist_count
+        except UserNotTracked:
+            return
+        if known is None or known <= glimpse.gist_count:
+            return
+        if await self._sweep.miscounts(user, glimpse, known):
+            async with self._database.begin() as transaction:
+                until = self._now() + self._looker.without_graphql(user)
+                await schedule.record_refusals(transaction, {user.key: until})
+            log.info("sweep.user_refused", login=user.login, reason="GraphQL counts too few gists")
 
     async def _put_back(self, claimed: Sequence[User], *, due_at: datetime | None) -> None:
         async with self._database.begin() as transaction:
@@ -376,9 +465,9 @@ def _cause_of(error: GitHubError) -> PauseCause:
     match error:
         case GitHubLimited():
             return PauseCause.RATE_LIMIT
-        case GitHubUnauthorized():
+        case GitHubUnauthorized() | GraphQLHidesGists():
             return PauseCause.CREDENTIAL
-        case GitHubUnavailable():
+        case GitHubUnavailable() | GraphQLUnusable():
             return PauseCause.VENDOR
         case _:
             return PauseCause.FAULT

@@ -26,12 +26,10 @@ FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
 """So often in a row must GitHub not show a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
+FIRST_WITHOUT_GRAPHQL = timedelta(hours=6)
 BATCH_GISTS = 30
 MOST_FILES_LISTED = 300
 """Of a gist with more files GitHub's lists leave some out."""
-FIRST_BATCH = 50
-"""So many users in one query are safe in practice; GitHub takes up to a hundred ids."""
-LARGEST_BATCH = 100
 ADJACENT = 50
 """Users who were added next to each other stay together in the schedule, and so in batches."""
 WHOLE_MINUTES_FROM = timedelta(minutes=10)
@@ -171,9 +169,15 @@ def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
     return gist_count == user.gist_count and mark is not None and mark == user.sweep_mark
 
 
-def next_batch(size: int, *, went_well: bool) -> int:
-    """How many users the next query asks about: half as many after trouble, then slowly more."""
-    return min(size + 1, LARGEST_BATCH) if went_well else max(size // 2, 1)
+def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
+    """How long a user is checked by REST about whom GraphQL failed alone `refusals` times in a row.
+
+    Single accounts were refused for weeks at any batch size (July 2026). REST tells as much about
+    them, so there is no hurry to ask GraphQL again: after six hours, then once a day, and never
+    before two intervals are over.
+    """
+    longest = max(RARELY, 2 * interval)
+    return min(max(FIRST_WITHOUT_GRAPHQL, 2 * interval) * (1 << 2 * min(refusals - 1, 10)), longest)
 
 
 def not_published(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:

@@ -25,8 +25,10 @@ from gitpip.errors import (
     GitHubNotFound,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GraphQLFailed,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
+from gitpip.telemetry import get_logger
 from gitpip.watch.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
 from gitpip.watch.limits import Budget, Limits
@@ -43,6 +45,8 @@ TAG_LENGTH = 300
 FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -200,11 +204,25 @@ class GitHub:
     async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
         """Of each user how many gists there are, and which changed last, in one request.
 
-        A user whom GitHub does not show has a GitHubNotFound in place; one who was too much for
-        this query a GitHubOverburdened. Raises GitHubOverburdened when all of it was too much.
+        A user that GitHub does not show has a GitHubNotFound in place; one about whom GraphQL gives
+        no answer, or half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
+        GraphQLFailed when there is no answer about anybody.
         """
-        answer = await self._transport.post(self._graphql_url or "", question_about(users))
+        try:
+            answer = await self._transport.post(self._graphql_url or "", question_about(users))
+        except GitHubUnauthorized as error:
+            await self._confirm_refusal()
+            raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
         return what_it_says(answer, users, self._graphql_limits)
+
+    async def _confirm_refusal(self) -> None:
+        """Raise GitHubUnauthorized if REST refuses the token as well; this costs no budget."""
+        try:
+            await self._transport.get(f"{self._api_url}/rate_limit", accept=JSON, reserved=True)
+        except GitHubUnauthorized:
+            raise
+        except GitHubError as error:
+            log.info("token.unconfirmed", reason=str(error))
 
     async def is_gone(self, gist_id: GistId) -> bool:
         """Whether a gist was deleted, is blocked, or is not public any more."""

@@ -7,13 +7,13 @@ a point for a hundred users.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
 
-from gitpip.errors import GitHubError, GitHubNotFound, GitHubOverburdened, GitHubUnavailable
+from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
 from gitpip.model import Account, GitHubId, User, UserKey
 from gitpip.telemetry import redacted
 from gitpip.watch.limits import Limits
@@ -41,6 +41,8 @@ class Glimpse:
 
     None right after an update: times are of whole seconds, so another one could go unnoticed.
     """
+    asked_with: int = 1
+    """How many users the query asked about."""
 
 
 def question_about(users: Sequence[User]) -> Mapping[str, object]:
@@ -61,20 +63,18 @@ def what_it_says(
 ) -> Mapping[UserKey, Glimpse | GitHubError]:
     """What an answer says of each of the users asked about.
 
-    Raises GitHubLimited, GitHubOverburdened and GitHubUnavailable where it says nothing of them.
+    Raises GitHubLimited, and GraphQLFailed where it says nothing of anybody.
     """
     try:
         body = _Body.model_validate_json(answer.body)
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "the body"
-        raise GitHubUnavailable(f"GraphQL gave a broken answer: {place}: {fault['type']}") from None
-    kinds = {problem.place: problem.type for problem in body.errors if problem.place}
-    if "RATE_LIMITED" in {problem.type for problem in body.errors}:
+        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    kinds = {problem.place: problem.type for problem in body.errors or () if problem.place}
+    if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
     if body.data is None:
-        words = redacted("; ".join(problem.message for problem in body.errors))[:300]
-        raise GitHubOverburdened(f"GraphQL gave no data: {words or 'no reason'}")
+        words = redacted("; ".join(problem.message or "" for problem in body.errors or ()))[:300]
+        raise GraphQLFailed(f"GraphQL gave no data: {words or 'no reason'}")
     nodes = body.data.get("nodes")
     found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
     by_id = [user.key for user in users if user.node_id]
@@ -83,7 +83,12 @@ def what_it_says(
     for user in users:
         place = places.get(user.key, f"login{user.key}")
         node = found.get(place, body.data.get(place))
-        seen[user.key] = _glimpse(user, node, kinds.get(place), answer.date)
+        try:
+            seen[user.key] = replace(
+                _glimpse(user, node, kinds.get(place), answer.date), asked_with=len(users)
+            )
+        except GitHubError as error:
+            seen[user.key] = error
     return seen
 
 
@@ -94,7 +99,7 @@ class _Gist(BaseModel):
 
 class _Gists(BaseModel):
     totalCount: Annotated[int, Field(ge=0)]  # noqa: N815 - GitHub's name
-    nodes: list[_Gist | None]
+    nodes: list[_Gist | None] | None
 
 
 class _Node(BaseModel):
@@ -106,45 +111,61 @@ class _Node(BaseModel):
 
 class _Problem(BaseModel):
     type: str | None = None
-    message: str = ""
-    path: list[str | int] = Field(default_factory=list)
+    message: str | None = None
+    path: list[str | int] | None = None
 
     @property
     def place(self) -> str | None:
-        parts = self.path[:2] if self.path[:1] == ["nodes"] else self.path[:1]
+        path = self.path or []
+        parts = path[:2] if path[:1] == ["nodes"] else path[:1]
         return ".".join(str(part) for part in parts) or None
 
 
 class _Body(BaseModel):
-    data: dict[str, list[_Node | None] | _Node | None] | None = None
-    errors: list[_Problem] = Field(default_factory=list)
+    # Users are checked one by one: what is odd about one says nothing about the others.
+    data: dict[str, JsonValue] | None = None
+    errors: list[_Problem] | None = None
 
 
-def _glimpse(
-    user: User, node: object, kind: str | None, server_now: datetime | None
-) -> Glimpse | GitHubError:
-    if not isinstance(node, _Node) or node.gists is None:
-        if kind == "NOT_FOUND" or (isinstance(node, _Node) and node.id is None and kind is None):
-            return GitHubNotFound(f"{user.login} is not shown by GraphQL")
-        return GitHubOverburdened(f"GraphQL left {user.login} out: {kind or 'no reason'}")
-    if node.databaseId is None or node.login is None or None in node.gists.nodes:
-        return GitHubOverburdened(f"GraphQL told of {user.login} in part")
+def _fault(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "the body"
+    return f"{place}: {fault['type']}"
+
+
+def _glimpse(user: User, given: object, kind: str | None, server_now: datetime | None) -> Glimpse:
+    """What the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
+    try:
+        node = None if given is None else _Node.model_validate(given)
+    except ValidationError as error:
+        raise GraphQLFailed(
+            f"GraphQL gave a broken answer about {user.login}: {_fault(error)}"
+        ) from None
+    if node is None or node.gists is None:
+        if kind == "NOT_FOUND" or (node is not None and node.id is None and kind is None):
+            raise GitHubNotFound(f"{user.login} is not shown by GraphQL")
+        raise GraphQLFailed(f"GraphQL left {user.login} out: {kind or 'no reason'}")
+    gists = [gist for gist in node.gists.nodes or () if gist]
+    if node.gists.totalCount and not gists:
+        raise GistsHidden(
+            f"GraphQL counts {node.gists.totalCount} gists of {user.login} and shows none"
+        )
+    if node.databaseId is None or node.login is None or len(gists) != len(node.gists.nodes or ()):
+        raise GraphQLFailed(f"GraphQL told only a part about {user.login}")
     if user.github_id is not None and node.databaseId != user.github_id:
-        return GitHubNotFound(f"the login {user.login} belongs to another account now")
-    newest = sorted(
-        f"{gist.name} {gist.updatedAt.isoformat()}" for gist in node.gists.nodes if gist
-    )
+        raise GitHubNotFound(f"the login {user.login} belongs to another account now")
+    newest = sorted(f"{gist.name} {gist.updatedAt.isoformat()}" for gist in gists)
     marked = "\n".join([str(node.gists.totalCount), *newest])
     return Glimpse(
         account=Account(node.login, GitHubId(node.databaseId), node.id),
         gist_count=node.gists.totalCount,
         mark=(
             hashlib.sha256(marked.encode(errors="replace")).hexdigest()[:32]
-            if server_now and all(_settled(gist, server_now) for gist in node.gists.nodes)
+            if server_now and all(_settled(gist, server_now) for gist in gists)
             else None
         ),
     )
 
 
-def _settled(gist: _Gist | None, server_now: datetime) -> bool:
-    return gist is None or gist.updatedAt < server_now - SETTLING
+def _settled(gist: _Gist, server_now: datetime) -> bool:
+    return gist.updatedAt < server_now - SETTLING

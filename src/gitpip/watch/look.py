@@ -351,6 +351,11 @@ class Looker:
         )
         return decide.next_look(user.key, interval=interval, now=self._now())
 
+    def without_graphql(self, user: User) -> timedelta:
+        """How long this user is checked by REST alone after GraphQL failed about this one."""
+        interval = user.check_interval or self._rules.interval
+        return decide.without_graphql(user.graphql_refusals + 1, interval=interval)
+
     async def _record_failure(self, user: User, error: Exception, run: Run) -> None:
         interval = user.check_interval or self._rules.interval
         setback = decide.after_failure(user, error, now=self._now(), interval=interval)

@@ -16,10 +16,11 @@ from gitpip import metrics
 from gitpip.errors import (
     GitHubBlocked,
     GitHubError,
+    GitHubLimited,
     GitHubNotFound,
-    GitHubOverburdened,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GraphQLFailed,
 )
 from gitpip.outgoing import Origin, client, http_date, origin_of
 from gitpip.progress import step
@@ -153,9 +154,10 @@ class Transport:
         raise GitHubUnavailable(f"{shown(url)} was not asked")
 
     async def post(self, url: str, content: Mapping[str, object]) -> Answer:
-        """Ask GraphQL once. What a smaller query may cure is a GitHubOverburdened.
+        """Ask GraphQL once.
 
-        Raises that, GitHubUnauthorized, GitHubLimited and GitHubUnavailable.
+        Raises GitHubUnauthorized, GitHubLimited, and GraphQLFailed for whatever else goes wrong:
+        any failure can be that of a single user in the query.
         """
         headers = {"Accept": "application/json", **self._authorization}
         try:
@@ -163,8 +165,10 @@ class Transport:
                 answer = await self._exchange("POST", url, headers, ANSWER_LIMIT, content)
                 self._graphql_limits.learn(answer.headers, answer.date)
             return self._judge(answer, self._graphql_limits)
-        except (_TooSlow, _PassingFault) as error:
-            raise GitHubOverburdened(str(error)) from error
+        except (GitHubLimited, GitHubUnauthorized):
+            raise
+        except GitHubError as error:
+            raise GraphQLFailed(str(error)) from error
 
     async def _ask(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool

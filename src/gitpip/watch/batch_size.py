@@ -1,0 +1,49 @@
+"""How many users one query asks about: as many as GitHub answers, learned from its refusals."""
+
+from datetime import datetime, timedelta
+
+FIRST_BATCH = 50
+"""So many users in one query are safe in practice; GitHub takes up to a hundred ids."""
+LARGEST_BATCH = 100
+FIRST_PATIENCE = timedelta(hours=1)
+LONGEST_PATIENCE = timedelta(days=7)
+
+
+class BatchSize:
+    """Halved when a query is too large, then one more after each full one, below what was refused.
+
+    The size that was refused last is a ceiling: it is tried again after an hour, and after twice as
+    long each time it is refused again, up to a week. Times are aware UTC.
+    """
+
+    def __init__(self) -> None:
+        self.users = FIRST_BATCH
+        self._ceiling: int | None = None
+        self._patience = FIRST_PATIENCE
+        self._ceiling_until: datetime | None = None
+
+    def too_large(self, size: int, now: datetime) -> None:
+        """Take in that a query about so many users failed, and smaller ones about them did not."""
+        refused_again = self._ceiling is not None and size >= self._ceiling
+        self._patience = (
+            min(2 * self._patience, LONGEST_PATIENCE) if refused_again else FIRST_PATIENCE
+        )
+        self._ceiling = size
+        self._ceiling_until = now + self._patience
+        # A ceiling that was tried again in vain leaves the size below it, which is known to work.
+        self.users = max(size - 1 if refused_again else size // 2, 1)
+
+    def went_well(self, size: int, now: datetime) -> None:
+        """Take in that a query about so many users was answered about every one of them."""
+        if size < self.users:
+            return
+        if self._ceiling is not None and size >= self._ceiling:
+            self._ceiling = self._ceiling_until = None
+        blocked = (
+            self._ceiling is not None
+            and self._ceiling_until is not None
+            and size + 1 >= self._ceiling
+            and now < self._ceiling_until
+        )
+        if not blocked:
+            self.users = min(size + 1, LARGEST_BATCH)

@@ -1,0 +1,228 @@
+"""GraphQL that fails about single users, about everybody, or for a kind of token."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from gitpip.model import Check, User
+from gitpip.standin import Fault, Server
+from gitpip.standin import GitHub as StandIn
+from gitpip.standin.github_troubles import UserTrouble
+from gitpip.store import checks, operation, users
+from gitpip.store.database import Database
+from gitpip.watch.check import Watcher
+from gitpip.watch.github import GitHub
+from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.watch.crowd import add_users, files_of, id_of, queries, track_identified
+
+TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
+MISCOUNTS: tuple[UserTrouble, ...] = ("fewer", "more")
+
+
+@pytest.fixture
+async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
+    async with sweeping(server, clock) as github:
+        yield github
+
+
+async def run(watcher: Watcher) -> Check:
+    check = await watcher.run()
+    assert check is not None
+    assert check.ended_at is not None
+    return check
+
+
+async def user_named(database: Database, login: str) -> User:
+    async with database.read() as transaction:
+        return await users.find(transaction, login)
+
+
+@pytest.mark.parametrize("trouble", [kind for kind in TROUBLES if kind not in MISCOUNTS])
+async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
+) -> None:
+    logins = add_users(world, 60)
+    for login in logins[7:9]:
+        world.add_gist(login, {"first.txt": login})
+        world.add_gist(login, {"second.txt": login})
+    clock.advance(timedelta(minutes=1))
+    await track_identified(database, world, clock, logins)
+    await run(watcher)
+    world.graphql.users[id_of(world, "user-7")] = trouble
+    costs = []
+    for number in range(4):
+        clock.advance(INTERVAL)
+        # The fault is of GraphQL alone: the gists are found in the same check all the same.
+        for login in logins[7:9]:
+            world.add_gist(login, {f"{number}.txt": login})
+        clock.advance(timedelta(minutes=1))
+        before = queries(world)
+        check = await run(watcher)
+        assert (check.users, check.unchanged, check.failed, check.files) == (60, 58, 0, 2)
+        for login in logins[7:9]:
+            assert len(await files_of(database, login)) == 3 + number
+        costs.append(queries(world) - before)
+    # Found by halving once. Then REST is asked, and after six hours GraphQL about this user alone.
+    assert costs[0] <= 15
+    assert costs[1:] == [2, 3, 2]
+    refused = await user_named(database, "user-7")
+    assert refused.graphql_refusals == 2
+    world.graphql.users.clear()
+    clock.advance(timedelta(days=1))
+    await run(watcher)
+    assert (await user_named(database, "user-7")).graphql_refusals == 0
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock() - timedelta(days=30))
+
+
+@pytest.mark.parametrize("trouble", MISCOUNTS)
+async def test_a_user_whose_gists_are_miscounted_leaves_the_batches_as_they_are(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
+) -> None:
+    logins = add_users(world, 100)
+    for number in range(3):
+        world.add_gist("user-7", {f"{number}.txt": "a"})
+    clock.advance(timedelta(minutes=1))
+    await track_identified(database, world, clock, logins)
+    await run(watcher)
+    world.graphql.users[id_of(world, "user-7")] = trouble
+    costs = []
+    for _ in range(4):
+        clock.advance(INTERVAL)
+        before = queries(world)
+        check = await run(watcher)
+        assert (check.users, check.failed, check.files) == (100, 0, 0)
+        costs.append(queries(world) - before)
+    # Too few: asked about alone once, then left to REST. Too many: REST is asked each time anyway.
+    assert costs == ([3, 2, 3, 2] if trouble == "fewer" else [2, 2, 2, 2])
+
+
+async def test_ten_users_in_a_thousand_cost_a_point_for_fifty_users_from_the_second_round_on(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, 1000)
+    await track_identified(database, world, clock, logins)
+    for login in logins[50::100]:
+        world.graphql.users[id_of(world, login)] = "502"
+    costs = []
+    for _ in range(2):
+        before = queries(world)
+        check = await run(watcher)
+        assert (check.users, check.failed) == (1000, 0)
+        costs.append(queries(world) - before)
+        clock.advance(INTERVAL)
+    assert costs[0] <= 20 + 10 * 12
+    assert costs[1] <= 20
+
+
+async def test_a_batch_that_is_too_large_is_not_tried_again_at_once(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, 300)
+    await track_identified(database, world, clock, logins)
+    world.graphql.fail_above, world.graphql.failure = 30, 502
+    costs = []
+    for _ in range(6):
+        before = queries(world)
+        check = await run(watcher)
+        assert (check.users, check.failed) == (300, 0)
+        costs.append(queries(world) - before)
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
+    # Ten queries about thirty users are the least that this takes.
+    assert costs[-2:] == [10, 10]
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
+
+
+@pytest.mark.parametrize("status", [401, 404, 410, 418, 451, 403, 204, 302])
+async def test_whatever_graphql_answers_the_check_ends_and_everybody_is_checked(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, status: int
+) -> None:
+    logins = add_users(world, 20)
+    world.add_gist("user-19", {"a.txt": "a"})
+    await track_identified(database, world, clock, logins)
+    world.faults.script(Fault.html(status), path="^/graphql", times=None)
+    check = await run(watcher)
+    assert (check.users, check.failed, check.files) == (20, 0, 1)
+    assert queries(world) <= 12
+    async with database.read() as transaction:
+        pause = await operation.paused(transaction, operation.SWEEPING, clock())
+        everybody = await users.everyone(transaction)
+    assert pause
+    assert "checked by REST" in pause.reason
+    # In GraphQL's trouble no user is to blame.
+    assert {user.graphql_refusals for user in everybody} == {0}
+
+
+async def test_a_token_that_rest_refuses_as_well_pauses_watching(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    await track_identified(database, world, clock, add_users(world, 60))
+    world.tokens.clear()
+    check = await run(watcher)
+    assert (check.users, check.failed) == (0, 0)
+    assert len(world.requests) == 2
+    async with database.read() as transaction:
+        assert await operation.paused(transaction, operation.WATCHING, clock())
+
+
+async def test_a_fine_grained_token_is_noticed_and_everybody_is_checked_by_rest(
+    world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, 120)
+    for login in logins[::20]:
+        world.add_gist(login, {"a.txt": login})
+    await track_identified(database, world, clock, logins)
+    world.graphql.hides_gists = True
+    check = await run(watcher)
+    assert (check.users, check.failed, check.files) == (120, 0, 6)
+    asked = queries(world)
+    assert asked <= 2
+    async with database.read() as transaction:
+        pause = await operation.paused(
+            transaction, operation.SWEEPING, clock(), credential=github.fingerprint
+        )
+        assert not await operation.paused(
+            transaction, operation.SWEEPING, clock(), credential="another"
+        )
+    assert pause
+    assert "fine-grained" in pause.reason
+    assert pause.until >= clock() + timedelta(hours=6)
+    clock.advance(INTERVAL)
+    for login in logins[::20]:
+        world.add_gist(login, {"b.txt": login})
+    check = await run(watcher)
+    assert (check.users, check.files) == (120, 6)
+    assert queries(world) == asked
+    # A token that shows gists is noticed at the next probe.
+    world.graphql.hides_gists = False
+    clock.advance(timedelta(days=1))
+    check = await run(watcher)
+    assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
+
+
+async def test_without_graphql_and_rest_nothing_is_due_until_one_of_them_answers(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, 90)
+    await track_identified(database, world, clock, logins)
+    world.limits.with_token = 100
+    world.faults.script(Fault.error(502), path="^/graphql", times=None)
+    check = await run(watcher)
+    # Sixty requests of an hour are kept for the public feed.
+    assert (check.users, check.failed) == (40, 0)
+    assert not await watcher.due()
+    assert await watcher.run() is None
+    async with database.read() as transaction:
+        assert await operation.checks_held_up(transaction, clock())
+    world.faults.clear()
+    clock.advance(timedelta(minutes=2))
+    async with database.read() as transaction:
+        assert await operation.checks_held_up(transaction, clock()) is None
+    assert await watcher.due()
+    assert (await run(watcher)).users == 50
