@@ -1,5 +1,6 @@
 """Settings: where they come from, what they mean, and what a wrong one says."""
 
+import contextlib
 import os
 import re
 import ssl
@@ -496,3 +497,59 @@ def test_what_these_can_not_be(name: str, value: str, words: str) -> None:
     assert fault.startswith(f"{name}=")
     assert words in fault
     assert "k" * 31 not in fault
+
+
+@pytest.mark.parametrize(
+    ("given_address", "address", "prefix"),
+    [
+        ("https://gitpip.example.com", "https://gitpip.example.com", ""),
+        ("https://Gitpip.Example.COM/", "https://gitpip.example.com", ""),
+        ("https://gitpip.example.com:443", "https://gitpip.example.com", ""),
+        ("http://intranet:80/tools/gitpip/", "http://intranet/tools/gitpip", "/tools/gitpip"),
+        ("https://example.com:8443/Gists", "https://example.com:8443/Gists", "/Gists"),
+        ("http://[2001:DB8::1]:8080", "http://[2001:db8::1]:8080", ""),
+    ],
+)
+def test_a_public_address(given_address: str, address: str, prefix: str) -> None:
+    public = load(GITPIP_PUBLIC_URL=given_address).public_url
+    assert public is not None
+    assert (str(public), public.prefix) == (address, prefix)
+    assert rows(load(GITPIP_PUBLIC_URL=given_address))["GITPIP_PUBLIC_URL"][0] == address
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("gitpip.example.com", "must begin with https:// or http://"),
+        ("ftp://gitpip.example.com", "must begin with https:// or http://"),
+        ("https://", "must have a host"),
+        ("https:///gitpip", "must have a host"),
+        ("https://user:pass@example.com", "must have a host"),
+        ("https://exa mple.com", "must have a host"),
+        ("https://gitpip.exämple.com", "xn--"),
+        ("https://example.com:port", "must be an address"),
+        ("https://example.com:70000", "must be an address"),
+        ("https://[::1", "must be an address"),
+        ("https://example.com/?", "without ? and #"),
+        ("https://example.com/#x", "without ? and #"),
+        ("https://example.com/a//b", "between single slashes"),
+        ("https://example.com/../a", "between single slashes"),
+        ("https://example.com/%61", "between single slashes"),
+        ("https://example.com/people", "begins with another name than people"),
+        ("https://example.com/api/gitpip", "begins with another name than api"),
+    ],
+)
+def test_a_wrong_public_address_says_what_is_accepted(address: str, reason: str) -> None:
+    (fault,) = faults(GITPIP_PUBLIC_URL=address)
+    assert fault.startswith("GITPIP_PUBLIC_URL=")
+    assert "pass" not in fault
+    assert reason in fault
+    assert "e.g. https://gitpip.example.com" in fault
+
+
+@given(st.text(max_size=40) | st.from_regex(r"https?://[a-z.]{1,9}(/[^/]{0,5}){0,3}"))
+def test_any_public_address_is_refused_or_reads_back_as_itself(text: str) -> None:
+    assume(text.strip() and "\0" not in text)
+    with contextlib.suppress(SettingsError):
+        public = load(GITPIP_PUBLIC_URL=text).public_url
+        assert load(GITPIP_PUBLIC_URL=str(public)).public_url == public

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from gitpip.clock import utc_now
-from gitpip.settings import Settings, is_loopback
+from gitpip.settings import Settings
 from gitpip.store import keys
 from gitpip.store.database import Database
 
@@ -32,6 +32,6 @@ async def admission(settings: Settings, database: Database) -> Admission:
             if await keys.any_is_usable(transaction, utc_now()):
                 return Admission.KEY_HOLDERS
             was_closed = await keys.any_exists(transaction)
-    if is_loopback(settings.host) and not was_closed:
+    if settings.serves_only_this_machine and not was_closed:
         return Admission.THIS_MACHINE
     return Admission.NOBODY

@@ -167,11 +167,12 @@ def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
 
 async def _check_access(settings: Settings, database: Database) -> None:
     """Raise AccessUndecided where other machines could ask, and nothing says which may."""
-    if is_loopback(settings.host):
+    if settings.serves_only_this_machine:
         return
     if await admission(settings, database) is Admission.NOBODY:
+        address = settings.public_url if is_loopback(settings.host) else settings.host
         raise AccessUndecided(
-            f"{settings.host} can be reached from other machines, and there is no access key: "
+            f"{address} can be reached from other machines, and there is no access key: "
             "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
             "or let everybody read with GITPIP_ALLOW_ANONYMOUS=read"
         )

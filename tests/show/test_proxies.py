@@ -1,14 +1,24 @@
 """Behind a reverse proxy nobody is taken for a program of this machine."""
 
+import html
+import re
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from pathlib import Path
+from urllib.parse import urldefrag, urljoin
 
 import httpx2
 import pytest
+from fastapi.routing import iter_route_contexts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitpip.settings.public_url import OWN_SEGMENTS
+from gitpip.show import metrics, probes
+from gitpip.show.app import PAGES
+from tests.journeys.running import Installation
 from tests.show.conftest import Served, serving
 
 HEADERS = (
@@ -101,3 +111,167 @@ def test_the_operator_is_told_once_what_to_do(tmp_path: Path) -> None:
         refused = served.gitpip.get("/users", behind)
         assert (refused.status_code, refused.json()["code"]) == (401, "no-valid-key")
         assert "proxy" not in refused.text
+
+
+PUBLIC = "https://gitpip.example.com/tools/gitpip"
+PREFIX = "/tools/gitpip"
+ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
+LINKED = re.compile(r'\b(href|src|action|hx-get|hx-post)="([^"]*)"')
+
+
+@dataclass
+class Client:
+    """A browser that reaches gitpip through a proxy, which changes what it sends."""
+
+    served: Served
+    strips_prefix: bool
+    host: str = "127.0.0.1"
+    session: str = ""
+
+    @property
+    def github(self) -> str:
+        return self.served.gitpip.environment["GITHUB_API_URL"]
+
+    def ask(
+        self, method: str, url: str, form: dict[str, str] | None, headers: dict[str, str]
+    ) -> httpx2.Response:
+        """A request to an address as the browser sees it."""
+        path = url.removeprefix("https://gitpip.example.com")
+        assert path.startswith(f"{PREFIX}/") or path == PREFIX, url
+        if self.strips_prefix:
+            path = path.removeprefix(PREFIX) or "/"
+        own = {**BROWSER, "host": self.host, "cookie": self.session}
+        answer = httpx2.request(
+            method, self.served.gitpip.url + path, data=form, headers={**own, **headers}
+        )
+        for cookie in map(SimpleCookie, answer.headers.get_list("set-cookie")):
+            for name, morsel in cookie.items():
+                assert (morsel["path"], morsel["secure"]) == (PREFIX, True), name
+                self.session = f"{name}={morsel.value}"
+        return answer
+
+    def get(self, url: str, **headers: str) -> httpx2.Response:
+        return self.ask("GET", url, None, headers)
+
+    def send(self, url: str, form: dict[str, str], **headers: str) -> httpx2.Response:
+        return self.ask("POST", url, form, headers)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gitpip with a public address below a path, and with something on every page."""
+    folder = tmp_path_factory.mktemp("gitpip")
+    url = f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3"
+    public = {"GITPIP_PUBLIC_URL": PUBLIC, "GITPIP_ADMIN_KEY": ADMIN_KEY}
+    with serving(folder, url, **public) as served:
+        served.github.add_user("ada")
+        served.github.add_gist("ada", {"notes.md": "# Notes"})
+        headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+        answer = httpx2.post(f"{served.gitpip.url}/users/ada/1", headers=headers)
+        assert answer.status_code == 201
+        served.gitpip.wait_for(
+            lambda: "activity" in served.gitpip.get("/publications/1", headers).text, "a gist"
+        )
+        yield served
+
+
+@pytest.fixture(params=[True, False], ids=["stripped", "kept"])
+def client(published: Served, request: pytest.FixtureRequest) -> Client:
+    return Client(published, strips_prefix=request.param)
+
+
+def test_every_link_of_every_page_stays_below_the_prefix(client: Client) -> None:
+    start = client.get(f"{PUBLIC}/people?tag=x")
+    assert start.headers["location"] == f"{PREFIX}/sign-in?next=%2Fpeople%3Ftag%3Dx"
+    form = {"key": ADMIN_KEY, "next": "/people?tag=x"}
+    signed = client.send(f"{PUBLIC}/sign-in", form, origin="https://gitpip.example.com")
+    assert signed.headers["location"] == f"{PREFIX}/people?tag=x"
+
+    waiting, seen = [f"{PREFIX}/", f"{PREFIX}/people/ada/remove", f"{PREFIX}/nothing"], set()
+    while waiting:
+        url = waiting.pop()
+        seen.add(url)
+        page = client.get(url)
+        assert page.status_code == (404 if url.endswith("/nothing") else 200), url
+        if not page.headers["content-type"].startswith("text/html"):
+            continue
+        for attribute, text in LINKED.findall(page.text):
+            link = html.unescape(text)
+            assert link.startswith(("?", "#", f"{PREFIX}/", client.github)), (url, link)
+            target = urldefrag(urljoin(url, link)).url
+            if target not in seen and target.startswith(PREFIX) and attribute != "action":
+                waiting.append(target)
+                seen.add(target)
+    assert {f"{PREFIX}/people/ada", f"{PREFIX}/publications", f"{PREFIX}/static/gitpip.js"} < seen
+    document = client.get(f"{PREFIX}/openapi.json").json()
+    assert document["servers"] == [{"url": PREFIX}]
+
+
+def test_feeds_and_redirects_name_the_public_address(client: Client) -> None:
+    bearer = f"Bearer {ADMIN_KEY}"
+    atom = client.get(f"{PUBLIC}/feed.atom?user=ada", authorization=bearer).text
+    assert f'href="{PUBLIC}/feed.atom?user=ada"' in atom
+    document = client.get(f"{PUBLIC}/feed.json", authorization=bearer).json()
+    assert document["feed_url"] == f"{PUBLIC}/feed.json"
+    assert document["home_page_url"] == f"{PUBLIC}/"
+    assert document["items"][0]["url"].startswith(f"{PUBLIC}/gist/")
+    assert client.served.gitpip.url not in atom + str(document)
+
+    slash = client.get(f"{PUBLIC}/people/", authorization=bearer)
+    assert slash.headers.get("location", f"{PREFIX}/people") == f"{PREFIX}/people"
+    page = f"{PUBLIC}/people?tag=new"
+    update = client.get(f"{PUBLIC}/people", referer=page, **{"hx-request": "true"})
+    assert update.headers["hx-redirect"] == f"{PREFIX}/sign-in?next=%2Fpeople%3Ftag%3Dnew"
+    made = client.send(f"{PUBLIC}/feeds", {"name": "reader"}, authorization=bearer)
+    assert f"{PUBLIC}/feeds/" in made.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "gitpip.example.com", "backend"])
+@pytest.mark.parametrize(
+    ("headers", "is_ours"),
+    [
+        ({"origin": "https://gitpip.example.com"}, True),
+        ({"origin": "https://gitpip.example.com", "sec-fetch-site": "same-origin"}, True),
+        ({"origin": "https://gitpip.example.com:8443", "sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({}, True),
+        ({"origin": "https://gitpip.example.com", "sec-fetch-site": "cross-site"}, False),
+        ({"origin": "https://gitpip.example.com", "sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"origin": "https://elsewhere.example"}, False),
+        ({"origin": "https://gitpip.example.com.elsewhere.example"}, False),
+        ({"origin": "https://gitpip.example.com:8443"}, False),
+        ({"origin": "null"}, False),
+    ],
+)
+def test_forms_are_of_our_pages_whatever_a_proxy_makes_of_host(
+    published: Served, host: str, headers: dict[str, str], is_ours: bool
+) -> None:
+    client = Client(published, strips_prefix=True, host=host)
+    form = {"key": "wrong"}
+    answer = client.send(f"{PUBLIC}/sign-in", form, **headers, **{"x-forwarded-for": host[:9]})
+    # A wrong key is refused after the origin was found to be right.
+    assert ("cross-site" in answer.text or "another site" in answer.text) is not is_ours
+    assert answer.status_code in ({401, 429} if is_ours else {403})
+
+
+def test_no_prefix_can_be_taken_for_a_path_of_ours() -> None:
+    routers = (*PAGES, probes.router, metrics.router)
+    routes = [route for router in routers for route in iter_route_contexts(router.routes)]
+    first = {str(route.path).split("/")[1] for route in routes}
+    assert first - {""} | {"static", "openapi.json"} == OWN_SEGMENTS
+
+
+def test_a_public_address_elsewhere_needs_a_key_at_the_start(tmp_path: Path) -> None:
+    gitpip = Installation(
+        tmp_path,
+        {
+            "GITPIP_DATA_DIR": str(tmp_path),
+            "GITPIP_PORT": "0",
+            "GITPIP_PUBLIC_URL": "https://gitpip.example.com",
+        },
+    )
+    refused = gitpip.command("serve")
+    assert refused.returncode == 1
+    assert "https://gitpip.example.com can be reached from other machines" in refused.stderr
+    assert "gitpip keys create NAME --role admin" in refused.stderr

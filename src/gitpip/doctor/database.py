@@ -14,7 +14,7 @@ from gitpip.admission import Admission, admission
 from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
-from gitpip.settings import Settings, is_loopback
+from gitpip.settings import Settings
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
@@ -106,7 +106,9 @@ async def _migrations(database: Database) -> Finding:
 
 async def _access(settings: Settings, database: Database) -> Finding:
     where = f"GITPIP_HOST is {settings.host}"
-    here_alone = is_loopback(settings.host)
+    if settings.public_url:
+        where += f" and GITPIP_PUBLIC_URL {settings.public_url}"
+    here_alone = settings.serves_only_this_machine
     make_one = "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
     match await admission(settings, database):
         case Admission.THIS_MACHINE | Admission.EVERYBODY if here_alone:

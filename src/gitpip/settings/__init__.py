@@ -1,6 +1,7 @@
 """Every setting, once: what there is, where it comes from, how it is shown."""
 
 from gitpip.settings.declared import SECRET, Settings, fields
+from gitpip.settings.public_url import PublicUrl
 from gitpip.settings.reading import load_settings, read_secret
 from gitpip.settings.shown import NOT_SET, SettingRow, describe
 from gitpip.settings.values import LONGEST_DURATION, format_duration, is_loopback, parse_duration
@@ -9,6 +10,7 @@ __all__ = [
     "LONGEST_DURATION",
     "NOT_SET",
     "SECRET",
+    "PublicUrl",
     "SettingRow",
     "Settings",
     "describe",

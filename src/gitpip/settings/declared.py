@@ -22,6 +22,7 @@ from gitpip.database_address import (
 )
 from gitpip.model import Anonymous, Backfill, BackfillKind, OnDelete, OnEdit
 from gitpip.settings import values
+from gitpip.settings.public_url import PublicUrl, parse_public_url
 
 SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
 
@@ -106,6 +107,12 @@ class Settings(BaseSettings):
     )
     port: Annotated[int, BeforeValidator(values.port)] = Field(
         8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
+    )
+    public_url: Annotated[PublicUrl | None, BeforeValidator(parse_public_url)] = Field(
+        None,
+        alias="GITPIP_PUBLIC_URL",
+        description="the address under which a reverse proxy serves this, like"
+        " https://example.com/gitpip; used in links, feeds, redirects and cookies",
     )
     admin_key: Annotated[SecretStr | None, AfterValidator(values.admin_key)] = Field(
         None,
@@ -239,6 +246,12 @@ class Settings(BaseSettings):
         an_hour = 5_000 * 50 if self.github_token else 60
         hours = self.check_interval / timedelta(hours=1)
         return int(an_hour * self.github_share * hours)
+
+    @property
+    def serves_only_this_machine(self) -> bool:
+        """Whether no setting says that programs of other machines can reach the service."""
+        public = self.public_url
+        return values.is_loopback(self.host) and (public is None or values.is_loopback(public.host))
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
 """
 
 from http import HTTPStatus
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -20,6 +20,7 @@ from gitpip.show.authentication import Authentication, address_of
 from gitpip.show.caller import STATE, Caller, present
 from gitpip.show.guard import SAFE_METHODS
 from gitpip.show.problems import answer, wants_page
+from gitpip.show.public_address import path_of_page
 from gitpip.show.roles import UNMATCHED, Requirement, guarded
 from gitpip.show.sign_in import sign_in_form
 from gitpip.show.throttle import Throttle, address_counted
@@ -97,7 +98,7 @@ class Access:
         if caller is None or caller.name or not self._authentication.on_loopback:
             return None
         host = request.headers.get("host", "")
-        if is_loopback(_name(host)):
+        if is_loopback(_name(host)) or _name(host).lower() == self._authentication.public_host:
             return None
         return answer(
             request,
@@ -187,13 +188,7 @@ def _address(path: str, query: bytes) -> str:
 
 def _page_before(request: Request) -> str:
     """The page of ours that a request was made on; the first one where it does not say."""
-    try:
-        page = urlsplit(request.headers.get("referer", ""))
-    except ValueError:
-        return "/"
-    if page.netloc != request.headers.get("host"):
-        return "/"
-    return f"{page.path}?{page.query}" if page.query else page.path
+    return path_of_page(request, request.headers.get("referer", "")) or "/"
 
 
 def _too_little(caller: Caller, needed: Role) -> str:

@@ -34,6 +34,7 @@ from gitpip.show.authentication import Authentication
 from gitpip.show.guard import Guard
 from gitpip.show.problems import handle_problems
 from gitpip.show.proxies import Proxies
+from gitpip.show.public_address import PublicAddress
 from gitpip.show.roles import OpenMount, check_routes
 from gitpip.show.setting import Setting
 from gitpip.show.throttle import Throttle
@@ -71,12 +72,14 @@ KEY = HTTPBearer(
 def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
     """The application over a migrated database; of a process that only works, just its probes."""
     shows = part is not Part.WORK
+    public_url = setting.settings.public_url
     app = FastAPI(
         title="gitpip",
         description="Tracked GitHub users, their new gist files, and how these get into the CRM.",
         version=operations.VERSION,
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": public_url.prefix}] if public_url and public_url.prefix else None,
         openapi_url=None,  # FastAPI's own route asks for no role; see `documentation`
         redirect_slashes=False,  # `Unmatched` does it
     )
@@ -95,6 +98,8 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         app.router.routes.append(static)
     app.router.default = Unmatched(app.router)
     check_routes(app.routes)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, public_url=public_url)
+    if public_url:
+        app.add_middleware(PublicAddress, public_url=public_url)
     app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)
     return app

@@ -57,6 +57,8 @@ class Authentication:
         self._credentials = credentials
         self._anonymous = credentials.settings.allow_anonymous
         self.on_loopback = is_loopback(credentials.settings.host)
+        public_url = credentials.settings.public_url
+        self.public_host = public_url.host if public_url else None
         self._keys_exist: bool | None = None
         self._proxy_was_logged = False
         self._known: dict[str, Caller] = {}
@@ -182,7 +184,8 @@ class Authentication:
 
     async def _needs_no_key(self) -> bool:
         """Whether programs of this machine are served without a key: nobody has made one yet."""
-        return self.on_loopback and not await self._any_key()
+        settings = self._credentials.settings
+        return settings.serves_only_this_machine and not await self._any_key()
 
     def _admin_key(self) -> str | None:
         secret = self._credentials.settings.admin_key

@@ -18,6 +18,7 @@ from gitpip.clock import utc_now
 from gitpip.model import GistFile, Role
 from gitpip.show.highlight import visible
 from gitpip.show.links import Links
+from gitpip.show.public_address import public_base, public_url_of
 from gitpip.show.rendering import size
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
@@ -41,12 +42,12 @@ async def atom(request: Request, setting: In, user: UserName = "", tag: TagName 
     """An Atom feed (RFC 4287)."""
     files = await _files(setting, user, tag)
     title, home = _named(user, tag)
-    base = str(request.base_url).rstrip("/")
+    base = public_base(request)
     feed = Atom1Feed(
         title=title,
         link=base + home,
         description=None,
-        feed_url=str(request.url),
+        feed_url=public_url_of(request),
         feed_guid=_identity("feed", user.lower(), tag),
     )
     # The library takes the present moment for a feed without entries: never twice the same.
@@ -76,12 +77,12 @@ async def json_feed(
     """A JSON Feed (version 1.1)."""
     files = await _files(setting, user, tag)
     title, home = _named(user, tag)
-    base = str(request.base_url).rstrip("/")
+    base = public_base(request)
     document = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": title,
         "home_page_url": base + home,
-        "feed_url": str(request.url),
+        "feed_url": public_url_of(request),
         "items": [
             {
                 "id": _identity("file", file.gist_id, file.filename),

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
+from gitpip.settings import PublicUrl
 from gitpip.show.authentication import address_of
 from gitpip.show.caller import STATE, Caller
 from gitpip.show.problems import answer, answer_unforeseen, told_path
@@ -52,9 +53,10 @@ class _BodyRefused(Exception):
 class Guard:
     """Refuses cross-site changes and large bodies; adds headers; logs."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, public_url: PublicUrl | None) -> None:
         self._app = app
         self._in_memory = 0
+        self._public_origin = public_url.origin if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -162,8 +164,7 @@ class Guard:
                 "control-characters",
                 "the path must hold no control characters, such as %0A or %00",
             )
-        host = headers.get("host", "")
-        if method not in SAFE_METHODS and _is_cross_site(headers, host):
+        if method not in SAFE_METHODS and _is_cross_site(headers, self._public_origin):
             return (
                 HTTPStatus.FORBIDDEN,
                 "cross-site",
@@ -191,8 +192,17 @@ def _template(scope: Scope) -> str:
     return "/static" if scope["path"].startswith("/static/") else "none"
 
 
-def _is_cross_site(headers: Headers, host: str) -> bool:
-    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
-        return True
+def _is_cross_site(headers: Headers, public_origin: str | None) -> bool:
+    """Whether a page of another site sent a request.
+
+    No page can set Sec-Fetch-Site, and it says where the page is from even if a proxy changes the
+    header Host, or its port (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Browsers
+    leave it out over plain HTTP, and Safari did before 16.4; then Origin must be ours.
+    """
+    site = headers.get("sec-fetch-site", "none")
+    if site != "none":
+        return site != "same-origin"
     origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != host
+    if origin is None or origin == public_origin:
+        return False
+    return origin.partition("://")[2] != headers.get("host", "")

@@ -9,6 +9,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.show.caller import Caller, Who
+from gitpip.show.public_address import public_base
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
@@ -79,7 +80,7 @@ async def _feeds(
         own=viewer_of(request),
         fault=fault,
         written=name,
-        base=str(request.base_url).rstrip("/"),
+        base=public_base(request),
         secret=secret,
     )
     headers = {"cache-control": "no-store"} if secret else None

@@ -1,16 +1,19 @@
 """Templates: rendered with everything escaped, and with a few words of our own for people."""
 
+import re
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2.ext import Extension
 from markupsafe import Markup
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.show.caller import present
 from gitpip.show.highlight import visible
+from gitpip.show.public_address import local_url, url_prefix
 from gitpip.show.times import ago
 
 FOLDER = Path(__file__).parent / "templates"
@@ -22,6 +25,8 @@ STATES = {
     "failed": "refused",
     "skipped": "not sent",
 }
+ADDRESS = re.compile(r'\b(href|src|action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
+"""The start of an attribute that holds an address: an expression, or a path of ours."""
 _KIB = 1024
 
 
@@ -89,6 +94,25 @@ def duration(length: timedelta | float) -> str:
     return f"{max(round(seconds), 1)} s"
 
 
+class _LocalAddresses(Extension):
+    """Lets templates name paths as they are routed, and adds the prefix of GITPIP_PUBLIC_URL.
+
+    Done for every template when it is loaded, because a link without the prefix works wherever
+    there is none, and so nobody would notice it.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Add the prefix to each address of a template that is a path of ours."""
+
+        def with_prefix(found: re.Match[str]) -> str:
+            attribute, expression = found.groups()
+            if expression:
+                return f'{attribute}="{{{{ ({expression}) | local_url }}}}'
+            return f'{attribute}="{{{{ url_prefix() }}}}/'
+
+        return ADDRESS.sub(with_prefix, source)
+
+
 @cache
 def _template(name: str) -> Template:
     environment = Environment(
@@ -97,6 +121,7 @@ def _template(name: str) -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=[_LocalAddresses],
     )
     environment.filters.update(
         visible=visible,
@@ -108,6 +133,7 @@ def _template(name: str) -> Template:
         state_words=_state_words,
         count=_count,
         duration=duration,
+        local_url=local_url,
     )
-    environment.globals.update(may=_may, caller=present.get)
+    environment.globals.update(may=_may, caller=present.get, url_prefix=url_prefix)
     return environment.get_template(name)
