@@ -7,7 +7,7 @@ set.
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from pydantic_settings import DotEnvSettingsSource
 from gitpip.database_address import closest
 from gitpip.errors import SettingsError
 from gitpip.settings.declared import SECRET, Settings, fields, secret_names
+from gitpip.settings.destinations import Found, misdirected_secrets
 from gitpip.settings.values import reason
 
 SECRETS_DIR = "GITPIP_SECRETS_DIR"
@@ -42,8 +43,12 @@ def load_settings(
     layers = [(source, _without_service_links(layer)) for source, layer in layers]
     found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
     files = {name: setting.file for name, setting in found.items() if setting.file}
+    later: dict[str, Found] = {}
     if SECRETS_DIR in found:
-        files |= _in_folder(Path(found[SECRETS_DIR].value), found, faults)
+        later = _in_folder(found[SECRETS_DIR], found, faults)
+        files |= {name: secret.file for name, secret in later.items() if secret.file}
+    if env_file is not None:
+        faults += misdirected_secrets(found, later, layers[0][1], env_file)
     for source, layer in layers:
         faults += _unknown(layer, source)
     settings = None
@@ -83,13 +88,6 @@ def read_secret(name: str, file: Path) -> SecretStr:
     return secret
 
 
-@dataclass(frozen=True)
-class _Found:
-    value: str
-    source: str
-    file: Path | None = None
-
-
 def _read_env_file(path: Path) -> dict[str, str]:
     values = DotEnvSettingsSource(Settings, env_file=path, case_sensitive=True).env_vars
     return {name: value for name, value in values.items() if value is not None}
@@ -116,7 +114,7 @@ def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
 
 def _find(
     name: str, layers: Iterable[tuple[str, Mapping[str, str]]], faults: list[str]
-) -> _Found | None:
+) -> Found | None:
     """The value of one setting in the first layer that has it; faults are added to `faults`."""
     for source, layer in layers:
         value = layer.get(name, "").strip()
@@ -125,28 +123,30 @@ def _find(
             faults.append(f"{name} and {name}_FILE are both set ({source}): one would be right")
             return None
         if value:
-            return _Found(value, source)
+            return Found(value, source, source)
         if file:
-            return _find_in_file(name, file, faults)
+            return _find_in_file(name, file, source, faults)
     return None
 
 
-def _find_in_file(name: str, file: str, faults: list[str]) -> _Found | None:
+def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found | None:
     try:
         value = read_secret(name, Path(file))
     except ValueError as error:
         faults.append(f"{name}_FILE={_one_line(file)}: {error}")
         return None
-    return _Found(value.get_secret_value(), f"file {file}", Path(file))
+    return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
 
 
-def _in_folder(folder: Path, found: dict[str, _Found], faults: list[str]) -> dict[str, Path]:
-    """Add to `found` the secrets that lie in the folder; give where each not found lies or may."""
+def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> dict[str, Found]:
+    """Add to `found` the secrets that lie in the folder; give those that lie there or may later."""
+    folder = Path(setting.value)
     files = {
         name: folder / name.lower().replace("_", "-")
         for name in secret_names()
         if name not in found
     }
+    secrets = {name: Found("", f"file {file}", setting.layer, file) for name, file in files.items()}
     try:
         present = {path.name for path in folder.iterdir()}
     except OSError:
@@ -159,14 +159,14 @@ def _in_folder(folder: Path, found: dict[str, _Found], faults: list[str]) -> dic
         except ValueError as error:
             faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
         else:
-            found[name] = _Found(value.get_secret_value(), f"file {file}")
+            found[name] = replace(secrets[name], value=value.get_secret_value())
     faults += [
         f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret;"
         f" {files[name].name} would be right"
         for other in sorted(present - {file.name for file in files.values()})
         if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
     ]
-    return files
+    return secrets
 
 
 def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
@@ -178,7 +178,7 @@ def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
     ]
 
 
-def _faults(error: ValidationError, found: Mapping[str, _Found]) -> list[str]:
+def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         name = str(fault["loc"][0])

@@ -1,0 +1,87 @@
+"""Secrets are sent only to hosts that somebody named who may know the secret.
+
+A `.env` file is read from the current folder, and that can be anybody's: a downloaded project, a
+shared disk. A host that it names gets a secret only if the file gives that secret too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitpip.database_address import SQLITE, parse_postgres
+
+HOSTS = {
+    "GITHUB_TOKEN": ("GITHUB_API_URL", "GITHUB_GRAPHQL_URL"),
+    "PIPEDRIVE_TOKEN": ("PIPEDRIVE_API_URL", "PIPEDRIVE_ORG"),
+}
+"""The settings that decide to which hosts a token is sent."""
+DATABASES = ("POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL")
+"""The first that is set counts. Such an address holds its own password, or PGPASSWORD is sent."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting's value, and where it came from."""
+
+    value: str
+    source: str
+    """What people are told: `environment`, `.env`, or the path of a file."""
+    layer: str
+    """What gave the value or named the file that did: `environment` or the path of `.env`."""
+    file: Path | None = None
+    """The file that holds a secret, if one does."""
+
+
+def misdirected_secrets(
+    found: Mapping[str, Found],
+    later: Mapping[str, Found],
+    environ: Mapping[str, str],
+    env_file: Path,
+) -> list[str]:
+    """A sentence for each host of `env_file` that would get a secret from elsewhere.
+
+    `later` holds the secrets whose files may appear while the service runs.
+    """
+    faults = []
+    for token, hosts in HOSTS.items():
+        secret = found.get(token) or later.get(token)
+        if secret is None or _belongs_to(env_file, secret):
+            continue
+        faults += [
+            _fault(host, env_file, f"{token} ({secret.source})", token)
+            for host in hosts
+            if host in found and found[host].layer == str(env_file)
+        ]
+    name = next((name for name in DATABASES if name in found), None)
+    if name and environ.get("PGPASSWORD") and _takes_password(found[name], env_file):
+        faults.append(_fault(name, env_file, "PGPASSWORD (environment)", "the password"))
+    return faults
+
+
+def _belongs_to(env_file: Path, secret: Found) -> bool:
+    """Whether the file gives the secret: itself, or in a file beside or below it.
+
+    A file further away can be somebody's own secret, whose path is easily guessed.
+    """
+    if secret.layer != str(env_file):
+        return False
+    return secret.file is None or secret.file.resolve().is_relative_to(env_file.resolve().parent)
+
+
+def _takes_password(database: Found, env_file: Path) -> bool:
+    """Whether a database that `env_file` names is logged in at with PGPASSWORD."""
+    if database.layer != str(env_file) or SQLITE.match(database.value):
+        return False
+    try:
+        keywords = parse_postgres(database.value)
+    except ValueError:
+        return False  # told already, and not used
+    return bool(keywords.get("host")) and "password" not in keywords
+
+
+def _fault(host: str, env_file: Path, secret: str, name: str) -> str:
+    return (
+        f"{host} ({env_file}): names where {secret} is sent, but a host from {env_file} only gets"
+        f" secrets from there, as any folder can hold such a file; put {name} into {env_file}, or"
+        f" set {host} in the environment, or remove it from {env_file}"
+    )

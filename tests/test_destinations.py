@@ -1,0 +1,136 @@
+"""A `.env` file of the current folder can't redirect secrets that it does not give."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.errors import SettingsError
+from gitpip.settings import load_settings
+
+ELSEWHERE = {
+    "GITHUB_API_URL": "https://elsewhere.example/api/v3",
+    "GITHUB_GRAPHQL_URL": "https://elsewhere.example/graphql",
+    "PIPEDRIVE_API_URL": "https://elsewhere.example/api",
+    "PIPEDRIVE_ORG": "elsewhere",
+}
+TOKEN_OF = {host: f"{host.partition('_')[0]}_TOKEN" for host in ELSEWHERE}
+PLACES = ("environment", "env_file", "file_of_environment", "file_of_env_file")
+FOLDERS = ("folder_of_environment", "folder_of_env_file", "empty_folder_of_environment")
+
+
+class Place:
+    """A current folder with a `.env`, an environment, and secrets beside the folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.here = root / "here"
+        self.environ: dict[str, str] = {}
+        self.lines: dict[str, str] = {}
+        self.secrets = root / "secrets"
+        for folder in (self.here, self.secrets):
+            folder.mkdir(exist_ok=True)
+        for file in self.secrets.iterdir():
+            file.unlink()
+
+    def give(self, token: str, where: str, *, secrets: Path | None = None) -> None:
+        layer = self.lines if where.endswith("env_file") else self.environ
+        file = (secrets or self.secrets) / token.lower().replace("_", "-")
+        if where in ("environment", "env_file"):
+            layer[token] = "the-token"
+        elif where.startswith("file_of"):
+            file.write_text("the-token")
+            layer[f"{token}_FILE"] = str(file)
+        else:
+            if not where.startswith("empty"):
+                file.write_text("the-token")
+            layer["GITPIP_SECRETS_DIR"] = str(file.parent)
+
+    def faults(self) -> tuple[str, ...]:
+        env_file = self.here / ".env"
+        env_file.write_text("".join(f"{name}={value}\n" for name, value in self.lines.items()))
+        try:
+            load_settings(self.environ, env_file=env_file)
+        except SettingsError as error:
+            return error.faults
+        return ()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("destinations")
+
+
+@given(
+    host=st.sampled_from(list(ELSEWHERE)),
+    where=st.sampled_from(PLACES + FOLDERS),
+    host_in_environment=st.booleans(),
+)
+def test_a_host_of_the_env_file_gets_no_secret_from_elsewhere(
+    root: Path, host: str, where: str, *, host_in_environment: bool
+) -> None:
+    place = Place(root)
+    (place.environ if host_in_environment else place.lines)[host] = ELSEWHERE[host]
+    place.give(TOKEN_OF[host], where)
+
+    faults = place.faults()
+
+    if host_in_environment or where == "env_file":
+        assert faults == ()
+    else:
+        (fault,) = faults
+        assert fault.startswith(f"{host} ({place.here / '.env'})")
+        assert f"put {TOKEN_OF[host]} into" in fault
+        assert f"set {host} in the environment" in fault
+        assert "the-token" not in fault
+
+
+@pytest.mark.parametrize("where", ["file_of_env_file", "folder_of_env_file"])
+def test_an_installation_keeps_its_secrets_below_its_env_file(tmp_path: Path, where: str) -> None:
+    place = Place(tmp_path)
+    below = place.here / "secrets"
+    below.mkdir()
+    place.lines["GITHUB_API_URL"] = "https://git.example/api/v3"
+    place.give("GITHUB_TOKEN", where, secrets=below)
+    assert place.faults() == ()
+
+    # A link in a downloaded folder leads to a secret of somebody else.
+    (below / "github-token").rename(tmp_path / "elsewhere")
+    (below / "github-token").symlink_to(tmp_path / "elsewhere")
+    assert len(place.faults()) == 1
+
+
+def test_the_environment_wins_so_its_host_is_the_one_that_counts(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.give("GITHUB_TOKEN", "environment")
+    place.lines["GITHUB_API_URL"] = ELSEWHERE["GITHUB_API_URL"]
+    place.environ["GITHUB_API_URL"] = "https://git.example/api/v3"
+    assert place.faults() == ()
+    # A token that another one hides is not sent anywhere.
+    place.lines["GITHUB_TOKEN"] = "other"
+    del place.environ["GITHUB_API_URL"]
+    assert len(place.faults()) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [
+        ("postgresql://gitpip@elsewhere.example/gitpip", True),
+        ("host=elsewhere.example dbname=gitpip", True),
+        ("postgresql://gitpip:own@elsewhere.example/gitpip", False),
+        ("postgresql:///gitpip", False),
+    ],
+)
+def test_the_password_of_the_environment_is_not_sent_to_a_database_of_the_env_file(
+    tmp_path: Path, address: str, *, is_refused: bool
+) -> None:
+    place = Place(tmp_path)
+    place.environ["PGPASSWORD"] = "the-password"
+    place.lines["POSTGRES_CONNECTION_STRING"] = address
+    faults = place.faults()
+    assert [fault.partition(" ")[0] for fault in faults] == (
+        ["POSTGRES_CONNECTION_STRING"] if is_refused else []
+    )
+    assert "the-password" not in str(faults)
+    place.environ["POSTGRES_CONNECTION_STRING"] = place.lines.pop("POSTGRES_CONNECTION_STRING")
+    assert place.faults() == ()
