@@ -1,13 +1,24 @@
 """`/api/v1`, but for the users themselves: what was found, published, checked and visited."""
 
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
-from gitpip.model import CheckId, GistId, PublicationId, PublicationState, Role, VisitId
+from gitpip.model import (
+    CheckId,
+    FileKey,
+    GistId,
+    PublicationId,
+    PublicationState,
+    Role,
+    VisitId,
+)
 from gitpip.show import operations
 from gitpip.show.bodies import (
     PROBLEMS,
@@ -22,12 +33,14 @@ from gitpip.show.bodies import (
     file_with_content,
 )
 from gitpip.show.caller import Who
+from gitpip.show.long_list import json_array, visit_body
 from gitpip.show.parameters import Limit, Login, Number, Offset, Viewer, clean_login
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.store import checks, gists, publications, users, visits
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+FILES = TypeAdapter(list[FileWithContent])
 
 
 @router.get("/users/{login}/gists", tags=["gists"])
@@ -48,14 +61,24 @@ async def list_gists_of_user(
     async with setting.database.read() as transaction:
         user = await users.find(transaction, clean_login(login))
         if since is None:
-            page = await gists.page(transaction, offset=offset, limit=limit, user_key=user.key)
+            page = await gists.page(
+                transaction, offset=offset, limit=limit, user_key=user.key, content_limit=0
+            )
             items, total = page.items, page.total
         else:
             look = await visits.look(
                 transaction, user, viewer=who.viewer_for(viewer), now=utc_now()
             )
-            files = await gists.between(transaction, user.key, after=look.after, up_to=look.up_to)
-            items, total = files[offset : offset + limit], len(files)
+            # A user's sequence has no gaps.
+            first = look.after + offset
+            items = await gists.between(
+                transaction,
+                user.key,
+                after=first,
+                up_to=min(first + limit, look.up_to),
+                content_limit=0,
+            )
+            total = look.up_to - look.after
     return ListBody(items=file_bodies(items), total=total, offset=offset, limit=limit)
 
 
@@ -71,29 +94,30 @@ async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[Visi
         ]
 
 
-@router.post("/users/{login}/visits", tags=["visits"], status_code=HTTPStatus.CREATED)
+@router.post(
+    "/users/{login}/visits",
+    tags=["visits"],
+    status_code=HTTPStatus.CREATED,
+    response_model=VisitBody,
+)
 @needs(Role.VIEWER)
-async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> VisitBody:
+async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> Response:
     """Record a visit, and show what was new."""
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         visit = await visits.record(
             transaction, user.key, viewer=who.viewer_for(viewer), now=utc_now()
         )
-        files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
-    return VisitBody.of(visit, files)
+        return await visit_body(transaction, visit, status_code=HTTPStatus.CREATED)
 
 
-@router.get("/visits/{visit_id}", tags=["visits"])
+@router.get("/visits/{visit_id}", tags=["visits"], response_model=VisitBody)
 @needs(Role.VIEWER)
-async def get_visit(visit_id: Number, setting: In) -> VisitBody:
+async def get_visit(visit_id: Number, setting: In) -> Response:
     """Show again what a visit showed."""
     async with setting.database.read() as transaction:
         visit = await visits.get(transaction, VisitId(visit_id))
-        files = await gists.between(
-            transaction, visit.user_key, after=visit.after, up_to=visit.up_to
-        )
-    return VisitBody.of(visit, files)
+        return await visit_body(transaction, visit)
 
 
 @router.get("/gists", tags=["gists"])
@@ -101,21 +125,30 @@ async def get_visit(visit_id: Number, setting: In) -> VisitBody:
 async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[FileBody]:
     """The gist files of all tracked users, newest found first."""
     async with setting.database.read() as transaction:
-        page = await gists.page(transaction, offset=offset, limit=limit)
+        page = await gists.page(transaction, offset=offset, limit=limit, content_limit=0)
     return ListBody(items=file_bodies(page.items), total=page.total, offset=offset, limit=limit)
 
 
-@router.get("/gists/{gist_id}", tags=["gists"])
+@router.get("/gists/{gist_id}", tags=["gists"], response_model=list[FileWithContent])
 @needs(Role.VIEWER)
 async def get_gist(
     gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], setting: In
-) -> list[FileWithContent]:
+) -> Response:
     """The files of one gist with their contents."""
     async with setting.database.read() as transaction:
-        files = await gists.of_gist(transaction, GistId(gist_id))
-    if not files:
-        raise GistNotFound(f"no gist {gist_id} is known")
-    return [file_with_content(file) for file in files]
+        keys = await gists.keys_of_gist(transaction, GistId(gist_id))
+        if not keys:
+            raise GistNotFound(f"no gist {gist_id} is known")
+        return await json_array(_one_by_one(transaction, GistId(gist_id), keys), FILES)
+
+
+async def _one_by_one(
+    transaction: AsyncConnection, gist_id: GistId, keys: Sequence[FileKey]
+) -> AsyncIterator[list[FileWithContent]]:
+    """The files of a gist, each alone: some 300 of a megabyte each would fill the memory."""
+    for key in keys:
+        if file := await gists.file_of_gist(transaction, gist_id, key):
+            yield [file_with_content(file)]
 
 
 @router.get("/publications", tags=["publications"])

@@ -1,11 +1,13 @@
 """Feeds: the files found last, of all, of one user or of one tag, for feed readers."""
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
@@ -30,6 +32,15 @@ CONTENT = 20_000
 TITLE = 250
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
+
+class Named(NamedTuple):
+    """What a feed is called, the page that it stands for, and its lasting identity."""
+
+    title: str
+    home: str
+    identity: str
+
+
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 UserName = Annotated[str, Query(max_length=100)]
 TagName = Annotated[str, Query(max_length=50)]
@@ -41,14 +52,18 @@ TagName = Annotated[str, Query(max_length=50)]
 async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
     """An Atom feed (RFC 4287)."""
     files = await _files(setting, user, tag)
-    title, home = _named(user, tag)
+    body = await asyncio.to_thread(_atom, request, files, setting.links, _named(user, tag))
+    return _answer(request, body, "application/atom+xml; charset=utf-8")
+
+
+def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Named) -> bytes:
     base = public_base(request)
     feed = Atom1Feed(
-        title=title,
-        link=base + home,
+        title=named.title,
+        link=base + named.home,
         description=None,
         feed_url=public_url_of(request),
-        feed_guid=_identity("feed", user.lower(), tag),
+        feed_guid=named.identity,
     )
     # The library takes the present moment for a feed without entries: never twice the same.
     feed.latest_post_date = lambda: max(map(_changed, files), default=BEGINNING)
@@ -57,15 +72,15 @@ async def atom(request: Request, setting: In, user: UserName = "", tag: TagName 
             title=_title(file),
             link=f"{base}/gist/{file.gist_id}",
             description=None,
-            content=_content(file, setting.links),
+            content=_content(file, links),
             unique_id=_identity("file", file.gist_id, file.filename),
             pubdate=file.created_at,
             updateddate=_changed(file),
             author_name=file.login,
             categories=[visible(file.language)] if file.language else [],
         )
-    body = feed.writeString("utf-8").encode()
-    return _answer(request, body, "application/atom+xml; charset=utf-8")
+    written: str = feed.writeString("utf-8")
+    return written.encode()
 
 
 @router.get("/feed.json")
@@ -76,19 +91,23 @@ async def json_feed(
 ) -> Response:
     """A JSON Feed (version 1.1)."""
     files = await _files(setting, user, tag)
-    title, home = _named(user, tag)
+    body = await asyncio.to_thread(_json, request, files, setting.links, _named(user, tag))
+    return _answer(request, body, "application/feed+json; charset=utf-8")
+
+
+def _json(request: Request, files: Sequence[GistFile], links: Links, named: Named) -> bytes:
     base = public_base(request)
     document = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": title,
-        "home_page_url": base + home,
+        "title": named.title,
+        "home_page_url": base + named.home,
         "feed_url": public_url_of(request),
         "items": [
             {
                 "id": _identity("file", file.gist_id, file.filename),
                 "url": f"{base}/gist/{file.gist_id}",
                 "title": _title(file),
-                "content_html": _content(file, setting.links),
+                "content_html": _content(file, links),
                 "date_published": file.created_at.isoformat(),
                 "date_modified": _changed(file).isoformat(),
                 "authors": [{"name": file.login}],
@@ -97,8 +116,7 @@ async def json_feed(
             for file in files
         ],
     }
-    body = json.dumps(document, ensure_ascii=False).encode()
-    return _answer(request, body, "application/feed+json; charset=utf-8")
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]:
@@ -111,18 +129,20 @@ async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]
     return found[:ENTRIES]
 
 
-def _named(login: str, tag: str) -> tuple[str, str]:
+def _named(login: str, tag: str) -> Named:
+    identity = _identity("feed", login.lower(), tag)
     match login, tag:
         case "", "":
-            return "New gists · gitpip", "/"
+            return Named("New gists · gitpip", "/", identity)
         case _, "":
-            return f"New gists of {visible(login)} · gitpip", f"/people/{login}"
+            title = f"New gists of {visible(login)} · gitpip"
+            return Named(title, f"/people/{login}", identity)
         case "", _:
-            name = f"New gists of users tagged {visible(tag)} · gitpip"
-            return name, f"/?{urlencode({'tag': tag})}"
+            title = f"New gists of users tagged {visible(tag)} · gitpip"
+            return Named(title, f"/?{urlencode({'tag': tag})}", identity)
         case _:
-            name = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
-            return name, f"/people/{login}"
+            title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
+            return Named(title, f"/people/{login}", identity)
 
 
 def _identity(*parts: str) -> str:

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import EXTERNAL_ID_LIMIT, Role
-from gitpip.show.bodies import PROBLEMS, FileBody, file_bodies
+from gitpip.show.bodies import PROBLEMS, FileBody
 from gitpip.show.caller import Who
-from gitpip.show.long_list import json_array
+from gitpip.show.long_list import FILES, files_shown_by, json_array
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
-from gitpip.store import gists, users, visits
+from gitpip.store import users, visits
 
 router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
 
@@ -70,14 +70,13 @@ async def track_user(
     return TrackedUser(login=added.user.login, id=added.user.external_id)
 
 
-@router.post("/latestgists/{login}")
+@router.post("/latestgists/{login}", response_model=list[FileBody])
 @needs(Role.VIEWER)
-async def latest_gists(login: Login, setting: In) -> list[FileBody]:
+async def latest_gists(login: Login, setting: In) -> Response:
     """The gist files added since the last visit, oldest first; records the visit."""
     async with setting.database.begin() as transaction:
         user = await users.find(transaction, login)
         visit = await visits.record(
             transaction, user.key, viewer=visits.SHARED_VIEWER, now=utc_now()
         )
-        files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
-    return file_bodies(files)
+        return await json_array(files_shown_by(transaction, visit), FILES)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import GistNotFound
-from gitpip.model import GistFile, GistId, Role
+from gitpip.model import FileKey, GistFile, GistId, Role
 from gitpip.show.difference import LINES, differences
 from gitpip.show.highlight import shown, whole_of
 from gitpip.show.rendering import render
@@ -68,7 +68,8 @@ async def changes(
     if new is None or old is None:
         raise GistNotFound(f"of this file the revisions {', '.join(map(str, known))} are known")
     places = await asyncio.to_thread(differences, old.content or "", new.content or "")
-    page = render(
+    page = await asyncio.to_thread(
+        render,
         "changes.html",
         page="people",
         file=file,
@@ -102,7 +103,7 @@ def _saved_as(file: GistFile) -> str:
 
 
 async def _file(transaction: AsyncConnection, gist_id: str, key: int) -> GistFile:
-    for file in await gists.of_gist(transaction, GistId(gist_id)):
-        if file.key == key:
-            return file
-    raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")
+    file = await gists.file_of_gist(transaction, GistId(gist_id), FileKey(key))
+    if file is None:
+        raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")
+    return file

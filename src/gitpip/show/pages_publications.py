@@ -1,5 +1,6 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
+import asyncio
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -37,23 +38,23 @@ async def list_publications(
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
         held_up = await publishing_held_up(transaction, setting)
-    return HTMLResponse(
-        render(
-            "publications.html",
-            page="publications",
-            listed=listed,
-            total=counts.get(state, 0) if state else sum(counts.values()),
-            counts=counts,
-            waiting=waiting,
-            left=left,
-            held_up=held_up,
-            now=now,
-            states=list(PublicationState),
-            state=state,
-            offset=offset,
-            rows=ROWS,
-        )
+    page = await asyncio.to_thread(
+        render,
+        "publications.html",
+        page="publications",
+        listed=listed,
+        total=counts.get(state, 0) if state else sum(counts.values()),
+        counts=counts,
+        waiting=waiting,
+        left=left,
+        held_up=held_up,
+        now=now,
+        states=list(PublicationState),
+        state=state,
+        offset=offset,
+        rows=ROWS,
     )
+    return HTMLResponse(page)
 
 
 @router.get("/publications/{publication_id}")

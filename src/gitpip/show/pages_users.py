@@ -1,5 +1,6 @@
 """The page of users: the table, and adding."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -83,7 +84,8 @@ async def show_users(
         )
         tags = await browse.tags(transaction)
     selection = selection or Selection()
-    page = render(
+    page = await asyncio.to_thread(
+        render,
         "people.html",
         page="people",
         listed=listed,

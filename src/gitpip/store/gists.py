@@ -1,11 +1,22 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    func,
+    insert,
+    null,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import (
@@ -185,7 +196,7 @@ async def between(
 ) -> tuple[GistFile, ...]:
     """A user's files with `after` < sequence <= `up_to`, oldest first.
 
-    `content_limit`, if given, cuts each content after so many characters.
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
     """
     rows = await transaction.execute(
         select_files(content_limit)
@@ -199,10 +210,28 @@ async def between(
     return tuple(file_of(row) for row in rows)
 
 
+async def in_pages(
+    transaction: AsyncConnection, user_key: UserKey, *, after: int, up_to: int, size: int = 500
+) -> AsyncIterator[tuple[GistFile, ...]]:
+    """The same some at a time, without their contents."""
+    # A user's sequence has no gaps.
+    for start in range(after, up_to, size):
+        end = min(start + size, up_to)
+        yield await between(transaction, user_key, after=start, up_to=end, content_limit=0)
+
+
 async def page(
-    transaction: AsyncConnection, *, offset: int, limit: int, user_key: UserKey | None = None
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    user_key: UserKey | None = None,
+    content_limit: int | None = None,
 ) -> Page[GistFile]:
-    """A slice of the stored files of tracked users, newest found first."""
+    """A slice of the stored files of tracked users, newest found first.
+
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    """
     wanted: list[ColumnElement[bool]] = [tracked]
     if user_key is not None:
         wanted.append(gist_files.c.user_key == user_key)
@@ -212,7 +241,11 @@ async def page(
         .where(*wanted)
     )
     rows = await transaction.execute(
-        select_files().where(*wanted).order_by(gist_files.c.key.desc()).offset(offset).limit(limit)
+        select_files(content_limit)
+        .where(*wanted)
+        .order_by(gist_files.c.key.desc())
+        .offset(offset)
+        .limit(limit)
     )
     return Page(tuple(file_of(row) for row in rows), total or 0)
 
@@ -223,6 +256,28 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFi
         select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
     )
     return tuple(file_of(row) for row in rows)
+
+
+async def keys_of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[FileKey, ...]:
+    """The keys of the files of a tracked user's gist, in the same order; else empty."""
+    found = await transaction.execute(
+        select(gist_files.c.key)
+        .join(users, users.c.key == gist_files.c.user_key)
+        .where(tracked, gist_files.c.gist_id == gist_id)
+        .order_by(gist_files.c.sequence)
+    )
+    return tuple(FileKey(key) for key in found.scalars())
+
+
+async def file_of_gist(
+    transaction: AsyncConnection, gist_id: GistId, key: FileKey
+) -> GistFile | None:
+    """One file of a tracked user's gist; None where there is none."""
+    found = await transaction.execute(
+        select_files().where(gist_files.c.gist_id == gist_id, gist_files.c.key == key)
+    )
+    row = found.one_or_none()
+    return file_of(row) if row else None
 
 
 async def file(transaction: AsyncConnection, key: FileKey, revision: int | None = None) -> GistFile:
@@ -371,14 +426,16 @@ def _content_of(file: SeenFile) -> dict[str, object]:
 def select_files(content_limit: int | None = None) -> Select[Any]:
     """Whole rows of tracked users' files, to be narrowed down and given to `file_of`.
 
-    `content_limit`, if given, cuts each content after so many characters.
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
     """
     return _select_files(content_limit).where(tracked)
 
 
 def _select_files(content_limit: int | None = None) -> Select[Any]:
     content: ColumnElement[str | None] = gist_files.c.content
-    if content_limit is not None:
+    if content_limit == 0:
+        content = type_coerce(null(), gist_files.c.content.type).label("content")
+    elif content_limit is not None:
         content = func.substr(content, 1, content_limit).label("content")
     return (
         select(
