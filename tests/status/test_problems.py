@@ -10,7 +10,7 @@ from sqlalchemy import Executable, insert
 from gitpip.model import Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
-from gitpip.status.reading import Surroundings, Unreadable
+from gitpip.status.reading import Surroundings
 from gitpip.store import operation
 from gitpip.store.schema import (
     amendments,
@@ -20,6 +20,7 @@ from gitpip.store.schema import (
     pauses,
     publications,
     services,
+    unreadable,
     users,
 )
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
@@ -70,6 +71,19 @@ def queued(**values: object) -> Executable:
 
 def deal(**values: object) -> Executable:
     return insert(deals).values(user_key=1, due_at=LONG_AGO, sent_at=LONG_AGO, **values)
+
+
+def unread(filename: str) -> Executable:
+    return insert(unreadable).values(
+        user_key=1,
+        gist_id="a1b2",
+        filename=filename,
+        reason="blocked by GitHub (451)",
+        failures=3,
+        first_failed_at=LONG_AGO,
+        next_try_at=NOW + HOUR,
+        first_look=0,
+    )
 
 
 CASES = (
@@ -129,6 +143,14 @@ CASES = (
         (users.update().where(ADA).values(state="unavailable", **FAILED),),
         (WELL,),
         ("ada", "Not Found (SAML)."),
+    ),
+    Case(
+        ProblemKind.CONTENTS_UNREADABLE,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (unread("a.py"), unread("b.py")),
+        (unreadable.delete(),),
+        ("1 gist of 1 user", "ada: file a.py of gist a1b2: blocked by GitHub (451)."),
     ),
     Case(
         ProblemKind.USERS_FAILING,
@@ -319,14 +341,11 @@ def test_every_kind_has_a_test() -> None:
         ProblemKind.PIPEDRIVE_TOKEN_MISSING,
         ProblemKind.SECRET_UNREADABLE,
         ProblemKind.OVER_CAPACITY,
-        ProblemKind.CONTENTS_UNREADABLE,
     }
     assert {case.kind for case in CASES} | of_processes == set(ProblemKind)
 
 
-async def test_what_only_the_process_knows_is_told(
-    rows: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
     healthy = rows.surroundings()
     cases: Mapping[ProblemKind, Surroundings] = {
         ProblemKind.PIPEDRIVE_TOKEN_MISSING: replace(
@@ -340,17 +359,6 @@ async def test_what_only_the_process_knows_is_told(
         condition = await rows.condition(surroundings)
         assert [problem.kind for problem in condition.problems] == [kind]
         assert not condition.all_good
-
-    async def two_unreadable(_: object) -> Unreadable:
-        return Unreadable(gists=2, users=1, since=LONG_AGO, example="ada, blocked by GitHub")
-
-    monkeypatch.setattr(reading, "unreadable", two_unreadable)
-    [problem] = (await rows.condition()).problems
-    assert (problem.kind, problem.count, problem.since) == (
-        ProblemKind.CONTENTS_UNREADABLE,
-        2,
-        LONG_AGO,
-    )
 
 
 async def test_the_worst_is_said_first_and_how_many_more(rows: Rows) -> None:

@@ -1,6 +1,6 @@
 """Reads, in one transaction, how the service is doing: every problem, worst first."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,8 +21,9 @@ from gitpip.status.problem import (
     said,
     worst_first,
 )
-from gitpip.store import operation, schedule, users
+from gitpip.store import operation, schedule, unreadable, users
 from gitpip.store.operation import RunningService
+from gitpip.store.unreadable import UnreadableSummary
 
 
 @dataclass(frozen=True)
@@ -91,24 +92,6 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """Gists that GitHub lists and that could not be read."""
-
-    gists: int
-    users: int
-    since: datetime | None
-    example: str | None
-
-
-async def _none_unreadable(_: AsyncConnection) -> Unreadable:
-    return Unreadable(0, 0, None, None)
-
-
-unreadable: Callable[[AsyncConnection], Awaitable[Unreadable]] = _none_unreadable
-"""Reads what could not be read. The seam for the store's own account of it."""
-
-
 async def read(
     transaction: AsyncConnection, surroundings: Surroundings, now: datetime
 ) -> Condition:
@@ -131,7 +114,7 @@ async def read(
             works=stopped.works,
         )
         problems += await watching.problems(watched, known, capacity=surroundings.capacity)
-        problems += _of_unreadable(await unreadable(transaction))
+        problems += _of_unreadable(await unreadable.summary(transaction))
     else:
         problems.append(
             Problem(
@@ -196,11 +179,13 @@ WHAT_WAITS = {
 def _of_pause(name: str, pause: Pause, now: datetime) -> Problem:
     stops_all = name in {operation.WATCHING, operation.PUBLISHING}
     act, severity = watching.help_for(name, pause.cause)
-    nothing_lost = " Nothing is lost." if stops_all else ""
+    meanwhile = " Nothing is lost." if stops_all else ""
+    if name == operation.SWEEPING:
+        meanwhile = " Until then users are checked one after the other, which takes longer."
     return Problem(
         PAUSES[name],
         severity,
-        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}{nothing_lost}",
+        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}{meanwhile}",
         since=pause.since,
         act=act,
     )
@@ -237,7 +222,7 @@ def _of_secrets(surroundings: Surroundings) -> Sequence[Problem]:
     )
 
 
-def _of_unreadable(found: Unreadable) -> Sequence[Problem]:
+def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
     if not found.gists:
         return ()
     example = f", e.g. {said(found.example)}" if found.example else "."

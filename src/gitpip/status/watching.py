@@ -48,6 +48,9 @@ class Watching:
 def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
     """What helps against a pause, and how severe it is."""
     match cause:
+        case PauseCause.CREDENTIAL if name == operation.SWEEPING:
+            # REST accepts the token, so users are still checked.
+            return Act.SET_GITHUB_TOKEN, Severity.WARNING
         case PauseCause.CREDENTIAL:
             publishing = name == operation.PUBLISHING
             act = Act.SET_PIPEDRIVE_TOKEN if publishing else Act.SET_GITHUB_TOKEN

@@ -25,8 +25,8 @@ READING = "reading"
 """Reading what is new; telling the unchanged from the others goes on."""
 
 PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING)
-STOPS_WATCHING = (WATCHING, SWEEPING, READING)
-"""The pauses during which users are not checked, or not all of them."""
+STOPS_WATCHING = (WATCHING, READING)
+"""The pauses during which no new gists are read."""
 ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
@@ -177,7 +177,7 @@ async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause |
 
 
 async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
-    """The pause that holds up watching at `now`, as a whole or in a part, if any."""
+    """The pause at `now` during which no new gists are read, if any."""
     for name in STOPS_WATCHING:
         if pause := await paused(transaction, name, now):
             return pause

@@ -10,14 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.schema import unreadable, users
+from gitpip.store.visible import tracked
 
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(days=1)
 REASON_LIMIT = 500
 NO_GIST = GistId("")
 """In the place of a gist's id: an item of the gist list without one, or a page of that list."""
-
-_tracked = users.c.removed_at.is_(None)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[Unread
     rows = await transaction.execute(
         select(unreadable)
         .join(users, users.c.key == unreadable.c.user_key)
-        .where(unreadable.c.gist_id == gist_id, _tracked)
+        .where(unreadable.c.gist_id == gist_id, tracked)
         .order_by(unreadable.c.filename)
     )
     return tuple(_unreadable(row) for row in rows)
@@ -134,7 +133,7 @@ async def summary(transaction: AsyncConnection) -> UnreadableSummary:
     gists = (
         select(unreadable.c.user_key, unreadable.c.gist_id)
         .join(users, users.c.key == unreadable.c.user_key)
-        .where(_tracked)
+        .where(tracked)
         .distinct()
         .subquery()
     )
@@ -147,7 +146,7 @@ async def summary(transaction: AsyncConnection) -> UnreadableSummary:
         await transaction.execute(
             select(unreadable, users.c.login)
             .join(users, users.c.key == unreadable.c.user_key)
-            .where(_tracked)
+            .where(tracked)
             .order_by(unreadable.c.first_failed_at, unreadable.c.gist_id, unreadable.c.filename)
             .limit(1)
         )
