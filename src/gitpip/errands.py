@@ -196,7 +196,7 @@ async def add_user(
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
     """Track a user; see `gitpip.intake.track`."""
-    async with opened(settings) as database, github_of(settings) as github:
+    async with opened(settings) as database, github_of(settings, database) as github:
         return await track(
             database,
             login,

@@ -29,6 +29,7 @@ from gitpip.watch.feed import EVERY, Feed
 from gitpip.watch.forecast import past_of
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip.watch.shared_limits import SharedLimits
 
 SWEEP = timedelta(seconds=2)
 """How soon work that another process wrote into the rows is noticed."""
@@ -115,8 +116,11 @@ async def forecast(github: GitHub, login: str, backfill: Backfill) -> Forecast:
     return Forecast(past.account, past.gists, past.files, shortest_time(past.files))
 
 
-def github_of(settings: Settings) -> GitHub:
-    """A client for the GitHub of these settings; to be entered before use."""
+def github_of(settings: Settings, database: Database | None = None) -> GitHub:
+    """A client for the GitHub of these settings; to be entered before use.
+
+    Given a database, it keeps to GitHub's limits together with all others beside that database.
+    """
     token = settings.github_token.get_secret_value() if settings.github_token else None
     return GitHub(
         api_url=settings.github_api_url,
@@ -124,6 +128,7 @@ def github_of(settings: Settings) -> GitHub:
         token=token,
         share=settings.github_share,
         timeout=settings.http_timeout,
+        shared=SharedLimits(database, utc_now) if database else None,
     )
 
 
@@ -132,7 +137,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
     """Run the engine with everything it runs, until the block ends. Raises ServiceRunning."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings))
-        github = await stack.enter_async_context(github_of(settings))
+        github = await stack.enter_async_context(github_of(settings, database))
         rules = Rules(
             interval=settings.check_interval,
             on_edit=settings.on_edit,
@@ -203,7 +208,7 @@ def _give_feed(engine: Engine, github: GitHub, feed: Feed) -> None:
 @asynccontextmanager
 async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
     """A way to GitHub, and to the engines of others, until the block ends."""
-    async with github_of(settings) as github:
+    async with github_of(settings, database) as github:
         engine = Engine(settings.postgres_dsn)
         await engine.install()
         yield Worker(engine, github, database, None, None)

@@ -356,20 +356,37 @@ async def test_the_wait_follows_the_servers_clock_and_not_ours(
     assert len(script.requests) == 1
 
 
-async def test_a_limit_without_a_time_is_waited_for_ever_longer(
-    script: Script, clock: Clock
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"x_ratelimit_remaining": "9"}, [60, 120, 240, 480]),
+        ({"retry_after": "0"}, [1, 2, 4, 8]),
+        ({"retry_after": "Thu, 01 Jan 2026 00:00:00 GMT"}, [1, 2, 4, 8]),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1700000000"}, [1, 2, 4, 8]),
+        ({"retry_after": "3"}, [3, 3, 4, 8]),
+        ({"retry_after": "soon"}, [60, 120, 240, 480]),
+    ],
+)
+async def test_a_wait_that_proved_too_short_is_lengthened(
+    script: Script, clock: Clock, headers: dict[str, str], expected: list[int]
 ) -> None:
     message = {"message": "You have exceeded a secondary rate limit."}
-    script.say("/users/ada", message, status=403, x_ratelimit_remaining="9")
+    script.say("/users/ada", message, status=403, **headers)
     waits = []
     with Server(script) as api:
         async with client(api.url, clock) as github:
-            for _ in range(3):
+            for _ in expected:
                 with pytest.raises(GitHubLimited) as limited:
                     await github.account("ada")
                 waits.append((limited.value.until - clock()).total_seconds())
                 clock.advance(limited.value.until - clock())
-    assert waits == [60, 120, 240]
+            script.say("/users/ada", {"login": "ada", "id": ADA})
+            await github.account("ada")
+            script.say("/users/ada", message, status=403, **headers)
+            with pytest.raises(GitHubLimited) as limited:
+                await github.account("ada")
+            assert (limited.value.until - clock()).total_seconds() == expected[0]
+    assert waits == expected
 
 
 async def test_other_refusals_are_no_limits(script: Script) -> None:

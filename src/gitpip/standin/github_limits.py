@@ -49,6 +49,8 @@ class Limits:
     concurrent: int | None = 100
     status: int = 403
     """What limited requests answer: 403 or 429, as GitHub does the one or the other."""
+    minute: timedelta = MINUTE
+    """The window of the secondary limits; a test can't wait for whole ones."""
     retry_after: timedelta = timedelta(seconds=60)
     """How long the secondary limits want a caller to wait."""
     _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class Limits:
             return self._slow_down(until - at)
         allowed = self.graphql_points_a_minute if resource == "graphql" else self.points_a_minute
         points = self._points.setdefault((who, resource), deque())
-        while points and points[0] <= at - MINUTE:
+        while points and points[0] <= at - self.minute:
             points.popleft()
         if self.concurrent is not None and in_flight > self.concurrent:
             self.journal.blame(f"{in_flight} requests at a time")

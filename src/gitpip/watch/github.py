@@ -31,8 +31,9 @@ from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.telemetry import get_logger
 from gitpip.watch.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.graphql import Glimpse, question_about, what_it_says
-from gitpip.watch.limits import Budget, Limits
+from gitpip.watch.limits import MINUTE, Budget, Limits
 from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed, parse_gists
+from gitpip.watch.shared_limits import SharedLimits
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 PAGE_SIZE = 100
@@ -105,7 +106,8 @@ class GitHub:
     Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
     GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
     is where many users are asked about at once, given a token; None where that can't be.
-    `share` (0 to 1) is how much of GitHub's limits is used.
+    `share` (0 to 1) is how much of GitHub's limits is used. `shared` are the limits that other
+    processes use as well, and `minute` is the window of GitHub's secondary limit.
     """
 
     def __init__(
@@ -116,13 +118,17 @@ class GitHub:
         timeout: timedelta,
         graphql_url: str | None = None,
         share: float = 1.0,
+        shared: SharedLimits | None = None,
+        minute: timedelta = MINUTE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
         self._now = now
-        self._limits = Limits(now, share=share)
-        self._graphql_limits = Limits(now, resource="graphql", share=share)
+        self._limits = Limits(now, share=share, shared=shared, minute=minute)
+        self._graphql_limits = Limits(
+            now, resource="graphql", share=share, shared=shared, minute=minute
+        )
         self._transport = Transport(
             api_url=self._api_url,
             token=token,
@@ -149,8 +155,8 @@ class GitHub:
         self._has_token = token is not None
         # An ETag is good only under the token it was given to.
         self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
-        self._limits.begin(reserve=FEED_RESERVE if self.sweeps else 0)
-        self._graphql_limits.begin(reserve=0)
+        self._limits.begin(credential=self._fingerprint, reserve=FEED_RESERVE if self.sweeps else 0)
+        self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
         self._transport.use(token)
 
     async def aclose(self) -> None:
@@ -213,7 +219,10 @@ class GitHub:
         except GitHubUnauthorized as error:
             await self._confirm_refusal()
             raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
-        return what_it_says(answer, users, self._graphql_limits)
+        try:
+            return what_it_says(answer, users, self._graphql_limits)
+        finally:
+            await self._graphql_limits.tell()
 
     async def _confirm_refusal(self) -> None:
         """Raise GitHubUnauthorized if REST refuses the token as well; this costs no budget."""

@@ -13,13 +13,19 @@ from math import ceil
 
 from gitpip.errors import GitHubLimited
 from gitpip.outgoing import http_date
+from gitpip.watch.shared_limits import SharedLimits
 
 IN_FLIGHT = 4
 SHORTEST_WAIT = timedelta(seconds=1)
 SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)
-MINUTE = 60.0
+MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
+BLOCKS_A_MINUTE = 18
+"""A process reserves up to this part of a minute's requests at a time."""
+SMALLEST_BLOCK = 2
+LONGEST_GROWTH = 12
+"""After so many refusals in a row, waits double no more."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +55,43 @@ class Limits:
         *,
         resource: str = "core",
         share: float = 1.0,
-        reserve: int = 0,
+        shared: SharedLimits | None = None,
+        minute: timedelta = MINUTE,
     ) -> None:
+        """Nothing is known yet: `begin` says whose limits these are.
+
+        `shared` is what other processes use and were told; `minute` the window of the secondary
+        limit.
+        """
         self.now = now
         self._resource = resource
         self._share = share
+        self._shared = shared
+        self._minute = minute
+        self._reserving = asyncio.Lock()
         self._in_flight = 0
         self._freed = asyncio.Event()
         self._sent: deque[float] = deque()
-        self.begin(reserve=reserve)
+        self.begin(credential="", reserve=0)
 
-    def begin(self, *, reserve: int) -> None:
-        """Forget what is known: the limit is another token's from now on."""
+    def begin(self, *, credential: str, reserve: int) -> None:
+        """Forget what is known: the limit is that of another token from now on.
+
+        `credential` is the token's fingerprint.
+        """
+        self._credential = credential
         self._reserve = reserve
+        self._block = 0
+        self._block_ends = 0.0
+        self._block_size = SMALLEST_BLOCK
+        self._untold = False
         self._left: float | None = None
         self._limit = 0
         self._window: str | None = None
         self._resets_at: datetime | None = None
         self._until: datetime | None = None
         self._refusals = 0
+        self._refused_until: datetime | None = None
         self._freed.set()
 
     @property
@@ -119,26 +143,47 @@ class Limits:
             self.wait(wait)
 
     def accepted(self) -> None:
-        """Take in that GitHub answered as asked."""
-        self._refusals = 0
+        """Take in that GitHub answered as asked; what was under way during a wait says nothing."""
+        if self._refusals and (self._refused_until is None or self.now() >= self._refused_until):
+            self._refusals = 0
+            self._untold = True
 
     def refused(self, headers: Mapping[str, str], server_now: datetime | None) -> GitHubLimited:
-        """The error for a refusal: `retry-after`, else the reset, else a minute and growing."""
+        """The error for a refusal: `retry-after`, else the reset, else a minute.
+
+        Whatever was waited for, and proved too short, is waited for longer: at least a second, and
+        twice as long after each further refusal. What is refused during a wait was sent before it.
+        """
         after = headers.get("retry-after")
-        if after is not None and (wait := _retry_after(after, server_now or self.now())):
-            self.wait(wait)
-        elif headers.get("x-ratelimit-remaining") == "0":
-            self.wait(self._wait_for_reset(headers, server_now))
-        elif self._until is None or self._until <= self.now():
-            self.wait(SECONDARY_WAIT * 2**self._refusals)
+        growth = 1 << min(self._refusals, LONGEST_GROWTH)
+        told: timedelta | None = None
+        if after is not None:
+            told = _retry_after(after, server_now or self.now())
+        if told is None and headers.get("x-ratelimit-remaining") == "0":
+            told = self._wait_for_reset(headers, server_now)
+        if self._refused_until is None or self.now() >= self._refused_until:
+            least = SHORTEST_WAIT if told is not None else SECONDARY_WAIT
+            told = max(told or least, least * growth)
             self._refusals += 1
+            self._refused_until = self.now() + told
+        if told is not None:
+            self.wait(told)
         return self._limited()
 
     def wait(self, wait: timedelta) -> None:
         """Send nothing for so long from now on."""
         until = self.now() + min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
         self._until = max(self._until or until, until)
+        self._untold = True
         self._freed.set()
+
+    async def tell(self) -> None:
+        """Let other processes know of a wait, or that it is over. Raises DatabaseUnavailable."""
+        if self._shared is not None and self._untold:
+            self._untold = False
+            await self._shared.note_wait(
+                self._credential, self._resource, until=self._until, refusals=self._refusals
+            )
 
     @property
     def _others_part(self) -> int:
@@ -162,17 +207,54 @@ class Limits:
 
     async def _pace(self) -> None:
         """Stay below the secondary limit of a minute, where there are limits."""
+        most = max(int(MOST_A_MINUTE[self._resource] * self._share), 1)
+        if self._shared is not None and self._left != float("inf"):
+            async with self._reserving:
+                await self._take_reserved(self._shared, most)
+            return
         if self._resets_at is None:
             return
-        most = MOST_A_MINUTE[self._resource] * self._share
         clock = asyncio.get_running_loop().time
+        minute = self._minute.total_seconds()
         while True:
-            while self._sent and self._sent[0] <= clock() - MINUTE:
+            while self._sent and self._sent[0] <= clock() - minute:
                 self._sent.popleft()
             if len(self._sent) < most:
                 break
-            await asyncio.sleep(self._sent[0] + MINUTE - clock())
+            await asyncio.sleep(self._sent[0] + minute - clock())
         self._sent.append(clock())
+
+    async def _take_reserved(self, shared: SharedLimits, most: int) -> None:
+        """Take one of the requests that this process has reserved, or reserve more of them.
+
+        A reservation is good for a twelfth of a minute, and GitHub may see its last request a bit
+        later still: so it counts for more than a minute. What a killed process had reserved counts
+        as used.
+        """
+        clock = asyncio.get_running_loop().time
+        if self._block == 0 or clock() >= self._block_ends:
+            good_for, margin = self._minute / 12, self._minute / 60
+            used_up = self._block == 0 and clock() < self._block_ends
+            largest = max(most // BLOCKS_A_MINUTE, 1)
+            self._block = 0
+            self._block_size = min(2 * self._block_size if used_up else SMALLEST_BLOCK, largest)
+            while self._block == 0:
+                asked_at = clock()
+                got = await shared.reserve(
+                    self._credential,
+                    self._resource,
+                    wanted=self._block_size,
+                    most=most,
+                    window=self._minute + good_for + margin,
+                )
+                self._refusals = got.refusals
+                if got.until is not None:
+                    self._until = got.until
+                    raise self._limited()
+                self._block, self._block_ends = got.granted, asked_at + good_for.total_seconds()
+                if not got.granted:
+                    await asyncio.sleep(got.wait.total_seconds())
+        self._block -= 1
 
     def _wait_for_reset(self, headers: Mapping[str, str], server_now: datetime | None) -> timedelta:
         reset = number(headers.get("x-ratelimit-reset"))
@@ -199,6 +281,6 @@ def number(text: str | None) -> float | None:
 def _retry_after(text: str, server_now: datetime) -> timedelta | None:
     seconds = number(text)
     if seconds is not None:
-        return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())) or SHORTEST_WAIT
+        return max(timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())), SHORTEST_WAIT)
     date = http_date(text)
     return max(date - server_now, SHORTEST_WAIT) if date else None

@@ -164,7 +164,7 @@ class Transport:
             async with self._graphql_limits.room():
                 answer = await self._exchange("POST", url, headers, ANSWER_LIMIT, content)
                 self._graphql_limits.learn(answer.headers, answer.date)
-            return self._judge(answer, self._graphql_limits)
+            return await self._judged(answer, self._graphql_limits)
         except (GitHubLimited, GitHubUnauthorized):
             raise
         except GitHubError as error:
@@ -179,7 +179,7 @@ class Transport:
                 # The token was not sent there, so this says nothing of it.
                 raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
             if answer.status not in {301, 302, 307, 308}:
-                return self._judge(answer, self._limits)
+                return await self._judged(answer, self._limits)
             target = urljoin(url, answer.headers.get("location", ""))
             if not same_origin(target, url):
                 raise GitHubUnavailable(f"{shown(url)} redirects to another host")
@@ -241,6 +241,13 @@ class Transport:
         ):
             raise _PassingFault(f"{shown(url)} was asked while the token was changed")
         return Answer(response.status_code, response.headers, body, url)
+
+    async def _judged(self, answer: Answer, limits: Limits) -> Answer:
+        try:
+            return self._judge(answer, limits)
+        finally:
+            await self._limits.tell()
+            await self._graphql_limits.tell()
 
     def _judge(self, answer: Answer, limits: Limits) -> Answer:
         what = shown(answer.url)

@@ -1,0 +1,118 @@
+"""What all processes must know of GitHub's limits: recent requests, and the wait it asked for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store.schema import github_limits
+
+KEPT = timedelta(days=30)
+"""How long the limits of a token that is not used any more stay on record."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """How many requests may be sent, and if none, how long to wait. Times are aware UTC."""
+
+    granted: int
+    wait: timedelta
+    """Until the oldest reservation leaves the window; zero if some were granted."""
+    until: datetime | None
+    """The time before which GitHub wants no request; then none is granted."""
+    refusals: int
+    """How many requests in a row GitHub refused because of its limits."""
+
+
+async def reserve(
+    transaction: AsyncConnection,
+    credential: str,
+    resource: str,
+    *,
+    wanted: int,
+    most: int,
+    window: timedelta,
+    now: datetime,
+) -> Reservation:
+    """Reserve up to `wanted` requests, so that at most `most` are reserved in any `window`."""
+    row = await _locked(transaction, credential, resource, now)
+    if row.until is not None and row.until > now:
+        return Reservation(0, timedelta(0), row.until, row.refusals)
+    # A process whose clock is ahead may have written times to come; they count, but not for ever.
+    recent = [
+        (at, number) for at, number in _read(row.reserved) if now - window < at <= now + window
+    ]
+    granted = max(min(wanted, most - sum(number for _, number in recent)), 0)
+    if granted == 0:
+        return Reservation(0, min(at for at, _ in recent) + window - now, None, row.refusals)
+    await transaction.execute(
+        update(github_limits)
+        .where(_same(credential, resource))
+        .values(reserved=_written([*recent, (now, granted)]), seen_at=now)
+    )
+    return Reservation(granted, timedelta(0), None, row.refusals)
+
+
+async def note_wait(
+    transaction: AsyncConnection,
+    credential: str,
+    resource: str,
+    *,
+    until: datetime | None,
+    refusals: int,
+    now: datetime,
+) -> None:
+    """Note the time before which GitHub wants no request, unless a later one is known."""
+    row = await _locked(transaction, credential, resource, now)
+    known = [time for time in (row.until, until) if time is not None]
+    await transaction.execute(
+        update(github_limits)
+        .where(_same(credential, resource))
+        .values(until=max(known, default=None), refusals=refusals, seen_at=now)
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    until: datetime | None
+    refusals: int
+    reserved: str
+
+
+async def _locked(
+    transaction: AsyncConnection, credential: str, resource: str, now: datetime
+) -> _Row:
+    query = (
+        select(github_limits.c.until, github_limits.c.refusals, github_limits.c.reserved)
+        .where(_same(credential, resource))
+        .with_for_update()
+    )
+    found = (await transaction.execute(query)).one_or_none()
+    if found is None:
+        await transaction.execute(delete(github_limits).where(github_limits.c.seen_at < now - KEPT))
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(
+                    insert(github_limits).values(
+                        credential=credential, resource=resource, seen_at=now
+                    )
+                )
+        except IntegrityError:
+            pass  # another process was faster
+        found = (await transaction.execute(query)).one()
+    return _Row(found.until, found.refusals, found.reserved)
+
+
+def _same(credential: str, resource: str) -> ColumnElement[bool]:
+    return and_(github_limits.c.credential == credential, github_limits.c.resource == resource)
+
+
+def _read(text: str) -> list[tuple[datetime, int]]:
+    lines = (line.split() for line in text.splitlines())
+    return [(datetime.fromisoformat(at).astimezone(UTC), int(number)) for at, number in lines]
+
+
+def _written(reserved: list[tuple[datetime, int]]) -> str:
+    return "\n".join(f"{at.isoformat()} {number}" for at, number in reserved)
