@@ -175,6 +175,13 @@ async def test_the_backfill_rule_is_about_what_existed_before(
     assert (await stored(database, "ada"))[-1].publication is PublicationState.PENDING
 
 
+OTHER_ENCODINGS = {
+    "windows.txt": ("Grüße 🎁\r\n".encode("utf-16"), "Grüße 🎁\r\n"),
+    "latin.txt": ("Schöne Grüße\n".encode("latin-1"), "Schöne Grüße\n"),
+    "zero.txt": (b"a\0b", "ab"),
+}
+
+
 async def test_contents_are_stored_up_to_one_megabyte_and_only_if_text(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -187,6 +194,7 @@ async def test_contents_are_stored_up_to_one_megabyte_and_only_if_text(
             **texts,
             "larger.txt": "x" * (megabyte + 1),
             "image.png": b"\x89PNG\r\n\xff\xfe",
+            **{name: content for name, (content, _) in OTHER_ENCODINGS.items()},
         },
         description="with \0 zero",
     )
@@ -198,6 +206,10 @@ async def test_contents_are_stored_up_to_one_megabyte_and_only_if_text(
     for name, text in texts.items():
         assert files[name].content == text
         assert files[name].size == len(text.encode())
+        assert not files[name].truncated
+    for name, (content, text) in OTHER_ENCODINGS.items():
+        assert files[name].content == text
+        assert files[name].size == len(content)
         assert not files[name].truncated
     for name in ("larger.txt", "image.png"):
         assert files[name].content is None
@@ -397,7 +409,8 @@ async def test_a_gist_that_cannot_be_read_holds_no_other_up_and_is_read_later(
     await track(database, clock, "ada")
     check = await run(watcher)
     assert check.failed == 0
-    assert broken in " ".join(check.failures)
+    assert f"{blocked} could not be read" in check.failures[0]
+    assert "and 1 more" in check.failures[0]
     assert [file.filename for file in await stored(database, "ada")] == ["good.txt"]
     world.faults.clear()
     clock.advance(timedelta(minutes=1))

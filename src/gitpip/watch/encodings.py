@@ -21,8 +21,8 @@ STRAY_NULS = 1 / 100
 """The largest share of NULs in a text; one NUL is allowed in any text."""
 MOST_HIGH_BYTES = 0.3
 """The largest share of non-ASCII bytes in a Western European text of one byte per character."""
-FEW_HIGH_BYTES = 0.05
-"""So few may be signs only, as in a line with a copyright sign."""
+FEW_HIGH_BYTES = 0.1
+"""The largest share of non-ASCII bytes where they are signs, such as quotation marks, only."""
 PDF = b"%PDF"
 """A PDF file can consist of printable characters, but for a comment that marks it as binary."""
 CONTROLS = re.compile(r"[\x01-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
