@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist
-from gitpip.store import gists, publications, users
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict, UserNotTracked
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.store import gists, publications, schedule, users
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.schema import metadata
 
@@ -171,3 +171,35 @@ async def _find_files(database: Database, login: str) -> tuple[gists.StoredFile,
             NOW,
         )
     return new
+
+
+async def test_a_user_is_found_by_the_login_before_the_last_rename(database_url: str) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    first = await _add(database, "ada", "1", GitHubId(1))
+    second = await _add(database, "bob", "2", GitHubId(2))
+    for key, login in (
+        (first.user.key, "Countess"),
+        (first.user.key, "countess"),  # a change of case is no rename
+        (second.user.key, "ADA"),
+        (second.user.key, "robert"),
+    ):
+        account = Account(login, GitHubId(1 if key == first.user.key else 2))
+        async with database.begin() as transaction:
+            await schedule.record_accounts(transaction, {key: account})
+    async with database.read() as transaction:
+        # Both had the login; the one who was added last is meant.
+        assert (await users.find(transaction, "ada")).login == "robert"
+        assert (await users.find(transaction, "countess")).former_login == "ada"
+        known = await users.known_pair(transaction, "Ada", "1")
+        assert known is not None
+        assert known.login == "countess"
+        with pytest.raises(UserNotTracked):
+            await users.find(transaction, "bob")
+        assert await users.known_pair(transaction, "ada", "3") is None
+    await _add(database, "ada", "3", GitHubId(3))
+    async with database.read() as transaction:
+        assert (await users.find(transaction, "ada")).external_id == "3"
+        with pytest.raises(UserConflict, match="under the id 3"):
+            await users.known_pair(transaction, "ada", "1")
+    await database.close()

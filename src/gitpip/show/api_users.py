@@ -9,12 +9,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from gitpip.clock import utc_now
 from gitpip.model import Backfill, Role, check_external_id, check_login, checked_tags
 from gitpip.settings import parse_duration
-from gitpip.show.bodies import PROBLEMS, ForecastBody, ListBody, UserBody
+from gitpip.show.bodies import (
+    PROBLEMS,
+    ForecastBody,
+    ListBody,
+    OneUserBody,
+    UnreadableBody,
+    UserBody,
+)
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Login, Offset, clean_login
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
-from gitpip.store import users
+from gitpip.store import unreadable, users
 from gitpip.store.users import GENERAL, Changes, Interval
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
@@ -128,10 +135,14 @@ async def forecast(wanted: ForecastRequest, setting: In) -> ForecastBody:
 
 @router.get("/users/{login}", tags=["users"])
 @needs(Role.VIEWER)
-async def get_user(login: Login, setting: In) -> UserBody:
-    """One tracked user."""
+async def get_user(login: Login, setting: In) -> OneUserBody:
+    """One tracked user, by the login or the one before the last rename."""
     async with setting.database.read() as transaction:
-        return UserBody.of(await users.find(transaction, clean_login(login)))
+        user = await users.find(transaction, clean_login(login))
+        unread = await unreadable.of_user(transaction, user.key)
+    body = OneUserBody.of(user)
+    body.could_not_read = [UnreadableBody.of(item) for item in unread]
+    return body
 
 
 @router.patch("/users/{login}", tags=["users"])

@@ -13,6 +13,7 @@ from gitpip.model import (
     GistFile,
     Publication,
     PublicationState,
+    Unreadable,
     User,
     UserState,
     Visit,
@@ -88,6 +89,8 @@ class UserBody(BaseModel):
     nothing_missed_before: datetime | None
     """Whatever was public before is stored; null before the first whole look."""
     former_login: str | None
+    unreadable: int
+    """How many gists, files and parts of the gist list could not be read, and are tried again."""
 
     @classmethod
     def of(cls, user: User) -> Self:
@@ -109,7 +112,39 @@ class UserBody(BaseModel):
             interval=user.check_interval.total_seconds() if user.check_interval else None,
             nothing_missed_before=user.complete_until,
             former_login=user.former_login,
+            unreadable=user.unreadable,
         )
+
+
+class UnreadableBody(BaseModel):
+    """What could not be read of a user, and why. Times are UTC."""
+
+    gist_id: str | None
+    """Null for a part of the list of gists."""
+    filename: str | None
+    """Null for the whole gist, or for files whose names are not known."""
+    reason: str
+    failures: int
+    first_failed_at: datetime
+    next_try_at: datetime
+
+    @classmethod
+    def of(cls, item: Unreadable) -> Self:
+        """The body of one item."""
+        return cls(
+            gist_id=item.gist_id or None,
+            filename=item.filename or None,
+            reason=item.reason,
+            failures=item.failures,
+            first_failed_at=item.first_failed_at,
+            next_try_at=item.next_try_at,
+        )
+
+
+class OneUserBody(UserBody):
+    """A tracked user, with what could not be read of them."""
+
+    could_not_read: list[UnreadableBody] = []
 
 
 class ForecastBody(BaseModel):

@@ -13,10 +13,10 @@ from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
 from gitpip.show.difference import LINES, differences
 from gitpip.show.highlight import shown, whole_of
-from gitpip.show.rendering import render
+from gitpip.show.rendering import moment, render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
-from gitpip.store import gists
+from gitpip.store import gists, unreadable
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -38,6 +38,13 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
     """One gist with all its files."""
     async with setting.database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist_id))
+        unread = await unreadable.of_gist(transaction, GistId(gist_id))
+    if not files and unread:
+        first = unread[0]
+        raise GistNotFound(
+            f"the gist {gist_id} could not be read from GitHub: {first.reason};"
+            f" the next try is at {moment(first.next_try_at)}"
+        )
     if not files:
         raise GistNotFound(f"no gist {gist_id} is known here")
     bounds = whole_of(len(files))
@@ -46,6 +53,7 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
         "gist.html",
         page="people",
         files=files,
+        unread=unread,
         whole=lambda file: shown(file, bounds),
         links=setting.links,
     )

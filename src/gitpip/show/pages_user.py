@@ -23,7 +23,7 @@ from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.user_acts import Act, act_on, change
 from gitpip.show.viewer import viewer_of
-from gitpip.store import browse, publications, users
+from gitpip.store import browse, publications, unreadable, users
 
 ROWS = 50
 
@@ -38,7 +38,7 @@ async def person(
     request: Request,
     setting: In,
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
-) -> HTMLResponse:
+) -> Response:
     """One user: what is known, and the files, newest first."""
     return await _person(request, setting, login, before=before)
 
@@ -51,11 +51,16 @@ async def _person(
     before: int | None = None,
     fault: str = "",
     written: tuple[str, str] | None = None,
-) -> HTMLResponse:
+) -> Response:
     """The page; with a fault it keeps what was written as tags and as interval."""
     now = utc_now()
     async with setting.database.read() as transaction:
         user = await users.find(transaction, login)
+        if user.login.lower() != login.lower():
+            # Not for good: somebody else can take the former login, and be tracked under it.
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
+        unread = await unreadable.of_user(transaction, user.key)
         seen = await browse.seen_of(transaction, user.key, viewer_of(request))
         wanted = browse.FileWanted(user_keys=[user.key])
         key = None if before is None else FileKey(before)
@@ -72,6 +77,7 @@ async def _person(
         "person.html",
         page="people",
         user=user,
+        unread=unread,
         waits_for_look=user.next_check_at <= now and user.state is not UserState.PAUSED,
         tags=tags,
         interval=interval,

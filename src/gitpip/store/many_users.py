@@ -46,7 +46,7 @@ async def add_many(
 
     Give some thousand at a time at the most.
     """
-    by_login, by_id = await _known(transaction, wanted)
+    by_login, by_id, formerly = await _known(transaction, wanted)
     outcomes: list[Outcome | None] = []
     new: list[NewUser] = []
     for user in wanted:
@@ -57,7 +57,11 @@ async def add_many(
             by_login[user.login.lower()] = user.external_id
             by_id[user.external_id] = user.login
             outcomes.append(None)
-        elif known_id == user.external_id or (known_id is not None and user.any_id):
+        elif (
+            known_id == user.external_id
+            or (known_id is not None and user.any_id)
+            or (known_id is None and (user.login.lower(), user.external_id) in formerly)
+        ):
             outcomes.append(Outcome(added=False))
         elif known_id is not None:
             reason = f"{user.login} is tracked already, under the id {known_id}"
@@ -106,11 +110,15 @@ async def lock_each(transaction: AsyncConnection, logins: Sequence[str]) -> tupl
 
 async def _known(
     transaction: AsyncConnection, wanted: Sequence[NewUser]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the tracked users in question: ids by login in lower case, and logins by id."""
+) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
+    """Of the tracked users in question: ids by login in lower case, logins by id.
+
+    And the logins before the last rename, in lower case, each with the id: a list may be given
+    again after a rename.
+    """
     rows = (
         await transaction.execute(
-            select(users.c.login, users.c.external_id).where(
+            select(users.c.login, users.c.former_login, users.c.external_id).where(
                 tracked,
                 or_(
                     func.lower(users.c.login).in_([user.login.lower() for user in wanted]),
@@ -122,6 +130,7 @@ async def _known(
     return (
         {row.login.lower(): row.external_id for row in rows},
         {row.external_id: row.login for row in rows},
+        {(row.former_login.lower(), row.external_id) for row in rows if row.former_login},
     )
 
 
