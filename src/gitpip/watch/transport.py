@@ -94,6 +94,11 @@ class Answer:
         printable = "".join(c if c.isprintable() else " " for c in redacted(said))
         return " ".join(printable.split())[:300]
 
+    @property
+    def words(self) -> str:
+        """The same, to be put behind an error of ours."""
+        return f": {self.message}" if self.message else ""
+
 
 class Transport:
     """Requests to one API and the hosts that hold its files; the token goes to the API alone.
@@ -262,7 +267,7 @@ class Transport:
             case 404 | 410:
                 raise GitHubNotFound(f"{what} is not shown by GitHub ({answer.status})")
             case 451:
-                raise GitHubBlocked(f"{what} is blocked for legal reasons (451)")
+                raise GitHubBlocked(f"{what} is blocked for legal reasons (451){answer.words}")
             case 403 | 429:
                 raise self._refusal(answer, limits)
             case status if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
@@ -285,9 +290,8 @@ class Transport:
             return error
         text = answer.body[:10_000].decode(errors="replace").lower()
         if '"block"' in text:
-            return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403)")
-        words = f": {answer.message}" if answer.message else ""
-        return GitHubUnavailable(f"{shown(answer.url)} was refused (403){words}")
+            return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
+        return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
 
 
 def same_origin(url: str, other: str) -> bool:
