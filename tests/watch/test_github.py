@@ -403,6 +403,113 @@ async def test_other_refusals_are_no_limits(script: Script) -> None:
                 await github.account("token")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Resource protected by organization SAML enforcement. You must grant your token access.",
+        "Although you appear to have the correct authorization credentials, the `acme` organization"
+        " has an IP allow list enabled, and 192.0.2.1 is not permitted to access this resource.",
+        "Enterprise Managed Users cannot see this; your rate of abuse is not limited by it.",
+        "No\x1b[31m \u2028 rights",
+    ],
+)
+async def test_a_refusal_for_another_reason_is_no_limit_and_says_githubs_words(
+    script: Script, words: str
+) -> None:
+    body = {"message": words, "documentation_url": "https://docs.github.com/rest/rate-limits"}
+    script.say("/users/ada", body, status=403, x_ratelimit_remaining="4000")
+    script.say("/users/bob", {"login": "bob", "id": 8}, x_ratelimit_remaining="3999")
+    with Server(script) as api:
+        async with client(api.url) as github:
+            with pytest.raises(GitHubUnavailable) as refused:
+                await github.account("ada")
+            assert (await github.account("bob")).login == "bob"
+    for word in words.replace("\x1b", " ").split():
+        assert word in str(refused.value)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "API rate limit exceeded for user ID 1.",
+        "You have exceeded a secondary rate limit. Please wait a few minutes.",
+        "You have triggered an abuse detection mechanism.",
+    ],
+)
+async def test_a_refusal_in_the_documented_words_is_a_limit(script: Script, words: str) -> None:
+    script.say("/users/ada", {"message": words}, status=403)
+    with Server(script) as api:
+        async with client(api.url) as github:
+            with pytest.raises(GitHubLimited):
+                await github.account("ada")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<{}>; rel="next"',
+        "<{}>; rel=next",
+        '<{}>;rel="next", <{}&last>; rel="last"',
+        '<{}&first>; rel="first",<{}>; REL="NEXT"',
+        '<{}>; rel="next last"',
+        '<{}&tags=a,b>; rel="next"',
+    ],
+)
+async def test_the_next_page_is_found_in_every_form_of_the_link_header(
+    script: Script, link: str
+) -> None:
+    with Server(script) as api:
+        path = f"/user/{ADA}/gists"
+        further = f"{api.url}/user/{ADA}/more?page=2"
+        script.say(path, [gist_of({}, "first")], link=link.replace("{}", further))
+        script.say(f"/user/{ADA}/more", [gist_of({}, "second")])
+        async with client(api.url) as github:
+            listed = await whole_list(github, ADA)
+    assert {gist.id for gist in listed.gists} == {"first", "second"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 451, 500])
+async def test_a_refused_raw_file_is_that_files_trouble(script: Script, status: int) -> None:
+    with Server(script) as api, Server(raw := Script()) as raw_server:
+        files = {
+            name: file_of(name.encode(), raw_server.url, name, truncated=True) for name in "abc"
+        }
+        for name, file in files.items():
+            refused = status if name == "b" else 200
+            raw.say(file["raw_url"].removeprefix(raw_server.url), name.encode(), refused)
+        async with client(api.url) as github:
+            script.say("/gists/abc", gist_of(dict(files)))
+            reading = await github.read(Wanted(GistId("abc"), ADA))
+    assert [file.content for file in reading.gist.files] == ["a", "c"]
+    assert reading.unread.keys() == {"b"}
+    assert str(status) in reading.unread["b"]
+
+
+@pytest.mark.parametrize("wrong", [b"\xff", b"\\ud800", b"\\ud800\\ud800", b"\\udc00 and \xc3("])
+async def test_one_wrong_character_spoils_no_list(script: Script, wrong: bytes) -> None:
+    good = json.dumps(gist_of({}, "good")).encode()
+    odd = json.dumps(gist_of({}, "odd") | {"description": "HERE"}).encode()
+    script.say(f"/user/{ADA}/gists", b"[" + good + b"," + odd.replace(b"HERE", wrong) + b"]")
+    with Server(script) as api:
+        async with client(api.url) as github:
+            listed = await whole_list(github, ADA)
+    assert {gist.id for gist in listed.gists} == {"good", "odd"}
+    for gist in listed.gists:
+        (gist.description or "").encode()
+
+
+async def test_a_file_name_too_long_for_an_index_is_noted_with_its_gist(script: Script) -> None:
+    with Server(script) as api:
+        long = "x" * 3000
+        files = {name: file_of(b"x", api.url, name) | {"content": "x"} for name in ("a.txt", long)}
+        script.say("/gists/abc", gist_of(dict(files)))
+        async with client(api.url) as github:
+            reading = await github.read(Wanted(GistId("abc"), ADA))
+    assert [file.filename for file in reading.gist.files] == ["a.txt"]
+    assert reading.unread.keys() == {""}
+
+
 async def test_a_gist_made_secret_is_not_shown(world: StandIn, github: GitHub) -> None:
     ada = world.add_user("ada")
     gist_id = GistId(world.add_gist("ada", {"a": "b"}))

@@ -43,6 +43,7 @@ NOT_AT_ALL = {
     "no files": GistTroubles(odd="no-files", odd_alone=True),
     "bad time": GistTroubles(odd="bad-time", odd_alone=True),
     "wrong owner": GistTroubles(odd="wrong-owner", odd_alone=True),
+    "refused by the database": GistTroubles(odd="same-name", odd_alone=True),
 }
 IN_PART = {
     "one missing raw file": GistTroubles(missing_raw={"1.txt"}),

@@ -15,6 +15,7 @@ Oddity = Literal[
     "no-raw-url",
     "null-file",
     "negative-size",
+    "same-name",
     "wrong-types",
     "no-files",
     "bad-time",
@@ -39,22 +40,24 @@ class GistTroubles:
 
 def distorted(shown: JsonObject, oddity: Oddity | None) -> JsonObject | None:
     """A gist's JSON as it should be, made odd."""
-    files = shown["files"] if isinstance(shown["files"], dict) else {}
-    first = next(iter(files), "")
-    changes: dict[Oddity | None, JsonObject] = {
-        None: {},
+    files = shown["files"]
+    if oddity is None or not isinstance(files, dict) or not files:
+        return shown
+    first = next(iter(files))
+    changes: dict[Oddity, JsonObject] = {
         "wrong-owner": {"owner": 5},
         "wrong-types": {"public": "perhaps", "description": ["a", "list"]},
         "bad-time": {"created_at": "0001-01-01T00:00:00+23:00", "updated_at": "yesterday"},
         "null-file": {"files": {**files, first: None}},
+        "same-name": {"files": {**files, "another": files[first]}},
         "no-raw-url": {"files": {**files, first: files[first] | {"raw_url": None}}},
         "negative-size": {"files": {**files, first: files[first] | {"size": -1}}},
     }
     if oddity == "null":
         return None
-    left_out = oddity.removeprefix("no-") if oddity and oddity not in changes else ""
-    kept = {name: value for name, value in shown.items() if name != left_out}
-    return kept | changes.get(oddity, {})
+    if oddity in changes:
+        return shown | changes[oddity]
+    return {name: value for name, value in shown.items() if name != oddity.removeprefix("no-")}
 
 
 UserTrouble = Literal[
