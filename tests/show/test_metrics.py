@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,22 @@ def test_openmetrics_is_spoken_where_it_is_asked_for(served_to_all: Served) -> N
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     read = parser.text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
     assert list(read)
+
+
+def test_a_gist_of_the_future_makes_no_sum_fall(served: Served) -> None:
+    served.track("octocat")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    served.github.add_gist("octocat", {"future.txt": "text"}, created_at=tomorrow)
+    assert served.gitpip.post("/api/v1/checks").status_code == 202
+    served.wait_for_files("octocat", 1)
+    served.publish_another("octocat", {"now.txt": "text"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
+    name = "gitpip_creation_to_activity_seconds"
+    counted = served.gitpip.wait_for(
+        lambda: found if value(found := families(served), f"{name}_count") == 2 else None,
+        "both publications",
+    )
+    assert 0 <= value(counted, f"{name}_sum") < 600
 
 
 def test_what_happens_is_counted(served: Served) -> None:
