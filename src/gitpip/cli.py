@@ -10,7 +10,6 @@ from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from rich.text import Text
 
 from gitpip import errands, service
 from gitpip.cli_keys import keys_app, show_audit
@@ -53,7 +52,7 @@ app.command("audit")(show_audit)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        console.print(f"gitpip {version('gitpip')}", highlight=False)
+        console.say(f"gitpip {version('gitpip')}")
         raise typer.Exit
 
 
@@ -83,7 +82,7 @@ def main() -> None:
         app()
     except SettingsError as error:
         for fault in error.faults:
-            errors.print(Text(f"gitpip: {redacted(fault)}"), soft_wrap=True)
+            errors.say(f"gitpip: {redacted(fault)}")
         sys.exit(2)
     except GitpipError as error:
         _fail(str(error))
@@ -127,9 +126,9 @@ def check(as_json: Json = False) -> None:
     if as_json:
         print_json(asdict(result))
     else:
-        console.print(_summary(result))
+        console.say(_summary(result))
         for failure in result.failures:
-            console.print(Text(f"  {failure}"), soft_wrap=True)
+            console.say(f"  {failure}")
     if result.failed:
         raise typer.Exit(1)
 
@@ -154,11 +153,11 @@ def publish(as_json: Json = False) -> None:
     if as_json:
         print_json(asdict(result))
     else:
-        console.print(
+        console.say(
             f"published {result.published}, failed {result.failed}, still waiting {result.waiting}"
         )
         if result.reason:
-            console.print(Text(f"  waiting: {result.reason}"), soft_wrap=True)
+            console.say(f"  waiting: {result.reason}")
     if result.failed or result.reason:
         raise typer.Exit(1)
 
@@ -248,7 +247,7 @@ def status(as_json: Json = False) -> None:
                 text = f"{shown(value.ended_at) or 'under way'}; {_summary(value)}"
             case _:
                 text = shown(value)
-        console.print(Text(f"{name.replace('_', ' ')}: {text or 'none'}"), soft_wrap=True)
+        console.say(f"{name.replace('_', ' ')}: {text or 'none'}")
 
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}
@@ -256,14 +255,15 @@ COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "de
 
 def _print_problems(condition: Condition) -> None:
     if condition.all_good:
-        console.print(Text(condition.sentence, style="green"), soft_wrap=True)
+        console.say("", lead=condition.sentence, style="green")
     for problem in condition.problems:
-        line = Text(f"{problem.severity:<8}", style=COLOURS[problem.severity])
         since = f" Since {shown(problem.since)}." if problem.since else ""
-        line.append(shown(redacted(problem.sentence)) + since, style="default")
-        if problem.act is Act.TRY_NOW:
-            line.append(f" Try: gitpip try-now {problem.pause}", style="default")
-        console.print(line, soft_wrap=True)
+        advice = f" Try: gitpip try-now {problem.pause}" if problem.act is Act.TRY_NOW else ""
+        console.say(
+            f"{redacted(problem.sentence)}{since}{advice}",
+            lead=f"{problem.severity:<8}",
+            style=COLOURS[problem.severity],
+        )
 
 
 @app.command("try-now")
@@ -280,9 +280,9 @@ def try_now(
     if as_json:
         print_json({"ended": ended})
     elif ended:
-        console.print(f"Ended the pause of {' and '.join(ended)}.")
+        console.say(f"Ended the pause of {' and '.join(ended)}.")
     else:
-        console.print(f"{paused or 'Nothing'} is {'not ' if paused else ''}paused.")
+        console.say(f"{paused or 'Nothing'} is {'not ' if paused else ''}paused.")
 
 
 @app.command()
@@ -307,11 +307,13 @@ def doctor(as_json: Json = False) -> None:
 
 def _tell(finding: Finding) -> None:
     colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
-    line = Text(f"{finding.verdict:<8}", style=colour[finding.verdict])
-    line.append(f"{finding.about}: {shown(redacted(finding.found))}", style="default")
-    console.print(line, soft_wrap=True)
+    console.say(
+        f"{finding.about}: {redacted(finding.found)}",
+        lead=f"{finding.verdict:<8}",
+        style=colour[finding.verdict],
+    )
     if finding.advice:
-        console.print(Text(f"        > {finding.advice}"), soft_wrap=True)
+        console.say(f"        > {finding.advice}")
 
 
 @app.command("settings")
@@ -333,5 +335,5 @@ def _paused(pause: Pause | None) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print(Text(f"gitpip: {redacted(message)}"), soft_wrap=True)
+    errors.say(f"gitpip: {redacted(message)}")
     sys.exit(1)

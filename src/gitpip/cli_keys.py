@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip import errands, service
@@ -99,7 +98,7 @@ def revoke_key(name: str) -> None:
         await errands.did(transaction, "key.revoked", key.name)
         return key
 
-    console.print(Text(f"The key {_change(change).name} opens nothing any more."))
+    console.say(f"The key {_change(change).name} opens nothing any more.")
 
 
 def show_audit(
@@ -149,5 +148,5 @@ def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
         )
         return
     until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
-    console.print(Text(f"{key.name}, {key.role}{until}. This is shown only now:"))
-    console.print(Text(issued.secret), soft_wrap=True)
+    console.say(f"{key.name}, {key.role}{until}. This is shown only now:")
+    console.say(issued.secret)

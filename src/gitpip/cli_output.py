@@ -9,21 +9,19 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
-from rich.text import Text
+from rich.progress import Progress
 
 from gitpip.model import Backfill, Check
 from gitpip.outgoing import proxy_passwords
 from gitpip.settings import Settings, load_settings
 from gitpip.telemetry import configure_logging
+from gitpip.terminal import Terminal
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Result = TypeVar("Result")
 
-console = Console()
-errors = Console(stderr=True)
+console = Terminal()
+errors = Terminal(stderr=True)
 
 
 def prepared_settings(*, quiet: bool = True) -> Settings:
@@ -56,15 +54,7 @@ def parsed_backfill(text: str | None) -> Backfill | None:
 
 def progress_bar(as_json: bool) -> Progress:
     """A progress bar on a terminal, and nothing elsewhere."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=errors,
-        transient=True,
-        disable=as_json or not errors.is_terminal,
-    )
+    return errors.progress(disable=as_json)
 
 
 def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> None:
@@ -73,24 +63,20 @@ def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> 
         print_json(rows)
         return
     if not rows:
-        console.print(Text(none), soft_wrap=True)
+        console.say(none)
         return
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(shown(value)) for value in row.values()))
-    console.print(table)
+    console.table(
+        [{name.replace("_", " "): shown(value) for name, value in row.items()} for row in rows]
+    )
 
 
 def shown(value: object) -> str:
-    """A value as people read it; nothing in it can move the cursor."""
+    """A value as people read it."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    text = str(value)
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+    return str(value)
 
 
 def print_json(value: object) -> None:
@@ -101,4 +87,6 @@ def print_json(value: object) -> None:
             return asdict(unknown)
         return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
 
-    sys.stdout.write(json.dumps(value, default=plain, indent=2) + "\n")
+    # JSON escapes every control character but this one, which it allows in strings.
+    text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")
+    sys.stdout.write(text + "\n")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from gitpip import errands, service
 from gitpip.cli_output import (
@@ -69,7 +68,7 @@ def add_user(
         return
     what = "Tracking" if added.new else "Already tracking"
     doubt = "" if confirmed else " (GitHub could not be asked yet)"
-    console.print(Text(f"{what} {user.login}, id {user.external_id}{doubt}."))
+    console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
 
 
 @users_app.command("list")
@@ -132,12 +131,9 @@ def change_user(
 
     user = run(change())
     every = format_duration(user.check_interval or settings.check_interval)
-    console.print(
-        Text(
-            f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
-            f"every {every}, tags {', '.join(user.tags) or 'none'}."
-        ),
-        soft_wrap=True,
+    console.say(
+        f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
+        f"every {every}, tags {', '.join(user.tags) or 'none'}."
     )
 
 
@@ -153,13 +149,10 @@ def forecast_user(
     if as_json:
         print_json(asdict(forecast))
         return
-    console.print(
-        Text(
-            f"{forecast.account.login} has {forecast.gists} public gists; "
-            f"{forecast.activities} files would become activities, which takes at least "
-            f"{forecast.duration} on Pipedrive's smallest plan."
-        ),
-        soft_wrap=True,
+    console.say(
+        f"{forecast.account.login} has {forecast.gists} public gists; "
+        f"{forecast.activities} files would become activities, which takes at least "
+        f"{forecast.duration} on Pipedrive's smallest plan."
     )
 
 
@@ -175,7 +168,7 @@ def remove_user(login: str) -> None:
             return user.login
 
     settings = prepared_settings()
-    console.print(Text(f"No longer tracking {run(remove())}."))
+    console.say(f"No longer tracking {run(remove())}.")
 
 
 @users_app.command("import")
@@ -199,9 +192,9 @@ def import_users(
     if as_json:
         print_json(asdict(imported))
     else:
-        console.print(f"Added {imported.added}, tracked already {imported.known}.")
+        console.say(f"Added {imported.added}, tracked already {imported.known}.")
         for fault in imported.faults:
-            errors.print(Text(fault), soft_wrap=True)
+            errors.say(fault)
     if imported.faults:
         raise typer.Exit(1)
 

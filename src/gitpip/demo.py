@@ -6,17 +6,16 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
-
 from gitpip import errands, service
 from gitpip.clock import utc_now
 from gitpip.settings import load_settings
 from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.standin.cast import CAST, perform, settle
 from gitpip.telemetry import configure_logging
+from gitpip.terminal import Terminal
 
 TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
-console = Console()
+console = Terminal()
 
 
 def run_demo() -> None:
@@ -54,13 +53,15 @@ async def _run(github: GitHub, environment: dict[str, str], folder: Path) -> Non
     performance = asyncio.create_task(perform(github, stop, pause=timedelta(seconds=3)))
 
     def ready(address: str) -> None:
-        console.print(
-            f"\n  The demo runs: open [bold]{address}[/bold]\n"
-            f"  {len(CAST)} make-believe users publish a gist every few seconds; each file "
-            "becomes an activity\n"
-            f"  in a make-believe Pipedrive. Its data lies in {folder} until you press Ctrl-C.\n",
-            soft_wrap=True,
-        )
+        for line in (
+            "",
+            f"  The demo runs: open {address}",
+            f"  {len(CAST)} make-believe users publish a gist every few seconds; each file becomes "
+            "an activity",
+            f"  in a make-believe Pipedrive. Its data lies in {folder} until you press Ctrl-C.",
+            "",
+        ):
+            console.say(line)
 
     try:
         await service.serve(settings, ready=ready)

@@ -342,16 +342,16 @@ def _text(value: object) -> str:
 
 def _for_console(_logger: object, _method: str, event: EventDict) -> EventDict:
     below = {name: event.pop(name) for name in ("stack", "exception") if name in event}
-    shown: EventDict = {_one_line(name): _one_line(_text(event[name])) for name in event}
+    shown: EventDict = {on_one_line(name): on_one_line(_text(event[name])) for name in event}
     shown["level"] = shown.pop("severity").lower()
     for name, text in below.items():
         lines = str(text).split("\n")
-        shown[name] = "\n".join(f"  | {_one_line(line)}" for line in lines)
+        shown[name] = "\n".join(f"  | {on_one_line(line)}" for line in lines)
     return shown
 
 
-def _one_line(text: str) -> str:
-    """Without what could start a new line or turn the writing direction."""
+def on_one_line(text: str) -> str:
+    """The text with line breaks, control characters and invisible ones written as escapes."""
     if text.isprintable():
         return text
     return "".join(

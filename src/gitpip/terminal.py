@@ -1,0 +1,48 @@
+"""What commands print: text in which nothing steers the terminal, wherever it came from.
+
+Names, descriptions and errors come from GitHub, Pipedrive and files, and a terminal obeys the
+escape sequences in them: they can hide lines, change its title, or type for its user.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from gitpip.telemetry import on_one_line
+
+
+class Terminal:
+    """Standard output or standard error; nothing else in gitpip prints for people."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def say(self, text: str, *, lead: str = "", style: str = "") -> None:
+        """Print a line: `lead` in a style of Rich, then the text; long lines are not broken."""
+        line = Text(on_one_line(lead), style=style)
+        line.append(on_one_line(text), style="default")
+        self._console.print(line, soft_wrap=True)
+
+    def table(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Print a table of rows with the same names; there must be at least one."""
+        table = Table()
+        for name in rows[0]:
+            table.add_column(on_one_line(name), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(on_one_line(value)) for value in row.values()))
+        self._console.print(table)
+
+    def progress(self, *, disable: bool) -> Progress:
+        """A progress bar on a terminal, and nothing elsewhere."""
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=self._console,
+            transient=True,
+            disable=disable or not self._console.is_terminal,
+        )
