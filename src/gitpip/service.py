@@ -28,6 +28,8 @@ from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.telemetry import get_logger
 from gitpip.worker import Worker, reaching, working
 
+ANY_IPV6 = "::"
+
 log = get_logger()
 
 
@@ -137,7 +139,8 @@ async def _serve(
         )
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            address = f"http://{settings.host}:{listener.getsockname()[1]}"
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            address = f"http://{host}:{listener.getsockname()[1]}"
             _log_start(settings, address, part)
             if ready:
                 ready(address)
@@ -240,7 +243,13 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=512)
+        listener = socket.create_server(
+            (host, port),
+            family=family,
+            backlog=512,
+            # Python's default is IPv6 alone; every other server serves IPv4 too on this address.
+            dualstack_ipv6=host == ANY_IPV6 and socket.has_dualstack_ipv6(),
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(

@@ -17,10 +17,13 @@ def _with(gitpip: Installation, **settings: str) -> Installation:
 
 @pytest.mark.parametrize(
     ("host", "here"),
-    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")],  # noqa: S104 (what must be refused)
+    [
+        ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 (what must be refused)
+        ("::", ["[::1]", "127.0.0.1"]),
+    ],
 )
 def test_it_listens_to_others_only_once_it_is_decided_who_may_ask(
-    world: World, host: str, here: str
+    world: World, host: str, here: list[str]
 ) -> None:
     network = _with(world.gitpip, GITPIP_HOST=host)
     refused = network.command("serve")
@@ -39,11 +42,12 @@ def test_it_listens_to_others_only_once_it_is_decided_who_may_ask(
     network.start()
 
     port = network.url.rpartition(":")[2]
-    url = f"http://{here}:{port}"
-    assert httpx2.get(f"{url}/users").status_code == 401
-    assert httpx2.get(f"{url}/health").text == "Alive"
-    headers = {"authorization": f"Bearer {key}", "host": "gitpip.example"}
-    assert httpx2.get(f"{url}/users", headers=headers).json() == []
+    for address in here:
+        url = f"http://{address}:{port}"
+        assert httpx2.get(f"{url}/users").status_code == 401
+        assert httpx2.get(f"{url}/health").text == "Alive"
+        headers = {"authorization": f"Bearer {key}", "host": "gitpip.example"}
+        assert httpx2.get(f"{url}/users", headers=headers).json() == []
     network.stop()
 
     network.command("keys", "revoke", "ada")
@@ -88,3 +92,25 @@ def test_the_first_key_closes_a_service_on_loopback(world: World) -> None:
     # Revoked keys leave it closed: nobody is let in by taking a key away.
     assert world.gitpip.get("/users", key).status_code == 401
     assert world.gitpip.get("/users").status_code == 401
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_ipv4_client_of_an_ipv6_socket_is_known_by_its_own_address(world: World) -> None:
+    """Proxies are trusted by IPv4 addresses, and the audit names them."""
+    world.gitpip = _with(
+        world.gitpip,
+        GITPIP_HOST="::",
+        GITPIP_ALLOW_ANONYMOUS="all",
+        GITPIP_TRUSTED_PROXIES="127.0.0.0/8",
+    )
+    world.gitpip.start()
+    port = world.gitpip.url.rpartition(":")[2]
+    assert world.gitpip.url == f"http://[::]:{port}"
+
+    for name, forwarded in (("here", {}), ("there", {"x-forwarded-for": "203.0.113.5"})):
+        url = f"http://127.0.0.1:{port}/api/v1/keys"
+        made = httpx2.post(url, json={"name": name, "role": "viewer"}, headers=forwarded)
+        assert made.status_code == 201
+
+    audit = httpx2.get(f"http://127.0.0.1:{port}/api/v1/audit").json()["items"]
+    assert [entry["actor"] for entry in audit] == ["anybody at 203.0.113.5", "anybody at 127.0.0.1"]
