@@ -1,0 +1,324 @@
+"""Whatever goes wrong, "all good" is said only when both stand-ins agree that it is.
+
+GitHub's stand-in knows what is public, and Pipedrive's what arrived; neither asks gitpip's rows.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from gitpip.errors import GitHubError
+from gitpip.model import Backfill, PublicationState
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.publisher import Publisher
+from gitpip.settings import load_settings
+from gitpip.standin import Fault, FaultKind, Server
+from gitpip.standin import GitHub as GitHubStandIn
+from gitpip.standin import Pipedrive as PipedriveStandIn
+from gitpip.status.reading import Condition, Surroundings, read
+from gitpip.store import publications, users
+from gitpip.store.database import Database, open_database
+from gitpip.store.schema import metadata
+from gitpip.watch.check import Watcher
+from gitpip.watch.feed import Feed
+from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
+
+TOKEN = "a-token"
+INTERVAL = timedelta(hours=1)
+LOGINS = ("ada", "bob", "cy")
+STRETCHES = tuple(timedelta(minutes=minutes) for minutes in (1, 7, 31, 70, 300, 1500))
+OLDEST = 2 * INTERVAL + INTERVAL / 4
+"""How old "all is known before" may be at the most."""
+
+FAULTS = (
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.cut(),
+    Fault.error(500),
+    Fault.error(500, processed=True),
+    Fault.error(502),
+    Fault.html(403),
+    Fault.html(200, processed=True),
+    Fault.limited({"retry-after": "90", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "2"}),
+    Fault.broken_json(),
+    Fault.empty(),
+    Fault(FaultKind.ERROR, processed=False, status=400),
+    Fault(FaultKind.ERROR, processed=False, status=401),
+    Fault(FaultKind.ERROR, processed=False, status=403),
+)
+PLACES = {
+    "github": ("/user", "/gists", "/graphql"),
+    "pipedrive": ("/activities$", "/deals$", "/deals/[0-9]+$"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens; `login`, `place` and so on say to whom, where and how often."""
+
+    act: str
+    login: str = LOGINS[0]
+    fault: Fault | None = None
+    side: str = "github"
+    place: str = ""
+    times: int = 1
+    length: timedelta = INTERVAL
+
+
+def step_of(act: str) -> st.SearchStrategy[Step]:
+    """Steps of one kind, with whatever matters for it."""
+    logins, times = st.sampled_from(LOGINS), st.integers(1, 4)
+    match act:
+        case "wait":
+            return st.builds(Step, st.just(act), length=st.sampled_from(STRETCHES))
+        case "spoil":
+            places = [(side, place) for side, found in PLACES.items() for place in found]
+            return st.builds(
+                lambda where, fault, times: Step(
+                    "spoil", side=where[0], place=where[1], fault=fault, times=times
+                ),
+                st.sampled_from(places),
+                st.sampled_from(FAULTS),
+                times,
+            )
+        case _:
+            return st.builds(Step, st.just(act), login=logins, times=times)
+
+
+ACTS = ("gist", "gist", "edit", "hide", "pause", "refuse-graphql", "spoil", "spoil", "wait", "wait")
+WORK = ("check", "publish", "both", "both", "feed", "hours", "hours")
+steps = st.lists(
+    st.sampled_from((*ACTS, *WORK)).flatmap(step_of),
+    min_size=4,
+    max_size=14,
+)
+
+
+@dataclass
+class World:
+    """Both vendors, and a gitpip between them that does what it is told to, by one clock."""
+
+    database: Database
+    github: GitHubStandIn
+    pipedrive: PipedriveStandIn
+    watcher: Watcher
+    publisher: Publisher
+    feed: Feed
+    now: datetime
+    files: int = 0
+    gists: list[str] = field(default_factory=list)
+
+    async def track(self, login: str) -> None:
+        self.github.add_user(login)
+        async with self.database.begin() as transaction:
+            await users.add(
+                transaction,
+                login=login,
+                external_id=login,
+                github_id=None,
+                backfill=Backfill.parse("all"),
+                now=self.now,
+            )
+
+    async def do(self, step: Step) -> None:
+        match step.act:
+            case "gist":
+                self.gists.append(self.github.add_gist(step.login, self._fresh(step.times % 2 + 1)))
+            case "edit" if self.gists:
+                self.github.edit_gist(self.gists[step.times % len(self.gists)], self._fresh(1))
+            case "hide":
+                user = self.github.user_of(step.login)
+                assert user
+                self.github.hide_user(user.id, 10 * step.times)
+            case "pause":
+                await self._pause(step.login, step.times % 2 == 0)
+            case "refuse-graphql":
+                self.github.graphql.fail_above = step.times - 2
+            case "spoil" if step.fault:
+                side = self.github if step.side == "github" else self.pipedrive
+                side.faults.script(step.fault, path=step.place, times=step.times)
+            case "wait":
+                self.now += step.length
+            case "hours":
+                for _ in range(step.times):
+                    self.now += timedelta(minutes=70)
+                    await self.work("both")
+                    await self.agree()
+            case _:
+                await self.work(step.act)
+
+    def _fresh(self, number: int) -> dict[str, str]:
+        """Files with names that no other file has."""
+        self.files += number
+        return {
+            f"f{self.files - index}.txt": f"text {self.files - index}" for index in range(number)
+        }
+
+    async def _pause(self, login: str, paused: bool) -> None:
+        async with self.database.begin() as transaction:
+            user = await users.find(transaction, login)
+            await users.change(transaction, user.key, users.Changes(paused=paused), self.now)
+
+    async def work(self, what: str) -> None:
+        """One turn of the engine; what it raises, the engine would log and try again."""
+        if what in {"check", "both"}:
+            with suppress(GitHubError):
+                await self.watcher.run()
+        if what in {"publish", "both"}:
+            await self.publisher.run()
+        if what == "feed":
+            await self.feed.read()
+
+    async def condition(self) -> Condition:
+        surroundings = Surroundings(SETTINGS, capacity=1000, engine_is_alive=True)
+        async with self.database.read() as transaction:
+            return await read(transaction, surroundings, self.now)
+
+    async def agree(self) -> None:
+        """Fail if all is called good, and the stand-ins know better."""
+        condition = await self.condition()
+        if not condition.all_good:
+            assert not condition.sentence.startswith("All good")
+            return
+        assert condition.complete_until is not None
+        assert self.now - condition.complete_until <= OLDEST
+        arrived = Counter(
+            name
+            for activity in self.pipedrive.activities
+            for name in re.findall(r"\bf[0-9]+\.txt\b", str(activity["subject"]))
+        )
+        for login, name, pushed_at in await self._public():
+            if pushed_at < condition.complete_until:
+                assert arrived[name] == 1, (
+                    f"all good, with {name} of {login} there {arrived[name]}x"
+                )
+        assert set(arrived.values()) <= {1}
+
+    async def _public(self) -> list[tuple[str, str, datetime]]:
+        """Every public file of the users whom nobody paused: whose, its name, and since when."""
+        async with self.database.read() as transaction:
+            paused = {
+                user.login for user in await users.everyone(transaction) if user.state == "paused"
+            }
+        return [
+            (user.login, name, gist.pushed_at)
+            for gist in self.github.all_gists()
+            if (user := self.github.user(gist.owner_id)) and user.login not in paused
+            for name in gist.files
+        ]
+
+    async def mend(self) -> None:
+        """Nothing goes wrong any more, and people do what the problems say."""
+        self.github.faults.clear()
+        self.pipedrive.faults.clear()
+        self.github.graphql.fail_above = None
+        for login in LOGINS:
+            user = self.github.user_of(login)
+            assert user
+            self.github.hide_user(user.id, 0)
+            await self._pause(login, paused=False)
+        for _ in range(40):
+            self.now += timedelta(minutes=31)
+            await self.work("both")
+            await self.agree()
+            condition = await self.condition()
+            if condition.all_good:
+                return
+            await self._retry()
+        raise AssertionError(f"never good again: {condition.problems}")
+
+    async def _retry(self) -> None:
+        async with self.database.begin() as transaction:
+            for row in await publications.listed(
+                transaction, offset=0, limit=100, state=PublicationState.FAILED
+            ):
+                await publications.retry(transaction, row.id, self.now)
+
+
+SETTINGS = load_settings(
+    {"GITHUB_TOKEN": TOKEN, "PIPEDRIVE_TOKEN": TOKEN, "GITPIP_CHECK_INTERVAL": "1h"}, env_file=None
+)
+
+
+@asynccontextmanager
+async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
+    async with database.begin() as transaction:
+        for table in reversed(metadata.sorted_tables):
+            await transaction.execute(table.delete())
+
+    def clock() -> datetime:
+        return world.now if world else begun
+
+    world: World | None = None
+    begun = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+    github = GitHubStandIn(tokens={TOKEN}, clock=clock, points_a_minute=None)
+    # By this clock a burst never ends, so its limit has to be out of reach.
+    pipedrive = PipedriveStandIn(token=TOKEN, clock=clock, daily_tokens=None, burst=100_000)
+    timeout = timedelta(seconds=30)
+    with Server(github.app) as there, Server(pipedrive.app) as elsewhere:
+        async with (
+            GitHub(
+                api_url=there.url,
+                graphql_url=f"{there.url}/graphql" if sweeps else None,
+                token=TOKEN,
+                timeout=timeout,
+                now=clock,
+            ) as asks,
+            Pipedrive(
+                api_url=f"{elsewhere.url}/api",
+                token=SecretStr(TOKEN),
+                timeout=timeout,
+                rest=timedelta(0),
+            ) as tells,
+        ):
+            world = World(
+                database,
+                github,
+                pipedrive,
+                Watcher(database, asks, rules=Rules(interval=INTERVAL), now=clock),
+                Publisher(database, tells, timeout=timeout, now=clock),
+                Feed(database, asks, now=clock),
+                begun,
+            )
+            yield world
+
+
+def test_all_good_is_said_only_when_the_stand_ins_agree(database_url: str) -> None:
+    with asyncio.Runner() as runner:
+        database = open_database(database_url)
+        runner.run(database.migrate())
+
+        # The examples take seconds each, so there are few, and none is made smaller.
+        @settings(
+            max_examples=15,
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
+            suppress_health_check=list(HealthCheck),
+            deadline=None,
+        )
+        @given(plan=steps, sweeps=st.booleans())
+        def follow(plan: list[Step], sweeps: bool) -> None:
+            runner.run(_follow(database, plan, sweeps=sweeps))
+
+        try:
+            follow()
+        finally:
+            runner.run(database.close())
+
+
+async def _follow(database: Database, plan: list[Step], *, sweeps: bool) -> None:
+    async with a_world(database, sweeps=sweeps) as world:
+        for login in LOGINS:
+            await world.track(login)
+        for step in plan:
+            await world.do(step)
+            await world.agree()
+        await world.mend()
