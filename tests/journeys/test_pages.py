@@ -311,3 +311,69 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.go_back()
     page.reload()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def _top(page: Page, name: str) -> float:
+    box = page.get_by_role("link", name=name, exact=True).bounding_box()
+    assert box
+    return box["y"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", ["/", "/people/octocat"])
+def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
+    world: World, browser: Browser, path: str
+) -> None:
+    world.github.add_user("octocat")
+    long = "".join(f"line {number}\n" for number in range(60))
+    world.github.add_gist("octocat", {"read.txt": long})
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat"}, timeout=60)
+    world.gitpip.wait_for(
+        lambda: "read.txt" in world.gitpip.get("/people/octocat").text, "the first gist"
+    )
+    page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
+    page.goto(world.gitpip.url + path)
+    expect(page.get_by_role("link", name="read.txt", exact=True)).to_be_visible()
+    page.evaluate("scrollTo(0, 150)")
+    before = _top(page, "read.txt")
+
+    for number in range(2):
+        name = f"new-{number}.txt"
+        world.github.add_gist("octocat", {name: long})
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_attached()
+        assert abs(_top(page, "read.txt") - before) <= 1
+    announced = page.get_by_role("status").filter(has_text="above")
+    expect(announced).to_be_visible()
+    announced.get_by_role("button").click()
+    expect(page.get_by_role("link", name="new-1.txt", exact=True)).to_be_in_viewport()
+
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('article pre'))")
+    world.github.add_gist("octocat", {"held.txt": long})
+    expect(page.get_by_role("status").filter(has_text="text is selected")).to_be_visible()
+    expect(page.get_by_role("link", name="held.txt", exact=True)).not_to_be_attached()
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.get_by_role("link", name="held.txt", exact=True)).to_be_attached()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_head_of_a_users_page_is_kept_up_to_date(world: World, browser: Browser) -> None:
+    world.github.add_user("octocat")
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat"}, timeout=60)
+    page = browser.new_page()
+    page.goto(f"{world.gitpip.url}/people/octocat")
+    expect(page.get_by_text("0 gists, 0 files")).to_be_visible()
+    page.get_by_role("button", name="Check now").focus()
+
+    world.github.add_gist("octocat", {"a.txt": "a", "b.txt": "b"})
+
+    expect(page.get_by_text("1 gist, 2 files")).to_be_visible()
+    expect(page.get_by_role("button", name="Check now")).to_be_focused()
+    httpx2.patch(
+        f"{world.gitpip.url}/api/v1/users/octocat",
+        json={"paused": True, "tags": ["vip"]},
+        timeout=60,
+    )
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("vip")

@@ -228,6 +228,7 @@ class World:
             await self._pause(login, paused=False)
         for _ in range(40):
             self.now += timedelta(minutes=31)
+            await self.work("feed")
             await self.work("both")
             await self.agree()
             condition = await self.condition()

@@ -112,6 +112,8 @@ async def read(
             interval=surroundings.settings.check_interval,
             pauses=stopped.pauses,
             works=stopped.works,
+            reads_feed=surroundings.settings.feed
+            and surroundings.settings.github_token is not None,
         )
         problems += await watching.problems(watched, known, capacity=surroundings.capacity)
         problems += _of_unreadable(await unreadable.summary(transaction))

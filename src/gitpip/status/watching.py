@@ -33,6 +33,7 @@ class Watching:
     """Between two checks of a user without an own interval."""
     pauses: Mapping[str, Pause]
     works: bool
+    reads_feed: bool
 
     @property
     def goes_on(self) -> bool:
@@ -193,7 +194,7 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
 
 async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem | None]:
     """Problems of the public feed, which only makes things faster: the checks find everything."""
-    state = await feed.status(watching.transaction)
+    state = await feed.status(watching.transaction) if watching.reads_feed else None
     if state is None:
         return ()
     problems: list[Problem | None] = []

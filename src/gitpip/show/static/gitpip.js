@@ -1,4 +1,5 @@
-// Parts of pages update themselves; says so when they no longer can, and until when they did.
+// Parts of pages update themselves. What is being read stays where it is, and what comes above it
+// is announced. A page says when it can no longer be updated, and until when it was.
 let last = new Date();
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -8,4 +9,92 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const time = last.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const reason = event.detail.xhr.status === 404 ? "What this page shows is not here any more." : "gitpip does not answer just now.";
   banner.textContent = `${reason} This page is as it was at ${time}.`;
+});
+
+const ENTRIES = "article[id], tr[id], li[id]";
+let reading = null; // the entry that is being read, and where it was before the update
+
+function entriesOf(region) {
+  return [...region.querySelectorAll(ENTRIES)];
+}
+
+function topOf(element) {
+  return element.getBoundingClientRect().top;
+}
+
+function isSelectedIn(region) {
+  const selection = getSelection();
+  return !selection.isCollapsed && selection.containsNode(region, true);
+}
+
+function announce(text, act) {
+  const place = document.getElementById("announcement");
+  place.replaceChildren();
+  if (!text) return;
+  if (!act) {
+    place.textContent = text;
+    return;
+  }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = text;
+  button.addEventListener("click", () => {
+    announce("");
+    act();
+  });
+  place.append(button);
+}
+
+function showFirst(id) {
+  const entry = document.getElementById(id);
+  if (!entry) return;
+  entry.scrollIntoView({ block: "start" });
+  entry.querySelector("a, button")?.focus({ preventScroll: true });
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const region = event.detail.target;
+  reading = null;
+  if (!event.detail.shouldSwap || !region.id) return;
+  const hold = (text, act) => {
+    event.detail.shouldSwap = false;
+    announce(text, act);
+  };
+  if (isSelectedIn(region)) return hold("Updates wait while text is selected.");
+  if (region.querySelector("details[open]")) return hold("Updates wait while details are open.");
+  const entries = entriesOf(region);
+  const entry = entries.find((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
+  if (!entry) return announce("");
+  const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+  if (fresh.getElementById(region.id) && !fresh.getElementById(entry.id)) {
+    return hold("This list has changed: show it", () => location.reload());
+  }
+  reading = { id: entry.id, top: topOf(entry), known: new Set(entries.map((one) => one.id)) };
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  if (!reading) return;
+  const { id, top, known } = reading;
+  reading = null;
+  const entry = document.getElementById(id);
+  if (!entry) return;
+  const main = document.getElementById("main");
+  main.style.minBlockSize = "";
+  scrollBy(0, topOf(entry) - top);
+  const missing = topOf(entry) - top;
+  if (missing > 0) {
+    // The page is too short to be scrolled that far.
+    main.style.minBlockSize = `${main.offsetHeight + missing}px`;
+    scrollBy(0, missing);
+  }
+  const region = entry.closest("[hx-get]");
+  const above = entriesOf(region).filter((one) => !known.has(one.id) && topOf(one) < topOf(entry));
+  if (above.length) {
+    const number = above.length === 1 ? "1 new entry" : `${above.length} new entries`;
+    announce(`${number} above: show`, () => showFirst(above[0].id));
+  }
+});
+
+document.addEventListener("scroll", () => {
+  if (scrollY === 0) announce("");
 });
