@@ -83,6 +83,8 @@ OPERATOR = {
     "POST /api/v1/checks": "",
     "POST /api/v1/pauses/{name}/try": "/api/v1/pauses/publishing/try",
     "POST /status-page/try/{name}": "/status-page/try/publishing",
+    "POST /api/v1/notes/{act}": "/api/v1/notes/retry",
+    "POST /status-page/notes/{act}": "/status-page/notes/leave",
     "POST /people": "",
     "POST /people/check": "",
     "POST /imports": "",

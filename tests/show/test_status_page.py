@@ -1,9 +1,14 @@
 """The status page: a sentence, and the figures behind it."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
 
 from gitpip.show.charts import over_a_day
-from tests.show.conftest import Served
+from gitpip.standin import Fault, FaultKind
+from tests.show.conftest import Served, serving
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -45,3 +50,55 @@ def test_a_day_is_cut_into_quarters_of_an_hour() -> None:
     assert (bars[-1].number, bars[-1].height) == (2, 50)
     assert {bar.number for bar in bars[1:-1]} == {None}
     assert {bar.height for bar in over_a_day([], NOW)} == {0}
+
+
+def kinds(served: Served) -> list[str]:
+    return [problem["kind"] for problem in served.gitpip.get("/status").json()["problems"]]
+
+
+def test_notes_that_were_refused_are_retried_or_left(tmp_path: Path) -> None:
+    database_url = f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+    with serving(tmp_path, database_url, GITPIP_ON_EDIT="update") as served:
+        served.github.add_user("ada")
+        gist = served.github.add_gist("ada", {"one.txt": "1"})
+        assert served.gitpip.post("/users/ada/1").status_code == 201
+        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+        refusal = Fault(FaultKind.ERROR, processed=False, status=400)
+        served.pipedrive.faults.script(refusal, method="PATCH", times=2)
+        served.github.edit_gist(gist, {"one.txt": "2"})
+        assert served.api("POST", "/checks").status_code == 202
+        served.gitpip.wait_for(lambda: "notes-failed" in kinds(served), "the refusal")
+
+        assert served.api("POST", "/notes/retry").json() == {"notes": 1}
+        served.gitpip.wait_for(
+            lambda: (
+                len(served.gitpip.logged("publication.not_amended")) == 2
+                and "notes-failed" in kinds(served)
+            ),
+            "another refusal",
+        )
+        left = httpx2.post(f"{served.gitpip.url}/status-page/notes/leave")
+        assert left.status_code == 303
+        assert "notes-failed" not in kinds(served)
+        assert served.api("POST", "/notes/retry").json() == {"notes": 0}
+        audit = served.api("GET", "/audit").json()["items"]
+        assert [entry["action"] for entry in audit[:2]] == ["notes.left", "notes.retried"]
+
+
+def test_due_times_take_a_pause_into_account(served: Served) -> None:
+    served.pipedrive.faults.chance(
+        1, [Fault(FaultKind.ERROR, processed=False, status=401)], seed=1, method="POST"
+    )
+    served.track("ada", {"one.txt": "1"})
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/status").json()["publishing"]["state"] == "paused", "a pause"
+    )
+
+    status = served.gitpip.get("/status").json()
+
+    assert status["next_publication_due"] == status["publishing"]["until"]
+    until = datetime.fromisoformat(status["publishing"]["until"])
+    assert f"{until:%H:%M} UTC" in re.sub(
+        r"(?s).*Next step", "", served.gitpip.get("/publications").text
+    )
+    assert "next in turn" not in served.gitpip.get("/publications").text

@@ -253,3 +253,12 @@ async def try_now(name: operations.Pausable, setting: In, who: Who) -> operation
     A pause during which GitHub asked to wait can't be ended (409).
     """
     return await operations.end_pause(setting, name, who)
+
+
+@router.post("/notes/{act}", tags=["publications"])
+@needs(Role.OPERATOR)
+async def act_on_failed_notes(
+    act: operations.NotesAct, setting: In, who: Who
+) -> operations.NotesBody:
+    """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
+    return await operations.act_on_failed_notes(setting, act, who)

@@ -17,11 +17,12 @@ from gitpip.show.setting import In, Setting
 from gitpip.status.pauses import try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
-from gitpip.store import checks, gauges, operation, publications, schedule, users
+from gitpip.store import amendments, checks, gauges, operation, publications, schedule, users
 
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
 """The names of `operation.PAUSABLE`."""
+NotesAct = Literal["retry", "leave"]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
 
@@ -69,6 +70,12 @@ class TriedBody(BaseModel):
     name: Pausable
     ended: bool
     """False where there was no pause."""
+
+
+class NotesBody(BaseModel):
+    """How many notes an act was about."""
+
+    notes: int
 
 
 class FreshnessBody(BaseModel):
@@ -187,16 +194,26 @@ async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
     return TriedBody(name=name, ended=bool(ended))
 
 
+async def act_on_failed_notes(setting: Setting, act: NotesAct, who: Caller) -> NotesBody:
+    """Bring the failed notes up to date once more, or leave them as they are. Audited."""
+    async with setting.database.begin() as transaction:
+        again = act == "retry"
+        number = await amendments.settle_failed(transaction, again=again, now=utc_now())
+        if number:
+            await who.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
+    if number and again:
+        await setting.wake("publish")
+    return NotesBody(notes=number)
+
+
 async def condition_of(transaction: AsyncConnection, setting: Setting) -> Condition:
     """How it is doing, without counting what no problem tells of."""
     return await read(transaction, setting.surroundings, utc_now())
 
 
-async def publishing_held_up(transaction: AsyncConnection, setting: Setting) -> str | None:
-    """Why and until when nothing is published, in a sentence; None while it is."""
-    stops = await read_stops(transaction, setting.surroundings, utc_now())
-    problem = stops.held_up(operation.PUBLISHING)
-    return problem.sentence if problem else None
+async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+    """Only what keeps watching or publishing from going on; cheap, whatever waits."""
+    return await read_stops(transaction, setting.surroundings, utc_now())
 
 
 def _watching(condition: Condition) -> ActivityBody:

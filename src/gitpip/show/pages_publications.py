@@ -1,6 +1,7 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -10,11 +11,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.show.caller import Who
-from gitpip.show.operations import publishing_held_up
+from gitpip.show.operations import stops_of
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
-from gitpip.store import publications
+from gitpip.status.reading import Condition
+from gitpip.store import operation, publications
 
 ROWS = 50
 
@@ -37,7 +39,7 @@ async def list_publications(
         counts = await publications.count(transaction)
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
-        held_up = await publishing_held_up(transaction, setting)
+        stops = await stops_of(transaction, setting)
     page = await asyncio.to_thread(
         render,
         "publications.html",
@@ -47,7 +49,8 @@ async def list_publications(
         counts=counts,
         waiting=waiting,
         left=left,
-        held_up=held_up,
+        held_up=_sentence(stops),
+        paused_until=_paused_until(stops),
         now=now,
         states=list(PublicationState),
         state=state,
@@ -69,10 +72,12 @@ async def publication(
     async with setting.database.read() as transaction:
         row = await publications.get(transaction, PublicationId(publication_id))
         activity = await setting.preview(transaction, row.file_key, row.revision)
+        stops = await stops_of(transaction, setting)
     page = render(
         "publication.html",
         page="publications",
         row=row,
+        paused_until=_paused_until(stops),
         now=utc_now(),
         activity=activity,
         links=setting.links,
@@ -102,6 +107,16 @@ async def act_on_publication(
         await who.did(transaction, done, str(publication_id))
     await setting.wake("publish")
     return RedirectResponse(_list(state, offset), status_code=303)
+
+
+def _sentence(stops: Condition) -> str | None:
+    problem = stops.held_up(operation.PUBLISHING)
+    return problem.sentence if problem else None
+
+
+def _paused_until(stops: Condition) -> datetime | None:
+    pause = stops.pauses.get(operation.PUBLISHING)
+    return pause.until if pause else None
 
 
 def _list(state: str, offset: int) -> str:

@@ -9,7 +9,13 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
-from gitpip.show.operations import Pausable, end_pause, status_of
+from gitpip.show.operations import (
+    NotesAct,
+    Pausable,
+    act_on_failed_notes,
+    end_pause,
+    status_of,
+)
 from gitpip.show.rendering import duration, render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
@@ -65,4 +71,12 @@ async def status_page(setting: In) -> HTMLResponse:
 async def try_now(name: Pausable, setting: In, who: Who) -> Response:
     """End a pause, and ask once more."""
     await end_pause(setting, name, who)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/notes/{act}")
+@needs(Role.OPERATOR)
+async def act_on_notes(act: NotesAct, setting: In, who: Who) -> Response:
+    """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
+    await act_on_failed_notes(setting, act, who)
     return RedirectResponse("/status-page", status_code=303)

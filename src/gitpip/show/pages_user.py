@@ -16,14 +16,14 @@ from gitpip.show.caller import Who
 from gitpip.show.charts import WEEKS, per_week
 from gitpip.show.fields import Field, possible_login, read_field, tags_of
 from gitpip.show.highlight import PREVIEW, shown
-from gitpip.show.operations import publishing_held_up
+from gitpip.show.operations import stops_of
 from gitpip.show.removal import asked_before_removing
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.user_acts import Act, act_on, change
 from gitpip.show.viewer import viewer_of
-from gitpip.store import browse, publications, unreadable, users
+from gitpip.store import browse, operation, publications, unreadable, users
 
 ROWS = 50
 
@@ -69,7 +69,8 @@ async def _person(
         times = await browse.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         visited = await browse.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
-        held_up = await publishing_held_up(transaction, setting) if progress.waiting else None
+        stops = await stops_of(transaction, setting)
+    held_up = stops.held_up(operation.PUBLISHING)
     own = format_duration(user.check_interval) if user.check_interval else ""
     tags, interval = written or (" ".join(user.tags), own)
     page = await asyncio.to_thread(
@@ -78,7 +79,11 @@ async def _person(
         page="people",
         user=user,
         unread=unread,
-        waits_for_look=user.next_check_at <= now and user.state is not UserState.PAUSED,
+        waits_for_look=(
+            user.next_check_at <= now
+            and user.state is not UserState.PAUSED
+            and stops.held_up(operation.WATCHING) is None
+        ),
         tags=tags,
         interval=interval,
         general=format_duration(setting.settings.check_interval),
@@ -86,7 +91,7 @@ async def _person(
         visited=visited,
         gists=number,
         progress=progress,
-        held_up=held_up,
+        held_up=held_up.sentence if held_up and progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
         files=files[:ROWS],

@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
-from gitpip.store.schema import amendments, publications
-from gitpip.store.visible import of_tracked
+from gitpip.store.schema import amendments, note_failed, publications, users
+from gitpip.store.visible import of_tracked, tracked
 
 
 @dataclass(frozen=True)
@@ -107,3 +107,21 @@ async def done(
         .where(publications.c.id == amendment.publication_id)
         .values(reason=failure)
     )
+
+
+async def settle_failed(transaction: AsyncConnection, *, again: bool, now: datetime) -> int:
+    """Ask `again` for the notes that could not be written, or leave them; gives their number."""
+    left = await transaction.execute(
+        update(publications)
+        .where(
+            note_failed,
+            publications.c.user_key.in_(select(users.c.key).where(tracked)),
+        )
+        .values(reason=None)
+        .returning(publications.c.id)
+    )
+    ids = left.scalars().all()
+    if again:
+        for publication_id in ids:
+            await _ask(transaction, publication_id, now)
+    return len(ids)
