@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.settings import parse_duration
-from gitpip.show.caller import Who
+from gitpip.show.caller import Caller, Who
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
@@ -40,6 +41,12 @@ async def create_key(
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
         async with setting.database.begin() as transaction:
+            if Role(role) is not Role.ADMIN and await _is_first(transaction, setting, who):
+                raise InvalidInput(
+                    "role",
+                    "must be admin for the first key: from then on nothing is open without a key, "
+                    f"and you could make no other one with the role {role}",
+                )
             issued = await keys.create(
                 transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
             )
@@ -69,6 +76,12 @@ async def act_on_key(
     return await _keys(setting, issued=issued) if issued else RedirectResponse("/keys", 303)
 
 
+async def _is_first(transaction: AsyncConnection, setting: Setting, who: Caller) -> bool:
+    """Whether a key made now takes its maker's rights away, who has none."""
+    is_open = who.name is None and not setting.settings.allow_anonymous
+    return is_open and not await keys.any_exists(transaction)
+
+
 async def _keys(
     setting: Setting,
     *,
@@ -84,7 +97,7 @@ async def _keys(
         keys=everyone,
         now=utc_now(),
         roles=list(Role),
-        new=new or {"name": "", "role": Role.VIEWER, "expires": ""},
+        new=new or {"name": "", "role": Role.VIEWER if everyone else Role.ADMIN, "expires": ""},
         fault=fault,
         issued=issued,
     )
