@@ -69,6 +69,10 @@ class FeedAddressNotFound(GitpipError):
     """No feed's secret address that is in use has this number."""
 
 
+class FeedAddressConflict(GitpipError):
+    """There are too many secret addresses of feeds for another one."""
+
+
 class AccessRefused(GitpipError):
     """The caller may not do this; the message says what would be needed."""
 

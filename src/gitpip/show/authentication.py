@@ -144,13 +144,21 @@ class Authentication:
         return None
 
     async def _by_feed_address(self, request: Request, secret: str) -> Caller | None:
-        now = utc_now()
+        now, held = utc_now(), await self.held_parents(request)
         async with self._database.read() as transaction:
-            address = await feed_addresses.presented(transaction, secret, now)
+            address = await feed_addresses.presented(transaction, secret, held=held, now=now)
         if address is None:
             return None
         await self._note_use(address, feed_addresses.note_use, now)
         return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
+
+    async def held_parents(self, request: Request) -> frozenset[str]:
+        """The labels of the parents of feed addresses that hold now and have no row."""
+        admin_key = self._admin_key()
+        held = {_admin_label(admin_key)} if admin_key else set()
+        if await self._without_key(request):
+            held.add(feed_addresses.ANONYMOUS)
+        return frozenset(held)
 
     async def _without_key(self, request: Request) -> Caller | None:
         anybody = Caller(Role.VIEWER, address_of(request), _via(request))
@@ -251,7 +259,7 @@ def _via(request: Request) -> Via:
 
 
 def _admin_label(admin_key: str) -> str:
-    return f"={_digest(admin_key)[:16]}"
+    return f"{sessions.SETTINGS_LABEL}{_digest(admin_key)[:16]}"
 
 
 def _digest(text: str) -> str:

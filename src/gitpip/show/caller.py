@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
-from gitpip.store import audit, visits
+from gitpip.store import audit, feed_addresses, visits
 from gitpip.store.audit import Actor, Via
 
 STATE = "gitpip.caller"
@@ -32,7 +32,7 @@ class Caller:
     """Of the access key; None for whoever needs none."""
     key_id: int | None = None
     """The key's row; None also for the admin key of the settings, which has none."""
-    parent: str = ""
+    parent: str = feed_addresses.ANONYMOUS
     """What the caller's sessions and feed addresses are derived from, and end with: the label of
     the key, which changes when the key does."""
     expires_at: datetime | None = None
@@ -57,15 +57,17 @@ class Caller:
     def viewer_for(self, wanted: str | None) -> str:
         """The viewer whose visits a program means: its own, unless it names another.
 
-        Raises AccessRefused where a key's role does not let it look as somebody else.
+        Raises AccessRefused for a caller whose role does not include that of an operator, and who
+        names another viewer.
         """
         own = self.viewer or visits.SHARED_VIEWER
         if wanted is None or wanted == own:
             return own
-        if self.name and not self.role.includes(Role.OPERATOR):
+        if not self.role.includes(Role.OPERATOR):
+            has = f"yours, {self.name}, has {self.role}" if self.name else "you have none"
             raise AccessRefused(
                 f"the visits of viewer {wanted!r} need a key with the role operator; "
-                f"yours, {self.name}, has {self.role} and visits of its own"
+                f"{has}, and the visits of {own!r}"
             )
         return wanted
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
-from gitpip.errors import InvalidInput
+from gitpip.errors import FeedAddressConflict, InvalidInput
 from gitpip.model import Role
+from gitpip.show.authentication import Authentication
 from gitpip.show.caller import Caller, Who
 from gitpip.show.public_address import public_base
 from gitpip.show.rendering import render
@@ -15,7 +16,7 @@ from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.viewer import viewer_of
 from gitpip.store import feed_addresses
-from gitpip.store.feed_addresses import FeedAddressId
+from gitpip.store.feed_addresses import FeedAddressId, Parent
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -39,11 +40,11 @@ async def create_address(
                 transaction,
                 name=name.strip(),
                 viewer=viewer_of(request),
-                key_id=who.key_id,
+                parent=Parent(who.parent, who.key_id),
                 now=utc_now(),
             )
             await who.did(transaction, "feed_address.created", name.strip())
-    except InvalidInput as error:
+    except (InvalidInput, FeedAddressConflict) as error:
         return await _feeds(request, setting, who, fault=str(error), name=name)
     return await _feeds(request, setting, who, secret=secret)
 
@@ -71,8 +72,12 @@ async def _feeds(
     name: str = "",
     secret: str = "",
 ) -> HTMLResponse:
+    authentication: Authentication = request.app.state.authentication
+    held = await authentication.held_parents(request)
     async with setting.database.read() as transaction:
-        listed = await feed_addresses.of_viewer(transaction, _whose(request, who))
+        listed = await feed_addresses.of_viewer(
+            transaction, _whose(request, who), held=held, now=utc_now()
+        )
     page = render(
         "feeds.html",
         page="feeds",

@@ -1,27 +1,46 @@
 """Secret addresses of feeds: made by a viewer, used by a feed reader, revoked. Hashes are stored.
 
-A feed reader can't sign in; its address is the key, to the feeds alone. One made by somebody with
-an access key ends with that key.
+A feed reader can't sign in; its address is the key, to the feeds alone. It ends with what it is
+derived from: a key that is revoked, rotated or expired, the settings' key when it is another one,
+or that one can read without a key.
 """
 
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NewType
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.errors import FeedAddressNotFound, InvalidInput
-from gitpip.store.schema import access_keys, feed_addresses
+from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
+from gitpip.store import keys, order
+from gitpip.store.schema import feed_addresses
 
 FeedAddressId = NewType("FeedAddressId", int)
 
 PREFIX = "gitpip_feed_"
 FORM = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
 NAME_LIMIT = 60
+ANONYMOUS = "anonymous"
+"""The parent of addresses made without a key: they hold while one can read without a key."""
+KEY_LIMIT = 50
+"""How many addresses a key may have."""
+ANONYMOUS_LIMIT = 500
+"""How many addresses there may be that were made without a key."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What an address is derived from, and ends with."""
+
+    label: str
+    """Of a key, which changes when the key does, or of what is no key with a row."""
+    key_id: int | None
+    """The key's row; None for the key of the settings, and for callers without a key."""
 
 
 @dataclass(frozen=True)
@@ -37,47 +56,49 @@ class FeedAddress:
 
 
 async def create(
-    transaction: AsyncConnection, *, name: str, viewer: str, key_id: int | None, now: datetime
+    transaction: AsyncConnection, *, name: str, viewer: str, parent: Parent, now: datetime
 ) -> str:
     """Make an address, and give its secret, which can't be shown again.
 
-    Raises InvalidInput for a name that can't be one.
+    What was revoked, or ended with its parent, is deleted. Raises InvalidInput for a name that
+    can't be one, FeedAddressConflict where there are too many addresses already.
     """
     if not name or len(name) > NAME_LIMIT or not name.isprintable():
         raise InvalidInput(
             "name",
-            f"{name[: NAME_LIMIT + 20]!r} can't name an address; 1 to {NAME_LIMIT} printable "
-            "characters, like the name of your feed reader, would be right",
+            f"{name[: NAME_LIMIT + 20]!r} can't name an address; it must be 1 to {NAME_LIMIT} "
+            "printable characters, e.g. the name of your feed reader",
         )
+    await order.one_at_a_time(transaction, f"feed addresses of {parent.label}")
+    await transaction.execute(delete(feed_addresses).where(_has_ended(now)))
+    await _check_number(transaction, parent)
     secret = f"{PREFIX}{secrets.token_hex(24)}"
     await transaction.execute(
         insert(feed_addresses).values(
-            hash=_digest(secret), name=name, viewer=viewer, key_id=key_id, created_at=now
+            hash=_digest(secret),
+            name=name,
+            viewer=viewer,
+            parent=parent.label,
+            key_id=parent.key_id,
+            created_at=now,
         )
     )
     return secret
 
 
-async def presented(transaction: AsyncConnection, secret: str, now: datetime) -> FeedAddress | None:
-    """The address that bears this secret, while it and the key that made it hold."""
+async def presented(
+    transaction: AsyncConnection, secret: str, *, held: Collection[str], now: datetime
+) -> FeedAddress | None:
+    """The address with this secret, while it and its parent hold.
+
+    `held`: the labels of parents without a row that hold now.
+    """
     if not FORM.fullmatch(secret):
         return None
-    key_holds = or_(
-        feed_addresses.c.key_id.is_(None),
-        access_keys.c.revoked_at.is_(None)
-        & or_(access_keys.c.expires_at.is_(None), access_keys.c.expires_at > now),
+    found = select(feed_addresses).where(
+        feed_addresses.c.hash == _digest(secret), _holds(held, now)
     )
-    row = (
-        await transaction.execute(
-            select(feed_addresses)
-            .outerjoin(access_keys, access_keys.c.id == feed_addresses.c.key_id)
-            .where(
-                feed_addresses.c.hash == _digest(secret),
-                feed_addresses.c.revoked_at.is_(None),
-                key_holds,
-            )
-        )
-    ).one_or_none()
+    row = (await transaction.execute(found)).one_or_none()
     return _address(row) if row else None
 
 
@@ -88,9 +109,11 @@ async def note_use(transaction: AsyncConnection, address: FeedAddress, now: date
     )
 
 
-async def of_viewer(transaction: AsyncConnection, viewer: str | None) -> tuple[FeedAddress, ...]:
-    """The addresses of a viewer, or everybody's, that are not revoked, newest first."""
-    wanted = select(feed_addresses).where(feed_addresses.c.revoked_at.is_(None))
+async def of_viewer(
+    transaction: AsyncConnection, viewer: str | None, *, held: Collection[str], now: datetime
+) -> tuple[FeedAddress, ...]:
+    """The addresses of a viewer, or everybody's, that hold, newest first; see `presented`."""
+    wanted = select(feed_addresses).where(_holds(held, now))
     if viewer is not None:
         wanted = wanted.where(feed_addresses.c.viewer == viewer)
     rows = await transaction.execute(wanted.order_by(feed_addresses.c.id.desc()))
@@ -108,15 +131,48 @@ async def revoke(
 
     Raises FeedAddressNotFound.
     """
-    for address in await of_viewer(transaction, viewer):
-        if address.id == address_id:
-            await transaction.execute(
-                update(feed_addresses)
-                .where(feed_addresses.c.id == address_id)
-                .values(revoked_at=now)
-            )
-            return address
-    raise FeedAddressNotFound(f"there is no address {address_id} of yours that could be revoked")
+    wanted = select(feed_addresses).where(
+        feed_addresses.c.id == address_id, feed_addresses.c.revoked_at.is_(None)
+    )
+    if viewer is not None:
+        wanted = wanted.where(feed_addresses.c.viewer == viewer)
+    row = (await transaction.execute(wanted)).one_or_none()
+    if row is None:
+        raise FeedAddressNotFound(
+            f"there is no address {address_id} of yours that could be revoked"
+        )
+    await transaction.execute(
+        update(feed_addresses).where(feed_addresses.c.id == address_id).values(revoked_at=now)
+    )
+    return _address(row)
+
+
+def _holds(held: Collection[str], now: datetime) -> ColumnElement[bool]:
+    address = feed_addresses.c
+    parent_holds = or_(address.parent.in_(held), address.parent.in_(keys.usable_labels(now)))
+    return and_(address.revoked_at.is_(None), parent_holds)
+
+
+def _has_ended(now: datetime) -> ColumnElement[bool]:
+    """What can never hold again; the settings of another replica may know other parents."""
+    address = feed_addresses.c
+    of_key = address.key_id.is_not(None)
+    key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))
+    return or_(address.revoked_at.is_not(None), key_ended)
+
+
+async def _check_number(transaction: AsyncConnection, parent: Parent) -> None:
+    """Not by viewer: a browser without a key is another one as often as it likes."""
+    anonymous = parent.label == ANONYMOUS
+    limit = ANONYMOUS_LIMIT if anonymous else KEY_LIMIT
+    counted = select(func.count()).where(feed_addresses.c.parent == parent.label)
+    number = await transaction.scalar(counted) or 0
+    if number >= limit:
+        owner = "made without a key" if anonymous else "of your key"
+        raise FeedAddressConflict(
+            f"there are {number} addresses {owner} already, and at most {limit} are kept; "
+            "revoke one that is not used any more"
+        )
 
 
 def _digest(secret: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -201,10 +201,18 @@ async def any_exists(transaction: AsyncConnection) -> bool:
 
 async def any_is_usable(transaction: AsyncConnection, now: datetime) -> bool:
     """Whether some key opens something at `now`."""
-    usable = access_keys.c.revoked_at.is_(None) & or_(
-        access_keys.c.expires_at.is_(None), access_keys.c.expires_at > now
+    return await transaction.scalar(usable_labels(now).limit(1)) is not None
+
+
+def usable_labels(now: datetime) -> Select[tuple[str]]:
+    """The labels of the keys that open something at `now`.
+
+    A label is as good as a generation of its key: a rotated key has another one.
+    """
+    return select(access_keys.c.label).where(
+        access_keys.c.revoked_at.is_(None),
+        or_(access_keys.c.expires_at.is_(None), access_keys.c.expires_at > now),
     )
-    return await transaction.scalar(select(access_keys.c.id).where(usable).limit(1)) is not None
 
 
 def check_key_name(name: str) -> None:

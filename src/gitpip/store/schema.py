@@ -459,6 +459,8 @@ feed_addresses = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("name", String(60), nullable=False),
     Column("viewer", String(100), nullable=False),
+    # What it ends with: the label of a key, or a word for what is no key with a row.
+    Column("parent", String(20), nullable=False, server_default=text("''")),
     Column("key_id", Key, ForeignKey("access_keys.id")),
     Column("created_at", UTCDateTime, nullable=False),
     Column("used_at", UTCDateTime),

@@ -8,19 +8,40 @@ import hashlib
 import secrets
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store import keys, order
 from gitpip.store.schema import sessions
+
+KEPT = 100
+"""How many sessions a key has at most; one more ends the oldest."""
+SETTINGS_LABEL = "="
+"""What the label of the settings' key begins with, which has no row."""
 
 
 async def begin(transaction: AsyncConnection, *, label: str, now: datetime, until: datetime) -> str:
-    """Begin a session for the key of this label, and give its token; the outworn ones are cleared.
+    """Begin a session for the key of this label, and give its token.
 
-    The token holds 256 random bits, so one round of SHA-256 is enough to keep it.
+    Sessions that are over, or whose key has ended, are deleted, and the oldest ones of this key
+    beyond `KEPT`. The token holds 256 random bits, so one round of SHA-256 is enough to keep it.
     """
     token = secrets.token_urlsafe(32)
-    await transaction.execute(delete(sessions).where(sessions.c.until <= now))
+    await order.one_at_a_time(transaction, f"sessions of {label}")
+    key_ended = and_(
+        sessions.c.label.not_like(f"{SETTINGS_LABEL}%"),
+        sessions.c.label.not_in(keys.usable_labels(now)),
+    )
+    await transaction.execute(delete(sessions).where(or_(sessions.c.until <= now, key_ended)))
+    newest = (
+        select(sessions.c.hash)
+        .where(sessions.c.label == label)
+        .order_by(sessions.c.began_at.desc())
+        .limit(KEPT - 1)
+    )
+    await transaction.execute(
+        delete(sessions).where(sessions.c.label == label, sessions.c.hash.not_in(newest))
+    )
     await transaction.execute(
         insert(sessions).values(hash=_digest(token), label=label, began_at=now, until=until)
     )
