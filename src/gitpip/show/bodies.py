@@ -18,6 +18,7 @@ from gitpip.model import (
     UserState,
     Visit,
 )
+from gitpip.show.viewer import shown_viewer
 
 Body = TypeVar("Body")
 
@@ -202,6 +203,7 @@ class VisitBody(BaseModel):
     id: int
     login: str
     viewer: str
+    """A browser without a key is named by a part of a hash: its own name is its cookie."""
     after: int
     up_to: int
     at: datetime
@@ -213,7 +215,7 @@ class VisitBody(BaseModel):
         return cls(
             id=visit.id,
             login=visit.login,
-            viewer=visit.viewer,
+            viewer=shown_viewer(visit.viewer),
             after=visit.after,
             up_to=visit.up_to,
             at=visit.at,

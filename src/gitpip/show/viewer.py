@@ -1,5 +1,6 @@
 """Who looks: the name of the access key, or else a random name that the browser keeps."""
 
+import hashlib
 import re
 import secrets
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 from fastapi import Request, Response
 
 from gitpip.show.caller import caller_of
+from gitpip.store.visits import BROWSER
 
 COOKIE = "gitpip_viewer"
 KEPT = timedelta(days=400)
@@ -21,13 +23,20 @@ def viewer_of(request: Request) -> str:
     known = request.cookies.get(COOKIE, "")
     if not re.fullmatch("[0-9a-f]{32}", known):
         known = secrets.token_hex(16)
-    return f"browser:{known}"
+    return BROWSER + known
+
+
+def shown_viewer(viewer: str) -> str:
+    """A viewer's name as others may see it: the name of a browser is its cookie."""
+    if not viewer.startswith(BROWSER):
+        return viewer
+    return BROWSER + hashlib.sha256(viewer.encode()).hexdigest()[:12]
 
 
 def remember(request: Request, response: Response, viewer: str) -> None:
     """Let the browser keep the viewer's name, unless that is a key's."""
-    name = viewer.removeprefix("browser:")
-    if request.cookies.get(COOKIE) != name and viewer.startswith("browser:"):
+    name = viewer.removeprefix(BROWSER)
+    if request.cookies.get(COOKIE) != name and viewer.startswith(BROWSER):
         response.set_cookie(
             COOKIE,
             name,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import VisitNotFound
 from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
-from gitpip.store import gists, order
+from gitpip.store import gists, old_visits, order
 from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import rows, user_of
@@ -133,7 +133,9 @@ async def mark_seen(
     ]
     if steps:
         await transaction.execute(insert(visits), steps)
-    return await _counted(transaction, home_visit_id, viewer)
+    visit = await _counted(transaction, home_visit_id, viewer)
+    await old_visits.delete_old(transaction, visit)
+    return visit
 
 
 async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> None:
@@ -168,7 +170,9 @@ async def mark_everything(transaction: AsyncConnection, viewer: str, now: dateti
     except IntegrityError:
         # Another window of the same viewer was faster; now its rows are there to be counted.
         await transaction.execute(insert(visits).from_select(columns, rest))
-    return await _counted(transaction, home_visit_id, viewer)
+    visit = await _counted(transaction, home_visit_id, viewer)
+    await old_visits.delete_old(transaction, visit)
+    return visit
 
 
 async def _counted(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Row, Select, and_, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserNotTracked, VisitNotFound
@@ -15,6 +15,12 @@ from gitpip.store.visible import tracked
 
 SHARED_VIEWER = "everyone"
 """Who visits through the original endpoint, which knows no viewers."""
+
+
+BROWSER = "browser:"
+"""What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
+KEPT = 100
+"""How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
 
 
 async def record(
@@ -34,7 +40,9 @@ async def record(
         .values(user_key=user_key, viewer=viewer, after=after, up_to=user.last_sequence, at=now)
         .returning(visits.c.id)
     )
-    return await get(transaction, VisitId(result.scalar_one()))
+    visit = await get(transaction, VisitId(result.scalar_one()))
+    await _delete_old(transaction, visit)
+    return visit
 
 
 async def look(transaction: AsyncConnection, user: User, *, viewer: str, now: datetime) -> Visit:
@@ -69,6 +77,20 @@ async def of_user(
         _visits().where(visits.c.user_key == user_key).order_by(visits.c.id.desc()).limit(limit)
     )
     return tuple(_visit(row) for row in rows)
+
+
+async def _delete_old(transaction: AsyncConnection, newest: Visit) -> None:
+    """What was seen is what the newest visit saw, so none of the others is needed for that."""
+    of_both = and_(visits.c.user_key == newest.user_key, visits.c.viewer == newest.viewer)
+    last_deleted = (
+        select(visits.c.id)
+        .where(of_both)
+        .order_by(visits.c.id.desc())
+        .offset(KEPT)
+        .limit(1)
+        .scalar_subquery()
+    )
+    await transaction.execute(delete(visits).where(of_both, visits.c.id <= last_deleted))
 
 
 def _visits() -> Select[Any]:

@@ -1,0 +1,208 @@
+"""What callers can add without end is bounded, and what counts of it stays."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import FeedAddressConflict
+from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
+from gitpip.store import feed_addresses, gists, keys, news, old_visits, sessions, users, visits
+from gitpip.store.database import Database, open_database
+from gitpip.store.feed_addresses import ANONYMOUS, Parent
+from gitpip.store.schema import feed_addresses as address_table
+from gitpip.store.schema import gist_files as gist_files_table
+from gitpip.store.schema import home_visits as home_visits_table
+from gitpip.store.schema import sessions as sessions_table
+from gitpip.store.schema import visits as visits_table
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = open_database(database_url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small bounds, which are reached sooner."""
+    monkeypatch.setattr(old_visits, "KEPT", 3)
+    monkeypatch.setattr(old_visits, "BROWSERS_KEPT", 4)
+
+
+async def test_old_visits_of_a_viewer_to_a_user_are_deleted(database: Database) -> None:
+    ada, bob = await _track(database, "ada"), await _track(database, "bob")
+    async with database.begin() as transaction:
+        await _find(transaction, ada, 1)
+        await visits.record(transaction, ada, viewer="other", now=NOW)
+        await visits.record(transaction, bob, viewer="key:x", now=NOW)
+        made = [
+            await visits.record(transaction, ada, viewer="key:x", now=NOW + number * MINUTE)
+            for number in range(visits.KEPT + 20)
+        ]
+
+        kept = await visits.of_user(transaction, ada, limit=1_000)
+        assert [visit.id for visit in kept if visit.viewer == "key:x"] == [
+            visit.id for visit in reversed(made[20:])
+        ]
+        assert await visits.last_seen(transaction, ada, viewer="key:x") == 1
+        assert await visits.last_seen(transaction, ada, viewer="other") == 1
+        assert len(await visits.of_user(transaction, bob, limit=9)) == 1
+
+
+@pytest.mark.usefixtures("_few")
+@pytest.mark.parametrize("everything", [True, False])
+async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(
+    database: Database, everything: bool
+) -> None:
+    ada, bob = await _track(database, "ada"), await _track(database, "bob")
+    viewer = "key:x"
+    async with database.begin() as transaction:
+        await _find(transaction, bob, 1)
+    for number in range(10):
+        async with database.begin() as transaction:
+            await _find(transaction, ada, 1)
+        async with database.begin() as transaction:
+            if everything:
+                visit = await news.mark_everything(transaction, viewer, NOW)
+            else:
+                visit = await news.mark_seen(transaction, viewer, {ada: 99, bob: 99}, NOW)
+        if number == 0:  # a later visit takes over what this one settles
+            async with database.begin() as transaction:
+                await news.settle(transaction, visit.id, viewer)
+
+    async with database.read() as transaction:
+        assert (await news.count(transaction, viewer)).users == 0
+        assert await _count(transaction, visits_table) == old_visits.KEPT + 1  # bob's is the last
+        assert await _count(transaction, home_visits_table) == old_visits.KEPT + 1
+        latest = await news.visits_of(transaction, viewer, limit=10)
+        assert [visit.files for visit in latest] == [1, 1, 1, 2]
+        line = await transaction.scalar(select(func.max(home_visits_table.c.complete_up_to)))
+        assert line is not None
+    async with database.begin() as transaction:
+        await _find(transaction, bob, 1)
+        assert (await news.count(transaction, viewer)).files == 1
+
+
+@pytest.mark.usefixtures("_few")
+async def test_browsers_without_a_key_are_forgotten(database: Database) -> None:
+    ada = await _track(database, "ada")
+    async with database.begin() as transaction:
+        await _find(transaction, ada, 1)
+
+    async def visit(viewer: str, at: datetime) -> None:
+        async with database.begin() as transaction:
+            await news.mark_everything(transaction, viewer, at)
+
+    async def known() -> set[str]:
+        async with database.read() as transaction:
+            assert await _count(transaction, visits_table) == await _count(
+                transaction, home_visits_table
+            )
+            return set(await transaction.scalars(select(home_visits_table.c.viewer)))
+
+    await visit("key:x", NOW)
+    for number in range(6):
+        await visit(f"browser:{number}", NOW)
+    assert await known() == {"key:x", *(f"browser:{number}" for number in range(2, 6))}
+
+    await visit("browser:late", NOW + old_visits.BROWSER_FORGOTTEN + MINUTE)
+    assert await known() == {"key:x", "browser:late"}
+
+
+async def test_a_key_has_a_bounded_number_of_sessions(database: Database) -> None:
+    async with database.begin() as transaction:
+        ada = await _key(transaction, "ada")
+        bob = await _key(transaction, "bob")
+        until = NOW + timedelta(days=30)
+
+        async def begin(key: keys.IssuedKey, at: datetime) -> str:
+            return await sessions.begin(transaction, label=key.key.label, now=at, until=until)
+
+        of_bob = await begin(bob, NOW)
+        of_ada = [await begin(ada, NOW + number * MINUTE) for number in range(sessions.KEPT + 5)]
+        later = NOW + timedelta(days=1)
+        held = [token for token in of_ada if await sessions.label_of(transaction, token, later)]
+        assert held == of_ada[5:]
+        assert await sessions.label_of(transaction, of_bob, later) == bob.key.label
+
+        await keys.revoke(transaction, "ada", later)
+        await begin(bob, later)
+        assert await _count(transaction, sessions_table) == 2
+
+
+async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_addresses, "ANONYMOUS_LIMIT", 3)
+    monkeypatch.setattr(feed_addresses, "KEY_LIMIT", 2)
+    numbers = iter(range(100))
+
+    async def create(parent: Parent) -> None:
+        async with database.begin() as transaction:
+            number = next(numbers)
+            await feed_addresses.create(
+                transaction, name="Reader", viewer=f"v{number}", parent=parent, now=NOW
+            )
+
+    async with database.begin() as transaction:
+        ada, bob = await _key(transaction, "ada"), await _key(transaction, "bob")
+    of_ada, of_bob = (Parent(made.key.label, made.key.id) for made in (ada, bob))
+    for parent, limit in ((Parent(ANONYMOUS, None), 3), (of_ada, 2), (of_bob, 2)):
+        for _ in range(limit):
+            await create(parent)
+        with pytest.raises(FeedAddressConflict, match=f"at most {limit}"):
+            await create(parent)
+
+    async with database.begin() as transaction:
+        await keys.revoke(transaction, "ada", NOW)
+        all_of_bob = await feed_addresses.of_viewer(transaction, None, held=(), now=NOW)
+        assert len(all_of_bob) == 2
+        await feed_addresses.revoke(transaction, all_of_bob[0].id, NOW, viewer=None)
+    await create(of_bob)
+    async with database.read() as transaction:
+        assert await _count(transaction, address_table) == 3 + 2  # without a key, and bob's
+
+
+async def _key(transaction: AsyncConnection, name: str) -> keys.IssuedKey:
+    return await keys.create(transaction, name=name, role=Role.VIEWER, lifetime=None, now=NOW)
+
+
+async def _track(database: Database, login: str) -> UserKey:
+    async with database.begin() as transaction:
+        added = await users.add(
+            transaction,
+            login=login,
+            external_id=login,
+            github_id=GitHubId(sum(login.encode())),
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+    return added.user.key
+
+
+async def _find(transaction: AsyncConnection, user_key: UserKey, number: int) -> None:
+    user = await users.lock(transaction, user_key)
+    assert user
+    assert user.github_id
+    known = await _count(transaction, gist_files_table)
+    files = tuple(
+        SeenFile(f"f{known}-{count}", "0" * 40, 1, None, "https://gist.example/f", content="x")
+        for count in range(number)
+    )
+    gist = SeenGist(
+        GistId(f"{known:032x}"), user.github_id, None, "https://gist.example", NOW, NOW, files
+    )
+    await gists.store(transaction, user, [gist], check_id=None, now=NOW)
+
+
+async def _count(transaction: AsyncConnection, table: Table) -> int:
+    counted = await transaction.execute(select(func.count()).select_from(table))
+    return int(counted.scalar_one())
