@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from limits import RateLimitItem, parse
+from limits import RateLimitItem
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Router
 from starlette.types import Receive, Scope, Send
@@ -25,9 +25,6 @@ from gitpip.show.roles import UNMATCHED, Requirement, guarded
 from gitpip.show.sign_in import sign_in_form
 from gitpip.show.throttle import Throttle, address_counted
 
-OPEN_LIMIT = parse("3000/minute")
-"""How often one address may ask for each of the things that are open to all. An ingress that is
-not trusted asks for all its clients under one address."""
 NOT_DONE = (
     "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
 )
@@ -38,10 +35,12 @@ class Access:
     """Lets in callers who meet a route's requirement, and answers the others."""
 
     def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
-        """`limit`: how often each key, and each address without one, may ask; None for no limit."""
+        """`limit`: how often each key, and each address without one, may ask; None for no limit.
+
+        What is open to all is counted apart from the rest.
+        """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
-        self._open_throttle = Throttle(OPEN_LIMIT) if limit else None
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in.
@@ -68,29 +67,28 @@ class Access:
         return None
 
     def _open_too_often(self, request: Request, requirement: Requirement) -> Response | None:
-        if self._open_throttle is None or requirement.counted_as is None:
+        if requirement.counted_as is None:
             return None
         address = address_counted(address_of(request))
-        pause = self._open_throttle.hit(f"{requirement.counted_as} {address}")
-        if pause is None:
-            return None
-        what = f"more than {OPEN_LIMIT} for {requirement.counted_as} from {address}"
-        return _wait(request, what, pause)
+        return self._hit(request, f"{address} for {requirement.counted_as}")
 
     def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
         open_at_home = self._authentication.is_open and caller and caller.name is None
-        if self._throttle is None or open_at_home:
+        if open_at_home:
             return None
         named = caller.name if caller else None
-        who = f"key {named}" if named else address_counted(address_of(request))
-        pause = self._throttle.hit(who)
-        if pause is None:
+        return self._hit(request, f"key {named}" if named else address_counted(address_of(request)))
+
+    def _hit(self, request: Request, counted: str) -> Response | None:
+        if self._throttle is None or (pause := self._throttle.hit(counted)) is None:
             return None
-        return _wait(
+        return answer(
             request,
-            f"more than {self._throttle.limit} from {who}",
-            pause,
-            or_else=", or let the operator raise GITPIP_REQUEST_LIMIT",
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-requests",
+            f"more than {self._throttle.limit} from {counted}: wait as long as the header "
+            "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
+            headers={"retry-after": str(pause)},
         )
 
     def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
@@ -135,16 +133,6 @@ class Unmatched:
 
     def _matches(self, scope: Scope) -> bool:
         return any(route.matches(scope)[0] is not Match.NONE for route in self._router.routes)
-
-
-def _wait(request: Request, what: str, pause: int, or_else: str = "") -> Response:
-    return answer(
-        request,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "too-many-requests",
-        f"{what}: wait as long as the header Retry-After says{or_else}",
-        headers={"retry-after": str(pause)},
-    )
 
 
 def _unknown(request: Request, requirement: Requirement, proxy_notice: str | None) -> Response:

@@ -1,17 +1,11 @@
 """For what supervises the process: alive, and able to serve."""
 
-import asyncio
-from datetime import timedelta
-
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from gitpip.errors import DatabaseUnavailable
 from gitpip.show.roles import RoleRoute, open_to_all
 from gitpip.show.setting import In
-
-PATIENCE = timedelta(seconds=3)
 
 router = APIRouter(route_class=RoleRoute, tags=["status"])
 
@@ -44,18 +38,12 @@ async def health(setting: In) -> PlainTextResponse:
 @open_to_all()
 async def ready(setting: In, response: Response) -> ReadyBody:
     """Say whether the database answers, migrations are in place and the engine runs."""
-    database = migrations = False
-    try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            migrations = await setting.database.is_migrated()
-        database = True
-    except (DatabaseUnavailable, TimeoutError):
-        database = False
+    answer = await setting.readiness.ask()
     engine = setting.engine_is_alive()
     body = ReadyBody(
-        ready=database and migrations and engine is not False,
-        database=database,
-        migrations=migrations,
+        ready=answer.migrations and engine is not False,
+        database=answer.database,
+        migrations=answer.migrations,
         engine=engine,
     )
     if not body.ready:

@@ -15,6 +15,7 @@ from gitpip.settings import Settings
 from gitpip.show.caller import Caller
 from gitpip.show.figures import FigureReader
 from gitpip.show.links import Links
+from gitpip.show.readiness import Readiness
 from gitpip.status.reading import Surroundings
 from gitpip.store import users
 from gitpip.store.database import Database
@@ -79,6 +80,11 @@ class Setting:
             ailments=self.ailments(),
             engine_is_alive=self.engine_is_alive(),
         )
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """What the database said last about being ready, for all probes."""
+        return Readiness(self.database)
 
     @property
     def links(self) -> Links:
