@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
-def test_an_anonymous_reader_visits_as_nobody_else(served: Served, viewer: str) -> None:
+def test_an_anonymous_reader_visits_in_no_other_name(served: Served, viewer: str) -> None:
     url = f"{served.gitpip.url}/api/v1/users/mona"
     before = _rows(served.gitpip.folder)
 
