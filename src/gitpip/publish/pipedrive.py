@@ -22,6 +22,7 @@ from gitpip.outgoing import client, http_date
 from gitpip.progress import step
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
+from gitpip.settings import organization
 from gitpip.telemetry import redacted
 
 Json = dict[str, object]
@@ -108,10 +109,25 @@ class Pipedrive:
 
     async def owner(self) -> str:
         """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
+        user = await self._current_user()
+        return f"{user.get('name')} of {user.get('company_name')}"
+
+    async def company_domain(self) -> str | None:
+        """The company's part of COMPANY.pipedrive.com; costs two tokens. Raises LookFailed.
+
+        None where Pipedrive names none that can be one.
+        """
+        domain = (await self._current_user()).get("company_domain")
+        try:
+            return organization(domain) if isinstance(domain, str) else None
+        except ValueError:
+            return None
+
+    async def _current_user(self) -> dict[str, object]:
         user = _data(await self._request("GET", "/v1/users/me"))
         if not isinstance(user, dict):
             raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
-        return f"{user.get('name')} of {user.get('company_name')}"
+        return user
 
     async def create_deal(self, title: str) -> Outcome:
         """Make an open deal; Accepted bears its id."""

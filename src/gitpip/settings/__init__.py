@@ -4,7 +4,13 @@ from gitpip.settings.declared import SECRET, Settings, fields
 from gitpip.settings.public_url import PublicUrl
 from gitpip.settings.reading import load_settings, read_secret
 from gitpip.settings.shown import NOT_SET, SettingRow, describe
-from gitpip.settings.values import LONGEST_DURATION, format_duration, is_loopback, parse_duration
+from gitpip.settings.values import (
+    LONGEST_DURATION,
+    format_duration,
+    is_loopback,
+    organization,
+    parse_duration,
+)
 
 __all__ = [
     "LONGEST_DURATION",
@@ -18,6 +24,7 @@ __all__ = [
     "format_duration",
     "is_loopback",
     "load_settings",
+    "organization",
     "parse_duration",
     "read_secret",
 ]

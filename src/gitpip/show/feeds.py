@@ -52,7 +52,8 @@ TagName = Annotated[str, Query(max_length=50)]
 async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
     """An Atom feed (RFC 4287)."""
     files = await _files(setting, user, tag)
-    body = await asyncio.to_thread(_atom, request, files, setting.links, _named(user, tag))
+    named, links = _named(user, tag), await setting.links()
+    body = await asyncio.to_thread(_atom, request, files, links, named)
     return _answer(request, body, "application/atom+xml; charset=utf-8")
 
 
@@ -91,7 +92,8 @@ async def json_feed(
 ) -> Response:
     """A JSON Feed (version 1.1)."""
     files = await _files(setting, user, tag)
-    body = await asyncio.to_thread(_json, request, files, setting.links, _named(user, tag))
+    named, links = _named(user, tag), await setting.links()
+    body = await asyncio.to_thread(_json, request, files, links, named)
     return _answer(request, body, "application/feed+json; charset=utf-8")
 
 

@@ -19,13 +19,13 @@ class Links:
     organisation: str | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> "Links":
-        """The links that fit the settings."""
+    def of(cls, settings: Settings, company: str | None) -> "Links":
+        """The links that fit the settings; `company` is the domain that Pipedrive named, if any."""
         api = urlsplit(settings.github_api_url)
         # A server answers under /api/v3; a company's own part of ghe.com has a host for that.
         host = api.netloc.rpartition("@")[2].removeprefix("api.")
         public = api.hostname == PUBLIC_API
-        return cls(None if public else f"{api.scheme}://{host}", settings.pipedrive_org)
+        return cls(None if public else f"{api.scheme}://{host}", settings.pipedrive_org or company)
 
     def gist(self, url: str) -> str | None:
         """The address of a gist, if it may be linked: on GitHub, or where the settings say."""

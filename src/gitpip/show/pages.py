@@ -92,7 +92,7 @@ async def home(
         },
         states=list(PublicationState),
         preview=lambda file: shown(file, PREVIEW),
-        links=setting.links,
+        links=await setting.links(),
         **content,
     )
     response = HTMLResponse(page)
@@ -139,7 +139,7 @@ async def earlier_visit(
         news=covered,
         next_offset=offset + USERS if offset + USERS < visit.users else None,
         preview=lambda file: shown(file, PREVIEW),
-        links=setting.links,
+        links=await setting.links(),
     )
     return HTMLResponse(page)
 

@@ -55,7 +55,7 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
         files=files,
         unread=unread,
         whole=lambda file: shown(file, bounds),
-        links=setting.links,
+        links=await setting.links(),
     )
     return HTMLResponse(page)
 

@@ -80,7 +80,7 @@ async def publication(
         paused_until=_paused_until(stops),
         now=utc_now(),
         activity=activity,
-        links=setting.links,
+        links=await setting.links(),
         came_from=_list(state, offset),
         state=state,
         offset=offset,

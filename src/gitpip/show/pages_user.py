@@ -97,7 +97,7 @@ async def _person(
         files=files[:ROWS],
         older=files[ROWS - 1].key if len(files) > ROWS else None,
         preview=lambda file: shown(file, PREVIEW),
-        links=setting.links,
+        links=await setting.links(),
         fault=fault,
     )
     return HTMLResponse(page, status_code=422 if fault else 200)

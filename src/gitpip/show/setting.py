@@ -17,7 +17,7 @@ from gitpip.show.figures import FigureReader
 from gitpip.show.links import Links
 from gitpip.show.readiness import Readiness
 from gitpip.status.reading import Surroundings
-from gitpip.store import users
+from gitpip.store import pipedrive_company, users
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
@@ -86,10 +86,11 @@ class Setting:
         """What the database said last about being ready, for all probes."""
         return Readiness(self.database)
 
-    @property
-    def links(self) -> Links:
+    async def links(self) -> Links:
         """Where the pages may lead."""
-        return Links.of(self.settings)
+        async with self.database.read() as transaction:
+            company = await pipedrive_company.domain(transaction)
+        return Links.of(self.settings, company)
 
     async def track(
         self,

@@ -64,6 +64,7 @@ class Pipedrive:
         self.deal_cap = deal_cap
         self.activity_types = tuple(activity_types)
         self.user_id = 1
+        self.company_domain: object = "example"
         self.faults = FaultPlan()
         self.journal = Journal()
         self.limits = Limits(
@@ -327,7 +328,7 @@ class Pipedrive:
         return listed(*numbered_page(self._deal_fields, query))
 
     def _get_current_user(self, request: Request, _: int) -> Answer:
-        return found(current_user(self.user_id))
+        return found(current_user(self.user_id, self.company_domain))
 
     def _list_activity_types(self, request: Request, _: int) -> Answer:
         return found(activity_types(self.activity_types))

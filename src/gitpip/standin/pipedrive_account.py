@@ -8,7 +8,7 @@ _LONG_AGO = "2024-01-02 03:04:05"
 """v1 writes times without a zone."""
 
 
-def current_user(user_id: int) -> JsonObject:
+def current_user(user_id: int, company_domain: object) -> JsonObject:
     """What /v1/users/me shows, with every field of the official client's types."""
     return {
         "id": user_id,
@@ -33,7 +33,7 @@ def current_user(user_id: int) -> JsonObject:
         "is_deleted": False,
         "company_id": 1,
         "company_name": "Example",
-        "company_domain": "example",
+        "company_domain": company_domain,
         "company_country": "DE",
         "company_industry": "software",
         "language": {"language_code": "en", "country_code": "US"},

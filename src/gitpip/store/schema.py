@@ -407,6 +407,17 @@ feed = Table(
     Column("failing_since", UTCDateTime),
 )
 
+# The company that Pipedrive's token belongs to; one row.
+pipedrive_company = Table(
+    "pipedrive_company",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain", String(63)),
+    # The fingerprint of the token that was asked with: another token may be another company's.
+    Column("credential", String(12), nullable=False),
+    Column("learned_at", UTCDateTime, nullable=False),
+)
+
 services = Table(
     "services",
     metadata,
