@@ -18,6 +18,9 @@ from gitpip.telemetry import get_logger
 
 FAREWELL = timedelta(seconds=5)
 
+# importlib.metadata lists and keeps whole folders again each time they changed.
+VERSION = version("gitpip")
+
 log = get_logger()
 
 
@@ -59,7 +62,7 @@ class Life:
                 await operation.show_life(
                     transaction,
                     self._id,
-                    version=version("gitpip"),
+                    version=VERSION,
                     part=self._part,
                     now=utc_now(),
                     ailments=self._others(),

@@ -1,11 +1,13 @@
 """Contents of files as HTML: highlighted, cut to size, and never anything but text."""
 
 import re
+import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from io import StringIO
+from threading import Lock
 
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
@@ -21,6 +23,10 @@ HIGHLIGHTED = 60_000
 """Beyond so many characters a content is shown plain: some lexers are slow on what is no code."""
 PATIENCE = 0.3
 """After so many seconds, too."""
+CACHED = 8 * 2**20
+"""Bytes of HTML that are kept for the next page."""
+OVERHEAD = 500
+"""Bytes that an entry of the cache takes beside its HTML."""
 
 _NEVER_SLOW = """
     AppleScript; Awk; Bash; Batchfile; C; C#; C++; CMake; CSS; Clojure; Common Lisp; Crystal; D;
@@ -87,32 +93,64 @@ def shown(file: GistFile, bounds: Bounds) -> Cut:
     """A file's content within the bounds; empty where no content is stored."""
     if file.content is None:
         return Cut(Markup(""), cut=False)
-    return _shown(file.blob_hash, file.language or "", file.filename, bounds, _Text(file.content))
+    key = (file.blob_hash, file.language or "", file.filename, bounds)
+    cut = _cache.get(key)
+    if cut is None:
+        cut = _shown(file.content, file.language or "", file.filename, bounds)
+        _cache.put(key, cut)
+    return cut
 
 
-class _Text:
-    """A content that counts as equal to every other: in the cache the blob hash stands for it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Text)
-
-    def __hash__(self) -> int:
-        return 0
+Key = tuple[str, str, str, Bounds]
 
 
-@lru_cache(maxsize=512)
-def _shown(blob_hash: str, language: str, filename: str, bounds: Bounds, content: _Text) -> Cut:
-    text = content.text[: bounds.characters].replace("\r\n", "\n").replace("\r", "\n")
+class Cache:
+    """What was shown last, up to so many bytes of HTML; pages are made in several threads.
+
+    An `lru_cache` counts entries: 512 of them held up to 1 GB, as a file can have 400,000
+    characters.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.size = 0
+        self._lock = Lock()
+        self._kept: OrderedDict[Key, Cut] = OrderedDict()
+
+    def get(self, key: Key) -> Cut | None:
+        with self._lock:
+            cut = self._kept.get(key)
+            if cut is not None:
+                self._kept.move_to_end(key)
+            return cut
+
+    def put(self, key: Key, cut: Cut) -> None:
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = cut
+            self.size += _bytes_of(cut)
+            while self.size > self.capacity:
+                _, oldest = self._kept.popitem(last=False)
+                self.size -= _bytes_of(oldest)
+
+
+def _bytes_of(cut: Cut) -> int:
+    return OVERHEAD + sys.getsizeof(cut.html)
+
+
+_cache = Cache(CACHED)
+
+
+def _shown(content: str, language: str, filename: str, bounds: Bounds) -> Cut:
+    text = content[: bounds.characters].replace("\r\n", "\n").replace("\r", "\n")
     lines = text.removesuffix("\n").split("\n")
     kept = [
         visible(line if len(line) <= bounds.width else line[: bounds.width] + " …")
         for line in lines[: bounds.lines]
     ]
     cut = (
-        len(content.text) >= bounds.characters
+        len(content) >= bounds.characters
         or len(lines) > bounds.lines
         or any(len(line) > bounds.width for line in lines)
     )

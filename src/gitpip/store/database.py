@@ -237,7 +237,14 @@ def open_database(url: str, *, connections: int = 10) -> Database:
 
 
 def _bounds(connections: int) -> dict[str, Any]:
-    return {"pool_size": connections, "max_overflow": 0, "pool_timeout": 30}
+    # The one used last is used next: each keeps some 110 prepared statements of its own, so those
+    # that are only needed at times of load should not collect them.
+    return {
+        "pool_size": connections,
+        "max_overflow": 0,
+        "pool_timeout": 30,
+        "pool_use_lifo": True,
+    }
 
 
 def _postgres(url: URL, *, statement: timedelta | None, **pool: Any) -> AsyncEngine:

@@ -1,0 +1,181 @@
+"""Whether memory, file handles and connections level off under a steady load.
+
+`python -m benchmarks.soak [--minutes N] [--database sqlite|postgresql] [--speed S]` (3 minutes,
+both, 1) runs the real service against the stand-ins with 200 tracked users, 2.5 new gists and 4
+page views a second, or S times as many. It prints what the process takes over time, and how fast
+memory grew in the last half; it ends with 1 when that is more than 1 MiB a minute, or when file
+handles or connections grew. The first minutes show how caches fill: for a verdict on leaks take at
+least 15, or a higher speed.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from gitpip.standin import GitHub, Pipedrive, Server
+from tests.conftest import postgres_server
+from tests.journeys.running import Installation
+
+TOKEN = "benchmark-token"  # noqa: S105 - the stand-ins'
+USERS = 200
+GISTS_A_SECOND = 2.5
+VIEWS_A_SECOND = 4
+SAMPLE_EVERY = 5.0
+MIB = 1024 * 1024
+LEVEL = 1.0
+"""MiB a minute: below it, noise of the allocator."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process took at a time, in seconds from the start of the load."""
+
+    at: float
+    memory: float
+    handles: int
+    connections: int
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"))
+    parser.add_argument("--speed", type=float, default=1)
+    options = parser.parse_args()
+    level = True
+    with tempfile.TemporaryDirectory() as folder:
+        if options.database != "postgresql":
+            address = f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3"
+            level &= soak("SQLite", Path(folder), address, options)
+        if options.database != "sqlite":
+            with postgres_server() as postgres:
+                level &= soak("PostgreSQL", Path(folder), postgres.get_uri(), options)
+    sys.exit(not level)
+
+
+def soak(name: str, folder: Path, database_url: str, options: argparse.Namespace) -> bool:
+    """Run the service under load; print what it took, and say whether it is level."""
+    github = GitHub(tokens={TOKEN}, limit_with_token=None, points_a_minute=None)
+    pipedrive = Pipedrive(token=TOKEN, daily_tokens=None, burst=5_000)
+    logins = [f"user-{number}" for number in range(USERS)]
+    for login in logins:
+        github.add_user(login)
+    with Server(github.app) as github_server, Server(pipedrive.app) as pipedrive_server:
+        gitpip = Installation(
+            folder,
+            {
+                "GITPIP_DATABASE_URL": database_url,
+                "GITPIP_PORT": "0",
+                "GITPIP_CHECK_INTERVAL": "20s",
+                "GITPIP_LOG_FORMAT": "json",
+                "GITHUB_TOKEN": TOKEN,
+                "GITHUB_API_URL": github_server.url,
+                "PIPEDRIVE_TOKEN": TOKEN,
+                "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
+            },
+        )
+        users = folder / "users.txt"
+        users.write_text("".join(f"{login}\n" for login in logins))
+        gitpip.command("users", "import", str(users))
+        gitpip.start()
+        print(f"{name}: seconds, MiB, file handles, connections, gists, activities", flush=True)
+        try:
+            samples = _load(gitpip, github, pipedrive, logins, options)
+        finally:
+            gitpip.stop()
+    return _judge(name, samples)
+
+
+def _load(
+    gitpip: Installation,
+    github: GitHub,
+    pipedrive: Pipedrive,
+    logins: list[str],
+    options: argparse.Namespace,
+) -> list[Sample]:
+    assert gitpip.process
+    process = psutil.Process(gitpip.process.pid)
+    chance = random.Random(1)
+    samples: list[Sample] = []
+    gists: list[str] = []
+    views = 0
+    began = time.monotonic()
+    with httpx2.Client(base_url=gitpip.url, timeout=60) as client:
+        while (now := time.monotonic() - began) < options.minutes * 60:
+            if now >= SAMPLE_EVERY * len(samples):
+                samples.append(_sample(process, now))
+                _print(samples[-1], len(gists), len(pipedrive.activities))
+            if now >= len(gists) / GISTS_A_SECOND / options.speed:
+                number = len(gists)
+                text = f"def number_{number}():\n    return {chance.random()}\n" * 20
+                gists.append(github.add_gist(chance.choice(logins), {f"file_{number}.py": text}))
+            if now >= views / VIEWS_A_SECOND / options.speed:
+                views += 1
+                _view(client, chance, logins, gists)
+            time.sleep(0.01)
+    return samples
+
+
+def _view(
+    client: httpx2.Client, chance: random.Random, logins: list[str], gists: list[str]
+) -> None:
+    login, gist = chance.choice(logins), chance.choice(gists)
+    paths = ("/", "/people", f"/people/{login}", f"/gist/{gist}", "/publications", "/status-page")
+    others = ("/metrics", f"/api/v1/users/{login}/gists", "/?q=number", "/feed.atom")
+    path = chance.choice(paths + others)
+    headers = {"cookie": f"gitpip_viewer={chance.getrandbits(128):032x}"}
+    answer = client.get(path, headers=headers)
+    # A gist is on a page only when it was found.
+    assert answer.status_code == 200 or path.startswith("/gist/"), answer.text
+
+
+def _sample(process: psutil.Process, at: float) -> Sample:
+    return Sample(
+        at,
+        process.memory_info().rss / MIB,
+        process.num_fds(),
+        len(process.net_connections()),
+    )
+
+
+def _print(sample: Sample, gists: int, activities: int) -> None:
+    print(
+        f"{sample.at:6.0f} {sample.memory:7.1f} {sample.handles:5} {sample.connections:5} "
+        f"{gists:6} {activities:6}",
+        flush=True,
+    )
+
+
+def _judge(name: str, samples: list[Sample]) -> bool:
+    half = samples[len(samples) // 2 :]
+    first, last = half[: len(half) // 2], half[len(half) // 2 :]
+    slope, _ = statistics.linear_regression(
+        [sample.at / 60 for sample in half], [sample.memory for sample in half]
+    )
+    grown = [
+        field
+        for field in ("handles", "connections")
+        # Some more are those of requests under way.
+        if min(getattr(one, field) for one in last) > max(getattr(one, field) for one in first)
+    ]
+    level = slope < LEVEL and not grown
+    print(
+        f"{name}: memory grew by {slope:.2f} MiB a minute in the last half, to "
+        f"{half[-1].memory:.0f} MiB; {' and '.join(grown) or 'nothing else'} grew: "
+        f"{'level' if level else 'NOT level'}\n",
+        flush=True,
+    )
+    return level
+
+
+if __name__ == "__main__":
+    main()
