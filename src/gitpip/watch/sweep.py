@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from gitpip.errors import (
     GistsHidden,
@@ -39,6 +40,16 @@ class Swept:
     queries: int = 0
     stopped_by: GitHubLimited | GitHubUnauthorized | GraphQLUnusable | None = None
     """None when everybody was asked."""
+
+
+class _Finding(Enum):
+    """Why a batch failed, if it did."""
+
+    ANSWERED = auto()
+    BLAMED = auto()
+    """GraphQL fails about at least one user of it alone."""
+    TOO_LARGE = auto()
+    """Its parts were answered."""
 
 
 class Sweep:
@@ -146,28 +157,38 @@ class Sweep:
             waiting = waiting[len(batch) :]
             await self._isolate(batch, run)
 
-    async def _isolate(self, batch: Sequence[User], run: Swept) -> bool:
+    async def _isolate(self, batch: Sequence[User], run: Swept, *, fails: bool = False) -> _Finding:
         """Ask about a batch, and about parts of it where that fails, down to single users.
 
-        Gives whether a single user was found to fail: else a batch that fails was too large.
+        `fails` says that a larger batch failed and the rest of it did not: then the parts are
+        asked at once. A single user is always asked before it is blamed.
         """
-        run.queries += 1
-        failed, error = await self._ask_once(batch, run)
-        if not failed:
-            self._size.went_well(len(batch), self._now())
-            return False
-        if len(batch) == 1:
-            await self._fails_alone(batch[0], error, run)
-            return True
+        failed, reason = batch, ""
+        presumed = fails and len(batch) > 1
+        if not presumed:
+            run.queries += 1
+            failed, error = await self._ask_once(batch, run)
+            if not failed:
+                self._size.went_well(len(batch), self._now())
+                return _Finding.ANSWERED
+            if len(batch) == 1:
+                await self._fails_alone(batch[0], error, run)
+                return _Finding.BLAMED
+            reason = str(error)
         if len(failed) < len(batch):
-            blamed = await self._isolate(failed, run)
+            findings = {await self._isolate(failed, run)}
         else:
             middle = len(failed) // 2
             first = await self._isolate(failed[:middle], run)
-            blamed = await self._isolate(failed[middle:], run) or first
-        if not blamed and len(batch) <= self._size.users:
-            self._shrink(len(batch), str(error))
-        return blamed
+            sure = first is _Finding.ANSWERED
+            findings = {first, await self._isolate(failed[middle:], run, fails=sure)}
+        if _Finding.BLAMED in findings:
+            return _Finding.BLAMED
+        if presumed:
+            return _Finding.ANSWERED
+        if len(batch) <= self._size.users:
+            self._shrink(len(batch), reason)
+        return _Finding.TOO_LARGE
 
     async def _ask_once(
         self, batch: Sequence[User], run: Swept

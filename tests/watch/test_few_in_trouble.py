@@ -1,0 +1,131 @@
+"""A few users in any trouble, by chance: the others are as fresh, and cost as much, as without."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from gitpip.standin import Fault, Server
+from gitpip.standin import GitHub as StandIn
+from gitpip.standin.github_troubles import UserTrouble
+from gitpip.store.database import Database, open_database
+from gitpip.watch.check import Watcher
+from gitpip.watch.look import Rules
+from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.watch.crowd import add_users, files_of, id_of, track_identified
+
+USERS = 100
+IN_TROUBLE = 5
+ROUNDS = 10
+TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
+REST_FAULTS = (Fault.error(502), Fault.html(403), Fault.html(451), Fault.broken_json())
+
+
+@dataclass
+class Life:
+    """One run through all rounds, with or without troubles; people do the same in both."""
+
+    database: Database
+    seed: int
+    troubled: bool
+    clock: Clock = field(default_factory=Clock)
+    spent: int = 0
+    late: list[str] = field(default_factory=list)
+    """Users that were not in trouble with REST, and whose new gist was not found in its round."""
+
+    def __post_init__(self) -> None:
+        self.people = random.Random(self.seed)
+        self.chance = random.Random(self.seed + 1)
+        self.world = StandIn(
+            tokens={TOKEN}, clock=self.clock, points_a_minute=None, limit_with_token=None
+        )
+        self.logins = add_users(self.world, USERS)
+        self.victims = self.chance.sample(self.logins, IN_TROUBLE)
+        self.refused_by_rest: set[str] = set()
+
+    async def lead(self) -> None:
+        for login in self.logins:
+            self.world.add_gist(login, {"first.txt": login})
+        self.clock.advance(timedelta(minutes=1))
+        await track_identified(self.database, self.world, self.clock, self.logins)
+        with Server(self.world.app) as server:
+            await self.check(server)
+            before = len(self.world.requests)
+            async with sweeping(server, self.clock) as github:
+                rules = Rules(interval=INTERVAL)
+                watcher = Watcher(self.database, github, rules=rules, now=self.clock)
+                for number in range(ROUNDS):
+                    if number == ROUNDS // 2:  # as another process would
+                        watcher = Watcher(self.database, github, rules=rules, now=self.clock)
+                    await self.round(watcher, f"{number}.txt")
+            self.spent = sum(request.spent for request in self.world.requests[before:])
+            self.end_troubles()
+            self.clock.advance(timedelta(days=2))
+            await self.check(server)
+        for login in self.logins:
+            assert len(await files_of(self.database, login)) == self.published(login)
+
+    async def check(self, server: Server) -> None:
+        async with sweeping(server, self.clock) as github:
+            rules = Rules(interval=INTERVAL)
+            check = await Watcher(self.database, github, rules=rules, now=self.clock).run()
+        assert check
+        assert check.ended_at
+
+    async def round(self, watcher: Watcher, filename: str) -> None:
+        self.clock.advance(INTERVAL)
+        if self.troubled:
+            self.make_trouble()
+        active = self.people.sample(self.logins, 10)
+        for login in active:
+            self.world.add_gist(login, {filename: login})
+        self.clock.advance(timedelta(minutes=1))
+        check = await watcher.run()
+        assert check
+        assert check.ended_at
+        for login in active:
+            found = len(await files_of(self.database, login)) == self.published(login)
+            if not found and login not in self.refused_by_rest:
+                self.late.append(login)
+
+    def make_trouble(self) -> None:
+        """Now and then a victim's trouble is another one, or none; REST fails for some as well."""
+        for login in self.victims:
+            user_id = id_of(self.world, login)
+            if user_id not in self.world.graphql.users or self.chance.random() < 0.1:
+                self.world.graphql.users[user_id] = self.chance.choice(TROUBLES)
+        self.world.faults.clear()
+        self.refused_by_rest = set()
+        for login in self.victims[:2]:
+            if self.chance.random() < 0.5:
+                path = f"^/user/{id_of(self.world, login)}/"
+                self.world.faults.script(self.chance.choice(REST_FAULTS), path=path, times=None)
+                self.refused_by_rest.add(login)
+
+    def end_troubles(self) -> None:
+        self.world.graphql.users.clear()
+        self.world.faults.clear()
+
+    def published(self, login: str) -> int:
+        return len(self.world.gists_of(id_of(self.world, login)))
+
+
+@pytest.mark.parametrize("seed", [1, 20260726])
+async def test_five_percent_of_the_users_in_any_trouble_leave_the_others_alone(
+    database: Database, tmp_path: Path, seed: int
+) -> None:
+    untroubled = open_database(f"sqlite+aiosqlite:///{tmp_path}/untroubled.sqlite3")
+    await untroubled.migrate()
+    try:
+        without = Life(untroubled, seed, troubled=False)
+        await without.lead()
+    finally:
+        await untroubled.close()
+    with_trouble = Life(database, seed, troubled=True)
+    await with_trouble.lead()
+    # Found in the round in which it was published: nobody is later than without troubles.
+    assert without.late == with_trouble.late == []
+    assert with_trouble.spent <= 1.5 * without.spent
