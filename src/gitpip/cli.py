@@ -204,7 +204,7 @@ def status(as_json: Json = False) -> None:
 
     async def read() -> tuple[Condition, dict[str, object]]:
         now = utc_now()
-        surroundings = Surroundings(settings, settings.capacity)
+        surroundings = Surroundings(settings)
         async with service.opened(settings) as database, database.read() as transaction:
             condition = await reading.read(transaction, surroundings, now)
             tracked = await users.count(transaction)
@@ -227,7 +227,9 @@ def status(as_json: Json = False) -> None:
                 "not_looked_at_yet": freshness.unread,
                 "known_up_to_p50": freshness.median,
                 "known_up_to_p95": freshness.most,
-                "users_that_can_be_kept_fresh": settings.capacity,
+                "users_that_can_be_kept_fresh": await reading.capacity(
+                    transaction, surroundings, now
+                ),
                 "last_check": last[0] if last else None,
             }
 

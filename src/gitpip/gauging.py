@@ -58,7 +58,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
 def _heard(github: GitHub, pipedrive: Pipedrive, now: datetime) -> list[Budget]:
     heard = [
         Budget(
-            name=f"GitHub {'GraphQL points' if budget.resource == 'graphql' else 'requests'}",
+            name=(gauges.GITHUB_POINTS if budget.resource == "graphql" else gauges.GITHUB_REQUESTS),
             total=budget.limit,
             remaining=budget.remaining,
             resets_at=budget.resets_at,

@@ -206,7 +206,7 @@ def _log_start(settings: Settings, address: str, part: Part) -> None:
         log.warning(
             "watching.is_slow",
             reason="GITHUB_TOKEN is not set, so GitHub allows 60 requests an hour: "
-            f"{settings.capacity} users can be looked at every "
+            f"{settings.capacity_without_token} users can be looked at every "
             f"{format_duration(settings.check_interval)}",
         )
     if settings.pipedrive_token is None:

@@ -62,6 +62,23 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
     assert world.github.abuse == world.pipedrive.abuse == []
 
 
+@on_sqlite
+def test_a_fine_grained_token_is_said_to_cost_more(world: World) -> None:
+    world.github.add_user("ada")
+    world.github.add_gist("ada", {"a.txt": "a"})
+    code, findings = ask(world)
+    assert (code, findings["GitHub"]["verdict"]) == (0, "ok")
+    world.github.graphql.hides_gists = True
+    code, findings = ask(world)
+    assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
+    assert "fine-grained" in findings["GitHub"]["found"]
+    assert "classic token" in findings["GitHub"]["advice"]
+    world.github.faults.script(Fault.html(404), path="/graphql", times=None)
+    code, findings = ask(world)
+    assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
+    assert "GraphQL does not answer" in findings["GitHub"]["found"]
+
+
 @pytest.fixture
 def nobody() -> Iterator[int]:
     """A port on which nobody listens."""

@@ -88,7 +88,7 @@ class Rows:
     def surroundings(self, **others: str) -> Surroundings:
         """Those of a process that only shows; `others` are settings."""
         settings = load_settings({**SETTINGS, **others}, env_file=None)
-        return Surroundings(settings=settings, capacity=1000)
+        return Surroundings(settings=settings)
 
     async def execute(self, *statements: Executable) -> None:
         """Change the rows."""

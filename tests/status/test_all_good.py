@@ -179,7 +179,7 @@ class World:
             await self.feed.read()
 
     async def condition(self) -> Condition:
-        surroundings = Surroundings(SETTINGS, capacity=1000, engine_is_alive=True)
+        surroundings = Surroundings(SETTINGS, engine_is_alive=True)
         async with self.database.read() as transaction:
             return await read(transaction, surroundings, self.now)
 

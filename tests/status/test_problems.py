@@ -352,7 +352,7 @@ async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
             healthy, settings=rows.surroundings(PIPEDRIVE_TOKEN="").settings
         ),
         ProblemKind.SECRET_UNREADABLE: replace(healthy, secret_faults=("GITHUB_TOKEN is empty",)),
-        ProblemKind.OVER_CAPACITY: replace(healthy, capacity=1),
+        ProblemKind.OVER_CAPACITY: rows.surroundings(GITHUB_TOKEN="", GITPIP_CHECK_INTERVAL="1m"),
         ProblemKind.UNHEALTHY: replace(healthy, ailments=("the database could not be written",)),
     }
     for kind, surroundings in cases.items():

@@ -136,7 +136,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
     """Whether a service runs, and each problem that it or the rows tell of."""
     if not await database.is_migrated():
         return (warning("service", "none runs", "start gitpip serve"),)
-    surroundings = Surroundings(settings, settings.capacity)
+    surroundings = Surroundings(settings)
     async with database.read() as transaction:
         condition = await read(transaction, surroundings, utc_now())
     found = "; ".join(f"{one.version} ({one.part})" for one in condition.services)

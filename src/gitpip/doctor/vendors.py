@@ -7,15 +7,26 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
-from gitpip.errors import EnvironmentUnusable, GitHubError, GitHubLimited, GitHubUnauthorized
+from gitpip.errors import (
+    EnvironmentUnusable,
+    GitHubError,
+    GitHubLimited,
+    GitHubUnauthorized,
+    GraphQLFailed,
+)
 from gitpip.outgoing import route
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import LookFailed, Pipedrive
 from gitpip.settings import Settings
+from gitpip.watch.github import GitHub
 from gitpip.watch.limits import Budget
 from gitpip.worker import github_of
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
+CLASSIC = (
+    "set GITHUB_TOKEN to a classic token without any scope, from "
+    "https://github.com/settings/tokens/new"
+)
 LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
 
@@ -44,6 +55,7 @@ async def _github(settings: Settings) -> _Answers:
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
             standing = await github.standing()
+            trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
         return _Answers((failure("way to GitHub", str(error), "correct it"),))
     except GitHubUnauthorized as error:
@@ -56,8 +68,12 @@ async def _github(settings: Settings) -> _Answers:
     if standing.login is None:
         token = warning(
             "GitHub",
-            f"no token; {'; '.join(left[:1])}: enough for {settings.capacity} users",
+            f"no token; {'; '.join(left[:1])}: enough for {settings.capacity_without_token} users",
             "set GITHUB_TOKEN: any token will do, with no scope",
+        )
+    elif trouble:
+        token = warning(
+            "GitHub", f"the token is {standing.login}'s; {'; '.join(left)}; {trouble}", CLASSIC
         )
     elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in standing.budgets):
         token = warning(
@@ -68,6 +84,23 @@ async def _github(settings: Settings) -> _Answers:
     else:
         token = ok("GitHub", f"the token is {standing.login}'s; {'; '.join(left)}")
     return _Answers((way, token), standing.now)
+
+
+async def _graphql_trouble(github: GitHub) -> str:
+    """Why many users can't be asked about at once; empty where they can, or it can't be told."""
+    if not github.sweeps:
+        return ""
+    try:
+        if await github.shows_gists() is False:
+            return (
+                "GraphQL shows it no gists, as to every fine-grained token, so that users are "
+                "checked one by one"
+            )
+    except GraphQLFailed as error:
+        return f"GraphQL does not answer, so that users are checked one by one: {error}"
+    except GitHubError:
+        return ""
+    return ""
 
 
 def _left(budget: Budget) -> str:

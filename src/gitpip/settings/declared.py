@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
+from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, Means, capacity
 from gitpip.database_address import (
     SQLITE,
     parse_postgres,
@@ -237,15 +238,10 @@ class Settings(BaseSettings):
         return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
 
     @property
-    def capacity(self) -> int:
-        """How many users can be looked at in each check interval, within our share of the limits.
-
-        With a token a point tells of fifty users, and there are 5,000 an hour; without one a
-        request tells of one user, and there are 60.
-        """
-        an_hour = 5_000 * 50 if self.github_token else 60
-        hours = self.check_interval / timedelta(hours=1)
-        return int(an_hour * self.github_share * hours)
+    def capacity_without_token(self) -> int:
+        """How many users can be checked in each check interval without a token of GitHub's."""
+        means = Means(REQUESTS_WITHOUT_TOKEN, share=self.github_share)
+        return capacity(means, self.check_interval)
 
     @property
     def serves_only_this_machine(self) -> bool:

@@ -14,6 +14,7 @@ from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.caller import Caller
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
+from gitpip.status import reading
 from gitpip.status.pauses import try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
@@ -158,6 +159,7 @@ async def status_of(setting: Setting) -> StatusBody:
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
         budgets = await gauges.known_budgets(transaction)
+        capacity = await reading.capacity(transaction, setting.surroundings, now)
     alive = setting.engine_is_alive()
     return StatusBody(
         version=VERSION,
@@ -176,7 +178,7 @@ async def status_of(setting: Setting) -> StatusBody:
             p95=_seconds_since(freshness.most, now),
             max=_seconds_since(freshness.oldest, now),
         ),
-        capacity=setting.settings.capacity,
+        capacity=capacity,
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(condition.services),
         versions=sorted({service.version for service in condition.services}),

@@ -75,7 +75,6 @@ class Setting:
         """What the status must know that the rows do not say."""
         return Surroundings(
             settings=self.settings,
-            capacity=self.settings.capacity,
             secret_faults=self.credentials.faults,
             ailments=self.ailments(),
             engine_is_alive=self.engine_is_alive(),

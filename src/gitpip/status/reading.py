@@ -21,7 +21,7 @@ from gitpip.status.problem import (
     said,
     worst_first,
 )
-from gitpip.store import operation, schedule, unreadable, users
+from gitpip.store import gauges, operation, schedule, unreadable, users
 from gitpip.store.operation import RunningService
 from gitpip.store.unreadable import UnreadableSummary
 
@@ -31,8 +31,6 @@ class Surroundings:
     """What a process knows that the rows do not say."""
 
     settings: Settings
-    capacity: int
-    """How many users GitHub's limits let be checked in each interval."""
     secret_faults: Sequence[str] = ()
     """A sentence for each secret file that can't be used."""
     ailments: Sequence[str] = ()
@@ -92,6 +90,18 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
+async def capacity(transaction: AsyncConnection, surroundings: Surroundings, now: datetime) -> int:
+    """How many users GitHub's limits let be checked in each interval."""
+    settings = surroundings.settings
+    return await gauges.capacity_now(
+        transaction,
+        has_token=settings.github_token is not None,
+        share=settings.github_share,
+        interval=settings.check_interval,
+        now=now,
+    )
+
+
 async def read(
     transaction: AsyncConnection, surroundings: Surroundings, now: datetime
 ) -> Condition:
@@ -115,7 +125,9 @@ async def read(
             reads_feed=surroundings.settings.feed
             and surroundings.settings.github_token is not None,
         )
-        problems += await watching.problems(watched, known, capacity=surroundings.capacity)
+        problems += await watching.problems(
+            watched, known, capacity=await capacity(transaction, surroundings, now)
+        )
         problems += _of_unreadable(await unreadable.summary(transaction))
     else:
         problems.append(

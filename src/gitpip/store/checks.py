@@ -14,6 +14,9 @@ from gitpip.store import schedule, visible
 from gitpip.store.schema import checks
 
 FAILURES_KEPT = 20
+LATEST = 200
+LARGE = 100
+"""So many users fill a query or two."""
 
 
 async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
@@ -105,6 +108,30 @@ async def prune(transaction: AsyncConnection, before: datetime) -> None:
 async def any_open(transaction: AsyncConnection) -> bool:
     """Whether a check was requested, or cut short, and waits to be run."""
     return bool(await transaction.scalar(select(exists().where(checks.c.ended_at.is_(None)))))
+
+
+async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
+    """Of the latest large checks: how many users, how many of them by GraphQL, for what points.
+
+    Smaller checks are left out: their queries cost a point each without being full.
+    """
+    latest = (
+        select(checks.c.users, checks.c.swept, checks.c.points)
+        .where(checks.c.ended_at.is_not(None))
+        .order_by(checks.c.ended_at.desc())
+        .limit(LATEST)
+        .subquery()
+    )
+    row = (
+        await transaction.execute(
+            select(
+                func.coalesce(func.sum(latest.c.users), 0),
+                func.coalesce(func.sum(latest.c.swept), 0),
+                func.coalesce(func.sum(latest.c.points), 0),
+            ).where(latest.c.swept >= LARGE)
+        )
+    ).one()
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 async def last_end(transaction: AsyncConnection) -> datetime | None:

@@ -8,12 +8,24 @@ from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.capacity import (
+    POINTS,
+    REQUESTS_WITH_TOKEN,
+    REQUESTS_WITHOUT_TOKEN,
+    USERS_A_POINT,
+    Means,
+    capacity,
+)
+from gitpip.store import checks, operation
 from gitpip.store.publications import WAITING
 from gitpip.store.schema import active, budgets, publications, samples, users
 from gitpip.store.visible import of_tracked
 
 SAMPLE_EVERY = timedelta(minutes=5)
 KEPT = timedelta(days=1)
+GITHUB_REQUESTS = "GitHub requests"
+GITHUB_POINTS = "GitHub GraphQL points"
+"""Names of budgets."""
 STEPS = (
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -74,6 +86,36 @@ async def known_budgets(transaction: AsyncConnection) -> tuple[Budget, ...]:
     return tuple(
         Budget(row.name, row.total, row.remaining, row.resets_at, row.seen_at) for row in found
     )
+
+
+async def capacity_now(
+    transaction: AsyncConnection,
+    *,
+    has_token: bool,
+    share: float,
+    interval: timedelta,
+    now: datetime,
+) -> int:
+    """How many users can be checked in each interval, by the limits and costs that are known."""
+    known = {budget.name: budget.total for budget in await known_budgets(transaction)}
+    requests = known.get(GITHUB_REQUESTS, 0)
+    if not has_token:
+        # What is known may be of a token that was taken away, or given just now.
+        few = min(requests or REQUESTS_WITHOUT_TOKEN, REQUESTS_WITHOUT_TOKEN)
+        return capacity(Means(few, share=share), interval)
+    if requests <= REQUESTS_WITHOUT_TOKEN:
+        requests = REQUESTS_WITH_TOKEN
+    if await operation.paused(transaction, operation.SWEEPING, now):
+        return capacity(Means(requests, share=share), interval)
+    looked_at, swept, points = await checks.spent(transaction)
+    means = Means(
+        requests,
+        points=known.get(GITHUB_POINTS, POINTS),
+        share=share,
+        users_a_point=swept / points if points else USERS_A_POINT,
+        rest_part=max(looked_at - swept, 0) / looked_at if looked_at else 0.0,
+    )
+    return capacity(means, interval)
 
 
 async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:

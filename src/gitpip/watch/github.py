@@ -30,7 +30,13 @@ from gitpip.errors import (
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.telemetry import get_logger
 from gitpip.watch.contents import JSON, Contents, Reading, Wanted
-from gitpip.watch.graphql import Glimpse, question_about, what_it_says
+from gitpip.watch.graphql import (
+    GISTS_OF_ONE,
+    Glimpse,
+    question_about,
+    shows_gists,
+    what_it_says,
+)
 from gitpip.watch.limits import MINUTE, Budget, Limits
 from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed, parse_gists
 from gitpip.watch.shared_limits import SharedLimits
@@ -223,6 +229,21 @@ class GitHub:
             return what_it_says(answer, users, self._graphql_limits)
         finally:
             await self._graphql_limits.tell()
+
+    async def shows_gists(self) -> bool | None:
+        """Whether GraphQL shows gists to this token, which it does not to a fine-grained one.
+
+        None where there is no public gist to ask about. Costs two requests or a few more.
+        """
+        newest = f"{self._api_url}/gists/public?per_page=10"
+        answer = await self._transport.get(newest, accept=JSON, reserved=True)
+        listed, _ = parse_gists(answer)
+        for login in dict.fromkeys(item.owner.login for item in listed if item.owner):
+            question = {"query": GISTS_OF_ONE, "variables": {"login": login}}
+            shown_one = shows_gists(await self._transport.post(self._graphql_url or "", question))
+            if shown_one is not None:
+                return shown_one
+        return None
 
     async def _confirm_refusal(self) -> None:
         """Raise GitHubUnauthorized if REST refuses the token as well; this costs no budget."""

@@ -29,6 +29,10 @@ fragment glimpse on User {{
   }}
 }}"""
 
+GISTS_OF_ONE = """query($login: String!) { user(login: $login) {
+  gists(first: 1, privacy: PUBLIC) { totalCount nodes { name updatedAt } }
+} }"""
+
 
 @dataclass(frozen=True)
 class Glimpse:
@@ -90,6 +94,22 @@ def what_it_says(
         except GitHubError as error:
             seen[user.key] = error
     return seen
+
+
+def shows_gists(answer: Answer) -> bool | None:
+    """Whether an answer about one user shows a gist; None if that user has none, or is unknown.
+
+    Raises GraphQLFailed where the answer is broken.
+    """
+    try:
+        data = _Body.model_validate_json(answer.body).data or {}
+        given = data.get("user")
+        node = None if given is None else _Node.model_validate(given)
+    except ValidationError as error:
+        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    if node is None or node.gists is None or not node.gists.totalCount:
+        return None
+    return any(node.gists.nodes or ())
 
 
 class _Gist(BaseModel):
