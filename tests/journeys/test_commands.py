@@ -397,6 +397,23 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
 
 
 @SQLITE
+@pytest.mark.parametrize("status", [404, 502])
+def test_a_check_ends_although_graphql_does_not_answer(world: World, status: int) -> None:
+    world.github.faults.script(Fault.html(status), path="^/graphql", times=None)
+    for login in ("ada", "bob", "eve", "mia"):
+        world.github.add_user(login)
+        world.github.add_gist(login, {"a.txt": login})
+        assert world.gitpip.command("users", "add", login).returncode == 0
+    for _ in range(2):
+        checked = world.gitpip.command("check", "--json")
+        assert checked.returncode == 0
+        assert json.loads(checked.stdout)["users"] == 4
+    assert json.loads(checked.stdout)["ended_at"]
+    told = world.gitpip.command("status")
+    assert "so everybody is checked by REST" in told.stdout
+
+
+@SQLITE
 def test_a_check_in_which_a_look_fails_exits_with_1_and_says_why(world: World) -> None:
     world.github.add_user("octocat")
     world.github.add_user("hubot")

@@ -40,7 +40,7 @@ async def reserve(
     row = await _locked(transaction, credential, resource, now)
     if row.until is not None and row.until > now:
         return Reservation(0, timedelta(0), row.until, row.refusals)
-    # A process whose clock is ahead may have written times to come; they count, but not for ever.
+    # A process whose clock is ahead may have written times to come; they count within the window.
     recent = [
         (at, number) for at, number in _read(row.reserved) if now - window < at <= now + window
     ]

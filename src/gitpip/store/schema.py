@@ -200,7 +200,7 @@ checks = Table(
     Column("gists", Integer, nullable=False, server_default=text("0")),
     Column("files", Integer, nullable=False, server_default=text("0")),
     Column("failures", Text, nullable=False, server_default=text("''")),
-    # Users whom GraphQL was asked about, and the points that this cost.
+    # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
 )

@@ -307,7 +307,7 @@ class _Check:
             await self._to_look_at.put((user, None))
 
     async def _note_how_it_went(self, swept: Swept) -> None:
-        """Note about whom GraphQL failed alone, and pause or resume the sweep."""
+        """Note which users GraphQL failed about alone, and pause or resume the sweep."""
         now = self._now()
         stopped = swept.stopped_by
         refused = [

@@ -170,7 +170,7 @@ def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
 
 
 def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
-    """How long a user is checked by REST about whom GraphQL failed alone `refusals` times in a row.
+    """How long REST checks a user after GraphQL failed about it alone, `refusals` times in a row.
 
     Single accounts were refused for weeks at any batch size (July 2026). REST tells as much about
     them, so there is no hurry to ask GraphQL again: after six hours, then once a day, and never

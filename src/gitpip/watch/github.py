@@ -216,8 +216,8 @@ class GitHub:
     async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
         """Of each user how many gists there are, and which changed last, in one request.
 
-        A user that GitHub does not show has a GitHubNotFound in place; one about whom GraphQL gives
-        no answer, or half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
+        A user that GitHub does not show has a GitHubNotFound in place; one without an answer, or
+        with half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
         GraphQLFailed when there is no answer about anybody.
         """
         try:

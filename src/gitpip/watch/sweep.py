@@ -1,4 +1,4 @@
-"""The sweep: asks GraphQL about many users at once, and finds out about whom it can't be asked."""
+"""The sweep: asks GraphQL about many users at once, and finds the users that make it fail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Swept:
     """What became of the questions about some users."""
 
     answers: list[tuple[User, Glimpse | GitHubError]] = field(default_factory=list)
-    """A GraphQLFailed belongs to a user about whom GraphQL failed when asked alone."""
+    """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
     unasked: list[User] = field(default_factory=list)
     queries: int = 0
     stopped_by: GitHubLimited | GitHubUnauthorized | GraphQLUnusable | None = None
@@ -64,7 +64,7 @@ class Sweep:
         self._hidden: set[UserKey] = set()
         """Users whose gists were counted and not shown, since any gist was shown last."""
         self._answered: User | None = None
-        """A user with gists about whom GraphQL answered."""
+        """A user with gists that GraphQL gave an answer about."""
         self._pauses = 0
 
     @property
@@ -75,7 +75,7 @@ class Sweep:
     async def ask(self, users: Sequence[User], *, probing: bool = False) -> Swept:
         """What GraphQL says of each user; answers are kept whatever happens to other questions.
 
-        A batch that fails is halved until the users are found about whom GraphQL fails alone.
+        A batch that fails is halved until the users are found that make it fail.
         `probing` asks about single users first, until one is answered: after a pause.
         """
         run = Swept()
@@ -147,7 +147,7 @@ class Sweep:
         return seen if isinstance(seen, GraphQLFailed) else None
 
     async def _ask_each_batch(self, users: Sequence[User], run: Swept) -> None:
-        # A user that was refused before is asked about alone: nobody else pays for it.
+        # A user that was refused before is asked about alone: the others do not pay for it.
         for user in users:
             if user.graphql_refusals:
                 await self._isolate([user], run)
@@ -193,7 +193,7 @@ class Sweep:
     async def _ask_once(
         self, batch: Sequence[User], run: Swept
     ) -> tuple[Sequence[User], GraphQLFailed]:
-        """Keep the answers of one query; gives the users about whom there was none, and why."""
+        """Keep the answers of one query; gives the users without an answer, and why."""
         try:
             seen = await self._github.glimpses(batch)
         except GraphQLFailed as error:
@@ -233,7 +233,7 @@ class Sweep:
         run.answers.append((user, error))
 
     async def _still_answers(self, run: Swept) -> bool:
-        """Whether GraphQL answers about a user with gists about whom it did before."""
+        """Whether GraphQL still answers about a user with gists that it answered about before."""
         if self._answered is None or await self._failure_alone(self._answered, run) is not None:
             self._failed_alone.clear()
             self._hidden.clear()
