@@ -165,12 +165,32 @@ async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     assert row.failures == 13
 
 
+async def test_a_user_who_is_checked_on_request_is_tried_at_once(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    bad = world.add_gist("ada", {"1.txt": "one"})
+    world.block_gist(bad)
+    await track(database, clock, "ada")
+    for _ in range(10):
+        await run(watcher)
+        clock.advance(A_DAY)
+    await run(watcher)
+    world.block_gist(bad, blocked=False)
+    clock.advance(A_MINUTE)
+    ada = await user_named(database, "ada")
+    async with database.begin() as transaction:
+        await users.make_due(transaction, ada.key, clock())
+    await run(watcher)
+    assert await names_of(database, "ada") == ["1.txt"]
+
+
 async def test_a_gist_of_350_files_is_read_with_all_of_them_by_a_token(
     world: StandIn, server: Server, database: Database, clock: Clock
 ) -> None:
     world.add_user("ada")
     files = {f"file {number}.txt": f"text {number}\n" for number in range(350)}
-    world.add_gist("ada", dict(files))
+    gist_id = world.add_gist("ada", dict(files))
     await track(database, clock, "ada")
     async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
@@ -179,6 +199,12 @@ async def test_a_gist_of_350_files_is_read_with_all_of_them_by_a_token(
         assert await rows_of(database, "ada") == ()
         clock.advance(INTERVAL)
         assert (await run(watcher)).unchanged == 1
+        # An edit of a file that no list shows is known by the time of the update alone.
+        world.edit_gist(gist_id, {"file 349.txt": "edited"})
+        clock.advance(INTERVAL)
+        await run(watcher)
+        assert (await stored(database, "ada"))[349].content == "edited"
+        assert len(await stored(database, "ada")) == 350
 
 
 async def test_files_beyond_300_are_noted_where_nothing_can_name_them(

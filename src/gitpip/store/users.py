@@ -424,7 +424,10 @@ def user_of(row: Row[Any]) -> User:
 
 
 async def make_due(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
-    """Let a tracked user be looked at as soon as possible."""
+    """Let a tracked user be looked at as soon as possible, and what could not be read, too."""
     await transaction.execute(
         update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)
+    )
+    await transaction.execute(
+        update(unreadable).where(unreadable.c.user_key == key).values(next_try_at=now)
     )
