@@ -171,12 +171,17 @@ class Scene:
                 now,
             )
 
+    async def add(self, login: str) -> None:
+        """Track a user, perhaps one who was removed."""
+        async with self.database.begin() as transaction:
+            await self._tracked(transaction, login)
+
     async def _tracked(self, transaction: AsyncConnection, login: str) -> User:
         added = await users.add(
             transaction,
             login=login,
             external_id=f"id of {login}",
-            github_id=GitHubId(int.from_bytes(login.encode()[:6])),
+            github_id=GitHubId(int.from_bytes(login.encode()[:7])),
             backfill=Backfill.parse("all"),
             now=self.clock(),
         )
