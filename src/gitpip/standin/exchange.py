@@ -198,7 +198,8 @@ class Exchange:
             in_flight=self._in_flight,
         )
         recorded = Recorded(request.at, request.method, request.path, query)
-        recorded.fault = self._faults.pick(request.method, request.path, request.at)
+        text = f"{query}\n{body.decode(errors='replace')}"
+        recorded.fault = self._faults.pick(request.method, request.path, request.at, text)
         self._journal.add(recorded)
         self._notice_impatience(request)
         if recorded.fault is None:

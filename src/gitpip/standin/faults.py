@@ -115,8 +115,9 @@ class Injected:
 class FaultPlan:
     """Which requests go wrong and how; can be changed at any time, from any thread.
 
-    `method` and `path` are regular expressions: the method must match as a whole, the path (without
-    its query) somewhere. Scripted faults come first, in the order they were added.
+    `method`, `path` and `about` are regular expressions: the method must match as a whole, the path
+    (without its query) somewhere, and `about` somewhere in the query or the body, as sent. Scripted
+    faults come first, in the order they were added.
     """
 
     def __init__(self) -> None:
@@ -128,14 +129,21 @@ class FaultPlan:
         self._holding = True
 
     def script(
-        self, *faults: Fault, method: str = ".*", path: str = "", times: int | None = 1
+        self,
+        *faults: Fault,
+        method: str = ".*",
+        path: str = "",
+        about: str = "",
+        times: int | None = 1,
     ) -> None:
         """Let the next matching requests meet these faults one by one, the whole row `times` times.
 
         `times=None` repeats them for ever.
         """
         with self._lock:
-            self._scripted.append(_Rule(re.compile(method), re.compile(path), faults, times))
+            self._scripted.append(
+                _Rule(re.compile(method), re.compile(path), re.compile(about), faults, times)
+            )
 
     def chance(
         self,
@@ -145,6 +153,7 @@ class FaultPlan:
         seed: int,
         method: str = ".*",
         path: str = "",
+        about: str = "",
     ) -> None:
         """Let each matching request meet one of `faults` with this probability (0 to 1)."""
         with self._lock:
@@ -152,6 +161,7 @@ class FaultPlan:
                 _Chance(
                     re.compile(method),
                     re.compile(path),
+                    re.compile(about),
                     tuple(faults),
                     probability,
                     random.Random(seed),  # noqa: S311 - repeatable on purpose
@@ -185,17 +195,17 @@ class FaultPlan:
         with self._lock:
             return list(self._injected)
 
-    def pick(self, method: str, path: str, at: datetime) -> Fault | None:
-        """The fault this request meets, noted as injected."""
+    def pick(self, method: str, path: str, at: datetime, text: str = "") -> Fault | None:
+        """The fault this request meets, noted as injected; `text` is its query and body."""
         with self._lock:
-            fault = self._next(method, path)
+            fault = self._next(method, path, text)
             if fault is not None:
                 self._injected.append(Injected(at, method, path, fault))
             return fault
 
-    def _next(self, method: str, path: str) -> Fault | None:
+    def _next(self, method: str, path: str, text: str) -> Fault | None:
         for rule in self._scripted:
-            if rule.method.fullmatch(method) and rule.path.search(path):
+            if rule.method.fullmatch(method) and rule.path.search(path) and rule.about.search(text):
                 fault = rule.take()
                 if rule.used_up:
                     self._scripted.remove(rule)
@@ -204,6 +214,7 @@ class FaultPlan:
             if (
                 chance.method.fullmatch(method)
                 and chance.path.search(path)
+                and chance.about.search(text)
                 and chance.random.random() < chance.probability
             ):
                 return chance.random.choice(chance.faults)
@@ -214,6 +225,7 @@ class FaultPlan:
 class _Rule:
     method: re.Pattern[str]
     path: re.Pattern[str]
+    about: re.Pattern[str]
     faults: tuple[Fault, ...]
     times: int | None
     taken: int = 0
@@ -232,6 +244,7 @@ class _Rule:
 class _Chance:
     method: re.Pattern[str]
     path: re.Pattern[str]
+    about: re.Pattern[str]
     faults: tuple[Fault, ...]
     probability: float
     random: random.Random
