@@ -329,7 +329,7 @@ class Publication:
     due_at: datetime
     attempts: int
     looks: int
-    """How often an uncertain one was looked for since it became uncertain, in vain."""
+    """How many looks in vain counted as evidence of absence since it became uncertain."""
     token: str | None
     """The fencing token of whoever claimed the row."""
     lease_until: datetime | None
@@ -340,6 +340,8 @@ class Publication:
     published_at: datetime | None
     appeared_at: datetime | None
     """When its gist was created, if that was while its user was tracked and with this file."""
+    in_flight_until: datetime | None = None
+    """Until then an uncertain write may still land, so a look in vain proves nothing."""
 
 
 @dataclass(frozen=True)
@@ -357,6 +359,7 @@ class Deal:
     sent_at: datetime | None
     deal_id: DealId | None
     reason: str | None
+    in_flight_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -369,6 +372,9 @@ class Change:
     accepted_id: int | None = None
     """Pipedrive's id of the activity or deal."""
     reason: str | None = None
+    attempts: int | None = None
+    """How many attempts count; None leaves the number as it is."""
+    in_flight_until: datetime | None = None
 
 
 @dataclass(frozen=True)

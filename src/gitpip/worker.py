@@ -159,6 +159,9 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
         )
+        if database.is_sqlite:
+            # The lock proves that no other process works on this database.
+            await publisher.take_over()
         await stack.enter_async_context(gauging(database, github, pipedrive))
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()

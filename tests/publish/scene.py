@@ -49,6 +49,13 @@ class Clock:
         self.now += by
 
 
+class RealTime(Clock):
+    """The time as it is."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
 class Killed(BaseException):
     """What a killed process does next: nothing, not even an `except Exception`."""
 
@@ -113,7 +120,14 @@ class Process:
             timeout=timeout,
             rest=timedelta(0),
         )
-        self.publisher = Publisher(self.database, self.pipedrive, timeout=timeout, now=clock)
+        self.publisher = Publisher(
+            self.database,
+            self.pipedrive,
+            timeout=timeout,
+            # A test's clock stands still while a run waits.
+            short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
+            now=clock,
+        )
 
     async def run(self) -> int:
         return await self.publisher.run()

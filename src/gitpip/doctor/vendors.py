@@ -15,8 +15,9 @@ from gitpip.errors import (
     GraphQLFailed,
 )
 from gitpip.outgoing import route
+from gitpip.publish.answers import LookFailed
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive import LookFailed, Pipedrive
+from gitpip.publish.pipedrive import Pipedrive
 from gitpip.settings import Settings
 from gitpip.watch.github import GitHub
 from gitpip.watch.limits import Budget

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from gitpip.clock import utc_now
-from gitpip.publish.pipedrive import LookFailed, Pipedrive
+from gitpip.publish.answers import LookFailed
+from gitpip.publish.pipedrive import Pipedrive
 from gitpip.store import pipedrive_company
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger

@@ -3,21 +3,33 @@
 A publication and a deal go the same way:
 
     pending → sending → published
-                      → failed      refused for good
+                      → failed      refused for good, or tried too often
                       → pending     surely not processed: later
                       → uncertain   anything else: look before sending again
 
 Pipedrive has no idempotency key, so after an outcome that leaves open whether the write happened
-the only proof is to look, late enough and more than once.
+the only proof is to look. Finding the write is conclusive, so the first look comes after seconds.
+Not finding it proves little: a request in flight can still land and a list can lag behind the
+writes. Only several complete looks, apart and late enough, permit another attempt.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Change, PublicationState
 
 LOOKS = 3
-"""How often an uncertain delivery is looked for, in vain, before it is sent again."""
+"""How many complete looks without a find permit sending again."""
+MAX_ATTEMPTS = 8
+"""How often a delivery is attempted before it fails; a person can retry it after that."""
+EARLY_LOOKS = (timedelta(seconds=2), timedelta(seconds=10))
+"""When to look, after an ambiguous outcome, for a write that landed. Each list costs 10 tokens."""
+EARLY_LOOK_GRID = timedelta(seconds=1)
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=6)
+"""With eight attempts the last one starts some 18 hours after the first."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,28 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Denied:
+    """Surely not processed, for a reason of this delivery or its deal alone.
+
+    It is tried again, each time later, and fails after MAX_ATTEMPTS. The first `quick_retries`
+    come without a wait.
+    """
+
+    reason: str
+    quick_retries: int = 0
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What a 429 said in its headers."""
+
+    announced: timedelta | None
+    """When the limit is said to reset, from now."""
+    daily_remaining: int | None
+    """Tokens left of the daily budget; None where the header is missing."""
+
+
+@dataclass(frozen=True)
 class NotProcessed:
     """Surely not processed. `pause` is how long to wait; for `everyone`, or this delivery only."""
 
@@ -42,18 +76,20 @@ class NotProcessed:
     pause: timedelta
     everyone: bool = True
     access: bool = False
-    """Whether it is the token that is not let in."""
+    """Whether Pipedrive refuses the token or the account, confirmed by `users/me`."""
+    rate_limit: RateLimit | None = None
+    """Present if it was a 429."""
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """It may have been processed. `pause` holds everything back where the vendor is in trouble."""
+    """It may have been processed. `pause` is set where other requests would meet the same."""
 
     reason: str
     pause: timedelta | None = None
 
 
-Outcome = Accepted | Refused | NotProcessed | Ambiguous
+Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous
 
 
 @dataclass(frozen=True)
@@ -78,46 +114,150 @@ class Waits:
         return self.timeout / 2
 
     @property
-    def first_look(self) -> timedelta:
-        """From the outcome to the first look: a request in flight can land after its time-out."""
+    def in_flight(self) -> timedelta:
+        """How long after the outcome a write may still land: a request can outlive its time-out."""
         return 2 * self.timeout
 
     @property
     def between_looks(self) -> timedelta:
-        """From one look to the next: a list may lag behind the writes."""
+        """Between two looks that count as evidence of absence: a list may lag behind the writes."""
         return self.timeout
 
+    @property
+    def look_grid(self) -> timedelta:
+        """Looks start at multiples of this, so that one list serves many rows of a deal."""
+        return self.timeout / 6
 
-def after_sending(outcome: Outcome, *, now: datetime, waits: Waits) -> Change:
-    """What becomes of a row in `sending` (or one that could not be sent) after an outcome."""
+
+@dataclass(frozen=True)
+class Attempt:
+    """How far the delivery of an uncertain row is."""
+
+    number: int
+    """Counts the attempts from 1."""
+    looks: int
+    """How many complete looks in vain counted as evidence of absence so far."""
+    in_flight_until: datetime
+    """Until then the write may still land, so a look in vain proves nothing."""
+    reason: str | None
+
+
+def after_sending(outcome: Outcome, *, attempt: int, now: datetime, waits: Waits) -> Change:
+    """The change of a row in `sending` (or one that could not be sent) after an outcome.
+
+    `attempt` is the number of this attempt, from 1. One that was surely not processed for a reason
+    outside the delivery is not counted.
+    """
     match outcome:
         case Accepted(id=accepted_id):
             return Change(PublicationState.PUBLISHED, now, accepted_id=accepted_id)
         case Refused(reason=reason):
             return Change(PublicationState.FAILED, now, reason=reason)
-        case NotProcessed(reason=reason, access=True):
-            # The pause of all publishing holds it back, and ends early with another token.
-            return Change(PublicationState.PENDING, now, reason=reason)
+        case Denied(reason=reason, quick_retries=quick):
+            return retried(attempt, reason, now=now, quick_retries=quick)
+        case NotProcessed(reason=reason, everyone=True):
+            # The pause of all publishing holds it back; it may end early.
+            return Change(PublicationState.PENDING, now, reason=reason, attempts=attempt - 1)
         case NotProcessed(reason=reason, pause=pause):
-            return Change(PublicationState.PENDING, now + pause, reason=reason)
+            return Change(
+                PublicationState.PENDING, now + pause, reason=reason, attempts=attempt - 1
+            )
         case Ambiguous(reason=reason):
-            return Change(PublicationState.UNCERTAIN, now + waits.first_look, reason=reason)
+            return uncertain(reason, now=now, in_flight=waits.in_flight, waits=waits)
 
 
-def after_looking(
-    found: int | None, *, looks: int, reason: str | None, now: datetime, waits: Waits
-) -> Change:
-    """What becomes of an uncertain row after a complete look; `looks` were in vain before."""
+def uncertain(reason: str, *, now: datetime, in_flight: timedelta, waits: Waits) -> Change:
+    """The change of a row that may have been sent; the write may land for `in_flight` from now."""
+    until = now + in_flight
+    return Change(
+        PublicationState.UNCERTAIN,
+        _next_look(now, until, waits),
+        reason=reason,
+        in_flight_until=until,
+    )
+
+
+def after_looking(found: int | None, attempt: Attempt, *, now: datetime, waits: Waits) -> Change:
+    """The change of an uncertain row that was due for a look, after a complete one."""
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
-    if looks + 1 >= LOOKS:
-        return Change(PublicationState.PENDING, now, reason=reason)
+    until = attempt.in_flight_until
+    looks = attempt.looks + (now >= until)
+    if looks >= LOOKS:
+        reason = attempt.reason or "it did not arrive"
+        return retried(attempt.number, reason, now=now, quick_retries=1)
     return Change(
-        PublicationState.UNCERTAIN, now + waits.between_looks, looks=looks + 1, reason=reason
+        PublicationState.UNCERTAIN,
+        _next_look(now, until, waits),
+        looks=looks,
+        reason=attempt.reason,
+        in_flight_until=until,
     )
+
+
+def could_not_look(
+    failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime, waits: Waits
+) -> Change:
+    """The change of an uncertain row whose look failed: it proves nothing.
+
+    The wait grows with the age, so that a list that always fails costs ever less.
+    """
+    wait = min(max((now - sent_at) / 2, waits.between_looks), LONGEST_RETRY)
+    return Change(
+        PublicationState.UNCERTAIN,
+        now + wait,
+        looks=attempt.looks,
+        reason=f"could not look for it: {failure}",
+        in_flight_until=attempt.in_flight_until,
+    )
+
+
+def retried(
+    attempt: int,
+    reason: str,
+    *,
+    now: datetime,
+    at_least: timedelta = timedelta(0),
+    quick_retries: int = 0,
+) -> Change:
+    """The change after an attempt that surely did not succeed: another one later, or failed.
+
+    The first `quick_retries` wait no longer than `at_least`.
+    """
+    if attempt >= MAX_ATTEMPTS:
+        return Change(
+            PublicationState.FAILED,
+            now,
+            reason=f"given up after {attempt} attempts; the last one: {reason}",
+        )
+    wait = max(at_least, retry_wait(attempt - quick_retries))
+    return Change(PublicationState.PENDING, now + wait, reason=reason, attempts=attempt)
+
+
+def retry_wait(attempts: int) -> timedelta:
+    """How long to wait after so many attempts in vain: a minute, then four times as long each."""
+    if attempts < 1:
+        return timedelta(0)
+    quadruplings = min(attempts - 1, 10)
+    return min(FIRST_RETRY * (1 << 2 * quadruplings), LONGEST_RETRY)
 
 
 def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta) -> timedelta:
     """A pause that doubles with every failure in a row after the first."""
     doublings = min(max(failures_in_a_row - 1, 0), 20)
     return min(pause * (1 << doublings), at_most)
+
+
+def _next_look(now: datetime, in_flight_until: datetime, waits: Waits) -> datetime:
+    if now >= in_flight_until:
+        return _rounded_up(now + waits.between_looks, waits.look_grid)
+    lost_at = in_flight_until - waits.in_flight
+    for after in EARLY_LOOKS:
+        early = _rounded_up(lost_at + after, EARLY_LOOK_GRID)
+        if now < early < in_flight_until:
+            return early
+    return _rounded_up(in_flight_until, waits.look_grid)
+
+
+def _rounded_up(moment: datetime, grid: timedelta) -> datetime:
+    return moment + (EPOCH - moment) % grid

@@ -5,13 +5,12 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import httpx2
 from pydantic import SecretStr
@@ -20,42 +19,30 @@ from gitpip import metrics
 from gitpip.model import ActivityId, DealId
 from gitpip.outgoing import client, http_date
 from gitpip.progress import step
-from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome, Refused
+from gitpip.publish import answers
+from gitpip.publish.answers import ACCESS_PAUSE, Answer, Item, Json, LookFailed, Unauthorized
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
 from gitpip.settings import organization
 from gitpip.telemetry import redacted
 
-Json = dict[str, object]
 Query = Mapping[str, str | int]
 
 ANSWER_LIMIT = 64 * 2**20
 LIST_LIMIT = 500
-BURST_PAUSE = timedelta(seconds=3)
-ACCESS_PAUSE = timedelta(minutes=5)
-EDGE_PAUSE = timedelta(minutes=10)
-DAILY_PAUSE = timedelta(minutes=30)
-"""The reset is at midnight of an unnamed time zone, so it is tried now and then."""
-CONNECT_PAUSE = timedelta(seconds=10)
+UNREACHABLE_PAUSE = timedelta(seconds=2)
 DAILY_RESERVE = 30
 """So many tokens are left unspent: the next step may need a list, a post and a get."""
+ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
+"""A 403 this soon after `users/me` accepted the token says nothing about the token."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """A deal or an activity in a list."""
+class ListPage:
+    """One page of a list; `cursor` leads to the next one, None at the end."""
 
-    id: int
-    text: str
-    """The title or subject."""
-    note: str | None
-
-
-class LookFailed(Exception):
-    """A list could not be read to its end; what it did not show proves nothing."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        super().__init__(getattr(outcome, "reason", ""))
+    items: tuple[Item, ...]
+    cursor: str | None
 
 
 class Pipedrive:
@@ -99,6 +86,7 @@ class Pipedrive:
         """Ask under this token from the next request on; without one nothing should be asked."""
         text = token.get_secret_value() if token else ""
         self.has_token = token is not None
+        self._access_confirmed_until = 0.0
         self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
         self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
         """What tells one token from another, and tells nothing of the token."""
@@ -109,7 +97,7 @@ class Pipedrive:
 
     async def owner(self) -> str:
         """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
-        user = await self._current_user()
+        user = await self._owner()
         return f"{user.get('name')} of {user.get('company_name')}"
 
     async def company_domain(self) -> str | None:
@@ -117,24 +105,24 @@ class Pipedrive:
 
         None where Pipedrive names none that can be one.
         """
-        domain = (await self._current_user()).get("company_domain")
+        domain = (await self._owner()).get("company_domain")
         try:
             return organization(domain) if isinstance(domain, str) else None
         except ValueError:
             return None
 
-    async def _current_user(self) -> dict[str, object]:
-        user = _data(await self._request("GET", "/v1/users/me"))
+    async def _owner(self) -> dict[str, object]:
+        user = answers.data(await self._current_user())
         if not isinstance(user, dict):
             raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
         return user
 
     async def create_deal(self, title: str) -> Outcome:
-        """Make an open deal; Accepted bears its id."""
+        """Make an open deal; Accepted holds its id."""
         return await self._create("/v2/deals", {"title": title})
 
     async def create_activity(self, *, deal_id: DealId, subject: str, note: str) -> Outcome:
-        """Make an activity under a deal; Accepted bears its id."""
+        """Make an activity under a deal; Accepted holds its id."""
         return await self._create(
             "/v2/activities", {"subject": subject, "deal_id": deal_id, "note": note}
         )
@@ -142,31 +130,65 @@ class Pipedrive:
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
         answer = await self._request("PATCH", f"/v2/activities/{activity_id}", body={"note": note})
-        return Accepted(activity_id) if isinstance(answer, _Answer) else answer
+        return Accepted(activity_id) if isinstance(answer, Answer) else answer
 
-    async def deal_is_gone(self, deal_id: DealId) -> bool:
-        """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
+    async def deal(self, deal_id: DealId) -> Item | None:
+        """A deal as it is now; None if it was deleted. Costs one token. Raises LookFailed."""
         answer = await self._request("GET", f"/v2/deals/{deal_id}")
-        if isinstance(answer, Refused) and answer.status in {404, 410}:
-            return True
-        data = _data(answer)
-        return isinstance(data, dict) and (
-            data.get("is_deleted") is True or data.get("status") == "deleted"
+        if isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}:
+            return None
+        entry = answers.data(answer)
+        deal = answers.item(entry, "title")
+        gone = isinstance(entry, dict) and (
+            entry.get("is_deleted") is True or entry.get("status") == "deleted"
+        )
+        return None if gone else deal
+
+    async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
+        """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
+
+        `since` limits the list to deals that changed at or after this time by Pipedrive's clock;
+        then closed deals are included.
+        """
+        query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
+        query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
+        return await self._page("/v2/deals", query, cursor, "title")
+
+    async def search_deals(self, title: str) -> tuple[Item, ...]:
+        """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
+
+        The search lags behind the writes by seconds.
+        """
+        query: Query = {
+            "term": title,
+            "fields": "title",
+            "exact_match": "true",
+            "status": "open",
+            "limit": 100,
+        }
+        found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        hits = found.get("items") if isinstance(found, dict) else None
+        if not isinstance(hits, list):
+            raise LookFailed(Ambiguous("the search for a deal holds no list"))
+        return tuple(
+            answers.item(hit.get("item") if isinstance(hit, dict) else None, "title")
+            for hit in hits
         )
 
-    def open_deals(self) -> AsyncIterator[Item]:
-        """Every open deal, oldest first. Raises LookFailed."""
-        return self._items(
-            "/v2/deals", {"status": "open", "sort_by": "id", "sort_direction": "asc"}, "title"
-        )
+    def deals_since(self, since: datetime) -> AsyncIterator[Item]:
+        """The deals that changed after `since`, newest first. Raises LookFailed."""
+        query: Query = {
+            "updated_since": _whole_seconds(since),
+            "sort_by": "id",
+            "sort_direction": "desc",
+        }
+        return self._items("/v2/deals", query, "title")
 
     def activities(self, deal_id: DealId, *, since: datetime) -> AsyncIterator[Item]:
         """A deal's activities that changed after `since`, newest first. Raises LookFailed."""
-        # Pipedrive refuses fractions of a second here.
-        text = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         query: Query = {
             "deal_id": deal_id,
-            "updated_since": text,
+            "updated_since": _whole_seconds(since),
             "sort_by": "id",
             "sort_direction": "desc",
         }
@@ -176,36 +198,82 @@ class Pipedrive:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            page = {"cursor": cursor} if cursor else {}
-            answer = await self._request("GET", path, {**query, "limit": LIST_LIMIT, **page})
-            data = _data(answer)
-            if not isinstance(data, list):
-                raise LookFailed(Ambiguous(f"the list {path} holds no list"))
-            for entry in data:
-                yield _item(entry, text_field)
-            cursor = _next_cursor(answer)
+            page = await self._page(path, query, cursor, text_field)
+            for entry in page.items:
+                yield entry
+            cursor = page.cursor
             if cursor is None:
                 return
             if cursor in seen:
                 raise LookFailed(Ambiguous(f"the list {path} goes round in circles"))
             seen.add(cursor)
 
+    async def _page(self, path: str, query: Query, cursor: str | None, text_field: str) -> ListPage:
+        after = {"cursor": cursor} if cursor else {}
+        answer = await self._request("GET", path, {**query, "limit": LIST_LIMIT, **after})
+        entries = answers.data(answer)
+        if not isinstance(entries, list):
+            raise LookFailed(Ambiguous(f"the list {path} holds no list"))
+        items = tuple(answers.item(entry, text_field) for entry in entries)
+        return ListPage(items, answers.next_cursor(answer))
+
     async def _create(self, path: str, body: Json) -> Outcome:
         answer = await self._request("POST", path, body=body)
-        if isinstance(answer, _Answer):
+        if isinstance(answer, Answer):
             data = answer.body.get("data")
             created = data.get("id") if isinstance(data, dict) else None
             if isinstance(created, int) and not isinstance(created, bool):
                 return Accepted(created)
-            return Ambiguous("Pipedrive's answer bears no id")
+            return Ambiguous("Pipedrive's answer holds no id")
         return answer
 
     async def _request(
         self, method: str, path: str, query: Query | None = None, body: Json | None = None
-    ) -> "_Answer | _Refused | NotProcessed | Ambiguous":
+    ) -> "Answer | answers.RefusedWithStatus | Denied | NotProcessed | Ambiguous":
+        asked_under = self.fingerprint
+        outcome = await self._ask(method, path, query, body)
+        if isinstance(outcome, Unauthorized):
+            return await self._explained(outcome, asked_under)
+        return outcome
+
+    async def _explained(
+        self, refusal: Unauthorized, asked_under: str
+    ) -> Denied | NotProcessed | Ambiguous:
+        """Tell a refused token from a refused deal or activity, by asking for the token's owner."""
+        if asked_under != self.fingerprint:
+            return _TOKEN_CHANGED
+        if refusal.status == _FORBIDDEN and time.monotonic() < self._access_confirmed_until:
+            return Denied(refusal.reason)
+        owner = await self._current_user()
+        if isinstance(owner, Answer):
+            return Denied(refusal.reason)
+        if isinstance(owner, NotProcessed):
+            return owner
+        reason = f"{refusal.reason}; and could not ask whether the token is accepted"
+        if isinstance(owner, Ambiguous) and owner.pause:
+            return NotProcessed(f"{reason}: {owner.reason}", owner.pause)
+        return Denied(f"{reason}: {owner.reason}")
+
+    async def _current_user(self) -> Answer | Refused | NotProcessed | Ambiguous | Denied:
+        asked_under = self.fingerprint
+        answer = await self._ask("GET", "/v1/users/me")
+        if isinstance(answer, Unauthorized):
+            if asked_under != self.fingerprint:
+                return _TOKEN_CHANGED
+            self._access_confirmed_until = 0.0
+            return NotProcessed(
+                f"{answer.reason}; {_ADVICE[answer.status]}", ACCESS_PAUSE, access=True
+            )
+        if isinstance(answer, Answer):
+            lasts = ACCESS_CONFIRMED_FOR.total_seconds()
+            self._access_confirmed_until = time.monotonic() + lasts
+        return answer
+
+    async def _ask(
+        self, method: str, path: str, query: Query | None = None, body: Json | None = None
+    ) -> answers.Read:
         async with self._turn:
             await self._pace.wait()
-            asked_under = self.fingerprint
             headers: Mapping[str, str] | None = None
             started, status = time.monotonic(), None
             try:
@@ -218,7 +286,8 @@ class Pipedrive:
                 httpx2.PoolTimeout,
                 httpx2.ProxyError,
             ) as error:
-                return NotProcessed(f"Pipedrive can't be reached: {_cause(error)}", CONNECT_PAUSE)
+                reason = f"Pipedrive can't be reached: {_cause(error)}"
+                return NotProcessed(reason, UNREACHABLE_PAUSE)
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
                 return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
             except _TooLarge:
@@ -234,10 +303,7 @@ class Pipedrive:
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
         self.now = http_date(response.headers.get("date"))
-        outcome = _read(response.status_code, response.headers, content)
-        if isinstance(outcome, NotProcessed) and outcome.access and asked_under != self.fingerprint:
-            return NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
-        return outcome
+        return answers.read(response.status_code, response.headers, content)
 
     async def _exchange(
         self, method: str, path: str, query: Query | None, body: Json | None
@@ -258,100 +324,18 @@ class _TooLarge(Exception):
     pass
 
 
-@dataclass(frozen=True)
-class _Refused(Refused):
-    status: int
+_FORBIDDEN = 403
+_TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
+_ADVICE = {
+    401: "set PIPEDRIVE_TOKEN to a valid token",
+    402: "Pipedrive has closed the account: see to its subscription",
+    403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
+}
 
 
-@dataclass(frozen=True)
-class _Answer:
-    body: Json
-
-
-def _read(
-    status: int, headers: Mapping[str, str], content: bytes
-) -> _Answer | _Refused | NotProcessed | Ambiguous:
-    if httpx2.codes.is_redirect(status):
-        return Ambiguous(
-            f"Pipedrive answered {status}: it redirects to another address, which is not followed;"
-            " check PIPEDRIVE_ORG and PIPEDRIVE_API_URL",
-            ACCESS_PAUSE,
-        )
-    body = _json(content)
-    if body is None:
-        pause = EDGE_PAUSE if content.lstrip().startswith(b"<") or status in {403, 429} else None
-        return Ambiguous(f"Pipedrive answered {status} with something that is no JSON", pause)
-    if status in {200, 201} and body.get("success") is True:
-        return _Answer(body)
-    return _error(status, headers, body)
-
-
-def _error(
-    status: int, headers: Mapping[str, str], body: Json
-) -> _Refused | NotProcessed | Ambiguous:
-    words = _words(status, body)
-    match status:
-        case 429:
-            return NotProcessed(words, _limit_pause(headers))
-        case 403 if body.get("code") == "feature_capping_deals_limit":
-            return NotProcessed(words, timedelta(hours=1), everyone=False)
-        case 401:
-            words = f"{words}; set PIPEDRIVE_TOKEN to a valid token"
-            return NotProcessed(words, ACCESS_PAUSE, access=True)
-        case 402 | 403:
-            return NotProcessed(words, ACCESS_PAUSE, access=True)
-        case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
-            return _Refused(words, status)
-        case _:
-            return Ambiguous(words)
-
-
-def _limit_pause(headers: Mapping[str, str]) -> timedelta:
-    burst_left = number(headers, "x-ratelimit-remaining")
-    daily_left = number(headers, "x-daily-ratelimit-token-remaining")
-    if daily_left == 0 or (burst_left is not None and burst_left > 0):
-        return DAILY_PAUSE
-    announced = number(headers, "retry-after") or number(headers, "x-ratelimit-reset") or 0
-    return max(BURST_PAUSE, timedelta(seconds=min(announced + 1, 86_400)))
-
-
-def _json(content: bytes) -> Json | None:
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return cast("Json", body) if isinstance(body, dict) else None
-
-
-def _words(status: int, body: Json) -> str:
-    said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
-    # It is kept as the reason, and may say back what was sent.
-    return f"Pipedrive answered {status}: {redacted(str(said))[:500]}"
-
-
-def _data(answer: _Answer | Refused | NotProcessed | Ambiguous) -> object:
-    if isinstance(answer, _Answer):
-        return answer.body.get("data")
-    raise LookFailed(answer)
-
-
-def _next_cursor(answer: object) -> str | None:
-    extra = answer.body.get("additional_data") if isinstance(answer, _Answer) else None
-    if not isinstance(extra, dict) or "next_cursor" not in extra:
-        raise LookFailed(Ambiguous("the list does not say whether it ends here"))
-    cursor = extra["next_cursor"]
-    return cursor if isinstance(cursor, str) and cursor else None
-
-
-def _item(entry: object, text_field: str) -> Item:
-    if isinstance(entry, dict) and isinstance(entry.get("id"), int):
-        text, note = entry.get(text_field), entry.get("note")
-        return Item(
-            entry["id"],
-            text if isinstance(text, str) else "",
-            note if isinstance(note, str) else None,
-        )
-    raise LookFailed(Ambiguous("the list holds something that has no id"))
+def _whole_seconds(moment: datetime) -> str:
+    # Pipedrive refuses fractions of a second.
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cause(error: Exception) -> str:

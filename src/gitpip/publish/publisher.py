@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from gitpip import metrics
 from gitpip.clock import utc_now
+from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
     Change,
     Deal,
@@ -14,44 +15,34 @@ from gitpip.model import (
     FileKey,
     OnDelete,
     OnEdit,
-    Pause,
-    PauseCause,
     Publication,
     PublicationState,
+    UserKey,
 )
 from gitpip.progress import step
-from gitpip.publish.activity import Rendered, bears_marker
-from gitpip.publish.delivery import (
-    Accepted,
-    Ambiguous,
-    NotProcessed,
-    Outcome,
-    Refused,
-    Waits,
-    after_looking,
-    after_sending,
-    longer_pause,
-)
-from gitpip.publish.pipedrive import (
-    CONNECT_PAUSE,
-    DAILY_PAUSE,
-    DAILY_RESERVE,
-    LookFailed,
-    Pipedrive,
-)
+from gitpip.publish import delivery
+from gitpip.publish.activity import Rendered
+from gitpip.publish.amender import Amender
+from gitpip.publish.answers import LookFailed
+from gitpip.publish.deals import SENDER_DIED, Deals, held_up
+from gitpip.publish.delivery import Denied, NotProcessed, Outcome, Refused, Waits
+from gitpip.publish.looks import Looks
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.records import record, unexpected
+from gitpip.publish.repeats import Repeats
 from gitpip.publish.sending import rendered
-from gitpip.store import amendments, deals, operation, publications
+from gitpip.publish.trouble import Kind, Request
+from gitpip.store import amendments, deals, outbox, publications
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
 BATCH = 10
-LONGEST_PAUSE = timedelta(minutes=30)
-TROUBLE = 6
-"""After so many ambiguous outcomes in a row Pipedrive is in trouble, and gets a rest."""
-DEALS_KNOWN_FOR = timedelta(minutes=1)
-"""A list of all deals serves every user who needs one within this time."""
-CLOCKS_APART = timedelta(days=1)
-"""How far Pipedrive's clock and ours may be apart when looking for what was sent."""
+DEALS_LOOKED_AT = 2
+"""Between two batches: looks for uncertain publications hold up neither the rest nor each other."""
+LOOKED_FOR = 500
+SHORT_PAUSE = timedelta(seconds=5)
+"""A run waits for the end of a pause that is no longer; for longer ones it ends."""
 
 log = get_logger()
 
@@ -70,110 +61,185 @@ class Publisher:
         timeout: timedelta,
         on_edit: OnEdit = OnEdit.IGNORE,
         on_delete: OnDelete = OnDelete.IGNORE,
+        short_pause: timedelta = SHORT_PAUSE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        """`timeout`: the client's; `short_pause`: how long a pause a run waits for."""
         self._on_edit = on_edit
         self._on_delete = on_delete
+        self._short_pause = short_pause
         self._database = database
         self._pipedrive = pipedrive
         self._waits = Waits(timeout)
         self._now = now
-        self._stopping = False
-        self._trouble = 0
-        self._unreached = 0
-        self._deals: dict[str, int] = {}
-        self._deals_read_at: datetime | None = None
+        self._stop_asked = asyncio.Event()
+        self._pauses = Pauses(database, pipedrive, now)
+        self._deals = Deals(database, pipedrive, self._pauses, waits=self._waits, now=now)
+        self._looks = Looks(database, pipedrive, self._pauses, waits=self._waits, now=now)
+        self._amender = Amender(database, pipedrive, self._pauses, self._rendered, now=now)
+        self._repeats = Repeats()
 
     def stop(self) -> None:
         """Let `run` return after the publication at hand."""
-        self._stopping = True
+        self._stop_asked.set()
 
     async def due(self) -> bool:
         """Whether there is something to do now."""
-        if not self._pipedrive.has_token:
+        if not self._pipedrive.has_token or await self._pauses.current() is not None:
             return False
         now = self._now()
         async with self._database.read() as transaction:
-            if await operation.paused(
-                transaction, operation.PUBLISHING, now, credential=self._pipedrive.fingerprint
-            ):
-                return False
             next_due = await publications.next_due(transaction)
             if next_due is not None and next_due <= now:
                 return True
             return await amendments.any_due(transaction, now)
 
+    async def take_over(self) -> None:
+        """Free what a dead process held; only for a process that is the only one on its database.
+
+        What that process was sending becomes uncertain, as its requests may still land.
+        """
+        now, waits = self._now(), self._waits
+        lost = delivery.uncertain(SENDER_DIED, now=now, in_flight=waits.in_flight, waits=waits)
+        async with self._database.begin() as transaction:
+            given_up = await outbox.give_up(transaction, lost, expired_at=None)
+            await outbox.free_claims(transaction)
+            await deals.give_up_all(transaction, lost)
+        metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
+
     async def run(self) -> int:
-        """Publish until nothing is due, or publishing is paused; give the number of steps done."""
+        """Publish until nothing is due, or publishing is paused; give the number of steps done.
+
+        A failure of one publication, deal or note is recorded with it and does not end the run.
+        Raises DatabaseUnavailable.
+        """
         if not self._pipedrive.has_token:
             return 0
         steps = 0
         token = secrets.token_hex(16)
         try:
-            while not self._stopping and not await self._paused():
-                claims = await self._claim(token)
-                if not claims:
-                    amended = await self._amend()
-                    if not amended:
+            while await self._may_go_on():
+                done = await self._batch(token)
+                if not done:
+                    done = await self._amender.run(self._may_go_on)
+                    if not done:
                         break
-                    steps += amended
-                for claim in claims:
-                    if self._stopping or await self._paused():
-                        break
-                    await self._advance(claim)
-                    steps += 1
-                    step()
+                steps += done
         finally:
             async with self._database.begin() as transaction:
-                await publications.release(transaction, token)
+                await outbox.release(transaction, token)
         return steps
 
-    async def _paused(self) -> bool:
-        async with self._database.read() as transaction:
-            pause = await operation.paused(
-                transaction,
-                operation.PUBLISHING,
-                self._now(),
-                credential=self._pipedrive.fingerprint,
-            )
-        return pause is not None
+    async def _may_go_on(self) -> bool:
+        """Whether to take another step, after waiting for the end of a short pause."""
+        while not self._stop_asked.is_set():
+            pause = await self._pauses.current()
+            if pause is None:
+                return True
+            left = pause.until - self._now()
+            if left > self._short_pause:
+                return False
+            step()
+            try:
+                async with asyncio.timeout(left.total_seconds()):
+                    await self._stop_asked.wait()
+            except TimeoutError:
+                pass
+        return False
 
-    async def _claim(self, token: str) -> tuple[Publication, ...]:
+    async def _batch(self, token: str) -> int:
+        """Look for a few uncertain publications and send a few pending ones; give the steps."""
+        done = 0
+        for deal_id, claims in (await self._claim_looks(token)).items():
+            if not await self._may_go_on():
+                return done
+            await self._looks.look(deal_id, claims)
+            done += 1
+            step()
+        held_back: set[UserKey] = set()
+        for claim in await self._claim_sends(token):
+            if not await self._may_go_on():
+                return done
+            if claim.user_key not in held_back:
+                await self._guarded(claim, held_back)
+            done += 1
+            step()
+        return done
+
+    async def _claim_looks(self, token: str) -> dict[DealId, tuple[Publication, ...]]:
+        now, waits = self._now(), self._waits
+        lost = delivery.uncertain(SENDER_DIED, now=now, in_flight=waits.lease, waits=waits)
         async with self._database.begin() as transaction:
-            return await publications.claim_due(
+            given_up = await outbox.give_up(transaction, lost, expired_at=now)
+            claimed = await outbox.claim_looks(
                 transaction,
                 token=token,
-                now=self._now(),
-                claim=self._waits.claim,
-                lease=self._waits.lease,
-                limit=BATCH,
+                now=now,
+                claim=waits.claim,
+                deals=DEALS_LOOKED_AT,
+                limit=LOOKED_FOR,
+            )
+        metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
+        return claimed
+
+    async def _claim_sends(self, token: str) -> tuple[Publication, ...]:
+        async with self._database.begin() as transaction:
+            return await outbox.claim_sends(
+                transaction, token=token, now=self._now(), claim=self._waits.claim, limit=BATCH
             )
 
-    async def _advance(self, claim: Publication) -> None:
-        if claim.state is PublicationState.UNCERTAIN:
-            await self._look(claim)
-            return
-        deal = await self._deal_of(claim)
-        if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
-            await self._send(claim, deal.deal_id)
-        else:
-            await self._wait_for(deal, claim)
+    async def _guarded(self, claim: Publication, held_back: set[UserKey]) -> None:
+        try:
+            deal = await self._deals.of(claim.user_key)
+            if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
+                await self._send(claim, deal.deal_id)
+            else:
+                held_back.add(claim.user_key)
+                await self._wait_for(deal, claim)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("publication.broken", login=claim.login, publication_id=claim.id)
+            await self._set_aside(claim, unexpected(error))
+
+    async def _set_aside(self, claim: Publication, reason: str) -> None:
+        """Keep an unexpected error to its publication, uncertain if it may have been sent."""
+        now, waits = self._now(), self._waits
+        sent = delivery.uncertain(reason, now=now, in_flight=waits.in_flight, waits=waits)
+        waiting = delivery.retried(claim.attempts + 1, reason, now=now)
+        sending = PublicationState.SENDING
+        if not await record(self._database, claim, sent, now, only_in=sending):
+            await record(self._database, claim, waiting, now)
 
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
+        """Let all of the user's publications wait for the deal, or fail with it."""
+        now = self._now()
         reason = f"waits for the deal: {deal.reason or deal.state}"
         if deal.state is PublicationState.FAILED:
-            change = Change(PublicationState.FAILED, self._now(), reason=reason)
+            change = Change(PublicationState.FAILED, now, reason=reason)
         else:
-            soon = self._now() + timedelta(seconds=1)
+            soon = now + timedelta(seconds=1)
             change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
-        await self._record(claim, change)
+        async with self._database.begin() as transaction:
+            number = await outbox.hold_back(
+                transaction, claim.user_key, change, token=claim.token or "", now=now
+            )
+        metrics.deliveries.labels(change.state).inc(number)
+        failed = change.state is PublicationState.FAILED
+        (log.error if failed else log.info)(
+            "publication.failed" if failed else "publication.waits",
+            login=claim.login,
+            publications=number,
+            reason=reason,
+            until=change.due_at,
+        )
 
     async def _send(self, claim: Publication, deal_id: DealId) -> None:
         activity = await self._rendered(claim.file_key, claim.revision)
         await self._pipedrive.ready()
         leased = asyncio.get_running_loop().time()
         async with self._database.begin() as transaction:
-            if not await publications.begin_sending(
+            if not await outbox.begin_sending(
                 transaction,
                 claim,
                 deal_id=deal_id,
@@ -181,275 +247,38 @@ class Publisher:
                 lease=self._waits.lease,
             ):
                 return
-        outcome = self._too_late(leased) or await self._pipedrive.create_activity(
+        outcome = held_up(leased, self._waits) or await self._pipedrive.create_activity(
             deal_id=deal_id, subject=activity.subject, note=activity.note
         )
         if isinstance(outcome, Refused):
             outcome = await self._why_refused(outcome, claim, deal_id)
-        await self._record(claim, after_sending(outcome, now=self._now(), waits=self._waits))
-        await self._pause_after(outcome)
+        now = self._now()
+        change = delivery.after_sending(
+            outcome, attempt=claim.attempts + 1, now=now, waits=self._waits
+        )
+        change = self._repeats.after(outcome, claim.id, change)
+        await record(self._database, claim, change, now)
+        await self._pauses.after(outcome, Request(Kind.WRITE, f"publication {claim.id}"))
+
+    async def _why_refused(self, refusal: Refused, claim: Publication, deal_id: DealId) -> Outcome:
+        """A refusal counts for good only when the deal is known to be there still."""
+        try:
+            gone = await self._deals.is_gone(deal_id)
+        except LookFailed as failure:
+            reason = f"{refusal.reason}; and could not look at the deal: {failure}"
+            if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
+                await self._pauses.after(
+                    failure.outcome, Request(Kind.READ, f"the deal of {claim.user_key}")
+                )
+                return NotProcessed(reason, timedelta(0), everyone=False)
+            return Denied(reason)
+        if not gone:
+            return refusal
+        await self._deals.forget(claim)
+        return Denied("the deal is gone", quick_retries=1)
 
     async def _rendered(self, key: FileKey, revision: int) -> Rendered:
         async with self._database.read() as transaction:
             return await rendered(
                 transaction, key, revision, on_edit=self._on_edit, on_delete=self._on_delete
             )
-
-    async def _amend(self) -> int:
-        """Write a few notes anew whose files changed; give their number."""
-        async with self._database.read() as transaction:
-            due = await amendments.due(transaction, self._now(), BATCH)
-        for number, amendment in enumerate(due):
-            if self._stopping or await self._paused():
-                return number
-            rendered = await self._rendered(amendment.file_key, amendment.revision)
-            outcome = await self._pipedrive.rewrite_note(amendment.activity_id, rendered.note)
-            async with self._database.begin() as transaction:
-                match outcome:
-                    case Accepted():
-                        await amendments.done(transaction, amendment)
-                    case Refused(reason=reason):
-                        failure = (
-                            f"published, but its note could not be brought up to date: {reason}"
-                        )
-                        await amendments.done(transaction, amendment, failure)
-                    case NotProcessed() | Ambiguous():
-                        later = self._now() + self._waits.between_looks
-                        await amendments.postpone(transaction, amendment, later)
-            log.info(
-                "publication.amended"
-                if isinstance(outcome, Accepted)
-                else "publication.not_amended",
-                publication_id=amendment.publication_id,
-                activity_id=amendment.activity_id,
-                reason=getattr(outcome, "reason", None),
-            )
-            await self._pause_after(outcome)
-        return len(due)
-
-    async def _why_refused(
-        self, refusal: Refused, claim: Publication, deal_id: DealId
-    ) -> Refused | NotProcessed:
-        """A refusal counts for good only when the deal is known to be there still."""
-        try:
-            gone = await self._pipedrive.deal_is_gone(deal_id)
-        except LookFailed as failure:
-            await self._pause_after(failure.outcome)
-            reason = f"{refusal.reason}; and could not look at the deal: {failure}"
-            return NotProcessed(reason, self._waits.between_looks, everyone=False)
-        if not gone:
-            return refusal
-        async with self._database.begin() as transaction:
-            await deals.forget(transaction, claim.user_key, self._now())
-        self._deals_read_at = None
-        return NotProcessed("the deal is gone", timedelta(seconds=1), everyone=False)
-
-    async def _look(self, claim: Publication) -> None:
-        if claim.deal_id is None:
-            raise ValueError(f"publication {claim.id} is uncertain but was never sent")
-        since = (claim.sent_at or self._now()) - CLOCKS_APART
-        found = None
-        try:
-            async for item in self._pipedrive.activities(claim.deal_id, since=since):
-                if bears_marker(claim.marker, subject=item.text, note=item.note):
-                    found = item.id
-                    break
-        except LookFailed as failure:
-            await self._look_later(claim, failure)
-            return
-        change = after_looking(
-            found, looks=claim.looks, reason=claim.reason, now=self._now(), waits=self._waits
-        )
-        await self._record(claim, change)
-        await self._pause_after(None)
-
-    async def _look_later(self, claim: Publication, failure: LookFailed) -> None:
-        refused = isinstance(failure.outcome, Refused)
-        if refused and claim.deal_id and await self._deal_is_gone(claim.deal_id):
-            # The deal was deleted, and its activities with it: nothing is there to be found.
-            change = after_looking(
-                None, looks=claim.looks, reason=claim.reason, now=self._now(), waits=self._waits
-            )
-        else:
-            change = self._unlooked(claim, failure)
-        await self._record(claim, change)
-        await self._pause_after(failure.outcome)
-
-    def _unlooked(self, row: Publication | Deal, failure: LookFailed) -> Change:
-        return Change(
-            PublicationState.UNCERTAIN,
-            self._now() + self._waits.between_looks,
-            looks=row.looks,
-            reason=f"could not look for it: {failure}",
-        )
-
-    async def _deal_of(self, claim: Publication) -> Deal:
-        """The user's deal, after a step towards it where it is not there yet."""
-        token = secrets.token_hex(16)
-        try:
-            deal = await self._claim_deal(claim, token)
-            if deal.token != token:
-                return deal
-            change = await self._deal_step(deal)
-            if change is not None:
-                async with self._database.begin() as transaction:
-                    await deals.record(transaction, deal, change)
-                self._log_deal(deal, change)
-        finally:
-            async with self._database.begin() as transaction:
-                await deals.release(transaction, token)
-        async with self._database.read() as transaction:
-            return await deals.get(transaction, claim.user_key)
-
-    async def _claim_deal(self, claim: Publication, token: str) -> Deal:
-        async with self._database.begin() as transaction:
-            return await deals.claim(
-                transaction,
-                claim.user_key,
-                token=token,
-                now=self._now(),
-                claim=self._waits.claim,
-                lease=self._waits.lease,
-            )
-
-    async def _deal_step(self, deal: Deal) -> Change | None:
-        """Adopt the open deal that bears the login, else make one; None when the claim was lost."""
-        uncertain = deal.state is PublicationState.UNCERTAIN
-        try:
-            known = await self._open_deals(fresh=uncertain)
-        except LookFailed as failure:
-            await self._pause_after(failure.outcome)
-            if uncertain:
-                return self._unlooked(deal, failure)
-            later = self._now() + self._waits.between_looks
-            return Change(PublicationState.PENDING, later, reason=str(failure))
-        found = known.get(deal.login)
-        if uncertain:
-            await self._pause_after(None)
-            return after_looking(
-                found, looks=deal.looks, reason=deal.reason, now=self._now(), waits=self._waits
-            )
-        if found is not None:
-            return after_sending(Accepted(found), now=self._now(), waits=self._waits)
-        return await self._make_deal(deal)
-
-    async def _make_deal(self, deal: Deal) -> Change | None:
-        await self._pipedrive.ready()
-        leased = asyncio.get_running_loop().time()
-        async with self._database.begin() as transaction:
-            if not await deals.begin_sending(
-                transaction, deal, now=self._now(), lease=self._waits.lease
-            ):
-                return None
-        outcome = self._too_late(leased) or await self._pipedrive.create_deal(deal.login)
-        if isinstance(outcome, Accepted):
-            self._deals[deal.login] = outcome.id
-        await self._pause_after(outcome)
-        return after_sending(outcome, now=self._now(), waits=self._waits)
-
-    async def _open_deals(self, *, fresh: bool) -> dict[str, int]:
-        now = self._now()
-        read_at = self._deals_read_at
-        if fresh or read_at is None or now - read_at > DEALS_KNOWN_FOR:
-            found: dict[str, int] = {}
-            async for item in self._pipedrive.open_deals():
-                found.setdefault(item.text, item.id)
-            self._deals, self._deals_read_at = found, now
-        return self._deals
-
-    async def _deal_is_gone(self, deal_id: DealId) -> bool:
-        try:
-            return await self._pipedrive.deal_is_gone(deal_id)
-        except LookFailed:
-            return False
-
-    def _too_late(self, leased: float) -> NotProcessed | None:
-        """A process that was frozen since it took the lease must not send any more."""
-        if asyncio.get_running_loop().time() - leased < self._waits.latest_start.total_seconds():
-            return None
-        return NotProcessed("this process was held up", timedelta(0), everyone=False)
-
-    async def _record(self, claim: Publication, change: Change) -> None:
-        async with self._database.begin() as transaction:
-            ours = await publications.record(transaction, claim, change, self._now())
-        if ours:
-            self._count(claim, change)
-            self._log_publication(claim, change)
-
-    def _count(self, claim: Publication, change: Change) -> None:
-        was_uncertain = claim.state is PublicationState.UNCERTAIN
-        if was_uncertain and change.state is PublicationState.UNCERTAIN:
-            return
-        metrics.deliveries.labels(change.state).inc()
-        if was_uncertain:
-            found = change.state is PublicationState.PUBLISHED
-            metrics.reconciled.labels("found" if found else "not_found").inc()
-        if change.state is PublicationState.PUBLISHED and claim.appeared_at is not None:
-            age = self._now() - claim.appeared_at
-            # GitHub's clock may be ahead of ours; a negative figure would make the sum fall.
-            metrics.creation_to_activity_seconds.observe(max(age.total_seconds(), 0))
-
-    def _log_publication(self, claim: Publication, change: Change) -> None:
-        bound = log.bind(
-            login=claim.login,
-            gist_id=claim.gist_id,
-            filename=claim.filename,
-            publication_id=claim.id,
-            marker=claim.marker,
-        )
-        match change.state:
-            case PublicationState.PUBLISHED:
-                bound.info("publication.published", activity_id=change.accepted_id)
-            case PublicationState.FAILED:
-                bound.error("publication.failed", reason=change.reason)
-            case PublicationState.UNCERTAIN:
-                bound.warning("publication.uncertain", reason=change.reason, looks=change.looks)
-            case _:
-                bound.info("publication.waits", reason=change.reason, until=change.due_at)
-
-    def _log_deal(self, deal: Deal, change: Change) -> None:
-        event = f"deal.{'ready' if change.state is PublicationState.PUBLISHED else change.state}"
-        log.info(event, login=deal.login, deal_id=change.accepted_id, reason=change.reason)
-
-    async def _pause_after(self, outcome: Outcome | None) -> None:
-        """Pause publishing where an outcome calls for it; None stands for a complete look."""
-        pause = self._pause_of(outcome)
-        if pause is None:
-            return
-        token_refused = isinstance(outcome, NotProcessed) and outcome.access
-        async with self._database.begin() as transaction:
-            await operation.pause(
-                transaction,
-                operation.PUBLISHING,
-                until=pause.until,
-                reason=pause.reason,
-                credential=self._pipedrive.fingerprint if token_refused else None,
-                cause=PauseCause.CREDENTIAL if token_refused else PauseCause.VENDOR,
-                now=self._now(),
-            )
-        log.warning("publishing.paused", reason=pause.reason, until=pause.until)
-
-    def _pause_of(self, outcome: Outcome | None) -> Pause | None:
-        now = self._now()
-        match outcome:
-            case NotProcessed(reason=reason, pause=wait, everyone=True):
-                self._unreached += 1
-                wait = longer_pause(wait, self._unreached, at_most=max(wait, LONGEST_PAUSE))
-                return Pause(now + wait, reason)
-            case Ambiguous(reason=reason, pause=timedelta() as wait):
-                return Pause(now + wait, reason)
-            case Ambiguous(reason=reason):
-                self._trouble += 1
-                if self._trouble < TROUBLE:
-                    return None
-                wait = longer_pause(
-                    CONNECT_PAUSE, self._trouble - TROUBLE + 1, at_most=LONGEST_PAUSE
-                )
-                return Pause(now + wait, f"{self._trouble} times in a row: {reason}")
-            case _:
-                self._trouble = self._unreached = 0
-        remaining = self._pipedrive.daily_remaining
-        if remaining is not None and remaining < DAILY_RESERVE:
-            reason = f"Pipedrive's daily budget is used up but for {remaining} tokens"
-            return Pause(now + DAILY_PAUSE, reason)
-        return None

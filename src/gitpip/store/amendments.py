@@ -22,6 +22,8 @@ class Amendment:
     activity_id: ActivityId
     version: int
     """Counts the changes asked for, so that one that comes meanwhile is not lost."""
+    attempts: int = 0
+    """How often it was tried in vain."""
 
 
 async def add(transaction: AsyncConnection, files: Sequence[FileKey], now: datetime) -> None:
@@ -38,7 +40,7 @@ async def _ask(transaction: AsyncConnection, publication_id: int, now: datetime)
     again = await transaction.execute(
         update(amendments)
         .where(amendments.c.publication_id == publication_id)
-        .values(version=amendments.c.version + 1, due_at=now)
+        .values(version=amendments.c.version + 1, due_at=now, attempts=0)
     )
     if again.rowcount:
         return
@@ -53,6 +55,7 @@ async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[
         select(
             amendments.c.publication_id,
             amendments.c.version,
+            amendments.c.attempts,
             publications.c.file_key,
             publications.c.revision,
             publications.c.activity_id,
@@ -73,6 +76,7 @@ async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[
             row.revision,
             ActivityId(row.activity_id),
             row.version,
+            row.attempts,
         )
         for row in rows
     )
@@ -83,12 +87,17 @@ async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
     return bool(await due(transaction, now, 1))
 
 
-async def postpone(transaction: AsyncConnection, amendment: Amendment, until: datetime) -> None:
-    """Try again later."""
+async def postpone(
+    transaction: AsyncConnection, amendment: Amendment, until: datetime, *, attempts: int
+) -> None:
+    """Try again later, with so many attempts counted; a newer request for it stays as it is."""
     await transaction.execute(
         update(amendments)
-        .where(amendments.c.publication_id == amendment.publication_id)
-        .values(due_at=until)
+        .where(
+            amendments.c.publication_id == amendment.publication_id,
+            amendments.c.version == amendment.version,
+        )
+        .values(due_at=until, attempts=attempts)
     )
 
 

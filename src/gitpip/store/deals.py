@@ -1,5 +1,6 @@
 """Deals: one for each user, made the way a publication is sent."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +21,12 @@ async def claim(
     token: str,
     now: datetime,
     claim: timedelta,
-    lease: timedelta,
+    given_up: Change,
 ) -> Deal:
     """The user's deal row, made when first needed, and claimed for a while where it is due.
 
-    It is ours to act on when the returned `token` is the given one. One in `sending` whose `lease`
-    is over becomes `uncertain`, as with publications.
+    It is ours to act on when the returned `token` is the given one. The change `given_up` is
+    applied to one in `sending` whose lease is over: its sender died.
     """
     known = await transaction.scalar(
         select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
@@ -46,14 +47,7 @@ async def claim(
             deals.c.state == PublicationState.SENDING.value,
             deals.c.lease_until < now,
         )
-        .values(
-            state=PublicationState.UNCERTAIN.value,
-            due_at=now + lease,
-            looks=0,
-            token=None,
-            lease_until=None,
-            reason="whoever was making it stopped before the answer was recorded",
-        )
+        .values(**_values(given_up))
     )
     await transaction.execute(
         update(deals)
@@ -92,6 +86,7 @@ async def begin_sending(
             state=PublicationState.SENDING.value,
             attempts=deals.c.attempts + 1,
             sent_at=now,
+            in_flight_until=None,
             lease_until=now + lease,
             reason=None,
         )
@@ -99,30 +94,48 @@ async def begin_sending(
     return result.rowcount == 1
 
 
-async def record(transaction: AsyncConnection, claim: Deal, change: Change) -> bool:
-    """Write an outcome and release the deal; False when the claim was lost meanwhile."""
+async def record(
+    transaction: AsyncConnection,
+    claim: Deal,
+    change: Change,
+    *,
+    only_in: PublicationState | None = None,
+) -> bool:
+    """Write an outcome and release the deal; False when the claim was lost meanwhile.
+
+    With `only_in`, a deal that is in another state is left alone, and False is returned.
+    """
+    wanted = [deals.c.user_key == claim.user_key, deals.c.token == claim.token]
+    if only_in is not None:
+        wanted.append(deals.c.state == only_in.value)
     result = await transaction.execute(
-        update(deals)
-        .where(deals.c.user_key == claim.user_key, deals.c.token == claim.token)
-        .values(
-            state=change.state.value,
-            due_at=change.due_at,
-            looks=change.looks,
-            reason=change.reason,
-            deal_id=change.accepted_id,
-            token=None,
-            lease_until=None,
-        )
+        update(deals).where(*wanted).values(**_values(change), deal_id=change.accepted_id)
     )
     return result.rowcount == 1
 
 
-async def forget(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
-    """Note that a user's deal is gone from Pipedrive, so that another is found or made."""
+async def give_up_all(transaction: AsyncConnection, change: Change) -> int:
+    """Apply `change` to every deal in `sending`, as all senders are dead; give their number.
+
+    Claims of deals that are not being sent are handed back.
+    """
+    result = await transaction.execute(
+        update(deals)
+        .where(deals.c.state == PublicationState.SENDING.value)
+        .values(**_values(change))
+    )
+    await transaction.execute(
+        update(deals).where(deals.c.token.is_not(None)).values(token=None, lease_until=None)
+    )
+    return result.rowcount
+
+
+async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change) -> None:
+    """Apply `change` to a user's deal that is gone from Pipedrive: another is found or made."""
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
-        .values(state=PublicationState.PENDING.value, deal_id=None, due_at=now)
+        .values(**_values(change), deal_id=None)
     )
 
 
@@ -140,7 +153,7 @@ async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) 
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.FAILED.value)
-        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+        .values(state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0)
     )
 
 
@@ -161,4 +174,18 @@ def _deal(row: Row[Any]) -> Deal:
         sent_at=row.sent_at,
         deal_id=None if row.deal_id is None else DealId(row.deal_id),
         reason=row.reason,
+        in_flight_until=row.in_flight_until,
     )
+
+
+def _values(change: Change) -> Mapping[str, Any]:
+    counted = {} if change.attempts is None else {"attempts": change.attempts}
+    return counted | {
+        "state": change.state.value,
+        "due_at": change.due_at,
+        "looks": change.looks,
+        "reason": change.reason,
+        "in_flight_until": change.in_flight_until,
+        "token": None,
+        "lease_until": None,
+    }

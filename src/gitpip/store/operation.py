@@ -176,6 +176,17 @@ async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause |
     return min(sweeping, reading, key=lambda pause: pause.until) if sweeping and reading else None
 
 
+async def known_pause(transaction: AsyncConnection, name: str) -> Pause | None:
+    """The pause of this name, also one that is over and was not ended by a success since."""
+    row = (await transaction.execute(select(pauses).where(pauses.c.name == name))).one_or_none()
+    return _pause(row) if row else None
+
+
+async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) -> None:
+    """Forget a pause that is over."""
+    await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))
+
+
 async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
     """The pause at `now` during which no new gists are read, if any."""
     for name in STOPS_WATCHING:

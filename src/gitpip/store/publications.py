@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip import metrics
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
     ActivityId,
-    Change,
     DealId,
     FileKey,
     GistId,
@@ -86,134 +84,6 @@ def _first_state(publication: NewPublication) -> PublicationState:
     return PublicationState.PENDING
 
 
-async def claim_due(
-    transaction: AsyncConnection,
-    *,
-    token: str,
-    now: datetime,
-    claim: timedelta,
-    lease: timedelta,
-    limit: int,
-) -> tuple[Publication, ...]:
-    """Take up to `limit` publications that are due, for the time of a `claim`.
-
-    A row in `sending` whose `lease` is over is one whose claimant died: what became of its request
-    is unknown, so it is turned `uncertain` here and not claimed. The fencing token lets only the
-    claimant send, and record an outcome.
-    """
-    given_up = await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.state == PublicationState.SENDING.value,
-            publications.c.lease_until < now,
-        )
-        .values(
-            state=PublicationState.UNCERTAIN.value,
-            due_at=now + lease,
-            looks=0,
-            token=None,
-            lease_until=None,
-            reason="whoever was sending it stopped before the answer was recorded",
-        )
-    )
-    metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up.rowcount)
-    due = (
-        select(publications.c.id, publications.c.state)
-        .join(users, users.c.key == publications.c.user_key)
-        .where(
-            tracked,
-            publications.c.due_at <= now,
-            publications.c.state.in_(
-                [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
-            ),
-            or_(publications.c.lease_until.is_(None), publications.c.lease_until < now),
-        )
-        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=publications)
-    )
-    claimed = (await transaction.execute(due)).all()
-    if not claimed:
-        return ()
-    await transaction.execute(
-        update(publications)
-        .where(publications.c.id.in_([row.id for row in claimed]))
-        .values(token=token, lease_until=now + claim)
-    )
-    rows = await transaction.execute(
-        _publications()
-        .where(publications.c.id.in_([row.id for row in claimed]))
-        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
-    )
-    return tuple(_publication(row) for row in rows)
-
-
-async def begin_sending(
-    transaction: AsyncConnection,
-    claim: Publication,
-    *,
-    deal_id: DealId,
-    now: datetime,
-    lease: timedelta,
-) -> bool:
-    """Mark a claimed row `sending`, with a fresh lease.
-
-    False when the claim was lost, or the user removed meanwhile.
-    """
-    result = await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.id == claim.id,
-            publications.c.token == claim.token,
-            publications.c.state == PublicationState.PENDING.value,
-            of_tracked(publications.c.user_key),
-        )
-        .values(
-            state=PublicationState.SENDING.value,
-            attempts=publications.c.attempts + 1,
-            deal_id=deal_id,
-            sent_at=now,
-            lease_until=now + lease,
-            reason=None,
-        )
-    )
-    return result.rowcount == 1
-
-
-async def record(
-    transaction: AsyncConnection, claim: Publication, change: Change, now: datetime
-) -> bool:
-    """Write an outcome and release the row; False when the claim was lost meanwhile."""
-    published = change.state is PublicationState.PUBLISHED
-    result = await transaction.execute(
-        update(publications)
-        .where(publications.c.id == claim.id, publications.c.token == claim.token)
-        .values(
-            state=change.state.value,
-            due_at=change.due_at,
-            looks=change.looks,
-            reason=change.reason,
-            activity_id=change.accepted_id,
-            published_at=now if published else None,
-            token=None,
-            lease_until=None,
-        )
-    )
-    return result.rowcount == 1
-
-
-async def release(transaction: AsyncConnection, token: str) -> None:
-    """Hand back what is claimed with this token and was not sent."""
-    await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.token == token,
-            publications.c.state != PublicationState.SENDING.value,
-        )
-        .values(token=None, lease_until=None)
-    )
-
-
 async def failed_since(transaction: AsyncConnection, since: datetime) -> int:
     """How many publications failed at or after this time (UTC) and are still failed."""
     # What fails is due no more; the column then says when it failed.
@@ -243,11 +113,11 @@ async def next_due(transaction: AsyncConnection) -> datetime | None:
 async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Publication:
     """One publication of a tracked user; raises PublicationNotFound."""
     row = (
-        await transaction.execute(_publications().where(publications.c.id == publication_id))
+        await transaction.execute(selected().where(publications.c.id == publication_id))
     ).one_or_none()
     if row is None:
         raise PublicationNotFound(f"there is no publication {publication_id}")
-    return _publication(row)
+    return publication_of(row)
 
 
 async def page(
@@ -285,11 +155,9 @@ async def listed(
         .subquery()
     )
     rows = await transaction.execute(
-        _publications()
-        .where(publications.c.id.in_(select(ids.c.id)))
-        .order_by(publications.c.id.desc())
+        selected().where(publications.c.id.in_(select(ids.c.id))).order_by(publications.c.id.desc())
     )
-    return tuple(_publication(row) for row in rows)
+    return tuple(publication_of(row) for row in rows)
 
 
 async def count(
@@ -384,7 +252,7 @@ async def retry(
 ) -> Publication:
     """Let a failed or skipped publication be sent after all.
 
-    A deal that was refused is tried again too.
+    A deal that was refused is tried again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -432,7 +300,15 @@ async def _move(
             publications.c.id == publication_id,
             publications.c.state.in_([state.value for state in away_from]),
         )
-        .values(state=to.value, due_at=now, reason=reason, looks=0, token=None, lease_until=None)
+        .values(
+            state=to.value,
+            due_at=now,
+            reason=reason,
+            attempts=0,
+            looks=0,
+            token=None,
+            lease_until=None,
+        )
     )
     publication = await get(transaction, publication_id)
     if result.rowcount == 0:
@@ -443,7 +319,8 @@ async def _move(
     return publication
 
 
-def _publications() -> Select[Any]:
+def selected() -> Select[Any]:
+    """A query for publications, whose rows `publication_of` reads."""
     return (
         select(
             publications,
@@ -464,7 +341,8 @@ def _publications() -> Select[Any]:
     )
 
 
-def _publication(row: Row[Any]) -> Publication:
+def publication_of(row: Row[Any]) -> Publication:
+    """The publication in a row of `selected`."""
     return Publication(
         id=PublicationId(row.id),
         file_key=FileKey(row.file_key),
@@ -486,4 +364,5 @@ def _publication(row: Row[Any]) -> Publication:
         reason=row.reason,
         published_at=row.published_at,
         appeared_at=row.created_at if row.came_with_its_gist else None,
+        in_flight_until=row.in_flight_until,
     )

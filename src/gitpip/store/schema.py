@@ -174,6 +174,7 @@ deals = Table(
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
+    Column("in_flight_until", UTCDateTime),
     Column("deal_id", BigInteger),
     Column("reason", Text),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
@@ -294,6 +295,8 @@ publications = Table(
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
+    # Until then an uncertain write may still land, so a look in vain proves nothing.
+    Column("in_flight_until", UTCDateTime),
     Column("deal_id", BigInteger),
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
@@ -327,6 +330,7 @@ amendments = Table(
     ),
     Column("version", Integer, nullable=False),
     Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
 )
 
 home_visits = Table(

@@ -1,0 +1,235 @@
+"""A user's deal: found or made, the way a publication is sent."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
+from gitpip.publish import delivery
+from gitpip.publish.answers import DealsCapped, Item, LookFailed
+from gitpip.publish.deal_index import DealIndex
+from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.records import unexpected
+from gitpip.publish.trouble import Kind, Request
+from gitpip.store import deals
+from gitpip.store.database import Database
+from gitpip.telemetry import get_logger
+
+CLOCKS_APART = timedelta(days=1)
+"""How far Pipedrive's clock and ours may be apart when looking for what was sent."""
+CAP_PAUSE = timedelta(hours=1)
+"""Until the account's limit of open deals is tried again."""
+SENDER_DIED = "the process that was sending it stopped before it recorded the answer"
+READ_AGAIN = timedelta(seconds=5)
+LASTED = timedelta(days=1)
+"""A deal that existed for so long was not deleted because of something that we did."""
+
+log = get_logger()
+
+
+class Deals:
+    """The steps towards each user's deal. `now` tells the time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        pauses: Pauses,
+        *,
+        waits: Waits,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._pauses = pauses
+        self._waits = waits
+        self._now = now
+        self._index = DealIndex(pipedrive, now)
+        self._capped_until: datetime | None = None
+        self._cap_reason = ""
+
+    async def of(self, user_key: UserKey) -> Deal:
+        """The user's deal, after a step towards it where it is not there yet."""
+        token = secrets.token_hex(16)
+        try:
+            deal = await self._claim(user_key, token)
+            if deal.token != token:
+                return deal
+            await self._guarded_step(deal)
+        finally:
+            async with self._database.begin() as transaction:
+                await deals.release(transaction, token)
+        async with self._database.read() as transaction:
+            return await deals.get(transaction, user_key)
+
+    async def is_gone(self, deal_id: DealId) -> bool:
+        """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
+        if await self._pipedrive.deal(deal_id) is not None:
+            return False
+        self._index.drop(deal_id)
+        return True
+
+    async def forget(self, claim: Publication) -> None:
+        """Note that the deal of a publication's user is gone, so that another is found or made."""
+        now = self._now()
+        async with self._database.begin() as transaction:
+            deal = await deals.get(transaction, claim.user_key)
+            made_at = deal.sent_at
+            # A deal that is gone right after it was made, again and again, is made ever later.
+            lasted = made_at is None or now - made_at > LASTED
+            attempts = 0 if lasted else deal.attempts
+            change = delivery.retried(attempts, "its deal is gone", now=now, quick_retries=1)
+            await deals.forget(transaction, claim.user_key, change)
+
+    async def _claim(self, user_key: UserKey, token: str) -> Deal:
+        now = self._now()
+        async with self._database.begin() as transaction:
+            return await deals.claim(
+                transaction,
+                user_key,
+                token=token,
+                now=now,
+                claim=self._waits.claim,
+                given_up=delivery.uncertain(
+                    SENDER_DIED, now=now, in_flight=self._waits.lease, waits=self._waits
+                ),
+            )
+
+    async def _guarded_step(self, deal: Deal) -> None:
+        try:
+            change = await self._step(deal)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("deal.broken", login=deal.login)
+            await self._set_aside(deal, unexpected(error))
+            return
+        if change is not None:
+            await self._record(deal, change)
+
+    async def _set_aside(self, deal: Deal, reason: str) -> None:
+        now, waits = self._now(), self._waits
+        if deal.state is PublicationState.UNCERTAIN:
+            waiting = self._could_not_look(deal, reason)
+        else:
+            waiting = delivery.retried(deal.attempts + 1, reason, now=now)
+        sent = delivery.uncertain(reason, now=now, in_flight=waits.in_flight, waits=waits)
+        async with self._database.begin() as transaction:
+            if not await deals.record(transaction, deal, sent, only_in=PublicationState.SENDING):
+                await deals.record(transaction, deal, waiting)
+
+    async def _record(self, deal: Deal, change: Change) -> None:
+        async with self._database.begin() as transaction:
+            await deals.record(transaction, deal, change)
+        made = change.state is PublicationState.PUBLISHED
+        log.info(
+            "deal.ready" if made else f"deal.{change.state}",
+            login=deal.login,
+            deal_id=change.accepted_id,
+            reason=change.reason,
+        )
+
+    async def _step(self, deal: Deal) -> Change | None:
+        """Adopt the open deal with the login, else make one; None when the claim was lost."""
+        if deal.state is PublicationState.UNCERTAIN:
+            return await self._look(deal)
+        reading = Request(Kind.READ, f"the deal of {deal.user_key}")
+        try:
+            found = await self._index.find(deal.login)
+        except LookFailed as failure:
+            return await self._list_failed(deal, failure, reading)
+        await self._pauses.after(None, reading)
+        if found is not None:
+            return self._after(deal, Accepted(found))
+        if self._capped_until is not None and self._now() < self._capped_until:
+            return Change(PublicationState.PENDING, self._capped_until, reason=self._cap_reason)
+        return await self._make(deal)
+
+    async def _list_failed(self, deal: Deal, failure: LookFailed, request: Request) -> Change:
+        await self._pauses.after(failure.outcome, request)
+        outcome = failure.outcome
+        if isinstance(outcome, NotProcessed):
+            return self._after(deal, outcome)
+        # Reading again does no harm, so the first two times it is done soon.
+        return delivery.retried(
+            deal.attempts + 1, str(failure), now=self._now(), at_least=READ_AGAIN, quick_retries=2
+        )
+
+    async def _look(self, deal: Deal) -> Change:
+        sent_at = deal.sent_at or self._now()
+        request = Request(Kind.READ, f"the deal of {deal.user_key}")
+        found = None
+        try:
+            async for item in self._pipedrive.deals_since(sent_at - CLOCKS_APART):
+                if item.is_open and item.text.lower() == deal.login.lower():
+                    found = item.id
+                    self._index.note(item)
+                    break
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            return self._could_not_look(deal, str(failure))
+        await self._pauses.after(None, request)
+        return delivery.after_looking(
+            found, attempt_of(deal, self._waits), now=self._now(), waits=self._waits
+        )
+
+    def _could_not_look(self, deal: Deal, failure: str) -> Change:
+        return delivery.could_not_look(
+            failure,
+            attempt_of(deal, self._waits),
+            sent_at=deal.sent_at or self._now(),
+            now=self._now(),
+            waits=self._waits,
+        )
+
+    async def _make(self, deal: Deal) -> Change | None:
+        await self._pipedrive.ready()
+        leased = asyncio.get_running_loop().time()
+        async with self._database.begin() as transaction:
+            if not await deals.begin_sending(
+                transaction, deal, now=self._now(), lease=self._waits.lease
+            ):
+                return None
+        outcome = held_up(leased, self._waits) or await self._pipedrive.create_deal(deal.login)
+        if isinstance(outcome, Accepted):
+            self._index.note(Item(outcome.id, deal.login, None, is_open=True))
+        change = self._after(deal, outcome)
+        if isinstance(outcome, DealsCapped):
+            # The limit is the account's: one deal an hour tries whether it was raised.
+            self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason
+            change = Change(
+                PublicationState.PENDING,
+                self._capped_until,
+                reason=outcome.reason,
+                attempts=deal.attempts,
+            )
+        await self._pauses.after(outcome, Request(Kind.WRITE, f"the deal of {deal.user_key}"))
+        return change
+
+    def _after(self, deal: Deal, outcome: Outcome) -> Change:
+        return delivery.after_sending(
+            outcome, attempt=deal.attempts + 1, now=self._now(), waits=self._waits
+        )
+
+
+def attempt_of(row: Publication | Deal, waits: Waits) -> Attempt:
+    """How far the delivery of an uncertain row is."""
+    until = row.in_flight_until
+    if until is None or (row.sent_at is not None and until < row.sent_at):
+        # Written by an older version, which knew no such time: the latest that is possible.
+        until = (row.sent_at or row.due_at) + 2 * waits.lease
+    return Attempt(max(row.attempts, 1), row.looks, until, row.reason)
+
+
+def held_up(leased: float, waits: Waits) -> NotProcessed | None:
+    """The outcome of a process that was frozen since it took the lease: it must not send any more.
+
+    `leased` is when the lease was taken, by the event loop's clock.
+    """
+    if asyncio.get_running_loop().time() - leased < waits.latest_start.total_seconds():
+        return None
+    return NotProcessed("this process was held up", timedelta(0), everyone=False)

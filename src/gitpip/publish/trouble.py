@@ -1,0 +1,153 @@
+"""When all publishing has to pause: what failing requests say about the requests to come.
+
+A failure that is about one publication or deal never pauses the others. Only these do: a refused
+token, a limit, a ban, an API that can't be reached, and different publications failing in a row.
+After a pause the next request is a probe: publishing is paused again, for longer, if it fails, and
+a success ends the trouble.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gitpip.model import Pause
+from gitpip.publish.delivery import (
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    RateLimit,
+    longer_pause,
+)
+
+LONGEST_PAUSE = timedelta(minutes=30)
+LONGEST_TROUBLE = timedelta(minutes=5)
+"""Enough for an API that fails or is not reached: a probe is one request."""
+TROUBLE_PAUSE = timedelta(seconds=2)
+DIFFERENT_FAILURES = 3
+"""So many different publications, failing in a row, are trouble of Pipedrive's own."""
+TROUBLE_LASTS = timedelta(minutes=15)
+"""Failures older than this say nothing about the next request."""
+DAILY_PAUSE = timedelta(minutes=30)
+"""The reset is at midnight of an unnamed time zone, so it is tried now and then."""
+LONGEST_UNEXPLAINED = timedelta(minutes=1)
+TRUSTED_RESETS = 3
+"""After so many refusals in a row the announced resets have proved too short."""
+INFERRED_AFTER = timedelta(minutes=3)
+"""Refusals over this time, without a header that says otherwise, mean the daily budget."""
+INFERRED_REFUSALS = 5
+
+
+class Kind(StrEnum):
+    """Whether a request changes something; the ones can fail while the others work."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a request was for: its `subject` tells one publication or deal from another."""
+
+    kind: Kind
+    subject: str
+
+
+@dataclass
+class _Failures:
+    subjects: set[str] = field(default_factory=set)
+    pauses: int = 0
+
+
+class Trouble:
+    """What went wrong since the last success, and how long to wait because of that."""
+
+    def __init__(self) -> None:
+        self._failures = {kind: _Failures() for kind in Kind}
+        self._refusals = 0
+        self._refused_since: datetime | None = None
+        self._failed_at: datetime | None = None
+
+    @property
+    def probing(self) -> bool:
+        """Whether the next request shows if a pause was long enough, so it should go alone."""
+        return self._refusals > 0 or any(kind.pauses for kind in self._failures.values())
+
+    def resume(self) -> None:
+        """Go on after a pause that another process left behind: the next request is a probe."""
+        self._refusals = max(self._refusals, 1)
+
+    def pause_after(self, outcome: Outcome | None, request: Request, now: datetime) -> Pause | None:
+        """The pause that an outcome calls for; the outcome None stands for a successful read."""
+        self._forget_old(now)
+        match outcome:
+            case NotProcessed(everyone=True):
+                return self._refused(outcome, now)
+            case NotProcessed():
+                return None
+            case Ambiguous():
+                self._failed_at = now
+                return self._ambiguous(outcome, request, now)
+            case _:
+                self._succeeded(request.kind, sure=not isinstance(outcome, Denied))
+                return None
+
+    def _forget_old(self, now: datetime) -> None:
+        if self._failed_at is not None and now - self._failed_at > TROUBLE_LASTS:
+            self._failures = {kind: _Failures() for kind in Kind}
+            self._failed_at = None
+
+    def _succeeded(self, kind: Kind, *, sure: bool) -> None:
+        self._refusals, self._refused_since = 0, None
+        if sure:
+            self._failures[kind] = _Failures()
+
+    def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
+        self._refusals += 1
+        since = self._refused_since = self._refused_since or now
+        if outcome.rate_limit is not None:
+            return self._limited(outcome, outcome.rate_limit, now, since)
+        at_most = LONGEST_PAUSE if outcome.access else LONGEST_TROUBLE
+        wait = longer_pause(outcome.pause, self._refusals, at_most=max(outcome.pause, at_most))
+        return Pause(now + wait, outcome.reason)
+
+    def _limited(
+        self, outcome: NotProcessed, limit: RateLimit, now: datetime, since: datetime
+    ) -> Pause:
+        if limit.daily_remaining == 0:
+            return Pause(now + DAILY_PAUSE, f"{outcome.reason}; the daily budget is used up")
+        unexplained = now - since >= INFERRED_AFTER and self._refusals >= INFERRED_REFUSALS
+        if limit.daily_remaining is None and unexplained:
+            reason = f"{outcome.reason}, again and again; the daily budget seems to be used up"
+            return Pause(now + DAILY_PAUSE, reason)
+        trusted = TRUSTED_RESETS if limit.announced is not None else 1
+        wait = longer_pause(
+            outcome.pause,
+            self._refusals - trusted + 1,
+            at_most=max(outcome.pause, LONGEST_UNEXPLAINED),
+        )
+        return Pause(now + wait, outcome.reason)
+
+    def _ambiguous(self, outcome: Ambiguous, request: Request, now: datetime) -> Pause | None:
+        failures = self._failures[request.kind]
+        again = request.subject in failures.subjects
+        failures.subjects.add(request.subject)
+        if outcome.pause is not None:
+            failures.pauses += not again
+            at_most = max(outcome.pause, _longest(outcome.pause))
+            wait = longer_pause(outcome.pause, failures.pauses, at_most=at_most)
+            return Pause(now + wait, outcome.reason)
+        # The same publication failing again says nothing about the others.
+        probe = failures.pauses > 0 or self._refusals > 0
+        if again or not (probe or len(failures.subjects) >= DIFFERENT_FAILURES):
+            return None
+        failures.pauses += 1
+        wait = longer_pause(TROUBLE_PAUSE, failures.pauses, at_most=LONGEST_TROUBLE)
+        return Pause(
+            now + wait,
+            f"Pipedrive fails for different publications; the last one: {outcome.reason}",
+        )
+
+
+def _longest(pause: timedelta) -> timedelta:
+    return LONGEST_TROUBLE if pause < LONGEST_TROUBLE else LONGEST_PAUSE

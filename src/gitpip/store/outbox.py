@@ -1,0 +1,245 @@
+"""The outbox: claiming publications, marking them sent, and recording what became of them.
+
+The fencing token lets only the claimant send a row, and record its outcome.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
+from gitpip.store.publications import publication_of, selected
+from gitpip.store.schema import publications, users
+from gitpip.store.visible import of_tracked, tracked
+
+
+async def claim_sends(
+    transaction: AsyncConnection, *, token: str, now: datetime, claim: timedelta, limit: int
+) -> tuple[Publication, ...]:
+    """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
+
+    Fresh ones come before those from before their user was tracked.
+    """
+    due = (
+        select(publications.c.id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            tracked,
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.due_at <= now,
+            _free(now),
+        )
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=publications)
+    )
+    ids = (await transaction.execute(due)).scalars().all()
+    return await _claim(transaction, ids, token=token, until=now + claim)
+
+
+async def claim_looks(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    claim: timedelta,
+    deals: int,
+    limit: int,
+) -> dict[DealId, tuple[Publication, ...]]:
+    """Take the uncertain publications of up to `deals` deals in which a look is due.
+
+    Those of the same deals that are not due yet are taken too, at most `limit` in all, since one
+    list of a deal's activities answers for all of them.
+    """
+    is_uncertain = (
+        publications.c.state == PublicationState.UNCERTAIN.value,
+        of_tracked(publications.c.user_key),
+        _free(now),
+    )
+    first = (
+        select(publications.c.deal_id)
+        .where(*is_uncertain, publications.c.due_at <= now)
+        .group_by(publications.c.deal_id)
+        .order_by(func.min(publications.c.due_at), publications.c.deal_id)
+        .limit(deals)
+    )
+    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
+    if not chosen:
+        return {}
+    ids = await transaction.execute(
+        select(publications.c.id)
+        .where(*is_uncertain, publications.c.deal_id.in_(chosen))
+        .order_by(publications.c.due_at, publications.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = await _claim(transaction, ids.scalars().all(), token=token, until=now + claim)
+    return {
+        DealId(deal_id): tuple(row for row in claimed if row.deal_id == deal_id)
+        for deal_id in chosen
+        if any(row.deal_id == deal_id for row in claimed)
+    }
+
+
+async def begin_sending(
+    transaction: AsyncConnection,
+    claim: Publication,
+    *,
+    deal_id: DealId,
+    now: datetime,
+    lease: timedelta,
+) -> bool:
+    """Mark a claimed row `sending`, with a fresh lease.
+
+    False when the claim was lost, or the user removed meanwhile.
+    """
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == claim.id,
+            publications.c.token == claim.token,
+            publications.c.state == PublicationState.PENDING.value,
+            of_tracked(publications.c.user_key),
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=publications.c.attempts + 1,
+            deal_id=deal_id,
+            sent_at=now,
+            in_flight_until=None,
+            lease_until=now + lease,
+            reason=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def record(
+    transaction: AsyncConnection,
+    claim: Publication,
+    change: Change,
+    now: datetime,
+    *,
+    only_in: PublicationState | None = None,
+) -> bool:
+    """Write an outcome and release the row; False when the claim was lost meanwhile.
+
+    With `only_in`, a row that is in another state is left alone, and False is returned.
+    """
+    wanted = [publications.c.id == claim.id, publications.c.token == claim.token]
+    if only_in is not None:
+        wanted.append(publications.c.state == only_in.value)
+    published_at = now if change.state is PublicationState.PUBLISHED else None
+    result = await transaction.execute(
+        update(publications)
+        .where(*wanted)
+        .values(
+            **_values(change),
+            activity_id=change.accepted_id,
+            published_at=published_at,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def give_up(
+    transaction: AsyncConnection, change: Change, *, expired_at: datetime | None
+) -> int:
+    """Apply `change` to the rows in `sending` whose sender died; give their number.
+
+    A sender is known to be dead when its lease was over at `expired_at`; None says that all of
+    them are dead.
+    """
+    wanted = [publications.c.state == PublicationState.SENDING.value]
+    if expired_at is not None:
+        wanted.append(publications.c.lease_until < expired_at)
+    result = await transaction.execute(
+        update(publications).where(*wanted).values(**_values(change))
+    )
+    return result.rowcount
+
+
+async def free_claims(transaction: AsyncConnection) -> int:
+    """Hand back every claim of a row that is not being sent, whoever holds it."""
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.token.is_not(None),
+            publications.c.state != PublicationState.SENDING.value,
+        )
+        .values(token=None, lease_until=None)
+    )
+    return result.rowcount
+
+
+async def hold_back(
+    transaction: AsyncConnection, user_key: UserKey, change: Change, *, token: str, now: datetime
+) -> int:
+    """Apply `change` to all of a user's due publications that are to be sent; give their number.
+
+    Those that somebody else than the holder of `token` has claimed are left alone.
+    """
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.user_key == user_key,
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.due_at <= now,
+            or_(publications.c.token == token, _free(now)),
+        )
+        .values(**_values(change))
+    )
+    return result.rowcount
+
+
+async def release(
+    transaction: AsyncConnection, token: str, ids: Collection[PublicationId] | None = None
+) -> None:
+    """Hand back what is claimed with this token and was not sent; all, or some of it."""
+    wanted = [
+        publications.c.token == token,
+        publications.c.state != PublicationState.SENDING.value,
+    ]
+    if ids is not None:
+        wanted.append(publications.c.id.in_(ids))
+    await transaction.execute(
+        update(publications).where(*wanted).values(token=None, lease_until=None)
+    )
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(publications.c.lease_until.is_(None), publications.c.lease_until < now)
+
+
+async def _claim(
+    transaction: AsyncConnection, ids: Collection[int], *, token: str, until: datetime
+) -> tuple[Publication, ...]:
+    if not ids:
+        return ()
+    await transaction.execute(
+        update(publications)
+        .where(publications.c.id.in_(ids))
+        .values(token=token, lease_until=until)
+    )
+    rows = await transaction.execute(
+        selected()
+        .where(publications.c.id.in_(ids))
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+    )
+    return tuple(publication_of(row) for row in rows)
+
+
+def _values(change: Change) -> Mapping[str, Any]:
+    counted = {} if change.attempts is None else {"attempts": change.attempts}
+    return counted | {
+        "state": change.state.value,
+        "due_at": change.due_at,
+        "looks": change.looks,
+        "reason": change.reason,
+        "in_flight_until": change.in_flight_until,
+        "token": None,
+        "lease_until": None,
+    }

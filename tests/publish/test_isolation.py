@@ -1,0 +1,251 @@
+"""One publication, deal or note that fails is alone in that: the others neither wait nor pay."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+
+from gitpip.model import Publication, PublicationState
+from gitpip.publish.delivery import MAX_ATTEMPTS
+from gitpip.standin import Fault, FaultKind
+from gitpip.store import publications
+from tests.publish.scene import Scene
+
+PENDING, PUBLISHED, FAILED, UNCERTAIN = (
+    PublicationState.PENDING,
+    PublicationState.PUBLISHED,
+    PublicationState.FAILED,
+    PublicationState.UNCERTAIN,
+)
+OTHERS = 23
+BAD = '"bad\\.py '
+"""In the subject of the one that fails."""
+
+
+def json_error(status: int, *, processed: bool = False) -> Fault:
+    """Pipedrive's JSON with `success: false`."""
+    return Fault(FaultKind.ERROR, processed, status)
+
+
+async def find_one_bad_and_others(scene: Scene) -> None:
+    await scene.find_files("bad-one", "bad.py")
+    for number in range(OTHERS):
+        await scene.find_files(f"user-{number % 4}", f"{number}.py")
+
+
+def bad(rows: Iterable[Publication]) -> Publication:
+    return next(row for row in rows if row.filename == "bad.py")
+
+
+def others(rows: Iterable[Publication]) -> list[PublicationState]:
+    return [row.state for row in rows if row.filename != "bad.py"]
+
+
+async def retry_bad(scene: Scene) -> None:
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, bad(await scene.rows()).id, scene.clock())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        json_error(401),
+        json_error(402),
+        json_error(403),
+        json_error(500),
+        json_error(200),
+        json_error(404),
+        Fault.drop(),
+        Fault.html(200),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)
+async def test_an_activity_that_always_fails_stops_nobody_and_fails_in_the_end(
+    scene: Scene, fault: Fault
+) -> None:
+    scene.crm.faults.script(fault, method="POST", path="activities$", about=BAD, times=None)
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    started = scene.clock()
+    await process.run()
+    assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+    assert await scene.pause() is None
+    before = scene.crm.limits.spent_today
+    await scene.settle(process)
+    row = bad(await scene.rows())
+    assert row.state is FAILED
+    if fault.kind is FaultKind.ERROR:
+        assert f"Pipedrive answered {fault.status}" in str(row.reason)
+    assert row.attempts <= MAX_ATTEMPTS
+    assert scene.clock() - started < timedelta(days=2)
+    # Pipedrive's smallest plan has 30,000 tokens a day.
+    assert scene.crm.limits.spent_today - before < 600
+    scene.crm.faults.clear()
+    await retry_bad(scene)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("fault", [json_error(403), json_error(500), json_error(200)], ids=str)
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_deal_that_always_fails_stops_nobody_and_fails_in_the_end(
+    scene: Scene, fault: Fault, method: str
+) -> None:
+    about = "bad-one" if method == "POST" else ""
+    path = "deals$" if method == "POST" else "deals/1$"
+    if method == "GET":
+        # There is a deal to adopt, and this user may not see it.
+        scene.crm.add_deal("bad-one")
+    scene.crm.faults.script(fault, method=method, path=path, about=about, times=None)
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    await process.run()
+    assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+    assert await scene.pause() is None
+    before = scene.crm.limits.spent_today
+    await scene.settle(process)
+    row = bad(await scene.rows())
+    assert row.state is FAILED
+    assert f"Pipedrive answered {fault.status}" in str(row.reason)
+    assert scene.crm.limits.spent_today - before < 900
+    scene.crm.faults.clear()
+    await retry_bad(scene)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_a_token_that_is_refused_for_its_owner_too_pauses_publishing(
+    scene: Scene, status: int
+) -> None:
+    scene.crm.faults.script(json_error(status), times=None)
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    await process.run()
+    assert len(scene.crm.requests) == 2
+    pause = await scene.pause()
+    assert pause is not None
+    assert pause.until - scene.clock() >= timedelta(minutes=1)
+    assert str(status) in pause.reason
+    assert [row.state for row in await scene.rows()] == [PENDING] * (OTHERS + 1)
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_an_owner_who_can_not_be_asked_proves_nothing(scene: Scene) -> None:
+    scene.crm.faults.script(json_error(403), method="POST", path="activities$", about=BAD)
+    scene.crm.faults.script(json_error(500), path="users/me$", times=None)
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    await process.run()
+    assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+    assert await scene.pause() is None
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_an_unexpected_error_is_that_of_its_publication(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await find_one_bad_and_others(scene)
+    # The id that Pipedrive will give to the bad one belongs to another publication already.
+    await scene.find_files("holder", "holder.py")
+    process = await scene.process()
+    async with scene.database.begin() as transaction:
+        await transaction.exec_driver_sql(
+            "UPDATE publications SET activity_id = 1, state = 'skipped' "
+            "WHERE id = (SELECT max(id) FROM publications)"
+        )
+    for _ in range(3):
+        await process.run()
+        await scene.wake()
+    rows = await scene.rows()
+    assert bad(rows).state is UNCERTAIN
+    assert "IntegrityError" in str(bad(rows).reason)
+    assert others(rows) == [PUBLISHED] * OTHERS + [PublicationState.SKIPPED]
+    assert "Traceback" in "".join(capsys.readouterr())
+    async with scene.database.begin() as transaction:
+        await transaction.exec_driver_sql(
+            "UPDATE publications SET activity_id = NULL, state = 'pending' WHERE state = 'skipped'"
+        )
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_that_always_fails_holds_up_nobody_and_becomes_rare(scene: Scene) -> None:
+    await scene.find_files("bad-one", "bad.py")
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities$")
+    process = await scene.process()
+    await process.run()
+    scene.crm.faults.script(
+        json_error(500), method="GET", path="activities$", about="deal_id=1&", times=None
+    )
+    for number in range(OTHERS):
+        await scene.find_files(f"user-{number % 4}", f"{number}.py")
+    await scene.wake()
+    await process.run()
+    assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+    asked, end = len(scene.crm.requests), scene.clock() + timedelta(days=1)
+    while scene.clock() < end:
+        await process.run()
+        await scene.wake()
+    assert len(scene.crm.requests) - asked < 40
+    assert "could not look for it" in str(bad(await scene.rows()).reason)
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_one_list_answers_for_all_uncertain_publications_of_a_deal(scene: Scene) -> None:
+    await scene.find_files("ada", *(f"{number}.py" for number in range(30)))
+    scene.crm.faults.script(
+        *[Fault.drop(processed=True), Fault.slow(timedelta(0))] * 15,
+        method="POST",
+        path="activities$",
+    )
+    process = await scene.process()
+    await process.run()
+    assert (await scene.states()).count(UNCERTAIN) == 15
+    asked = len(scene.crm.requests)
+    await scene.settle(process)
+    assert len(scene.crm.requests) - asked == 1
+    await scene.assert_each_is_there_once()
+
+
+async def test_uncertain_publications_do_not_hold_up_pending_ones(scene: Scene) -> None:
+    for number in range(8):
+        await scene.find_files(f"d{number}-doubtful", "a.py")
+    scene.crm.faults.script(
+        json_error(500), method="POST", path="activities$", about="-doubtful", times=8
+    )
+    process = await scene.process()
+    while (await scene.states()).count(UNCERTAIN) < 8:
+        await process.run()
+        await scene.wake()
+    await scene.find_files("ada", *(f"{number}.py" for number in range(30)))
+    scene.clock.advance(timedelta(hours=1))
+    asked = len(scene.crm.requests)
+    await process.run()
+    posted = [r.method == "POST" for r in scene.crm.requests[asked:]]
+    looks_before_the_last_post = posted[: len(posted) - posted[::-1].index(True)].count(False)
+    assert looks_before_the_last_post <= 12
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_rendering_that_fails_is_logged_and_backed_off(scene: Scene) -> None:
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    async with scene.database.begin() as transaction:
+        # A revision that is not stored can't be shown.
+        await transaction.exec_driver_sql("UPDATE publications SET revision = 7 WHERE id = 1")
+    await process.run()
+    rows = await scene.rows()
+    row = bad(rows)
+    assert others(rows) == [PUBLISHED] * OTHERS
+    assert (row.state, row.sent_at) == (PENDING, None)
+    assert row.due_at - scene.clock() >= timedelta(minutes=1)
+    assert "unexpected error" in str(row.reason)
+    await scene.settle(process)
+    assert bad(await scene.rows()).state is FAILED
