@@ -86,6 +86,35 @@ async def test_no_spelling_of_a_path_passes_its_role(
     assert _rows(served.gitpip.folder) == before
 
 
+@pytest.mark.parametrize(
+    ("route", "role", "status"),
+    [
+        ("POST /api/v1/keys", Role.OPERATOR, 403),
+        ("POST /api/v1/users", Role.VIEWER, 403),
+        ("POST /imports", Role.VIEWER, 403),
+        ("PUT /api/v1/keys", Role.VIEWER, 403),
+        ("POST /api/v1/keys", None, 401),
+        ("POST /nothing", None, 401),
+    ],
+)
+async def test_a_caller_is_refused_before_the_body_is_read(
+    served: Served,
+    keys: Mapping[Role | None, str | None],
+    route: str,
+    role: Role | None,
+    status: int,
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(served.gitpip.url).port)
+    lines = [f"{route} HTTP/1.1", "host: 127.0.0.1", "content-length: 100000"]
+    lines += [f"authorization: Bearer {keys[role]}"] if role else []
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+
+    async with asyncio.timeout(60):  # the body never comes
+        assert (await _answer(reader)).status == status
+    writer.close()
+    await writer.wait_closed()
+
+
 @pytest.mark.parametrize("mark", ["%0A", "%00", "%7F", "%C2%85", "%0d%0a"])
 def test_control_characters_in_a_path_are_refused_for_everybody(
     served: Served, keys: Mapping[Role | None, str | None], mark: str
