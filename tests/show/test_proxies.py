@@ -275,3 +275,31 @@ def test_a_public_address_elsewhere_needs_a_key_at_the_start(tmp_path: Path) -> 
     assert refused.returncode == 1
     assert "https://gitpip.example.com can be reached from other machines" in refused.stderr
     assert "gitpip keys create NAME --role admin" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("gitpip.example.com", 200),
+        ("GITPIP.example.com:8443", 200),
+        ("127.0.0.1", 200),
+        ("elsewhere.example", 400),
+        ("gitpip.example.com.elsewhere.example", 400),
+    ],
+)
+def test_reading_without_a_key_works_under_the_public_name_only(
+    readable: Served, host: str, status: int
+) -> None:
+    """A page elsewhere must not read by giving its own name the address 127.0.0.1."""
+    for headers in ({"host": host}, {"host": host, "x-forwarded-for": "203.0.113.5"}):
+        assert readable.gitpip.get("/api/v1/users", headers).status_code == status
+
+
+@pytest.fixture(scope="module")
+def readable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One on loopback that the settings open to everybody behind a proxy, for reading."""
+    folder = tmp_path_factory.mktemp("gitpip")
+    url = f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3"
+    settings = {"GITPIP_PUBLIC_URL": PUBLIC, "GITPIP_ALLOW_ANONYMOUS": "read"}
+    with serving(folder, url, **settings) as served:
+        yield served

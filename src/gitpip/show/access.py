@@ -102,8 +102,8 @@ class Access:
             request,
             HTTPStatus.BAD_REQUEST,
             "foreign-host",
-            f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost, "
-            "or make an access key",
+            f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost, set "
+            "GITPIP_PUBLIC_URL to the address that people use, or make an access key",
         )
 
 
