@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store import operation
-from gitpip.store.database import TRIAL, Database, open_database
+from gitpip.store.database import TRIAL, Database, open_database, wait_until_reachable
 from tests.relay import Relay, relay_to
 
 if TYPE_CHECKING:
@@ -207,3 +207,17 @@ async def test_a_newer_schema_is_good_enough_for_those_who_run_and_an_unknown_on
     async with database.begin() as transaction:
         await transaction.execute(text("DROP TABLE alembic_version"))
     assert not await database.is_migrated()
+
+
+async def test_a_start_without_a_free_connection_says_what_to_do(
+    postgres: "PostgresServer", postgres_dsn: str
+) -> None:
+    postgres.psql("CREATE ROLE one LOGIN CONNECTION LIMIT 1;")
+    url = make_url(postgres_dsn).set(username="one", drivername="postgresql+asyncpg")
+    database = open_database(url.render_as_string(hide_password=False))
+    try:
+        with pytest.raises(DatabaseUnavailable, match="GITPIP_DATABASE_CONNECTIONS"):
+            await wait_until_reachable(database, timedelta(0))
+    finally:
+        await database.close()
+        postgres.psql("DROP ROLE one;")

@@ -182,14 +182,16 @@ class Database:
             if not _is_unavailable(error):
                 raise
             raise DatabaseUnavailable(
-                f"{self._named} does not work: {error.orig}", advice=_advice(error)
+                f"{self._named} does not work: {error.orig}", advice=_advice(error.orig)
             ) from error
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
             raise DatabaseUnavailable(f"{self._named} can't be reached: {reason}") from error
         except DRIVER_ERRORS as error:
             # While a connection was made ready, where SQLAlchemy does not translate them.
-            raise DatabaseUnavailable(f"{self._named} does not work: {error}") from error
+            raise DatabaseUnavailable(
+                f"{self._named} does not work: {error}", advice=_advice(error)
+            ) from error
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 f"{self._named} gave no free connection within 30 s"
@@ -306,16 +308,16 @@ def _is_unavailable(error: DBAPIError) -> bool:
         # SQLite says with the plain class that a file is no database, or a damaged one.
         or type(error) is DatabaseError
         or error.connection_invalidated
-        or _code(error).startswith(UNAVAILABLE)
+        or _code(error.orig).startswith(UNAVAILABLE)
     )
 
 
-def _code(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""
+def _code(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or ""
 
 
-def _advice(error: DBAPIError) -> str:
-    name = getattr(error.orig, "sqlite_errorname", None) or _code(error)
+def _advice(error: BaseException | None) -> str:
+    name = getattr(error, "sqlite_errorname", None) or _code(error)
     return next((advice for start, advice in ADVICE.items() if name.startswith(start)), "")
 
 
