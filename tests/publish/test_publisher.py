@@ -11,10 +11,10 @@ from gitpip.model import PublicationState
 from gitpip.publish.delivery import LOOKS, MAX_ATTEMPTS
 from gitpip.standin import Fault, FaultKind, Server
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import publications
+from gitpip.store import amendments, publications
 from gitpip.store.database import open_database
 from tests.network import nobody_listening
-from tests.publish.scene import TIMEOUT, TOKEN, UNHURRIED, RealTime, Scene
+from tests.publish.scene import TIMEOUT, TOKEN, UNHURRIED, Killed, RealTime, Scene
 
 JUST_TOO_LATE = TIMEOUT * 1.3
 PENDING, PUBLISHED, FAILED, UNCERTAIN, SENDING = (
@@ -581,3 +581,73 @@ async def test_bursts_stay_below_the_limit(busy: Scene) -> None:
     await busy.assert_each_is_there_once()
     assert not busy.crm.abuse
     assert not any(request.status == 429 for request in busy.crm.requests)
+
+
+async def test_refusals_cost_no_more_than_the_resets_they_announce(busy: Scene) -> None:
+    announced = timedelta(seconds=1)
+    busy.crm.faults.chance(
+        1 / 3,
+        [
+            Fault.limited({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
+            Fault.limited({"x-ratelimit-remaining": "9", "x-ratelimit-reset": "1"}),
+        ],
+        seed=2,
+        method="POST",
+    )
+    await busy.find_files("ada", *(f"{number}.py" for number in range(10)))
+    process = await busy.process()
+    started = busy.clock()
+    while await process.publisher.due():
+        await process.run()
+    took = busy.clock() - started
+    await busy.assert_each_is_there_once()
+    requests = busy.crm.requests
+    refusals = [n for n, request in enumerate(requests) if request.status == 429]
+    assert len(refusals) >= 3
+    for number in refusals:
+        assert requests[number + 1].at - requests[number].at >= announced
+    # The pace adds at most a window of two seconds to each; the rest is for a busy machine.
+    assert took < len(refusals) * timedelta(seconds=3) + timedelta(seconds=10)
+
+
+async def test_a_dead_process_holds_nothing_up_where_only_one_can_run(scene: Scene) -> None:
+    await scene.find_files("ada", *(f"{number}.py" for number in range(3)))
+    dead = await scene.process()
+    sending = await scene.freeze_in_state(dead, SENDING)
+    dead.database.dead = True
+    dead.database.thawed.set()
+    with pytest.raises(Killed):
+        await sending
+    assert any(row.token for row in await scene.rows())
+    process = await scene.process()
+    await process.publisher.take_over()
+    states = await scene.states()
+    assert sorted(states) == ["pending", "pending", "uncertain"]
+    assert all(row.token is None for row in await scene.rows())
+    await process.run()
+    assert (await scene.states()).count("published") == 2
+    uncertain = next(row for row in await scene.rows() if row.state is UNCERTAIN)
+    assert uncertain.in_flight_until is not None
+    assert uncertain.in_flight_until - scene.clock() >= 2 * scene.timeout
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_note_that_can_not_be_rewritten_is_tried_a_limited_number_of_times(
+    scene: Scene,
+) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    process = await scene.process()
+    await process.run()
+    rows = await scene.rows()
+    async with scene.database.begin() as transaction:
+        await amendments.add(transaction, [row.file_key for row in rows], scene.clock())
+    scene.crm.faults.script(refusal(500), method="PATCH", path="activities/1$", times=None)
+    end = scene.clock() + timedelta(days=2)
+    while scene.clock() < end:
+        await process.run()
+        scene.clock.advance(timedelta(hours=1))
+    patches = [r.path[-1] for r in scene.crm.requests if r.method == "PATCH"]
+    assert (patches.count("1"), patches.count("2")) == (MAX_ATTEMPTS, 1)
+    assert "could not be brought up to date" in str((await scene.rows())[0].reason)
+    assert await scene.states() == ["published"] * 2

@@ -26,6 +26,7 @@ LONGEST_TROUBLE = timedelta(minutes=5)
 TROUBLE_PAUSE = timedelta(seconds=2)
 DIFFERENT_FAILURES = 3
 """So many different publications, failing in a row, are trouble of Pipedrive's own."""
+REMEMBERED = 1_000
 TROUBLE_LASTS = timedelta(minutes=15)
 """Failures older than this say nothing about the next request."""
 DAILY_PAUSE = timedelta(minutes=30)
@@ -67,6 +68,8 @@ class Trouble:
         self._refusals = 0
         self._refused_since: datetime | None = None
         self._failed_at: datetime | None = None
+        self._known_to_fail: set[str] = set()
+        """What met a gateway's error before: alone, it says nothing about the others."""
 
     @property
     def probing(self) -> bool:
@@ -133,6 +136,8 @@ class Trouble:
         again = request.subject in failures.subjects
         failures.subjects.add(request.subject)
         if outcome.pause is not None:
+            if outcome.pause < LONGEST_TROUBLE and self._fails_alone(request.subject):
+                return None
             failures.pauses += not again
             at_most = max(outcome.pause, _longest(outcome.pause))
             wait = longer_pause(outcome.pause, failures.pauses, at_most=at_most)
@@ -147,6 +152,15 @@ class Trouble:
             now + wait,
             f"Pipedrive fails for different publications; the last one: {outcome.reason}",
         )
+
+    def _fails_alone(self, subject: str) -> bool:
+        """Note that a subject met a gateway's error, and say whether that was known."""
+        if subject in self._known_to_fail and not self.probing:
+            return True
+        if len(self._known_to_fail) >= REMEMBERED:
+            self._known_to_fail.clear()
+        self._known_to_fail.add(subject)
+        return False
 
 
 def _longest(pause: timedelta) -> timedelta:

@@ -1,0 +1,192 @@
+"""What pauses all publishing, and for how long: never the fault of one publication."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.publish.answers import BAN_PAUSE, GATEWAY_PAUSE, read
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.trouble import (
+    DAILY_PAUSE,
+    DIFFERENT_FAILURES,
+    LONGEST_PAUSE,
+    LONGEST_TROUBLE,
+    Kind,
+    Request,
+    Trouble,
+)
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+GATEWAY = Ambiguous("502", GATEWAY_PAUSE)
+FAILED = Ambiguous("500")
+
+
+def write(number: int) -> Request:
+    return Request(Kind.WRITE, f"publication {number}")
+
+
+def pauses(outcomes: Sequence[Outcome], *, same: bool = False) -> list[timedelta | None]:
+    """The pause after each of these outcomes, each met as soon as the one before was over."""
+    trouble, now = Trouble(), NOW
+    lengths: list[timedelta | None] = []
+    for number, outcome in enumerate(outcomes):
+        pause = trouble.pause_after(outcome, write(0 if same else number), now)
+        lengths.append(pause.until - now if pause else None)
+        now = pause.until if pause else now
+    return lengths
+
+
+def refused(**headers: str) -> NotProcessed:
+    """A 429 with these headers, given with underscores."""
+    named = {f"x-{name.replace('_', '-')}": text for name, text in headers.items()}
+    outcome = read(429, named, b'{"success": false, "error": "request over limit"}')
+    assert isinstance(outcome, NotProcessed)
+    return outcome
+
+
+def test_a_gateways_error_pauses_for_seconds_and_twice_as_long_each_time() -> None:
+    lengths = pauses([GATEWAY] * 4 + [Accepted(1), GATEWAY])
+    assert lengths == [2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND, None, 2 * SECOND]
+    assert max(filter(None, pauses([GATEWAY] * 30))) == LONGEST_TROUBLE
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 527])
+def test_an_html_page_is_a_ban_only_with_403_and_429(status: int) -> None:
+    assert read(status, {}, b"<html>") == Ambiguous(
+        f"Pipedrive answered {status} with something that is no JSON", GATEWAY_PAUSE
+    )
+    for banned in (403, 429):
+        outcome = read(banned, {}, b"<html>")
+        assert isinstance(outcome, Ambiguous)
+        assert outcome.pause == BAN_PAUSE >= timedelta(minutes=1)
+
+
+def test_different_publications_that_fail_in_a_row_are_trouble_and_one_success_ends_it() -> None:
+    before = [FAILED] * (DIFFERENT_FAILURES - 1)
+    assert pauses(before) == [None] * len(before)
+    trouble: list[Outcome] = [*before, FAILED, FAILED, FAILED, Refused("400"), FAILED]
+    expected = [2 * SECOND, 4 * SECOND, 8 * SECOND, None, None]
+    assert pauses(trouble) == [None] * len(before) + expected
+
+
+outcomes_of_one = st.sampled_from(
+    [FAILED, Refused("400"), Denied("403"), NotProcessed("later", 9 * SECOND, everyone=False)]
+)
+
+
+@given(st.lists(outcomes_of_one, max_size=50))
+def test_one_publication_never_pauses_the_others(outcomes: list[Outcome]) -> None:
+    assert pauses(outcomes, same=True) == [None] * len(outcomes)
+
+
+@given(st.lists(st.tuples(outcomes_of_one, st.integers(0, 1)), max_size=50))
+def test_failures_of_few_among_successes_never_pause(
+    failures: list[tuple[Outcome, int]],
+) -> None:
+    trouble = Trouble()
+    for outcome, number in failures:
+        assert trouble.pause_after(outcome, write(number), NOW) is None
+        assert trouble.pause_after(None, Request(Kind.READ, "a deal"), NOW) is None
+
+
+def test_reading_that_works_does_not_prove_that_writing_does() -> None:
+    trouble = Trouble()
+    read_one = Request(Kind.READ, "deal 1")
+    for number in range(DIFFERENT_FAILURES):
+        assert trouble.pause_after(None, read_one, NOW) is None
+        pause = trouble.pause_after(FAILED, write(number), NOW)
+    assert pause is not None
+    assert trouble.probing
+    trouble.pause_after(Accepted(1), write(9), NOW)
+    assert not trouble.probing
+
+
+def test_after_a_pause_of_another_process_the_first_request_is_a_probe() -> None:
+    trouble = Trouble()
+    trouble.resume()
+    assert trouble.probing
+    assert trouble.pause_after(FAILED, write(1), NOW) is not None
+    trouble.pause_after(Accepted(1), write(2), NOW)
+    assert not trouble.probing
+    assert trouble.pause_after(FAILED, write(3), NOW) is None
+
+
+def test_failures_of_long_ago_say_nothing() -> None:
+    trouble = Trouble()
+    for number in range(DIFFERENT_FAILURES + 5):
+        trouble.pause_after(FAILED, write(number), NOW)
+    assert trouble.pause_after(FAILED, write(99), NOW + timedelta(hours=1)) is None
+
+
+def test_an_announced_reset_is_waited_for_and_no_longer() -> None:
+    limited = refused(ratelimit_remaining="0", ratelimit_reset="2")
+    assert pauses([limited, limited, limited]) == [2 * SECOND] * 3
+    assert pauses([limited, Accepted(1)] * 9) == [2 * SECOND, None] * 9
+
+
+@pytest.mark.parametrize("reset", ["0", "1"])
+def test_resets_that_prove_too_short_are_not_believed_for_ever(reset: str) -> None:
+    limited = refused(ratelimit_reset=reset, daily_ratelimit_token_remaining="900")
+    lengths = [length for length in pauses([limited] * 12) if length]
+    assert lengths[:3] == [SECOND] * 3
+    assert lengths == sorted(lengths)
+    assert lengths[-1] == timedelta(minutes=1)
+
+
+@given(
+    st.sampled_from(["1", "29999"]),
+    st.none() | st.sampled_from(["0", "3", "19"]),
+    st.none() | st.sampled_from(["0", "1", "2"]),
+)
+def test_while_the_header_says_that_plenty_is_left_the_daily_budget_is_not_used_up(
+    daily: str, remaining: str | None, reset: str | None
+) -> None:
+    headers = {"daily_ratelimit_token_remaining": daily}
+    headers |= {"ratelimit_remaining": remaining} if remaining else {}
+    headers |= {"ratelimit_reset": reset} if reset else {}
+    lengths = pauses([refused(**headers)] * 60)
+    assert max(filter(None, lengths)) <= timedelta(minutes=1)
+
+
+def test_without_the_header_only_refusals_over_minutes_mean_the_daily_budget() -> None:
+    lengths = [length for length in pauses([refused(ratelimit_remaining="7")] * 12) if length]
+    assert lengths[0] <= 2 * SECOND
+    inferred = lengths.index(DAILY_PAUSE)
+    assert inferred >= 5
+    assert sum(lengths[:inferred], timedelta(0)) >= timedelta(minutes=3)
+    assert lengths[inferred:] == [DAILY_PAUSE] * len(lengths[inferred:])
+
+
+def test_a_daily_remainder_of_nothing_is_the_daily_budget_at_once() -> None:
+    limited = refused(daily_ratelimit_token_remaining="0", ratelimit_reset="1")
+    assert pauses([limited] * 5) == [DAILY_PAUSE] * 5
+
+
+everything = st.one_of(
+    outcomes_of_one,
+    st.just(GATEWAY),
+    st.just(Ambiguous("403", BAN_PAUSE)),
+    st.just(NotProcessed("unreachable", 2 * SECOND)),
+    st.just(NotProcessed("401", timedelta(minutes=5), access=True)),
+    st.builds(Accepted, st.just(1)),
+)
+
+
+@given(st.lists(st.tuples(everything, st.integers(0, 9), st.sampled_from(Kind)), max_size=80))
+def test_every_pause_ends_and_a_success_of_each_kind_ends_all_trouble(
+    steps: list[tuple[Outcome, int, Kind]],
+) -> None:
+    trouble, now = Trouble(), NOW
+    for outcome, number, kind in steps:
+        pause = trouble.pause_after(outcome, Request(kind, str(number)), now)
+        if pause:
+            assert SECOND <= pause.until - now <= LONGEST_PAUSE
+            assert trouble.probing
+            now = pause.until
+    for kind in Kind:
+        trouble.pause_after(Accepted(1), Request(kind, "a"), now)
+    assert not trouble.probing
