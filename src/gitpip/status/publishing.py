@@ -11,7 +11,6 @@ from gitpip.store.troubles import Trouble
 
 PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
-MANY_ATTEMPTS = 3
 LOOKS_TAKE = 10
 """So many times the time-out of a request, what is uncertain is looked for at the longest."""
 
@@ -59,7 +58,7 @@ async def _delayed(
     if waiting:
         found += [
             _uncertain(await troubles.publications_uncertain(transaction, unsure_since), now),
-            _retried(await troubles.publications_retried(transaction, MANY_ATTEMPTS)),
+            _retried(await troubles.publications_retried(transaction)),
             await _overdue(transaction, now),
         ]
     return found

@@ -142,6 +142,8 @@ Index(
     postgresql_where=users.c.former_login.is_not(None),
 )
 Index("ix_users_complete_until", users.c.complete_until)
+removed = users.c.removed_at.is_not(None)
+Index("ix_users_removed", users.c.key, sqlite_where=removed, postgresql_where=removed)
 # Finds the few users whose last check failed without reading the others.
 troubled = and_(looked_at, users.c.failure.is_not(None))
 Index(
@@ -319,6 +321,19 @@ Index(
     publications.c.id,
     sqlite_where=note_failed,
     postgresql_where=note_failed,
+)
+
+retried = and_(
+    publications.c.state.in_(
+        [literal_column(f"'{state}'") for state in ("pending", "sending", "uncertain")]
+    ),
+    publications.c.attempts >= literal_column("3"),
+)
+Index(
+    "ix_publications_retried",
+    publications.c.sent_at,
+    sqlite_where=retried,
+    postgresql_where=retried,
 )
 
 # Notes to be written anew, since their file was edited or removed after its publication.

@@ -28,6 +28,8 @@ from gitpip.store.schema import (
     looked_at,
     note_failed,
     publications,
+    removed,
+    retried,
     troubled,
     unsettled,
     users,
@@ -36,6 +38,15 @@ from gitpip.store.schema import (
 FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
 UNCERTAIN = PublicationState.UNCERTAIN.value
+
+
+of_removed = publications.c.user_key.in_(select(users.c.key).where(removed))
+"""The publications of users who are tracked no more; an index has these users."""
+filename = (
+    select(gist_files.c.filename)
+    .where(gist_files.c.key == publications.c.file_key)
+    .scalar_subquery()
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ async def _trouble(
     example: ColumnElement[Any],
     reason: ColumnElement[Any] | None = None,
 ) -> Trouble:
+    """The rows that are wanted; `example` may be a scalar subquery, read for one row alone."""
     counted = await transaction.execute(
         select(func.count(), func.min(since, type_=since.type)).select_from(rows).where(*wanted)
     )
@@ -154,11 +166,9 @@ async def publications_uncertain(transaction: AsyncConnection, sent_before: date
     )
 
 
-async def publications_retried(transaction: AsyncConnection, attempts: int) -> Trouble:
-    """Publications that wait although they were sent so many times already."""
-    return await _publications(
-        transaction, publications.c.state.in_(WAITING), publications.c.attempts >= attempts
-    )
+async def publications_retried(transaction: AsyncConnection) -> Trouble:
+    """Publications that wait although they were sent three times already, or more often."""
+    return await _publications(transaction, retried)
 
 
 async def publications_overdue(
@@ -176,14 +186,12 @@ async def publications_overdue(
 
 async def publications_waiting(transaction: AsyncConnection) -> int:
     """How many publications are still to be sent, or to be confirmed."""
-    return (
-        await transaction.scalar(
-            select(func.count())
-            .select_from(publications.join(users, users.c.key == publications.c.user_key))
-            .where(publications.c.state.in_(WAITING), users.c.removed_at.is_(None))
-        )
-        or 0
-    )
+    waiting = select(func.count()).where(publications.c.state.in_(WAITING))
+    # An index alone counts all of them; the few of removed users are taken off.
+    all_of_them = await transaction.scalar(waiting) or 0
+    if not all_of_them:
+        return 0
+    return all_of_them - (await transaction.scalar(waiting.where(of_removed)) or 0)
 
 
 async def last_published(transaction: AsyncConnection) -> datetime | None:
@@ -199,15 +207,12 @@ async def _publications(
     *wanted: ColumnElement[bool],
     since: ColumnElement[Any] = publications.c.sent_at,
 ) -> Trouble:
-    rows = publications.join(users, users.c.key == publications.c.user_key).join(
-        gist_files, gist_files.c.key == publications.c.file_key
-    )
     return await _trouble(
         transaction,
-        rows,
-        [users.c.removed_at.is_(None), *wanted],
+        publications,
+        [~of_removed, *wanted],
         since=since,
-        example=gist_files.c.filename,
+        example=filename,
         reason=publications.c.reason,
     )
 
@@ -240,21 +245,16 @@ async def notes_failed(transaction: AsyncConnection) -> Trouble:
 
 async def notes_overdue(transaction: AsyncConnection, due_before: datetime) -> Trouble:
     """Notes that were to be brought up to date before a time."""
-    rows = (
-        amendments.join(publications, publications.c.id == amendments.c.publication_id)
-        .join(users, users.c.key == publications.c.user_key)
-        .join(gist_files, gist_files.c.key == publications.c.file_key)
-    )
     return await _trouble(
         transaction,
-        rows,
+        amendments.join(publications, publications.c.id == amendments.c.publication_id),
         [
-            users.c.removed_at.is_(None),
+            ~of_removed,
             publications.c.state == PublicationState.PUBLISHED.value,
             amendments.c.due_at < due_before,
         ],
         since=amendments.c.due_at,
-        example=gist_files.c.filename,
+        example=filename,
     )
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import PauseCause, PublicationState
 from gitpip.store import operation
-from gitpip.store.schema import checks, looked_at, publications, users
+from gitpip.store.schema import checks, looked_at, publications, removed, users
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
 
@@ -44,34 +44,38 @@ async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
 
 
 async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
-    """The publication that is next in turn, and when one last arrived."""
-    following = (
-        await transaction.execute(
-            select(
-                publications.c.id,
-                publications.c.state,
-                publications.c.due_at,
-                publications.c.attempts,
-                publications.c.looks,
-            )
-            .join(users, users.c.key == publications.c.user_key)
-            .where(
-                users.c.removed_at.is_(None),
-                publications.c.state.in_(TO_DO),
-                publications.c.due_at <= now,
-            )
-            .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
-            .limit(1)
-        )
-    ).first()
+    """The publications that are next in turn, and when one last arrived."""
+    following = [
+        row for state in TO_DO if (row := (await transaction.execute(_next(state, now))).first())
+    ]
     claimed = select(
         exists().where(publications.c.state.in_(TO_DO), publications.c.lease_until > now)
     )
     arrived = await transaction.scalar(
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
     )
-    waits = following is not None and not await _held_up(transaction, (operation.PUBLISHING,), now)
-    return Work(waits, bool(await transaction.scalar(claimed)), (*(following or ()), arrived))
+    waits = bool(following) and not await _held_up(transaction, (operation.PUBLISHING,), now)
+    mark = (*(tuple(row) for row in following), arrived)
+    return Work(waits, waits and bool(await transaction.scalar(claimed)), mark)
+
+
+def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
+    """The first due publication in one state, in the order of an index, whoever claimed it."""
+    return (
+        select(
+            publications.c.id,
+            publications.c.due_at,
+            publications.c.attempts,
+            publications.c.looks,
+        )
+        .where(
+            publications.c.state == state,
+            publications.c.due_at <= now,
+            publications.c.user_key.not_in(select(users.c.key).where(removed)),
+        )
+        .order_by(publications.c.backfill, publications.c.due_at)
+        .limit(1)
+    )
 
 
 async def _held_up(transaction: AsyncConnection, names: tuple[str, ...], now: datetime) -> bool:

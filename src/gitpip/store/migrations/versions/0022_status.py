@@ -10,6 +10,8 @@ depends_on = None
 
 TRACKED = sa.text("removed_at IS NULL AND state <> 'paused' AND failure IS NOT NULL")
 UNSETTLED = sa.text("state <> 'published'")
+REMOVED = sa.text("removed_at IS NOT NULL")
+RETRIED = sa.text("state IN ('pending', 'sending', 'uncertain') AND attempts >= 3")
 NOTE_FAILED = sa.text("state = 'published' AND reason IS NOT NULL")
 
 
@@ -44,4 +46,14 @@ def upgrade() -> None:
         ["id"],
         sqlite_where=NOTE_FAILED,
         postgresql_where=NOTE_FAILED,
+    )
+    op.create_index(
+        "ix_users_removed", "users", ["key"], sqlite_where=REMOVED, postgresql_where=REMOVED
+    )
+    op.create_index(
+        "ix_publications_retried",
+        "publications",
+        ["sent_at"],
+        sqlite_where=RETRIED,
+        postgresql_where=RETRIED,
     )
