@@ -2,8 +2,9 @@
 
 uvicorn 0.54 has a deadline for idle keep-alive connections only. Its `limit_concurrency` answers
 503 but keeps the connection, so idle sockets use up the file handles; then asyncio (3.11) calls
-accept() 2,048 times a second and logs each failure. Hypercorn and Granian have no deadline for
-bodies, no minimum rate and no limit on connections either, so replacing uvicorn would not help.
+accept() 2,048 times a second and logs each failure. Replacing uvicorn would not help: Granian has a
+deadline for headers (`header_read_timeout`) and Hypercorn one for each read (`read_timeout`), but
+neither has a minimum rate for bodies or a limit on connections.
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from tests.journeys.conftest import World
 from tests.journeys.running import Installation
 
 MIB = 2**20
-PROMPT = 1  # second
+PROMPT = 5  # seconds, on a busy machine; 0.01 on an idle one
 POST = "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
 FORM = "content-type: application/x-www-form-urlencoded\r\n\r\n"
 
@@ -60,11 +60,11 @@ def health(gitpip: Installation) -> float:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("handles", [300, 64])
+@pytest.mark.parametrize(("handles", "longest"), [(300, PROMPT), (64, PROMPT + 10)])
 def test_idle_connections_do_not_use_up_the_file_handles(
-    gitpip: Installation, handles: int
+    gitpip: Installation, handles: int, longest: int
 ) -> None:
-    """64 are fewer than gitpip reserves for itself: there accept() does fail."""
+    """64 are fewer than gitpip reserves for itself: there accept() fails, and is tried again."""
     with open_files(handles):
         gitpip.start()
     gitpip.wait_for(lambda: gitpip.get("/ready").is_success, "readiness")
@@ -75,7 +75,7 @@ def test_idle_connections_do_not_use_up_the_file_handles(
         for _ in range(4):
             for client in flood(gitpip, 100, b""):
                 clients.enter_context(client)
-            assert health(gitpip) < PROMPT + (handles < 300) * 10
+            assert health(gitpip) < longest
         assert process.num_fds() < handles
         used = gitpip.processor_time()
         time.sleep(2)
