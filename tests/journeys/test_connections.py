@@ -104,12 +104,19 @@ def test_unfinished_bodies_do_not_use_up_the_memory(gitpip: Installation, path: 
             for client in flood(gitpip, 300, (POST + FORM).format(path=path).encode() + chunk)
         ]
         assert health(gitpip) < PROMPT
-        grown = process.memory_info().rss - before
-        assert grown < 3 * BODIES_IN_MEMORY, f"{grown / MIB:.0f} MiB more"
-        answered = [c for c in flooding if select.select([c], [], [], 0)[0]]
-        statuses = {_status(client) for client in answered}
-    assert statuses - {b""} <= {b"413", b"503"}
-    assert len(answered) > 200
+        most = before
+
+        def enough_answered() -> list[socket.socket]:
+            nonlocal most
+            most = max(most, process.memory_info().rss)
+            answered = [c for c in flooding if select.select([c], [], [], 0)[0]]
+            return answered if len(answered) > 200 else []
+
+        statuses = {_status(c) for c in gitpip.wait_for(enough_answered, "refusals")}
+        assert most - before < 3 * BODIES_IN_MEMORY, f"{(most - before) / MIB:.0f} MiB more"
+    # On a busy machine some are given up as too slow.
+    assert statuses - {b""} <= {b"408", b"413", b"503"}
+    assert statuses & {b"413", b"503"}
 
 
 def _status(client: socket.socket) -> bytes:
