@@ -286,6 +286,34 @@ async def test_the_backfill_rule_also_holds_for_what_is_read_late(
     assert pending == published | {"later.txt"}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_backfill_rule_also_holds_for_a_page_that_is_read_late(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    for number in range(150):
+        world.add_gist("ada", {f"{number}.txt": "t"}, created_at=clock() - A_DAY * (number + 1))
+    await track(database, clock, "ada", "none")
+    world.lists.failing_pages = {2}
+    await run(watcher)
+    assert len(await stored(database, "ada")) == 100
+    world.lists.failing_pages = set()
+    world.add_gist("ada", {"new.txt": "text"})
+    # The limit ends the look in between: what is read in the next one is old as well.
+    world.limits.with_token = 45
+    clock.advance(timedelta(hours=2))
+    await run(watcher)
+    world.limits.with_token = None
+    assert 100 < len(await stored(database, "ada")) < 151
+    clock.advance(INTERVAL)
+    await run(watcher)
+    files = await stored(database, "ada")
+    assert len(files) == 151
+    pending = [file for file in files if file.publication is PublicationState.PENDING]
+    assert [file.filename for file in pending] == ["new.txt"]
+    assert await rows_of(database, "ada") == ()
+
+
 async def test_a_blocked_gist_that_the_list_hides_is_gone_and_its_owner_stays(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

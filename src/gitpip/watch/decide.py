@@ -180,20 +180,27 @@ def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
     return min(max(FIRST_WITHOUT_GRAPHQL, 2 * interval) * (1 << 2 * min(refusals - 1, 10)), longest)
 
 
-def not_published(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:
+def not_published(
+    user: User, listed: Sequence[SeenGist], *, first_look: bool
+) -> Mapping[GistId, str]:
     """The gists of a user's first list that the backfill rule keeps from the CRM, and why."""
-    if user.checked_at is not None:
-        return {}
-    return _left_out_of(user, listed)
+    return {} if not first_look else _left_out_of(user, listed)
 
 
-def not_published_late(user: User, read: SeenGist, rows: Sequence[Unreadable]) -> str | None:
+def is_first_look(user: User, unread: Sequence[Unreadable]) -> bool:
+    """Whether a user's list was never read to the end, so that the backfill rule is still due."""
+    return user.checked_at is None or any(row.first_look for row in unread if not row.gist_id)
+
+
+def not_published_late(
+    user: User, read: SeenGist, rows: Sequence[Unreadable], *, first_look: bool
+) -> str | None:
     """Why a gist is not published that could be read only now, by the backfill rule; else None.
 
     `rows` are what was noted of the gist. A gist of which even the list made no sense at the first
     look is judged alone, so the rule `latest:N` lets it through.
     """
-    if user.checked_at is not None and not any(row.first_look for row in rows):
+    if not first_look and not any(row.first_look for row in rows):
         return None
     said = next((row.skipped_because for row in rows if row.skipped_because), None)
     return said or _left_out_of(user, [read]).get(read.id)

@@ -202,6 +202,7 @@ class Looker:
             owner=listed.owner,
             glimpse=glimpse,
             count=len(there.difference(doubts.gone)),
+            list_read=listed.whole and not listed.fault,
         )
         return unchanged
 
@@ -250,7 +251,9 @@ class Looker:
             user,
             run.check_id,
             [known.wanted(owner, gist_id, by_id.get(gist_id)) for gist_id in wanted],
-            skipped=decide.not_published(user, listed.gists),
+            skipped=decide.not_published(
+                user, listed.gists, first_look=decide.is_first_look(user, known.unread)
+            ),
             unread=known.unread,
         )
 
@@ -266,6 +269,7 @@ class Looker:
         if listed.whole and not listed.fault:
             named = {gist.id for gist in listed.gists}.union(listed.odd, differences.missing)
             over |= {row.gist_id for row in task.unread if row.gist_id not in named}
+            over.discard(unreadable.NO_GIST)  # until all that the list shows was tried
         over &= {row.gist_id for row in task.unread}
         if not (failures or over or differences.touched or differences.removed or doubts.gone):
             return
@@ -308,6 +312,7 @@ class Looker:
         tag: str | None,
         glimpse: Glimpse | None,
         count: int,
+        list_read: bool,
         owner: Account | None = None,
     ) -> None:
         """Conclude a look at which everything was stored that could be read."""
@@ -323,6 +328,8 @@ class Looker:
             )
             if account and not taken:
                 await schedule.record_accounts(transaction, {user.key: account})
+            if list_read:
+                await unreadable.resolve(transaction, user.key, unreadable.NO_GIST)
             unread = await unreadable.of_user(transaction, user.key)
             tries = [row.next_try_at for row in unread]
             looked = Looked(

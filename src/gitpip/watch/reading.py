@@ -52,16 +52,21 @@ class Task:
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
 
+    @property
+    def first_look(self) -> bool:
+        """Whether the backfill rule is still due for what the list shows."""
+        return decide.is_first_look(self.user, self.unread)
+
     def skipped_because(self, gist: SeenGist) -> str | None:
         """Why the backfill rule keeps a gist from the CRM; None if it does not."""
-        if self.user.checked_at is None and gist.id in self._listed:
+        if self.first_look and gist.id in self._listed:
             return self.skipped.get(gist.id)
-        return decide.not_published_late(self.user, gist, self._rows.get(gist.id, ()))
+        rows = self._rows.get(gist.id, ())
+        return decide.not_published_late(self.user, gist, rows, first_look=self.first_look)
 
     def is_old(self, gist: SeenGist) -> bool:
         """Whether a gist is older than its user's tracking, and was listed at the first look."""
-        first_look = self.user.checked_at is None
-        was_there = first_look or any(row.first_look for row in self._rows.get(gist.id, ()))
+        was_there = self.first_look or any(row.first_look for row in self._rows.get(gist.id, ()))
         return was_there and gist.created_at < self.user.created_at
 
     def failure(self, gist_id: GistId, filename: str, reason: str) -> Failure:
@@ -70,7 +75,7 @@ class Task:
             gist_id,
             filename,
             reason,
-            first_look=self.user.checked_at is None,
+            first_look=self.first_look,
             skipped_because=self.skipped.get(gist_id),
         )
 
