@@ -60,6 +60,9 @@ FAULTS = (
     Fault(FaultKind.ERROR, processed=False, status=400),
     Fault(FaultKind.ERROR, processed=False, status=401),
     Fault(FaultKind.ERROR, processed=False, status=402),
+    Fault(FaultKind.ERROR, processed=False, status=403),
+    Fault(FaultKind.ERROR, processed=False, status=200),
+    Fault(FaultKind.ERROR, processed=True, status=200),
 )
 REQUESTS = (
     ("POST", "/activities$"),
@@ -67,6 +70,7 @@ REQUESTS = (
     ("POST", "/deals$"),
     ("GET", "/deals$"),
     ("GET", "/deals/[0-9]+$"),
+    ("GET", "/users/me$"),
 )
 STRETCHES = (TIMEOUT / 4, TIMEOUT, 3 * TIMEOUT, timedelta(seconds=5), timedelta(minutes=31))
 moments = st.one_of(
@@ -144,6 +148,13 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.process.database.dies = self.at(moment, self.process)
         self.wait_for(_until_killed(self.process))
         self.process = self.wait_for(self.scene.process())
+
+    @precondition(lambda self: not self.frozen)
+    @rule(moment=moments)
+    def publish_and_be_killed_and_replaced_at_once(self, moment: tuple[str, int]) -> None:
+        self.publish_and_be_killed(moment)
+        self.wait_for(self.process.publisher.take_over())
+        self.publish()
 
     @rule(moment=moments)
     def publish_and_freeze(self, moment: tuple[str, int]) -> None:

@@ -126,6 +126,7 @@ async def test_new_users_cost_a_bounded_number_of_tokens_among_thousands_of_deal
 ) -> None:
     for number in range(5_000):
         scene.crm.add_deal(f"customer {number}")
+    scene.clock.advance(timedelta(days=1))
     process = await scene.process()
     costs = []
     wanted = {}

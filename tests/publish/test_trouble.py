@@ -161,6 +161,12 @@ def test_without_the_header_only_refusals_over_minutes_mean_the_daily_budget() -
     assert lengths[inferred:] == [DAILY_PAUSE] * len(lengths[inferred:])
 
 
+def test_minutes_without_a_connection_say_nothing_about_the_daily_budget() -> None:
+    unreachable = NotProcessed("unreachable", 2 * SECOND)
+    lengths = pauses([*[unreachable] * 12, refused(ratelimit_remaining="7")])
+    assert lengths[-1] == 2 * SECOND
+
+
 def test_a_daily_remainder_of_nothing_is_the_daily_budget_at_once() -> None:
     limited = refused(daily_ratelimit_token_remaining="0", ratelimit_reset="1")
     assert pauses([limited] * 5) == [DAILY_PAUSE] * 5

@@ -66,7 +66,8 @@ class Trouble:
     def __init__(self) -> None:
         self._failures = {kind: _Failures() for kind in Kind}
         self._refusals = 0
-        self._refused_since: datetime | None = None
+        self._limits = 0
+        self._limited_since: datetime | None = None
         self._failed_at: datetime | None = None
         self._known_to_fail: set[str] = set()
         """What met a gateway's error before: alone, it says nothing about the others."""
@@ -101,32 +102,32 @@ class Trouble:
             self._failed_at = None
 
     def _succeeded(self, kind: Kind, *, sure: bool) -> None:
-        self._refusals, self._refused_since = 0, None
+        self._refusals, self._limits, self._limited_since = 0, 0, None
         if sure:
             self._failures[kind] = _Failures()
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
         self._refusals += 1
-        since = self._refused_since = self._refused_since or now
         if outcome.rate_limit is not None:
-            return self._limited(outcome, outcome.rate_limit, now, since)
+            return self._limited(outcome, outcome.rate_limit, now)
+        self._limits, self._limited_since = 0, None
         at_most = LONGEST_PAUSE if outcome.access else LONGEST_TROUBLE
         wait = longer_pause(outcome.pause, self._refusals, at_most=max(outcome.pause, at_most))
         return Pause(now + wait, outcome.reason)
 
-    def _limited(
-        self, outcome: NotProcessed, limit: RateLimit, now: datetime, since: datetime
-    ) -> Pause:
+    def _limited(self, outcome: NotProcessed, limit: RateLimit, now: datetime) -> Pause:
+        self._limits += 1
+        since = self._limited_since = self._limited_since or now
         if limit.daily_remaining == 0:
             return Pause(now + DAILY_PAUSE, f"{outcome.reason}; the daily budget is used up")
-        unexplained = now - since >= INFERRED_AFTER and self._refusals >= INFERRED_REFUSALS
+        unexplained = now - since >= INFERRED_AFTER and self._limits >= INFERRED_REFUSALS
         if limit.daily_remaining is None and unexplained:
             reason = f"{outcome.reason}, again and again; the daily budget seems to be used up"
             return Pause(now + DAILY_PAUSE, reason)
         trusted = TRUSTED_RESETS if limit.announced is not None else 1
         wait = longer_pause(
             outcome.pause,
-            self._refusals - trusted + 1,
+            self._limits - trusted + 1,
             at_most=max(outcome.pause, LONGEST_UNEXPLAINED),
         )
         return Pause(now + wait, outcome.reason)
@@ -138,7 +139,7 @@ class Trouble:
         if outcome.pause is not None:
             if outcome.pause < LONGEST_TROUBLE and self._fails_alone(request.subject):
                 return None
-            failures.pauses += not again
+            failures.pauses = max(failures.pauses + (not again), 1)
             at_most = max(outcome.pause, _longest(outcome.pause))
             wait = longer_pause(outcome.pause, failures.pauses, at_most=at_most)
             return Pause(now + wait, outcome.reason)

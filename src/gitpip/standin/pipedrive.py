@@ -126,8 +126,8 @@ class Pipedrive:
 
     def add_deal(self, title: str, **fields: object) -> int:
         with self._lock:
-            deal = self._deals.add(self._clock(), title=title, origin="ManuallyCreated", **fields)
-            return len(self._deals.all()) if deal else 0
+            self._deals.add(self._clock(), title=title, origin="ManuallyCreated", **fields)
+            return len(self._deals)
 
     def edit_activity(self, activity_id: int, **fields: object) -> None:
         with self._lock:

@@ -87,6 +87,9 @@ class Records:
         self._fields = fields
         self._past: dict[int, list[tuple[datetime, JsonObject]]] = {}
 
+    def __len__(self) -> int:
+        return len(self._past)
+
     def add(self, at: datetime, **fields: object) -> JsonObject:
         time = stamp(at)
         record = self._fields | {
