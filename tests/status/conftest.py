@@ -1,19 +1,22 @@
 """A database whose rows tell of work that goes well, for tests to spoil."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Executable
+from sqlalchemy import Executable, text
 
 from gitpip.model import Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
 from gitpip.settings import load_settings
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store import gists, operation, publications, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.schema import metadata
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
+from tests.conftest import PostgresServer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 JUST_NOW = NOW - timedelta(seconds=30)
@@ -119,10 +122,41 @@ def _gist(user: User, number: int) -> SeenGist:
     )
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database of each kind for all these tests, as migrating one takes longer than a test."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('status')}/gitpip.sqlite3"
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.psql("CREATE DATABASE status;")
+        url = postgres.get_uri("status").replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    async def migrate() -> None:
+        database = open_database(url)
+        await database.migrate()
+        await database.close()
+
+    asyncio.run(migrate())
+    return url
+
+
+async def empty(database: Database) -> None:
+    """Forget every row of earlier tests, and number new ones from 1."""
+    tables = list(reversed(metadata.sorted_tables))
+    async with database.begin() as transaction:
+        if not database.is_sqlite:
+            names = ", ".join(table.name for table in tables)
+            await transaction.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+            return
+        for table in tables:
+            await transaction.execute(table.delete())
+
+
 @pytest.fixture
-async def rows(database_url: str) -> AsyncIterator[Rows]:
-    database = open_database(database_url)
-    await database.migrate()
+async def rows(migrated_url: str) -> AsyncIterator[Rows]:
+    database = open_database(migrated_url)
+    await empty(database)
     rows = Rows(database)
     await rows.fill()
     yield rows

@@ -26,11 +26,11 @@ from gitpip.standin import Pipedrive as PipedriveStandIn
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store import publications, users
 from gitpip.store.database import Database, open_database
-from gitpip.store.schema import metadata
 from gitpip.watch.check import Watcher
 from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from tests.status.conftest import empty
 
 TOKEN = "a-token"
 INTERVAL = timedelta(hours=1)
@@ -252,9 +252,7 @@ SETTINGS = load_settings(
 
 @asynccontextmanager
 async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
-    async with database.begin() as transaction:
-        for table in reversed(metadata.sorted_tables):
-            await transaction.execute(table.delete())
+    await empty(database)
 
     def clock() -> datetime:
         return world.now if world else begun
@@ -293,10 +291,9 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
             yield world
 
 
-def test_all_good_is_said_only_when_the_stand_ins_agree(database_url: str) -> None:
+def test_all_good_is_said_only_when_the_stand_ins_agree(migrated_url: str) -> None:
     with asyncio.Runner() as runner:
-        database = open_database(database_url)
-        runner.run(database.migrate())
+        database = open_database(migrated_url)
 
         # The examples take seconds each, so there are few, and none is made smaller.
         @settings(
