@@ -138,6 +138,9 @@ async def _serve(
             ),
             Limits(connections=connection_limit(settings.database_connections)),
         )
+        # Everything loaded by now stays until the end. A full collection of garbage would look at
+        # all of it again: 110 ms each time, five times while 100,000 users are listed.
+        gc.freeze()
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             host = f"[{settings.host}]" if ":" in settings.host else settings.host

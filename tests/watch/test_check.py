@@ -366,6 +366,14 @@ async def test_an_account_is_tracked_once_under_whatever_login(
     check = await run(watcher)
     assert "same account as ada" in check.failures[0]
 
+    async with database.begin() as transaction:
+        await users.remove(transaction, (await users.find(transaction, "ada")).key, clock())
+    async with database.read() as transaction:
+        assert (await checks.get(transaction, check.id)).failures == ()
+    assert (await run(watcher)).failures == ()
+    countess = await user_named(database, "countess")
+    assert (countess.github_id, countess.failure) == (ada, None)
+
 
 async def test_a_removed_user_who_comes_back_is_published_nothing_twice(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
