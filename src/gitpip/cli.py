@@ -180,7 +180,9 @@ def latest(
                 visit = await visits.record(transaction, user.key, viewer=viewer, now=now)
             else:
                 visit = await visits.look(transaction, user, viewer=viewer, now=now)
-            files = await gists.between(transaction, user.key, after=visit.after, up_to=visit.up_to)
+            files = await gists.between(
+                transaction, user.key, after=visit.after, up_to=visit.up_to, content_limit=0
+            )
             return [
                 {
                     "filename": file.filename,
