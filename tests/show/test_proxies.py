@@ -75,7 +75,7 @@ def test_a_browser_behind_a_proxy_reads_why_it_must_sign_in(open_to_this_machine
     assert form.status_code == 401
     assert "Nothing was changed: this request came through a proxy" in form.text
 
-    # Nobody else reads of a proxy, and this machine itself is served as before.
+    # Without a proxy nothing is said of one, and this machine is served as before.
     assert "proxy" not in gitpip.get("/sign-in", BROWSER).text
     assert gitpip.get("/people", BROWSER).status_code == 200
 
