@@ -1,5 +1,6 @@
 """The status page: a sentence, and the figures behind it."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,3 +103,8 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
         r"(?s).*Next step", "", served.gitpip.get("/publications").text
     )
     assert "next in turn" not in served.gitpip.get("/publications").text
+    told = served.gitpip.command("status").stdout
+    assert told.startswith("error   Publishing is paused until")
+    as_json = json.loads(served.gitpip.command("status", "--json").stdout)
+    assert [problem["kind"] for problem in as_json["problems"]] == kinds(served)
+    assert as_json["all_good"] is False
