@@ -91,15 +91,15 @@ def test_a_taken_login_or_id_is_refused_and_the_same_pair_is_not(world: World) -
 @SQLITE
 def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> None:
     file = world.gitpip.folder / "users.txt"
-    file.write_text("# ours\noctocat,1\nnot a login\nhubot,1\nhubot,2\n\n")
+    file.write_text("# ours\nlogin,id\noctocat,1\nnot a login\nhubot,1\nhubot,2\n\n")
 
     imported = world.gitpip.command("users", "import", str(file))
     missing = world.gitpip.command("users", "import", str(file) + ".not-there")
 
     assert imported.returncode == 1
     assert "Added 2" in imported.stdout
-    assert "users.txt, line 3: login: 'not a login'" in imported.stderr
-    assert "users.txt, line 4: the id 1 is taken already, by octocat" in imported.stderr
+    assert "users.txt, line 4: login: 'not a login'" in imported.stderr
+    assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
     assert missing.returncode == 2
 
