@@ -63,7 +63,7 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that happens; `login`, `place` and so on say to whom, where and how often."""
+    """One thing that happens; the other fields say which user, where and how often."""
 
     act: str
     login: str = LOGINS[0]
@@ -204,7 +204,7 @@ class World:
         assert set(arrived.values()) <= {1}
 
     async def _public(self) -> list[tuple[str, str, datetime]]:
-        """Every public file of the users whom nobody paused: whose, its name, and since when."""
+        """Every public file of the users that are not paused: login, file name, time of the push."""
         async with self.database.read() as transaction:
             paused = {
                 user.login for user in await users.everyone(transaction) if user.state == "paused"

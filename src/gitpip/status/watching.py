@@ -229,11 +229,11 @@ async def _all_paused(watching: Watching) -> Problem | None:
     if await troubles.any_checkable(watching.transaction):
         return None
     number = (await users.count(watching.transaction)).get(UserState.PAUSED, 0)
-    whom = "The only user is" if number == 1 else f"All {number:,} users are"
+    subject = "The only user is" if number == 1 else f"All {number:,} users are"
     return Problem(
         ProblemKind.USERS_PAUSED,
         Severity.INFO,
-        f"{whom} paused: no new gists are looked for until somebody resumes them.",
+        f"{subject} paused: no new gists are looked for until somebody resumes them.",
         count=number,
         act=Act.RESUME_USERS,
     )

@@ -93,7 +93,7 @@ async def _trouble(
 
 
 async def users_unavailable(transaction: AsyncConnection) -> Trouble:
-    """Users whom GitHub does not show; `since` is up to when the first of them is known."""
+    """Users that GitHub does not show; `since` is up to when the first of them is known."""
     return await _troubled_users(transaction, users.c.state == UserState.UNAVAILABLE.value)
 
 

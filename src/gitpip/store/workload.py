@@ -22,7 +22,7 @@ class Work:
     claimed: bool
     """Whether some process works on it at this moment."""
     mark: tuple[object, ...]
-    """Changes whenever a step is done, whoever did it."""
+    """Changes whenever any process has done a step."""
 
 
 async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
@@ -60,7 +60,7 @@ async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
 
 
 def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
-    """The first due publication in one state, in the order of an index, whoever claimed it."""
+    """The first due publication in one state, claimed or not, in the order of an index."""
     return (
         select(
             publications.c.id,
