@@ -93,7 +93,7 @@ class Contents:
         """A gist as it is now, with the contents of its files.
 
         A content is kept if it is text of up to 1 MB, and agrees with the hash that GitHub gives
-        for it. Raises GistNotPublic, and what Transport.get raises about the gist as a whole.
+        for it. Raises GistNotPublic, and what Transport.get raises about the gist itself.
         """
         url = f"{self._api_url}/gists/{quote(wanted.gist_id, safe='')}"
         try:
