@@ -92,7 +92,7 @@ def test_neighbours_of_what_fails_on_sqlite(tmp_path: Path) -> None:
         shutil.copy(empty, path)
         return f"sqlite+aiosqlite:///{path}"
 
-    check(url, examples=6)
+    check(url, examples=4)
 
 
 def test_neighbours_of_what_fails_on_postgresql(postgres: PostgresServer) -> None:
