@@ -204,11 +204,7 @@ class World:
         assert set(arrived.values()) <= {1}
 
     async def _public(self) -> list[tuple[str, str, datetime]]:
-<<<<<<< HEAD
-        """Every public file of users that are not paused: login, file name, time of the push."""
-=======
         """Each public file of the users that are not paused: login, file name, time pushed."""
->>>>>>> e2d04e7 (Use plain words in what was just written)
         async with self.database.read() as transaction:
             paused = {
                 user.login for user in await users.everyone(transaction) if user.state == "paused"
