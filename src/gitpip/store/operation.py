@@ -84,21 +84,19 @@ async def end_pauses(
 ) -> tuple[str, ...]:
     """End those of these pauses that GitHub did not ask for; gives their names.
 
+    Their rows stay until a request succeeds, which is why one request goes alone at first.
     Whatever a pause of publishing put off to its end is due at `now`.
     """
+    can_be_ended = (
+        pauses.c.name.in_(names),
+        pauses.c.until > now,
+        or_(pauses.c.name == PUBLISHING, pauses.c.cause != PauseCause.RATE_LIMIT.value),
+    )
     rows = await transaction.execute(
-        delete(pauses)
-        .where(
-            pauses.c.name.in_(names),
-            pauses.c.until > now,
-            or_(
-                pauses.c.name == PUBLISHING,
-                pauses.c.cause != PauseCause.RATE_LIMIT.value,
-            ),
-        )
-        .returning(pauses.c.name, pauses.c.until)
+        select(pauses.c.name, pauses.c.until).where(*can_be_ended).with_for_update()
     )
     ended = {row.name: row.until for row in rows}
+    await transaction.execute(update(pauses).where(*can_be_ended).values(until=now))
     if until := ended.get(PUBLISHING):
         for table in (publications, deals):
             await transaction.execute(
