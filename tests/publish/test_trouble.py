@@ -129,7 +129,7 @@ def test_an_announced_reset_is_waited_for_and_no_longer() -> None:
 
 
 @pytest.mark.parametrize("reset", ["0", "1"])
-def test_resets_that_prove_too_short_are_not_believed_for_ever(reset: str) -> None:
+def test_resets_that_prove_too_short_are_believed_three_times(reset: str) -> None:
     limited = refused(ratelimit_reset=reset, daily_ratelimit_token_remaining="900")
     lengths = [length for length in pauses([limited] * 12) if length]
     assert lengths[:3] == [SECOND] * 3
