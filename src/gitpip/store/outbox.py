@@ -163,7 +163,7 @@ async def give_up(
 
 
 async def free_claims(transaction: AsyncConnection) -> int:
-    """Hand back every claim of a row that is not being sent, whoever holds it."""
+    """Hand back every claim of a row that is not being sent, regardless of the holder."""
     result = await transaction.execute(
         update(publications)
         .where(
