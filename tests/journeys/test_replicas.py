@@ -68,6 +68,7 @@ def test_three_replicas_killed_frozen_and_without_their_database(
     assert titles == Counter(f"user-{user}" for user in range(USERS))
     assert cluster.pipedrive.abuse == []
     assert cluster.github.abuse == []
+    assert cluster.github.limits.secondary_refusals == 0
     assert max(count.counted) <= REPLICAS * CONNECTIONS
     minutes = readings_of_the_feed(cluster)
     assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))

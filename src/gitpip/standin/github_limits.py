@@ -53,6 +53,8 @@ class Limits:
     """The window of the secondary limits; a test can't wait for whole ones."""
     retry_after: timedelta = timedelta(seconds=60)
     """How long the secondary limits want a caller to wait."""
+    secondary_refusals: int = 0
+    """How many requests the secondary limits have refused."""
     _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
     _points: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
     _wait: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -137,6 +139,7 @@ class Limits:
         return self._slow_down(self.retry_after)
 
     def _slow_down(self, wait: timedelta) -> Answer:
+        self.secondary_refusals += 1
         return json_answer(
             self.status,
             {
