@@ -99,6 +99,11 @@ def _set_the_scene(served: Served) -> Known:
         "a check that failed for the user",
     )
     served.github.hide_user(github_id, answers=0)
+    gitpip.post("/api/v1/checks")
+    gitpip.wait_for(
+        lambda: served.api("GET", f"/users/{LOGIN}").json()["failure"] is None,
+        "a check that did not fail",
+    )
     address = re.search("gitpip_feed_[0-9a-f]{48}", _post(served, "/feeds", name="reader"))
     assert address
     made = {

@@ -87,9 +87,7 @@ def test_notes_that_were_refused_are_retried_or_left(tmp_path: Path) -> None:
 
 
 def test_due_times_take_a_pause_into_account(served: Served) -> None:
-    served.pipedrive.faults.chance(
-        1, [Fault(FaultKind.ERROR, processed=False, status=401)], seed=1, method="POST"
-    )
+    served.pipedrive.faults.chance(1, [Fault(FaultKind.ERROR, processed=False, status=401)], seed=1)
     served.track("ada", {"one.txt": "1"})
     served.gitpip.wait_for(
         lambda: served.gitpip.get("/status").json()["publishing"]["state"] == "paused", "a pause"

@@ -195,7 +195,7 @@ def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Serve
     waiting = served.gitpip.get("/people/ada").text
     assert "1 of 3 publications in Pipedrive" in waiting
     assert re.search(r"Publishing: 2 wait, about \d+ \w+ left", waiting)
-    assert "Publishing waits: PIPEDRIVE_TOKEN is not set" in waiting
+    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in waiting
     listed = served.gitpip.get("/publications?state=pending").text
-    assert "Publishing waits: PIPEDRIVE_TOKEN is not set" in listed
+    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in listed
     assert "its turn has not come" in listed

@@ -1,7 +1,7 @@
 """Writing notes anew whose files changed after they were published."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import FileKey, PublicationState
@@ -18,6 +18,8 @@ from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
 BATCH = 10
+FIRST_RETRY = timedelta(seconds=2)
+"""Soon, as writing the same note twice does no harm."""
 
 log = get_logger()
 
@@ -83,7 +85,7 @@ class Amender:
                     )
                 case Denied(reason=reason) | Ambiguous(reason=reason):
                     tried = amendment.attempts + 1
-                    change = delivery.retried(tried, reason, now=now)
+                    change = delivery.retried(tried, reason, now=now, first=FIRST_RETRY)
                     if change.state is PublicationState.FAILED:
                         await amendments.done(
                             transaction, amendment, _failure(change.reason or reason)

@@ -219,10 +219,11 @@ def retried(
     now: datetime,
     at_least: timedelta = timedelta(0),
     quick_retries: int = 0,
+    first: timedelta = FIRST_RETRY,
 ) -> Change:
     """The change after an attempt that surely did not succeed: another one later, or failed.
 
-    The first `quick_retries` wait no longer than `at_least`.
+    The first `quick_retries` wait no longer than `at_least`; the next one waits for `first`.
     """
     if attempt >= MAX_ATTEMPTS:
         return Change(
@@ -230,16 +231,16 @@ def retried(
             now,
             reason=f"given up after {attempt} attempts; the last one: {reason}",
         )
-    wait = max(at_least, retry_wait(attempt - quick_retries))
+    wait = max(at_least, retry_wait(attempt - quick_retries, first))
     return Change(PublicationState.PENDING, now + wait, reason=reason, attempts=attempt)
 
 
-def retry_wait(attempts: int) -> timedelta:
-    """How long to wait after so many attempts in vain: a minute, then four times as long each."""
+def retry_wait(attempts: int, first: timedelta = FIRST_RETRY) -> timedelta:
+    """How long to wait after so many attempts in vain: `first`, then four times as long each."""
     if attempts < 1:
         return timedelta(0)
     quadruplings = min(attempts - 1, 10)
-    return min(FIRST_RETRY * (1 << 2 * quadruplings), LONGEST_RETRY)
+    return min(first * (1 << 2 * quadruplings), LONGEST_RETRY)
 
 
 def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta) -> timedelta:

@@ -63,12 +63,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (isSelectedIn(region)) return hold("Updates wait while text is selected.");
   if (region.querySelector("details[open]")) return hold("Updates wait while details are open.");
   const entries = entriesOf(region);
-  const entry = entries.find((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
-  if (!entry) return announce("");
+  const seen = entries.filter((one) => one.getBoundingClientRect().bottom > 0 && topOf(one) < innerHeight);
+  if (!seen.length) return announce("");
   const fresh = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
-  if (fresh.getElementById(region.id) && !fresh.getElementById(entry.id)) {
-    return hold("This list has changed: show it", () => location.reload());
-  }
+  const entry = fresh.getElementById(region.id) ? seen.find((one) => fresh.getElementById(one.id)) : seen[0];
+  if (!entry) return hold("This list has changed: show it", () => location.reload());
   reading = { id: entry.id, top: topOf(entry), known: new Set(entries.map((one) => one.id)) };
 });
 
