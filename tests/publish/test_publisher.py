@@ -11,7 +11,7 @@ from gitpip.model import PublicationState
 from gitpip.publish.delivery import LOOKS, MAX_ATTEMPTS
 from gitpip.standin import Fault, FaultKind, Server
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import amendments, publications
+from gitpip.store import amendments, operation, publications
 from gitpip.store.database import open_database
 from tests.network import nobody_listening
 from tests.publish.scene import TIMEOUT, TOKEN, UNHURRIED, Killed, RealTime, Scene
@@ -413,6 +413,66 @@ async def test_a_cap_on_deals_holds_back_only_those_who_need_one(scene: Scene) -
     scene.crm.deal_cap = None
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("way", ["retry", "try-now"])
+async def test_a_person_ends_the_wait_for_the_cap_and_it_is_tried_once(
+    scene: Scene, way: str
+) -> None:
+    async def act() -> None:
+        async with scene.database.begin() as transaction:
+            if way == "retry":
+                await publications.retry(transaction, (await scene.rows())[-1].id, scene.clock())
+            else:
+                names = [operation.PUBLISHING]
+                assert await operation.end_pauses(transaction, names, scene.clock()) == (*names,)
+
+    scene.crm.deal_cap = 0
+    for login in ("ada", "bob", "cy"):
+        await scene.find_files(login, "a.py", "b.py")
+    process = await scene.process()
+    await process.run()
+    assert posts(scene.crm, "deals") == 1
+    for _ in range(2):
+        await process.run()
+    assert posts(scene.crm, "deals") == 1
+
+    scene.clock.advance(timedelta(seconds=30))
+    await act()
+    await process.run()
+    assert posts(scene.crm, "deals") == 2
+    assert {row.state for row in await scene.rows()} == {PENDING}
+
+    scene.crm.deal_cap = None
+    scene.clock.advance(timedelta(seconds=30))
+    await act()
+    await process.run()
+    of_whom = {row.login for row in await scene.rows() if row.state is PUBLISHED}
+    assert of_whom == ({"cy"} if way == "retry" else {"ada", "bob", "cy"})
+    assert (await scene.states()).count("published") == 2 * len(of_whom)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_refused_deal_keeps_its_own_reason_while_another_meets_the_cap(
+    scene: Scene,
+) -> None:
+    scene.crm.faults.script(
+        Fault(FaultKind.ERROR, processed=False, status=403), method="POST", path="deals$"
+    )
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    refused = (await scene.deal_row("ada")).reason
+    scene.crm.deal_cap = 0
+    await scene.find_files("bob", "b.py")
+    await process.run()
+    scene.clock.advance(timedelta(minutes=2))
+    await process.run()
+    adas, bobs = await scene.deal_row("ada"), await scene.deal_row("bob")
+    assert (adas.reason, adas.due_at) == (refused, bobs.due_at)
+    assert "open deals" in str(bobs.reason)
+    assert posts(scene.crm, "deals") == 2
 
 
 async def test_a_deal_that_was_deleted_is_replaced(scene: Scene) -> None:

@@ -267,6 +267,19 @@ CASES = (
         ("ada", "a cap."),
     ),
     Case(
+        ProblemKind.DEALS_DELAYED,
+        Severity.WARNING,
+        Act.TRY_NOW,
+        (
+            queued(state="pending", due_at=NOW + HOUR),
+            insert(deals).values(
+                user_key=1, state="pending", due_at=NOW + HOUR, sent_at=JUST_NOW, reason="a cap"
+            ),
+        ),
+        (SENT, deals.update().values(state="published", deal_id=1)),
+        ("Deals can't be made for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+    ),
+    Case(
         ProblemKind.DEALS_UNCERTAIN,
         Severity.WARNING,
         None,

@@ -145,9 +145,22 @@ class Deals:
         await self._pauses.after(None, reading)
         if found is not None:
             return self._after(deal, Accepted(found))
-        if self._capped_until is not None and self._now() < self._capped_until:
-            return Change(PublicationState.PENDING, self._capped_until, reason=self._cap_reason)
+        if (until := await self._cap()) is not None:
+            own = deal.reason if deal.attempts else None
+            return Change(PublicationState.PENDING, until, reason=own or self._cap_reason)
         return await self._make(deal)
+
+    async def _cap(self) -> datetime | None:
+        """Until when no deal can be made, if the cap still holds.
+
+        It holds while the deal that met it waits: a person who ends that wait ends the cap.
+        """
+        if self._capped_until is not None:
+            async with self._database.read() as transaction:
+                waits = await deals.any_waits_until(transaction, self._capped_until)
+            if not waits or self._now() >= self._capped_until:
+                self._capped_until = None
+        return self._capped_until
 
     async def _list_failed(self, deal: Deal, failure: LookFailed, request: Request) -> Change:
         await self._pauses.after(failure.outcome, request)

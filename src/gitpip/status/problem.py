@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     USERS_FAILING = "users-failing"
     CHECK_ABANDONED = "check-abandoned"
     USERS_LATE = "users-late"
+    DEALS_DELAYED = "deals-delayed"
     PUBLICATIONS_OVERDUE = "publications-overdue"
     PUBLICATIONS_UNCERTAIN = "publications-uncertain"
     PUBLICATIONS_RETRIED = "publications-retried"
@@ -102,7 +103,9 @@ class Problem:
 
     @property
     def pause(self) -> str | None:
-        """The name of the pause that this problem is, to be given to `try_now`."""
+        """The name of the pause that this problem is or belongs to, to be given to `try_now`."""
+        if self.kind is ProblemKind.DEALS_DELAYED:
+            return operation.PUBLISHING
         return next((name for name, kind in PAUSES.items() if kind is self.kind), None)
 
 

@@ -52,6 +52,7 @@ async def _delayed(
 ) -> list[Problem | None]:
     unsure_since = now - max(PATIENCE, LOOKS_TAKE * request_timeout)
     found = [
+        _deals_delayed(await troubles.deals_delayed(transaction, now), now),
         _deals_uncertain(await troubles.deals_uncertain(transaction, unsure_since), now),
         _notes_overdue(await troubles.notes_overdue(transaction, now - PATIENCE), now),
     ]
@@ -121,6 +122,20 @@ def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
         f"{_clock(trouble, now)}, e.g. that of {trouble.example}; gitpip tries again.",
         since=trouble.since,
         count=trouble.count,
+    )
+
+
+def _deals_delayed(trouble: Trouble, now: datetime) -> Problem | None:
+    if not trouble.count:
+        return None
+    return Problem(
+        ProblemKind.DEALS_DELAYED,
+        Severity.WARNING,
+        f"Deals can't be made for {count(trouble.count, 'user')}, so their files wait: "
+        f"{_example(trouble)} The next try is at {clock(trouble.next_try or now, now)}.",
+        since=trouble.since,
+        count=trouble.count,
+        act=Act.TRY_NOW,
     )
 
 

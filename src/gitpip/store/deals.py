@@ -5,12 +5,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
-from gitpip.store.schema import deals, users
+from gitpip.store.schema import deals, publications, users
 from gitpip.store.visible import of_tracked
 
 
@@ -149,11 +149,71 @@ async def release(transaction: AsyncConnection, token: str) -> None:
 
 
 async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
-    """Let a deal that was refused be made after all."""
+    """Let a deal that was refused be made after all, and end the wait of one that waits.
+
+    The user's publications that wait for the same time as the deal are due at `now` too.
+    """
+    waits = and_(_waits(now), deals.c.user_key == user_key)
+    until = await transaction.scalar(select(deals.c.due_at).where(waits).with_for_update())
+    if until is not None:
+        await transaction.execute(
+            update(publications)
+            .where(
+                publications.c.user_key == user_key,
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.token.is_(None),
+                publications.c.due_at == until,
+            )
+            .values(due_at=now)
+        )
+        # Deals that wait for the same cap wait for the same time: no deal waits for it now.
+        await transaction.execute(
+            update(deals).where(_waits(now), deals.c.due_at == until).values(due_at=now)
+        )
+    failed = deals.c.state == PublicationState.FAILED.value
+    due_again = and_(deals.c.state == PublicationState.PENDING.value, deals.c.due_at == now)
     await transaction.execute(
         update(deals)
-        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.FAILED.value)
+        .where(deals.c.user_key == user_key, or_(failed, due_again))
         .values(state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0)
+    )
+
+
+async def end_waits(transaction: AsyncConnection, now: datetime) -> bool:
+    """Let every deal that waits be tried at `now`, and its user's files be sent; False if none."""
+    waiting = select(deals.c.user_key).where(_waits(now))
+    # Deals are locked before publications, as in `retry`.
+    await transaction.execute(waiting.order_by(deals.c.user_key).with_for_update())
+    await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.user_key.in_(waiting),
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.token.is_(None),
+            publications.c.due_at > now,
+        )
+        .values(due_at=now)
+    )
+    ended = await transaction.execute(update(deals).where(_waits(now)).values(due_at=now))
+    return ended.rowcount > 0
+
+
+async def any_waits_until(transaction: AsyncConnection, until: datetime) -> bool:
+    """Whether a deal is still put off to exactly this time."""
+    found = await transaction.scalar(
+        select(deals.c.user_key)
+        .where(deals.c.state == PublicationState.PENDING.value, deals.c.due_at == until)
+        .limit(1)
+    )
+    return found is not None
+
+
+def _waits(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        deals.c.state == PublicationState.PENDING.value,
+        deals.c.token.is_(None),
+        deals.c.reason.is_not(None),
+        deals.c.due_at > now,
     )
 
 

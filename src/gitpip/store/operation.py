@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import Part, Pause, PauseCause, PublicationState
+from gitpip.store.deals import end_waits
 from gitpip.store.schema import deals, pauses, publications, services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -85,7 +86,8 @@ async def end_pauses(
     """End those of these pauses that GitHub did not ask for; gives their names.
 
     Their rows stay until a request succeeds, which is why one request goes alone at first.
-    Whatever a pause of publishing put off to its end is due at `now`.
+    Whatever a pause of publishing put off to its end is due at `now`. Deals that can't be made for
+    now are part of publishing: their waits end too.
     """
     can_be_ended = (
         pauses.c.name.in_(names),
@@ -108,6 +110,8 @@ async def end_pauses(
                 )
                 .values(due_at=now)
             )
+    if PUBLISHING in names and await end_waits(transaction, now) and PUBLISHING not in ended:
+        return (*ended, PUBLISHING)
     return tuple(ended)
 
 

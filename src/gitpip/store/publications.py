@@ -250,9 +250,9 @@ async def count_failed(transaction: AsyncConnection) -> int:
 async def retry(
     transaction: AsyncConnection, publication_id: PublicationId, now: datetime
 ) -> Publication:
-    """Let a failed or skipped publication be sent after all.
+    """Let a failed or skipped publication be sent after all, and one that waits be sent at `now`.
 
-    A deal that was refused is tried again too. Attempts are counted anew.
+    A deal that was refused, or waits, is tried again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
@@ -261,7 +261,11 @@ async def retry(
     return await _move(
         transaction,
         publication_id,
-        away_from=(PublicationState.FAILED, PublicationState.SKIPPED),
+        away_from=(
+            PublicationState.FAILED,
+            PublicationState.SKIPPED,
+            PublicationState.PENDING,
+        ),
         to=PublicationState.PENDING,
         reason=None,
         now=now,
@@ -314,7 +318,7 @@ async def _move(
     if result.rowcount == 0:
         raise PublicationStateError(
             f"publication {publication_id} is {publication.state}; only one that is "
-            f"{' or '.join(away_from)} can become {to}"
+            f"{' or '.join(state for state in away_from if state is not to)} can become {to}"
         )
     return publication
 

@@ -1,7 +1,7 @@
 """What the rows say is going wrong: counts, since when, and an example of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,8 @@ class Trouble:
     """A login, or a file's name."""
     reason: str | None = None
     """Why it is so, of the example."""
+    next_try: datetime | None = None
+    """When the next attempt comes, where that is asked for."""
 
 
 NONE = Trouble(0)
@@ -220,6 +222,28 @@ async def _publications(
 async def deals_failed(transaction: AsyncConnection) -> Trouble:
     """Deals that Pipedrive refused."""
     return await _deals(transaction, deals.c.state == FAILED)
+
+
+async def deals_delayed(transaction: AsyncConnection, now: datetime) -> Trouble:
+    """Deals that were refused and are tried again, where a publication waits for them.
+
+    `since` is when the first of them was last sent, `next_try` when one of them is tried next.
+    """
+    awaited = exists().where(
+        publications.c.user_key == deals.c.user_key, publications.c.state == PENDING
+    )
+    # One without an attempt that counts, which is due, was only held up by a pause.
+    refused = or_(deals.c.attempts > 0, deals.c.due_at > now)
+    wanted = [deals.c.state == PENDING, deals.c.reason.is_not(None), refused, awaited]
+    trouble = await _deals(transaction, *wanted)
+    if not trouble.count:
+        return trouble
+    next_try = await transaction.scalar(
+        select(func.min(deals.c.due_at, type_=deals.c.due_at.type))
+        .select_from(deals.join(users, users.c.key == deals.c.user_key))
+        .where(unsettled, users.c.removed_at.is_(None), *wanted)
+    )
+    return replace(trouble, next_try=next_try)
 
 
 async def deals_uncertain(transaction: AsyncConnection, sent_before: datetime) -> Trouble:
