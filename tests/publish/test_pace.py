@@ -1,7 +1,7 @@
 """No window of two seconds ever holds more requests than the limit, and none is wasted."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +71,14 @@ def test_quick_requests_take_no_longer_than_the_limit_asks(windows: int) -> None
     times = paced([0.001] * number, [0.0] * number)
     took = times[-1][1] - times[0][0]
     assert took <= windows * (WINDOW.total_seconds() + number * 0.001 / windows)
+
+
+def test_a_reset_at_an_epoch_is_waited_for() -> None:
+    pace = Pace(timedelta(0), Clock())
+    date = "Wed, 04 Mar 2026 05:06:07 GMT"
+    reset = str(int(datetime(2026, 3, 4, 5, 6, 11, tzinfo=UTC).timestamp()))
+    pace.note_end({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
+    assert pace.delay() == timedelta(seconds=4)
 
 
 def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:

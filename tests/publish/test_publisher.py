@@ -308,7 +308,7 @@ async def test_a_refused_deal_fails_its_users_files_only(scene: Scene) -> None:
             timedelta(seconds=9),
         ),
         (Fault.limited({"x-daily-ratelimit-token-remaining": "0"}), timedelta(minutes=10)),
-        (Fault.limited({"retry-after": "77"}), timedelta(seconds=77)),
+        (Fault.limited({"retry-after": "47"}), timedelta(seconds=47)),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,33 @@ def test_while_the_header_says_that_plenty_is_left_the_daily_budget_is_not_used_
     headers |= {"ratelimit_reset": reset} if reset else {}
     lengths = pauses([refused(**headers)] * 60)
     assert max(filter(None, lengths)) <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("name", ["ratelimit_reset", "retry_after"])
+@pytest.mark.parametrize("seconds", [4_000, 80_000])
+@pytest.mark.parametrize("epoch", [False, True])
+def test_a_long_reset_is_believed_as_far_as_refusals_confirm_it(
+    name: str, seconds: int, epoch: bool
+) -> None:
+    announced = str(seconds + int(NOW.timestamp()) * epoch)
+    headers = {"date": format_datetime(NOW, usegmt=True), name.replace("_", "-"): announced}
+    headers = {key.replace("ratelimit", "x-ratelimit"): value for key, value in headers.items()}
+    headers |= {"x-ratelimit-remaining": "15", "x-daily-ratelimit-token-remaining": "29000"}
+    limited = read(429, headers, b'{"success": false}')
+    assert isinstance(limited, NotProcessed)
+    minute = timedelta(minutes=1)
+    assert pauses([limited, Accepted(1)] * 3) == [minute, None] * 3
+    lengths = [length for length in pauses([limited] * 9) if length]
+    assert lengths[:3] == [minute, 2 * minute, 4 * minute]
+    assert max(lengths) == LONGEST_PAUSE
+
+
+def test_a_reset_at_an_epoch_is_the_time_until_then() -> None:
+    announced = int(NOW.timestamp()) + 9
+    headers = {"date": format_datetime(NOW, usegmt=True), "x-ratelimit-reset": str(announced)}
+    limited = read(429, headers, b'{"success": false}')
+    assert isinstance(limited, NotProcessed)
+    assert pauses([limited]) == [9 * SECOND]
 
 
 def test_without_the_header_only_refusals_over_minutes_mean_the_daily_budget() -> None:

@@ -12,7 +12,7 @@ from typing import cast
 import httpx2
 
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
-from gitpip.publish.pace import number
+from gitpip.publish.pace import number, seconds_left
 from gitpip.telemetry import redacted
 
 Json = dict[str, object]
@@ -116,9 +116,9 @@ def _error(
 
 
 def _limited(words: str, headers: Mapping[str, str]) -> NotProcessed:
-    reset = number(headers, "retry-after")
+    reset = seconds_left(headers, "retry-after")
     if reset is None:
-        reset = number(headers, "x-ratelimit-reset")
+        reset = seconds_left(headers, "x-ratelimit-reset")
     announced = None if reset is None else timedelta(seconds=min(max(reset, 1), LONGEST_ANNOUNCED))
     daily_remaining = number(headers, "x-daily-ratelimit-token-remaining")
     return NotProcessed(

@@ -7,12 +7,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from gitpip.outgoing import http_date
+
 WINDOW = timedelta(seconds=2)
 """Pipedrive counts the requests of a rolling window of two seconds."""
 SMALLEST_LIMIT = 20
 """The limit of the smallest plan holds until the headers announce another."""
 LONGEST_WAIT = timedelta(minutes=1)
 """What is announced beyond that is no burst limit; a refusal will name the pause."""
+EARLIEST_EPOCH = 1_000_000_000
+"""A larger number of seconds is no wait but a time (2001 or later), as other APIs announce it."""
 DAILY_TOKENS = 30_000
 """The daily budget of the smallest plan with one seat."""
 ACTIVITY_TOKENS = 5
@@ -67,9 +71,21 @@ class Pace:
         if limit is not None and limit >= 1:
             self._limit = max(limit, 3)
         if remaining is not None and remaining <= 1:
-            reset = number(headers, "x-ratelimit-reset")
+            reset = seconds_left(headers, "x-ratelimit-reset")
             wait = min(max(reset or 0, WINDOW.total_seconds()), LONGEST_WAIT.total_seconds())
             self._not_before = now + wait
+
+
+def seconds_left(headers: Mapping[str, str], name: str) -> int | None:
+    """How many seconds a header announces; also where it holds the time of the end, as an epoch.
+
+    Such a time is compared with the answer's own `Date`, else with the clock.
+    """
+    value = number(headers, name)
+    if value is None or value < EARLIEST_EPOCH:
+        return value
+    date = http_date(headers.get("date"))
+    return max(value - int(date.timestamp() if date else time.time()), 0)
 
 
 def number(headers: Mapping[str, str], name: str) -> int | None:

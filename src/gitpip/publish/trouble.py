@@ -125,10 +125,11 @@ class Trouble:
             reason = f"{outcome.reason}, again and again; the daily budget seems to be used up"
             return Pause(now + DAILY_PAUSE, reason)
         trusted = TRUSTED_RESETS if limit.announced is not None else 1
+        # A burst lasts for seconds: a longer wait than a minute has to be confirmed by refusals.
+        believed = longer_pause(LONGEST_UNEXPLAINED, self._limits, at_most=LONGEST_PAUSE)
+        pause = min(outcome.pause, believed)
         wait = longer_pause(
-            outcome.pause,
-            self._limits - trusted + 1,
-            at_most=max(outcome.pause, LONGEST_UNEXPLAINED),
+            pause, self._limits - trusted + 1, at_most=max(pause, LONGEST_UNEXPLAINED)
         )
         return Pause(now + wait, outcome.reason)
 
