@@ -133,6 +133,63 @@ async def test_a_token_that_is_refused_for_its_owner_too_pauses_publishing(
     await scene.assert_each_is_there_once()
 
 
+@pytest.mark.parametrize("status", [403, 429])
+async def test_what_the_edge_refuses_alone_pauses_the_others_once(
+    scene: Scene, status: int
+) -> None:
+    scene.crm.faults.script(
+        Fault.html(status), method="POST", path="activities$", about=BAD, times=None
+    )
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    await process.run()
+    pause = await scene.pause()
+    assert pause is not None
+    assert pause.until - scene.clock() >= timedelta(minutes=1)
+    assert others(await scene.rows()) == [PENDING] * OTHERS
+    assert bad(await scene.rows()).state is (UNCERTAIN if status == 403 else PENDING)
+    await scene.wake()
+    asked = len(scene.crm.requests)
+    await process.run()
+    posted = [r for r in scene.crm.requests[asked:] if r.path.endswith("activities")]
+    posted = [request for request in posted if request.method == "POST"]
+    assert posted[0].status == 200
+    assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+    while bad(await scene.rows()).state is not FAILED:
+        await process.run()
+        assert await scene.pause() is None
+        await scene.wake()
+    row = bad(await scene.rows())
+    assert f"answered {status}" in str(row.reason)
+    assert "this one alone" in str(row.reason)
+    scene.crm.faults.clear()
+    await retry_bad(scene)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_ban_by_the_edge_is_met_by_one_probe_after_ever_longer_pauses(
+    scene: Scene, status: int
+) -> None:
+    scene.crm.faults.script(Fault.html(status), times=None)
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    lengths = []
+    for number in range(1, 5):
+        await process.run()
+        refused = [request for request in scene.crm.requests if request.status == status]
+        assert len(refused) == number
+        pause = await scene.pause()
+        assert pause is not None
+        lengths.append(pause.until - scene.clock())
+        await scene.wake()
+    assert lengths == sorted(set(lengths))
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
 async def test_an_owner_who_can_not_be_asked_proves_nothing(scene: Scene) -> None:
     scene.crm.faults.script(json_error(403), method="POST", path="activities$", about=BAD)
     scene.crm.faults.script(json_error(500), path="users/me$", times=None)

@@ -60,10 +60,11 @@ def test_an_html_page_is_a_ban_only_with_403_and_429(status: int) -> None:
     assert read(status, {}, b"<html>") == Ambiguous(
         f"Pipedrive answered {status} with something that is no JSON", GATEWAY_PAUSE
     )
-    for banned in (403, 429):
+    for banned, kind in ((403, Ambiguous), (429, NotProcessed)):
         outcome = read(banned, {}, b"<html>")
-        assert isinstance(outcome, Ambiguous)
-        assert outcome.pause == BAN_PAUSE >= timedelta(minutes=1)
+        assert isinstance(outcome, kind)
+        assert pauses([outcome, outcome], same=True) == [BAN_PAUSE, 2 * BAN_PAUSE]
+        assert timedelta(minutes=1) <= BAN_PAUSE
 
 
 def test_different_publications_that_fail_in_a_row_are_trouble_and_one_success_ends_it() -> None:
@@ -203,7 +204,8 @@ def test_a_daily_remainder_of_nothing_is_the_daily_budget_at_once() -> None:
 everything = st.one_of(
     outcomes_of_one,
     st.just(GATEWAY),
-    st.just(Ambiguous("403", BAN_PAUSE)),
+    st.just(Ambiguous("403", BAN_PAUSE, by_edge=True)),
+    st.just(NotProcessed("429", BAN_PAUSE, by_edge=True)),
     st.just(NotProcessed("unreachable", 2 * SECOND)),
     st.just(NotProcessed("401", timedelta(minutes=5), access=True)),
     st.builds(Accepted, st.just(1)),

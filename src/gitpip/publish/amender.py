@@ -65,10 +65,10 @@ class Amender:
     async def _amend(self, amendment: Amendment) -> None:
         note = (await self._render(amendment.file_key, amendment.revision)).note
         outcome = await self._pipedrive.rewrite_note(amendment.activity_id, note)
+        request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
+        outcome = self._pauses.own(outcome, request)
         await self._record(amendment, outcome)
-        await self._pauses.after(
-            outcome, Request(Kind.WRITE, f"publication {amendment.publication_id}")
-        )
+        await self._pauses.after(outcome, request)
 
     async def _record(self, amendment: Amendment, outcome: Outcome) -> None:
         now = self._now()

@@ -19,7 +19,10 @@ Json = dict[str, object]
 
 ACCESS_PAUSE = timedelta(minutes=5)
 BAN_PAUSE = timedelta(minutes=5)
-"""After a 403 or 429 with an HTML page: the edge in front of the API has banned this client."""
+"""After a 403 or 429 with an HTML page: the edge in front of the API may have banned this client.
+
+It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
+"""
 GATEWAY_PAUSE = timedelta(seconds=2)
 """After a 5xx with an HTML page: an ordinary passing fault of a gateway."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
@@ -87,12 +90,12 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
         )
     body = _json(content)
     if body is None:
-        pause = None
-        if status in {403, 429}:
-            pause = BAN_PAUSE
-        elif status in GATEWAY_ERRORS:
-            pause = GATEWAY_PAUSE
-        return Ambiguous(f"Pipedrive answered {status} with something that is no JSON", pause)
+        reason = f"Pipedrive answered {status} with something that is no JSON"
+        if status == httpx2.codes.TOO_MANY_REQUESTS:
+            return NotProcessed(reason, BAN_PAUSE, by_edge=True)
+        if status == httpx2.codes.FORBIDDEN:
+            return Ambiguous(reason, BAN_PAUSE, by_edge=True)
+        return Ambiguous(reason, GATEWAY_PAUSE if status in GATEWAY_ERRORS else None)
     if status in {200, 201} and body.get("success") is True:
         return Answer(body)
     return _error(status, headers, body)

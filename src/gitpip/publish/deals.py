@@ -137,7 +137,7 @@ class Deals:
         """Adopt the open deal with the login, else make one; None when the claim was lost."""
         if deal.state is PublicationState.UNCERTAIN:
             return await self._look(deal)
-        reading = Request(Kind.READ, f"the deal of {deal.user_key}")
+        reading = Request(Kind.READ, subject_of(deal.user_key))
         try:
             found = await self._index.find(deal.login)
         except LookFailed as failure:
@@ -174,7 +174,7 @@ class Deals:
 
     async def _look(self, deal: Deal) -> Change:
         sent_at = deal.sent_at or self._now()
-        request = Request(Kind.READ, f"the deal of {deal.user_key}")
+        request = Request(Kind.READ, subject_of(deal.user_key))
         found = None
         try:
             async for item in self._pipedrive.deals_since(sent_at - CLOCKS_APART):
@@ -207,7 +207,9 @@ class Deals:
                 transaction, deal, now=self._now(), lease=self._waits.lease
             ):
                 return None
+        request = Request(Kind.WRITE, subject_of(deal.user_key))
         outcome = held_up(leased, self._waits) or await self._pipedrive.create_deal(deal.login)
+        outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))
         change = self._after(deal, outcome)
@@ -220,13 +222,18 @@ class Deals:
                 reason=outcome.reason,
                 attempts=deal.attempts,
             )
-        await self._pauses.after(outcome, Request(Kind.WRITE, f"the deal of {deal.user_key}"))
+        await self._pauses.after(outcome, request)
         return change
 
     def _after(self, deal: Deal, outcome: Outcome) -> Change:
         return delivery.after_sending(
             outcome, attempt=deal.attempts + 1, now=self._now(), waits=self._waits
         )
+
+
+def subject_of(user_key: UserKey) -> str:
+    """What requests about a user's deal are for."""
+    return f"the deal of {user_key}"
 
 
 def attempt_of(row: Publication | Deal, waits: Waits) -> Attempt:

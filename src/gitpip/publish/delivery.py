@@ -78,7 +78,9 @@ class NotProcessed:
     access: bool = False
     """Whether Pipedrive refuses the token or the account, confirmed by `users/me`."""
     rate_limit: RateLimit | None = None
-    """Present if it was a 429."""
+    """Present if it was a 429 of the API."""
+    by_edge: bool = False
+    """Whether the edge in front of the API refused it, with an HTML page."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Ambiguous:
 
     reason: str
     pause: timedelta | None = None
+    by_edge: bool = False
+    """Whether the edge in front of the API refused it, with an HTML page."""
 
 
 Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous

@@ -42,6 +42,17 @@ class Pauses:
                 credential=self._pipedrive.fingerprint,
             )
 
+    def own(self, outcome: Outcome, request: Request) -> Outcome:
+        """The outcome of a write as it counts for its publication or deal; call it before `after`.
+
+        See `Trouble.own`.
+        """
+        return self._trouble.own(outcome, request)
+
+    def suspected(self, subject: str) -> bool:
+        """Whether the edge refused this publication or deal, so that others are to go first."""
+        return self._trouble.suspected(subject)
+
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:
         """Pause publishing where an outcome calls for it; None stands for a successful read."""
         pause = self._trouble.pause_after(outcome, request, self._now()) or self._reserve(outcome)

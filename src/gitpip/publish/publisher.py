@@ -24,7 +24,7 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.amender import Amender
 from gitpip.publish.answers import LookFailed
-from gitpip.publish.deals import SENDER_DIED, Deals, held_up
+from gitpip.publish.deals import SENDER_DIED, Deals, held_up, subject_of
 from gitpip.publish.delivery import Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Pauses
@@ -157,7 +157,8 @@ class Publisher:
             done += 1
             step()
         held_back: set[UserKey] = set()
-        for claim in await self._claim_sends(token):
+        # After a refusal by the edge, another publication shows whether it refuses everybody.
+        for claim in sorted(await self._claim_sends(token), key=self._is_suspected):
             if not await self._may_go_on():
                 return done
             if claim.user_key not in held_back:
@@ -165,6 +166,10 @@ class Publisher:
             done += 1
             step()
         return done
+
+    def _is_suspected(self, claim: Publication) -> bool:
+        subjects = (_subject(claim), subject_of(claim.user_key))
+        return any(self._pauses.suspected(subject) for subject in subjects)
 
     async def _claim_looks(self, token: str) -> dict[DealId, tuple[Publication, ...]]:
         now, waits = self._now(), self._waits
@@ -250,6 +255,8 @@ class Publisher:
         outcome = held_up(leased, self._waits) or await self._pipedrive.create_activity(
             deal_id=deal_id, subject=activity.subject, note=activity.note
         )
+        request = Request(Kind.WRITE, _subject(claim))
+        outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Refused):
             outcome = await self._why_refused(outcome, claim, deal_id)
         now = self._now()
@@ -258,7 +265,7 @@ class Publisher:
         )
         change = self._repeats.after(outcome, claim.id, change)
         await record(self._database, claim, change, now)
-        await self._pauses.after(outcome, Request(Kind.WRITE, f"publication {claim.id}"))
+        await self._pauses.after(outcome, request)
 
     async def _why_refused(self, refusal: Refused, claim: Publication, deal_id: DealId) -> Outcome:
         """A refusal counts for good only when the deal is known to be there still."""
@@ -268,7 +275,7 @@ class Publisher:
             reason = f"{refusal.reason}; and could not look at the deal: {failure}"
             if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
                 await self._pauses.after(
-                    failure.outcome, Request(Kind.READ, f"the deal of {claim.user_key}")
+                    failure.outcome, Request(Kind.READ, subject_of(claim.user_key))
                 )
                 return NotProcessed(reason, timedelta(0), everyone=False)
             return Denied(reason)
@@ -282,3 +289,7 @@ class Publisher:
             return await rendered(
                 transaction, key, revision, on_edit=self._on_edit, on_delete=self._on_delete
             )
+
+
+def _subject(claim: Publication) -> str:
+    return f"publication {claim.id}"

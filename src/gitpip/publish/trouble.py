@@ -6,12 +6,14 @@ After a pause the next request is a probe: publishing is paused again, for longe
 a success ends the trouble.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.model import Pause
+from gitpip.publish.answers import BAN_PAUSE
 from gitpip.publish.delivery import (
+    Accepted,
     Ambiguous,
     Denied,
     NotProcessed,
@@ -71,6 +73,10 @@ class Trouble:
         self._failed_at: datetime | None = None
         self._known_to_fail: set[str] = set()
         """What met a gateway's error before: alone, it says nothing about the others."""
+        self._accepted = 0
+        """How many writes were accepted."""
+        self._refused_by_edge: dict[str, int] = {}
+        """The writes that the edge refused: how many others had been accepted until then."""
 
     @property
     def probing(self) -> bool:
@@ -81,10 +87,36 @@ class Trouble:
         """Go on after a pause that another process left behind: the next request is a probe."""
         self._refusals = max(self._refusals, 1)
 
+    def suspected(self, subject: str) -> bool:
+        """Whether the edge refused this publication or deal since it was last accepted."""
+        return subject in self._refused_by_edge
+
+    def own(self, outcome: Outcome, request: Request) -> Outcome:
+        """The outcome of a write, told from a ban of everybody where the edge refuses it alone.
+
+        If others were accepted since the edge refused it before, its content is what is refused.
+        """
+        before = self._refused_by_edge.get(request.subject)
+        if before is None or before == self._accepted or self.probing:
+            return outcome
+        alone = (
+            "others were accepted meanwhile, so the edge refuses this one alone, for its content"
+        )
+        match outcome:
+            case NotProcessed(by_edge=True):
+                return Denied(f"{outcome.reason}; {alone}")
+            case Ambiguous(by_edge=True):
+                reason = f"{outcome.reason}; {alone}"
+                return replace(outcome, reason=reason, pause=None, by_edge=False)
+            case _:
+                return outcome
+
     def pause_after(self, outcome: Outcome | None, request: Request, now: datetime) -> Pause | None:
         """The pause that an outcome calls for; the outcome None stands for a successful read."""
         self._forget_old(now)
         match outcome:
+            case NotProcessed(by_edge=True) | Ambiguous(by_edge=True):
+                return self._edge_refused(outcome, request, now)
             case NotProcessed(everyone=True):
                 return self._refused(outcome, now)
             case NotProcessed():
@@ -93,6 +125,9 @@ class Trouble:
                 self._failed_at = now
                 return self._ambiguous(outcome, request, now)
             case _:
+                if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
+                    self._accepted += 1
+                    self._refused_by_edge.pop(request.subject, None)
                 self._succeeded(request.kind, sure=not isinstance(outcome, Denied))
                 return None
 
@@ -105,6 +140,21 @@ class Trouble:
         self._refusals, self._limits, self._limited_since = 0, 0, None
         if sure:
             self._failures[kind] = _Failures()
+
+    def _edge_refused(
+        self, outcome: NotProcessed | Ambiguous, request: Request, now: datetime
+    ) -> Pause:
+        if request.kind is Kind.WRITE:
+            if len(self._refused_by_edge) >= REMEMBERED:
+                self._refused_by_edge.clear()
+            self._refused_by_edge[request.subject] = self._accepted
+        failures = self._failures[request.kind]
+        failures.subjects.add(request.subject)
+        failures.pauses += 1
+        wait = longer_pause(outcome.pause or BAN_PAUSE, failures.pauses, at_most=LONGEST_PAUSE)
+        # The pause may be longer than failures are remembered.
+        self._failed_at = now + wait
+        return Pause(now + wait, outcome.reason)
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
         self._refusals += 1
