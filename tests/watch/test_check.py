@@ -8,7 +8,7 @@ import pytest
 from gitpip.model import Backfill, Check, GistFile, PublicationState, User, UserState
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
-from gitpip.store import checks, gists, operation, users
+from gitpip.store import checks, gists, operation, unreadable, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
@@ -332,7 +332,39 @@ async def test_a_refused_token_pauses_watching_and_is_never_left_out(
         assert pause is not None
         clock.advance(timedelta(minutes=5))
         await run(watcher)
-    assert [request.status for request in world.requests] == [401, 401]
+    # Each refusal is confirmed by a request that costs nothing.
+    assert [(request.path, request.status) for request in world.requests] == [
+        ("/users/ada", 401),
+        ("/rate_limit", 401),
+    ] * 2
+
+
+@pytest.mark.parametrize("path", ["/user/{}/gists", "/gists/"], ids=["list", "gist"])
+async def test_a_401_at_one_address_only_pauses_nothing(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, path: str
+) -> None:
+    for login in ("ada", "bob", "cid"):
+        world.add_user(login)
+        await track(database, clock, login)
+    await run(watcher)
+    clock.advance(INTERVAL)
+    gist = world.add_gist("ada", {"a.txt": "ada"})
+    for login in ("bob", "cid"):
+        world.add_gist(login, {"b.txt": login})
+    ada = world.user_of("ada")
+    assert ada
+    refused = f"{path}{gist}" if path == "/gists/" else path.format(ada.id)
+    world.faults.script(Fault.html(401), path=refused, times=None)
+    check = await run(watcher)
+    assert (check.users, check.files) == (3, 2)
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
+        user = await users.find(transaction, "ada")
+        rows = await unreadable.of_user(transaction, user.key)
+    assert "401" in (user.failure or rows[0].reason)
+    world.faults.clear()
+    clock.advance(INTERVAL)
+    assert (await run(watcher)).files == 1
 
 
 async def test_a_rename_is_followed_also_when_the_login_is_taken_over(

@@ -393,6 +393,7 @@ async def test_other_refusals_are_no_limits(script: Script) -> None:
     script.say("/users/blocked", {"block": {"reason": "dmca"}}, status=403)
     script.say("/users/forbidden", {"message": "no"}, status=403)
     script.say("/users/token", {}, status=401)
+    script.say("/rate_limit", {}, status=401)
     with Server(script) as api:
         async with client(api.url) as github:
             with pytest.raises(GitHubBlocked):

@@ -25,10 +25,8 @@ from gitpip.errors import (
     GitHubNotFound,
     GitHubUnauthorized,
     GitHubUnavailable,
-    GraphQLFailed,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
-from gitpip.telemetry import get_logger
 from gitpip.watch.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.graphql import (
     GISTS_OF_ONE,
@@ -52,8 +50,6 @@ TAG_LENGTH = 300
 FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -220,11 +216,7 @@ class GitHub:
         with half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
         GraphQLFailed when there is no answer about anybody.
         """
-        try:
-            answer = await self._transport.post(self._graphql_url or "", question_about(users))
-        except GitHubUnauthorized as error:
-            await self._confirm_refusal()
-            raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
+        answer = await self._transport.post(self._graphql_url or "", question_about(users))
         try:
             return what_it_says(answer, users, self._graphql_limits)
         finally:
@@ -244,15 +236,6 @@ class GitHub:
             if shown_one is not None:
                 return shown_one
         return None
-
-    async def _confirm_refusal(self) -> None:
-        """Raise GitHubUnauthorized if REST refuses the token as well; this costs no budget."""
-        try:
-            await self._transport.get(f"{self._api_url}/rate_limit", accept=JSON, reserved=True)
-        except GitHubUnauthorized:
-            raise
-        except GitHubError as error:
-            log.info("token.unconfirmed", reason=str(error))
 
     async def is_gone(self, gist_id: GistId) -> bool:
         """Whether a gist was deleted, is blocked, or is not public any more."""

@@ -24,7 +24,7 @@ from gitpip.errors import (
 )
 from gitpip.outgoing import Origin, client, http_date, origin_of
 from gitpip.progress import step
-from gitpip.telemetry import redacted
+from gitpip.telemetry import get_logger, redacted
 from gitpip.watch.limits import Limits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
@@ -36,6 +36,8 @@ RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection",
 these words count:
 https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
 """
+
+log = get_logger()
 
 
 class AnswerTooLarge(GitHubUnavailable):
@@ -118,6 +120,7 @@ class Transport:
         graphql_limits: Limits,
     ) -> None:
         self._api = origin_of(api_url)
+        self._rate_limit_url = f"{api_url}/rate_limit"
         self._timeout = timeout.total_seconds()
         self.use(token)
         self._limits = limits
@@ -143,7 +146,8 @@ class Transport:
         """Ask, with up to two short retries where GitHub fails or the connection breaks.
 
         `reserved` takes of what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
-        GitHubUnauthorized, GitHubLimited, AnswerTooLarge and GitHubUnavailable.
+        GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
+        AnswerTooLarge and GitHubUnavailable.
         """
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
         async for attempt in stamina.retry_context(
@@ -155,14 +159,22 @@ class Transport:
             wait_jitter=0.3,
         ):
             with attempt:
-                return await self._ask(url, headers, size_limit, reserved)
+                try:
+                    return await self._ask(url, headers, size_limit, reserved)
+                except GitHubUnauthorized as error:
+                    if url == self._rate_limit_url:
+                        raise
+                    await self._confirm_refusal()
+                    raise GitHubUnavailable(
+                        f"{shown(url)} answered 401, although GitHub accepts the token elsewhere"
+                    ) from error
         raise GitHubUnavailable(f"{shown(url)} was not asked")
 
     async def post(self, url: str, content: Mapping[str, object]) -> Answer:
         """Ask GraphQL once.
 
-        Raises GitHubUnauthorized, GitHubLimited, and GraphQLFailed for whatever else goes wrong:
-        any failure can be that of a single user in the query.
+        Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
+        GraphQLFailed for every other failure: it can be that of a single user in the query.
         """
         headers = {"Accept": "application/json", **self._authorization}
         try:
@@ -170,10 +182,26 @@ class Transport:
                 answer = await self._exchange("POST", url, headers, ANSWER_LIMIT, content)
                 self._graphql_limits.learn(answer.headers, answer.date)
             return await self._judged(answer, self._graphql_limits)
-        except (GitHubLimited, GitHubUnauthorized):
+        except GitHubLimited:
             raise
+        except GitHubUnauthorized as error:
+            await self._confirm_refusal()
+            raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
         except GitHubError as error:
             raise GraphQLFailed(str(error)) from error
+
+    async def _confirm_refusal(self) -> None:
+        """Raise GitHubUnauthorized if GitHub refuses the token for `/rate_limit` as well.
+
+        A single 401 can be the fault of one address. This request costs nothing of the hourly
+        limit: https://docs.github.com/rest/rate-limit/rate-limit
+        """
+        try:
+            await self.get(self._rate_limit_url, accept="application/json", reserved=True)
+        except GitHubUnauthorized:
+            raise
+        except GitHubError as error:
+            log.info("token.unconfirmed", reason=str(error))
 
     async def _ask(
         self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
