@@ -9,8 +9,8 @@ from gitpip.model import PublicationState, Unreadable, UserState
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
 from gitpip.standin.github_troubles import GistTroubles
+from gitpip.store import checks, unreadable, users
 from gitpip.store import feed as feed_rows
-from gitpip.store import unreadable, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.feed import Feed
@@ -157,8 +157,9 @@ async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     assert row.failures == 13
 
 
+@pytest.mark.parametrize("everybody", [False, True])
 async def test_a_user_who_is_checked_on_request_is_tried_at_once(
-    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, *, everybody: bool
 ) -> None:
     world.add_user("ada")
     bad = world.add_gist("ada", {"1.txt": "one"})
@@ -172,7 +173,10 @@ async def test_a_user_who_is_checked_on_request_is_tried_at_once(
     clock.advance(A_MINUTE)
     ada = await user_named(database, "ada")
     async with database.begin() as transaction:
-        await users.make_due(transaction, ada.key, clock())
+        if everybody:
+            await checks.request(transaction, clock())
+        else:
+            await users.make_due(transaction, ada.key, clock())
     await run(watcher)
     assert await names_of(database, "ada") == ["1.txt"]
 

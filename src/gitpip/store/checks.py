@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip import metrics
 from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
-from gitpip.store import schedule, visible
+from gitpip.store import schedule, unreadable, visible
 from gitpip.store.schema import checks
 
 FAILURES_KEPT = 20
@@ -20,8 +20,12 @@ LARGE = 100
 
 
 async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
-    """Ask for a check of all users now; whoever runs checks will notice the row."""
+    """Ask for a check of all users now, and of what could not be read of them.
+
+    Whatever runs checks notices the row.
+    """
     await schedule.make_due(transaction, now)
+    await unreadable.make_due(transaction, now)
     result = await transaction.execute(
         insert(checks).values(requested_at=now).returning(checks.c.id)
     )

@@ -107,6 +107,13 @@ async def resolve(
     )
 
 
+async def make_due(transaction: AsyncConnection, now: datetime) -> None:
+    """Let everything that could not be read be tried again in the next look at its user."""
+    await transaction.execute(
+        update(unreadable).where(unreadable.c.next_try_at > now).values(next_try_at=now)
+    )
+
+
 async def of_user(transaction: AsyncConnection, user_key: UserKey) -> tuple[Unreadable, ...]:
     """What could not be read of a user, the oldest first."""
     rows = await transaction.execute(
