@@ -4,12 +4,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gitpip.model import Backfill, Check, GistFile, PublicationState, User, UserState
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
 from gitpip.store import checks, gists, operation, unreadable, users
 from gitpip.store.database import Database
+from gitpip.store.schema import users as users_table
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
@@ -556,3 +558,41 @@ async def test_two_watchers_share_the_users(
         assert len(await stored(database, f"user{number}")) == 1
     lists = [request for request in world.requests if request.path.endswith("/gists")]
     assert len(lists) == 25
+
+
+async def test_users_who_become_due_are_looked_at_while_a_slow_one_is_read(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    for login in ("slow", "quick", "added"):
+        world.add_user(login)
+    for login in ("slow", "quick"):
+        await track(database, clock, login)
+    await run(watcher)
+    clock.advance(INTERVAL)
+    slow = world.user_of("slow")
+    assert slow
+    world.faults.script(Fault.held(), path=f"^/user/{slow.id}/gists")
+    for login in ("slow", "added"):
+        world.add_gist(login, {f"{login}.txt": login})
+    first = world.add_gist("quick", {"first.txt": "first"})
+
+    def paths() -> set[str]:
+        return {request.path for request in world.requests}
+
+    under_way = asyncio.create_task(run(watcher))
+    await asyncio.to_thread(world.wait_until, lambda: bool(world.faults.injected))
+    await asyncio.to_thread(world.wait_until, lambda: f"/gists/{first}" in paths())
+    clock.advance(timedelta(seconds=5))
+    again = world.add_gist("quick", {"again.txt": "again"})
+    await track(database, clock, "added")
+    async with database.begin() as transaction:
+        await transaction.execute(
+            update(users_table).where(users_table.c.login == "quick").values(next_check_at=clock())
+        )
+
+    both = {f"/gists/{again}", "/users/added"}
+    await asyncio.to_thread(world.wait_until, lambda: both <= paths())
+    assert not under_way.done()
+    world.faults.let_go()
+    check = await under_way
+    assert (check.users, check.files, check.failed) == (4, 4, 0)

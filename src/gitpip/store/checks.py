@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip import metrics
@@ -109,9 +109,12 @@ async def prune(transaction: AsyncConnection, before: datetime) -> None:
     )
 
 
-async def any_open(transaction: AsyncConnection) -> bool:
-    """Whether a check was requested, or cut short, and waits to be run."""
-    return bool(await transaction.scalar(select(exists().where(checks.c.ended_at.is_(None)))))
+async def any_open(transaction: AsyncConnection, *, other_than: CheckId | None = None) -> bool:
+    """Whether a check was requested, or cut short, and waits to be run; `other_than` this one."""
+    wanted = select(checks.c.id).where(checks.c.ended_at.is_(None))
+    if other_than is not None:
+        wanted = wanted.where(checks.c.id != other_than)
+    return bool(await transaction.scalar(select(wanted.exists())))
 
 
 async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:

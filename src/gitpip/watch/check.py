@@ -35,6 +35,11 @@ USERS_AT_A_TIME = 4
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
 """How long a claim outlives whoever held it; while a look lasts it is renewed."""
+SLOW_LOOK = timedelta(seconds=2)
+"""While a look takes longer than this, users who become due meanwhile are looked at as well."""
+LONGEST_CHECK = timedelta(minutes=5)
+"""After this time a check takes no users any more, however slow its looks are."""
+CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 KEPT = timedelta(days=7)
 """How long checks that found nothing stay on record."""
@@ -210,6 +215,8 @@ class _Check:
         self._to_look_at: asyncio.Queue[tuple[User, Glimpse | None] | None] = asyncio.Queue(
             maxsize=2 * USERS_AT_A_TIME
         )
+        self._looking: dict[int, float] = {}
+        """When each reader's current look began, in seconds of the event loop's clock."""
         self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
@@ -221,8 +228,8 @@ class _Check:
                 renewing = tasks.create_task(self._renew())
                 async with asyncio.TaskGroup() as work:
                     work.create_task(self._claim_all())
-                    for _ in range(USERS_AT_A_TIME):
-                        work.create_task(self._look_at_those())
+                    for reader in range(USERS_AT_A_TIME):
+                        work.create_task(self._look_at_those(reader))
                 renewing.cancel()
         except ExceptionGroup as group:
             raise _first_of(group) from group
@@ -235,14 +242,44 @@ class _Check:
                 await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
 
     async def _claim_all(self) -> None:
-        while not self._must_stop and (claimed := await self._claim()):
+        """Claim users until nobody is left and every look is over.
+
+        One slow user must not keep the others waiting, so users are claimed while it is read.
+        """
+        ends_by = _clock() + LONGEST_CHECK.total_seconds()
+        while not self._must_stop:
+            claimed = await self._claim()
             now = self._now()
             direct = [user for user in claimed if self._asks_rest(user, now)]
             for user in direct:
                 await self._to_look_at.put((user, None))
             await self._sweep_over([user for user in claimed if user not in direct])
+            if not claimed and (_clock() > ends_by or await self._all_looks_end()):
+                break
         for _ in range(USERS_AT_A_TIME):
             await self._to_look_at.put(None)
+
+    async def _all_looks_end(self) -> bool:
+        """Whether every look under way ends before it is time to claim again."""
+        try:
+            async with asyncio.timeout(CLAIMED_AGAIN_AFTER.total_seconds()):
+                await self._to_look_at.join()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _due_by(self, transaction: AsyncConnection) -> datetime:
+        """Users who became due after this time wait for the next check.
+
+        Without it, a check with more users than fit an interval would never end. A slow look moves
+        it, unless another check was asked for, which is to look at the users itself.
+        """
+        slow = _clock() - SLOW_LOOK.total_seconds()
+        if any(began < slow for began in self._looking.values()) and not await checks.any_open(
+            transaction, other_than=self._run.check_id
+        ):
+            return self._now()
+        return self._run.started_at
 
     def _asks_rest(self, user: User, now: datetime) -> bool:
         """Whether GraphQL is not asked about a user.
@@ -270,8 +307,7 @@ class _Check:
                 now=self._now(),
                 lease=LEASE,
                 limit=(self._sweep.batch_size if self._mode is _Mode.SWEEP else CLAIMED_AT_A_TIME),
-                # Else a check with more users than fit an interval would never end.
-                due_by=self._run.started_at,
+                due_by=await self._due_by(transaction),
             )
 
     async def _mode_now(self, transaction: AsyncConnection) -> "_Mode":
@@ -416,22 +452,30 @@ class _Check:
             if user.key in renamed:
                 log_rename(user, glimpse.account)
 
-    async def _look_at_those(self) -> None:
+    async def _look_at_those(self, reader: int) -> None:
         while (wanted := await self._to_look_at.get()) is not None:
             user, glimpse = wanted
-            stopped = self.reading_stopped
-            if stopped is None:
-                try:
-                    await self._looker.look_at(user, glimpse, self._run)
-                    if glimpse and glimpse.gist_count < (user.gist_count or 0):
-                        await self._doubt(user, glimpse)
-                    continue
-                except (GitHubLimited, GitHubUnauthorized) as error:
-                    stopped = self.reading_stopped = error
-            # While the sweep goes on, users with news are due once REST answers again.
-            sweeping = self._mode is not _Mode.REST
-            until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
-            await self._put_back([user], due_at=until if sweeping else None)
+            self._looking[reader] = _clock()
+            try:
+                await self._look_at(user, glimpse)
+            finally:
+                del self._looking[reader]
+                self._to_look_at.task_done()
+
+    async def _look_at(self, user: User, glimpse: Glimpse | None) -> None:
+        stopped = self.reading_stopped
+        if stopped is None:
+            try:
+                await self._looker.look_at(user, glimpse, self._run)
+                if glimpse and glimpse.gist_count < (user.gist_count or 0):
+                    await self._doubt(user, glimpse)
+                return
+            except (GitHubLimited, GitHubUnauthorized) as error:
+                stopped = self.reading_stopped = error
+        # While the sweep goes on, users with news are due once REST answers again.
+        sweeping = self._mode is not _Mode.REST
+        until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
+        await self._put_back([user], due_at=until if sweeping else None)
 
     async def _doubt(self, user: User, glimpse: Glimpse) -> None:
         """Find out whether GraphQL counted too few gists, and whether it always does of this user.
@@ -459,6 +503,10 @@ class _Check:
                 token=self._run.token,
                 due_at=due_at,
             )
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _cause_of(error: GitHubError) -> PauseCause:
