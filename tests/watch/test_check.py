@@ -596,3 +596,36 @@ async def test_users_who_become_due_are_looked_at_while_a_slow_one_is_read(
     world.faults.let_go()
     check = await under_way
     assert (check.users, check.files, check.failed) == (4, 4, 0)
+
+
+async def test_deleted_gists_that_github_does_not_answer_about_take_one_turn_at_most(
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.look.TURN", timedelta(seconds=0.3))
+    world.add_user("ada")
+    deleted = [world.add_gist("ada", {f"{number}.txt": "text"}) for number in range(12)]
+    await track(database, clock, "ada")
+    await run(watcher)
+    for gist_id in deleted:
+        world.delete_gist(gist_id)
+    clock.advance(INTERVAL)
+    world.faults.script(Fault.held(), path="^/gists/", times=None)
+    check = await run(watcher)
+    assert (check.users, check.failed) == (1, 0)
+    # Two of the four requests that may be under way are left to other users.
+    assert len(world.faults.injected) == 2
+    ada = await user_named(database, "ada")
+    async with database.read() as transaction:
+        rows = await unreadable.of_user(transaction, ada.key)
+    assert {row.gist_id for row in rows} == set(deleted)
+    assert all("too slowly" in row.reason for row in rows)
+    world.faults.clear()
+    world.faults.let_go()
+    clock.advance(timedelta(minutes=1))
+    await run(watcher)
+    assert (await user_named(database, "ada")).unreadable == 0
+    assert all(file.removed_at for file in await stored(database, "ada"))

@@ -1,5 +1,6 @@
 """One look at one user: read GitHub's list, read what differs, store it, record how it went."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -35,10 +36,12 @@ from gitpip.watch import decide
 from gitpip.watch.contents import Wanted
 from gitpip.watch.github import GistList, GitHub
 from gitpip.watch.graphql import Glimpse
-from gitpip.watch.reading import Reader, Task
+from gitpip.watch.reading import TURN, Reader, Task
 
 CONFIRMED_AT_A_TIME = 30
 """So many gists that a list does not name any more are asked for, one by one, in one look."""
+CONFIRMED_SIDE_BY_SIDE = 2
+"""Fewer than the requests that may be under way: the other users' go on while these hang."""
 
 log = get_logger()
 
@@ -217,18 +220,43 @@ class Looker:
             )
 
     async def _doubts(self, in_doubt: Iterable[GistId]) -> _Doubts:
-        """Ask about gists one by one: a list can miss one that is there."""
-        gone: list[GistId] = []
-        there: list[GistId] = []
+        """Ask about gists one by one: a list can miss one that is there.
+
+        Those without an answer when the user's turn is over are unclear.
+        """
+        answers: dict[GistId, bool] = {}
         unclear: dict[GistId, str] = {}
-        for gist_id in in_doubt:
-            try:
-                (gone if await self._github.is_gone(gist_id) else there).append(gist_id)
-            except (GitHubLimited, GitHubUnauthorized):
-                raise
-            except GitHubError as error:
-                unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
-        return _Doubts(tuple(gone), tuple(there), unclear)
+        asked = list(in_doubt)
+        waiting = iter(asked)
+
+        async def ask() -> None:
+            for gist_id in waiting:
+                try:
+                    answers[gist_id] = await self._github.is_gone(gist_id)
+                except (GitHubLimited, GitHubUnauthorized):
+                    raise
+                except GitHubError as error:
+                    unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
+
+        try:
+            async with asyncio.timeout(TURN.total_seconds()), asyncio.TaskGroup() as tasks:
+                for _ in range(CONFIRMED_SIDE_BY_SIDE):
+                    tasks.create_task(ask())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        except TimeoutError:
+            log.info("gists.unclear", asked=len(asked), answered=len(answers) + len(unclear))
+        for gist_id in asked:
+            if gist_id not in answers:
+                unclear.setdefault(
+                    gist_id,
+                    "whether it was deleted could not be found out: GitHub answers too slowly",
+                )
+        return _Doubts(
+            gone=tuple(gist_id for gist_id in asked if answers.get(gist_id) is True),
+            there=tuple(gist_id for gist_id in asked if answers.get(gist_id) is False),
+            unclear=unclear,
+        )
 
     def _task(
         self,
