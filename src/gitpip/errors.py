@@ -157,6 +157,10 @@ class GraphQLFailed(GitHubError):
     """GraphQL gave no answer about these users; a smaller query may, and REST does."""
 
 
+class GraphQLTooSlow(GraphQLFailed):
+    """GraphQL gave no whole answer in time."""
+
+
 class GistsHidden(GraphQLFailed):
     """GraphQL counts a user's gists and shows none of them."""
 

@@ -226,3 +226,59 @@ async def test_without_graphql_and_rest_nothing_is_due_until_one_of_them_answers
         assert await operation.checks_held_up(transaction, clock()) is None
     assert await watcher.due()
     assert (await run(watcher)).users == 50
+
+
+async def test_a_user_about_whom_graphql_never_answers_costs_one_wait_a_round_until_found(
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
+    logins = add_users(world, 8)
+    await track_identified(database, world, clock, logins)
+    slow = world.user_of("user-5")
+    assert slow
+    world.faults.script(Fault.hang(), path="^/graphql", about=slow.node_id, times=None)
+    waits = []
+    for _ in range(5):
+        before = len(world.faults.injected)
+        check = await run(watcher)
+        assert (check.users, check.failed) == (8, 0)
+        waits.append(len(world.faults.injected) - before)
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
+    # Asked with all eight, with four, with two, alone; then left to REST.
+    assert waits == [1, 1, 1, 1, 0]
+    refused = {login for login in logins if (await user_named(database, login)).graphql_refusals}
+    assert refused == {"user-5"}
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())
+
+
+async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_alone(
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
+    logins = add_users(world, 120)
+    world.add_gist("user-119", {"a.txt": "a"})
+    await track_identified(database, world, clock, logins)
+    world.faults.script(Fault.hang(), path="^/graphql", times=None)
+    check = await run(watcher)
+    assert (check.users, check.failed, check.files) == (120, 0, 1)
+    assert queries(world) == 2
+    async with database.read() as transaction:
+        pause = await operation.paused(transaction, operation.SWEEPING, clock())
+    assert pause
+    assert "too slowly" in pause.reason
+    world.faults.clear()
+    clock.advance(INTERVAL)
+    check = await run(watcher)
+    assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
+    async with database.read() as transaction:
+        assert not await operation.pauses_now(transaction, clock())

@@ -12,6 +12,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GraphQLFailed,
     GraphQLHidesGists,
+    GraphQLTooSlow,
     GraphQLUnusable,
 )
 from gitpip.model import User, UserKey
@@ -22,6 +23,8 @@ from gitpip.watch.graphql import Glimpse
 
 FAILURES_IN_A_ROW = 3
 """So many different users, and nobody answered in between, are trouble of GraphQL's own."""
+SLOW_IN_A_ROW = 2
+"""So many queries without an answer in time, and none with one in between, pause the sweep."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
@@ -49,7 +52,7 @@ class _Finding(Enum):
     BLAMED = auto()
     """GraphQL fails about at least one user of it alone."""
     TOO_LARGE = auto()
-    """Its parts were answered."""
+    """Its parts were answered, or it was not answered in time."""
 
 
 class Sweep:
@@ -66,6 +69,9 @@ class Sweep:
         self._answered: User | None = None
         """A user with gists that GraphQL gave an answer about."""
         self._pauses = 0
+        self._slow_in_a_row = 0
+        self._at_most: dict[UserKey, int] = {}
+        """How many users a query about one of them names: they were in one that was too slow."""
 
     @property
     def batch_size(self) -> int:
@@ -75,7 +81,9 @@ class Sweep:
     async def ask(self, users: Sequence[User], *, probing: bool = False) -> Swept:
         """What GraphQL says of each user; answers are kept whatever happens to other questions.
 
-        A batch that fails is halved until the users are found that make it fail.
+        A batch that fails is halved until the users are found that make it fail. One that takes
+        too long is not asked about again in this run: each such query costs seconds. Its users are
+        asked about in smaller batches next time.
         `probing` asks about single users first, until one is answered: after a pause.
         """
         run = Swept()
@@ -153,9 +161,29 @@ class Sweep:
                 await self._isolate([user], run)
         waiting = [user for user in users if not user.graphql_refusals]
         while waiting:
-            batch = waiting[: self._size.users]
-            waiting = waiting[len(batch) :]
+            batch = self._next_batch(waiting)
+            asked = {user.key for user in batch}
+            waiting = [user for user in waiting if user.key not in asked]
             await self._isolate(batch, run)
+
+    def _next_batch(self, waiting: Sequence[User]) -> Sequence[User]:
+        """The first of these users, without those of a query that took too long, or they alone."""
+        at_most = self._at_most.get(waiting[0].key)
+        alike = [user for user in waiting if self._at_most.get(user.key) == at_most]
+        return alike[: min(self._size.users, at_most or self._size.users)]
+
+    def _took_too_long(self, batch: Sequence[User], error: GraphQLTooSlow) -> None:
+        """Make the next batches with these users smaller; raises GraphQLUnusable at the second."""
+        self._at_most |= {user.key: len(batch) // 2 for user in batch}
+        log.info("sweep.too_slow", users=len(batch), reason=str(error))
+        self._slow_in_a_row += 1
+        if self._slow_in_a_row >= SLOW_IN_A_ROW:
+            self._slow_in_a_row = 0
+            if len(batch) <= self._size.users:
+                self._shrink(len(batch), str(error))
+            raise GraphQLUnusable(
+                f"GraphQL answers too slowly, so everybody is checked by REST meanwhile: {error}"
+            )
 
     async def _isolate(self, batch: Sequence[User], run: Swept, *, fails: bool = False) -> _Finding:
         """Ask about a batch, and about parts of it where that fails, down to single users.
@@ -174,6 +202,9 @@ class Sweep:
             if len(batch) == 1:
                 await self._fails_alone(batch[0], error, run)
                 return _Finding.BLAMED
+            if isinstance(error, GraphQLTooSlow):
+                self._took_too_long(batch, error)
+                return _Finding.TOO_LARGE
             reason = str(error)
         if len(failed) < len(batch):
             findings = {await self._isolate(failed, run)}
@@ -198,6 +229,7 @@ class Sweep:
             seen = await self._github.glimpses(batch)
         except GraphQLFailed as error:
             return batch, error
+        self._slow_in_a_row = 0
         failed: list[User] = []
         reason = GraphQLFailed("no reason")
         hidden: list[User] = []
@@ -211,6 +243,7 @@ class Sweep:
                     hidden.append(user)
                 continue
             run.answers.append((user, answer))
+            self._at_most.pop(user.key, None)
             if isinstance(answer, Glimpse) and answer.gist_count:
                 shown = user
         if len(failed) < len(batch):

@@ -21,6 +21,7 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GitHubUnavailable,
     GraphQLFailed,
+    GraphQLTooSlow,
 )
 from gitpip.outgoing import Origin, client, http_date, origin_of
 from gitpip.progress import step
@@ -30,6 +31,10 @@ from gitpip.watch.limits import Limits
 ANSWER_LIMIT = 32 * 1024 * 1024
 ATTEMPTS = 3
 REDIRECTS = 3
+GRAPHQL_TIMEOUT = timedelta(seconds=12)
+"""GitHub ends a query after ten seconds:
+https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+"""
 API_VERSION = "2022-11-28"
 RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
 """What GitHub says when a limit is exceeded. Other refusals may speak of limits as well, so only
@@ -174,12 +179,13 @@ class Transport:
         """Ask GraphQL once.
 
         Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
-        GraphQLFailed for every other failure: it can be that of a single user in the query.
+        GraphQLFailed (a GraphQLTooSlow after at most 12 seconds) for every other failure: it can
+        be that of a single user in the query.
         """
         headers = {"Accept": "application/json", **self._authorization}
         try:
             async with self._graphql_limits.room():
-                answer = await self._exchange("POST", url, headers, ANSWER_LIMIT, content)
+                answer = await self._exchange("POST", url, headers, content=content)
                 self._graphql_limits.learn(answer.headers, answer.date)
             return await self._judged(answer, self._graphql_limits)
         except GitHubLimited:
@@ -187,6 +193,8 @@ class Transport:
         except GitHubUnauthorized as error:
             await self._confirm_refusal()
             raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
+        except _TooSlow as error:
+            raise GraphQLTooSlow(str(error)) from error
         except GitHubError as error:
             raise GraphQLFailed(str(error)) from error
 
@@ -245,21 +253,22 @@ class Transport:
         method: str,
         url: str,
         headers: dict[str, str],
-        size_limit: int,
+        size_limit: int = ANSWER_LIMIT,
         content: Mapping[str, object] | None = None,
     ) -> Answer:
         started, status = time.monotonic(), None
+        timeout = self._timeout
+        if content is not None:
+            timeout = min(timeout, GRAPHQL_TIMEOUT.total_seconds())
         try:
             async with (
-                asyncio.timeout(self._timeout),
+                asyncio.timeout(timeout),
                 self._client.stream(method, url, headers=headers, json=content) as response,
             ):
                 body = await _read(response, size_limit)
                 status = response.status_code
         except (TimeoutError, httpx2.TimeoutException):
-            raise _TooSlow(
-                f"{shown(url)} gave no whole answer within {self._timeout:g} s"
-            ) from None
+            raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
         except httpx2.RequestError as error:
             raise _PassingFault(
                 f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
