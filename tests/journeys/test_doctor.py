@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.standin import Fault, GitHub, Server
+from gitpip.standin import Fault, FaultKind, GitHub, Server
 from gitpip.standin.exchange import utc_now
 from tests.journeys.conftest import TOKEN, World
 from tests.network import Certificate, Proxy, in_front_of, nobody_listening
@@ -77,6 +77,13 @@ def test_a_fine_grained_token_is_said_to_cost_more(world: World) -> None:
     code, findings = ask(world)
     assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
     assert "GraphQL does not answer" in findings["GitHub"]["found"]
+    for status in (500, 502):
+        world.github.faults.clear()
+        world.github.faults.script(Fault.error(status), path="/graphql", times=None)
+        code, findings = ask(world)
+        assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
+        assert "GitHub's GraphQL API has trouble" in findings["GitHub"]["advice"]
+        assert "classic" not in findings["GitHub"]["advice"]
 
 
 @pytest.fixture
@@ -131,11 +138,13 @@ def test_tokens_that_are_refused_or_missing_are_told_with_what_to_do(world: Worl
     assert code == 1
     assert verdicts(refused)["GitHub"] == verdicts(refused)["Pipedrive"] == "failure"
     assert verdicts(refused)["way to GitHub"] == "ok"
+    assert "classic token" in refused["GitHub"]["advice"]
     assert "refused-" not in str(refused)
     code, missing = ask(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
     assert code == 0
     assert verdicts(missing)["GitHub"] == verdicts(missing)["Pipedrive"] == "warning"
     assert "60 of 60 requests" in missing["GitHub"]["found"]
+    assert "classic token" in missing["GitHub"]["advice"]
     assert "PIPEDRIVE_TOKEN" in missing["Pipedrive"]["advice"]
 
 
@@ -164,6 +173,16 @@ def test_answers_that_are_none_are_told(world: World) -> None:
     assert code == 1
     assert "500" in findings["way to GitHub"]["found"]
     assert "no JSON" in findings["Pipedrive"]["found"]
+    for fault, verdict, advice in (
+        (Fault.error(500), "warning", "check PIPEDRIVE_API_URL and the proxy"),
+        (Fault.error(502), "warning", "check PIPEDRIVE_API_URL and the proxy"),
+        (Fault(FaultKind.ERROR, processed=False, status=402), "failure", "subscription"),
+    ):
+        world.pipedrive.faults.clear()
+        world.pipedrive.faults.script(fault, times=None)
+        _, findings = ask(world)
+        assert findings["Pipedrive"]["verdict"] == verdict
+        assert advice in findings["Pipedrive"]["advice"]
 
 
 @on_sqlite

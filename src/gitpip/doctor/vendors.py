@@ -28,6 +28,9 @@ CLASSIC = (
     "set GITHUB_TOKEN to a classic token without any scope, from "
     "https://github.com/settings/tokens/new"
 )
+GRAPHQL_TROUBLE = (
+    "wait; GitHub's GraphQL API has trouble. If it lasts, check GITHUB_GRAPHQL_URL and the proxy"
+)
 LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
 
@@ -60,7 +63,7 @@ async def _github(settings: Settings) -> _Answers:
     except EnvironmentUnusable as error:
         return _Answers((failure("way to GitHub", str(error), "correct it"),))
     except GitHubUnauthorized as error:
-        return _Answers((way, failure("GitHub", str(error), "make one: any, with no scope")))
+        return _Answers((way, failure("GitHub", str(error), CLASSIC)))
     except GitHubLimited as error:
         return _Answers((way, warning("GitHub", str(error), "wait until then")))
     except GitHubError as error:
@@ -70,11 +73,12 @@ async def _github(settings: Settings) -> _Answers:
         token = warning(
             "GitHub",
             f"no token; {'; '.join(left[:1])}: enough for {settings.capacity_without_token} users",
-            "set GITHUB_TOKEN: any token will do, with no scope",
+            CLASSIC,
         )
     elif trouble:
+        found, advice = trouble
         token = warning(
-            "GitHub", f"the token is {standing.login}'s; {'; '.join(left)}; {trouble}", CLASSIC
+            "GitHub", f"the token is {standing.login}'s; {'; '.join(left)}; {found}", advice
         )
     elif any(budget.remaining < budget.limit * LITTLE_LEFT for budget in standing.budgets):
         token = warning(
@@ -87,21 +91,29 @@ async def _github(settings: Settings) -> _Answers:
     return _Answers((way, token), standing.now)
 
 
-async def _graphql_trouble(github: GitHub) -> str:
-    """Why many users can't be asked about at once; empty where they can, or it can't be told."""
+async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
+    """Why many users can't be asked about at once, and the advice.
+
+    None where they can, or where it can't be told.
+    """
     if not github.sweeps:
-        return ""
+        return None
     try:
         if await github.shows_gists() is False:
             return (
                 "GraphQL shows it no gists, as to every fine-grained token, so that users are "
-                "checked one by one"
+                "checked one by one",
+                CLASSIC,
             )
     except GraphQLFailed as error:
-        return f"GraphQL does not answer, so that users are checked one by one: {error}"
+        found = f"GraphQL does not answer, so that users are checked one by one: {error}"
+        return found, GRAPHQL_TROUBLE
+    except GitHubUnauthorized:
+        # REST accepted the same token a moment before.
+        return "GraphQL refuses the token (401), so that users are checked one by one", CLASSIC
     except GitHubError:
-        return ""
-    return ""
+        return None
+    return None
 
 
 def _left(budget: Budget) -> str:
@@ -149,6 +161,12 @@ def _pipedrive_token(owner: str, pipedrive: Pipedrive) -> Finding:
 
 
 def _pipedrive_refusal(error: LookFailed) -> Finding:
+    # The reason begins with the status: see `gitpip.publish.answers`.
+    if str(error).startswith("Pipedrive answered 402"):
+        return failure("Pipedrive", str(error), "see to the subscription of the Pipedrive account")
+    if str(error).startswith("Pipedrive answered 5"):
+        advice = "wait; if it lasts, check PIPEDRIVE_API_URL and the proxy"
+        return warning("Pipedrive", str(error), advice)
     if isinstance(error.outcome, NotProcessed) and error.outcome.access:
         advice = "set PIPEDRIVE_TOKEN to what Pipedrive shows under Personal preferences > API"
         return failure("Pipedrive", str(error), advice)
