@@ -144,7 +144,7 @@ class GitHubUnauthorized(GitHubError):
 
 
 class GitHubLimited(GitHubError):
-    """GitHub's rate limit is used up; asking again before `until` (UTC) would be abuse."""
+    """GitHub's rate limit is used up, or it asked to wait; asking before `until` is abuse (UTC)."""
 
     def __init__(self, message: str, until: datetime, resource: str = "core") -> None:
         self.until = until

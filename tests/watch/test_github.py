@@ -310,7 +310,7 @@ async def test_an_answer_that_never_comes_is_given_up(world: StandIn, server: Se
 async def test_an_unreachable_host_is_said_to_be() -> None:
     with nobody_listening() as port:
         async with client(f"http://127.0.0.1:{port}") as github:
-            with pytest.raises(GitHubUnavailable, match="could not be read"):
+            with pytest.raises(GitHubUnavailable, match="GitHub can't be reached|could not be read"):
                 await github.account("ada")
 
 
@@ -386,6 +386,9 @@ async def test_a_wait_that_proved_too_short_is_lengthened(
             with pytest.raises(GitHubLimited) as limited:
                 await github.account("ada")
             assert (limited.value.until - clock()).total_seconds() == expected[0]
+    used_up = headers.get("x_ratelimit_remaining") == "0"
+    why = "GitHub's rate limit is used up until" if used_up else "GitHub asked to wait until"
+    assert str(limited.value).startswith(why)
     assert waits == expected
 
 

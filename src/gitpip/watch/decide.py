@@ -285,7 +285,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
     each time, up to the usual interval.
     """
     gone = isinstance(error, GitHubNotFound | GitHubBlocked)
-    failure = f"{NOT_SHOWN if gone else ''}{_reason(error)}"
+    failure = f"{NOT_SHOWN if gone else ''}{_reason(user, error)}"
     same_sort = gone == (user.failure or "").startswith(NOT_SHOWN)
     failures = user.failures + 1 if same_sort else 1
     if gone:
@@ -308,7 +308,9 @@ def _age(gist: SeenGist) -> tuple[datetime, GistId]:
     return gist.created_at, gist.id
 
 
-def _reason(error: Exception) -> str:
+def _reason(user: User, error: Exception) -> str:
+    if type(error) is GitHubNotFound and "://" in str(error):
+        return f"no user {user.login}"  # to a person the address of the API says nothing
     if isinstance(error, GitpipError):
         return str(error)
     return own_fault(error)

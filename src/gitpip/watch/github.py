@@ -272,7 +272,10 @@ class GitHub:
 
     async def account(self, login: str) -> Account:
         """The account of a login, in any case."""
-        return await self._account(f"/users/{quote(login, safe='')}")
+        try:
+            return await self._account(f"/users/{quote(login, safe='')}")
+        except GitHubNotFound:
+            raise GitHubNotFound(f"GitHub shows no user {login}; check the login") from None
 
     async def account_by_id(self, github_id: GitHubId) -> Account:
         """The account of an id, under whatever login it has now."""

@@ -24,6 +24,7 @@ MOST_A_MINUTE = {"core": 900, "graphql": 2000}
 BLOCKS_A_MINUTE = 18
 """A process reserves up to this part of a minute's requests at a time."""
 SMALLEST_BLOCK = 2
+USED_UP = "GitHub's rate limit is used up until"
 LONGEST_GROWTH = 12
 """After so many refusals in a row, waits double no more."""
 
@@ -200,7 +201,9 @@ class Limits:
         left = self._left if reserved else self._left - self._reserve
         if left <= 0 and self._resets_at is not None:
             if self.now() < self._resets_at:
-                raise GitHubLimited(self._used_up(self._resets_at), self._resets_at, self._resource)
+                raise GitHubLimited(
+                    f"{USED_UP} {_moment(self._resets_at)}", self._resets_at, self._resource
+                )
             self._left = None
             return 1
         return min(left, IN_FLIGHT)
@@ -266,11 +269,17 @@ class Limits:
 
     def _limited(self) -> GitHubLimited:
         until = self._until or self.now()
-        return GitHubLimited(self._used_up(until), until, self._resource)
+        if self._left is not None and self._left <= 0:
+            why = USED_UP
+        elif self._left is not None or self._refusals:
+            why = "GitHub asked to wait until"
+        else:  # another process was told to wait
+            why = "GitHub's rate limits allow no request until"
+        return GitHubLimited(f"{why} {_moment(until)}", until, self._resource)
 
-    @staticmethod
-    def _used_up(until: datetime) -> str:
-        return f"GitHub's rate limit is used up until {until:%Y-%m-%d %H:%M:%S} UTC"
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def number(text: str | None) -> float | None:

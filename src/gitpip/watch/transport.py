@@ -269,6 +269,9 @@ class Transport:
                 status = response.status_code
         except (TimeoutError, httpx2.TimeoutException):
             raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
+        except (httpx2.ConnectError, httpx2.ProxyError) as error:
+            reason = redacted(str(error)) or type(error).__name__
+            raise _PassingFault(f"GitHub can't be reached: {reason}") from error
         except httpx2.RequestError as error:
             raise _PassingFault(
                 f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
