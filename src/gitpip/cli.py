@@ -212,7 +212,6 @@ def status(as_json: Json = False) -> None:
             tracked = await users.count(transaction)
             counts = await publications.count(transaction)
             publishing = condition.pauses.get(operation.PUBLISHING)
-            watching = await operation.watching_held_up(transaction, now)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
             next_due = await publications.next_due(transaction)
@@ -223,7 +222,7 @@ def status(as_json: Json = False) -> None:
                 "publishing": (
                     _paused(publishing) if settings.pipedrive_token else "waits for PIPEDRIVE_TOKEN"
                 ),
-                "watching": _paused(watching),
+                "watching": _watching(condition),
                 "next_publication_due": reading.due_after(next_due, publishing),
                 "nothing_missed_before": freshness.complete_until,
                 "not_looked_at_yet": freshness.unread,
@@ -262,7 +261,9 @@ def _print_problems(condition: Condition) -> None:
         console.say("", lead=condition.sentence, style="green")
     for problem in condition.problems:
         since = f" Since {shown(problem.since)}." if problem.since else ""
-        advice = f" Try: gitpip try-now {problem.pause}" if problem.act is Act.TRY_NOW else ""
+        acts = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
+        ends = problem.pause and problem.act in acts
+        advice = f" Try: gitpip try-now {problem.pause}" if ends else ""
         console.say(
             f"{redacted(problem.sentence)}{since}{advice}",
             lead=f"{problem.severity:<8}",
@@ -278,15 +279,21 @@ def try_now(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """End a pause: one request is made, and it pauses again if that is refused."""
-    names = [paused] if paused else list(operation.PAUSABLE)
-    ended = sorted(run(errands.try_now(prepared_settings(), names)))
+    """End a pause: one request is made, and it pauses again if that is refused.
+
+    watching: checking users for new gists. sweeping: checking many users in one request, by
+    GraphQL. reading: reading what is new. publishing: sending files to Pipedrive.
+    """
+    ended, reason = run(errands.try_now(prepared_settings(), paused))
     if as_json:
-        print_json({"ended": ended})
+        print_json({"ended": sorted(ended)})
     elif ended:
-        console.say(f"Ended the pause of {' and '.join(ended)}.")
+        console.say(
+            f"Ended the pause of {' and '.join(sorted(ended))}. It pauses again if the request is "
+            "refused; see gitpip status."
+        )
     else:
-        console.say(f"{paused or 'Nothing'} is {'not ' if paused else ''}paused.")
+        console.say(reason)
 
 
 @app.command()
@@ -332,6 +339,13 @@ def _summary(check: Check) -> str:
         f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
         f"new gists {check.gists}, new files {check.files}"
     )
+
+
+def _watching(condition: Condition) -> str:
+    reading = condition.pauses.get(operation.READING)
+    if operation.WATCHING in condition.pauses or reading is None:
+        return _paused(condition.pauses.get(operation.WATCHING))
+    return f"reading is {_paused(reading)}"
 
 
 def _paused(pause: Pause | None) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -178,13 +178,21 @@ async def _follow_publishing(
         await asyncio.sleep(0.2)
 
 
-async def try_now(settings: Settings, names: Collection[str]) -> tuple[str, ...]:
-    """End these pauses; gives the names of those that were ended. Raises PauseKept.
+async def try_now(settings: Settings, name: str | None) -> tuple[tuple[str, ...], str]:
+    """End this pause, or all of them; gives the names of those that were ended. Raises PauseKept.
 
-    A running service notices within seconds, and asks once more.
+    Where none was, a sentence says why. A running service notices within seconds, and asks once
+    more.
     """
+    names = operation.PAUSABLE if name is None else (name,)
     async with opened(settings) as database, database.begin() as transaction:
-        return await pauses.try_now(transaction, names, did=did, now=utc_now())
+        now = utc_now()
+        ended = await pauses.try_now(transaction, names, did=did, now=now)
+        if ended:
+            return ended, ""
+        return (), (
+            await pauses.not_paused(transaction, name, now) if name else "Nothing is paused."
+        )
 
 
 async def add_user(

@@ -28,12 +28,17 @@ def try_by_page(served: Served) -> None:
 
 def try_by_api(served: Served) -> None:
     answer = served.api("POST", "/pauses/publishing/try")
-    assert (answer.status_code, answer.json()) == (200, {"name": "publishing", "ended": True})
+    told = {"name": "publishing", "ended": True, "reason": None}
+    assert (answer.status_code, answer.json()) == (200, told)
 
 
 def try_by_command(served: Served) -> None:
     done = served.gitpip.command("try-now", "publishing")
-    assert (done.returncode, done.stdout) == (0, "Ended the pause of publishing.\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "Ended the pause of publishing. It pauses again if the request is refused; "
+        "see gitpip status.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,7 @@ def test_nothing_is_ended_or_audited_without_a_pause(served: Served) -> None:
     assert served.api("POST", "/pauses/watching/try").json() == {
         "name": "watching",
         "ended": False,
+        "reason": "watching is not paused.",
     }
     unknown = served.api("POST", "/pauses/nothing/try")
     assert unknown.status_code == 422

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
-from gitpip.status.pauses import try_now
+from gitpip.status.pauses import not_paused, try_now
 from gitpip.store import operation
 from gitpip.store.schema import deals, pauses, publications
 from tests.status.conftest import NOW, Rows
@@ -70,3 +70,26 @@ async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: 
     assert set((await rows.condition()).pauses) == {name}
     await pause(rows, "publishing", PauseCause.VENDOR)
     assert (await tried(rows, *operation.PAUSABLE))[0] == ("publishing",)
+
+
+async def test_what_is_not_paused_but_held_up_names_the_pause_that_holds_it_up(rows: Rows) -> None:
+    async def reason(name: str) -> str:
+        async with rows.database.read() as transaction:
+            return await not_paused(transaction, name, NOW)
+
+    assert await reason("watching") == "watching is not paused."
+    await pause(rows, "reading", PauseCause.FAULT)
+    assert await reason("watching") == (
+        "watching itself is not paused; reading is, until 12:30 UTC: gitpip try-now reading"
+    )
+    assert await reason("publishing") == "publishing is not paused."
+
+
+async def test_users_are_said_to_be_checked_meanwhile_only_where_they_are(rows: Rows) -> None:
+    async def sentences() -> str:
+        return " ".join(problem.sentence for problem in (await rows.condition()).problems)
+
+    await pause(rows, "sweeping", PauseCause.FAULT)
+    assert "checked one after the other" in await sentences()
+    await pause(rows, "reading", PauseCause.FAULT)
+    assert "checked one after the other" not in await sentences()

@@ -15,7 +15,7 @@ from gitpip.show.caller import Caller
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.status import reading
-from gitpip.status.pauses import try_now
+from gitpip.status.pauses import not_paused, try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store import amendments, checks, gauges, operation, publications, schedule, users
@@ -23,6 +23,8 @@ from gitpip.store import amendments, checks, gauges, operation, publications, sc
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
 """The names of `operation.PAUSABLE`."""
+STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
+"""Those of `operation.STOPS_WATCHING`."""
 NotesAct = Literal["retry", "leave"]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
@@ -34,6 +36,8 @@ class ActivityBody(BaseModel):
     state: Literal["running", "paused", "waiting-for-token"]
     reason: str | None = None
     until: datetime | None = None
+    pause: Pausable | None = None
+    """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
 
 
 class ProblemBody(BaseModel):
@@ -71,6 +75,8 @@ class TriedBody(BaseModel):
     name: Pausable
     ended: bool
     """False where there was no pause."""
+    reason: str | None = None
+    """Why nothing was ended, where nothing was: another pause can hold it up."""
 
 
 class NotesBody(BaseModel):
@@ -190,10 +196,12 @@ async def status_of(setting: Setting) -> StatusBody:
 async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
     """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
     async with setting.database.begin() as transaction:
-        ended = await try_now(transaction, (name,), did=who.did, now=utc_now())
+        now = utc_now()
+        ended = await try_now(transaction, (name,), did=who.did, now=now)
+        reason = None if ended else await not_paused(transaction, name, now)
     if ended:
         await setting.wake("publish" if name == operation.PUBLISHING else "check")
-    return TriedBody(name=name, ended=bool(ended))
+    return TriedBody(name=name, ended=bool(ended), reason=reason)
 
 
 async def act_on_failed_notes(setting: Setting, act: NotesAct, who: Caller) -> NotesBody:
@@ -221,9 +229,9 @@ async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
 def _watching(condition: Condition) -> ActivityBody:
     if not condition.works:
         return _idle(condition)
-    for name in operation.STOPS_WATCHING:
+    for name in STOPS_WATCHING:
         if pause := condition.pauses.get(name):
-            return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
+            return ActivityBody(state="paused", reason=pause.reason, until=pause.until, pause=name)
     return ActivityBody(state="running")
 
 
@@ -234,7 +242,9 @@ def _publishing(condition: Condition) -> ActivityBody:
     if problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
         return ActivityBody(state="waiting-for-token", reason=problem.sentence)
     if pause := condition.pauses.get(operation.PUBLISHING):
-        return ActivityBody(state="paused", reason=pause.reason, until=pause.until)
+        return ActivityBody(
+            state="paused", reason=pause.reason, until=pause.until, pause="publishing"
+        )
     return ActivityBody(state="running")
 
 

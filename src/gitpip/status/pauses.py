@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import PauseKept
 from gitpip.status.problem import clock
 from gitpip.store import operation
+from gitpip.store.operation import READING, WATCHING
 
 Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
 """Records an action and its subject in the audit."""
@@ -36,6 +37,15 @@ async def try_now(
         name, pause = kept[0]
         raise PauseKept(
             f"{name} is paused until {clock(pause.until, now)} because GitHub asked to wait until "
-            f"then ({pause.reason}); asking earlier can get the token banned, so it can't be ended"
+            "then; asking earlier can get the token banned, so it can't be ended"
         )
     return ended
+
+
+async def not_paused(transaction: AsyncConnection, name: str, now: datetime) -> str:
+    """Why there is no pause of this name to end, as a sentence: another one can hold it up."""
+    pause = await operation.paused(transaction, READING, now) if name == WATCHING else None
+    if pause is None:
+        return f"{name} is not paused."
+    until = clock(pause.until, now)
+    return f"{name} itself is not paused; {READING} is, until {until}: gitpip try-now {READING}"

@@ -189,14 +189,6 @@ async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) ->
     await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))
 
 
-async def watching_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
-    """The pause at `now` during which no new gists are read, if any."""
-    for name in STOPS_WATCHING:
-        if pause := await paused(transaction, name, now):
-            return pause
-    return None
-
-
 async def show_life(
     transaction: AsyncConnection,
     service_id: str,
