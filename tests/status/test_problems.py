@@ -62,6 +62,7 @@ WELL = (
     )
 )
 SENT = publications.update().values(state="published", attempts=1, due_at=LONG_AGO, reason=None)
+NOT_THERE = {"failure": "not shown by GitHub: no user ada", "failures": 3}
 FAILED = {"failure": "not shown by GitHub: Not Found (SAML)", "failures": 3}
 
 
@@ -142,7 +143,15 @@ CASES = (
         Act.REVIEW_USERS,
         (users.update().where(ADA).values(state="unavailable", **FAILED),),
         (WELL,),
-        ("ada", "Not Found (SAML)."),
+        ("New gists of ada are not found: Not Found (SAML).", "gitpip asks again once a day"),
+    ),
+    Case(
+        ProblemKind.USERS_UNAVAILABLE,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(state="unavailable", **NOT_THERE),),
+        (WELL,),
+        ("GitHub shows no user ada. gitpip asks again once a day; check the login",),
     ),
     Case(
         ProblemKind.CONTENTS_UNREADABLE,
@@ -160,6 +169,14 @@ CASES = (
         (users.update().values(failure=None, failures=0),),
         ("2 users", "ada", "GitHub answered 502."),
         count=2,
+    ),
+    Case(
+        ProblemKind.USERS_FAILING,
+        Severity.WARNING,
+        Act.REVIEW_USERS,
+        (users.update().where(ADA).values(failure="GitHub can't be reached: no", failures=1),),
+        (WELL,),
+        ("ada is checked again soon. Run gitpip doctor.",),
     ),
     Case(
         ProblemKind.USERS_LATE,
@@ -257,6 +274,14 @@ CASES = (
         (queued(state="pending", due_at=NOW),),
         (SENT,),
         ("1 file is being sent",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_WAITING,
+        Severity.INFO,
+        None,
+        (queued(state="pending", due_at=NOW, reason="Pipedrive answered 500"),),
+        (SENT,),
+        ("1 file is waiting to be sent to Pipedrive: Pipedrive answered 500.",),
     ),
     Case(
         ProblemKind.DEALS_FAILED,

@@ -135,6 +135,11 @@ def day_and_clock(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
+def see_doctor(reason: str | None) -> str:
+    """What to do where a vendor can't be reached, as one more sentence; else nothing."""
+    return " Run gitpip doctor." if "can't be reached" in (reason or "") else ""
+
+
 def said(words: str | None) -> str:
     """Somebody else's words as the end of a sentence of ours, with one full stop."""
     return f"{' '.join((words or 'no reason was given').split()).rstrip('.')}."

@@ -32,19 +32,22 @@ async def problems(
     if goes_on:
         found += await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
     if waiting:
-        are, them = ("is", "it") if waiting == 1 else ("are", "them")
-        found.append(
-            Problem(
-                ProblemKind.PUBLICATIONS_WAITING,
-                Severity.INFO,
-                f"{count(waiting, 'file')} {are} being sent to Pipedrive."
-                if goes_on
-                else f"{count(waiting, 'file')} {are} waiting to be sent to Pipedrive; "
-                f"nothing of {them} is lost.",
-                count=waiting,
-            )
-        )
+        put_off = await troubles.publications_put_off(transaction)
+        found.append(_waiting(waiting, put_off, goes_on=goes_on))
     return [problem for problem in found if problem]
+
+
+def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
+    are, them = ("is", "it") if waiting == 1 else ("are", "them")
+    subject = f"{count(waiting, 'file')} {are}"
+    if not goes_on:
+        sentence = f"{subject} waiting to be sent to Pipedrive; nothing of {them} is lost."
+    elif put_off.count:
+        such_as = "" if waiting == 1 else f", e.g. {put_off.example}"
+        sentence = f"{subject} waiting to be sent to Pipedrive{such_as}: {said(put_off.reason)}"
+    else:
+        sentence = f"{subject} being sent to Pipedrive."
+    return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
 async def _delayed(
@@ -84,6 +87,11 @@ def _example(trouble: Trouble) -> str:
     return f"{trouble.example}: {said(trouble.reason)}"
 
 
+def _such_as(trouble: Trouble) -> str:
+    """What leads over to the example, which with one thing is that thing."""
+    return ": " if trouble.count == 1 else ", e.g. "
+
+
 def _deals_failed(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
@@ -119,7 +127,7 @@ def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
         ProblemKind.NOTES_OVERDUE,
         Severity.WARNING,
         f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date by "
-        f"{_clock(trouble, now)}, e.g. that of {trouble.example}; gitpip tries again.",
+        f"{_clock(trouble, now)}{_such_as(trouble)}that of {trouble.example}; gitpip tries again.",
         since=trouble.since,
         count=trouble.count,
     )
@@ -146,7 +154,8 @@ def _deals_uncertain(trouble: Trouble, now: datetime) -> Problem | None:
         ProblemKind.DEALS_UNCERTAIN,
         Severity.WARNING,
         f"It has been unknown since {_clock(trouble, now)} whether Pipedrive made "
-        f"{count(trouble.count, 'deal')}, e.g. {_example(trouble)} gitpip keeps looking for it.",
+        f"{count(trouble.count, 'deal')}{_such_as(trouble)}{_example(trouble)} "
+        "gitpip keeps looking for it.",
         since=trouble.since,
         count=trouble.count,
     )
@@ -159,8 +168,8 @@ def _uncertain(trouble: Trouble, now: datetime) -> Problem | None:
         ProblemKind.PUBLICATIONS_UNCERTAIN,
         Severity.WARNING,
         f"It has been unknown since {_clock(trouble, now)} whether {count(trouble.count, 'file')} "
-        f"arrived in Pipedrive, e.g. {_example(trouble)} gitpip keeps looking for it, and sends "
-        "nothing twice.",
+        f"arrived in Pipedrive{_such_as(trouble)}{_example(trouble)} gitpip keeps looking for it, "
+        "and sends nothing twice.",
         since=trouble.since,
         count=trouble.count,
     )
@@ -193,7 +202,7 @@ async def _overdue(transaction: AsyncConnection, now: datetime) -> Problem | Non
         ProblemKind.PUBLICATIONS_OVERDUE,
         Severity.WARNING,
         f"{count(trouble.count, 'file')} {have} been waiting to be sent to Pipedrive since "
-        f"{_clock(trouble, now)}, e.g. {trouble.example}"
+        f"{_clock(trouble, now)}{_such_as(trouble)}{trouble.example}"
         + (f": {said(trouble.reason)}" if trouble.reason else "."),
         since=trouble.since,
         count=trouble.count,

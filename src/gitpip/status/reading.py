@@ -19,6 +19,7 @@ from gitpip.status.problem import (
     count,
     day_and_clock,
     said,
+    see_doctor,
     worst_first,
 )
 from gitpip.store import gauges, operation, schedule, unreadable, users
@@ -158,7 +159,12 @@ async def read_stops(
     pauses = await operation.pauses_now(transaction, now)
     services = await operation.running(transaction, now)
     works = surroundings.engine_is_alive is not None or any(one.works for one in services)
-    problems = [_of_pause(name, pause, now) for name, pause in pauses.items() if name in PAUSES]
+    checks = not set(operation.STOPS_WATCHING) & set(pauses)
+    problems = [
+        _of_pause(name, pause, now, checks=checks)
+        for name, pause in pauses.items()
+        if name in PAUSES
+    ]
     if not works:
         problems.append(
             Problem(
@@ -175,7 +181,7 @@ async def read_stops(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,
                 Severity.ERROR,
                 "Nothing is published: PIPEDRIVE_TOKEN is not set. Gists are found and kept, and "
-                "sent once it is.",
+                "sent once it is. Pipedrive shows it under Personal preferences > API.",
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
@@ -190,16 +196,18 @@ WHAT_WAITS = {
 }
 
 
-def _of_pause(name: str, pause: Pause, now: datetime) -> Problem:
+def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
+    """The problem that a pause is; `checks` tells whether users are checked meanwhile."""
     stops_all = name in {operation.WATCHING, operation.PUBLISHING}
     act, severity = watching.help_for(name, pause.cause)
     meanwhile = " Nothing is lost." if stops_all else ""
-    if name == operation.SWEEPING:
+    if name == operation.SWEEPING and checks:
         meanwhile = " Until then users are checked one after the other, which takes longer."
     return Problem(
         PAUSES[name],
         severity,
-        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}{meanwhile}",
+        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}"
+        f"{see_doctor(pause.reason)}{meanwhile}",
         since=pause.since,
         act=act,
     )
@@ -239,7 +247,8 @@ def _of_secrets(surroundings: Surroundings) -> Sequence[Problem]:
 def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
     if not found.gists:
         return ()
-    example = f", e.g. {said(found.example)}" if found.example else "."
+    such_as = ": " if found.gists == 1 else ", e.g. "
+    example = f"{such_as}{said(found.example)}" if found.example else "."
     return (
         Problem(
             ProblemKind.CONTENTS_UNREADABLE,

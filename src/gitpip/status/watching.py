@@ -8,7 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.settings import format_duration
-from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.status.problem import (
+    Act,
+    Problem,
+    ProblemKind,
+    Severity,
+    clock,
+    count,
+    said,
+    see_doctor,
+)
 from gitpip.store import feed, operation, troubles, users
 from gitpip.store.schedule import Completeness
 from gitpip.store.troubles import Trouble
@@ -80,12 +89,24 @@ async def problems(watching: Watching, known: Completeness, *, capacity: int) ->
 def _unavailable(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
-    subject, example = _users_and_example(trouble)
+    if trouble.count == 1:
+        reason = (trouble.reason or "").removeprefix("not shown by GitHub: ")
+        what = (
+            f"GitHub shows {reason}."
+            if reason == f"no user {trouble.example}"
+            else f"New gists of {trouble.example} are not found: {said(reason)}"
+        )
+        sentence = f"{what} gitpip asks again once a day; check the login, or remove the user."
+    else:
+        sentence = (
+            f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "
+            f"found, e.g. {trouble.example}: {said(trouble.reason)} gitpip asks again once a day; "
+            "check the logins, or remove the users."
+        )
     return Problem(
         ProblemKind.USERS_UNAVAILABLE,
         Severity.WARNING,
-        f"GitHub does not show {subject}, so new gists are not found{example} "
-        "They are asked for again once a day; check the login, or remove them.",
+        sentence,
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,
@@ -95,21 +116,21 @@ def _unavailable(trouble: Trouble) -> Problem | None:
 def _failing(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
-    subject, example = _users_and_example(trouble)
+    if trouble.count == 1:
+        subject, example = trouble.example, f": {said(trouble.reason)}"
+        again = f"{trouble.example} is checked again soon."
+    else:
+        subject = count(trouble.count, "user")
+        example = f", e.g. {trouble.example}: {said(trouble.reason)}"
+        again = "They are checked again soon."
     return Problem(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        f"The last check of {subject} failed{example} They are checked again soon.",
+        f"The last check of {subject} failed{example} {again}{see_doctor(trouble.reason)}",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,
     )
-
-
-def _users_and_example(trouble: Trouble) -> tuple[str, str]:
-    if trouble.count == 1:
-        return f"{trouble.example}", f": {said(trouble.reason)}"
-    return count(trouble.count, "user"), f", e.g. {trouble.example}: {said(trouble.reason)}"
 
 
 async def _late(watching: Watching) -> Problem | None:
@@ -148,8 +169,8 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
         ProblemKind.USERS_UNREAD,
         Severity.WARNING if late else Severity.INFO,
         f"{trouble.count:,} of {count(known.users, 'user')} "
-        f"{'was' if trouble.count == 1 else 'were'} not checked completely yet"
-        + (f", e.g. {trouble.example}." if late else "."),
+        f"{'has' if trouble.count == 1 else 'have'} not been checked completely yet"
+        + (f"{': ' if trouble.count == 1 else ', e.g. '}{trouble.example}." if late else "."),
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS if late else None,

@@ -196,6 +196,13 @@ async def publications_waiting(transaction: AsyncConnection) -> int:
     return all_of_them - (await transaction.scalar(waiting.where(of_removed)) or 0)
 
 
+async def publications_put_off(transaction: AsyncConnection) -> Trouble:
+    """Publications that wait with a reason: an attempt did not succeed, or could not be made."""
+    return await _publications(
+        transaction, publications.c.state.in_(WAITING), publications.c.reason.is_not(None)
+    )
+
+
 async def last_published(transaction: AsyncConnection) -> datetime | None:
     """When a publication last arrived."""
     latest: datetime | None = await transaction.scalar(
