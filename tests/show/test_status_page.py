@@ -32,7 +32,7 @@ def test_budgets_queue_and_freshness_are_shown(served_from_any: Served) -> None:
     assert "Pipedrive tokens: 29,9" in page
     assert "whole again <time" in page
     assert "in the last 1 min" in page
-    assert "at the last count" in page
+    assert "waited at a time; 0 now." in page
 
 
 def test_a_day_is_cut_into_quarters_of_an_hour() -> None:

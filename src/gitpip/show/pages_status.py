@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
-from gitpip.model import Role
+from gitpip.model import PublicationState, Role
 from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
 from gitpip.show.operations import (
@@ -20,7 +20,7 @@ from gitpip.show.rendering import duration, render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.status.problem import ProblemKind
-from gitpip.store import gauges
+from gitpip.store import gauges, publications
 
 LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
 
@@ -52,13 +52,16 @@ async def status_page(setting: In) -> HTMLResponse:
     async with setting.database.read() as transaction:
         samples = await gauges.samples_of_a_day(transaction)
         groups = await gauges.freshness_groups(transaction, now)
+    waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
     page = render(
         "status.html",
         page="status",
         status=status,
         places=PLACES,
-        queue=over_a_day([(sample.at, sample.waiting) for sample in samples], now),
-        now_waiting=samples[-1].waiting if samples else None,
+        queue=over_a_day(
+            [*((sample.at, sample.waiting) for sample in samples), (now, waiting)], now
+        ),
+        now_waiting=waiting,
         groups=list(zip(LABELS, groups, strict=True)),
         active=sum(groups),
         now=now,
