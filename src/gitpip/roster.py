@@ -51,7 +51,8 @@ def read_roster(file: BinaryIO) -> Iterator[Entry | Fault]:
     or of objects with the columns as names; anything else has one login a line. In a list, and
     before the header of CSV, comments begin with `#`. The text is UTF-8.
 
-    Raises InvalidInput before the first user when a table has no header, or a wrong one.
+    Raises InvalidInput before the first user when a table has no header or a wrong one, and when
+    the file is empty, an Excel file, or JSON without a list.
     """
     text = io.TextIOWrapper(
         io.BufferedReader(_Unclosed(file)), encoding="utf-8-sig", errors="replace", newline=""
@@ -61,14 +62,23 @@ def read_roster(file: BinaryIO) -> Iterator[Entry | Fault]:
     while first and not _content(first):
         skipped += 1
         first = text.readline()
-    if first.lstrip()[:1] in ("[", "{"):
+    if not first:
+        raise InvalidInput("file", "the file holds no login")
+    if first.startswith("PK\x03\x04"):  # a zip archive, as .xlsx and .ods are
+        raise InvalidInput("file", "this looks like an Excel file; save it as CSV")
+    if first.lstrip().startswith("{"):
+        raise InvalidInput("file", 'a list was expected, like ["octocat"]')
+    if first.lstrip().startswith("["):
         yield from _read_json(first, text)
         return
     lines, header = chain([first], text), _content(first)
     if "login" in _names(header):
         yield from _read_csv(lines, skipped)
     elif _is_table(header):
-        raise InvalidInput("header", f"found the columns {_found(header)}; {EXPECTED}")
+        raise InvalidInput(
+            "header",
+            f"found the columns {_found(header)}, separated by {_separator(header)}; {EXPECTED}",
+        )
     else:
         yield from _read_lines(lines, skipped)
 
@@ -108,6 +118,13 @@ def _found(header: str) -> str:
     fields = re.split(r"[,;\t]", header)
     shown = [repr(field.strip()[:40]) for field in fields[:10]]
     return ", ".join(shown) + (", ..." if len(fields) > len(shown) else "")
+
+
+def _separator(header: str) -> str:
+    """The name of what separates the fields of a header."""
+    if "," in header:
+        return "commas"
+    return "semicolons" if ";" in header else "tabs"
 
 
 def _read_csv(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:

@@ -112,7 +112,10 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
     ("content", "says"),
     [
         (b"id,tags,login,login\n", "Not imported"),
-        (b"", "0 users added"),
+        (b"", "the file holds no login"),
+        (b"PK\x03\x04\x14\x00", "save it as CSV"),
+        (b'{"login": "ada"}', "a list was expected"),
+        (b"login;id\nada;1\n", "separated by semicolons"),
         (b"\x00\xff\xfe\n", "1 bad line"),
         (b"[1, 2", "bad line"),
     ],
