@@ -152,7 +152,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     errors = [
         {
             "field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
-            "message": str(fault["msg"]),
+            "message": str(fault["msg"]).removeprefix("Value error, "),
         }
         for fault in faults
     ]

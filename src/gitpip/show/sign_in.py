@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from limits import parse
+from limits import RateLimitItem, parse
 
 from gitpip.model import Role
 from gitpip.show.authentication import COOKIE, Authentication, address_of
@@ -53,11 +53,11 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
     if caller is None:
         address = address_counted(address_of(request))
         if pause := request.app.state.wrong_keys.hit(address):
-            return _too_many(request, f"{WRONG_KEYS} wrong keys from {address}", pause)
+            return _too_many(request, WRONG_KEYS, "wrong keys", f"from {address}", pause)
         return sign_in_form(next, fault=WRONG)
     request.scope[STATE] = caller
     if pause := request.app.state.sign_ins.hit(caller.name):
-        return _too_many(request, f"{SIGN_INS} with the key {caller.name}", pause)
+        return _too_many(request, SIGN_INS, "sign-ins", f"with the key {caller.name}", pause)
     session = await authentication.begin_session(caller)
     await authentication.sign_out(request)  # of a session before, if there is one
     response = RedirectResponse(_own(next), status_code=303)
@@ -83,12 +83,16 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def _too_many(request: Request, what: str, pause: int) -> Response:
+def _too_many(
+    request: Request, limit: RateLimitItem, what: str, whose: str, pause: int
+) -> Response:
+    minutes = limit.get_expiry() // 60
+    in_words = f"{limit.amount} {what} in {minutes} minutes {whose.replace('address ', '')}"
     return answer(
         request,
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-attempts",
-        f"too many attempts to sign in: more than {what}; try again in {pause} seconds",
+        f"too many attempts to sign in: more than {in_words}; try again in {pause} seconds",
         headers={"retry-after": str(pause)},
     )
 
@@ -101,7 +105,7 @@ def sign_in_form(
         "sign_in.html",
         next=_own(next_page),
         fault=fault,
-        notice=notice and f"{notice[0].upper()}{notice[1:]}.",
+        notice=notice and f"{notice[0].upper()}{notice[1:]}.".split("`"),
         key_is_wrong=bool(fault) and key_is_wrong,
     )
     return HTMLResponse(page, status_code=HTTPStatus.UNAUTHORIZED if fault else HTTPStatus.OK)
