@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitpip import errands, service
 from gitpip.clock import utc_now
+from gitpip.errors import AccessUndecided
 from gitpip.settings import load_settings
 from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.standin.cast import CAST, perform, settle
@@ -28,7 +29,7 @@ def run_demo() -> None:
         Server(pipedrive.app) as pipedrive_server,
     ):
         kept = (
-            *("GITPIP_HOST", "GITPIP_PORT", "GITPIP_ALLOW_ANONYMOUS"),
+            *("GITPIP_HOST", "GITPIP_PORT", "GITPIP_ALLOW_ANONYMOUS", "GITPIP_ADMIN_KEY"),
             *("GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT"),
         )
         environment = {name: os.environ[name] for name in kept if name in os.environ}
@@ -65,6 +66,11 @@ async def _run(github: GitHub, environment: dict[str, str], folder: Path) -> Non
 
     try:
         await service.serve(settings, ready=ready)
+    except AccessUndecided as error:
+        raise AccessUndecided(
+            f"{settings.host} can be reached from other machines: GITPIP_ALLOW_ANONYMOUS=all opens "
+            "the demo to them, and GITPIP_ADMIN_KEY to those who have that key"
+        ) from error
     finally:
         stop.set()
         await performance
