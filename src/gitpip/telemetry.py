@@ -201,13 +201,17 @@ def _name_logger(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
-    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     return {
-        "timestamp": at.replace("+00:00", "Z"),
+        "timestamp": _moment(datetime.fromtimestamp(record.created, UTC)),
         "severity": _severity(record.levelno),
         "event": event.get("event", ""),
         **{name: event[name] for name in event if name not in _RESERVED},
     }
+
+
+def _moment(time: datetime) -> str:
+    """RFC 3339 in UTC, e.g. 2026-01-02T03:04:05.678Z."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _RESERVED = ("timestamp", "severity", "event")
@@ -273,7 +277,10 @@ def _inside_base64(secret: bytes) -> Iterator[str]:
 
 
 _TELLING = (
-    re.compile(r"(?P<before>://[^\s/:@]*:)[^\s/]+(?=@)"),
+    # The example of our own hints, USER:PASSWORD@HOST, holds no secret.
+    re.compile(
+        r"(?P<before>://[^\s/:@]*:)(?!(?<=://USER:)PASSWORD@HOST(?:/NAME|:PORT)\b)[^\s/]+(?=@)"
+    ),
     re.compile(
         r"(?P<before>\b(?:x-api-token|authorization)[\"']?\s*[:=,]\s*b?[\"']?)"
         r"(?:(?:bearer|basic|token)\s+)?[^\s\"',;)\]}]+",
@@ -335,6 +342,8 @@ def _text(value: object) -> str:
     try:
         if isinstance(value, bytes | bytearray):
             return bytes(value).decode(errors="backslashreplace")
+        if isinstance(value, datetime) and value.tzinfo:
+            return _moment(value)
         return str(value).encode(errors="backslashreplace").decode()
     except Exception:  # whatever a foreign object raises, its event is told
         return f"<{type(value).__name__}>"
