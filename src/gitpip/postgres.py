@@ -31,6 +31,7 @@ ENCODING_ADVICE = (
     "use a database with the encoding UTF8, e.g. CREATE DATABASE gitpip ENCODING 'UTF8' "
     "LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
 )
+UNREACHABLE_ADVICE = "start it, or correct POSTGRES_CONNECTION_STRING; its user must own its schema"
 POOLING = (
     "a pooler in front of PostgreSQL runs the transactions of one session on different "
     "connections, as PgBouncer does with pool_mode = transaction or statement"

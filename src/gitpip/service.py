@@ -20,6 +20,7 @@ from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, Se
 from gitpip.http_server import HttpServer, Limits, connection_limit
 from gitpip.life import living
 from gitpip.model import Part
+from gitpip.postgres import UNREACHABLE_ADVICE
 from gitpip.publish.sending import rendered
 from gitpip.settings import Settings, format_duration, is_loopback
 from gitpip.show.app import create_app
@@ -69,7 +70,11 @@ async def _wait(database: Database, credentials: Credentials) -> None:
         if database.is_sqlite:
             raise
         log.warning("database.waiting", reason=str(error), wait=format_duration(wait))
-        await wait_until_reachable(database, wait, meanwhile=log_in_anew)
+        try:
+            await wait_until_reachable(database, wait, meanwhile=log_in_anew)
+        except DatabaseUnavailable as last:
+            advice = last.advice or UNREACHABLE_ADVICE
+            raise DatabaseUnavailable(last.found, advice=advice) from last
 
 
 async def serve(

@@ -25,8 +25,9 @@ async def examine() -> AsyncIterator[Finding]:
     hide(settings.secrets)
     with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
         hide(proxy_passwords())
-    given = ", ".join(sorted(set(settings.sources.values()))) or "defaults alone"
-    yield ok("settings", f"read from {given}")
+    sources = sorted(set(settings.sources.values()))
+    given = ", ".join("the environment" if one == "environment" else one for one in sources)
+    yield ok("settings", f"read from {given or 'defaults alone'}")
     async with aclosing(look_at_database(settings)) as findings:
         async for finding in findings:
             yield finding

@@ -14,6 +14,7 @@ from gitpip.admission import Admission, admission
 from gitpip.clock import utc_now
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
+from gitpip.postgres import UNREACHABLE_ADVICE
 from gitpip.settings import Settings
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
@@ -36,7 +37,7 @@ LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 
 async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at the disk, the database, who may ask, and who runs; a finding each, as it comes."""
-    advice = "start it, or correct POSTGRES_CONNECTION_STRING; its user must own its schema"
+    advice = UNREACHABLE_ADVICE
     if settings.postgres_dsn is None:
         file = Path(make_url(settings.database_url).database or "")
         yield _space(file)

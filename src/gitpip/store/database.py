@@ -348,8 +348,8 @@ def _prepare_sqlite_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise DatabaseUnavailable(
-            f"the folder {path.parent} can't be made: {error.strerror}; "
-            "set GITPIP_DATA_DIR to one that can"
+            f"the folder {path.parent} can't be made: {error.strerror}",
+            advice="set GITPIP_DATA_DIR to one that can be",
         ) from error
     # Path.exists would raise where the folder is closed to this user.
     there = os.access(path, os.F_OK)
