@@ -13,6 +13,7 @@ from gitpip.cli_output import (
     Json,
     Result,
     console,
+    errors,
     prepared_settings,
     print_json,
     print_rows,
@@ -40,14 +41,23 @@ def create_key(
     """Make a key, and show it once."""
     lifetime = _lifetime(expires)
 
-    async def make(transaction: AsyncConnection) -> keys.IssuedKey:
-        issued = await keys.create(
-            transaction, name=name, role=role, lifetime=lifetime, now=utc_now()
-        )
+    async def make(transaction: AsyncConnection) -> tuple[keys.IssuedKey, bool]:
+        now = utc_now()
+        issued = await keys.create(transaction, name=name, role=role, lifetime=lifetime, now=now)
         await errands.did(transaction, "key.created", issued.key.name)
-        return issued
+        return issued, any(
+            key.role is Role.ADMIN and key.state(now) == "active"
+            for key in await keys.everyone(transaction)
+        )
 
-    _show_once(_change(make), as_json)
+    issued, has_admin = _change(make)
+    _show_once(issued, as_json)
+    settings = prepared_settings()
+    if not (has_admin or settings.admin_key or settings.allow_anonymous):
+        errors.say(
+            "From now on everything needs a key, and none is an admin's. "
+            "Make one: gitpip keys create NAME --role admin"
+        )
 
 
 @keys_app.command("list")

@@ -1,6 +1,7 @@
 """The commands about tracked users."""
 
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,12 @@ from gitpip.cli_output import (
 )
 from gitpip.clock import utc_now
 from gitpip.intake import Imported
-from gitpip.model import User, check_external_id, checked_tags
+from gitpip.model import Forecast, User, check_external_id, checked_tags
 from gitpip.settings import format_duration, parse_duration
+from gitpip.status.problem import count
 from gitpip.store import users
+
+TWO_MINUTES = 120
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
@@ -150,9 +154,8 @@ def forecast_user(
         print_json(asdict(forecast))
         return
     console.say(
-        f"{forecast.account.login} has {forecast.gists} public gists; "
-        f"{forecast.activities} files would become activities, which takes at least "
-        f"{forecast.duration} on Pipedrive's smallest plan."
+        f"{forecast.account.login} has {count(forecast.gists, 'public gist')}; "
+        f"{_activities(forecast)} on Pipedrive's smallest plan."
     )
 
 
@@ -197,6 +200,14 @@ def import_users(
             errors.say(fault)
     if imported.faults:
         raise typer.Exit(1)
+
+
+def _activities(forecast: Forecast) -> str:
+    files = forecast.activities
+    became = "would become an activity" if files == 1 else "would become activities"
+    seconds = ceil(forecast.duration.total_seconds())
+    takes = f"{seconds} s" if seconds < TWO_MINUTES else f"{ceil(seconds / 60):,} min"
+    return f"{count(files, 'file')} {became}; that takes {takes} or more"
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:

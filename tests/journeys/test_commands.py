@@ -61,13 +61,13 @@ def test_an_unknown_user_an_impossible_id_and_a_wrong_rule(world: World) -> None
     latest = world.gitpip.command("latest", "octocat")
 
     assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 1, 1)
-    assert "nobody" in unknown.stderr
+    assert unknown.stderr == "gitpip: GitHub shows no user nobody; check the login\n"
     assert "id" in empty_id.stderr
     assert "1 to 200" in long_id.stderr
     assert rule.returncode == 2
     assert "latest:N" in rule.stderr
     assert (removed.returncode, latest.returncode) == (1, 1)
-    assert "octocat is not tracked" in removed.stderr
+    assert removed.stderr == "gitpip: octocat is not tracked\n"
     assert tracked(world) == []
 
 
@@ -393,7 +393,45 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
     assert served.returncode == 1
     assert "database.waiting" in served.stdout + served.stderr
     assert f"127.0.0.1:{port}" in served.stderr
+    assert "start it, or correct POSTGRES_CONNECTION_STRING" in served.stderr
     assert "secret-word" not in served.stdout + served.stderr
+
+
+@SQLITE
+def test_a_first_key_that_is_no_admins_comes_with_a_warning(world: World) -> None:
+    first = world.gitpip.command("keys", "create", "ann", "--role", "operator")
+    admin = world.gitpip.command("keys", "create", "ada", "--role", "admin")
+    later = world.gitpip.command("keys", "create", "bob", "--role", "viewer")
+    assert (first.returncode, admin.returncode, later.returncode) == (0, 0, 0)
+    assert "Make one: gitpip keys create NAME --role admin" in first.stderr
+    assert admin.stderr == later.stderr == ""
+
+
+@SQLITE
+def test_a_forecast_is_a_sentence(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    told = world.gitpip.command("users", "forecast", "octocat").stdout
+    assert told == (
+        "octocat has 1 public gist; 1 file would become an activity; that takes 1 s or more on "
+        "Pipedrive's smallest plan.\n"
+    )
+
+
+@SQLITE
+def test_files_that_are_no_list_are_refused_with_the_reason(world: World) -> None:
+    file = world.gitpip.folder / "users.csv"
+    for content, reason in (
+        (b"", "the file holds no login"),
+        (b"PK\x03\x04\x14\x00", "save it as CSV"),
+        (b'{"login": "ada"}', "a list was expected"),
+        (b"login;id\nada;1\n", "separated by semicolons"),
+    ):
+        file.write_bytes(content)
+        imported = world.gitpip.command("users", "import", str(file))
+        assert imported.returncode == 1
+        assert reason in imported.stderr
+    assert tracked(world) == []
 
 
 @SQLITE

@@ -171,7 +171,7 @@ async def find(transaction: AsyncConnection, login: str) -> User:
         )
         user = None if formerly is None else await _one(transaction, users.c.key == formerly)
     if user is None:
-        raise UserNotTracked(f"{login} is not tracked; add it first")
+        raise UserNotTracked(f"{login} is not tracked")
     return user
 
 
