@@ -104,6 +104,22 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
         read(f"{header}\nada,1\n")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file holds no login"),
+        (b"# nobody\n\n", "the file holds no login"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "save it as CSV"),
+        (b'{"login": "ada"}', "a list was expected"),
+        (b"login;id\nada;1\n", "separated by semicolons"),
+        (b"login\tid\nada\t1\n", "separated by tabs"),
+    ],
+)
+def test_what_is_no_list_is_refused_with_the_reason(content: bytes, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        list(read_roster(io.BytesIO(content)))
+
+
 names = st.text(st.characters(blacklist_characters='\r\n#"', codec="utf-8"), max_size=9)
 
 
@@ -152,7 +168,6 @@ def test_everything_a_line_can_hold() -> None:
         ('[{"login": "ada", "deal": true}]', "entry 1", "deal: neither text nor a number"),
         ('[{"login": "ada", "label": "x"}]', "entry 1", "'label' is no field"),
         ('["ada" "bob"]', "after entry 0", "not JSON from here on"),
-        ('{"login": "ada"}', "after entry 0", "a list was expected"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, place: str, words: str) -> None:

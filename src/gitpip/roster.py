@@ -179,8 +179,6 @@ def _json_items(start: str, text: io.TextIOWrapper) -> Iterator[object]:
     """
     decoder = json.JSONDecoder()
     waiting = (start + text.read(PIECE)).lstrip()
-    if not waiting.startswith("["):
-        raise ValueError('a list was expected, like ["octocat"]')
     waiting, first, ended = waiting[1:], True, False
     while True:
         waiting = waiting.lstrip()
