@@ -137,7 +137,7 @@ def check(as_json: Json = False) -> None:
 def publish(as_json: Json = False) -> None:
     """Publish everything that is due, and wait until it is done.
 
-    Exits with 1 when some was not, or was refused since the last check began.
+    Exits with 1 when some was not, or was refused since the last requested check.
     """
     settings = prepared_settings()
     with progress_bar(as_json) as progress:

@@ -121,7 +121,8 @@ class Drained:
 
     published: int
     failed: int
-    """Since the last check began: a check publishes as well, so `check && publish` tells of all."""
+    """Since a check was last requested: what it finds is published at once, often before `publish`
+    begins, so that `check && publish` must count it."""
     waiting: int
     reason: str | None
 
@@ -139,10 +140,7 @@ async def publish_now(
     async with opened(settings) as database:
         async with database.read() as transaction:
             before = await publications.count(transaction)
-            last_checks = (await checks.page(transaction, offset=0, limit=1)).items
-            since = min(
-                [utc_now(), *(check.started_at for check in last_checks if check.started_at)]
-            )
+            since = await checks.last_request(transaction) or utc_now()
         async with _served(settings, database) as check_alive:
             reason = await _follow_publishing(database, check_alive, follow)
         async with database.read() as transaction:

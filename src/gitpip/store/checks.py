@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip import metrics
@@ -148,6 +148,15 @@ async def last_end(transaction: AsyncConnection) -> datetime | None:
         .where(checks.c.ended_at.is_not(None))
         .order_by(checks.c.ended_at.desc())
         .limit(1)
+    )
+
+
+async def last_request(transaction: AsyncConnection) -> datetime | None:
+    """When a check of all users was last requested; None without one among the kept checks."""
+    # A check that the service begins because users are due has the same time twice: see `start`.
+    requested = or_(checks.c.started_at.is_(None), checks.c.started_at != checks.c.requested_at)
+    return await transaction.scalar(
+        select(checks.c.requested_at).where(requested).order_by(checks.c.id.desc()).limit(1)
     )
 
 
