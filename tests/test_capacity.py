@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.capacity import Means, capacity
+from gitpip.model import PauseCause
 from gitpip.store import checks, gauges, operation
 from gitpip.store.database import Database, open_database
 from gitpip.store.gauges import Budget
@@ -89,11 +90,17 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
     assert await promised() == 50_000
     await note(gauges.GITHUB_POINTS, 10_000)
     assert await promised() == 100_000
-    async with database.begin() as transaction:
-        await operation.pause(
-            transaction, operation.SWEEPING, until=NOW + HOUR, reason="a fine-grained token"
-        )
-    assert await promised() == 5_000
+    for cause, expected in {
+        PauseCause.VENDOR: 100_000,
+        PauseCause.RATE_LIMIT: 100_000,
+        PauseCause.FAULT: 100_000,
+        PauseCause.CREDENTIAL: 5_000,
+    }.items():
+        async with database.begin() as transaction:
+            await operation.pause(
+                transaction, operation.SWEEPING, until=NOW + HOUR, reason="why", cause=cause
+            )
+        assert await promised() == expected
     await note(gauges.GITHUB_REQUESTS, 15_000)
     assert await promised() == 15_000
     # What is known is of a token that was taken away.

@@ -399,6 +399,40 @@ async def test_what_only_the_process_knows_is_told(rows: Rows) -> None:
         assert not condition.all_good
 
 
+@pytest.mark.parametrize(
+    ("cause", "settings", "advice"),
+    [
+        # A hundredth of the limits is enough for two users a minute by GraphQL, not by REST.
+        (PauseCause.RATE_LIMIT, {}, None),
+        (PauseCause.VENDOR, {}, None),
+        (PauseCause.FAULT, {}, None),
+        (
+            PauseCause.CREDENTIAL,
+            {},
+            "set GITHUB_TOKEN to a classic token without any scope, or a longer "
+            "GITPIP_CHECK_INTERVAL.",
+        ),
+        (None, {"GITHUB_TOKEN": ""}, "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL."),
+        (None, {"GITPIP_GITHUB_SHARE": "0.0001"}, "late: set a longer GITPIP_CHECK_INTERVAL."),
+    ],
+)
+async def test_too_many_users_are_told_with_what_helps(
+    rows: Rows, cause: PauseCause | None, settings: Mapping[str, str], advice: str | None
+) -> None:
+    if cause:
+        await rows.execute(*paused("sweeping", cause, "why"))
+
+    condition = await rows.condition(
+        rows.surroundings(
+            **{"GITPIP_CHECK_INTERVAL": "1m", "GITPIP_GITHUB_SHARE": "0.01", **settings}
+        )
+    )
+
+    said = [one.sentence for one in condition.problems if one.kind is ProblemKind.OVER_CAPACITY]
+    assert len(said) == (advice is not None)
+    assert all(sentence.endswith(advice or "") for sentence in said)
+
+
 async def test_the_worst_is_said_first_and_how_many_more(rows: Rows) -> None:
     await rows.execute(
         queued(state="failed", reason="no"),

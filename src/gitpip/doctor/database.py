@@ -30,7 +30,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
     Act.MEND_SECRET_FILE: "correct the file",
     Act.RESTART: "read the log, and restart gitpip serve",
-    Act.CHECK_LESS_OFTEN: "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL",
+    Act.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
 }
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 

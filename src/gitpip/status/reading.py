@@ -123,6 +123,7 @@ async def read(
             interval=surroundings.settings.check_interval,
             pauses=stopped.pauses,
             works=stopped.works,
+            has_token=surroundings.settings.github_token is not None,
             reads_feed=surroundings.settings.feed
             and surroundings.settings.github_token is not None,
         )

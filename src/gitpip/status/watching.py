@@ -18,7 +18,7 @@ from gitpip.status.problem import (
     said,
     see_doctor,
 )
-from gitpip.store import feed, operation, troubles, users
+from gitpip.store import feed, gauges, operation, troubles, users
 from gitpip.store.schedule import Completeness
 from gitpip.store.troubles import Trouble
 
@@ -42,6 +42,7 @@ class Watching:
     """Between two checks of a user without an own interval."""
     pauses: Mapping[str, Pause]
     works: bool
+    has_token: bool
     reads_feed: bool
 
     @property
@@ -202,12 +203,17 @@ async def _abandoned(watching: Watching) -> Problem | None:
 def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Problem | None:
     if known.users <= capacity:
         return None
+    other_advice = ""
+    if not watching.has_token:
+        other_advice = "GITHUB_TOKEN, or "
+    elif gauges.token_keeps_from_graphql(watching.pauses.get(operation.SWEEPING)):
+        other_advice = "GITHUB_TOKEN to a classic token without any scope, or "
     return Problem(
         ProblemKind.OVER_CAPACITY,
         Severity.WARNING,
         f"{known.users:,} users are more than the {capacity:,} that can be checked every "
         f"{format_duration(watching.interval)} within GitHub's limits, so gists are found late: "
-        "set GITHUB_TOKEN, or a longer GITPIP_CHECK_INTERVAL.",
+        f"set {other_advice}a longer GITPIP_CHECK_INTERVAL.",
         count=known.users,
         act=Act.CHECK_LESS_OFTEN,
     )

@@ -16,6 +16,7 @@ from gitpip.capacity import (
     Means,
     capacity,
 )
+from gitpip.model import Pause, PauseCause
 from gitpip.store import checks, operation
 from gitpip.store.publications import WAITING
 from gitpip.store.schema import active, budgets, publications, samples, users
@@ -96,7 +97,11 @@ async def capacity_now(
     interval: timedelta,
     now: datetime,
 ) -> int:
-    """How many users can be checked in each interval, by the limits and costs that are known."""
+    """How many users can be checked in each interval, by the limits and costs that are known.
+
+    A pause of GraphQL because of a rate limit or an outage is left out: it is short, and has a
+    problem of its own.
+    """
     known = {budget.name: budget.total for budget in await known_budgets(transaction)}
     requests = known.get(GITHUB_REQUESTS, 0)
     if not has_token:
@@ -105,7 +110,7 @@ async def capacity_now(
         return capacity(Means(few, share=share), interval)
     if requests <= REQUESTS_WITHOUT_TOKEN:
         requests = REQUESTS_WITH_TOKEN
-    if await operation.paused(transaction, operation.SWEEPING, now):
+    if token_keeps_from_graphql(await operation.paused(transaction, operation.SWEEPING, now)):
         return capacity(Means(requests, share=share), interval)
     looked_at, swept, points = await checks.spent(transaction)
     means = Means(
@@ -116,6 +121,11 @@ async def capacity_now(
         rest_part=max(looked_at - swept, 0) / looked_at if looked_at else 0.0,
     )
     return capacity(means, interval)
+
+
+def token_keeps_from_graphql(pause: Pause | None) -> bool:
+    """Whether this pause of GraphQL lasts until another token is set: this one shows no gists."""
+    return pause is not None and pause.cause is PauseCause.CREDENTIAL
 
 
 async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
