@@ -134,3 +134,26 @@ def test_the_password_of_the_environment_is_not_sent_to_a_database_of_the_env_fi
     assert "the-password" not in str(faults)
     place.environ["POSTGRES_CONNECTION_STRING"] = place.lines.pop("POSTGRES_CONNECTION_STRING")
     assert place.faults() == ()
+
+
+DOLLARS = st.builds(
+    "{}{}{}".format,
+    st.text("a/$:", max_size=3),
+    st.sampled_from(["$PLANTED", "${PLANTED}", "${PLANTED:-a}", "${:-${PLANTED}}", "$", "${", "$$"])
+    | st.from_regex(r"\$\{?[A-Z_]{1,8}(:-)?[A-Z_]{0,8}\}?", fullmatch=True),
+    st.text("a/$:", max_size=3),
+)
+
+
+@given(text=DOLLARS, quote=st.sampled_from(["", "'", '"']))
+def test_a_dollar_in_the_env_file_is_only_a_dollar(root: Path, text: str, quote: str) -> None:
+    env_file = root / "dollars.env"
+    host = f"https://elsewhere.example/{text}"
+    env_file.write_text(f"GITHUB_TOKEN={quote}{text}{quote}\nGITHUB_API_URL={quote}{host}{quote}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PLANTED", "HOME", "_"):
+            patch.setenv(name, "planted-secret")
+        settings = load_settings({}, env_file=env_file)
+    assert settings.github_token
+    assert settings.github_token.get_secret_value() == text
+    assert settings.github_api_url == host.rstrip("/")

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import DotEnvSettingsSource
 
 from gitpip.database_address import closest
 from gitpip.errors import SettingsError
@@ -89,7 +89,12 @@ def read_secret(name: str, file: Path) -> SecretStr:
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
-    values = DotEnvSettingsSource(Settings, env_file=path, case_sensitive=True).env_vars
+    """The lines of a `.env` file; a `$` in a value stays a `$`.
+
+    pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
+    downloaded file could send any secret of the environment to a host of its own that way.
+    """
+    values = dotenv_values(path, interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 
 
