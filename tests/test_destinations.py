@@ -1,5 +1,6 @@
 """A `.env` file of the current folder can't redirect secrets that it does not give."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,28 +113,78 @@ def test_the_environment_wins_so_its_host_is_the_one_that_counts(tmp_path: Path)
     assert len(place.faults()) == 1
 
 
+FILES = ("~/.pgpass", "PGPASSFILE", "passfile of the service")
+PASSWORDS = ("PGPASSWORD", "~/.pgpass", "PGPASSFILE", "service", "passfile of the service")
+
+
+def give_password(place: Place, how: str) -> str:
+    """Give the environment a database password in one of libpq's ways; what is told of it."""
+    home = place.here.parent / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    place.environ["HOME"] = str(home)
+    pgpass = home / {"~/.pgpass": ".pgpass"}.get(how, "passwords")
+    if how == "PGPASSWORD":
+        place.environ["PGPASSWORD"] = "the-password"
+        return "PGPASSWORD (environment)"
+    if how == "service":
+        (home / ".pg_service.conf").write_text("[prod]\npassword=the-password\n")
+        return "the password of the service prod"
+    pgpass.write_text("# of mine\n\ndb.example:5432:*:gitpip:the-password\nlocalhost:*:*:*:other\n")
+    if how == "PGPASSFILE":
+        place.environ["PGPASSFILE"] = str(pgpass)
+    elif how == "passfile of the service":
+        (home / ".pg_service.conf").write_text(f"[prod]\nhost=elsewhere\npassfile={pgpass}\n")
+    return f"the password in {pgpass}"
+
+
 @pytest.mark.parametrize(
-    ("address", "is_refused"),
+    ("address", "refused"),
     [
-        ("postgresql://gitpip@elsewhere.example/gitpip", True),
-        ("host=elsewhere.example dbname=gitpip", True),
-        ("postgresql://gitpip:own@elsewhere.example/gitpip", False),
-        ("postgresql:///gitpip", False),
+        ("postgresql://gitpip@elsewhere.example,db.example/gitpip", {*PASSWORDS[:3]}),
+        ("host=db.example dbname=gitpip", {*PASSWORDS[:3]}),
+        ("host=elsewhere.example dbname=gitpip", {"PGPASSWORD"}),
+        ("host=db.example port=5433 dbname=gitpip", {"PGPASSWORD"}),
+        ("host=/tmp/elsewhere dbname=gitpip", {*PASSWORDS[:3]}),
+        ("port=6543 dbname=gitpip", {*PASSWORDS[:3]}),
+        ("postgresql:///gitpip?sslmode=prefer", {*PASSWORDS[:3]}),
+        ("service=prod", {*PASSWORDS}),
+        ("postgresql://gitpip@elsewhere.example/gitpip?service=prod", {*PASSWORDS} - {*FILES}),
+        ("service=prod password=own", set()),
+        ("postgresql://gitpip:own@elsewhere.example/gitpip", set()),
+        ("postgresql:///gitpip", set()),
+        ("user=gitpip dbname=gitpip", set()),
     ],
 )
-def test_the_password_of_the_environment_is_not_sent_to_a_database_of_the_env_file(
-    tmp_path: Path, address: str, *, is_refused: bool
+@pytest.mark.parametrize("how", PASSWORDS)
+def test_a_database_of_the_env_file_gets_no_password_from_elsewhere(
+    tmp_path: Path, address: str, refused: set[str], how: str
 ) -> None:
     place = Place(tmp_path)
-    place.environ["PGPASSWORD"] = "the-password"
+    source = give_password(place, how)
     place.lines["POSTGRES_CONNECTION_STRING"] = address
     faults = place.faults()
-    assert [fault.partition(" ")[0] for fault in faults] == (
-        ["POSTGRES_CONNECTION_STRING"] if is_refused else []
-    )
-    assert "the-password" not in str(faults)
+    assert len(faults) == (how in refused)
+    for fault in faults:
+        assert fault.startswith(f"POSTGRES_CONNECTION_STRING ({place.here / '.env'})")
+        assert source in fault
+        assert "the-password" not in fault
     place.environ["POSTGRES_CONNECTION_STRING"] = place.lines.pop("POSTGRES_CONNECTION_STRING")
     assert place.faults() == ()
+
+
+def test_a_password_file_is_only_the_installations_own_beside_its_env_file(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.environ["HOME"] = str(tmp_path / "home")
+    own, others = place.here / "pgpass", place.secrets / "pgpass"
+    for file, count in ((own, 0), (others, 1)):
+        file.write_text("*:*:*:*:the-password\n")
+        place.lines["GITPIP_DATABASE_URL"] = f"postgresql://db.example/gitpip?passfile={file}"
+        assert len(place.faults()) == count
+    own.unlink()
+    own.symlink_to(others)
+    place.lines["GITPIP_DATABASE_URL"] = f"postgresql://db.example/gitpip?passfile={own}"
+    assert len(place.faults()) == 1
 
 
 DOLLARS = st.builds(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitpip.database_address import SQLITE, parse_postgres
+from gitpip.settings.database_passwords import LOGIN, password_sources
 
 HOSTS = {
     "GITHUB_TOKEN": ("GITHUB_API_URL", "GITHUB_GRAPHQL_URL"),
@@ -16,7 +17,7 @@ HOSTS = {
 }
 """The settings that decide to which hosts a token is sent."""
 DATABASES = ("POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL")
-"""The first that is set counts. Such an address holds its own password, or PGPASSWORD is sent."""
+"""The first that is set counts. If it holds no password, one is looked for: `password_sources`."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +54,43 @@ def misdirected_secrets(
             if host in found and found[host].layer == str(env_file)
         ]
     name = next((name for name in DATABASES if name in found), None)
-    if name and environ.get("PGPASSWORD") and _takes_password(found[name], env_file):
-        faults.append(_fault(name, env_file, "PGPASSWORD (environment)", "the password"))
+    if name:
+        faults += _misdirected_passwords(name, found[name], environ, env_file)
     return faults
 
 
 def _belongs_to(env_file: Path, secret: Found) -> bool:
-    """Whether the file gives the secret: itself, or in a file beside or below it.
+    """Whether the file gives the secret: itself, or in a file beside or below it."""
+    if secret.layer != str(env_file):
+        return False
+    return secret.file is None or _lies_beside(env_file, secret.file)
+
+
+def _lies_beside(env_file: Path, file: Path) -> bool:
+    """Whether `file` is in the folder of `env_file`, or below.
 
     A file further away can be somebody's own secret, whose path is easily guessed.
     """
-    if secret.layer != str(env_file):
-        return False
-    return secret.file is None or secret.file.resolve().is_relative_to(env_file.resolve().parent)
+    return file.resolve().is_relative_to(env_file.resolve().parent)
 
 
-def _takes_password(database: Found, env_file: Path) -> bool:
-    """Whether a database that `env_file` names is logged in at with PGPASSWORD."""
+def _misdirected_passwords(
+    name: str, database: Found, environ: Mapping[str, str], env_file: Path
+) -> list[str]:
+    """A sentence for each password from elsewhere that a database of `env_file` would get."""
     if database.layer != str(env_file) or SQLITE.match(database.value):
-        return False
+        return []
     try:
         keywords = parse_postgres(database.value)
     except ValueError:
-        return False  # told already, and not used
-    return bool(keywords.get("host")) and "password" not in keywords
+        return []  # told already, and not used
+    if keywords.keys() <= LOGIN:
+        return []  # the environment names the server, or it is the one of this machine
+    return [
+        _fault(name, env_file, source.name, "the password")
+        for source in password_sources(keywords, environ)
+        if source.file is None or not _lies_beside(env_file, source.file)
+    ]
 
 
 def _fault(host: str, env_file: Path, secret: str, name: str) -> str:
