@@ -187,6 +187,19 @@ def test_a_password_file_is_only_the_installations_own_beside_its_env_file(tmp_p
     assert len(place.faults()) == 1
 
 
+def test_a_link_to_an_env_file_gets_no_secret_that_lies_beside_the_file(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.lines["GITHUB_API_URL"] = "https://git.example/api/v3"
+    place.give("GITHUB_TOKEN", "file_of_env_file", secrets=place.here)
+    assert place.faults() == ()
+
+    # A stranger's folder leads to this one.
+    link = place.secrets / ".env"
+    link.symlink_to(place.here / ".env")
+    with pytest.raises(SettingsError, match="GITHUB_TOKEN"):
+        load_settings({}, env_file=link)
+
+
 DOLLARS = st.builds(
     "{}{}{}".format,
     st.text("a/$:", max_size=3),

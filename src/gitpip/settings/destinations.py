@@ -69,9 +69,10 @@ def _belongs_to(env_file: Path, secret: Found) -> bool:
 def _lies_beside(env_file: Path, file: Path) -> bool:
     """Whether `file` is in the folder of `env_file`, or below.
 
-    A file further away can be somebody's own secret, whose path is easily guessed.
+    A file further away can be somebody's own secret, whose path is easily guessed. If `env_file` is
+    a link, its own folder counts: a stranger can let a link lead into the folder of a secret.
     """
-    return file.resolve().is_relative_to(env_file.resolve().parent)
+    return file.resolve().is_relative_to(env_file.parent.resolve())
 
 
 def _misdirected_passwords(
