@@ -1,11 +1,13 @@
 """Behind a reverse proxy nobody is taken for a program of this machine."""
 
+import asyncio
 import html
 import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
@@ -14,10 +16,12 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
 
 from gitpip.settings.public_url import OWN_SEGMENTS
 from gitpip.show import metrics, probes
 from gitpip.show.app import PAGES
+from gitpip.show.proxies import Proxies
 from tests.journeys.running import Installation
 from tests.show.conftest import Served, serving
 
@@ -93,6 +97,84 @@ def test_http_1_0_is_taken_for_the_proxy_that_speaks_it(open_to_this_machine: Se
     assert ask("1.1").startswith("HTTP/1.1 200")
     assert ask("1.0").startswith("HTTP/1.1 401")
     assert "HTTP/1.0" in ask("1.0")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"connection": "upgrade"}, 401),
+        ({"connection": "keep-alive, Upgrade"}, 401),
+        ({"connection": "upgrade", "upgrade": "websocket"}, 401),
+        ({"upgrade": "websocket"}, 401),
+        ({"connection": "close", "upgrade-insecure-requests": "1"}, 200),
+        ({"connection": "keep-alive"}, 200),
+        ({"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "A"}, 200),
+    ],
+)
+def test_a_proxy_that_asks_for_websockets_is_recognised(
+    open_to_this_machine: Served, headers: dict[str, str], status: int
+) -> None:
+    answer = open_to_this_machine.gitpip.get("/users", headers)
+    assert answer.status_code == status
+    assert ("the header Connection: upgrade" in answer.text) is (status == 401)
+
+
+@given(
+    client=st.sampled_from(["x" * 5_000, "unknown", "_hidden", "1.2.3.4.5", "<b>", "[::1", "a:80"])
+    | st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20),
+    before=st.sampled_from(["", "198.51.100.7, "]),
+)
+def test_a_forwarded_client_is_an_ip_address_or_the_peer(client: str, before: str) -> None:
+    told = forwarded(before + client)
+    try:
+        addresses = {str(ip_address(part.strip())) for part in client.split(",") if part.strip()}
+    except ValueError:
+        assert ip_address(told)
+    else:
+        assert told in {*addresses, "198.51.100.7", "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("header", "client"),
+    [
+        ("203.0.113.5", "203.0.113.5"),
+        ("203.0.113.5:4711", "203.0.113.5"),
+        ("198.51.100.7, ::ffff:203.0.113.5", "203.0.113.5"),
+        ("[2001:DB8::0:1]:4711", "2001:db8::1"),
+        ("fe80::1%any-text", "fe80::1"),
+        ("198.51.100.7, unknown", "127.0.0.1"),
+        ("any text", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_the_client_that_a_proxy_names_is_told_in_its_usual_form(header: str, client: str) -> None:
+    assert forwarded(header) == client
+
+
+def forwarded(header: str) -> str:
+    """The client's address that the application sees of a request with this X-Forwarded-For."""
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"][0])
+
+    scope: Scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 40_000),
+        "headers": [(b"x-forwarded-for", header.encode("latin1"))],
+    }
+    proxies = Proxies(app, trusted=["127.0.0.1"])
+    asyncio.run(proxies(scope, receive_nothing, send_nothing))
+    return str(seen[0])
+
+
+async def receive_nothing() -> Message:
+    raise AssertionError("the application reads no body")
+
+
+async def send_nothing(message: Message) -> None:
+    raise AssertionError(f"the application does not answer, but sent {message}")
 
 
 def test_the_operator_is_told_once_what_to_do(tmp_path: Path) -> None:
