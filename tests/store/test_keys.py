@@ -95,6 +95,19 @@ async def test_names_that_can_be_none(database: Database, name: str) -> None:
         await _create(database, name)
 
 
+@pytest.mark.parametrize("name", ["\N{KELVIN SIGN}ey", "key\0", "\0key", " key", "key\n"])
+async def test_another_spelling_than_that_of_a_name_finds_no_key(
+    database: Database, name: str
+) -> None:
+    issued = await _create(database, "key")
+    async with database.begin() as transaction:
+        with pytest.raises(KeyNotFound):
+            await keys.rotate(transaction, name, lifetime=None, now=NOW)
+        with pytest.raises(KeyNotFound):
+            await keys.revoke(transaction, name, NOW)
+        assert (await keys.find(transaction, "KEY")).id == issued.key.id
+
+
 async def test_whether_keys_exist_and_whether_one_is_usable(database: Database) -> None:
     async def known(after: timedelta) -> tuple[bool, bool]:
         async with database.read() as transaction:

@@ -135,14 +135,16 @@ async def revoke(transaction: AsyncConnection, name: str, now: datetime) -> Acce
 
 async def find(transaction: AsyncConnection, name: str) -> AccessKey:
     """The key of this name that is not revoked, in whatever case; raises KeyNotFound."""
-    row = (
-        await transaction.execute(
-            select(access_keys).where(
-                func.lower(access_keys.c.name) == name.replace("\0", "").lower(),
-                access_keys.c.revoked_at.is_(None),
+    row = None
+    if NAME.fullmatch(name):  # "\u212a" (Kelvin sign) would be "k" in lower case
+        row = (
+            await transaction.execute(
+                select(access_keys).where(
+                    func.lower(access_keys.c.name) == name.lower(),
+                    access_keys.c.revoked_at.is_(None),
+                )
             )
-        )
-    ).one_or_none()
+        ).one_or_none()
     if row is None:
         raise KeyNotFound(f"no key named {name[:60]} is in use")
     return _key(row)
