@@ -292,7 +292,7 @@ _TELLING = (
     ),
     re.compile(r"(?P<before>\b)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
     # Our own keys, which can be told from other words but not known beforehand.
-    re.compile(r"(?P<before>\bgitpip_(?:[0-9a-f]{8}|feed)_)[0-9a-f]{48}"),
+    re.compile(r"(?P<before>gitpip_(?:[0-9a-f]{8}|feed)_)[0-9a-f]{16,}", re.IGNORECASE),
 )
 _TELLING_NAMES = frozenset(
     {

@@ -85,3 +85,30 @@ def test_pages_name_their_feeds(served: Served) -> None:
     assert 'href="/feed.atom"' in served.gitpip.get("/").text
     assert 'href="/feed.atom?user=ada"' in served.gitpip.get("/people/ada").text
     assert 'href="/feed.json?tag=a%26b"' in served.gitpip.get("/?tag=a%26b").text
+
+
+SECRET_OF_FEED = f"gitpip_feed_{'0123456789ab' * 4}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/feeds/{}/gists.atom",
+        "/feeds//{}",
+        "/feeds/x{}",
+        "/FEEDS/{}/gists.atom",
+        "//feeds/{}/",
+        "/gist/x{}x",
+        "/people/{}/",
+        "/x/feeds/{}.atom",
+        "/%67itpip{}",
+    ],
+)
+def test_the_secret_of_a_feed_is_masked_wherever_it_stands_in_a_path(
+    served_to_all: Served, path: str
+) -> None:
+    underscores = SECRET_OF_FEED.replace("_", "%255F")
+    for secret in (SECRET_OF_FEED, SECRET_OF_FEED[:-4], SECRET_OF_FEED.upper(), underscores):
+        answer = served_to_all.gitpip.get(path.format(secret))
+        assert answer.status_code in {404, 303, 307}, answer.text
+        assert SECRET_OF_FEED[-48:-8] not in served_to_all.gitpip.log_file.read_text().lower()

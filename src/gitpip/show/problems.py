@@ -67,6 +67,12 @@ TITLES = {
 }
 """What people read of an error first; of any other, its own name."""
 
+_FEED_SECRET = re.compile(
+    r"(?<=/feeds/)(?!\d+/)[^/]+|gitpip(?:_|%(?:25)*5f)feed(?:_|%(?:25)*5f)[^/]*", re.IGNORECASE
+)
+"""What stands in the place of a feed's secret, and what looks like one in any other place, also
+where a feed reader encoded the address once too often."""
+
 log = get_logger()
 
 
@@ -120,8 +126,8 @@ def wants_page(request: Request) -> bool:
 
 
 def told_path(path: str) -> str:
-    """A path as it may be told: without the secret in a feed's address."""
-    return re.sub(r"^/feeds/(?!\d+/)[^/]+", "/feeds/[secret]", path)
+    """A path as it may be told: without the secret in a feed's address, wherever it stands."""
+    return _FEED_SECRET.sub("[secret]", path)
 
 
 def handle_problems(app: FastAPI) -> None:
