@@ -92,6 +92,11 @@ def test_a_large_body_without_a_length_is_refused(url: str) -> None:
         ({"host": "gitpip.example"}, 400, "foreign-host"),
         ({"origin": "https://elsewhere.example"}, 403, "cross-site"),
         ({"sec-fetch-site": "cross-site"}, 403, "cross-site"),
+        (
+            {"host": "localhost", "origin": "http://localhost", "x-forwarded-proto": "https"},
+            *(403, "cross-site"),
+        ),
+        ({"host": "localhost", "origin": "null"}, 403, "cross-site"),
     ],
 )
 def test_other_sites_change_nothing(
@@ -103,6 +108,13 @@ def test_other_sites_change_nothing(
     page = httpx2.post(f"{url}/users/octocat/1", headers=headers | {"accept": "text/html"})
     assert page.status_code == status
     assert answer.json()["detail"] in unescape(page.text)
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost.", "Localhost:8080", "127.0.0.1."])
+def test_every_spelling_of_this_machine_is_this_machine(url: str, host: str) -> None:
+    assert httpx2.get(f"{url}/api/v1/users", headers={"host": host}).status_code == 200
+    origin = {"host": host, "origin": f"http://{host.lower()}"}
+    assert httpx2.post(f"{url}/api/v1/users", json={}, headers=origin).status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,7 @@ def test_feeds_and_redirects_name_the_public_address(client: Client) -> None:
         ({"origin": "https://elsewhere.example"}, False),
         ({"origin": "https://gitpip.example.com.elsewhere.example"}, False),
         ({"origin": "https://gitpip.example.com:8443"}, False),
+        ({"origin": "http://gitpip.example.com"}, False),
         ({"origin": "null"}, False),
     ],
 )

@@ -143,6 +143,7 @@ def api_url(text: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine is behind a host's name or address."""
+    host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -111,7 +111,7 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
-        refusal = self._refusal(scope["method"], scope["path"], headers, limit)
+        refusal = self._refusal(scope, headers, limit)
         if refusal:
             response = answer(Request(scope), *refusal)
             await response(scope, receive, send)
@@ -156,15 +156,17 @@ class Guard:
             await response(scope, receive, send)
 
     def _refusal(
-        self, method: str, path: str, headers: Headers, limit: int
+        self, scope: Scope, headers: Headers, limit: int
     ) -> tuple[HTTPStatus, str, str] | None:
-        if any(category(mark) == "Cc" for mark in path):
+        if any(category(mark) == "Cc" for mark in scope["path"]):
             return (
                 HTTPStatus.BAD_REQUEST,
                 "control-characters",
                 "the path must hold no control characters, such as %0A or %00",
             )
-        if method not in SAFE_METHODS and _is_cross_site(headers, self._public_origin):
+        if scope["method"] not in SAFE_METHODS and _is_cross_site(
+            headers, scope["scheme"], self._public_origin
+        ):
             return (
                 HTTPStatus.FORBIDDEN,
                 "cross-site",
@@ -192,12 +194,13 @@ def _template(scope: Scope) -> str:
     return "/static" if scope["path"].startswith("/static/") else "none"
 
 
-def _is_cross_site(headers: Headers, public_origin: str | None) -> bool:
+def _is_cross_site(headers: Headers, scheme: str, public_origin: str | None) -> bool:
     """Whether a page of another site sent a request.
 
     No page can set Sec-Fetch-Site, and it says where the page is from even if a proxy changes the
     header Host, or its port (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header). Browsers
-    leave it out over plain HTTP, and Safari did before 16.4; then Origin must be ours.
+    leave it out over plain HTTP, and Safari did before 16.4; then Origin must be ours. `scheme` is
+    the request's: a proxy that is not trusted, or does not say it, makes https look like http.
     """
     site = headers.get("sec-fetch-site", "none")
     if site != "none":
@@ -205,4 +208,9 @@ def _is_cross_site(headers: Headers, public_origin: str | None) -> bool:
     origin = headers.get("origin")
     if origin is None or origin == public_origin:
         return False
-    return origin.partition("://")[2] != headers.get("host", "")
+    origin_scheme, _, origin_host = origin.lower().partition("://")
+    if origin_scheme not in ("http", "https") or origin_host != headers.get("host", "").lower():
+        return True
+    # At another name, such as 127.0.0.1 here, the public address says nothing of the scheme.
+    ours = public_origin or f"{scheme}://{origin_host}"
+    return ours == f"https://{origin_host}" and origin_scheme == "http"
