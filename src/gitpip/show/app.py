@@ -85,8 +85,9 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
     )
     app.state.setting = setting
     app.state.authentication = Authentication(setting.database, setting.credentials)
-    limit = setting.settings.request_limit
-    app.state.access = Access(app.state.authentication, None if limit == "off" else limit)
+    request_limit = setting.settings.request_limit
+    limit = None if request_limit == "off" else request_limit
+    app.state.access = Access(app.state.authentication, limit)
     app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
     app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
@@ -98,7 +99,7 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         app.router.routes.append(static)
     app.router.default = Unmatched(app.router)
     check_routes(app.routes)
-    app.add_middleware(Guard, public_url=public_url)
+    app.add_middleware(Guard, public_url=public_url, limit=limit)
     if public_url:
         app.add_middleware(PublicAddress, public_url=public_url)
     app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)

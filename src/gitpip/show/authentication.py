@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from limits import RateLimitItemPerMinute
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
@@ -19,7 +20,9 @@ from gitpip.model import Role
 from gitpip.settings import is_loopback
 from gitpip.show.caller import Caller
 from gitpip.show.proxies import connection_of
+from gitpip.show.request_log import REFUSALS_LOGGED, shortened
 from gitpip.show.roles import Requirement
+from gitpip.show.throttle import Throttle, address_counted
 from gitpip.store import feed_addresses, keys, sessions
 from gitpip.store.audit import Via
 from gitpip.store.database import Database
@@ -61,6 +64,7 @@ class Authentication:
         self.public_host = public_url.host if public_url else None
         self._keys_exist: bool | None = None
         self._proxy_was_logged = False
+        self._refusals_logged = Throttle(RateLimitItemPerMinute(REFUSALS_LOGGED))
         self._known: dict[str, Caller] = {}
 
     @property
@@ -109,7 +113,10 @@ class Authentication:
         if isinstance(key, keys.Refusal):
             self._known.pop(digest, None)
             label = keys.label_in(text)
-            log.warning("key.refused", reason=key, label=label, address=address_of(request))
+            address = address_of(request)
+            # The rest is counted in http.refusals_not_logged.
+            if self._refusals_logged.hit(address_counted(address)) is None:
+                log.warning("key.refused", reason=key, label=label, address=shortened(address))
             return None
         await self._note_use(key, keys.note_use, now)
         self._known[digest] = _holder(request, key)

@@ -52,6 +52,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         404: "Unknown.",
         409: "In conflict with what is there.",
         413: "Too large.",
+        414: "The path and the query are too long.",
         422: "A field is wrong.",
         429: "Too many requests.",
         502: "GitHub can't be asked now.",

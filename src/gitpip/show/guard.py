@@ -5,8 +5,10 @@ import time
 from http import HTTPStatus
 from unicodedata import category
 
+from limits import RateLimitItem
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitpip.metrics import http_answered
@@ -14,6 +16,8 @@ from gitpip.settings import PublicUrl
 from gitpip.show.authentication import address_of
 from gitpip.show.caller import STATE, Caller
 from gitpip.show.problems import answer, answer_unforeseen, told_path
+from gitpip.show.request_log import RefusalLog, shortened
+from gitpip.show.throttle import Throttle, address_counted
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
@@ -21,6 +25,9 @@ BODY_LIMITS = {"/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
 """Other limits, in bytes: of what is written to disk, and of forms that need no access key."""
 BODIES_IN_MEMORY = 2**26
 """Bytes of all bodies, each of at most BODY_LIMIT, that are held at a time."""
+LONGEST_TARGET = 2**13
+"""Bytes of a request's path and query; RFC 9110 asks for 8,000 at least:
+https://www.rfc-editor.org/rfc/rfc9110#section-4.1"""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """What changes nothing: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1"""
 QUIET = {"/health", "/ready", "/metrics"}
@@ -53,8 +60,13 @@ class _BodyRefused(Exception):
 class Guard:
     """Refuses cross-site changes and large bodies; adds headers; logs."""
 
-    def __init__(self, app: ASGIApp, *, public_url: PublicUrl | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, public_url: PublicUrl | None, limit: RateLimitItem | None
+    ) -> None:
+        """`limit`: how often each address may be refused here; None for no limit."""
         self._app = app
+        self._throttle = Throttle(limit) if limit else None
+        self._refusals = RefusalLog()
         self._in_memory = 0
         self._public_origin = public_url.origin if public_url else None
 
@@ -96,24 +108,30 @@ class Guard:
         finally:
             seconds = time.perf_counter() - started
             http_answered(method, _template(scope), status, seconds)
-            level = log.debug if scope["path"] in QUIET else log.info
-            caller = scope.get(STATE)
-            level(
-                "http.request",
-                method=method,
-                path=told_path(scope["path"]),
-                status=status,
-                address=address_of(Request(scope)),
-                duration_ms=round(seconds * 1000, 1),
-                **({"key": caller.name} if isinstance(caller, Caller) and caller.name else {}),
-            )
+            self._log(scope, method, status, seconds)
+
+    def _log(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        state, address = scope.get(STATE), address_of(Request(scope))
+        caller = state if isinstance(state, Caller) else None
+        if not self._refusals.takes(status, caller, address):
+            return
+        level = log.debug if scope["path"] in QUIET else log.info
+        level(
+            "http.request",
+            method=shortened(method),
+            path=shortened(told_path(scope["path"])),
+            status=status,
+            address=shortened(address),
+            duration_ms=round(seconds * 1000, 1),
+            **({"key": caller.name} if caller and caller.name else {}),
+        )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
         refusal = self._refusal(scope, headers, limit)
         if refusal:
-            response = answer(Request(scope), *refusal)
+            response = self._too_often(scope) or answer(Request(scope), *refusal)
             await response(scope, receive, send)
             return
         received = held = 0
@@ -155,9 +173,30 @@ class Guard:
             response = answer(Request(scope), *refusal, headers=headers)
             await response(scope, receive, send)
 
+    def _too_often(self, scope: Scope) -> Response | None:
+        """The answer to an address whose requests were refused here too often."""
+        request = Request(scope)
+        address = address_counted(address_of(request))
+        if self._throttle is None or (pause := self._throttle.hit(address)) is None:
+            return None
+        return answer(
+            request,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too-many-requests",
+            f"more than {self._throttle.limit} refused requests from {address}: wait as long as "
+            "the header Retry-After says",
+            headers={"retry-after": str(pause)},
+        )
+
     def _refusal(
         self, scope: Scope, headers: Headers, limit: int
     ) -> tuple[HTTPStatus, str, str] | None:
+        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
+            return (
+                HTTPStatus.REQUEST_URI_TOO_LONG,
+                "target-too-long",
+                f"the path and the query are longer than {LONGEST_TARGET} bytes",
+            )
         if any(category(mark) == "Cc" for mark in scope["path"]):
             return (
                 HTTPStatus.BAD_REQUEST,

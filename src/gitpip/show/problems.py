@@ -31,9 +31,12 @@ from gitpip.errors import (
     VisitNotFound,
 )
 from gitpip.show.rendering import render
+from gitpip.show.request_log import shortened
 from gitpip.telemetry import get_logger
 
 MEDIA_TYPE = "application/problem+json"
+INSTANCE = 2_000
+"""How many characters of a path are repeated in a problem document."""
 
 # Of two that fit, the later counts.
 KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
@@ -115,7 +118,7 @@ def answer(
     if wants_page(request):
         page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
         return HTMLResponse(page, status_code=status.value, headers=headers)
-    path = told_path(request.scope["path"])
+    path = told_path(request.scope["path"])[:INSTANCE]
     return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
 
 
@@ -187,7 +190,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def answer_unforeseen(request: Request, error: Exception) -> Response:
     """The answer to an error of ours, which only the log tells."""
-    log.error("request.failed", path=told_path(request.scope["path"]), exc_info=error)
+    log.error("request.failed", path=shortened(told_path(request.scope["path"])), exc_info=error)
     return answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
