@@ -32,7 +32,14 @@ LONG_HEAD = b"GET / HTTP/1.1\r\nhost: x\r\nx-long: "
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer /large with much, /refuse without reading, and the rest with the body's length."""
+    """Answer /large with much, /refuse without reading, and the rest with the body's length.
+
+    /wait is not answered before its client is disconnected.
+    """
+    if scope["path"] == "/wait":
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     body = b"x" * LARGE if scope["path"] == "/large" else b""
     if scope["path"] not in ("/large", "/refuse"):
         length, more = 0, True
@@ -227,6 +234,64 @@ def test_a_flood_from_one_address_does_not_disconnect_another() -> None:
         assert httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "0"
         quiet.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         assert read_all(quiet).endswith(b"\r\n\r\n0")
+
+
+def from_address(address: str, port: int) -> socket.socket:
+    client = socket.create_connection(
+        ("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0)
+    )
+    client.sendall(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+    return client
+
+
+def is_refused(client: socket.socket) -> bool:
+    with contextlib.suppress(ConnectionResetError):
+        return (
+            bool(select.select([client], [], [], 0)[0]) and client.recv(1, socket.MSG_PEEK) == b""
+        )
+    return True
+
+
+def answered_from(address: str, port: int) -> bool:
+    client = socket.create_connection(
+        ("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0)
+    )
+    with client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        return read_all(client).endswith(b"\r\n\r\n0")
+
+
+def test_busy_connections_of_one_address_leave_a_share_to_others() -> None:
+    """None of them waits for its client, so none can be replaced."""
+    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+        busy = [clients.enter_context(from_address("127.0.0.1", port)) for _ in range(60)]
+        for number in range(2, 7):
+            assert answered_from(f"127.0.0.{number}", port)
+        refused = [is_refused(client) for client in busy]
+        assert refused.count(False) == 15
+
+
+def test_the_address_with_the_most_busy_connections_loses_the_newest() -> None:
+    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+        first = [clients.enter_context(from_address("127.0.0.1", port)) for _ in range(15)]
+        assert answered_from("127.0.0.9", port)
+        second = [clients.enter_context(from_address("127.0.0.2", port)) for _ in range(12)]
+        assert answered_from("127.0.0.3", port)
+        kept = [sum(not is_refused(client) for client in group) for group in (first, second)]
+        assert sum(kept) >= 19
+        assert abs(kept[0] - kept[1]) <= 1
+
+
+def test_answers_close_the_connections_of_an_address_near_its_limit() -> None:
+    with serving(Limits(connections=20)) as port, contextlib.ExitStack() as clients:
+
+        def answer() -> bytes:
+            client = clients.enter_context(connect(port))
+            client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            return client.recv(65536)
+
+        answers = [b"connection: close" in answer().lower() for _ in range(12)]
+        assert answers == [False] * 11 + [True]
 
 
 @pytest.mark.parametrize(

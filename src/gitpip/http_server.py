@@ -17,6 +17,7 @@ from http import HTTPStatus
 
 import h11
 import uvicorn
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -32,6 +33,10 @@ HANDLES_PER_DATABASE_CONNECTION = 3
 ACCEPTED_AT_ONCE = 16
 """Bounds by how many the limit on connections can be exceeded until clients are disconnected."""
 ACCEPT_PAUSE = timedelta(seconds=1)
+SHARE_FOR_OTHERS = 4
+"""One address may have all connections but this part, so that others always get in."""
+CROWDED = 0.75
+"""From this part of its share on, an address gets no keep-alive: each answer makes room."""
 LOG_INTERVAL = timedelta(minutes=1)
 TICKS_PER_REVIEW = 5
 """uvicorn ticks ten times a second."""
@@ -58,7 +63,8 @@ class Limits:
     unread: int = 64 * 2**20
     """Bytes of answers that all clients together may leave unread."""
     connections: int = MOST_CONNECTIONS
-    """Open at a time. One more replaces a connection that waits for its client."""
+    """Open at a time; of one address, three quarters of it. One more replaces a connection of the
+    address with the most that waits for its client; without one, the newest there is refused."""
 
 
 def connection_limit(database_connections: int) -> int:
@@ -179,40 +185,71 @@ class _Occurrences:
 
 
 class _Clients:
-    """The open connections of a server, with the decision which of them has to go."""
+    """The open connections of a server, with the decision which of them has to go.
+
+    An address is that of the other end: of a reverse proxy, for all who come through it.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.disconnected = _Occurrences()
         self._open: set[_Connection] = set()
+        self._of_address: dict[str, dict[_Connection, None]] = {}
+        """In the order in which they were opened."""
+        self._share = limits.connections - limits.connections // SHARE_FOR_OTHERS
 
     def add(self, connection: "_Connection") -> None:
-        """Count a new connection in; above the limit, another one is closed, or this one."""
+        """Count a new connection in; above a limit, another one is closed, or this one."""
         self._open.add(connection)
-        if len(self._open) > self.limits.connections and not self.make_room(1, connection):
-            self.disconnect(connection, "too_many")
+        theirs = self._of_address.setdefault(connection.address, {})
+        theirs[connection] = None
+        if len(theirs) > self._share:
+            self.disconnect(self._idle_of(theirs, connection) or connection, "too_many")
+        elif len(self._open) > self.limits.connections:
+            most = self._most()
+            # An address with fewer connections than another gets in.
+            last = connection if len(theirs) >= len(most) else next(reversed(most))
+            self.disconnect(self._idle_of(most, connection) or last, "too_many")
 
     def discard(self, connection: "_Connection") -> None:
         self._open.discard(connection)
+        theirs = self._of_address.get(connection.address, {})
+        theirs.pop(connection, None)
+        if not theirs:
+            self._of_address.pop(connection.address, None)
 
     def disconnect(self, connection: "_Connection", reason: str) -> None:
         """Close a connection at once, without what is still unsent, and free its file handle."""
-        self._open.discard(connection)
+        self.discard(connection)
         self.disconnected.add(reason)
         connection.transport.abort()
 
-    def make_room(self, number: int, newest: "_Connection | None" = None) -> bool:
-        """Close up to so many connections that wait for their client; False if there is none.
+    def make_room(self, number: int) -> None:
+        """Close up to so many connections that wait for their client.
 
-        The address with the most of them loses its oldest first, so that a flood from one address
+        The address with the most connections loses its own, so that a flood from one address
         does not disconnect the clients at others.
         """
-        waiting = [one for one in self._open if one is not newest and one.waits_for_client]
-        by_address = Counter(one.address for one in waiting)
-        waiting.sort(key=lambda one: (-by_address[one.address], one.since))
-        for connection in waiting[:number]:
-            self.disconnect(connection, "too_many")
-        return bool(waiting)
+        for _ in range(min(number, len(self._open))):
+            if (idle := self._idle_of(self._most(), None)) is None:
+                return
+            self.disconnect(idle, "too_many")
+
+    def is_crowded(self, connection: "_Connection") -> bool:
+        """Whether a connection should close after its answer, to let other clients in."""
+        theirs = len(self._of_address.get(connection.address, {}))
+        return theirs > self._share * CROWDED
+
+    def _most(self) -> "dict[_Connection, None]":
+        return max(self._of_address.values(), key=len)
+
+    @staticmethod
+    def _idle_of(
+        connections: "dict[_Connection, None]", newest: "_Connection | None"
+    ) -> "_Connection | None":
+        """The one that was opened first of those that wait for their client."""
+        waiting = (one for one in connections if one is not newest and one.waits_for_client)
+        return next(waiting, None)
 
     def review(self, now: float) -> None:
         """Close what is too slow, and the largest unread answers above the limit on all of them."""
@@ -280,6 +317,9 @@ class _Connection(H11Protocol):
         super().handle_events()
         if self.cycle is not before:
             self._begin_window(self.loop.time())
+            if self._clients.is_crowded(self):
+                # The task that answers has only been scheduled so far.
+                self.cycle.default_headers = [*self.cycle.default_headers, CLOSE_HEADER]
 
     def on_response_complete(self) -> None:
         self.since = self.loop.time()

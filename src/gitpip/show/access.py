@@ -30,6 +30,11 @@ NOT_DONE = (
 )
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
+UNRECOGNISED_LOOK_UPS = 10
+"""How many times the limit an address may show what is no valid key, until nothing it shows is
+looked up in the database any longer. It is larger than the limit itself because many people can
+share an address, and the right key of one of them is only recognised by looking it up."""
+
 
 class Access:
     """Lets in callers who meet a route's requirement, and answers the others."""
@@ -41,6 +46,10 @@ class Access:
         """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
+        many = limit and type(limit)(
+            limit.amount * UNRECOGNISED_LOOK_UPS, limit.multiples, limit.namespace
+        )
+        self._look_ups = Throttle(many) if many else None
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in.
@@ -49,6 +58,8 @@ class Access:
         """
         if requirement.role is None:
             return self._open_too_often(request, requirement)
+        if refusal := self._looked_up_too_often(request, requirement):
+            return refusal
         caller = await self._authentication.caller(request, requirement)
         request.scope[STATE] = caller
         refusal = self._too_often(request, caller) or self._foreign_host(request, caller)
@@ -77,19 +88,29 @@ class Access:
         if open_at_home:
             return None
         named = caller.name if caller else None
-        return self._hit(request, f"key {named}" if named else address_counted(address_of(request)))
+        if named:
+            return self._hit(request, f"key {named}")
+        address = address_counted(address_of(request))
+        if self._look_ups:
+            self._look_ups.hit(address)
+        return self._hit(request, address)
+
+    def _looked_up_too_often(self, request: Request, requirement: Requirement) -> Response | None:
+        """Refuse without the database what comes from an address far beyond its limit.
+
+        Keys, sessions and feed addresses that were right before are never refused here.
+        """
+        address = address_counted(address_of(request))
+        if self._look_ups is None or (pause := self._look_ups.test(address)) is None:
+            return None
+        if self._authentication.was_right(request, requirement):
+            return None
+        return _too_many(request, self._look_ups, address, pause)
 
     def _hit(self, request: Request, counted: str) -> Response | None:
         if self._throttle is None or (pause := self._throttle.hit(counted)) is None:
             return None
-        return answer(
-            request,
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "too-many-requests",
-            f"more than {self._throttle.limit} from {counted}: wait as long as the header "
-            "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
-            headers={"retry-after": str(pause)},
-        )
+        return _too_many(request, self._throttle, counted, pause)
 
     def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
         """Refuse what a page elsewhere gets at by giving its own name this machine's address."""
@@ -133,6 +154,17 @@ class Unmatched:
 
     def _matches(self, scope: Scope) -> bool:
         return any(route.matches(scope)[0] is not Match.NONE for route in self._router.routes)
+
+
+def _too_many(request: Request, throttle: Throttle, counted: str, pause: int) -> Response:
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        f"more than {throttle.limit} from {counted}: wait as long as the header "
+        "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
+        headers={"retry-after": str(pause)},
+    )
 
 
 def _unknown(request: Request, requirement: Requirement, proxy_notice: str | None) -> Response:

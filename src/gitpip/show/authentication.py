@@ -39,6 +39,8 @@ log = get_logger()
 COOKIE = "gitpip_session"
 SESSION = timedelta(days=30)
 """How long a browser stays signed in, unless its key ends before."""
+RIGHT_REMEMBERED = 10_000
+"""How many secrets that were right are remembered, as digests; then all are forgotten."""
 FIRST_KEY = (
     "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
 )
@@ -66,6 +68,8 @@ class Authentication:
         self._proxy_was_logged = False
         self._refusals_logged = Throttle(RateLimitItemPerMinute(REFUSALS_LOGGED))
         self._known: dict[str, Caller] = {}
+        self._right: set[str] = set()
+        """Digests of secrets that were recognised."""
 
     @property
     def is_open(self) -> bool:
@@ -77,13 +81,31 @@ class Authentication:
 
         Raises DatabaseUnavailable.
         """
+        caller = await self._recognised(request, requirement)
+        if caller and caller.name and (secret := _shown(request, requirement)):
+            if len(self._right) >= RIGHT_REMEMBERED:
+                self._right.clear()
+            self._right.add(_digest(secret))
+        return caller
+
+    def was_right(self, request: Request, requirement: Requirement) -> bool:
+        """Whether what a request shows was recognised before; it need not be valid any longer."""
+        secret = _shown(request, requirement)
+        admin_key = self._admin_key()
+        if secret is None:
+            return False
+        digest = _digest(secret)
+        is_admin = admin_key is not None and hmac.compare_digest(_digest(admin_key), digest)
+        return is_admin or digest in self._right
+
+    async def _recognised(self, request: Request, requirement: Requirement) -> Caller | None:
         authorization = request.headers.get("authorization")
         if authorization is not None:
-            scheme, _, text = authorization.partition(" ")
-            if scheme.lower() != "bearer":
+            secret = _shown(request, requirement)
+            if secret is None:
                 return None
             known_suffices = requirement.without_database
-            return await self.by_key(request, text.strip(), known_suffices=known_suffices)
+            return await self.by_key(request, secret, known_suffices=known_suffices)
         if requirement.by_feed_address and "address" in request.path_params:
             return await self._by_feed_address(request, request.path_params["address"])
         token = request.cookies.get(COOKIE)
@@ -234,6 +256,17 @@ class Authentication:
 def address_of(request: Request) -> str:
     """Where a request came from, as far as trusted proxies tell."""
     return request.client.host if request.client else "unknown"
+
+
+def _shown(request: Request, requirement: Requirement) -> str | None:
+    """The key, secret feed address or session token by which a request is recognised, if any."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, text = authorization.partition(" ")
+        return text.strip() if scheme.lower() == "bearer" else None
+    if requirement.by_feed_address and "address" in request.path_params:
+        return str(request.path_params["address"])
+    return request.cookies.get(COOKIE)
 
 
 def _holder(request: Request, key: AccessKey) -> Caller:

@@ -28,8 +28,13 @@ class Throttle:
 
         Counting and asking are one step, so that acts at the same moment can't all pass.
         """
-        if self._limiter.hit(self.limit, caller):
-            return None
+        return None if self._limiter.hit(self.limit, caller) else self._pause(caller)
+
+    def test(self, caller: str) -> int | None:
+        """None, or for how many seconds the caller has to wait; nothing is counted."""
+        return None if self._limiter.test(self.limit, caller) else self._pause(caller)
+
+    def _pause(self, caller: str) -> int:
         free_at = self._limiter.get_window_stats(self.limit, caller).reset_time
         return max(1, round(free_at - time.time()))
 
