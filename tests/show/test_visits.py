@@ -3,8 +3,11 @@
 import asyncio
 import itertools
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import httpx2
@@ -15,9 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
+from gitpip.show.pages import NEW_BROWSERS
 from gitpip.store import gists, users, visits
 from gitpip.store.database import Database, open_database
-from tests.show.conftest import Served
+from tests.show.conftest import Served, serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REPLICAS = 3
@@ -69,6 +73,41 @@ def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
     assert "Marked 1 file of 1 user as seen" in first
     assert "All of that was marked as seen before" in again
     assert again.count('<a href="/seen/') == 1
+
+
+def test_strangers_can_neither_fill_the_database_nor_evict_others(tmp_path: Path) -> None:
+    """As anybody may read: nothing but its cookie tells one browser from another."""
+    database = f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+    settings = {"GITPIP_ALLOW_ANONYMOUS": "read", "GITPIP_TRUSTED_PROXIES": "127.0.0.1"}
+    with (
+        serving(tmp_path, database, GITPIP_ADMIN_KEY="k" * 40, **settings) as served,
+        closing(sqlite3.connect(tmp_path / "gitpip.sqlite3")) as stored,
+    ):
+
+        def mark(cookie: str | None, address: str = "192.0.2.1") -> httpx2.Response:
+            headers = {"x-forwarded-for": address, "accept": "text/html"}
+            if cookie:
+                headers["cookie"] = f"gitpip_viewer={cookie}"
+            data = {"everything": "1"}
+            return httpx2.post(f"{served.gitpip.url}/seen", data=data, headers=headers, timeout=60)
+
+        def recorded() -> int:
+            found: int = stored.execute("SELECT count(*) FROM home_visits").fetchone()[0]
+            return found
+
+        without = [mark(None), mark("invented")]
+        assert [(one.status_code, one.headers["location"]) for one in without] == [(303, "/")] * 2
+        assert all("gitpip_viewer=" in one.headers["set-cookie"] for one in without)
+        assert recorded() == 0
+
+        most = NEW_BROWSERS.amount
+        statuses = [mark(f"{number:032x}").status_code for number in range(most + 5)]
+        assert statuses == [303] * most + [429] * 5
+        assert recorded() == most
+        assert "sign in" in mark("f" * 32).text
+        assert mark("f" * 32, "192.0.2.2").status_code == 303
+        assert mark(f"{0:032x}").status_code == 303
+        assert recorded() == most + 2
 
 
 class Visits(RuleBasedStateMachine):

@@ -91,6 +91,20 @@ async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(
         assert (await news.count(transaction, viewer)).files == 1
 
 
+async def test_marking_everything_can_be_bounded_and_done_again(database: Database) -> None:
+    for login in ("ada", "bob", "eve"):
+        user = await _track(database, login)
+        async with database.begin() as transaction:
+            await _find(transaction, user, 1)
+    left = []
+    for _ in range(3):
+        async with database.begin() as transaction:
+            await news.mark_everything(transaction, "browser:x", NOW, most=2)
+            new = await news.for_viewer(transaction, "browser:x", users=9, files=1)
+            left.append([one.user.login for one in new])
+    assert left == [["ada"], [], []]
+
+
 @pytest.mark.usefixtures("_few")
 async def test_browsers_without_a_key_are_forgotten(database: Database) -> None:
     ada = await _track(database, "ada")

@@ -89,6 +89,7 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
     limit = None if request_limit == "off" else request_limit
     app.state.access = Access(app.state.authentication, limit)
     app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
+    app.state.new_browsers = Throttle(pages.NEW_BROWSERS)
     app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
     app.include_router(probes.router)

@@ -3,23 +3,32 @@
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from limits import parse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, Role, UserKey, VisitId
+from gitpip.show.authentication import address_of
 from gitpip.show.highlight import PREVIEW, shown
 from gitpip.show.operations import condition_of
+from gitpip.show.problems import answer
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
-from gitpip.show.setting import In
-from gitpip.show.viewer import remember, viewer_of
+from gitpip.show.setting import In, Setting
+from gitpip.show.throttle import address_counted
+from gitpip.show.viewer import remember, sends_name, viewer_of
 from gitpip.store import browse, news, users
+from gitpip.store.visits import BROWSER
 
+NEW_BROWSERS = parse("20/hour")
+"""How many browsers without a key one address may add, with each process. Only as many as
+`old_visits.BROWSERS_KEPT` are kept: one address needs a day to replace the others'."""
 USERS = 20
 FILES = 4
 FOUND = 30
@@ -103,12 +112,21 @@ async def home(
 @router.post("/seen")
 @needs(Role.VIEWER)
 async def mark_seen(request: Request, setting: In) -> Response:
-    """Record a visit: of each user up to what the page showed, or of everything."""
+    """Record a visit: of each user up to what the page showed, or of everything.
+
+    A browser without a key is recorded only if it keeps its cookie, and so many of them for each
+    address: one who sends a new cookie each time could fill the database, and evict the visits
+    of all other browsers.
+    """
     viewer = viewer_of(request)
     form = await request.form()
+    is_stranger = viewer.startswith(BROWSER) and not request.app.state.authentication.is_open
+    if is_stranger and (response := await _unrecorded(request, setting, viewer)):
+        return response
+    most = news.COUNTED if is_stranger else None
     async with setting.database.begin() as transaction:
         if form.get("everything"):
-            visit = await news.mark_everything(transaction, viewer, utc_now())
+            visit = await news.mark_everything(transaction, viewer, utc_now(), most=most)
         else:
             shown_up_to = dict(_position(str(text)) for text in form.getlist("up_to"))
             visit = await news.mark_seen(transaction, viewer, shown_up_to, utc_now())
@@ -117,6 +135,29 @@ async def mark_seen(request: Request, setting: In) -> Response:
     response = RedirectResponse(f"/?seen={visit.id}", status_code=303)
     remember(request, response, viewer)
     return response
+
+
+async def _unrecorded(request: Request, setting: Setting, viewer: str) -> Response | None:
+    """The answer to a browser without a key whose visit is not recorded; None where it is."""
+    if not sends_name(request):
+        response = RedirectResponse("/", status_code=303)
+        remember(request, response, viewer)
+        return response
+    async with setting.database.read() as transaction:
+        if await news.knows(transaction, viewer):
+            return None
+    address = address_counted(address_of(request))
+    pause = request.app.state.new_browsers.hit(address)
+    if pause is None:
+        return None
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-browsers",
+        f"more than {NEW_BROWSERS} browsers without an access key from {address}: nothing was "
+        f"marked as seen; sign in with an access key, or try again in {pause} seconds",
+        headers={"retry-after": str(pause)},
+    )
 
 
 @router.get("/seen/{visit_id}")

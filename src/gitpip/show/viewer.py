@@ -20,10 +20,13 @@ def viewer_of(request: Request) -> str:
     by_key = caller_of(request).viewer
     if by_key:
         return by_key
-    known = request.cookies.get(COOKIE, "")
-    if not re.fullmatch("[0-9a-f]{32}", known):
-        known = secrets.token_hex(16)
+    known = request.cookies[COOKIE] if sends_name(request) else secrets.token_hex(16)
     return BROWSER + known
+
+
+def sends_name(request: Request) -> bool:
+    """Whether a browser sends the name that it got with `remember`."""
+    return re.fullmatch("[0-9a-f]{32}", request.cookies.get(COOKIE, "")) is not None
 
 
 def shown_viewer(viewer: str) -> str:

@@ -150,8 +150,19 @@ async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -
         )
 
 
-async def mark_everything(transaction: AsyncConnection, viewer: str, now: datetime) -> HomeVisit:
-    """Record that `viewer` takes everything that is known now as seen."""
+async def knows(transaction: AsyncConnection, viewer: str) -> bool:
+    """Whether a viewer has a visit to the home page."""
+    visit = select(home_visits.c.id).where(home_visits.c.viewer == viewer).limit(1)
+    return await transaction.scalar(visit) is not None
+
+
+async def mark_everything(
+    transaction: AsyncConnection, viewer: str, now: datetime, *, most: int | None = None
+) -> HomeVisit:
+    """Record that `viewer` takes everything that is known now as seen.
+
+    With `most`, of so many users at most, those with the newest files: a row is stored for each.
+    """
     await order.one_at_a_time(transaction, viewer)
     home_visit_id = await _add_home_visit(transaction, viewer, now)
     seen = seen_by(viewer)
@@ -163,6 +174,8 @@ async def mark_everything(transaction: AsyncConnection, viewer: str, now: dateti
         literal(now, visits.c.at.type),
         literal(home_visit_id),
     ).where(tracked, users_table.c.last_sequence > seen)
+    if most is not None:
+        rest = rest.order_by(users_table.c.found_key.desc()).limit(most)
     columns = ["user_key", "viewer", "after", "up_to", "at", "home_visit_id"]
     try:
         async with transaction.begin_nested():
