@@ -7,6 +7,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gitpip.errors import (
@@ -138,6 +139,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(GitpipError, answer_foreseen)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, answer_unforeseen)
 
 
@@ -186,6 +188,12 @@ async def _http(request: Request, error: Exception) -> Response:
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
     return answer(request, status, kind, detail, headers=headers)
+
+
+async def _disconnected(request: Request, _error: Exception) -> Response:
+    """What the log says of a client that went away in its body; nobody reads the answer."""
+    detail = "the connection ended before the body did"
+    return answer(request, HTTPStatus.BAD_REQUEST, "body-incomplete", detail)
 
 
 async def answer_unforeseen(request: Request, error: Exception) -> Response:
