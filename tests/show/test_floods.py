@@ -1,7 +1,10 @@
 """What strangers send without end neither fills the log nor keeps others from being served."""
 
 import asyncio
+import select
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
 
@@ -10,12 +13,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from gitpip.show import request_log
-from gitpip.show.guard import LONGEST_TARGET
+from gitpip.show.guard import BODIES_OF_ADDRESS, BODY_LIMIT, FORM_LIMIT, LONGEST_TARGET
 from gitpip.show.request_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
 from tests.show.conftest import Served, serving
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
 WRONG = {"authorization": f"Bearer gitpip_{'0' * 8}_{'0' * 48}"}
+FORM = "application/x-www-form-urlencoded"
 LIMIT = 60
 REQUESTS = 100
 numbers = count(1)
@@ -113,3 +117,85 @@ def test_an_address_may_be_as_long_as_browsers_make_them(guarded: Served) -> Non
     assert httpx2.get(guarded.gitpip.url + longest, headers=key).status_code == 200
     refused = httpx2.get(guarded.gitpip.url + longest + "a", headers=key)
     assert (refused.status_code, refused.json()["code"]) == (414, "target-too-long")
+
+
+@pytest.fixture(scope="module")
+def open_to_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("open")
+    database = f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3"
+    settings = {"GITPIP_ALLOW_ANONYMOUS": "all", "GITPIP_TRUSTED_PROXIES": "127.0.0.1"}
+    with serving(folder, database, **settings) as served:
+        yield served
+
+
+def unfinished(served: Served, path: str, address: str, kind: str, body: bytes) -> socket.socket:
+    """A connection whose body lacks its last byte."""
+    client = socket.create_connection(("127.0.0.1", httpx2.URL(served.gitpip.url).port), timeout=60)
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-forwarded-for: {address}\r\n"
+        f"cookie: gitpip_viewer={'a' * 32}\r\n"
+        f"content-type: {kind}\r\ncontent-length: {len(body) + 1}\r\n\r\n"
+    )
+    client.sendall(head.encode() + body)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/seen", FORM),
+        ("/sign-in", FORM),
+        ("/people", FORM),
+        ("/people/selected", FORM),
+        ("/keys", FORM),
+        ("/imports", "multipart/form-data; boundary=edge"),
+        ("/seen", "multipart/form-data; boundary=edge"),
+        ("/api/v1/users", "application/json"),
+    ],
+)
+def test_a_client_that_goes_away_in_its_body_is_no_error_of_ours(
+    open_to_all: Served, path: str, kind: str
+) -> None:
+    gitpip = open_to_all.gitpip
+    before = len(gitpip.events())
+    body = (
+        b'--edge\r\ncontent-disposition: form-data; name="x"\r\n\r\n1' if "edge" in kind else b"x=1"
+    )
+    unfinished(open_to_all, path, f"192.0.2.{next(numbers)}", kind, body).close()
+
+    def logged() -> list[dict[str, object]]:
+        return [e for e in gitpip.events()[before:] if e["event"] == "http.request"]
+
+    assert [e["status"] for e in gitpip.wait_for(logged, "the log") if e["path"] == path] == [400]
+    assert not [e for e in gitpip.events()[before:] if e["severity"] not in ("INFO", "DEBUG")]
+
+
+def test_unfinished_bodies_of_one_address_refuse_no_others(open_to_all: Served) -> None:
+    url = f"{open_to_all.gitpip.url}/api/v1/users"
+
+    def add(address: str) -> int:
+        headers = {"x-forwarded-for": address}
+        body = {"login": "ada", "surprise": "x"}
+        return httpx2.post(url, json=body, headers=headers, timeout=60).status_code
+
+    with ExitStack() as clients:
+        body = b" " * (BODY_LIMIT - 1)
+        flood = [
+            clients.enter_context(
+                unfinished(open_to_all, "/api/v1/users", "192.0.2.9", "application/json", body)
+            )
+            for _ in range(BODIES_OF_ADDRESS // BODY_LIMIT + 1)
+        ]
+        [refused], _, _ = select.select(flood, [], [], 60)
+        assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
+        assert add("192.0.2.10") not in {503, 500}
+
+
+def test_a_form_is_smaller_than_what_programs_send(open_to_all: Served) -> None:
+    cookies = {"gitpip_viewer": "a" * 32}
+    statuses = []
+    for size in (FORM_LIMIT, FORM_LIMIT + 1):
+        data = {"x": "a" * (size - 2)}
+        url = f"{open_to_all.gitpip.url}/seen"
+        statuses.append(httpx2.post(url, data=data, cookies=cookies, timeout=60).status_code)
+    assert statuses == [303, 413]

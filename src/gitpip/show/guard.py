@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import Counter
 from http import HTTPStatus
 from unicodedata import category
 
@@ -21,10 +22,14 @@ from gitpip.show.throttle import Throttle, address_counted
 from gitpip.telemetry import get_logger
 
 BODY_LIMIT = 2**20
+FORM_LIMIT = 2**16
+"""In bytes, of what is no request of a program: the largest is a list of selected users."""
 BODY_LIMITS = {"/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
 """Other limits, in bytes: of what is written to disk, and of forms that need no access key."""
 BODIES_IN_MEMORY = 2**26
 """Bytes of all bodies, each of at most BODY_LIMIT, that are held at a time."""
+BODIES_OF_ADDRESS = BODIES_IN_MEMORY // 4
+"""Bytes of them that come from one address, so that others can always send theirs."""
 LONGEST_TARGET = 2**13
 """Bytes of a request's path and query; RFC 9110 asks for 8,000 at least:
 https://www.rfc-editor.org/rfc/rfc9110#section-4.1"""
@@ -57,6 +62,25 @@ class _BodyRefused(Exception):
     pass
 
 
+class _Bodies:
+    """How many bytes of bodies are in memory, of each address."""
+
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
+        self._total = 0
+
+    def add(self, address: str, size: int) -> None:
+        """Count bytes in, or with a negative size out."""
+        self._total += size
+        self._held[address] += size
+        if not self._held[address]:
+            del self._held[address]
+
+    def are_too_many(self, address: str) -> bool:
+        """Whether an address holds more than its part, or all together more than there is."""
+        return self._held[address] > BODIES_OF_ADDRESS or self._total > BODIES_IN_MEMORY
+
+
 class Guard:
     """Refuses cross-site changes and large bodies; adds headers; logs."""
 
@@ -67,7 +91,7 @@ class Guard:
         self._app = app
         self._throttle = Throttle(limit) if limit else None
         self._refusals = RefusalLog()
-        self._in_memory = 0
+        self._bodies = _Bodies()
         self._public_origin = public_url.origin if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,12 +152,13 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        limit = BODY_LIMITS.get(scope["path"], BODY_LIMIT)
+        limit = _body_limit(scope["path"])
         refusal = self._refusal(scope, headers, limit)
         if refusal:
             response = self._too_often(scope) or answer(Request(scope), *refusal)
             await response(scope, receive, send)
             return
+        address = address_counted(address_of(Request(scope)))
         received = held = 0
         refusal = None
 
@@ -144,10 +169,10 @@ class Guard:
             received += size
             if limit <= BODY_LIMIT:
                 held += size
-                self._in_memory += size
+                self._bodies.add(address, size)
             if received > limit:
                 refusal = _too_large(limit)
-            elif self._in_memory > BODIES_IN_MEMORY:
+            elif held and self._bodies.are_too_many(address):
                 refusal = TOO_MANY_BODIES
             if refusal:
                 raise _BodyRefused
@@ -167,7 +192,7 @@ class Guard:
             with contextlib.suppress(_BodyRefused):
                 await self._app(scope, receive_limited, send_once)
         finally:
-            self._in_memory -= held
+            self._bodies.add(address, -held)
         if refusal and not started:
             headers = {"connection": "close", **RETRY.get(refusal[0], {})}
             response = answer(Request(scope), *refusal, headers=headers)
@@ -215,6 +240,10 @@ class Guard:
         if length.isascii() and length.isdigit() and int(length[:20]) > limit:
             return _too_large(limit)
         return None
+
+
+def _body_limit(path: str) -> int:
+    return BODY_LIMITS.get(path, BODY_LIMIT if path.startswith("/api/") else FORM_LIMIT)
 
 
 def _too_large(limit: int) -> tuple[HTTPStatus, str, str]:
