@@ -236,6 +236,21 @@ def test_a_flood_from_one_address_does_not_disconnect_another() -> None:
         assert read_all(quiet).endswith(b"\r\n\r\n0")
 
 
+def test_malformed_requests_are_answered_400_and_not_logged_one_by_one(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for malformed in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"):
+        with connect(port) as client:
+            client.sendall(malformed)
+            assert read_all(client).startswith(b"HTTP/1.1 400 ")
+    with connect(port) as client:
+        client.sendall(
+            b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: x\r\n\r\n"
+        )
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+    assert [record for record in caplog.records if record.name.startswith("uvicorn.error")] == []
+
+
 def from_address(address: str, port: int) -> socket.socket:
     client = socket.create_connection(
         ("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0)

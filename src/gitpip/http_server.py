@@ -8,6 +8,7 @@ neither has a minimum rate for bodies or a limit on connections.
 """
 
 import asyncio
+import logging
 import resource
 import socket
 from collections import Counter
@@ -40,6 +41,10 @@ CROWDED = 0.75
 LOG_INTERVAL = timedelta(minutes=1)
 TICKS_PER_REVIEW = 5
 """uvicorn ticks ten times a second."""
+
+CONNECTION_LOGGER = logging.getLogger("uvicorn.error.connection")
+CONNECTION_LOGGER.setLevel(logging.ERROR)
+"""Without uvicorn's warning for each malformed request: they are counted and told together."""
 
 log = get_logger()
 
@@ -273,6 +278,7 @@ class _Connection(H11Protocol):
         clients: _Clients,
     ) -> None:
         super().__init__(config, server_state, app_state)
+        self.logger = CONNECTION_LOGGER
         self._clients = clients
         self._limits = clients.limits
         self.address = ""
@@ -320,6 +326,10 @@ class _Connection(H11Protocol):
             if self._clients.is_crowded(self):
                 # The task that answers has only been scheduled so far.
                 self.cycle.default_headers = [*self.cycle.default_headers, CLOSE_HEADER]
+
+    def send_400_response(self, msg: str) -> None:
+        self._clients.disconnected.add("invalid_request")
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
