@@ -5,6 +5,7 @@ import atexit
 import gc
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
@@ -32,7 +33,7 @@ from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
 from gitpip.settings import describe
 from gitpip.status import reading
-from gitpip.status.problem import Act, Severity
+from gitpip.status.problem import Act, Severity, until
 from gitpip.status.reading import Condition, Surroundings
 from gitpip.store import checks, gists, operation, publications, schedule, users, visits
 from gitpip.telemetry import configure_logging, get_logger, log_uncaught, redacted
@@ -220,9 +221,11 @@ def status(as_json: Json = False) -> None:
                 "users": {state.value: tracked.get(state, 0) for state in UserState},
                 "publications": {state.value: counts.get(state, 0) for state in PublicationState},
                 "publishing": (
-                    _paused(publishing) if settings.pipedrive_token else "waits for PIPEDRIVE_TOKEN"
+                    _paused(publishing, now)
+                    if settings.pipedrive_token
+                    else "waits for PIPEDRIVE_TOKEN"
                 ),
-                "watching": _watching(condition),
+                "watching": _watching(condition, now),
                 "next_publication_due": reading.due_after(next_due, publishing),
                 "nothing_missed_before": freshness.complete_until,
                 "not_looked_at_yet": freshness.unread,
@@ -341,15 +344,15 @@ def _summary(check: Check) -> str:
     )
 
 
-def _watching(condition: Condition) -> str:
+def _watching(condition: Condition, now: datetime) -> str:
     reading = condition.pauses.get(operation.READING)
     if operation.WATCHING in condition.pauses or reading is None:
-        return _paused(condition.pauses.get(operation.WATCHING))
-    return f"reading is {_paused(reading)}"
+        return _paused(condition.pauses.get(operation.WATCHING), now)
+    return f"reading is {_paused(reading, now)}"
 
 
-def _paused(pause: Pause | None) -> str:
-    return f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}" if pause else "running"
+def _paused(pause: Pause | None, now: datetime) -> str:
+    return f"paused {until(pause.until, now)}: {pause.reason}" if pause else "running"
 
 
 def _fail(message: str) -> NoReturn:

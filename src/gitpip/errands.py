@@ -27,6 +27,7 @@ from gitpip.model import (
 from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.status import pauses
+from gitpip.status.problem import until
 from gitpip.store import audit, checks, operation, publications, users
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
@@ -109,7 +110,7 @@ async def _follow_check(
             return check
         if pause:
             raise GitpipError(
-                f"watching is paused until {pause.until:%H:%M:%S} UTC: {pause.reason}; "
+                f"watching is paused {until(pause.until, utc_now())}: {pause.reason}; "
                 "the check will be made then"
             )
         await asyncio.sleep(0.2)
@@ -170,7 +171,7 @@ async def _follow_publishing(
         if next_due is None:
             return None
         if pause:
-            return f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}"
+            return f"paused {until(pause.until, now)}: {pause.reason}"
         if next_due > now + SOON:
             return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
         await asyncio.sleep(0.2)

@@ -19,6 +19,7 @@ from gitpip.publish.answers import LookFailed
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.settings import Settings
+from gitpip.status.problem import clock
 from gitpip.watch.github import GitHub
 from gitpip.watch.limits import Budget
 from gitpip.worker import github_of
@@ -117,8 +118,9 @@ async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
 
 
 def _left(budget: Budget) -> str:
+    resets = clock(budget.resets_at, utc_now())
     name = "GraphQL points" if budget.resource == "graphql" else "requests"
-    return f"{budget.remaining} of {budget.limit} {name} left until {budget.resets_at:%H:%M} UTC"
+    return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
 async def _pipedrive(settings: Settings) -> _Answers:

@@ -15,6 +15,7 @@ from gitpip.show.caller import present
 from gitpip.show.highlight import visible
 from gitpip.show.public_address import local_url, url_prefix
 from gitpip.show.times import ago
+from gitpip.status.problem import clock
 
 FOLDER = Path(__file__).parent / "templates"
 STATES = {
@@ -75,11 +76,6 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
-def _clock(time: datetime, now: datetime) -> str:
-    """The time of day, with the day where it is further away than one."""
-    return f"{time:%H:%M} UTC" if abs(time - now) < timedelta(days=1) else moment(time)
-
-
 def _count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
@@ -128,7 +124,7 @@ def _template(name: str) -> Template:
         size=size,
         age=_age,
         moment=moment,
-        clock=_clock,
+        clock=clock,
         state=_state,
         state_words=_state_words,
         count=_count,

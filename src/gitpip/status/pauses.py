@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PauseKept
-from gitpip.status.problem import clock
+from gitpip.status.problem import until
 from gitpip.store import operation
 from gitpip.store.operation import READING, WATCHING
 
@@ -36,8 +36,8 @@ async def try_now(
     if kept and not ended:
         name, pause = kept[0]
         raise PauseKept(
-            f"{name} is paused until {clock(pause.until, now)} because GitHub asked to wait until "
-            "then; asking earlier can get the token banned, so it can't be ended"
+            f"{name} is paused {until(pause.until, now)} because GitHub asked to wait that long; "
+            "asking earlier can get the token banned, so it can't be ended"
         )
     return ended
 
@@ -47,5 +47,5 @@ async def not_paused(transaction: AsyncConnection, name: str, now: datetime) -> 
     pause = await operation.paused(transaction, READING, now) if name == WATCHING else None
     if pause is None:
         return f"{name} is not paused."
-    until = clock(pause.until, now)
-    return f"{name} itself is not paused; {READING} is, until {until}: gitpip try-now {READING}"
+    end = until(pause.until, now)
+    return f"{name} itself is not paused; {READING} is, {end}: gitpip try-now {READING}"

@@ -4,12 +4,16 @@ The page, the API, the commands and the metrics all show these; nobody reads a s
 what is wrong.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.store import operation
+
+SHOWN_IN_SECONDS = timedelta(minutes=2)
+"""A time without seconds says too little of what is over sooner."""
 
 
 class Severity(StrEnum):
@@ -126,8 +130,16 @@ def count(number: int, thing: str, things: str | None = None) -> str:
 
 
 def clock(time: datetime, now: datetime) -> str:
-    """A time for people, with the day if it is not within a day of `now`."""
-    return f"{time:%H:%M} UTC" if abs(time - now) < timedelta(days=1) else day_and_clock(time)
+    """A time (UTC) for people, with the day if that is not the day of `now`."""
+    return f"{time:%H:%M} UTC" if time.date() == now.date() else day_and_clock(time)
+
+
+def until(time: datetime, now: datetime) -> str:
+    """How long something lasts that ends at `time` (UTC): `for 45 s`, or `until 12:30 UTC`."""
+    left = time - now
+    if left < SHOWN_IN_SECONDS:
+        return f"for {max(math.ceil(left.total_seconds()), 1)} s"
+    return f"until {clock(time, now)}"
 
 
 def day_and_clock(time: datetime) -> str:

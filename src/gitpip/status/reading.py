@@ -15,11 +15,11 @@ from gitpip.status.problem import (
     Problem,
     ProblemKind,
     Severity,
-    clock,
     count,
     day_and_clock,
     said,
     see_doctor,
+    until,
     worst_first,
 )
 from gitpip.store import gauges, operation, schedule, unreadable, users
@@ -207,7 +207,7 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     return Problem(
         PAUSES[name],
         severity,
-        f"{WHAT_WAITS[name]} until {clock(pause.until, now)}: {said(pause.reason)}"
+        f"{WHAT_WAITS[name]} {until(pause.until, now)}: {said(pause.reason)}"
         f"{see_doctor(pause.reason)}{meanwhile}",
         since=pause.since,
         act=act,

@@ -1,0 +1,51 @@
+"""Times in sentences can't be taken for those of another day, or for the present minute."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from gitpip.status.problem import clock, until
+from gitpip.store.schema import pauses
+from tests.status.conftest import NOW, Rows
+
+DAYS = st.timedeltas(timedelta(days=-3), timedelta(days=3))
+
+
+@given(shift=DAYS, away=DAYS)
+def test_a_time_has_its_day_unless_it_is_today(shift: timedelta, away: timedelta) -> None:
+    now = NOW + shift
+    time = now + away
+
+    told = clock(time, now)
+
+    assert told.endswith(f"{time:%H:%M} UTC")
+    assert told.startswith(f"{time:%Y-%m-%d} ") is (time.date() != now.date())
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "lasts", "told"),
+    [
+        (12, 0, timedelta(seconds=0.2), "for 1 s"),
+        (12, 0, timedelta(seconds=44.1), "for 45 s"),
+        (12, 0, timedelta(minutes=2), "until 12:02 UTC"),
+        (23, 59, timedelta(seconds=61), "for 61 s"),
+        (23, 50, timedelta(hours=1), "until 2026-05-05 00:50 UTC"),
+    ],
+)
+def test_what_is_over_soon_is_told_in_seconds(
+    hour: int, minute: int, lasts: timedelta, told: str
+) -> None:
+    now = NOW.replace(hour=hour, minute=minute)
+    assert until(now + lasts, now) == told
+
+
+async def test_a_short_pause_is_told_in_seconds(rows: Rows) -> None:
+    values = {"name": "publishing", "reason": "a limit", "cause": "vendor", "since": NOW}
+    await rows.execute(insert(pauses).values(**values, until=NOW + timedelta(seconds=45)))
+
+    condition = await rows.condition()
+
+    assert condition.sentence == "Publishing is paused for 45 s: a limit. Nothing is lost."
