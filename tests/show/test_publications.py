@@ -70,3 +70,23 @@ def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:
     assert answer.headers["location"] == "/publications?state=skipped&offset=0"
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
     assert served.gitpip.post("/publications/1/retry?state=nonsense").status_code == 422
+
+
+def test_a_file_that_waits_for_its_deal_can_be_retried_and_the_status_says_why(
+    served: Served,
+) -> None:
+    served.pipedrive.deal_cap = 0
+    served.track("ada", {"one.py": "1"})
+
+    def kinds() -> list[str]:
+        problems = served.gitpip.get("/api/v1/status").json()["problems"]
+        return [problem["kind"] for problem in problems]
+
+    served.gitpip.wait_for(lambda: "deals-delayed" in kinds(), "the warning")
+    assert "open deals" in served.gitpip.get("/status-page").text
+    row = served.gitpip.get("/api/v1/publications?state=pending").json()["items"][0]
+    assert f'id="retry-{row["id"]}"' in served.gitpip.get("/publications").text
+
+    served.pipedrive.deal_cap = None
+    assert served.gitpip.post(f"/publications/{row['id']}/retry").status_code == 303
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
