@@ -24,6 +24,8 @@ class Pauses:
         self._pipedrive = pipedrive
         self._now = now
         self._trouble = Trouble()
+        self._answers = 0
+        """How many answers of Pipedrive were taken into account."""
         self._stored: bool | None = None
         """Whether there is a row of a pause, be it over or not; None before the first look."""
 
@@ -55,6 +57,11 @@ class Pauses:
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:
         """Pause publishing where an outcome calls for it; None stands for a successful read."""
+        if outcome is None and self._pipedrive.answers_received == self._answers:
+            # What was read was known already: no request shows that the pause was long enough, and
+            # the daily budget that was announced last may be full again.
+            return None
+        self._answers = self._pipedrive.answers_received
         pause = self._trouble.pause_after(outcome, request, self._now()) or self._reserve(outcome)
         if pause is not None:
             await self._enter(pause, outcome)

@@ -65,6 +65,8 @@ class Pipedrive:
         self._turn = asyncio.Lock()
         self._client = client(timeout=timeout.total_seconds())
         self.use(token)
+        self.answers_received = 0
+        """How many answers have arrived."""
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
         """Tokens left today, as last announced."""
@@ -300,6 +302,7 @@ class Pipedrive:
                 step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining
+        self.answers_received += 1
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
         self.now = http_date(response.headers.get("date"))
