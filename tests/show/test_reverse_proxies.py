@@ -1,12 +1,13 @@
 """Real proxies with the configurations of docs/deployment.md, and one that nobody configured."""
 
+import random
 import re
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -107,10 +108,20 @@ def running(program: str, config: str, place: Place) -> Iterator[None]:
         process.wait()
 
 
+def _free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1]
+    # Below the range from which the system gives ports to the servers of other tests.
+    port = next(
+        port for port in iter(lambda: random.randrange(20_000, 30_000), None) if _free(port)
+    )
     folder = tmp_path / "proxy"
     folder.mkdir()
     return Place(folder, port, Certificate.make(folder))
