@@ -33,7 +33,7 @@ class Pauses:
         """The pause that holds now, if any."""
         async with self._database.read() as transaction:
             if self._stored is None:
-                known = await operation.known_pause(transaction, operation.PUBLISHING)
+                known = await operation.last_pause(transaction, operation.PUBLISHING)
                 self._stored = known is not None
                 if self._stored:
                     self._trouble.resume()

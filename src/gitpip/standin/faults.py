@@ -115,7 +115,7 @@ class Injected:
 class FaultPlan:
     """Which requests go wrong and how; can be changed at any time, from any thread.
 
-    `method`, `path` and `about` are regular expressions: the method must match as a whole, the path
+    `method`, `path` and `about` are regular expressions: the whole method must match, the path
     (without its query) somewhere, and `about` somewhere in the query or the body, as sent. Scripted
     faults come first, in the order they were added.
     """

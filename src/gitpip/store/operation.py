@@ -149,16 +149,17 @@ async def pauses_now(transaction: AsyncConnection, now: datetime) -> dict[str, P
     return {row.name: _pause(row) for row in rows}
 
 
-async def last_pause(transaction: AsyncConnection, name: str, *, credential: str) -> Pause | None:
-    """The pause of this name, even if its time is over; none that another token caused."""
-    row = (
-        await transaction.execute(
-            select(pauses).where(
-                pauses.c.name == name,
-                or_(pauses.c.credential.is_(None), pauses.c.credential == credential),
-            )
-        )
-    ).one_or_none()
+async def last_pause(
+    transaction: AsyncConnection, name: str, *, credential: str | None = None
+) -> Pause | None:
+    """The pause of this name, also one that is over and was not ended by a success since.
+
+    With `credential`, none that another token than this one caused.
+    """
+    wanted = [pauses.c.name == name]
+    if credential is not None:
+        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
+    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
     return _pause(row) if row else None
 
 
@@ -176,12 +177,6 @@ async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause |
     sweeping = await paused(transaction, SWEEPING, now)
     reading = await paused(transaction, READING, now)
     return min(sweeping, reading, key=lambda pause: pause.until) if sweeping and reading else None
-
-
-async def known_pause(transaction: AsyncConnection, name: str) -> Pause | None:
-    """The pause of this name, also one that is over and was not ended by a success since."""
-    row = (await transaction.execute(select(pauses).where(pauses.c.name == name))).one_or_none()
-    return _pause(row) if row else None
 
 
 async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) -> None:

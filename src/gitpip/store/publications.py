@@ -234,19 +234,6 @@ async def time_left(
     return (now - since) / lately * waiting if lately else None
 
 
-async def count_failed(transaction: AsyncConnection) -> int:
-    """How many publications of tracked users Pipedrive refused."""
-    return (
-        await transaction.scalar(
-            select(func.count()).where(
-                publications.c.state == PublicationState.FAILED.value,
-                of_tracked(publications.c.user_key),
-            )
-        )
-        or 0
-    )
-
-
 async def retry(
     transaction: AsyncConnection, publication_id: PublicationId, now: datetime
 ) -> Publication:

@@ -34,6 +34,7 @@ from gitpip.store.schema import (
     unsettled,
     users,
 )
+from gitpip.store.visible import tracked
 
 FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
@@ -248,7 +249,7 @@ async def deals_delayed(transaction: AsyncConnection, now: datetime) -> Trouble:
     next_try = await transaction.scalar(
         select(func.min(deals.c.due_at, type_=deals.c.due_at.type))
         .select_from(deals.join(users, users.c.key == deals.c.user_key))
-        .where(unsettled, users.c.removed_at.is_(None), *wanted)
+        .where(unsettled, tracked, *wanted)
     )
     return replace(trouble, next_try=next_try)
 
@@ -262,7 +263,7 @@ async def _deals(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> 
     return await _trouble(
         transaction,
         deals.join(users, users.c.key == deals.c.user_key),
-        [unsettled, users.c.removed_at.is_(None), *wanted],
+        [unsettled, tracked, *wanted],
         since=deals.c.sent_at,
         example=users.c.login,
         reason=deals.c.reason,
