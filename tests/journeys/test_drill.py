@@ -14,6 +14,7 @@ USERS, GISTS, FILES = 50, 3, 2
 KILLS = 10
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_ten_kills_and_a_third_of_all_writes_spoilt(world: World) -> None:
     chance = random.Random(20261123)

@@ -31,6 +31,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.mark.timeout(900)
 def test_three_replicas_killed_frozen_and_without_their_database(
     cluster: Cluster, tmp_path: Path
 ) -> None:
