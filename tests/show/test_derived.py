@@ -114,9 +114,13 @@ def test_what_was_made_before_the_first_key_ends_with_it(served: Served) -> None
     feed = _make_feed(served, {})
     assert _reads(served, feed) == 200
 
-    refused = httpx2.post(f"{served.gitpip.url}/keys", data={"name": "first", "role": "viewer"})
-    assert refused.status_code == 422
-    assert "must be admin for the first key" in refused.text
+    viewer = {"name": "first", "role": "viewer"}
+    for refused in (
+        httpx2.post(f"{served.gitpip.url}/keys", data=viewer),
+        httpx2.post(f"{served.gitpip.url}/api/v1/keys", json=viewer),
+    ):
+        assert refused.status_code == 422
+        assert "must be admin for the first key" in refused.text
     assert _reads(served, feed) == 200
     made = httpx2.post(f"{served.gitpip.url}/keys", data={"name": "first", "role": "admin"})
 

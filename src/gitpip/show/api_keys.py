@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.settings import parse_duration
+from gitpip.show import first_key
 from gitpip.show.bodies import PROBLEMS, ListBody
 from gitpip.show.caller import Who
 from gitpip.show.parameters import Limit, Offset
@@ -115,6 +116,7 @@ async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     lifetime = parse_duration(new.expires) if new.expires else None
     async with setting.database.begin() as transaction:
+        await first_key.check_role(transaction, setting, who, new.role)
         issued = await keys.create(
             transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
         )

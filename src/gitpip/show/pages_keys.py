@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.settings import parse_duration
-from gitpip.show.caller import Caller, Who
+from gitpip.show import first_key
+from gitpip.show.caller import Who
 from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
@@ -41,12 +41,7 @@ async def create_key(
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
         async with setting.database.begin() as transaction:
-            if Role(role) is not Role.ADMIN and await _is_first(transaction, setting, who):
-                raise InvalidInput(
-                    "role",
-                    "must be admin for the first key: from then on nothing is open without a key, "
-                    f"and you could make no other one with the role {role}",
-                )
+            await first_key.check_role(transaction, setting, who, Role(role))
             issued = await keys.create(
                 transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
             )
@@ -74,12 +69,6 @@ async def act_on_key(
             await who.did(transaction, "key.revoked", key.name)
             issued = None
     return await _keys(setting, issued=issued) if issued else RedirectResponse("/keys", 303)
-
-
-async def _is_first(transaction: AsyncConnection, setting: Setting, who: Caller) -> bool:
-    """Whether a key made now takes its maker's rights away, who has none."""
-    is_open = who.name is None and not setting.settings.allow_anonymous
-    return is_open and not await keys.any_exists(transaction)
 
 
 async def _keys(
