@@ -35,6 +35,10 @@ class Lists:
     """Whether Link headers carry `last`; GitHub omits it at times."""
     failing_pages: set[int] = field(default_factory=set)
     """The numbers of the pages that answer 500."""
+    behind: timedelta = timedelta(0)
+    """How old the lists of a user's gists are."""
+    gists_behind: timedelta = timedelta(0)
+    """How old the answers about single gists are."""
     hide_blocked: bool = False
     """Whether a user's list leaves out the gists that are blocked."""
     _feed: list[Gist] = field(default_factory=list)
@@ -141,7 +145,7 @@ def _user_gists(call: Call, user: User) -> Answer:
     own = (call.caller or "").lower() == user.login.lower()
     gists = call.lists.sorted(
         gist
-        for gist in call.world.gists_of(user.id)
+        for gist in call.world.gists_of(user.id, call.request.at - call.lists.behind)
         if (gist.public or own) and (since is None or gist.updated_at >= since)
         if not (call.lists.hide_blocked and gist.troubles.blocked)
     )
@@ -172,7 +176,7 @@ def _visible(call: Call, gist: Gist) -> bool:
 
 
 def _one_gist(call: Call, gist_id: str) -> Answer:
-    gist = call.world.gist(gist_id)
+    gist = call.world.gist(gist_id, call.request.at - call.lists.gists_behind)
     if gist is None:
         return failure(404, "Not Found")
     owner = call.world.user(gist.owner_id)

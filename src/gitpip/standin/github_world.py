@@ -6,10 +6,13 @@ import struct
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gitpip.standin.exchange import Clock, utc_now
 from gitpip.standin.github_troubles import BlockStatus, GistTroubles
+
+KEPT = timedelta(minutes=10)
+"""How long it is known what a gist was before a change."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class World:
         self._ids_by_login: dict[str, int] = {}
         self._gists: dict[str, Gist] = {}
         self._gist_ids_of: dict[int, list[str]] = {}
+        self._past: dict[str, list[tuple[datetime, Gist | None]]] = {}
+        """What gists were before each change, with its time; the latest changes only."""
         self._blobs: dict[tuple[str, str], GistFile] = {}
         self._next_user_id = 1000
         self._sequence = 0
@@ -163,6 +168,7 @@ class World:
                 f"gist {self._sequence}".encode(), usedforsecurity=False
             ).hexdigest()
             gist = Gist(gist_id, owner_id, self._sequence, description, public, at, at, at, {})
+            self._changing(gist_id)
             self._gists[gist_id] = gist
             self._gist_ids_of.setdefault(owner_id, []).append(gist_id)
             self._write(gist, files, at)
@@ -178,6 +184,7 @@ class World:
         """Write some files (None deletes one) and, if given, the description."""
         with self.lock:
             gist = self._gists[gist_id]
+            self._changing(gist_id)
             at = self._now()
             if description is not None:
                 gist.description = description
@@ -187,6 +194,7 @@ class World:
 
     def delete_gist(self, gist_id: str) -> None:
         with self.lock:
+            self._changing(gist_id)
             gist = self._gists.pop(gist_id)
             self._gist_ids_of[gist.owner_id].remove(gist_id)
 
@@ -194,6 +202,7 @@ class World:
         """A star bumps `updated_at` and changes nothing else that a list shows."""
         with self.lock:
             gist = self._gists[gist_id]
+            self._changing(gist_id)
             gist.stars += 1
             gist.updated_at = self._now()
 
@@ -201,6 +210,7 @@ class World:
         """A secret gist becomes public; its `created_at` stays."""
         with self.lock:
             gist = self._gists[gist_id]
+            self._changing(gist_id)
             gist.public = True
             gist.updated_at = self._now()
 
@@ -223,8 +233,14 @@ class World:
         except (ValueError, struct.error):
             return None
 
-    def gist(self, gist_id: str) -> Gist | None:
-        return self._gists.get(gist_id)
+    def gist(self, gist_id: str, at: datetime | None = None) -> Gist | None:
+        """A gist as it is, or as it was a few minutes ago; None where there is or was none."""
+        with self.lock:
+            if at is not None:
+                for until, gist in self._past.get(gist_id, ()):
+                    if at < until:
+                        return gist
+            return self._gists.get(gist_id)
 
     def gist_of_node(self, node_id: str) -> Gist | None:
         try:
@@ -232,9 +248,15 @@ class World:
         except ValueError:
             return None
 
-    def gists_of(self, user_id: int) -> list[Gist]:
+    def gists_of(self, user_id: int, at: datetime | None = None) -> list[Gist]:
+        """A user's gists as they are, or as they were a few minutes ago."""
         with self.lock:
-            return [self._gists[gist_id] for gist_id in self._gist_ids_of.get(user_id, ())]
+            ids = self._gist_ids_of.get(user_id, ())
+            if at is None:
+                return [self._gists[gist_id] for gist_id in ids]
+            deleted = [id_ for id_ in self._past if id_ not in self._gists]
+            then = [self.gist(gist_id, at) for gist_id in (*ids, *deleted)]
+            return [gist for gist in then if gist is not None and gist.owner_id == user_id]
 
     def all_gists(self) -> list[Gist]:
         with self.lock:
@@ -256,6 +278,13 @@ class World:
         tree = f"{gist.id} {len(gist.revisions)} {[f.blob_hash for f in gist.files.values()]}"
         version = hashlib.sha1(tree.encode(), usedforsecurity=False).hexdigest()
         gist.revisions.insert(0, (version, at))
+
+    def _changing(self, gist_id: str) -> None:
+        """Keep what a gist was until now, for answers that are behind."""
+        now = self._clock()
+        gist = self._gists.get(gist_id)
+        past = [(until, was) for until, was in self._past.get(gist_id, ()) if now - until < KEPT]
+        self._past[gist_id] = [*past, (now, gist.copy() if gist else None)]
 
     def _now(self) -> datetime:
         self._latest = max(self._latest, self._clock().replace(microsecond=0))
