@@ -17,6 +17,7 @@ from gitpip.standin.github_world import Gist
 from gitpip.store import publications
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
+from gitpip.watch.decide import known_until
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from tests.conftest import PostgresServer
@@ -72,7 +73,7 @@ class Scene:
             assert user.state is UserState.ACTIVE
             assert user.failure is None
             held = complete_before.get(login)
-            assert user.complete_until == (held if troubled else self.clock())
+            assert user.complete_until == (held if troubled else known_until(self.clock()))
 
     async def complete(self) -> dict[str, datetime | None]:
         return {

@@ -94,9 +94,7 @@ def file_of(content: bytes, raw_base: str, name: str = "a.txt", **more: object) 
 
 
 async def whole_list(github: GitHub, github_id: int) -> GistList:
-    listed = await github.gists(GitHubId(github_id), None)
-    assert listed is not None
-    return listed
+    return await github.gists(GitHubId(github_id), None)
 
 
 async def listed_gist(github: GitHub, script: Script, gist: dict[str, object]) -> SeenGist:
@@ -149,7 +147,7 @@ async def test_a_list_is_whole_in_whatever_order(
     }
     listed = await whole_list(github, ada)
     assert {gist.id for gist in listed.gists} == ids
-    assert await github.gists(GitHubId(ada), listed.tag) is None
+    assert (await github.gists(GitHubId(ada), listed.tag)).unchanged
 
 
 async def test_a_gist_that_slips_to_a_page_already_read_is_found(
@@ -178,7 +176,7 @@ async def test_a_tag_of_another_token_is_not_used(world: StandIn, server: Server
         tag = (await whole_list(github, ada)).tag
     async with GitHub(api_url=server.url, token="another", timeout=timedelta(seconds=60)) as github:
         listed = await github.gists(GitHubId(ada), tag)
-    assert listed is not None
+    assert not listed.unchanged
     assert listed.tag != tag
 
 

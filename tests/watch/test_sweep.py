@@ -21,6 +21,7 @@ from gitpip.standin import GitHub as StandIn
 from gitpip.store import checks, gists, operation, publications, schedule, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
+from gitpip.watch.decide import known_until
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, Clock, sweeping
@@ -347,7 +348,7 @@ async def test_what_is_known_of_everybody_is_computed_from_what_was_read(
     async with database.read() as transaction:
         before = await schedule.freshness(transaction)
     assert (before.users, before.unread, before.complete_until) == (3, 3, None)
-    read_at = clock()
+    read_at = known_until(clock())
     await run(watcher)
     clock.advance(timedelta(minutes=1))
     await track(database, clock, "nobody")

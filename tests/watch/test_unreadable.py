@@ -13,6 +13,7 @@ from gitpip.store import checks, unreadable, users
 from gitpip.store import feed as feed_rows
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
+from gitpip.watch.decide import known_until
 from gitpip.watch.feed import Feed
 from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, Clock, sweeping
@@ -99,10 +100,10 @@ async def test_one_bad_gist_is_noted_and_costs_nothing_else(
     assert ada.state is UserState.ACTIVE
     assert ada.failure is None
     bob = await user_named(database, "bob")
-    assert bob.complete_until == clock()
+    assert bob.complete_until == known_until(clock())
     if len(readable) == 2:
         assert rows == ()
-        assert ada.complete_until == clock()
+        assert ada.complete_until == known_until(clock())
         return
     assert rows
     assert {row.gist_id for row in rows} <= {bad, ""}
@@ -124,7 +125,7 @@ async def _mend(
     files = await stored(database, "ada")
     assert sorted(file.filename for file in files) == ["1.txt", "2.txt", "newer.txt"]
     assert {file.publication for file in files} == {PublicationState.PENDING}
-    assert (await user_named(database, "ada")).complete_until == clock()
+    assert (await user_named(database, "ada")).complete_until == known_until(clock())
 
 
 async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
@@ -344,7 +345,7 @@ async def test_a_listed_gist_that_turns_secret_or_is_deleted_leaves_no_row(
     clock.advance(A_DAY)
     await run(watcher)
     assert await rows_of(database, "ada") == ()
-    assert (await user_named(database, "ada")).complete_until == clock()
+    assert (await user_named(database, "ada")).complete_until == known_until(clock())
 
 
 async def test_many_failing_gists_at_once_are_github_in_trouble(

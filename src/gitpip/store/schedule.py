@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     and_,
     bindparam,
     case,
@@ -91,13 +90,13 @@ class Looked:
     user: User
     """As claimed."""
     asked_at: datetime
-    """Whatever was public before is stored now."""
+    """When the look began."""
     next_check_at: datetime
     etag: str | None
     gist_count: int | None
     sweep_mark: str | None
-    complete: bool = True
-    """Whether everything could be read; if not, the user stays complete as far as before."""
+    known_until: datetime | None = None
+    """Whatever was public before, by GitHub's clock, is stored now; None leaves that as before."""
 
 
 async def record_successes(
@@ -117,12 +116,9 @@ async def record_successes(
         .values(
             etag=bindparam("tag"),
             checked_at=now,
-            complete_until=case(
-                (
-                    bindparam("complete", type_=Integer) == 1,
-                    bindparam("asked_at", type_=users.c.complete_until.type),
-                ),
-                else_=users.c.complete_until,
+            complete_until=func.coalesce(
+                bindparam("known_until", type_=users.c.complete_until.type),
+                users.c.complete_until,
             ),
             gist_count=bindparam("gists", type_=users.c.gist_count.type),
             sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
@@ -147,8 +143,7 @@ async def record_successes(
             {
                 "row": look.user.key,
                 "tag": look.etag,
-                "complete": int(look.complete),
-                "asked_at": look.asked_at,
+                "known_until": look.known_until,
                 "asked_before": look.asked_at,
                 "gists": look.gist_count,
                 "mark": look.sweep_mark,

@@ -13,10 +13,14 @@ from gitpip.store.schema import unreadable, users
 from gitpip.store.visible import tracked
 
 FIRST_RETRY = timedelta(minutes=1)
+FIRST_RETRY_OF_A_LAG = timedelta(seconds=5)
+"""One of GitHub's APIs shows already what another one does not: that is over in seconds."""
 LONGEST_WAIT = timedelta(days=1)
 REASON_LIMIT = 500
 NO_GIST = GistId("")
 """In the place of a gist's id: an item of the gist list without one, or a page of that list."""
+DOUBT = "GraphQL"
+"""In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Failure:
     reason: str
     first_look: bool = False
     skipped_because: str | None = None
+    lags: bool = False
+    """Whether GitHub names it elsewhere, and may show it in a moment."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,19 @@ async def record(
 ) -> tuple[Failure, ...]:
     """Note what could not be read, and when it is tried again; gives what was not known before.
 
-    The wait begins with a minute and doubles with each failure, up to a day. What the backfill
-    rule said at first stays. The caller holds the user's row lock.
+    The wait begins with a minute, or with seconds for what `lags`, and doubles with each failure,
+    up to a day. What the backfill rule said at first stays. The caller holds the user's row lock.
     """
     known = {(row.gist_id, row.filename): row for row in await of_user(transaction, user_key)}
     new = []
     for failure in failures:
         before = known.get((failure.gist_id, failure.filename))
         number = before.failures + 1 if before else 1
+        first = FIRST_RETRY_OF_A_LAG if failure.lags else FIRST_RETRY
         values: dict[str, object] = {
             "reason": failure.reason.replace("\0", "")[:REASON_LIMIT],
             "failures": number,
-            "next_try_at": now + min(FIRST_RETRY * 2 ** min(number - 1, 20), LONGEST_WAIT),
+            "next_try_at": now + min(first * 2 ** min(number - 1, 20), LONGEST_WAIT),
         }
         if before:
             await transaction.execute(
@@ -168,6 +175,8 @@ async def summary(transaction: AsyncConnection) -> UnreadableSummary:
 
 def describe(item: Unreadable) -> str:
     """What it is that could not be read, in words."""
+    if not item.gist_id and item.filename == DOUBT:
+        return "the list of gists"
     if not item.gist_id:
         return "a part of the list of gists"
     if not item.filename:

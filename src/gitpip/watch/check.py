@@ -436,6 +436,7 @@ class _Check:
                         asked_at=asked_at,
                         next_check_at=self._looker.next_look(user, self._run),
                         etag=user.etag,
+                        known_until=decide.known_until(glimpse.as_of or asked_at),
                         gist_count=glimpse.gist_count,
                         # Until the other one's rename is noted, this one is looked at again.
                         sweep_mark=None if taken else glimpse.mark,

@@ -115,18 +115,26 @@ class Contents:
     async def _whole(self, gist: GistShape, wanted: Wanted, *, has_token: bool) -> Reading:
         work = _Files(self._transport, wanted)
         by_address = []
+        newer = _newer_in_list(gist, wanted.listed)
         for shape in gist.shaped_files():
+            if isinstance(shape, FileShape) and shape.filename in newer:
+                continue
             if not isinstance(shape, FileShape):
                 work.unread[shape.name] = f"GitHub's answer about it makes no sense: {shape.reason}"
             elif not work.take_given(shape):
                 by_address.append(shape.seen())
+        by_address += newer.values()
         if gist.truncated:
             seen = [file.filename for file in (*work.read_files, *by_address)]
             by_address += await self._not_shown(
                 gist, wanted, {*seen, *work.unread}, work, has_token
             )
         await work.read(by_address)
-        return work.as_reading(gist.seen(wanted.owner_id))
+        seen_gist = gist.seen(wanted.owner_id)
+        if wanted.listed:
+            # What the list explains of GraphQL's is judged by the list's own times.
+            seen_gist = replace(seen_gist, updated_at=wanted.listed.updated_at)
+        return work.as_reading(seen_gist)
 
     async def _not_shown(
         self,
@@ -250,6 +258,23 @@ class _Files:
     def _keep(self, file: SeenFile, content: bytes) -> None:
         self._size += len(content)
         self.read_files.append(with_bytes(file, content))
+
+
+def _newer_in_list(gist: GistShape, listed: SeenGist | None) -> dict[str, SeenFile]:
+    """The files that the list shows, and an answer about the gist that is older does not."""
+    if listed is None or listed.updated_at <= gist.updated_at:
+        return {}
+    shown = {
+        shape.filename: shape.seen()
+        for shape in gist.shaped_files()
+        if isinstance(shape, FileShape)
+    }
+    return {
+        file.filename: file
+        for file in listed.files
+        if file.blob_hash
+        and (file.filename not in shown or shown[file.filename].blob_hash != file.blob_hash)
+    }
 
 
 def blob_hash(content: bytes) -> str:

@@ -22,6 +22,8 @@ from gitpip.model import (
 
 Item = TypeVar("Item")
 
+LONGEST_LAG = timedelta(minutes=3)
+"""So old can what an API of GitHub's shows be: lists were seen up to two minutes behind."""
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
 """So often in a row must GitHub not show a user: flagged accounts vanish for a while."""
@@ -158,6 +160,36 @@ def _differs(
 ) -> bool:
     known = known_files.get((gist_id, file.filename))
     return known is None or known.removed or known.blob_hash != (file.blob_hash or known.blob_hash)
+
+
+def known_until(answered_at: datetime) -> datetime:
+    """Up to when all that was public is in an answer that GitHub gave at a time of its clock."""
+    return answered_at - LONGEST_LAG
+
+
+def unexplained(
+    newest: Mapping[GistId, datetime],
+    gist_count: int,
+    *,
+    shown: Mapping[GistId, datetime | None],
+    there: Collection[GistId],
+) -> str | None:
+    """What GraphQL shows of a user's gists, and REST does not, in words; None if nothing.
+
+    GraphQL gave the gists that were updated last with their times, and counts `gist_count`. REST
+    shows those `there`; `shown` has the last update of each gist that was ever seen, or None where
+    that is unknown.
+    """
+    for gist_id, updated_at in newest.items():
+        if gist_id not in shown:
+            return f"GraphQL names gist {gist_id}, and the list of gists does not"
+        seen_at = shown[gist_id]
+        if seen_at is not None and seen_at < updated_at:
+            return f"GraphQL shows an update of gist {gist_id}, and the list of gists does not"
+    listed = len({*there, *newest})
+    if gist_count > listed:
+        return f"GraphQL counts {gist_count} gists, and the list of gists shows {listed}"
+    return None
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:

@@ -67,6 +67,10 @@ class GistList:
     """Gists of which the list makes no sense, with the reason: asked for alone they may."""
     fault: str | None = None
     """Why parts of the list could not be read: a page, or items that do not even have an id."""
+    as_of: datetime | None = None
+    """When GitHub gave it, by GitHub's clock; None where the list did not keep still."""
+    unchanged: bool = False
+    """Whether it is as it was when it gave the tag: then nothing else is told."""
 
 
 @dataclass(frozen=True)
@@ -281,22 +285,27 @@ class GitHub:
         """The account of an id, under whatever login it has now."""
         return await self._account(f"/user/{github_id}")
 
-    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList | None:
-        """A user's public gists; None when nothing changed since the list that gave `tag`.
+    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList:
+        """A user's public gists; `unchanged` when nothing changed since the list that gave `tag`.
 
         Without a tag, or with one of another token, it is the whole list.
         """
         known = _Tag.parse(tag, self._fingerprint)
-        if known is None or (known.since and self._now() - known.read_at >= WHOLE_LIST_EVERY):
+        if known is None or (known.since and self._is_old(known.read_at)):
             return await self._whole_list(github_id)
         first = await self._get(self._list_url(github_id, known.since), known.etag)
+        whole, as_of = known.since is None, first.date or self._now()
         if first.unchanged:
-            return None
+            return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
         if first.next_page:
-            return await self._whole_list(github_id, None if known.since else first)
+            return await self._whole_list(github_id, first if whole else None)
         seen = _Seen(github_id)
         seen.add(first)
-        return seen.as_list(replace(known, etag=first.etag).text(), whole=known.since is None)
+        return seen.as_list(replace(known, etag=first.etag).text(), whole=whole, as_of=as_of)
+
+    def _is_old(self, read_at: datetime) -> bool:
+        """Whether a list was read long ago, or at a time to come: then the clock was wrong."""
+        return abs(self._now() - read_at) >= WHOLE_LIST_EVERY
 
     async def read(self, wanted: Wanted) -> Reading:
         """A gist with the contents of its files, and the reasons why some could not be read.
@@ -324,12 +333,13 @@ class GitHub:
         for _ in range(ROUNDS):
             read_at = self._now()
             pages = await self._pages(first or await self._get(self._list_url(github_id)), seen)
+            as_of = pages[0].date or read_at
             first = None
             if seen.fault_of_pages:
                 break
             if len(pages) == 1:
                 tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return seen.as_list(tag, whole=True)
+                return seen.as_list(tag, whole=True, as_of=as_of)
             if not await self._kept_still(pages[:-1]):
                 continue
             since = _since(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
@@ -338,7 +348,7 @@ class GitHub:
                 await asyncio.sleep(BURST.total_seconds())
                 continue
             tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
-            return seen.as_list(tag, whole=True)
+            return seen.as_list(tag, whole=True, as_of=as_of)
         return seen.as_list(None, whole=False)
 
     async def _pages(self, first: Answer, seen: "_Seen") -> list[Answer]:
@@ -433,7 +443,7 @@ class _Seen:
             else:
                 self._odd[one.gist_id] = f"GitHub's list makes no sense of it: {one.reason}"
 
-    def as_list(self, tag: str | None, *, whole: bool) -> GistList:
+    def as_list(self, tag: str | None, *, whole: bool, as_of: datetime | None = None) -> GistList:
         """All of it as one list."""
         faults = [self.fault_of_pages] if self.fault_of_pages else []
         if self._without_id:
@@ -445,6 +455,7 @@ class _Seen:
             whole=whole,
             odd={id_: reason for id_, reason in self._odd.items() if id_ not in self.gists},
             fault="; ".join(faults) or None,
+            as_of=as_of,
         )
 
 

@@ -7,14 +7,14 @@ a point for a hundred users.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
 
 from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
-from gitpip.model import Account, GitHubId, User, UserKey
+from gitpip.model import Account, GistId, GitHubId, User, UserKey
 from gitpip.telemetry import redacted
 from gitpip.watch.limits import Limits
 from gitpip.watch.transport import Answer
@@ -45,6 +45,10 @@ class Glimpse:
 
     None right after an update: times are of whole seconds, so another one could go unnoticed.
     """
+    newest: Mapping[GistId, datetime] = field(default_factory=dict)
+    """When each of the gists was updated that were updated last."""
+    as_of: datetime | None = None
+    """When GitHub gave it, by GitHub's clock."""
     asked_with: int = 1
     """How many users the query asked about."""
 
@@ -184,6 +188,8 @@ def _glimpse(user: User, given: object, kind: str | None, server_now: datetime |
             if server_now and all(_settled(gist, server_now) for gist in gists)
             else None
         ),
+        newest={GistId(gist.name): gist.updatedAt for gist in gists},
+        as_of=server_now,
     )
 
 

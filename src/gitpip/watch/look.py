@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from uuid import uuid4
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
@@ -31,6 +33,7 @@ from gitpip.model import (
 from gitpip.store import amendments, checks, gists, schedule, unreadable, users
 from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
+from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
 from gitpip.watch import decide
 from gitpip.watch.contents import Wanted
@@ -90,6 +93,23 @@ class _Known:
         stored = {gist_id for gist_id, gist in self.gists.items() if not gist.deleted}
         return stored | {row.gist_id for row in self.unread if row.gist_id}
 
+    def doubt_after(
+        self, glimpse: Glimpse | None, listed: GistList, there: Collection[GistId], now: datetime
+    ) -> str | None:
+        """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
+
+        Without another glimpse the doubt ends once no list can be that old.
+        """
+        if glimpse is None:
+            before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)
+            recent = before and now - before.first_failed_at < 2 * decide.LONGEST_LAG
+            return before.reason if before and recent else None
+        shown: dict[GistId, datetime | None] = {id_: g.updated_at for id_, g in self.gists.items()}
+        shown |= {row.gist_id: None for row in self.unread if row.gist_id not in shown}
+        shown |= dict.fromkeys(listed.odd)
+        shown |= {gist.id: gist.updated_at for gist in listed.gists}
+        return decide.unexplained(glimpse.newest, glimpse.gist_count, shown=shown, there=there)
+
     def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
         """The order to read a gist, with what is known of it."""
         return Wanted(
@@ -126,6 +146,32 @@ class _Doubts:
     def settled(self) -> Collection[GistId]:
         """Those of which there is nothing to be read now."""
         return {*self.gone, *self.unclear}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a look saw of a user."""
+
+    asked_at: datetime
+    listed: GistList
+    glimpse: Glimpse | None
+    there: Collection[GistId]
+    """The gists that GitHub shows."""
+    doubt: str | None
+    """Why the list may be behind."""
+
+    @property
+    def list_read(self) -> bool:
+        return self.listed.whole and not self.listed.fault
+
+    @property
+    def still_unread(self) -> Collection[str]:
+        """What of the list stays noted as not read."""
+        return {*([] if self.list_read else [""]), *([unreadable.DOUBT] if self.doubt else [])}
+
+    def mark(self, user: User) -> str | None:
+        """What of GraphQL's the list explains: a mark that it does not explain is no use."""
+        return self.glimpse.mark if self.glimpse and not self.doubt else user.sweep_mark
 
 
 class Looker:
@@ -173,13 +219,11 @@ class Looker:
         known = await self._known(user)
         tag = user.etag if user.checked_at and not known.retries.whole_list else None
         listed = await self._github.gists(user.github_id, tag)
-        if glimpse and not (listed and listed.whole):
-            named = known.there | {gist.id for gist in listed.gists} if listed else known.there
+        if glimpse and not listed.whole:
+            named = known.there | {gist.id for gist in listed.gists}
             if glimpse.gist_count < len(named):
                 # Gists may be gone, or GraphQL was cut: only the whole list can tell.
                 listed = await self._github.gists(user.github_id, None)
-        unchanged = listed is None
-        listed = listed or GistList((), owner=None, tag=user.etag, whole=False)
         differences = decide.compare(
             listed.gists,
             whole=listed.whole,
@@ -200,14 +244,17 @@ class Looker:
         await self._end(
             user,
             run,
-            asked_at=asked_at,
-            tag=listed.tag,
-            owner=listed.owner,
-            glimpse=glimpse,
-            count=len(there.difference(doubts.gone)),
-            list_read=listed.whole and not listed.fault,
+            _Seen(
+                asked_at=asked_at,
+                listed=listed,
+                glimpse=glimpse,
+                there=there.difference(doubts.gone),
+                doubt=known.doubt_after(
+                    glimpse, listed, there.difference(doubts.gone), self._now()
+                ),
+            ),
         )
-        return unchanged
+        return listed.unchanged
 
     async def _known(self, user: User) -> _Known:
         async with self._database.read() as transaction:
@@ -331,21 +378,11 @@ class Looker:
             await schedule.put_back(transaction, [user.key], token=run.token, due_at=self._now())
         log.info("user.read_in_part", login=user.login)
 
-    async def _end(
-        self,
-        user: User,
-        run: Run,
-        *,
-        asked_at: datetime,
-        tag: str | None,
-        glimpse: Glimpse | None,
-        count: int,
-        list_read: bool,
-        owner: Account | None = None,
-    ) -> None:
+    async def _end(self, user: User, run: Run, seen: _Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
         now = self._now()
-        account = owner or (glimpse.account if glimpse else None)
+        tag = seen.listed.tag
+        account = seen.listed.owner or (seen.glimpse.account if seen.glimpse else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
             if locked is None:
@@ -356,18 +393,16 @@ class Looker:
             )
             if account and not taken:
                 await schedule.record_accounts(transaction, {user.key: account})
-            if list_read:
-                await unreadable.resolve(transaction, user.key, unreadable.NO_GIST)
-            unread = await unreadable.of_user(transaction, user.key)
-            tries = [row.next_try_at for row in unread]
+            unread = await self._note_list(transaction, user, seen)
+            as_of = seen.listed.as_of
             looked = Looked(
                 user=user,
-                asked_at=asked_at,
-                next_check_at=min([self.next_look(locked, run), *tries]),
+                asked_at=seen.asked_at,
+                next_check_at=min([self.next_look(locked, run), *(r.next_try_at for r in unread)]),
                 etag=user.etag if taken else tag,
-                gist_count=count,
-                sweep_mark=None if taken or not glimpse else glimpse.mark,
-                complete=not unread,
+                gist_count=len(seen.there),
+                sweep_mark=None if taken else seen.mark(user),
+                known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
             await checks.add_results(
@@ -376,8 +411,22 @@ class Looker:
                 users=1,
                 unchanged=int(tag == user.etag and user.etag is not None),
             )
+        if seen.doubt:
+            log.info("user.list_behind", login=user.login, reason=seen.doubt)
         if account and not taken:
             log_rename(user, account)
+
+    async def _note_list(
+        self, transaction: AsyncConnection, user: User, seen: _Seen
+    ) -> tuple[Unreadable, ...]:
+        """Note whether all of the list was read; gives what is unread of the user now."""
+        await unreadable.resolve(
+            transaction, user.key, unreadable.NO_GIST, still_unread=seen.still_unread
+        )
+        if seen.doubt:
+            behind = Failure(unreadable.NO_GIST, unreadable.DOUBT, seen.doubt, lags=True)
+            await unreadable.record(transaction, user.key, [behind], self._now())
+        return await unreadable.of_user(transaction, user.key)
 
     def next_look(self, user: User, run: Run) -> datetime:
         """When a user is due again who was looked at with success in this check."""

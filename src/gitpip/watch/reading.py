@@ -69,7 +69,9 @@ class Task:
         was_there = self.first_look or any(row.first_look for row in self._rows.get(gist.id, ()))
         return was_there and gist.created_at < self.user.created_at
 
-    def failure(self, gist_id: GistId, filename: str, reason: str) -> Failure:
+    def failure(
+        self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
+    ) -> Failure:
         """The note of something that could not be read."""
         return Failure(
             gist_id,
@@ -77,6 +79,7 @@ class Task:
             reason,
             first_look=self.first_look,
             skipped_because=self.skipped.get(gist_id),
+            lags=lags,
         )
 
     @cached_property
@@ -97,6 +100,8 @@ class _Batch:
 
     read: list[Reading] = field(default_factory=list)
     failed: dict[GistId, str] = field(default_factory=dict)
+    not_known_yet: set[GistId] = field(default_factory=set)
+    """Those of the failed that GitHub lists, and does not know when asked."""
     not_public: list[GistId] = field(default_factory=list)
     broken: list[GitHubError] = field(default_factory=list)
     """Failures that may be GitHub's rather than a gist's."""
@@ -110,7 +115,10 @@ class _Batch:
 
     def failures(self, task: Task) -> list[Failure]:
         """Everything that could not be read."""
-        whole = [task.failure(gist_id, "", reason) for gist_id, reason in self.failed.items()]
+        whole = [
+            task.failure(gist_id, "", reason, lags=gist_id in self.not_known_yet)
+            for gist_id, reason in self.failed.items()
+        ]
         return whole + [
             task.failure(reading.gist.id, filename, reason)
             for reading in self.read
@@ -161,6 +169,8 @@ class Reader:
                     batch.not_public.append(one.gist_id)
                 case Exception():
                     batch.failed[one.gist_id] = _reason(result)
+                    if isinstance(result, GitHubNotFound):
+                        batch.not_known_yet.add(one.gist_id)
                     if _may_be_githubs(result):
                         batch.broken.append(result)
                 case _:
@@ -175,7 +185,11 @@ class Reader:
             raise
         except Exception:
             log.warning("gists.not_stored", login=task.user.login, exc_info=True)
-            rest = _Batch(failed=batch.failed, not_public=batch.not_public)
+            rest = _Batch(
+                failed=batch.failed,
+                not_known_yet=batch.not_known_yet,
+                not_public=batch.not_public,
+            )
             for reading in batch.read:
                 try:
                     await self._store(task, _Batch(read=[reading]))
