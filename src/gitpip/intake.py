@@ -72,6 +72,8 @@ async def track(
             node_id=account.node_id if account else None,
             backfill=backfill,
             now=now,
+            added_at=account.seen_at if account else None,
+            default_id=external_id is None,
         )
         if added.new and details != users.NOTHING:
             user = await users.change(transaction, added.user.key, details, now)

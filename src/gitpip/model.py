@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
@@ -151,6 +151,8 @@ class Account:
     github_id: GitHubId
     node_id: str | None = None
     """The same account's id in GraphQL."""
+    seen_at: datetime | None = field(default=None, compare=False)
+    """When GitHub showed it, by GitHub's clock."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,12 @@ class User:
     found_at: datetime | None = None
     """When a new gist file was last found."""
     tags: tuple[str, ...] = ()
+    added_at: datetime | None = None
+    """When the user was added, by GitHub's clock; None for `created_at`."""
+    added_by_our_clock: bool = False
+    """Whether that is this machine's time still: GitHub's first answer corrects it."""
+    backfill_left: int | None = None
+    """How many gists of the past the rule `latest:N` still lets through; None for all N."""
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
 
@@ -210,8 +218,6 @@ class Unreadable:
     failures: int
     first_failed_at: datetime
     next_try_at: datetime
-    first_look: bool
-    """Whether it was listed at the first look at the user: then the backfill rule is about it."""
     skipped_because: str | None
     """Why the backfill rule keeps it from the CRM; None if it does not, or is not known to."""
 

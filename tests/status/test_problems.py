@@ -83,7 +83,6 @@ def unread(filename: str) -> Executable:
         failures=3,
         first_failed_at=LONG_AGO,
         next_try_at=NOW + HOUR,
-        first_look=0,
     )
 
 

@@ -150,7 +150,10 @@ async def _insert(
                 "external_id": user.external_id,
                 "backfill": str(user.backfill),
                 "state": UserState.ACTIVE.value,
+                "backfill_left": user.backfill.count,
                 "created_at": now,
+                "added_at": now,
+                "added_by_our_clock": 1,
                 "next_check_at": now,
                 "check_interval": (
                     None if user.interval is None else round(user.interval.total_seconds())

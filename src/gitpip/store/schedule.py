@@ -303,11 +303,12 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Up to when the active users are known. Times are UTC."""
+    """Up to when the users are known. Times are UTC, by GitHub's clock."""
 
     users: int
+    """How many are active."""
     unread: int
-    """How many were never read as a whole yet."""
+    """How many of these were never read as a whole yet."""
     oldest: datetime | None
     """Everybody of those read is known at least up to this time."""
 
@@ -318,23 +319,25 @@ class Completeness:
 
 
 async def completeness(transaction: AsyncConnection) -> Completeness:
-    """Up to when the active users are known: those paused or not shown by GitHub do not count."""
-    oldest = func.min(users.c.complete_until, type_=users.c.complete_until.type)
+    """Up to when the users are known.
+
+    Those that GitHub does not show any more are known up to when it last did; paused ones, and
+    those that it never showed, do not count.
+    """
     counted = await transaction.execute(
-        select(func.count(), func.count(users.c.complete_until), oldest).where(active)
+        select(func.count(), func.count(users.c.complete_until)).where(active)
     )
-    total, read, since = counted.one()
-    return Completeness(total, total - read, since)
+    total, read = counted.one()
+    oldest = await transaction.scalar(
+        select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(looked_at)
+    )
+    return Completeness(total, total - read, oldest)
 
 
 async def freshness(transaction: AsyncConnection) -> Freshness:
-    """How well the active users are known: those paused or not shown by GitHub do not count."""
-    counted = (
-        await transaction.execute(
-            select(func.count(), func.count(users.c.complete_until)).where(active)
-        )
-    ).one()
-    total, read = counted
+    """How well the users are known; see `completeness` for who counts."""
+    known = await completeness(transaction)
+    read = known.users - known.unread
 
     async def at(part: float) -> datetime | None:
         if not read:
@@ -347,12 +350,11 @@ async def freshness(transaction: AsyncConnection) -> Freshness:
             .limit(1)
         )
 
-    oldest = await at(0)
     return Freshness(
-        users=total,
-        unread=total - read,
-        complete_until=oldest if read == total else None,
-        oldest=oldest,
+        users=known.users,
+        unread=known.unread,
+        complete_until=known.complete_until,
+        oldest=known.oldest,
         median=await at(0.5),
         most=await at(0.05),
     )

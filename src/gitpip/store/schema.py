@@ -65,6 +65,11 @@ users = Table(
     Column("state", String(20), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("removed_at", UTCDateTime),
+    # By GitHub's clock, unless it is ours still; created_at where it is empty.
+    Column("added_at", UTCDateTime),
+    Column("added_by_our_clock", Integer, nullable=False, server_default=text("0")),
+    # How many gists of the past the rule latest:N still lets through.
+    Column("backfill_left", Integer),
     Column("check_interval", Integer),
     Column("next_check_at", UTCDateTime, nullable=False),
     Column("hinted_at", UTCDateTime),
@@ -72,6 +77,8 @@ users = Table(
     Column("claimed_until", UTCDateTime),
     Column("checked_at", UTCDateTime),
     Column("complete_until", UTCDateTime),
+    # When REST last showed the list of gists, by GitHub's clock.
+    Column("listed_at", UTCDateTime),
     Column("gist_count", Integer),
     Column("sweep_mark", String(64)),
     # GraphQL failed about this user alone: how often in a row, and until when REST is asked.
@@ -121,7 +128,20 @@ Index(
 )
 # Counts how well the active users are known without reading their rows.
 active = and_(looked_at, users.c.state == literal_column("'active'"))
-Index("ix_users_known", users.c.complete_until, sqlite_where=active, postgresql_where=active)
+# A user that GitHub does not show counts as well: nothing of them is known since then.
+Index(
+    "ix_users_known",
+    users.c.complete_until,
+    users.c.state,
+    sqlite_where=looked_at,
+    postgresql_where=looked_at,
+)
+Index(
+    "ix_users_listed",
+    func.coalesce(users.c.listed_at, users.c.created_at),
+    sqlite_where=active,
+    postgresql_where=active,
+)
 for _login in (users.c.login, users.c.former_login):
     Index(
         f"ix_users_removed_{_login.name}",
@@ -262,7 +282,6 @@ unreadable = Table(
     Column("failures", Integer, nullable=False),
     Column("first_failed_at", UTCDateTime, nullable=False),
     Column("next_try_at", UTCDateTime, nullable=False),
-    Column("first_look", Integer, nullable=False),
     Column("skipped_because", Text),
     Index("ix_unreadable_gist_id", "gist_id"),
 )
@@ -445,6 +464,8 @@ services = Table(
     Column("part", String(10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
+    # How many seconds its clock is ahead of GitHub's; 0 where they agree, or nothing is known.
+    Column("clock_ahead", BigInteger, nullable=False, server_default=text("0")),
     # What its /health says is wrong, a line each.
     Column("ailments", Text),
 )

@@ -30,7 +30,6 @@ class Failure:
     gist_id: GistId
     filename: str
     reason: str
-    first_look: bool = False
     skipped_because: str | None = None
     lags: bool = False
     """Whether GitHub names it elsewhere, and may show it in a moment."""
@@ -89,7 +88,6 @@ async def record(
                     gist_id=failure.gist_id,
                     filename=failure.filename,
                     first_failed_at=now,
-                    first_look=int(failure.first_look),
                     skipped_because=failure.skipped_because,
                     **values,
                 )
@@ -192,6 +190,5 @@ def _unreadable(row: Row[Any]) -> Unreadable:
         failures=row.failures,
         first_failed_at=row.first_failed_at,
         next_try_at=row.next_try_at,
-        first_look=bool(row.first_look),
         skipped_because=row.skipped_because,
     )

@@ -1,7 +1,7 @@
 """Tracked users: added, found, changed, removed."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
@@ -59,14 +59,20 @@ async def add(
     node_id: str | None = None,
     backfill: Backfill,
     now: datetime,
+    added_at: datetime | None = None,
+    default_id: bool = False,
 ) -> Added:
     """Track a user, due at once. A user who was removed comes back with all that is known of them.
 
-    Raises UserConflict when the login or the id belongs to another tracked user.
+    `added_at` is the time by GitHub's clock, if it is known. `default_id` says that nobody asked
+    for this id: then a user who was removed has the former one, if it is free. Raises UserConflict
+    when the login or the id belongs to another tracked user.
     """
     known = await known_pair(transaction, login, external_id)
     if known:
         return Added(known, new=False)
+    if default_id and github_id is not None:
+        external_id = await _former_id(transaction, github_id) or external_id
     try:
         async with transaction.begin_nested():
             key = await _revive_or_insert(
@@ -74,13 +80,39 @@ async def add(
                 login=login,
                 external_id=external_id,
                 github_id=github_id,
-                node_id=node_id,
-                backfill=str(backfill),
                 now=now,
+                values={"node_id": node_id, **_past_of(backfill, added_at, now)},
             )
     except IntegrityError:
         raise UserConflict(f"{login} or the id {external_id} was added a moment ago") from None
+    if key is None:  # another transaction was faster to bring the same user back
+        known = await known_pair(transaction, login, external_id)
+        if known is None:
+            raise UserConflict(f"GitHub's account {github_id} is tracked already")
+        return Added(known, new=False)
     return Added(await get(transaction, key), new=True)
+
+
+def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> dict[str, object]:
+    """What a user's row says of the rule, and of the time before which the rule is about gists."""
+    return {
+        "backfill": str(backfill),
+        "backfill_left": backfill.count,
+        "added_at": added_at or now,
+        "added_by_our_clock": int(added_at is None),
+    }
+
+
+async def _former_id(transaction: AsyncConnection, github_id: GitHubId) -> str | None:
+    """The id of a removed user, if no tracked user has it."""
+    same = users.alias("same")
+    taken = exists().where(same.c.removed_at.is_(None), same.c.external_id == users.c.external_id)
+    former: str | None = await transaction.scalar(
+        select(users.c.external_id).where(
+            users.c.github_id == github_id, users.c.removed_at.is_not(None), ~taken
+        )
+    )
+    return former
 
 
 async def known_pair(transaction: AsyncConnection, login: str, external_id: str) -> User | None:
@@ -106,15 +138,14 @@ async def _revive_or_insert(
     login: str,
     external_id: str,
     github_id: GitHubId | None,
-    node_id: str | None,
-    backfill: str,
     now: datetime,
-) -> UserKey:
-    values: dict[str, object] = {
-        "node_id": node_id,
+    values: dict[str, object],
+) -> UserKey | None:
+    """The key; None where another transaction has brought the same user back a moment ago."""
+    values = {
+        **values,
         "login": login,
         "external_id": external_id,
-        "backfill": backfill,
         "state": UserState.ACTIVE.value,
         "next_check_at": now,
         "hinted_at": now,
@@ -125,12 +156,15 @@ async def _revive_or_insert(
     if github_id is not None:
         known = (
             await transaction.execute(
-                select(users.c.key, users.c.removed_at, users.c.login).where(
-                    users.c.github_id == github_id
-                )
+                select(users.c.key, users.c.removed_at, users.c.login)
+                .where(users.c.github_id == github_id)
+                # Two at once would each find the user removed, and the second overwrite the first.
+                .with_for_update()
             )
         ).one_or_none()
         if known and known.removed_at is None:
+            if known.login.lower() == login.lower():
+                return None
             raise UserConflict(f"GitHub's account {github_id} is tracked already, as {known.login}")
         if known:
             await order.about_to_appear(transaction)
@@ -246,7 +280,7 @@ async def change(
     if changes.external_id is not None:
         values["external_id"] = changes.external_id
     if changes.backfill is not None:
-        values["backfill"] = str(changes.backfill)
+        values |= {"backfill": str(changes.backfill), "backfill_left": changes.backfill.count}
     if changes.interval is not None:
         # The next look is set anew, so that a shorter interval holds from now on.
         own = changes.interval if isinstance(changes.interval, timedelta) else None
@@ -310,7 +344,8 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
     """Note which account a tracked user's login stands for, and return the user's row.
 
     It is another row when the account was tracked before and removed: that one comes back with
-    all that is known of it, under the id and the rule just given, and takes the claim along.
+    all that is known of it, and takes the claim along. What was just given of it holds: the rule,
+    and the id, tags, interval and deal if they were given; else these are as they were.
     Raises UserConflict when the account is tracked already, UserNotTracked.
     """
     user = await lock(transaction, key)
@@ -332,32 +367,85 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
         return await get(transaction, key)
     if known.removed_at is None:
         raise UserConflict(f"{user.login}{_same_account_as(known.login)}")
-    claim = (
+    return await _bring_back(transaction, UserKey(known.key), user, account)
+
+
+async def _bring_back(
+    transaction: AsyncConnection, removed: UserKey, user: User, account: Account
+) -> User:
+    """Let the row of a removed user take the place of the one under which they were added again."""
+    kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
+    new = (
         await transaction.execute(
-            select(users.c.claimed_by, users.c.claimed_until).where(users.c.key == key)
+            select(*kept, users.c.backfill_left).where(users.c.key == user.key)
         )
     ).one()
+    former_id = None
+    if user.external_id == user.login.lower():  # as it is where no id was given
+        former_id = await _former_id(transaction, account.github_id)
+    interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
     await order.about_to_appear(transaction)
-    await transaction.execute(delete(users).where(users.c.key == key))
+    await _take_details(transaction, removed, user)
+    await transaction.execute(delete(users).where(users.c.key == user.key))
     await transaction.execute(
         update(users)
-        .where(users.c.key == known.key)
+        .where(users.c.key == removed)
         .values(
             found_key=await order.newest(transaction),
             login=user.login,
             node_id=account.node_id,
-            external_id=user.external_id,
+            external_id=former_id or user.external_id,
             backfill=str(user.backfill),
             state=user.state.value,
             next_check_at=user.next_check_at,
             removed_at=None,
             failures=0,
             failure=None,
-            claimed_by=claim.claimed_by,
-            claimed_until=claim.claimed_until,
+            **{name: round(own.total_seconds()) for name, own in interval.items()},
+            **new._mapping,
         )
     )
-    return await get(transaction, UserKey(known.key))
+    return await get(transaction, removed)
+
+
+async def _take_details(transaction: AsyncConnection, removed: UserKey, user: User) -> None:
+    """Give a row the tags and the deal of another one, where that has some."""
+    if user.tags:
+        await transaction.execute(delete(user_tags).where(user_tags.c.user_key == removed))
+        await transaction.execute(
+            insert(user_tags), [{"user_key": removed, "tag": tag} for tag in user.tags]
+        )
+    if user.deal_id is not None:
+        await transaction.execute(delete(deals).where(deals.c.user_key == removed))
+        await transaction.execute(
+            update(deals).where(deals.c.user_key == user.key).values(user_key=removed)
+        )
+
+
+async def correct_added_at(
+    transaction: AsyncConnection, user: User, *, ours: datetime, theirs: datetime
+) -> User:
+    """Note when a user was added by GitHub's clock, which shows `theirs` while ours shows `ours`.
+
+    No user can have been added later than that. Gives the user as the row is now.
+    """
+    if not user.added_by_our_clock:
+        return user
+    added_at = min((user.added_at or user.created_at) + (theirs - ours), theirs)
+    await transaction.execute(
+        update(users).where(users.c.key == user.key).values(added_at=added_at, added_by_our_clock=0)
+    )
+    return replace(user, added_at=added_at, added_by_our_clock=False)
+
+
+async def take_of_backfill(transaction: AsyncConnection, user: User, gists: int) -> None:
+    """Note that so many gists of the past were let through by the rule `latest:N`."""
+    left = user.backfill.count if user.backfill_left is None else user.backfill_left
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == user.key)
+        .values(backfill_left=max((left or 0) - gists, 0))
+    )
 
 
 def _same_account_as(login: str) -> str:
@@ -419,6 +507,9 @@ def user_of(row: Row[Any]) -> User:
         graphql_refused_until=row.graphql_refused_until,
         found_at=row.found_at,
         tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
+        added_at=row.added_at,
+        added_by_our_clock=bool(row.added_by_our_clock),
+        backfill_left=row.backfill_left,
         unreadable=row.unreadable,
     )
 

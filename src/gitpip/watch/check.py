@@ -424,6 +424,10 @@ class _Check:
         looks: list[Looked] = []
         async with self._database.begin() as transaction:
             for user, glimpse in unchanged:
+                if glimpse.as_of:
+                    await users.correct_added_at(
+                        transaction, user, ours=asked_at, theirs=glimpse.as_of
+                    )
                 account, taken = glimpse.account, False
                 if account.login != user.login:
                     taken = await users.login_taken(

@@ -212,53 +212,55 @@ def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
     return min(max(FIRST_WITHOUT_GRAPHQL, 2 * interval) * (1 << 2 * min(refusals - 1, 10)), longest)
 
 
-def not_published(
-    user: User, listed: Sequence[SeenGist], *, first_look: bool
-) -> Mapping[GistId, str]:
-    """The gists of a user's first list that the backfill rule keeps from the CRM, and why."""
-    return {} if not first_look else _left_out_of(user, listed)
+def is_past(user: User, gist: SeenGist, known: Collection[GistId]) -> bool:
+    """Whether what is new of a gist was there when its user was added, whenever it is found.
 
-
-def is_first_look(user: User, unread: Sequence[Unreadable]) -> bool:
-    """Whether a user's list was never read to the end, so that the backfill rule is still due."""
-    return user.checked_at is None or any(row.first_look for row in unread if not row.gist_id)
-
-
-def not_published_late(
-    user: User, read: SeenGist, rows: Sequence[Unreadable], *, first_look: bool
-) -> str | None:
-    """Why a gist is not published that could be read only now, by the backfill rule; else None.
-
-    `rows` are what was noted of the gist. A gist of which even the list made no sense at the first
-    look is judged alone, so the rule `latest:N` lets it through.
+    Of a known gist that is sure only if it was not updated since.
     """
-    if not first_look and not any(row.first_look for row in rows):
-        return None
-    said = next((row.skipped_because for row in rows if row.skipped_because), None)
-    return said or _left_out_of(user, [read]).get(read.id)
+    latest = gist.updated_at if gist.id in known else gist.created_at
+    return latest < (user.added_at or user.created_at)
 
 
-def _left_out_of(user: User, listed: Sequence[SeenGist]) -> Mapping[GistId, str]:
+def not_published(
+    user: User,
+    new: Sequence[SeenGist],
+    *,
+    known: Collection[GistId] = (),
+    rows: Mapping[GistId, Sequence[Unreadable]] | None = None,
+) -> Mapping[GistId, str]:
+    """Which of the gists with something new the backfill rule keeps from the CRM, and why.
+
+    `rows` are what was noted of gists that could not be read before: what the rule said then holds.
+    """
+    said = {
+        gist_id: row.skipped_because
+        for gist_id, noted in (rows or {}).items()
+        for row in noted
+        if row.skipped_because
+    }
+    past = [gist for gist in new if gist.id not in said and is_past(user, gist, known)]
     reason = f"older than the user's tracking, under the backfill rule {user.backfill}"
-    return dict.fromkeys(left_out(listed, user.backfill, added_at=user.created_at), reason)
+    kept_back = left_out(past, user.backfill, left=user.backfill_left)
+    ids = {gist.id for gist in new}
+    return dict.fromkeys(kept_back, reason) | {id_: why for id_, why in said.items() if id_ in ids}
 
 
 def left_out(
-    listed: Sequence[SeenGist], rule: Backfill, *, added_at: datetime
+    past: Sequence[SeenGist], rule: Backfill, *, left: int | None = None
 ) -> frozenset[GistId]:
-    """The gists that a backfill rule keeps from the CRM.
+    """Which of these gists of the past a backfill rule keeps from the CRM.
 
-    The rule is about what existed when the user was added; later gists are always published. It
-    depends on nothing that a part of the list could change, so it can be applied in batches.
+    Of `latest:N`, so many gists are `left` to be let through; None for all N.
     """
-    before = sorted((gist for gist in listed if gist.created_at < added_at), key=_age)
+    before = sorted(past, key=_age)
     match rule.kind:
         case BackfillKind.ALL:
             kept_back: Sequence[SeenGist] = ()
         case BackfillKind.NONE:
             kept_back = before
         case BackfillKind.LATEST:
-            kept_back = before[: max(len(before) - (rule.count or 0), 0)]
+            most = (rule.count or 0) if left is None else left
+            kept_back = before[: max(len(before) - most, 0)]
         case BackfillKind.SINCE:
             kept_back = [gist for gist in before if rule.since and gist.created_at < rule.since]
     return frozenset(gist.id for gist in kept_back)

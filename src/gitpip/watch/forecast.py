@@ -22,6 +22,8 @@ async def past_of(github: GitHub, login: str, backfill: Backfill, now: datetime)
     """Read a user's list, and apply the rule. Raises GitHubError."""
     account = await github.account(login)
     listed = await github.gists(account.github_id, None)
-    kept = {gist.id for gist in listed.gists} - left_out(listed.gists, backfill, added_at=now)
+    added_at = account.seen_at or now
+    before = [gist for gist in listed.gists if gist.created_at < added_at]
+    kept = {gist.id for gist in listed.gists} - left_out(before, backfill)
     files = sum(len(gist.files) for gist in listed.gists if gist.id in kept)
     return Past(account, len(listed.gists), files)

@@ -319,8 +319,9 @@ class GitHub:
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
     async def _account(self, path: str) -> Account:
-        owner = parse(OWNER, await self._get(self._api_url + path))
-        return Account(owner.login, GitHubId(owner.id), owner.node_id)
+        answer = await self._get(self._api_url + path)
+        owner = parse(OWNER, answer)
+        return Account(owner.login, GitHubId(owner.id), owner.node_id, answer.date)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
         """Every page, read until no gist can have slipped from an unread page to a read one.

@@ -232,6 +232,7 @@ class Looker:
             retries=known.retries,
             also_named=listed.odd,
         )
+        user = await self._added_by_githubs_clock(user, listed)
         missing = differences.missing[:CONFIRMED_AT_A_TIME]
         doubts = await self._doubts(dict.fromkeys([*missing, *known.in_question(listed)]))
         task = self._task(user, listed, differences, known, run)
@@ -255,6 +256,14 @@ class Looker:
             ),
         )
         return listed.unchanged
+
+    async def _added_by_githubs_clock(self, user: User, listed: GistList) -> User:
+        if not user.added_by_our_clock or listed.as_of is None:
+            return user
+        async with self._database.begin() as transaction:
+            return await users.correct_added_at(
+                transaction, user, ours=self._now(), theirs=listed.as_of
+            )
 
     async def _known(self, user: User) -> _Known:
         async with self._database.read() as transaction:
@@ -322,15 +331,16 @@ class Looker:
             again &= by_id.keys() | listed.odd.keys()
         owner = GitHubId(user.github_id or 0)
         wanted = [gist.id for gist in differences.to_read] + sorted(again)
-        return Task(
+        task = Task(
             user,
             run.check_id,
             [known.wanted(owner, gist_id, by_id.get(gist_id)) for gist_id in wanted],
-            skipped=decide.not_published(
-                user, listed.gists, first_look=decide.is_first_look(user, known.unread)
-            ),
+            known=known.gists.keys(),
             unread=known.unread,
         )
+        new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
+        skipped = decide.not_published(user, new, known=task.known, rows=task.rows)
+        return replace(task, skipped=skipped)
 
     async def _note(
         self, task: Task, listed: GistList, differences: decide.Differences, doubts: _Doubts

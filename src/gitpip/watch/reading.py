@@ -20,7 +20,7 @@ from gitpip.errors import (
     GitpipError,
     UserNotTracked,
 )
-from gitpip.model import CheckId, GistId, OnEdit, SeenGist, Unreadable, User
+from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
 from gitpip.store import amendments, checks, gists, publications, unreadable, users
 from gitpip.store.database import Database
 from gitpip.store.gists import Stored
@@ -48,26 +48,24 @@ class Task:
     check_id: CheckId
     wanted: Sequence[Wanted]
     skipped: Mapping[GistId, str] = field(default_factory=dict)
-    """The gists of the first list that the backfill rule keeps from the CRM, and why."""
+    """The listed gists that the backfill rule keeps from the CRM, and why."""
+    known: Collection[GistId] = ()
+    """The gists that are stored."""
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
 
-    @property
-    def first_look(self) -> bool:
-        """Whether the backfill rule is still due for what the list shows."""
-        return decide.is_first_look(self.user, self.unread)
+    def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
+        """Which of these gists the backfill rule keeps from the CRM, and why.
 
-    def skipped_because(self, gist: SeenGist) -> str | None:
-        """Why the backfill rule keeps a gist from the CRM; None if it does not."""
-        if self.first_look and gist.id in self._listed:
-            return self.skipped.get(gist.id)
-        rows = self._rows.get(gist.id, ())
-        return decide.not_published_late(self.user, gist, rows, first_look=self.first_look)
+        `locked` is the user as the row is now. Gists that no list showed are judged only here.
+        """
+        late = [gist for gist in found if gist.id not in self._listed]
+        judged = decide.not_published(locked, late, known=self.known, rows=self.rows)
+        return {**self.skipped, **judged}
 
     def is_old(self, gist: SeenGist) -> bool:
-        """Whether a gist is older than its user's tracking, and was listed at the first look."""
-        was_there = self.first_look or any(row.first_look for row in self._rows.get(gist.id, ()))
-        return was_there and gist.created_at < self.user.created_at
+        """Whether what is new of a gist was there when its user was added."""
+        return decide.is_past(self.user, gist, self.known)
 
     def failure(
         self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
@@ -77,13 +75,12 @@ class Task:
             gist_id,
             filename,
             reason,
-            first_look=self.first_look,
             skipped_because=self.skipped.get(gist_id),
             lags=lags,
         )
 
     @cached_property
-    def _rows(self) -> Mapping[GistId, Sequence[Unreadable]]:
+    def rows(self) -> Mapping[GistId, Sequence[Unreadable]]:
         rows: dict[GistId, list[Unreadable]] = {}
         for row in self.unread:
             rows.setdefault(row.gist_id, []).append(row)
@@ -210,7 +207,7 @@ class Reader:
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
-            await self._add_publications(transaction, task, stored, found)
+            await self._add_publications(transaction, task, locked, stored, found)
             for reading in batch.read:
                 await unreadable.resolve(
                     transaction, user.key, reading.gist.id, still_unread=reading.unread
@@ -242,11 +239,12 @@ class Reader:
         self,
         transaction: AsyncConnection,
         task: Task,
+        locked: User,
         stored: Stored,
         found: Sequence[SeenGist],
     ) -> None:
         now = self._now()
-        skipped = {gist.id: task.skipped_because(gist) for gist in found}
+        skipped = task.judged(locked, found)
         old = {gist.id for gist in found if task.is_old(gist)}
         to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
         await publications.add(
@@ -259,13 +257,16 @@ class Reader:
                     file.filename,
                     revision=file.revision,
                     # The rule is about what there was at first: an edit is news.
-                    skipped_because=skipped[file.gist_id] if file.revision == 1 else None,
+                    skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
                     backfill=file.gist_id in old,
                 )
                 for file in to_publish
             ],
             now,
         )
+        let_through = {file.gist_id for file in stored.new} & old - skipped.keys()
+        if let_through and locked.backfill.kind is BackfillKind.LATEST:
+            await users.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:
             await amendments.add(transaction, [file.key for file in stored.edited], now)
 
