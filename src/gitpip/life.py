@@ -30,12 +30,20 @@ class Life:
     task: asyncio.Task[None]
 
     def __init__(
-        self, database: Database, part: Part, others: Callable[[], Sequence[str]] = tuple
+        self,
+        database: Database,
+        part: Part,
+        others: Callable[[], Sequence[str]] = tuple,
+        clock_ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
-        """`others` tells what else is wrong in this process; the row shows it to every replica."""
+        """`others` tells what else is wrong in this process; the row shows it to every replica.
+
+        So it does with how far this machine's clock is ahead of GitHub's.
+        """
         self._database = database
         self._part = part
         self._others = others
+        self._clock_ahead = clock_ahead
         self._id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
 
@@ -66,6 +74,7 @@ class Life:
                     part=self._part,
                     now=utc_now(),
                     ailments=self._others(),
+                    clock_ahead=self._clock_ahead(),
                 )
             self._shown_at = time.monotonic()
         except DatabaseUnavailable as error:
@@ -85,10 +94,13 @@ class Life:
 
 @asynccontextmanager
 async def living(
-    database: Database, part: Part = Part.ALL, others: Callable[[], Sequence[str]] = tuple
+    database: Database,
+    part: Part = Part.ALL,
+    others: Callable[[], Sequence[str]] = tuple,
+    clock_ahead: Callable[[], timedelta] = timedelta,
 ) -> AsyncIterator[Life]:
-    """Show life until the block ends, and what else is wrong, as `others` tells."""
-    life = Life(database, part, others)
+    """Show life until the block ends; see `Life` for what the functions tell."""
+    life = Life(database, part, others, clock_ahead)
     await life.begin()
     try:
         yield life

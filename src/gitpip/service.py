@@ -112,7 +112,7 @@ async def _serve(
     async with (
         _reached(settings, database, part) as worker,
         noticing_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
-        living(database, part, ailments) as life,
+        living(database, part, ailments, lambda: worker.github.clock_ahead) as life,
         following(credentials, worker.use),
     ):
         app = create_app(

@@ -105,6 +105,14 @@ CASES = (
         count=2,
     ),
     Case(
+        ProblemKind.CLOCK_WRONG,
+        Severity.WARNING,
+        Act.SET_CLOCK,
+        (services.update().values(clock_ahead=600),),
+        (services.update().values(clock_ahead=-2),),
+        ("10m ahead of GitHub's", "NTP"),
+    ),
+    Case(
         ProblemKind.WATCHING_PAUSED,
         Severity.ERROR,
         Act.SET_GITHUB_TOKEN,

@@ -28,6 +28,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
     Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
+    Act.SET_CLOCK: "let the machine set its clock by NTP",
     Act.MEND_SECRET_FILE: "correct the file",
     Act.RESTART: "read the log, and restart gitpip serve",
     Act.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",

@@ -37,6 +37,7 @@ class ProblemKind(StrEnum):
     PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
     READING_PAUSED = "reading-paused"
     SWEEPING_PAUSED = "sweeping-paused"
+    CLOCK_WRONG = "clock-wrong"
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
     PUBLICATIONS_FAILED = "publications-failed"
     DEALS_FAILED = "deals-failed"
@@ -76,6 +77,7 @@ class Act(StrEnum):
     ADD_USERS = "add-users"
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
+    SET_CLOCK = "set-clock"
     MEND_SECRET_FILE = "mend-secret-file"  # noqa: S105 - what to do
     START_WORKER = "start-worker"
     RESTART = "restart"

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.model import Pause
-from gitpip.settings import Settings
+from gitpip.settings import Settings, format_duration
 from gitpip.status import publishing, watching
 from gitpip.status.problem import (
     PAUSES,
@@ -114,6 +115,7 @@ async def read(
     problems = [
         *stopped.problems,
         *_of_processes(stopped.services, surroundings),
+        *_of_clocks(stopped.services),
         *_of_secrets(surroundings),
     ]
     if tracked:
@@ -232,6 +234,25 @@ def _of_processes(
             "The log says more; a restart may help.",
             count=len(wrong),
             act=Act.RESTART,
+        ),
+    )
+
+
+def _of_clocks(services: Sequence[RunningService]) -> Sequence[Problem]:
+    wrong = [one.clock_ahead for one in services if abs(one.clock_ahead) > CLOCK_TOLERANCE]
+    if not wrong:
+        return ()
+    worst = max(wrong, key=abs)
+    apart = f"{format_duration(abs(worst))} {'ahead of' if worst > timedelta(0) else 'behind'}"
+    return (
+        Problem(
+            ProblemKind.CLOCK_WRONG,
+            Severity.WARNING,
+            f"The clock of {count(len(wrong), 'process', 'processes')} is {apart} GitHub's, so "
+            "users may be checked too early or too late: let the machine set its clock by NTP. "
+            "Up to when all gists are known is said by GitHub's clock.",
+            count=len(wrong),
+            act=Act.SET_CLOCK,
         ),
     )
 

@@ -44,6 +44,8 @@ class RunningService:
     started_at: datetime
     ailments: tuple[str, ...] = ()
     """What its `/health` says is wrong."""
+    clock_ahead: timedelta = timedelta(0)
+    """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
 
     @property
     def works(self) -> bool:
@@ -192,11 +194,17 @@ async def show_life(
     part: Part,
     now: datetime,
     ailments: Sequence[str] = (),
+    clock_ahead: timedelta = timedelta(0),
 ) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
     wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
+    shown = {
+        "heartbeat_at": now,
+        "ailments": wrong,
+        "clock_ahead": round(clock_ahead.total_seconds()),
+    }
     renewed = await transaction.execute(
-        update(services).where(services.c.id == service_id).values(heartbeat_at=now, ailments=wrong)
+        update(services).where(services.c.id == service_id).values(shown)
     )
     if renewed.rowcount == 0:
         await transaction.execute(
@@ -205,8 +213,7 @@ async def show_life(
                 version=version,
                 part=part.value,
                 started_at=now,
-                heartbeat_at=now,
-                ailments=wrong,
+                **shown,
             )
         )
         await transaction.execute(
@@ -233,6 +240,7 @@ async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningS
             part=Part(row.part),
             started_at=row.started_at,
             ailments=tuple((row.ailments or "").splitlines()),
+            clock_ahead=timedelta(seconds=row.clock_ahead),
         )
         for row in rows
     )

@@ -21,7 +21,7 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import Account, Check, PauseCause, User, UserKey
-from gitpip.store import checks, operation, schedule, users
+from gitpip.store import checks, operation, schedule, times_to_come, users
 from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
 from gitpip.telemetry import get_logger
@@ -65,11 +65,13 @@ class Watcher:
         self._database = database
         self._github = github
         self._now = now
+        self._rules = rules
         self._looker = Looker(database, github, rules, now)
         self._sweep = Sweep(github, now)
 
     async def due(self) -> bool:
         """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
+        await self._set_back_times()
         if await self._held_up():
             return False
         async with self._database.read() as transaction:
@@ -84,6 +86,7 @@ class Watcher:
         users not looked at stay due. The check ends whatever happens, unless the database can't be
         written or the process stops: then the next run continues it. Raises DatabaseUnavailable.
         """
+        await self._set_back_times()
         if await self._held_up():
             return None
         now = self._now()
@@ -125,6 +128,16 @@ class Watcher:
             for budget in self._github.budgets()
             if budget.resource == "graphql"
         )
+
+    async def _set_back_times(self) -> None:
+        """Mend what was written while a clock was ahead."""
+        now, interval = self._now(), self._rules.interval
+        async with self._database.read() as transaction:
+            if not await times_to_come.any_too_late(transaction, now=now, interval=interval):
+                return
+        async with self._database.begin() as transaction:
+            changed = await times_to_come.set_back(transaction, now=now, interval=interval)
+        log.warning("clock.was_ahead", users=changed)
 
     async def _held_up(self) -> bool:
         """Whether no user can be checked: neither by GraphQL nor by REST."""

@@ -179,6 +179,11 @@ class GitHub:
         """What tells one token from another, and tells nothing of the token."""
         return self._fingerprint
 
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
+        return self._transport.clock_ahead
+
     def budgets(self) -> tuple[Budget, ...]:
         """What is left of GitHub's limits, as far as GitHub said."""
         known = (self._limits.budget, self._graphql_limits.budget)

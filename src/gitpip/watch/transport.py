@@ -13,6 +13,7 @@ import httpx2
 import stamina
 
 from gitpip import metrics
+from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.errors import (
     GitHubBlocked,
     GitHubError,
@@ -131,6 +132,8 @@ class Transport:
         self._limits = limits
         self._graphql_limits = graphql_limits
         self._client = client(timeout=self._timeout)
+        self.clock_ahead = timedelta(0)
+        """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
 
     def use(self, token: str | None) -> None:
         """Ask under this token from the next request on, or under none."""
@@ -256,7 +259,7 @@ class Transport:
         size_limit: int = ANSWER_LIMIT,
         content: Mapping[str, object] | None = None,
     ) -> Answer:
-        started, status = time.monotonic(), None
+        started, status, asked_at = time.monotonic(), None, self._limits.now()
         timeout = self._timeout
         if content is not None:
             timeout = min(timeout, GRAPHQL_TIMEOUT.total_seconds())
@@ -285,7 +288,19 @@ class Transport:
             and headers["Authorization"] != self._authorization.get("Authorization")
         ):
             raise _PassingFault(f"{shown(url)} was asked while the token was changed")
-        return Answer(response.status_code, response.headers, body, url)
+        answer = Answer(response.status_code, response.headers, body, url)
+        if origin_of(url) == self._api:
+            self._compare_clocks(answer, asked_at)
+        return answer
+
+    def _compare_clocks(self, answer: Answer, asked_at: datetime) -> None:
+        # A cache's answer has the time at which the cache got it: RFC 9111, section 4.2.3.
+        if answer.date is None or "age" in answer.headers:
+            return
+        ahead = clock_ahead(asked_at, self._limits.now(), answer.date)
+        if (abs(ahead) > CLOCK_TOLERANCE) != (abs(self.clock_ahead) > CLOCK_TOLERANCE):
+            log.warning("clock.compared", ahead=ahead.total_seconds())
+        self.clock_ahead = ahead
 
     async def _judged(self, answer: Answer, limits: Limits) -> Answer:
         try:
@@ -332,6 +347,16 @@ class Transport:
         if '"block"' in text:
             return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
         return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
+
+
+def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> timedelta:
+    """How far our clock is ahead of the server's, which counts in whole seconds; 0 if they agree.
+
+    The server took the time between the request and the answer.
+    """
+    if asked_at > theirs + timedelta(seconds=1):
+        return asked_at - theirs - timedelta(seconds=1)
+    return min(answered_at - theirs, timedelta(0))
 
 
 def same_origin(url: str, other: str) -> bool:

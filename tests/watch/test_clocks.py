@@ -1,0 +1,158 @@
+"""Our own clock is wrong, or was: what is said and done goes by GitHub's."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.model import PauseCause, UserState
+from gitpip.standin import GitHub as StandIn
+from gitpip.standin import Server
+from gitpip.store import operation, schedule
+from gitpip.store.database import Database
+from gitpip.store.schema import users as user_rows
+from gitpip.watch.check import Watcher
+from gitpip.watch.decide import LONGEST_LAG
+from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
+from gitpip.watch.transport import clock_ahead
+from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
+from tests.watch.crowd import files_of
+from tests.watch.test_check import run, track, user_named
+
+A_DAY = timedelta(days=1)
+A_MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def ours(clock: Clock) -> Clock:
+    """This machine's clock; `clock` is GitHub's."""
+    ours = Clock()
+    ours.time = clock()
+    return ours
+
+
+@pytest.fixture(params=["rest", "graphql"])
+async def github(
+    server: Server, ours: Clock, request: pytest.FixtureRequest
+) -> AsyncIterator[GitHub]:
+    if request.param == "graphql":
+        async with sweeping(server, ours) as github:
+            yield github
+        return
+    async with GitHub(
+        api_url=server.url, token=TOKEN, timeout=timedelta(seconds=60), now=ours
+    ) as github:
+        yield github
+
+
+@pytest.fixture
+def watcher(database: Database, github: GitHub, ours: Clock) -> Watcher:
+    return Watcher(database, github, rules=Rules(interval=INTERVAL), now=ours)
+
+
+async def complete_until(database: Database) -> datetime | None:
+    async with database.read() as transaction:
+        return (await schedule.completeness(transaction)).complete_until
+
+
+@pytest.fixture(params=[timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
+def wrong(ours: Clock, request: pytest.FixtureRequest) -> Clock:
+    """Our clock, which is wrong by ten minutes."""
+    ours.time += request.param
+    return ours
+
+
+async def test_a_wrong_clock_does_not_move_the_time_up_to_which_all_is_known(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, wrong: Clock
+) -> None:
+    world.add_user("ada")
+    world.add_gist("ada", {"a.txt": "a"})
+    clock.advance(A_MINUTE)
+    wrong.advance(A_MINUTE)
+    await track(database, wrong, "ada")
+    for _ in range(2):
+        await run(watcher)
+        assert await complete_until(database) == clock() - LONGEST_LAG
+        clock.advance(INTERVAL)
+        wrong.advance(INTERVAL)
+
+
+async def test_how_wrong_our_clock_is_is_noticed(
+    world: StandIn, github: GitHub, clock: Clock, wrong: Clock
+) -> None:
+    world.add_user("ada")
+    await github.account("ada")
+    assert abs(github.clock_ahead - (wrong() - clock())) <= timedelta(seconds=1)
+    wrong.time = clock()
+    await github.account("ada")
+    assert github.clock_ahead == timedelta(0)
+
+
+async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, ours: Clock
+) -> None:
+    ours.time = clock() + A_DAY
+    world.add_user("ada")
+    await track(database, ours, "ada")
+    await run(watcher)
+    async with database.begin() as transaction:
+        await operation.pause(
+            transaction,
+            operation.WATCHING,
+            until=ours() + A_MINUTE,
+            reason="while the clock was wrong",
+            cause=PauseCause.VENDOR,
+            now=ours(),
+        )
+    ours.time = clock()
+    assert await complete_until(database) == clock() - LONGEST_LAG
+    world.add_gist("ada", {"a.txt": "a"})
+    assert not await watcher.due()
+    assert (await user_named(database, "ada")).next_check_at <= ours() + INTERVAL
+    for time in (clock, ours):
+        time.advance(INTERVAL)
+    assert await watcher.due()
+    await run(watcher)
+    assert len(await files_of(database, "ada")) == 1
+
+
+@pytest.mark.parametrize("unavailable", [False, True])
+async def test_times_that_are_as_late_as_they_may_be_stay(
+    watcher: Watcher, database: Database, ours: Clock, unavailable: bool
+) -> None:
+    user = await track(database, ours, "ada")
+    state = UserState.UNAVAILABLE if unavailable else UserState.ACTIVE
+    latest = ours() + (A_DAY if unavailable else timedelta(days=7))
+    async with database.begin() as transaction:
+        await transaction.execute(
+            user_rows.update()
+            .where(user_rows.c.key == user.key)
+            .values(
+                state=state.value,
+                hinted_at=None,
+                next_check_at=latest,
+                check_interval=None if unavailable else 7 * 86_400,
+            )
+        )
+    assert not await watcher.due()
+    assert (await user_named(database, "ada")).next_check_at == latest
+
+
+@given(
+    st.datetimes().map(lambda time: time.replace(microsecond=0, year=2026)),
+    st.floats(-90_000, 90_000),
+    st.floats(0, 5),
+    st.floats(0, 1),
+)
+def test_how_far_a_clock_is_ahead_is_never_overstated(
+    theirs: datetime, ahead: float, took: float, within: float
+) -> None:
+    answered = theirs + timedelta(seconds=ahead + within * 0.999)
+    asked = answered - timedelta(seconds=took)
+    found = clock_ahead(asked, answered, theirs).total_seconds()
+    assert abs(found) <= abs(ahead) + 1e-3
+    assert found == 0 or (found > 0) == (ahead > 0)
+    assert abs(ahead) - abs(found) <= took + 1 + 1e-3
