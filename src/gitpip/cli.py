@@ -215,6 +215,7 @@ def status(as_json: Json = False) -> None:
             publishing = condition.pauses.get(operation.PUBLISHING)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
+            lists = await schedule.lists(transaction, read_since=now - schedule.LISTED_EVERY)
             next_due = await publications.next_due(transaction)
             return condition, {
                 "running_services": len(condition.services),
@@ -229,6 +230,8 @@ def status(as_json: Json = False) -> None:
                 "next_publication_due": reading.due_after(next_due, publishing),
                 "nothing_missed_before": freshness.complete_until,
                 "not_looked_at_yet": freshness.unread,
+                "lists_not_read_for_a_week": lists.waiting,
+                "oldest_list_read": lists.oldest,
                 "known_up_to_p50": freshness.median,
                 "known_up_to_p95": freshness.most,
                 "users_that_can_be_kept_fresh": await reading.capacity(

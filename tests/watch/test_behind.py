@@ -10,7 +10,7 @@ from gitpip.standin import GitHub as StandIn
 from gitpip.standin import Server
 from gitpip.store import unreadable
 from gitpip.store.database import Database
-from gitpip.store.schedule import completeness
+from gitpip.store.schedule import LISTED_EVERY, completeness, lists
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github import GitHub
@@ -171,3 +171,42 @@ async def test_what_is_known_is_known_up_to_githubs_time_less_what_lists_can_be_
     async with database.read() as transaction:
         known = await completeness(transaction)
     assert known.complete_until == world.requests[-1].at - LONGEST_LAG
+
+
+async def test_lists_are_read_by_rest_once_a_week_whatever_graphql_shows(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    await _known(world, watcher, database, clock)
+    hidden = world.add_gist("ada", {"hidden.txt": "GraphQL does not show it"})
+    world.graphql.not_shown.add(hidden)
+    clock.advance(INTERVAL)
+    assert (await run(watcher)).unchanged == 1
+    assert f"{hidden}/hidden.txt" not in await files_of(database, "ada")
+    clock.advance(LISTED_EVERY)
+    async with database.read() as transaction:
+        assert (await lists(transaction, read_since=clock() - LISTED_EVERY)).waiting == 1
+    await run(watcher)
+    assert f"{hidden}/hidden.txt" in await files_of(database, "ada")
+    async with database.read() as transaction:
+        after = await lists(transaction, read_since=clock() - LISTED_EVERY)
+    assert (after.waiting, after.oldest) == (0, clock())
+
+
+@pytest.mark.parametrize("used", [0, 3000])
+async def test_a_list_is_read_only_with_requests_to_spare(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, used: int
+) -> None:
+    ids = await _known(world, watcher, database, clock)
+    bob = world.add_user("bob")
+    world.add_gist("bob", {"bob.txt": "text"})
+    clock.advance(A_MINUTE)
+    await track(database, clock, "bob")
+    await run(watcher)
+    clock.advance(LISTED_EVERY + INTERVAL)
+    world.limits.charge("#0", "core", clock(), used)
+    world.star(ids[0])
+    clock.advance(A_MINUTE)
+    before = len(world.requests)
+    await run(watcher)
+    lists_of_bob = [r for r in world.requests[before:] if r.path == f"/user/{bob}/gists"]
+    assert len(lists_of_bob) == (0 if used else 1)

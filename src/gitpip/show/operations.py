@@ -95,6 +95,15 @@ class FreshnessBody(BaseModel):
     max: float | None
 
 
+class ListsBody(BaseModel):
+    """How far the reading of every user's list by REST is, which backs up GraphQL's answers."""
+
+    waiting: int
+    """How many users' lists were not read within the last seven days."""
+    oldest: datetime | None
+    """When the list not read for the longest time was read, or its user added (UTC)."""
+
+
 class BudgetBody(BaseModel):
     """What is left of one of the vendors' limits, as far as was heard. Times are UTC."""
 
@@ -136,6 +145,7 @@ class StatusBody(BaseModel):
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     freshness: FreshnessBody
+    lists: ListsBody
     capacity: int
     """How many users GitHub's limits let be looked at in each check interval."""
     budgets: list[BudgetBody]
@@ -164,6 +174,7 @@ async def status_of(setting: Setting) -> StatusBody:
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
+        lists = await schedule.lists(transaction, read_since=now - schedule.LISTED_EVERY)
         budgets = await gauges.known_budgets(transaction)
         capacity = await reading.capacity(transaction, setting.surroundings, now)
     alive = setting.engine_is_alive()
@@ -184,6 +195,7 @@ async def status_of(setting: Setting) -> StatusBody:
             p95=_seconds_since(freshness.most, now),
             max=_seconds_since(freshness.oldest, now),
         ),
+        lists=ListsBody(waiting=lists.waiting, oldest=lists.oldest),
         capacity=capacity,
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(condition.services),

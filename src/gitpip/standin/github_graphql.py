@@ -198,6 +198,7 @@ class _Root:
         rows = [
             gist
             for gist in self._world.gists_of(user.id)
+            if gist.id not in self._troubles.not_shown
             if (gist.public and privacy != "SECRET")
             or (own and not gist.public and privacy != "PUBLIC")
         ]

@@ -96,6 +96,8 @@ class Troubles:
     """Users beyond this one have only half of their gists, silently; so does `totalCount`."""
     users: dict[int, UserTrouble] = field(default_factory=dict)
     """The trouble of single users, by their id."""
+    not_shown: set[str] = field(default_factory=set)
+    """Gists that GraphQL neither names nor counts."""
     hides_gists: bool = False
     """Gists are null, without an error, as with a fine-grained token; `totalCount` is right."""
 

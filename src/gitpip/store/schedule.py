@@ -23,6 +23,11 @@ from gitpip.model import Account, GitHubId, User, UserKey, UserState
 from gitpip.store.schema import active, looked_at, users
 from gitpip.store.users import rows, user_of
 
+LISTED_EVERY = timedelta(days=7)
+"""GraphQL alone is not believed for longer: it may show nothing of a change that REST shows."""
+listed = func.coalesce(users.c.listed_at, users.c.created_at)
+"""When REST last showed the list of a user, or when the user was added."""
+
 
 async def claim_due(
     transaction: AsyncConnection,
@@ -42,17 +47,45 @@ async def claim_due(
     keys = await _free(transaction, _hinted(now), now=now, limit=limit, order=users.c.hinted_at)
     due = users.c.next_check_at <= (due_by or now)
     keys += await _free(transaction, due, now=now, limit=limit - len(keys), without=keys)
+    return await _claim(transaction, keys, token=token, until=now + lease)
+
+
+async def _claim(
+    transaction: AsyncConnection, keys: Sequence[int], *, token: str, until: datetime
+) -> tuple[User, ...]:
     if not keys:
         return ()
     await transaction.execute(
-        update(users)
-        .where(users.c.key.in_(keys))
-        .values(claimed_by=token, claimed_until=now + lease)
+        update(users).where(users.c.key.in_(keys)).values(claimed_by=token, claimed_until=until)
     )
     claimed = await transaction.execute(
         rows().where(users.c.key.in_(keys)).order_by(users.c.next_check_at, users.c.key)
     )
     return tuple(user_of(row) for row in claimed)
+
+
+async def claim_unlisted(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    listed_before: datetime,
+) -> tuple[User, ...]:
+    """Take up to `limit` users whose list REST did not show since a time, whether due or not.
+
+    The longest ago comes first. They stay due as they are.
+    """
+    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    found = await transaction.execute(
+        select(users.c.key)
+        .where(active, listed < listed_before, free)
+        .order_by(listed)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return await _claim(transaction, list(found.scalars()), token=token, until=now + lease)
 
 
 def _hinted(now: datetime) -> ColumnElement[bool]:
@@ -97,6 +130,8 @@ class Looked:
     sweep_mark: str | None
     known_until: datetime | None = None
     """Whatever was public before, by GitHub's clock, is stored now; None leaves that as before."""
+    listed_at: datetime | None = None
+    """When REST showed the list, by GitHub's clock; None if it was not asked."""
 
 
 async def record_successes(
@@ -119,6 +154,9 @@ async def record_successes(
             complete_until=func.coalesce(
                 bindparam("known_until", type_=users.c.complete_until.type),
                 users.c.complete_until,
+            ),
+            listed_at=func.coalesce(
+                bindparam("listed_at", type_=users.c.listed_at.type), users.c.listed_at
             ),
             gist_count=bindparam("gists", type_=users.c.gist_count.type),
             sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
@@ -144,6 +182,7 @@ async def record_successes(
                 "row": look.user.key,
                 "tag": look.etag,
                 "known_until": look.known_until,
+                "listed_at": look.listed_at,
                 "asked_before": look.asked_at,
                 "gists": look.gist_count,
                 "mark": look.sweep_mark,
@@ -332,6 +371,27 @@ async def completeness(transaction: AsyncConnection) -> Completeness:
         select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(looked_at)
     )
     return Completeness(total, total - read, oldest)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """How far the reading of every list by REST is. Times are UTC."""
+
+    waiting: int
+    """How many active users' lists were not read since a time."""
+    oldest: datetime | None
+    """When the list that was not read for the longest time was read, or its user added."""
+
+
+async def lists(transaction: AsyncConnection, *, read_since: datetime) -> Lists:
+    """How far the reading of every list by REST is."""
+    waiting = await transaction.scalar(
+        select(func.count()).select_from(users).where(active, listed < read_since)
+    )
+    oldest = await transaction.scalar(
+        select(func.min(listed, type_=users.c.listed_at.type)).where(active)
+    )
+    return Lists(waiting or 0, oldest)
 
 
 async def freshness(transaction: AsyncConnection) -> Freshness:

@@ -41,6 +41,8 @@ LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
+LISTED_AT_A_TIME = 20
+"""So many lists that only the sweep vouched for are read after a check at most."""
 KEPT = timedelta(days=7)
 """How long checks that found nothing stay on record."""
 
@@ -269,8 +271,33 @@ class _Check:
             await self._sweep_over([user for user in claimed if user not in direct])
             if not claimed and (_clock() > ends_by or await self._all_looks_end()):
                 break
+        await self._claim_unlisted()
         for _ in range(USERS_AT_A_TIME):
             await self._to_look_at.put(None)
+
+    async def _claim_unlisted(self) -> None:
+        """Have REST show a few lists that it did not show for long, where requests are to spare.
+
+        Whoever is due comes first: this is done once nobody else is, and for a few at a time.
+        """
+        if self._mode is not _Mode.SWEEP or self.reading_stopped or not self._github.has_spare:
+            return
+        now = self._now()
+        async with self._database.begin() as transaction:
+            if await operation.paused(
+                transaction, operation.READING, now, credential=self._github.fingerprint
+            ):
+                return
+            claimed = await schedule.claim_unlisted(
+                transaction,
+                token=self._run.token,
+                now=now,
+                lease=LEASE,
+                limit=LISTED_AT_A_TIME,
+                listed_before=now - schedule.LISTED_EVERY,
+            )
+        for user in claimed:
+            await self._to_look_at.put((user, None))
 
     async def _all_looks_end(self) -> bool:
         """Whether every look under way ends before it is time to claim again."""

@@ -189,6 +189,12 @@ class GitHub:
         known = (self._limits.budget, self._graphql_limits.budget)
         return tuple(budget for budget in known if budget)
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether more than half of this hour's requests are left; False where that is unknown."""
+        budget = self._limits.budget
+        return budget is not None and budget.remaining > budget.limit / 2
+
     async def standing(self) -> Standing:
         """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
         login = None

@@ -412,6 +412,7 @@ class Looker:
                 etag=user.etag if taken else tag,
                 gist_count=len(seen.there),
                 sweep_mark=None if taken else seen.mark(user),
+                listed_at=as_of,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
