@@ -229,6 +229,11 @@ def status(as_json: Json = False) -> None:
                 "watching": _watching(condition, now),
                 "next_publication_due": reading.due_after(next_due, publishing),
                 "nothing_missed_before": freshness.complete_until,
+                "held_back_by": (
+                    f"{condition.held_back.login}: {condition.held_back.reason}"
+                    if condition.held_back
+                    else None
+                ),
                 "not_looked_at_yet": freshness.unread,
                 "lists_not_read_for_a_week": lists.waiting,
                 "oldest_list_read": lists.oldest,

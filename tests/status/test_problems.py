@@ -23,6 +23,7 @@ from gitpip.store.schema import (
     unreadable,
     users,
 )
+from gitpip.store.unreadable import HeldBack
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
 HOUR = timedelta(hours=1)
@@ -519,3 +520,23 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
 
     assert again[operation.PUBLISHING].since == NOW - HOUR
     assert later[operation.PUBLISHING].since == NOW
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (
+            [users.update().where(ADA).values(state="unavailable", **NOT_THERE)],
+            "not shown by GitHub: no user ada",
+        ),
+        ([unread("a.txt")], "file a.txt of gist a1b2: blocked by GitHub (451)"),
+    ],
+)
+async def test_who_holds_the_time_back_is_named_and_counts(
+    rows: Rows, spoil: Sequence[Executable], reason: str
+) -> None:
+    assert (await rows.condition()).held_back is None
+    await rows.execute(users.update().where(ADA).values(complete_until=LONG_AGO), *spoil)
+    condition = await rows.condition()
+    assert condition.complete_until == LONG_AGO
+    assert condition.held_back == HeldBack("ada", reason)

@@ -109,6 +109,10 @@ async def test_a_count_above_the_list_is_a_doubt_that_holds_the_time_back(
     await run(watcher)
     (row,) = await rows_of(database, "ada")
     assert "GraphQL counts 3 gists, and the list of gists shows 2" in row.reason
+    async with database.read() as transaction:
+        held = await unreadable.holds_back(transaction)
+    assert held
+    assert (held.login, held.reason) == ("ada", f"the list of gists: {row.reason}")
     assert (await _ada(database)).complete_until == before
     world.graphql.users.clear()
     await checks_until_idle(watcher, clock, within=timedelta(seconds=10))

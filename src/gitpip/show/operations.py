@@ -95,6 +95,13 @@ class FreshnessBody(BaseModel):
     max: float | None
 
 
+class HeldBackBody(BaseModel):
+    """A user of whom something could not be read, and why."""
+
+    login: str
+    reason: str
+
+
 class ListsBody(BaseModel):
     """How far the reading of every user's list by REST is, which backs up GraphQL's answers."""
 
@@ -144,6 +151,8 @@ class StatusBody(BaseModel):
     """Not before the end of a pause."""
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
+    held_back_by: HeldBackBody | None
+    """The user who holds that time back, if something is in the way."""
     freshness: FreshnessBody
     lists: ListsBody
     capacity: int
@@ -189,6 +198,11 @@ async def status_of(setting: Setting) -> StatusBody:
         publishing=_publishing(condition),
         next_publication_due=due_after(next_due, condition.pauses.get(operation.PUBLISHING)),
         nothing_missed_before=freshness.complete_until,
+        held_back_by=(
+            HeldBackBody(login=held.login, reason=held.reason)
+            if (held := condition.held_back)
+            else None
+        ),
         freshness=FreshnessBody(
             unread=freshness.unread,
             p50=_seconds_since(freshness.median, now),

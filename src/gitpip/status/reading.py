@@ -25,7 +25,7 @@ from gitpip.status.problem import (
 )
 from gitpip.store import gauges, operation, schedule, unreadable, users
 from gitpip.store.operation import RunningService
-from gitpip.store.unreadable import UnreadableSummary
+from gitpip.store.unreadable import HeldBack, UnreadableSummary
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,11 @@ class Condition:
     problems: tuple[Problem, ...]
     """Worst first."""
     complete_until: datetime | None
-    """No gist that was public before was missed of the active users; None if that is unknown."""
+    """No gist that was public before was missed of any user; None if that is unknown."""
     pauses: Mapping[str, Pause]
     services: tuple[RunningService, ...] = field(default=())
+    held_back: HeldBack | None = None
+    """Who holds that time back, if something is in the way."""
     works: bool = True
     """Whether some process watches and publishes."""
 
@@ -151,6 +153,7 @@ async def read(
         complete_until=known.complete_until,
         pauses=stopped.pauses,
         services=stopped.services,
+        held_back=await unreadable.holds_back(transaction),
         works=stopped.works,
     )
 
@@ -188,7 +191,7 @@ async def read_stops(
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
-    return Condition(worst_first(problems), None, pauses, services, works)
+    return Condition(worst_first(problems), None, pauses, services, works=works)
 
 
 WHAT_WAITS = {

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId, Unreadable, UserKey
-from gitpip.store.schema import unreadable, users
+from gitpip.store.schema import active, looked_at, unreadable, users
 from gitpip.store.visible import tracked
 
 FIRST_RETRY = timedelta(minutes=1)
@@ -169,6 +169,37 @@ async def summary(transaction: AsyncConnection) -> UnreadableSummary:
     return UnreadableSummary(
         number, owners, oldest.first_failed_at, f"{oldest.login}: {what}: {oldest.reason}"
     )
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Who holds back the time up to which everybody is known, and why."""
+
+    login: str
+    reason: str
+
+
+async def holds_back(transaction: AsyncConnection) -> HeldBack | None:
+    """Who is known up to the earliest time, if something is in the way; else None.
+
+    Of those never read as a whole, the one added first.
+    """
+    row = (
+        await transaction.execute(
+            select(users.c.key, users.c.login, users.c.failure)
+            .where(looked_at, or_(users.c.complete_until.is_not(None), active))
+            .order_by(users.c.complete_until.nulls_first(), users.c.key)
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    unread = await of_user(transaction, UserKey(row.key))
+    if row.failure:
+        return HeldBack(row.login, row.failure)
+    if unread:
+        return HeldBack(row.login, f"{describe(unread[0])}: {unread[0].reason}")
+    return None
 
 
 def describe(item: Unreadable) -> str:
