@@ -28,15 +28,13 @@ from gitpip.telemetry import get_logger
 from gitpip.watch import decide
 from gitpip.watch.github import GitHub
 from gitpip.watch.graphql import Glimpse
+from gitpip.watch.lanes import Lanes, SlowUsers
 from gitpip.watch.look import Looker, Rules, Run, log_rename
 from gitpip.watch.sweep import Sweep, Swept
 
-USERS_AT_A_TIME = 4
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
 """How long a claim outlives whoever held it; while a look lasts it is renewed."""
-SLOW_LOOK = timedelta(seconds=2)
-"""While a look takes longer than this, users who become due meanwhile are looked at as well."""
 LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
@@ -70,6 +68,7 @@ class Watcher:
         self._rules = rules
         self._looker = Looker(database, github, rules, now)
         self._sweep = Sweep(github, now)
+        self._slow = SlowUsers()
 
     async def due(self) -> bool:
         """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
@@ -100,6 +99,7 @@ class Watcher:
             self._github,
             looker=self._looker,
             sweep=self._sweep,
+            slow=self._slow,
             run=run,
             now=self._now,
         )
@@ -218,6 +218,7 @@ class _Check:
         *,
         looker: Looker,
         sweep: Sweep,
+        slow: SlowUsers,
         run: Run,
         now: Callable[[], datetime],
     ) -> None:
@@ -227,11 +228,7 @@ class _Check:
         self._sweep = sweep
         self._run = run
         self._now = now
-        self._to_look_at: asyncio.Queue[tuple[User, Glimpse | None] | None] = asyncio.Queue(
-            maxsize=2 * USERS_AT_A_TIME
-        )
-        self._looking: dict[int, float] = {}
-        """When each reader's current look began, in seconds of the event loop's clock."""
+        self._lanes = Lanes(self._look_at, slow)
         self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
@@ -243,8 +240,7 @@ class _Check:
                 renewing = tasks.create_task(self._renew())
                 async with asyncio.TaskGroup() as work:
                     work.create_task(self._claim_all())
-                    for reader in range(USERS_AT_A_TIME):
-                        work.create_task(self._look_at_those(reader))
+                    work.create_task(self._lanes.run())
                 renewing.cancel()
         except ExceptionGroup as group:
             raise _first_of(group) from group
@@ -267,13 +263,15 @@ class _Check:
             now = self._now()
             direct = [user for user in claimed if self._asks_rest(user, now)]
             for user in direct:
-                await self._to_look_at.put((user, None))
+                await self._lanes.put(user, None)
             await self._sweep_over([user for user in claimed if user not in direct])
-            if not claimed and (_clock() > ends_by or await self._all_looks_end()):
+            if not claimed and (
+                _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER)
+            ):
                 break
         await self._claim_unlisted()
-        for _ in range(USERS_AT_A_TIME):
-            await self._to_look_at.put(None)
+        if waiting := await self._lanes.close():
+            await self._put_back(waiting, due_at=None)
 
     async def _claim_unlisted(self) -> None:
         """Have REST show a few lists that it did not show for long, where requests are to spare.
@@ -297,16 +295,7 @@ class _Check:
                 listed_before=now - schedule.LISTED_EVERY,
             )
         for user in claimed:
-            await self._to_look_at.put((user, None))
-
-    async def _all_looks_end(self) -> bool:
-        """Whether every look under way ends before it is time to claim again."""
-        try:
-            async with asyncio.timeout(CLAIMED_AGAIN_AFTER.total_seconds()):
-                await self._to_look_at.join()
-        except TimeoutError:
-            return False
-        return True
+            await self._lanes.put(user, None)
 
     async def _due_by(self, transaction: AsyncConnection) -> datetime:
         """Users who became due after this time wait for the next check.
@@ -314,8 +303,7 @@ class _Check:
         Without it, a check with more users than fit an interval would never end. A slow look moves
         it, unless another check was asked for, which is to look at the users itself.
         """
-        slow = _clock() - SLOW_LOOK.total_seconds()
-        if any(began < slow for began in self._looking.values()) and not await checks.any_open(
+        if self._lanes.any_slow and not await checks.any_open(
             transaction, other_than=self._run.check_id
         ):
             return self._now()
@@ -374,13 +362,13 @@ class _Check:
                 unchanged.append((user, glimpse))
             else:
                 known = glimpse if isinstance(glimpse, Glimpse) else None
-                await self._to_look_at.put((user, known))
+                await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
         if isinstance(swept.stopped_by, GitHubUnauthorized):
             await self._put_back(swept.unasked, due_at=None)
             return
         for user in swept.unasked:
-            await self._to_look_at.put((user, None))
+            await self._lanes.put(user, None)
 
     async def _note_how_it_went(self, swept: Swept) -> None:
         """Note which users GraphQL failed about alone, and pause or resume the sweep."""
@@ -496,16 +484,6 @@ class _Check:
         for user, glimpse in unchanged:
             if user.key in renamed:
                 log_rename(user, glimpse.account)
-
-    async def _look_at_those(self, reader: int) -> None:
-        while (wanted := await self._to_look_at.get()) is not None:
-            user, glimpse = wanted
-            self._looking[reader] = _clock()
-            try:
-                await self._look_at(user, glimpse)
-            finally:
-                del self._looking[reader]
-                self._to_look_at.task_done()
 
     async def _look_at(self, user: User, glimpse: Glimpse | None) -> None:
         stopped = self.reading_stopped

@@ -15,7 +15,7 @@ from gitpip.errors import GitHubLimited
 from gitpip.outgoing import http_date
 from gitpip.watch.shared_limits import SharedLimits
 
-IN_FLIGHT = 4
+IN_FLIGHT = 8
 SHORTEST_WAIT = timedelta(seconds=1)
 SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)

@@ -33,6 +33,8 @@ from gitpip.watch.github import GitHub
 
 TURN = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
+SIDE_BY_SIDE = 2
+"""So many gists of a user are read at once: the other users' go on while these hang."""
 GIVE_UP_AFTER = 10
 """If at least so many gists of a batch fail, and none can be read, GitHub itself is in trouble."""
 
@@ -151,10 +153,14 @@ class Reader:
         return True
 
     async def _read_batch(self, wanted: Sequence[Wanted]) -> _Batch:
-        """Read a few gists side by side, as far as GitHub gives them."""
-        results = await asyncio.gather(
-            *(self._github.read(one) for one in wanted), return_exceptions=True
-        )
+        """Read some gists, as far as GitHub gives them."""
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def read(one: Wanted) -> Reading:
+            async with places:
+                return await self._github.read(one)
+
+        results = await asyncio.gather(*(read(one) for one in wanted), return_exceptions=True)
         batch = _Batch()
         for one, result in zip(wanted, results, strict=True):
             match result:

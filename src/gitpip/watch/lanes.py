@@ -1,0 +1,138 @@
+"""Users are looked at side by side, those that are slow in a lane of their own.
+
+One in twenty users whose contents hang until the time-out would otherwise take every place, and
+everybody else's gists would wait for them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from gitpip.model import User, UserKey
+from gitpip.watch.graphql import Glimpse
+
+QUICK_AT_A_TIME = 4
+SLOW_AT_A_TIME = 2
+"""With the gists of one user that are read side by side, this leaves half of the requests that may
+be under way to the others: see `limits.IN_FLIGHT` and `reading.SIDE_BY_SIDE`."""
+SLOW_LOOK = timedelta(seconds=2)
+"""A look that takes longer leaves the quick lane, and is the user's reason to be slow next time."""
+REMEMBERED = 200
+MOST_SLOW = 0.3
+"""Where more of the latest looks than this part were slow, it is GitHub that is slow."""
+
+Wanted = tuple[User, Glimpse | None]
+
+
+class SlowUsers:
+    """Remembers whose last look was slow."""
+
+    def __init__(self) -> None:
+        self._slow: set[UserKey] = set()
+        self._latest: deque[bool] = deque(maxlen=REMEMBERED)
+
+    def note(self, key: UserKey, *, slow: bool) -> None:
+        """Take in how a look went."""
+        self._latest.append(slow)
+        if slow:
+            self._slow.add(key)
+        else:
+            self._slow.discard(key)
+
+    def __contains__(self, key: UserKey) -> bool:
+        return key in self._slow and not self.everybody_is
+
+    @property
+    def everybody_is(self) -> bool:
+        """Whether looks are slow whoever they are at."""
+        return sum(self._latest) > REMEMBERED * MOST_SLOW
+
+
+class Lanes:
+    """Has everybody who is put into it looked at by `look`, until it is closed."""
+
+    def __init__(
+        self, look: Callable[[User, Glimpse | None], Awaitable[None]], slow: SlowUsers
+    ) -> None:
+        self._look = look
+        self._known = slow
+        self._quick: asyncio.Queue[Wanted | None] = asyncio.Queue(maxsize=2 * QUICK_AT_A_TIME)
+        self._slow: asyncio.Queue[Wanted | None] = asyncio.Queue()
+        self._places = asyncio.Semaphore(SLOW_AT_A_TIME)
+        """For looks that are slow, or are known to become so."""
+        self._began: dict[UserKey, float] = {}
+        """When each look under way began, in seconds of the event loop's clock."""
+
+    async def put(self, user: User, glimpse: Glimpse | None) -> None:
+        """Have a user looked at; waits while many are waiting already."""
+        queue = self._slow if user.key in self._known else self._quick
+        await queue.put((user, glimpse))
+
+    async def run(self) -> None:
+        """Look at everybody until the lanes are closed; raises what a look raises, in a group."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(QUICK_AT_A_TIME):
+                tasks.create_task(self._look_quickly(tasks))
+            for _ in range(SLOW_AT_A_TIME):
+                tasks.create_task(self._look_slowly())
+
+    @property
+    def any_slow(self) -> bool:
+        """Whether a look under way takes long."""
+        long_ago = _clock() - SLOW_LOOK.total_seconds()
+        return any(began < long_ago for began in self._began.values())
+
+    async def all_end(self, within: timedelta) -> bool:
+        """Whether every look, also of those that wait, ends within a time."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._quick.join()
+                await self._slow.join()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> Sequence[User]:
+        """End `run` once the looks under way are over; gives the slow users who have to wait."""
+        waiting: list[User] = []
+        while not self._slow.empty():
+            wanted = self._slow.get_nowait()
+            self._slow.task_done()
+            if wanted is not None:
+                waiting.append(wanted[0])
+        for _ in range(SLOW_AT_A_TIME):
+            await self._slow.put(None)
+        for _ in range(QUICK_AT_A_TIME):
+            await self._quick.put(None)
+        return waiting
+
+    async def _look_quickly(self, tasks: asyncio.TaskGroup) -> None:
+        while (wanted := await self._quick.get()) is not None:
+            look = tasks.create_task(self._look_at(wanted, self._quick))
+            await asyncio.wait({look}, timeout=SLOW_LOOK.total_seconds())
+            if look.done() or (self._places.locked() or self._known.everybody_is):
+                await asyncio.wait({look})
+                continue
+            await self._places.acquire()
+            look.add_done_callback(lambda _: self._places.release())
+
+    async def _look_slowly(self) -> None:
+        while (wanted := await self._slow.get()) is not None:
+            async with self._places:
+                await self._look_at(wanted, self._slow)
+
+    async def _look_at(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
+        user, glimpse = wanted
+        began = self._began[user.key] = _clock()
+        try:
+            await self._look(user, glimpse)
+            took = _clock() - began
+            self._known.note(user.key, slow=took > SLOW_LOOK.total_seconds())
+        finally:
+            del self._began[user.key]
+            queue.task_done()
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

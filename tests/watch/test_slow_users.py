@@ -1,0 +1,77 @@
+"""Users whose contents hang: the others are as fresh as without them."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gitpip.model import UserKey
+from gitpip.standin import Fault, Server
+from gitpip.standin import GitHub as StandIn
+from gitpip.store import gists
+from gitpip.store.database import Database
+from gitpip.watch.check import Watcher
+from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, SlowUsers
+from gitpip.watch.look import Rules
+from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.watch.crowd import add_users, track_identified
+
+USERS = 40
+SLOW = 4
+"""Their contents alone, two side by side each, take every request that may be under way."""
+
+
+async def _wait_for_files(database: Database, wanted: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            async with database.read() as transaction:
+                if (await gists.page(transaction, offset=0, limit=1)).total >= wanted:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_users_whose_contents_hang_leave_the_others_as_fresh(
+    world: StandIn, server: Server, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, USERS)
+    slow, others = logins[:SLOW], logins[SLOW:]
+    await track_identified(database, world, clock, logins)
+
+    def publish(fault: Fault) -> None:
+        """Everybody publishes; the contents of the slow users meet a fault."""
+        for login in slow:
+            for number in range(2):
+                gist = world.add_gist(login, {f"{number}.txt": login})
+                world.faults.script(fault, path=f"^/gists/{gist}$", times=None)
+        for login in others:
+            world.add_gist(login, {"new.txt": login})
+        clock.advance(INTERVAL)
+
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        publish(Fault.slow(SLOW_LOOK + timedelta(seconds=0.5)))
+        await watcher.run()
+        known = len(others) + 2 * SLOW
+        publish(Fault.held())
+        check = asyncio.create_task(watcher.run())
+        # While the slow ones hang, everybody else's gists are found.
+        await _wait_for_files(database, known + len(others))
+        assert not check.done()
+        world.faults.let_go()
+        await check
+        await _wait_for_files(database, 2 * known)
+
+
+async def test_where_everybody_is_slow_nobody_is_put_aside() -> None:
+    slow = SlowUsers()
+    slow.note(UserKey(1), slow=True)
+    assert UserKey(1) in slow
+    for key in range(2, REMEMBERED):
+        slow.note(UserKey(key), slow=True)
+    assert UserKey(1) not in slow
+    slow.note(UserKey(1), slow=False)
+    for key in range(REMEMBERED):
+        slow.note(UserKey(key + 1000), slow=False)
+    assert UserKey(1) not in slow
+    assert UserKey(2) in slow
