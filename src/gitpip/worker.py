@@ -143,6 +143,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             interval=settings.check_interval,
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
+            publish_deleted=settings.publish_deleted,
         )
         watcher = Watcher(database, github, rules=rules)
         pipedrive = await stack.enter_async_context(

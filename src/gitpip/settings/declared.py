@@ -167,6 +167,12 @@ class Settings(BaseSettings):
         alias="GITPIP_ON_DELETE",
         description="what a deleted file does in Pipedrive: ignore, or note (its note says so)",
     )
+    publish_deleted: Annotated[bool, BeforeValidator(values.on_or_off)] = Field(
+        True,
+        alias="GITPIP_PUBLISH_DELETED",
+        description="whether a file is published that was deleted, or made secret, before it was"
+        " sent, on or off; off skips it",
+    )
     backfill: Annotated[Backfill, BeforeValidator(values.backfill)] = Field(
         Backfill(BackfillKind.ALL),
         alias="GITPIP_BACKFILL",

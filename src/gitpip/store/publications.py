@@ -276,6 +276,26 @@ async def skip(
     )
 
 
+async def skip_deleted(
+    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+) -> None:
+    """Decide that what GitHub shows no more is not sent, unless an attempt may have arrived."""
+    for start in range(0, len(file_keys), 500):
+        await transaction.execute(
+            update(publications)
+            .where(
+                publications.c.file_key.in_(file_keys[start : start + 500]),
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.token.is_(None),
+            )
+            .values(
+                state=PublicationState.SKIPPED.value,
+                due_at=now,
+                reason="deleted or made secret before it was sent",
+            )
+        )
+
+
 async def _move(
     transaction: AsyncConnection,
     publication_id: PublicationId,

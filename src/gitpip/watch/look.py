@@ -1,10 +1,9 @@
 """One look at one user: read GitHub's list, read what differs, store it, record how it went."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,26 +19,24 @@ from gitpip.errors import (
 from gitpip.model import (
     Account,
     CheckId,
+    FileKey,
     GistId,
     GitHubId,
-    KnownFile,
-    KnownGist,
     OnDelete,
     OnEdit,
-    SeenGist,
     Unreadable,
     User,
 )
-from gitpip.store import amendments, checks, gists, schedule, unreadable, users
+from gitpip.store import amendments, checks, gists, publications, schedule, unreadable, users
 from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
 from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
 from gitpip.watch import decide
-from gitpip.watch.contents import Wanted
 from gitpip.watch.github import GistList, GitHub
 from gitpip.watch.graphql import Glimpse
 from gitpip.watch.reading import TURN, Reader, Task
+from gitpip.watch.seen import Doubts, Known, Seen
 
 CONFIRMED_AT_A_TIME = 30
 """So many gists that a list does not name any more are asked for, one by one, in one look."""
@@ -57,6 +54,8 @@ class Rules:
     """Between two looks at a user who has no interval of their own."""
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
+    publish_deleted: bool = True
+    """Whether what GitHub shows no more is published, if that was not sent before."""
 
 
 @dataclass
@@ -68,110 +67,6 @@ class Run:
     eager: bool = False
     """Whether the budget allows to look more often at those with news lately."""
     token: str = field(default_factory=lambda: uuid4().hex)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the store knows of a user."""
-
-    gists: Mapping[GistId, KnownGist]
-    files: Mapping[tuple[GistId, str], KnownFile]
-    unread: tuple[Unreadable, ...]
-    retries: decide.Retries
-
-    @cached_property
-    def hashes(self) -> Mapping[GistId, Mapping[str, str]]:
-        """The blob hashes of the stored files, by gist and name."""
-        found: dict[GistId, dict[str, str]] = {}
-        for (gist_id, name), file in self.files.items():
-            found.setdefault(gist_id, {})[name] = file.blob_hash
-        return found
-
-    @property
-    def there(self) -> set[GistId]:
-        """The gists that GitHub shows, as far as we know, whether they could be read or not."""
-        stored = {gist_id for gist_id, gist in self.gists.items() if not gist.deleted}
-        return stored | {row.gist_id for row in self.unread if row.gist_id}
-
-    def doubt_after(
-        self, glimpse: Glimpse | None, listed: GistList, there: Collection[GistId], now: datetime
-    ) -> str | None:
-        """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
-
-        Without another glimpse the doubt ends once no list can be that old.
-        """
-        if glimpse is None:
-            before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)
-            recent = before and now - before.first_failed_at < 2 * decide.LONGEST_LAG
-            return before.reason if before and recent else None
-        shown: dict[GistId, datetime | None] = {id_: g.updated_at for id_, g in self.gists.items()}
-        shown |= {row.gist_id: None for row in self.unread if row.gist_id not in shown}
-        shown |= dict.fromkeys(listed.odd)
-        shown |= {gist.id: gist.updated_at for gist in listed.gists}
-        return decide.unexplained(glimpse.newest, glimpse.gist_count, shown=shown, there=there)
-
-    def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
-        """The order to read a gist, with what is known of it."""
-        return Wanted(
-            gist_id,
-            user_id,
-            listed,
-            known=self.hashes.get(gist_id, {}),
-            failed={row.filename for row in self.unread if row.gist_id == gist_id},
-        )
-
-    def in_question(self, listed: GistList) -> list[GistId]:
-        """Stored gists of which nobody could say before whether they are still there.
-
-        A list that did not change, or shows the latest changes only, does not tell either.
-        """
-        return sorted(
-            gist_id
-            for gist_id in self.retries.gists - listed.odd.keys() - {g.id for g in listed.gists}
-            if (gist := self.gists.get(gist_id)) and not gist.deleted
-            if any(row.gist_id == gist_id and not row.filename for row in self.unread)
-        )
-
-
-@dataclass(frozen=True)
-class _Doubts:
-    """What became of known gists that the list does not name any more."""
-
-    gone: tuple[GistId, ...]
-    there: tuple[GistId, ...]
-    unclear: Mapping[GistId, str]
-    """Why it could not be found out."""
-
-    @property
-    def settled(self) -> Collection[GistId]:
-        """Those of which there is nothing to be read now."""
-        return {*self.gone, *self.unclear}
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a look saw of a user."""
-
-    asked_at: datetime
-    listed: GistList
-    glimpse: Glimpse | None
-    there: Collection[GistId]
-    """The gists that GitHub shows."""
-    doubt: str | None
-    """Why the list may be behind."""
-
-    @property
-    def list_read(self) -> bool:
-        return self.listed.whole and not self.listed.fault
-
-    @property
-    def still_unread(self) -> Collection[str]:
-        """What of the list stays noted as not read."""
-        return {*([] if self.list_read else [""]), *([unreadable.DOUBT] if self.doubt else [])}
-
-    def mark(self, user: User) -> str | None:
-        """What of GraphQL's the list explains: a mark that it does not explain is no use."""
-        return self.glimpse.mark if self.glimpse and not self.doubt else user.sweep_mark
 
 
 class Looker:
@@ -234,7 +129,8 @@ class Looker:
         )
         user = await self._added_by_githubs_clock(user, listed)
         missing = differences.missing[:CONFIRMED_AT_A_TIME]
-        doubts = await self._doubts(dict.fromkeys([*missing, *known.in_question(listed)]))
+        asked = dict.fromkeys([*missing, *known.in_question(listed)])
+        doubts = await self._doubts(asked, known.too_recent(asked, listed))
         task = self._task(user, listed, differences, known, run)
         task = replace(task, wanted=[w for w in task.wanted if w.gist_id not in doubts.settled])
         await self._note(task, listed, differences, doubts)
@@ -245,7 +141,7 @@ class Looker:
         await self._end(
             user,
             run,
-            _Seen(
+            Seen(
                 asked_at=asked_at,
                 listed=listed,
                 glimpse=glimpse,
@@ -265,24 +161,27 @@ class Looker:
                 transaction, user, ours=self._now(), theirs=listed.as_of
             )
 
-    async def _known(self, user: User) -> _Known:
+    async def _known(self, user: User) -> Known:
         async with self._database.read() as transaction:
             unread = await unreadable.of_user(transaction, user.key)
-            return _Known(
+            return Known(
                 await gists.known_gists(transaction, user.key),
                 await gists.known_files(transaction, user.key),
                 unread,
                 decide.retries(unread, self._now()),
             )
 
-    async def _doubts(self, in_doubt: Iterable[GistId]) -> _Doubts:
+    async def _doubts(self, in_doubt: Iterable[GistId], too_recent: Collection[GistId]) -> Doubts:
         """Ask about gists one by one: a list can miss one that is there.
 
-        Those without an answer when the user's turn is over are unclear.
+        Those without an answer when the user's turn is over are unclear; so are those that are
+        `too_recent` for an answer.
         """
         answers: dict[GistId, bool] = {}
-        unclear: dict[GistId, str] = {}
-        asked = list(in_doubt)
+        unclear = dict.fromkeys(
+            too_recent, "the list of gists does not show it any more, and may be behind"
+        )
+        asked = [gist_id for gist_id in in_doubt if gist_id not in unclear]
         waiting = iter(asked)
 
         async def ask() -> None:
@@ -308,7 +207,7 @@ class Looker:
                     gist_id,
                     "whether it was deleted could not be found out: GitHub answers too slowly",
                 )
-        return _Doubts(
+        return Doubts(
             gone=tuple(gist_id for gist_id in asked if answers.get(gist_id) is True),
             there=tuple(gist_id for gist_id in asked if answers.get(gist_id) is False),
             unclear=unclear,
@@ -319,7 +218,7 @@ class Looker:
         user: User,
         listed: GistList,
         differences: decide.Differences,
-        known: _Known,
+        known: Known,
         run: Run,
     ) -> Task:
         """What is to be read: new and edited gists, oldest first, then what failed before."""
@@ -343,7 +242,7 @@ class Looker:
         return replace(task, skipped=skipped)
 
     async def _note(
-        self, task: Task, listed: GistList, differences: decide.Differences, doubts: _Doubts
+        self, task: Task, listed: GistList, differences: decide.Differences, doubts: Doubts
     ) -> None:
         """Store what the list says without any gist being read."""
         user, now = task.user, self._now()
@@ -365,8 +264,7 @@ class Looker:
             removed = await gists.mark_removed(
                 transaction, user.key, files=differences.removed, gone=doubts.gone, now=now
             )
-            if self._rules.on_delete is OnDelete.NOTE:
-                await amendments.add(transaction, removed, now)
+            await self._follow_removal(transaction, removed, now)
             for gist_id in over:
                 await unreadable.resolve(transaction, user.key, gist_id)
             await unreadable.record(transaction, user.key, failures, now)
@@ -383,12 +281,21 @@ class Looker:
         for gist_id, filename in differences.removed:
             log.info("file.removed", login=user.login, gist_id=gist_id, filename=filename)
 
+    async def _follow_removal(
+        self, transaction: AsyncConnection, removed: Sequence[FileKey], now: datetime
+    ) -> None:
+        """Do with publications what the rules say of files that GitHub shows no more."""
+        if self._rules.on_delete is OnDelete.NOTE:
+            await amendments.add(transaction, removed, now)
+        if not self._rules.publish_deleted:
+            await publications.skip_deleted(transaction, removed, now)
+
     async def _go_on_later(self, user: User, run: Run) -> None:
         async with self._database.begin() as transaction:
             await schedule.put_back(transaction, [user.key], token=run.token, due_at=self._now())
         log.info("user.read_in_part", login=user.login)
 
-    async def _end(self, user: User, run: Run, seen: _Seen) -> None:
+    async def _end(self, user: User, run: Run, seen: Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
         now = self._now()
         tag = seen.listed.tag
@@ -428,7 +335,7 @@ class Looker:
             log_rename(user, account)
 
     async def _note_list(
-        self, transaction: AsyncConnection, user: User, seen: _Seen
+        self, transaction: AsyncConnection, user: User, seen: Seen
     ) -> tuple[Unreadable, ...]:
         """Note whether all of the list was read; gives what is unread of the user now."""
         await unreadable.resolve(

@@ -1,0 +1,73 @@
+"""A gist that is deleted or made secret after it was found, and before it was published."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitpip.model import PublicationState
+from gitpip.standin import GitHub as StandIn
+from gitpip.store import checks
+from gitpip.store.database import Database
+from gitpip.watch.check import Watcher
+from gitpip.watch.github import GitHub
+from gitpip.watch.look import Rules
+from tests.watch.conftest import INTERVAL, Clock
+from tests.watch.test_check import run, stored, track
+from tests.watch.test_unreadable import rows_of
+
+A_MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("publish", [True, False])
+async def test_it_is_published_all_the_same_unless_the_setting_says_no(
+    world: StandIn, github: GitHub, database: Database, clock: Clock, publish: bool
+) -> None:
+    rules = Rules(interval=INTERVAL, publish_deleted=publish)
+    watcher = Watcher(database, github, rules=rules, now=clock)
+    world.add_user("ada")
+    deleted = world.add_gist("ada", {"deleted.txt": "x"})
+    secret = world.add_gist("ada", {"secret.txt": "x"})
+    part = world.add_gist("ada", {"kept.txt": "x", "removed.txt": "x"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    clock.advance(INTERVAL)
+    world.delete_gist(deleted)
+    gist = world.gist(secret)
+    assert gist
+    gist.public = False
+    world.edit_gist(part, {"removed.txt": None})
+    await run(watcher)
+    states = {file.filename: file.publication for file in await stored(database, "ada")}
+    then = PublicationState.PENDING if publish else PublicationState.SKIPPED
+    assert states == {
+        "deleted.txt": then,
+        "secret.txt": then,
+        "removed.txt": then,
+        "kept.txt": PublicationState.PENDING,
+    }
+
+
+async def test_a_list_that_is_behind_does_not_make_a_new_gist_a_deleted_one(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    rules = Rules(interval=INTERVAL, publish_deleted=False)
+    watcher = Watcher(database, github, rules=rules, now=clock)
+    world.add_user("ada")
+    world.add_gist("ada", {"old.txt": "x"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    clock.advance(INTERVAL)
+    world.add_gist("ada", {"new.txt": "x"})
+    await run(watcher)
+    # Another of GitHub's servers, which knows nothing of the gist yet, answers.
+    world.lists.behind = world.lists.gists_behind = 2 * A_MINUTE
+    clock.advance(A_MINUTE)
+    async with database.begin() as transaction:
+        await checks.request(transaction, clock())
+    await run(watcher)
+    states = {file.filename: file.publication for file in await stored(database, "ada")}
+    assert states["new.txt"] is PublicationState.PENDING
+    assert len(await rows_of(database, "ada")) == 1
+    clock.advance(2 * A_MINUTE)
+    await run(watcher)
+    assert await rows_of(database, "ada") == ()
