@@ -17,7 +17,6 @@ from gitpip.engine import Engine
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
 from gitpip.gauging import gauging
 from gitpip.model import Account, Backfill, Forecast
-from gitpip.publish.company import Company
 from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
@@ -166,8 +165,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         await stack.enter_async_context(gauging(database, github, pipedrive))
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()
-        company = None if settings.pipedrive_org else Company(database, pipedrive)
-        _give_work(engine, watcher, publisher, company)
+        _give_work(engine, watcher, publisher)
         if settings.feed:
             _give_feed(engine, github, Feed(database, github))
         worker = Worker(engine, github, database, pipedrive, None)
@@ -183,17 +181,13 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
                 log.error("engine.failed", reason=str(error))
 
 
-def _give_work(
-    engine: Engine, watcher: Watcher, publisher: Publisher, company: Company | None
-) -> None:
+def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher) -> None:
     async def check() -> None:
         await watcher.run()
         await sweep()
 
     async def publish() -> None:
-        # Only where something was published there is a deal to link to.
-        if await publisher.run() and company:
-            await company.learn()
+        await publisher.run()
 
     async def sweep() -> None:
         if await watcher.due():

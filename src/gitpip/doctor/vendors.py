@@ -15,7 +15,7 @@ from gitpip.errors import (
     GraphQLFailed,
 )
 from gitpip.outgoing import route
-from gitpip.publish.answers import LookFailed
+from gitpip.publish.answers import LookFailed, Owner
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.settings import Settings
@@ -149,7 +149,7 @@ async def _pipedrive(settings: Settings) -> _Answers:
     return _Answers((ok("way to Pipedrive", way), token), pipedrive.now)
 
 
-def _pipedrive_token(owner: str, pipedrive: Pipedrive) -> Finding:
+def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
     found = f"the token is {owner}'s"
     left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
     if left is None or not limit:

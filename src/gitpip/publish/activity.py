@@ -56,17 +56,52 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
     return tuple(remarks)
 
 
+@dataclass(frozen=True)
+class Witnesses:
+    """The markers that an activity in Pipedrive bears, each where we write it."""
+
+    in_subject: str | None
+    """Only where the subject still has the form of ours."""
+    in_footer: str | None
+
+    def marker(self, *, created_by_us: bool) -> str | None:
+        """Which file's activity this is; None where it is none of ours.
+
+        The footer outranks the subject: a person may give an activity another subject, and a
+        marker that was copied into the subject of another activity proves nothing without it.
+        Where the footer is gone, the subject counts if one of our users created the activity.
+        """
+        if self.in_footer is not None:
+            return self.in_footer
+        return self.in_subject if created_by_us else None
+
+
+_MARKER = "gp-[a-z2-7]{12}"
+_OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
+_OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
+
+
+def witnesses(*, subject: str | None, note: str | None) -> Witnesses:
+    """The markers of ours that an activity bears."""
+    in_subject = _OUR_SUBJECT.fullmatch(_text(subject or ""))
+    in_footer = _OUR_FOOTER.fullmatch(_footer(note))
+    return Witnesses(in_subject and in_subject[1], in_footer and in_footer[1])
+
+
 def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
     """Whether an activity in Pipedrive is the one with this marker.
 
     The note's footer is the second witness: somebody may have changed the subject.
     """
-    title = _text(subject or "")
-    # Only the very end counts: the content above the footer may quote the marker of another file.
-    footer = _text(re.sub("<[^<>]*>", " ", (note or "")[-_FOOTER_REACH:]))
+    title, footer = _text(subject or ""), _footer(note)
     return f" {title}".endswith((f" {marker}", f"[{marker}]")) or f" {footer}".endswith(
         f" gitpip {marker}"
     )
+
+
+def _footer(note: str | None) -> str:
+    # Only the very end counts: the content above the footer may quote the marker of another file.
+    return _text(re.sub("<[^<>]*>", " ", (note or "")[-_FOOTER_REACH:]))
 
 
 def _text(markup: str) -> str:

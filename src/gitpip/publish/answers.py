@@ -5,14 +5,15 @@ Error shapes and headers follow Pipedrive's developer documentation of autumn 20
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import httpx2
 
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
 from gitpip.publish.pace import number, seconds_left
+from gitpip.settings import organization
 from gitpip.telemetry import redacted
 
 Json = dict[str, object]
@@ -78,6 +79,27 @@ class Item:
     note: str | None
     is_open: bool
     """Whether it is a deal that is open: neither won, lost, deleted nor archived."""
+    deal_id: int | None = None
+    """The deal that an activity is under."""
+    creator_id: int | None = None
+    added_at: datetime | None = None
+    """By Pipedrive's clock."""
+    custom_fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose token it is, and of which company."""
+
+    user_id: int
+    name: str
+    company_id: int
+    company: str
+    domain: str | None
+    """The company's part of COMPANY.pipedrive.com; None where Pipedrive names none."""
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.company}"
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
@@ -161,8 +183,42 @@ def item(entry: object, text_field: str) -> Item:
             text if isinstance(text, str) else "",
             note if isinstance(note, str) else None,
             is_open,
+            deal_id=_whole_number(entry.get("deal_id")),
+            creator_id=_whole_number(entry.get("creator_user_id")),
+            added_at=_moment(entry.get("add_time")),
+            custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
         )
     raise LookFailed(Ambiguous("the list holds something that has no id"))
+
+
+def owner(answer: Answer | Outcome) -> Owner:
+    """Whose token it is, as `users/me` says. Raises LookFailed."""
+    user = data(answer)
+    if not isinstance(user, dict):
+        raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
+    number, company = _whole_number(user.get("id")), _whole_number(user.get("company_id"))
+    if number is None or company is None:
+        raise LookFailed(Ambiguous("Pipedrive did not say of which company the token is"))
+    domain = user.get("company_domain")
+    try:
+        domain = organization(domain) if isinstance(domain, str) else None
+    except ValueError:
+        domain = None
+    name, of = user.get("name"), user.get("company_name")
+    return Owner(number, f"{name or number}", company, f"{of or company}", domain)
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """A time as v2 writes it; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment and moment.tzinfo else None
 
 
 def _json(content: bytes) -> Json | None:

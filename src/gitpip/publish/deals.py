@@ -48,7 +48,7 @@ class Deals:
         self._pauses = pauses
         self._waits = waits
         self._now = now
-        self._index = DealIndex(pipedrive, now)
+        self._index = DealIndex(database, pipedrive, now)
         self._capped_until: datetime | None = None
         self._cap_reason = ""
 
@@ -139,7 +139,7 @@ class Deals:
             return await self._look(deal)
         reading = Request(Kind.READ, subject_of(deal.user_key))
         try:
-            found = await self._index.find(deal.login)
+            found = await self._index.find(deal)
         except LookFailed as failure:
             return await self._list_failed(deal, failure, reading)
         await self._pauses.after(None, reading)
@@ -178,7 +178,7 @@ class Deals:
         found = None
         try:
             async for item in self._pipedrive.deals_since(sent_at - CLOCKS_APART):
-                if item.is_open and item.text.lower() == deal.login.lower():
+                if await self._index.belongs(item, deal):
                     found = item.id
                     self._index.note(item)
                     break
@@ -208,7 +208,7 @@ class Deals:
             ):
                 return None
         request = Request(Kind.WRITE, subject_of(deal.user_key))
-        outcome = held_up(leased, self._waits) or await self._pipedrive.create_deal(deal.login)
+        outcome = held_up(leased, self._waits) or await self._index.create(deal)
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))

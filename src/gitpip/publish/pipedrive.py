@@ -6,7 +6,7 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -16,18 +16,19 @@ import httpx2
 from pydantic import SecretStr
 
 from gitpip import metrics
-from gitpip.model import ActivityId, DealId
+from gitpip.model import ActivityId, DealId, GitHubId
 from gitpip.outgoing import client, http_date
 from gitpip.progress import step
 from gitpip.publish import answers
-from gitpip.publish.answers import ACCESS_PAUSE, Answer, Item, Json, LookFailed, Unauthorized
+from gitpip.publish.answers import ACCESS_PAUSE, Answer, Item, Json, LookFailed, Owner, Unauthorized
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, number
-from gitpip.settings import organization
 from gitpip.telemetry import redacted
 
 Query = Mapping[str, str | int]
 
+ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
+OWNER = "/v1/users/me"
 ANSWER_LIMIT = 64 * 2**20
 LIST_LIMIT = 500
 UNREACHABLE_PAUSE = timedelta(seconds=2)
@@ -64,6 +65,8 @@ class Pipedrive:
         self._pace = Pace(rest)
         self._turn = asyncio.Lock()
         self._client = client(timeout=timeout.total_seconds())
+        self._admitted: str | None = None
+        """The fingerprint of the only token that is asked under; None where any is."""
         self.use(token)
         self.answers_received = 0
         """How many answers have arrived."""
@@ -72,6 +75,14 @@ class Pipedrive:
         """Tokens left today, as last announced."""
         self.now: datetime | None = None
         """The time by Pipedrive's clock, as last announced."""
+        self.deal_field: str | None = None
+        """The custom field of deals that holds GitHub's id, where the account has one."""
+        self.newest_activity = 0
+        """The largest id of an activity that this process made."""
+        self.unanswered_at: float | None = None
+        """When an activity was last sent and not answered, by the monotonic clock."""
+        self.seen: Callable[[Sequence[Item]], None] = lambda _: None
+        """Is shown all activities of every list."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,37 +108,44 @@ class Pipedrive:
         """Return when the pace allows a request: call it before taking a lease."""
         await self._pace.wait()
 
-    async def owner(self) -> str:
+    async def owner(self) -> Owner:
         """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
-        user = await self._owner()
-        return f"{user.get('name')} of {user.get('company_name')}"
+        return answers.owner(await self._current_user())
 
-    async def company_domain(self) -> str | None:
-        """The company's part of COMPANY.pipedrive.com; costs two tokens. Raises LookFailed.
+    def expect_admission(self) -> None:
+        """From now on ask nothing but whose token it is, until that token is admitted."""
+        self._admitted = ""
 
-        None where Pipedrive names none that can be one.
+    def admit(self, fingerprint: str) -> None:
+        """Ask under the token with this fingerprint, and no other: its account is the right one."""
+        self._admitted = fingerprint
+
+    async def create_deal(self, title: str, github_id: GitHubId | None = None) -> Outcome:
+        """Make an open deal; Accepted holds its id.
+
+        GitHub's id of the user is written into our custom field, where the account has one.
         """
-        domain = (await self._owner()).get("company_domain")
-        try:
-            return organization(domain) if isinstance(domain, str) else None
-        except ValueError:
-            return None
-
-    async def _owner(self) -> dict[str, object]:
-        user = answers.data(await self._current_user())
-        if not isinstance(user, dict):
-            raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
-        return user
-
-    async def create_deal(self, title: str) -> Outcome:
-        """Make an open deal; Accepted holds its id."""
-        return await self._create("/v2/deals", {"title": title})
+        body: Json = {"title": title}
+        if self.deal_field is None or github_id is None:
+            return await self._create(DEALS, body)
+        named = body | {"custom_fields": {self.deal_field: str(github_id)}}
+        outcome = await self._create(DEALS, named)
+        if isinstance(outcome, Refused):
+            # A person may have deleted the field: a refused deal was not made.
+            self.deal_field = None
+            return await self._create(DEALS, body)
+        return outcome
 
     async def create_activity(self, *, deal_id: DealId, subject: str, note: str) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
-        return await self._create(
-            "/v2/activities", {"subject": subject, "deal_id": deal_id, "note": note}
+        outcome = await self._create(
+            ACTIVITIES, {"subject": subject, "deal_id": deal_id, "note": note}
         )
+        if isinstance(outcome, Accepted):
+            self.newest_activity = max(self.newest_activity, outcome.id)
+        elif isinstance(outcome, Ambiguous):
+            self.unanswered_at = time.monotonic()
+        return outcome
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
@@ -146,6 +164,46 @@ class Pipedrive:
         )
         return None if gone else deal
 
+    async def activity_page(self, cursor: str | None) -> ListPage:
+        """A page of all activities, the newest first, for 10 tokens. Raises LookFailed."""
+        query: Query = {"sort_by": "id", "sort_direction": "desc"}
+        return await self._page(ACTIVITIES, query, cursor, "subject")
+
+    async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
+        """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
+        query: Query = {"ids": ",".join(str(number) for number in ids)}
+        page = await self._page(ACTIVITIES, query, None, "subject")
+        return frozenset(ActivityId(item.id) for item in page.items)
+
+    async def deal_field_code(self, name: str) -> str | None:
+        """The code of the custom field of deals with this name, made where it is missing.
+
+        None where the account does not let us make it. Costs 10 tokens for a list, and 5 to make
+        it. Raises LookFailed.
+        """
+        cursor: str | None = None
+        while True:
+            after = {"cursor": cursor} if cursor else {}
+            answer = await self._request("GET", DEAL_FIELDS, {"limit": LIST_LIMIT, **after})
+            if isinstance(answer, answers.RefusedWithStatus | Denied):
+                return None
+            entries = answers.data(answer)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict) and entry.get("field_name") == name:
+                    code = entry.get("field_code")
+                    if isinstance(code, str) and entry.get("field_type") == "varchar":
+                        return code
+            cursor = answers.next_cursor(answer)
+            if cursor is None:
+                break
+        body: Json = {"field_name": name, "field_type": "varchar"}
+        made = await self._request("POST", DEAL_FIELDS, body=body)
+        if isinstance(made, answers.RefusedWithStatus | Denied):
+            return None
+        field = answers.data(made)
+        code = field.get("field_code") if isinstance(field, dict) else None
+        return code if isinstance(code, str) else None
+
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
         """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
 
@@ -154,7 +212,7 @@ class Pipedrive:
         """
         query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
         query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
-        return await self._page("/v2/deals", query, cursor, "title")
+        return await self._page(DEALS, query, cursor, "title")
 
     async def search_deals(self, title: str) -> tuple[Item, ...]:
         """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
@@ -184,7 +242,7 @@ class Pipedrive:
             "sort_by": "id",
             "sort_direction": "desc",
         }
-        return self._items("/v2/deals", query, "title")
+        return self._items(DEALS, query, "title")
 
     def activities(self, deal_id: DealId, *, since: datetime) -> AsyncIterator[Item]:
         """A deal's activities that changed after `since`, newest first. Raises LookFailed."""
@@ -194,7 +252,7 @@ class Pipedrive:
             "sort_by": "id",
             "sort_direction": "desc",
         }
-        return self._items("/v2/activities", query, "subject")
+        return self._items(ACTIVITIES, query, "subject")
 
     async def _items(self, path: str, query: Query, text_field: str) -> AsyncIterator[Item]:
         cursor: str | None = None
@@ -217,6 +275,8 @@ class Pipedrive:
         if not isinstance(entries, list):
             raise LookFailed(Ambiguous(f"the list {path} holds no list"))
         items = tuple(answers.item(entry, text_field) for entry in entries)
+        if path == ACTIVITIES:
+            self.seen(items)
         return ListPage(items, answers.next_cursor(answer))
 
     async def _create(self, path: str, body: Json) -> Outcome:
@@ -258,7 +318,7 @@ class Pipedrive:
 
     async def _current_user(self) -> Answer | Refused | NotProcessed | Ambiguous | Denied:
         asked_under = self.fingerprint
-        answer = await self._ask("GET", "/v1/users/me")
+        answer = await self._ask("GET", OWNER)
         if isinstance(answer, Unauthorized):
             if asked_under != self.fingerprint:
                 return _TOKEN_CHANGED
@@ -276,6 +336,8 @@ class Pipedrive:
     ) -> answers.Read:
         async with self._turn:
             await self._pace.wait()
+            if path != OWNER and self._admitted not in (None, self.fingerprint):
+                return _NOT_ADMITTED
             headers: Mapping[str, str] | None = None
             started, status = time.monotonic(), None
             try:
@@ -329,6 +391,9 @@ class _TooLarge(Exception):
 
 _FORBIDDEN = 403
 _TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
+_NOT_ADMITTED = NotProcessed(
+    "it is not known yet which company the token belongs to", timedelta(0), everyone=False
+)
 _ADVICE = {
     401: "set PIPEDRIVE_TOKEN to a valid token",
     402: "Pipedrive has closed the account: see to its subscription",

@@ -21,6 +21,7 @@ from gitpip.model import (
 )
 from gitpip.progress import step
 from gitpip.publish import delivery
+from gitpip.publish.account import Clearance
 from gitpip.publish.activity import Rendered
 from gitpip.publish.amender import Amender
 from gitpip.publish.answers import LookFailed
@@ -74,6 +75,7 @@ class Publisher:
         self._now = now
         self._stop_asked = asyncio.Event()
         self._pauses = Pauses(database, pipedrive, now)
+        self._clearance = Clearance(database, pipedrive, self._pauses, now=now)
         self._deals = Deals(database, pipedrive, self._pauses, waits=self._waits, now=now)
         self._looks = Looks(database, pipedrive, self._pauses, waits=self._waits, now=now)
         self._amender = Amender(database, pipedrive, self._pauses, self._rendered, now=now)
@@ -86,6 +88,8 @@ class Publisher:
     async def due(self) -> bool:
         """Whether there is something to do now."""
         if not self._pipedrive.has_token or await self._pauses.current() is not None:
+            return False
+        if await self._clearance.stopped():
             return False
         now = self._now()
         async with self._database.read() as transaction:
@@ -135,7 +139,7 @@ class Publisher:
         while not self._stop_asked.is_set():
             pause = await self._pauses.current()
             if pause is None:
-                return True
+                return await self._clearance.permits()
             left = pause.until - self._now()
             if left > self._short_pause:
                 return False

@@ -64,7 +64,11 @@ class Pipedrive:
         self.deal_cap = deal_cap
         self.activity_types = tuple(activity_types)
         self.user_id = 1
+        self.company_id = 1
+        self.company_name = "Example"
         self.company_domain: object = "example"
+        self.fields_allowed = True
+        """Whether the token's user may make custom fields."""
         self.faults = FaultPlan()
         self.journal = Journal()
         self.limits = Limits(
@@ -85,6 +89,7 @@ class Pipedrive:
         self._lock = threading.RLock()
         self._activities = Records(ACTIVITY_FIELDS)
         self._deals = Records(DEAL_FIELDS)
+        self._fields_made = 0
         self._deal_fields: list[JsonObject] = [
             deal_field("Title", "title", "varchar", custom=False),
             deal_field("Value", "value", "monetary", custom=False),
@@ -128,6 +133,35 @@ class Pipedrive:
         with self._lock:
             self._deals.add(self._clock(), title=title, origin="ManuallyCreated", **fields)
             return len(self._deals)
+
+    def add_activity(self, subject: str, **fields: object) -> int:
+        """By a person, who is another user unless `creator_user_id` says so."""
+        with self._lock:
+            creator: dict[str, object] = {"creator_user_id": 7}
+            self._activities.add(self._clock(), subject=subject, **creator | fields)
+            return len(self._activities)
+
+    def empty_account(self) -> None:
+        """Somebody deletes everything, as a reset of sample data does."""
+        for activity in self.activities:
+            self.delete_activity(int(str(activity["id"])))
+        for deal in self.deals:
+            self.delete_deal(int(str(deal["id"])))
+
+    @property
+    def deal_fields(self) -> dict[str, str]:
+        """The custom fields of deals: their names by their codes."""
+        with self._lock:
+            return {
+                str(one["field_code"]): str(one["field_name"])
+                for one in self._deal_fields
+                if one["is_custom_field"]
+            }
+
+    def delete_deal_field(self, code: str) -> None:
+        """The field goes, and with it what it held of every deal."""
+        with self._lock:
+            self._deal_fields = [one for one in self._deal_fields if one["field_code"] != code]
 
     def edit_activity(self, activity_id: int, **fields: object) -> None:
         with self._lock:
@@ -317,8 +351,11 @@ class Pipedrive:
 
     def _add_deal_field(self, request: Request, _: int) -> Answer:
         fields = given.json_body(request)
+        if not self.fields_allowed:
+            raise Rejected("You do not have permission", status=403, code="ERR_FORBIDDEN")
         given.check_deal_field(fields)
-        code = hashlib.sha1(f"deal field {len(self._deal_fields)}".encode()).hexdigest()  # noqa: S324
+        self._fields_made += 1
+        code = hashlib.sha1(f"deal field {self._fields_made}".encode()).hexdigest()  # noqa: S324
         field = deal_field(str(fields["field_name"]), code, str(fields["field_type"]), custom=True)
         self._deal_fields.append(field)
         return found(field)
@@ -328,7 +365,8 @@ class Pipedrive:
         return listed(*numbered_page(self._deal_fields, query))
 
     def _get_current_user(self, request: Request, _: int) -> Answer:
-        return found(current_user(self.user_id, self.company_domain))
+        user = current_user(self.user_id, self.company_domain)
+        return found(user | {"company_id": self.company_id, "company_name": self.company_name})
 
     def _list_activity_types(self, request: Request, _: int) -> Answer:
         return found(activity_types(self.activity_types))

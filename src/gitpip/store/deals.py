@@ -1,15 +1,16 @@
 """Deals: one for each user, made the way a publication is sent."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
+from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
 from gitpip.store.schema import deals, publications, users
 from gitpip.store.visible import of_tracked
 
@@ -88,6 +89,7 @@ async def begin_sending(
             sent_at=now,
             in_flight_until=None,
             lease_until=now + lease,
+            title=claim.login,
             reason=None,
         )
     )
@@ -137,6 +139,35 @@ async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
         .values(**_values(change), deal_id=None)
     )
+
+
+async def owners(
+    transaction: AsyncConnection, ids: Sequence[DealId]
+) -> dict[DealId, tuple[UserKey, ...]]:
+    """Which users these deals belong to, those included who were removed."""
+    found: defaultdict[DealId, tuple[UserKey, ...]] = defaultdict(tuple)
+    rows = await transaction.execute(
+        select(deals.c.deal_id, deals.c.user_key)
+        .where(deals.c.deal_id.in_(ids), deals.c.state == PublicationState.PUBLISHED.value)
+        .order_by(deals.c.user_key)
+    )
+    for row in rows:
+        found[DealId(row.deal_id)] += (UserKey(row.user_key),)
+    return dict(found)
+
+
+async def is_expected(transaction: AsyncConnection, title: str, *, besides: UserKey) -> bool:
+    """Whether a deal with this title may be one that another user's request has made."""
+    found = await transaction.scalar(
+        select(deals.c.user_key)
+        .where(
+            deals.c.state.in_([PublicationState.SENDING.value, PublicationState.UNCERTAIN.value]),
+            deals.c.user_key != besides,
+            func.lower(deals.c.title) == title.lower(),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 async def release(transaction: AsyncConnection, token: str) -> None:
@@ -218,7 +249,9 @@ def _waits(now: datetime) -> ColumnElement[bool]:
 
 
 def _deals() -> Select[Any]:
-    return select(deals, users.c.login).join(users, users.c.key == deals.c.user_key)
+    return select(deals, users.c.login, users.c.github_id).join(
+        users, users.c.key == deals.c.user_key
+    )
 
 
 def _deal(row: Row[Any]) -> Deal:
@@ -235,6 +268,8 @@ def _deal(row: Row[Any]) -> Deal:
         deal_id=None if row.deal_id is None else DealId(row.deal_id),
         reason=row.reason,
         in_flight_until=row.in_flight_until,
+        title=row.title,
+        github_id=None if row.github_id is None else GitHubId(row.github_id),
     )
 
 

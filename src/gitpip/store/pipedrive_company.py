@@ -1,10 +1,10 @@
-"""The company that Pipedrive's token belongs to, as Pipedrive last said."""
+"""The company that Pipedrive's token belongs to, for links to its pages."""
 
-from datetime import datetime
-
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.model import Vendor
+from gitpip.store import accounts
 from gitpip.store.schema import pipedrive_company
 
 ROW = 1
@@ -12,27 +12,10 @@ ROW = 1
 
 async def domain(transaction: AsyncConnection) -> str | None:
     """The part before .pipedrive.com; None before it was learned, or if Pipedrive names none."""
+    if account := await accounts.bound(transaction, Vendor.PIPEDRIVE):
+        return account.domain
+    # An earlier version learned it, and nothing was published since.
     found: str | None = await transaction.scalar(
         select(pipedrive_company.c.domain).where(pipedrive_company.c.id == ROW)
     )
     return found
-
-
-async def is_known(transaction: AsyncConnection, credential: str) -> bool:
-    """Whether the company of the token with this fingerprint was learned."""
-    known = await transaction.scalar(
-        select(pipedrive_company.c.credential).where(pipedrive_company.c.id == ROW)
-    )
-    return known == credential
-
-
-async def store(
-    transaction: AsyncConnection, *, domain: str | None, credential: str, now: datetime
-) -> None:
-    """Keep what Pipedrive said under the token with this fingerprint."""
-    values = {"domain": domain, "credential": credential, "learned_at": now}
-    known = await transaction.execute(
-        update(pipedrive_company).where(pipedrive_company.c.id == ROW).values(values)
-    )
-    if not known.rowcount:
-        await transaction.execute(insert(pipedrive_company).values(id=ROW, **values))

@@ -1,5 +1,6 @@
 """Publications: the ledger of what is, may be, or will be in the CRM."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +20,10 @@ from gitpip.model import (
     PublicationId,
     PublicationState,
     UserKey,
+    Vendor,
     marker_of,
 )
-from gitpip.store import deals
+from gitpip.store import accounts, deals, ledger, markers
 from gitpip.store.schema import gist_files, gists, publications, users
 from gitpip.store.visible import of_removed, of_tracked, tracked
 
@@ -48,6 +50,11 @@ class NewPublication:
     backfill: bool = False
     """From before the user was added: it goes behind what is fresh."""
 
+    @property
+    def marker(self) -> str:
+        """What its activity is recognised by."""
+        return marker_of(self.gist_id, self.filename, self.revision)
+
 
 async def add(
     transaction: AsyncConnection,
@@ -55,9 +62,16 @@ async def add(
     new: Sequence[NewPublication],
     now: datetime,
 ) -> None:
-    """Add the publications of newly stored files, in the files' own transaction."""
+    """Add the publications of newly stored files, in the files' own transaction.
+
+    Those whose activity was seen in Pipedrive before are published already.
+    """
     if not new:
         return
+    await ledger.share(transaction)
+    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    wanted = [publication.marker for publication in new]
+    seen = await markers.claim(transaction, account.key, wanted) if account else {}
     await transaction.execute(
         insert(publications),
         [
@@ -65,23 +79,30 @@ async def add(
                 "file_key": publication.file_key,
                 "user_key": user_key,
                 "revision": publication.revision,
-                "marker": marker_of(
-                    publication.gist_id, publication.filename, publication.revision
-                ),
+                "marker": publication.marker,
                 "backfill": int(publication.backfill),
-                "state": _first_state(publication).value,
                 "due_at": now,
-                "reason": publication.skipped_because,
+                **_beginning(publication, seen.get(publication.marker), now),
             }
             for publication in new
         ],
     )
+    found = Counter(sighting.deal_id for sighting in seen.values() if sighting.deal_id is not None)
+    if found:
+        await markers.adopt_deal(transaction, user_key, found, now)
 
 
-def _first_state(publication: NewPublication) -> PublicationState:
-    if publication.skipped_because:
-        return PublicationState.SKIPPED
-    return PublicationState.PENDING
+def _beginning(
+    publication: NewPublication, seen: markers.Sighting | None, now: datetime
+) -> dict[str, object]:
+    state = PublicationState.SKIPPED if publication.skipped_because else PublicationState.PENDING
+    return {
+        "state": (PublicationState.PUBLISHED if seen else state).value,
+        "reason": None if seen else publication.skipped_because,
+        "activity_id": seen and seen.activity_id,
+        "deal_id": seen and seen.deal_id,
+        "published_at": (seen.added_at or now) if seen else None,
+    }
 
 
 async def failed_since(transaction: AsyncConnection, since: datetime) -> int:

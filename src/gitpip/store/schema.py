@@ -198,6 +198,8 @@ deals = Table(
     Column("sent_at", UTCDateTime),
     Column("in_flight_until", UTCDateTime),
     Column("deal_id", BigInteger),
+    # The title that it was last sent with: the user may have been renamed since.
+    Column("title", Text),
     Column("reason", Text),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
 )

@@ -1,0 +1,227 @@
+"""Whether something may be sent: to the account that the rows belong to, and no file twice.
+
+Everything that publishes asks `Clearance.permits` after it has claimed a row and before it begins
+to send it. Until then the client asks Pipedrive nothing but whose token it is.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from gitpip.model import PauseCause, Vendor, VendorAccount
+from gitpip.publish.activity import witnesses
+from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
+from gitpip.publish.answers import Item, LookFailed
+from gitpip.publish.delivery import longer_pause
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.trouble import Kind, Request
+from gitpip.store import accounts, ledger, markers, operation
+from gitpip.store.accounts import Met
+from gitpip.store.database import Database
+from gitpip.store.ledger import LedgerState
+from gitpip.telemetry import get_logger
+
+FIRST_WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(minutes=5)
+REMEMBERED = 20_000
+"""So many activities that the ledger knows are not looked up again."""
+
+log = get_logger()
+
+
+class Clearance:
+    """Knows the account and the ledger's state for one publisher. `now` tells the time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        pauses: Pauses,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._pauses = pauses
+        self._now = now
+        self._comparison = Comparison(database, pipedrive, now=now)
+        self._met_under: str | None = None
+        """The fingerprint of the token whose account was noted as the one that is set."""
+        self._compared_in: tuple[str, int] | None = None
+        """The life of the database, and the account, that the ledger was compared in."""
+        self._held_in: tuple[str, int] | None = None
+        self._failures = 0
+        self._seen: dict[int, Item] = {}
+        """Activities with a marker that lists have shown, and that are not looked up yet."""
+        self._known: set[int] = set()
+        pipedrive.expect_admission()
+        pipedrive.seen = self._note_seen
+
+    async def stopped(self) -> bool:
+        """Whether the token is known to be another account's than that of the rows."""
+        async with self._database.read() as transaction:
+            known = await accounts.of_credential(
+                transaction, Vendor.PIPEDRIVE, self._pipedrive.fingerprint
+            )
+        return known is not None and not known.bound
+
+    async def permits(self) -> bool:
+        """Whether something may be sent now; learns what has to be known for that.
+
+        Where it can't be learned, publishing is paused. Raises DatabaseUnavailable.
+        """
+        try:
+            account = await self._account()
+            permitted = account is not None and await self._is_compared(account)
+        except LookFailed as failure:
+            self._comparison.begin_anew()
+            await self._pause_after(failure)
+            return False
+        self._failures = 0
+        return permitted
+
+    async def _account(self) -> VendorAccount | None:
+        """The account of the rows, if the token is of that one."""
+        fingerprint = self._pipedrive.fingerprint
+        async with self._database.read() as transaction:
+            known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
+        if known is None or self._met_under != fingerprint:
+            known = await self._meet(known, fingerprint)
+        if known is None or not known.bound:
+            self._pipedrive.expect_admission()
+            return None
+        self._pipedrive.admit(fingerprint)
+        return known
+
+    async def _meet(self, known: VendorAccount | None, fingerprint: str) -> VendorAccount | None:
+        now = self._now()
+        if known is not None:
+            async with self._database.begin() as transaction:
+                await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+        else:
+            owner = await self._pipedrive.owner()
+            await self._pauses.after(None, _REQUEST)
+            if fingerprint != self._pipedrive.fingerprint:
+                return None  # the token was changed meanwhile: the next one is asked about
+            met = Met(
+                Vendor.PIPEDRIVE,
+                str(owner.company_id),
+                owner.company,
+                owner.domain,
+                creator=owner.user_id,
+            )
+            async with self._database.begin() as transaction:
+                known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
+        self._met_under = fingerprint
+        if not known.bound:
+            log.error("publishing.stopped", account=known.identity, company=known.name)
+        return known
+
+    async def _is_compared(self, account: VendorAccount) -> bool:
+        async with self._database.read() as transaction:
+            state = await ledger.read(transaction)
+            here = (await ledger.database_life(transaction), account.key)
+        strange = await self._take_in_seen(account)
+        if state.hold_until is not None and self._now() < state.hold_until:
+            await self._pause_until(state.hold_until)
+            return False
+        waited = state.hold_until is not None
+        if self._compared_in == here and not (strange or waited or state.requested_at):
+            return True
+        compared = await self._comparison.step(account, whole=state.requested_at is not None)
+        if compared is None:
+            return False
+        await self._pauses.after(None, _REQUEST)
+        return await self._settle(account, here, state, compared)
+
+    async def _settle(
+        self,
+        account: VendorAccount,
+        here: tuple[str, int],
+        state: LedgerState,
+        compared: Compared,
+    ) -> bool:
+        """Whether to go on after a comparison, or to wait and compare once more."""
+        first = state.hold_until is None and self._held_in != here
+        doubtful = first and (compared.young or self._may_have_lost(compared))
+        hold = self._now() + QUIET if doubtful else None
+        self._compared_in = self._held_in = here
+        async with self._database.begin() as transaction:
+            await ledger.lock(transaction)
+            await ledger.note(transaction, hold_until=hold)
+            if state.requested_at is not None:
+                await ledger.note(transaction, requested_at=None)
+        if hold is None:
+            return True
+        await self._pause_until(hold)
+        return False
+
+    def _may_have_lost(self, compared: Compared) -> bool:
+        """Whether this process has sent something that the database seems not to know of."""
+        if self._compared_in is None:
+            return False  # it was not sending yet
+        if self._pipedrive.newest_activity > (compared.last or 0):
+            return True
+        sent = self._pipedrive.unanswered_at
+        return sent is not None and time.monotonic() - sent < QUIET.total_seconds()
+
+    def _note_seen(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if item.id in self._known:
+                continue
+            seen = witnesses(subject=item.text, note=item.note)
+            if seen.in_subject or seen.in_footer:
+                self._seen[item.id] = item
+
+    async def _take_in_seen(self, account: VendorAccount) -> bool:
+        """Take in what lists have shown since; whether something was unknown to the ledger."""
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return False
+        sightings = tuple(sightings_in(tuple(seen.values()), account))
+        async with self._database.read() as transaction:
+            told = await markers.take_in(
+                transaction, account.key, sightings, self._now(), write=False
+            )
+        if told.unknown or told.duplicates:
+            async with self._database.begin() as transaction:
+                told = await markers.take_in(transaction, account.key, sightings, self._now())
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        self._known |= seen.keys()
+        return bool(told.unknown)
+
+    async def _pause_after(self, failure: LookFailed) -> None:
+        if await self._pauses.after(failure.outcome, _REQUEST) is not None:
+            return
+        self._failures += 1
+        now = self._now()
+        wait = longer_pause(FIRST_WAIT, self._failures, at_most=LONGEST_WAIT)
+        async with self._database.begin() as transaction:
+            await operation.pause(
+                transaction,
+                operation.PUBLISHING,
+                until=now + wait,
+                reason=f"Pipedrive did not show what is in the account: {failure}",
+                cause=PauseCause.VENDOR,
+                now=now,
+            )
+        log.warning("publishing.paused", reason=str(failure), until=now + wait)
+
+    async def _pause_until(self, until: datetime) -> None:
+        async with self._database.begin() as transaction:
+            await operation.pause(
+                transaction,
+                operation.PUBLISHING,
+                until=until,
+                reason=(
+                    "Pipedrive holds files that this database did not know to be published, and "
+                    "more may be on their way; then it is compared once more"
+                ),
+                now=self._now(),
+            )
+        log.warning("publishing.held", until=until)
+
+
+_REQUEST = Request(Kind.READ, "the account")

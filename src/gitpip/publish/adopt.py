@@ -1,0 +1,209 @@
+"""Comparing the ledger with Pipedrive: what is in Pipedrive is adopted as published.
+
+The ledger can be younger than the CRM: after a restore, a move, with a new database or beside a
+second installation. One list of all activities, the newest first, costs 10 tokens for 500. It ends
+where the ledger's last known activity is, a little overlap included.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gitpip.model import ActivityId, DealId, VendorAccount
+from gitpip.publish.activity import witnesses
+from gitpip.publish.answers import Item
+from gitpip.publish.pipedrive import ListPage, Pipedrive
+from gitpip.store import ledger, markers
+from gitpip.store.database import Database
+from gitpip.store.markers import Sighting, TakenIn
+from gitpip.telemetry import get_logger
+
+OVERLAP = timedelta(minutes=10)
+"""So much older than the ledger's last activity is what is read in any case."""
+QUIET = timedelta(minutes=5)
+"""A write that is younger may have others beside it that no list shows yet."""
+PAGES_AT_A_TIME = 4
+"""Then others have their turn: an account can hold hundreds of thousands of activities."""
+LOOKED_FOR = 20
+"""So many of the latest published activities are missed if none of them is listed."""
+FEWEST_MISSED = 2
+"""A person may well delete one."""
+MOST_IDS = 50
+"""Of duplicates at a time; with their publications' own activities Pipedrive takes 100 ids."""
+
+log = get_logger()
+
+
+@dataclass
+class _Reading:
+    """A list under way."""
+
+    last: ActivityId | None
+    """The ledger's last known activity."""
+    whole: bool
+    cursor: str | None = None
+    told: TakenIn = field(default_factory=TakenIn)
+    read: int = 0
+    latest: set[int] = field(default_factory=set)
+    """The ids of the first pages."""
+    lowest: int = 0
+    """The lowest of these."""
+    known_at: datetime | None = None
+    """When the first activity that the ledger can know was added, by Pipedrive's clock."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a whole comparison showed."""
+
+    told: TakenIn
+    read: int
+    """How many activities were listed."""
+    young: bool
+    """Whether something unknown was added so lately that more may be on its way."""
+    last: ActivityId | None
+    """The latest activity that the ledger knew before."""
+
+
+class Comparison:
+    """Reads the list a few pages at a time. `now` tells our own time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        *,
+        now: Callable[[], datetime],
+        write: bool = True,
+    ) -> None:
+        """Without `write`, it is only told what would be adopted."""
+        self._database = database
+        self._pipedrive = pipedrive
+        self._now = now
+        self._write = write
+        self._reading: _Reading | None = None
+
+    def begin_anew(self) -> None:
+        """Forget how far it is."""
+        self._reading = None
+
+    async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
+        """Read on; None as long as there is more to be read. Raises LookFailed.
+
+        Not `whole`, it ends where the ledger knows everything.
+        """
+        reading = self._reading or await self._begin(account, whole=whole)
+        if whole and not reading.whole:
+            reading = await self._begin(account, whole=True)
+        self._reading = None  # after a failure it is begun anew: a cursor may have ended
+        for _ in range(PAGES_AT_A_TIME):
+            page = await self._pipedrive.activity_page(reading.cursor)
+            if await self._take_in(account, reading, page):
+                return await self._end(account, reading)
+            reading.cursor = page.cursor
+        self._reading = reading
+        log.info("ledger.comparing", read=reading.read)
+        return None
+
+    async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
+        async with self._database.read() as transaction:
+            return _Reading(await ledger.last_activity(transaction, account.key), whole)
+
+    async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
+        """Take one page in; whether it was the last one that is needed."""
+        sightings = tuple(sightings_in(page.items, account))
+        now = self._now()
+        if self._write:
+            async with self._database.begin() as transaction:
+                told = await markers.take_in(transaction, account.key, sightings, now)
+        else:
+            async with self._database.read() as transaction:
+                told = await markers.take_in(transaction, account.key, sightings, now, write=False)
+        reading.told += told
+        if reading.read < LOOKED_FOR * 50:
+            reading.latest |= {item.id for item in page.items}
+            reading.lowest = min(reading.latest, default=0) if page.cursor else 0
+        reading.read += len(page.items)
+        return page.cursor is None or (not reading.whole and _reached(reading, page.items, told))
+
+    async def _end(self, account: VendorAccount, reading: _Reading) -> Compared:
+        told = reading.told
+        if self._write:
+            await self._settle_duplicates(account)
+            await self._note(reading)
+        if told.adopted or told.kept or told.duplicates:
+            log.warning(
+                "ledger.adopted" if self._write else "ledger.would_adopt",
+                adopted=len(told.adopted),
+                kept=told.kept,
+                duplicates=told.duplicates,
+                read=reading.read,
+            )
+        at = self._pipedrive.now or self._now()
+        young = any(one.added_at and at - one.added_at < QUIET for one in told.unknown)
+        return Compared(told, reading.read, young, reading.last)
+
+    async def _note(self, reading: _Reading) -> None:
+        """Write down when it was compared, and whether published activities are gone."""
+        now = self._now()
+        async with self._database.begin() as transaction:
+            await ledger.lock(transaction)
+            before = await ledger.read(transaction)
+            latest = await ledger.published_between(
+                transaction, reading.lowest, before=now - QUIET, limit=LOOKED_FOR
+            )
+            gone = len(latest) if reading.latest.isdisjoint(latest) else 0
+            missing = gone if gone >= FEWEST_MISSED else 0
+            await ledger.note(
+                transaction,
+                compared_at=now,
+                adopted=before.adopted + len(reading.told.adopted),
+                missing=missing,
+                missing_since=(before.missing_since or now) if missing else None,
+            )
+
+    async def _settle_duplicates(self, account: VendorAccount) -> None:
+        """See which of the duplicates a person has deleted since."""
+        async with self._database.read() as transaction:
+            some = await markers.duplicates(transaction, account.key, MOST_IDS)
+        if not some:
+            return
+        ids = {one.activity_id for one in some} | {
+            one.published_as for one in some if one.published_as is not None
+        }
+        present = await self._pipedrive.existing_activities(sorted(ids))
+        async with self._database.begin() as transaction:
+            await markers.settle_duplicates(transaction, account.key, some, present)
+
+
+def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sighting]:
+    """The activities of ours among those of a list; the original before its copies.
+
+    A person who copies one becomes the creator of the copy.
+    """
+    found = []
+    for item in items:
+        by_us = item.creator_id in account.creators
+        seen = witnesses(subject=item.text, note=item.note)
+        if marker := seen.marker(created_by_us=by_us):
+            found.append((not by_us, item.id, marker, item))
+    for _, number, marker, item in sorted(found, key=lambda one: one[:2]):
+        deal_id = None if item.deal_id is None else DealId(item.deal_id)
+        yield Sighting(ActivityId(number), marker, deal_id, item.added_at)
+
+
+def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:
+    """Whether the ledger knows everything that is further down in the list."""
+    if reading.last is None or not items:
+        return False
+    older = [item for item in items if item.id <= reading.last]
+    if not older:
+        return False
+    reading.known_at = reading.known_at or older[0].added_at
+    below = {item.id for item in older}
+    if any(one.activity_id in below for one in told.unknown):
+        return False  # another installation publishes here: what is older can be its own, too
+    oldest = older[-1].added_at
+    if reading.known_at is None or oldest is None:
+        return True
+    return reading.known_at - oldest >= OVERLAP

@@ -1,0 +1,65 @@
+"""The custom field of ours on deals: it holds the user's GitHub id, which no rename changes."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gitpip.model import Vendor
+from gitpip.publish.answers import Item, LookFailed
+from gitpip.publish.delivery import NotProcessed
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.store import accounts
+from gitpip.store.database import Database
+from gitpip.telemetry import get_logger
+
+NAME = "gitpip GitHub id"
+TRIED_AGAIN_AFTER = timedelta(days=1)
+"""Where the account does not let us make the field: a person may allow it later."""
+FAILED_AGAIN_AFTER = timedelta(minutes=10)
+
+log = get_logger()
+
+
+class DealField:
+    """Finds or makes the field once for each account, and goes on without it where it can't be."""
+
+    def __init__(
+        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._now = now
+        self._used: str | None = None
+        """The field that deals were last sent with."""
+
+    def holder(self, deal: Item) -> str | None:
+        """GitHub's id of the user whom our field of a deal names."""
+        code = self._pipedrive.deal_field
+        value = deal.custom_fields.get(code) if code else None
+        return value.strip() if isinstance(value, str) and value.strip() else None
+
+    async def prepare(self) -> None:
+        """Let the client use the field. Raises LookFailed where Pipedrive asked to wait."""
+        async with self._database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        if account is None:
+            return
+        code = account.deal_field
+        deleted = code is not None and self._used == code and self._pipedrive.deal_field is None
+        if code is not None and not deleted:
+            self._pipedrive.deal_field = self._used = code
+            return
+        if account.deal_field_due_at and self._now() < account.deal_field_due_at and not deleted:
+            self._pipedrive.deal_field = self._used = None
+            return
+        wait = TRIED_AGAIN_AFTER
+        try:
+            code = await self._pipedrive.deal_field_code(NAME)
+        except LookFailed as failure:
+            if isinstance(failure.outcome, NotProcessed):
+                raise
+            code, wait = None, FAILED_AGAIN_AFTER
+        self._pipedrive.deal_field = self._used = code
+        due_at = None if code else self._now() + wait
+        async with self._database.begin() as transaction:
+            await accounts.keep_deal_field(transaction, account.key, code, due_at)
+        log.info("deal_field.found" if code else "deal_field.missing", account=account.identity)

@@ -1,0 +1,175 @@
+"""Accounts at the vendors: which one the rows belong to, and which one is set at present.
+
+An id of a deal, an activity or a user means something in its own account only. So the first account
+that is met is bound to the rows, and another one is kept waiting until a person switches to it: see
+`account_switch`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Vendor, VendorAccount
+from gitpip.store.schema_accounts import accounts, is_bound
+
+
+@dataclass(frozen=True)
+class Met:
+    """An account as the vendor, or the setting, names it."""
+
+    vendor: Vendor
+    identity: str
+    name: str
+    domain: str | None = None
+    creator: int | None = None
+    """The user whose token it is."""
+
+
+@dataclass(frozen=True)
+class AccountChange:
+    """The rows belong to `bound`, and `waiting` is set: nothing goes on before a person decides."""
+
+    bound: VendorAccount
+    waiting: VendorAccount
+    since: datetime
+
+
+async def everyone(transaction: AsyncConnection) -> tuple[VendorAccount, ...]:
+    """Every account that was met, the bound ones first."""
+    rows = await transaction.execute(
+        select(accounts).order_by(accounts.c.vendor, accounts.c.bound.desc(), accounts.c.key)
+    )
+    return tuple(_account(row) for row in rows)
+
+
+async def bound(transaction: AsyncConnection, vendor: Vendor) -> VendorAccount | None:
+    """The account that the rows belong to; None before the first one is met."""
+    row = (
+        await transaction.execute(select(accounts).where(accounts.c.vendor == vendor, is_bound))
+    ).one_or_none()
+    return _account(row) if row else None
+
+
+async def of_credential(
+    transaction: AsyncConnection, vendor: Vendor, credential: str
+) -> VendorAccount | None:
+    """The account that the token with this fingerprint belongs to, if that was learned."""
+    row = (
+        await transaction.execute(
+            select(accounts).where(accounts.c.vendor == vendor, accounts.c.credential == credential)
+        )
+    ).one_or_none()
+    return _account(row) if row else None
+
+
+async def meet(
+    transaction: AsyncConnection, met: Met, *, credential: str | None, now: datetime
+) -> VendorAccount:
+    """Note the account that is set at present: the first one is bound, another one waits."""
+    same = and_(accounts.c.vendor == met.vendor, accounts.c.identity == met.identity)
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(
+                insert(accounts).values(
+                    vendor=met.vendor.value, identity=met.identity, name=met.name, met_at=now
+                )
+            )
+    except IntegrityError:
+        pass  # it is known
+    row = (await transaction.execute(select(accounts).where(same).with_for_update())).one()
+    if credential is not None:
+        # A token that was changed for one of another account says nothing of its former one.
+        await transaction.execute(
+            update(accounts)
+            .where(accounts.c.vendor == met.vendor, accounts.c.credential == credential)
+            .values(credential=None)
+        )
+    creators = {int(word) for word in row.creators.split()} | (
+        set() if met.creator is None else {met.creator}
+    )
+    await transaction.execute(
+        update(accounts)
+        .where(same)
+        .values(
+            name=met.name,
+            domain=met.domain,
+            credential=credential,
+            creators=" ".join(str(creator) for creator in sorted(creators)),
+        )
+    )
+    await _bind_the_first(transaction, met.vendor, row.key)
+    await set_at_present(transaction, met.vendor, row.key, now)
+    return _account((await transaction.execute(select(accounts).where(same))).one())
+
+
+async def _bind_the_first(transaction: AsyncConnection, vendor: Vendor, key: int) -> None:
+    if await bound(transaction, vendor) is not None:
+        return
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(update(accounts).where(accounts.c.key == key).values(bound=1))
+    except IntegrityError:
+        pass  # another process bound one at this moment
+
+
+async def set_at_present(
+    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
+) -> None:
+    """Note that this account is set: it waits unless it is bound, and no other waits."""
+    await transaction.execute(
+        update(accounts)
+        .where(accounts.c.vendor == vendor, accounts.c.waits_since.is_not(None))
+        .where(~and_(accounts.c.key == key, accounts.c.bound == 0))
+        .values(waits_since=None)
+    )
+    await transaction.execute(
+        update(accounts)
+        .where(accounts.c.key == key, accounts.c.bound == 0, accounts.c.waits_since.is_(None))
+        .values(waits_since=now)
+    )
+
+
+async def change(transaction: AsyncConnection, vendor: Vendor) -> AccountChange | None:
+    """The change of account that waits for a person, if any."""
+    rows = await transaction.execute(
+        select(accounts)
+        .where(accounts.c.vendor == vendor)
+        .where(is_bound | accounts.c.waits_since.is_not(None))
+    )
+    found = [_account(row) for row in rows]
+    belongs = next((account for account in found if account.bound), None)
+    waits = next((account for account in found if account.waits_since and not account.bound), None)
+    if belongs is None or waits is None or waits.waits_since is None:
+        return None
+    return AccountChange(belongs, waits, waits.waits_since)
+
+
+async def keep_deal_field(
+    transaction: AsyncConnection, key: int, code: str | None, due_at: datetime | None
+) -> None:
+    """Remember the custom field of deals; None where there is none, to be tried at `due_at`."""
+    await transaction.execute(
+        update(accounts)
+        .where(accounts.c.key == key)
+        .values(deal_field=code, deal_field_due_at=due_at)
+    )
+
+
+def _account(row: Row[Any]) -> VendorAccount:
+    return VendorAccount(
+        key=row.key,
+        vendor=Vendor(row.vendor),
+        identity=row.identity,
+        name=row.name,
+        bound=bool(row.bound),
+        met_at=row.met_at,
+        waits_since=row.waits_since,
+        domain=row.domain,
+        creators=frozenset(int(word) for word in row.creators.split()),
+        deal_field=row.deal_field,
+        deal_field_due_at=row.deal_field_due_at,
+    )

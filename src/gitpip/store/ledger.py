@@ -1,0 +1,118 @@
+"""The ledger as a whole: its lock, when it was compared with Pipedrive, and what that showed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import ActivityId, PublicationState
+from gitpip.store.schema import publications
+from gitpip.store.schema_accounts import ledger, markers
+
+ROW = 1
+
+
+@dataclass(frozen=True)
+class LedgerState:
+    """What is known of the ledger. Times are UTC."""
+
+    compared_at: datetime | None = None
+    adopted: int = 0
+    """How many publications were adopted so far."""
+    hold_until: datetime | None = None
+    """Nothing is sent before; then it is compared once more."""
+    requested_at: datetime | None = None
+    """When a person asked for a comparison of everything, which is not done yet."""
+    missing: int = 0
+    """Published activities that Pipedrive does not list any more."""
+    missing_since: datetime | None = None
+
+
+async def read(transaction: AsyncConnection) -> LedgerState:
+    """What is known of the ledger."""
+    row = (await transaction.execute(select(ledger).where(ledger.c.id == ROW))).one_or_none()
+    if row is None:
+        return LedgerState()
+    return LedgerState(
+        row.compared_at,
+        row.adopted,
+        row.hold_until,
+        row.requested_at,
+        row.missing,
+        row.missing_since,
+    )
+
+
+async def share(transaction: AsyncConnection) -> None:
+    """Let nobody adopt or switch before the end of this transaction, which adds publications."""
+    await transaction.execute(
+        select(ledger.c.id).where(ledger.c.id == ROW).with_for_update(read=True)
+    )
+
+
+async def lock(transaction: AsyncConnection) -> None:
+    """Let nobody add, adopt or switch before the end of this transaction."""
+    held = await transaction.scalar(select(ledger.c.id).where(ledger.c.id == ROW).with_for_update())
+    if held is None:
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(insert(ledger).values(id=ROW))
+        except IntegrityError:
+            await lock(transaction)
+
+
+async def note(transaction: AsyncConnection, **values: Any) -> None:
+    """Write some of the columns; call `lock` first."""
+    await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
+
+
+async def request(transaction: AsyncConnection, now: datetime) -> None:
+    """Have everything compared by the process that publishes, before it sends anything more."""
+    await lock(transaction)
+    await note(transaction, requested_at=now)
+
+
+async def database_life(transaction: AsyncConnection) -> str:
+    """What changes when another server, or a restored database, takes the place of this one.
+
+    A file of SQLite can't be exchanged under a running process, so there it is always the same.
+    """
+    if transaction.dialect.name == "sqlite":
+        return ""
+    found = await transaction.scalar(
+        text(
+            "SELECT concat(pg_postmaster_start_time(), ' ', oid) FROM pg_database "
+            "WHERE datname = current_database()"
+        )
+    )
+    return str(found)
+
+
+async def last_activity(transaction: AsyncConnection, account_key: int) -> ActivityId | None:
+    """The latest activity of the account that the ledger knows."""
+    published = await transaction.scalar(select(func.max(publications.c.activity_id)))
+    seen = await transaction.scalar(
+        select(func.max(markers.c.activity_id)).where(markers.c.account_key == account_key)
+    )
+    known = [number for number in (published, seen) if number is not None]
+    return ActivityId(max(known)) if known else None
+
+
+async def published_between(
+    transaction: AsyncConnection, first: int, *, before: datetime, limit: int
+) -> tuple[ActivityId, ...]:
+    """The latest published activities with this id or a later one, published before a time."""
+    found = await transaction.execute(
+        select(publications.c.activity_id)
+        .where(
+            publications.c.activity_id >= first,
+            publications.c.state == PublicationState.PUBLISHED.value,
+            publications.c.published_at < before,
+        )
+        .order_by(publications.c.activity_id.desc())
+        .limit(limit)
+    )
+    return tuple(ActivityId(number) for number in found.scalars())

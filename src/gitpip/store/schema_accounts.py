@@ -1,0 +1,132 @@
+"""The tables that tell whose account the rows belong to, and what of ours was seen in it."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gitpip.store.schema import Key, UTCDateTime, metadata
+
+# The accounts that were met at each vendor; the rows of all other tables belong to the bound ones.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("key", Key, primary_key=True, autoincrement=True),
+    Column("vendor", String(20), nullable=False),
+    # Pipedrive's id of the company; the host of GitHub's API.
+    Column("identity", String(300), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("domain", String(63)),
+    # The ids of the users whose tokens were used, a word each: they created our activities.
+    Column("creators", Text, nullable=False, server_default=text("''")),
+    # The fingerprint of the token that it was last met with.
+    Column("credential", String(12)),
+    Column("bound", Integer, nullable=False, server_default=text("0")),
+    # Since when its token is set although the rows belong to another account.
+    Column("waits_since", UTCDateTime),
+    Column("met_at", UTCDateTime, nullable=False),
+    # The custom field of deals that holds GitHub's id, and when it is tried again if there is none.
+    Column("deal_field", String(64)),
+    Column("deal_field_due_at", UTCDateTime),
+    UniqueConstraint("vendor", "identity"),
+)
+is_bound = accounts.c.bound == 1
+Index(
+    "uq_accounts_bound",
+    accounts.c.vendor,
+    unique=True,
+    sqlite_where=text("bound = 1"),
+    postgresql_where=text("bound = 1"),
+)
+
+# How far the publications are compared with what is in Pipedrive; one row. Whoever adds
+# publications shares its lock, and whoever adopts or switches has it alone.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("compared_at", UTCDateTime),
+    Column("adopted", Integer, nullable=False, server_default=text("0")),
+    # Nothing is sent before; then it is compared once more.
+    Column("hold_until", UTCDateTime),
+    Column("requested_at", UTCDateTime),
+    # Published activities that Pipedrive does not list any more.
+    Column("missing", Integer, nullable=False, server_default=text("0")),
+    Column("missing_since", UTCDateTime),
+)
+
+# Activities of ours in Pipedrive that no publication stands for: the publication does not exist
+# yet, or has another activity.
+markers = Table(
+    "markers",
+    metadata,
+    Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column("activity_id", BigInteger, primary_key=True),
+    Column("marker", String(40), nullable=False),
+    Column("deal_id", BigInteger),
+    Column("added_at", UTCDateTime),
+    Column("seen_at", UTCDateTime, nullable=False),
+    # Whether another activity has the same marker.
+    Column("duplicate", Integer, nullable=False, server_default=text("0")),
+    Index("ix_markers_marker", "account_key", "marker"),
+)
+
+# What was so of the rows in accounts that are not the bound ones.
+kept_publications = Table(
+    "kept_publications",
+    metadata,
+    Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "publication_id",
+        Key,
+        ForeignKey("publications.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    Column("state", String(20), nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("sent_at", UTCDateTime),
+    Column("in_flight_until", UTCDateTime),
+    Column("deal_id", BigInteger),
+    Column("activity_id", BigInteger),
+    Column("reason", Text),
+    Column("published_at", UTCDateTime),
+)
+kept_deals = Table(
+    "kept_deals",
+    metadata,
+    Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True, index=True
+    ),
+    Column("state", String(20), nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("sent_at", UTCDateTime),
+    Column("in_flight_until", UTCDateTime),
+    Column("deal_id", BigInteger),
+    Column("reason", Text),
+    Column("title", Text),
+)
+kept_users = Table(
+    "kept_users",
+    metadata,
+    Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True, index=True
+    ),
+    Column("github_id", BigInteger),
+    Column("node_id", String(100)),
+    Column("removed_at", UTCDateTime),
+)

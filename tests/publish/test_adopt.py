@@ -1,0 +1,345 @@
+"""A ledger that is younger than the CRM adopts what is there, and publishes nothing twice."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url
+
+from gitpip.model import PublicationState, Vendor, marker_of
+from gitpip.publish.adopt import QUIET
+from gitpip.standin import Fault
+from gitpip.standin import Pipedrive as Crm
+from gitpip.store import accounts, ledger, markers
+from gitpip.store.database import open_database
+from tests.conftest import PostgresServer
+from tests.publish.scene import Scene
+
+HOUR = timedelta(hours=1)
+LISTS = "/api/v2/activities"
+
+Backup = Callable[[Scene], Awaitable[Callable[[Scene], Awaitable[Scene]]]]
+"""Makes a backup of a scene's database, and gives a function that restores it."""
+
+
+@pytest.fixture
+async def backup(request: pytest.FixtureRequest) -> AsyncIterator[Backup]:
+    """Backups as people make them: a copy of the file, or a copy of the whole database."""
+    made: list[tuple[PostgresServer, str]] = []
+    scenes: list[Scene] = []
+
+    async def make(scene: Scene) -> Callable[[Scene], Awaitable[Scene]]:
+        url = make_url(scene.url)
+        if url.get_backend_name() == "sqlite":
+            copy = f"{url.database}.backup"
+            await asyncio.to_thread(_copy_file, str(url.database), copy)
+        else:
+            postgres: PostgresServer = request.getfixturevalue("postgres")
+            copy = f"copy_{uuid4().hex}"
+            await _copy_database(scene, postgres, str(url.database), copy)
+            made.append((postgres, copy))
+
+        async def restore(present: Scene) -> Scene:
+            await present.close()
+            if url.get_backend_name() == "sqlite":
+                target = url.set(database=f"{url.database}.{uuid4().hex}")
+                shutil.copyfile(copy, str(target.database))
+            else:
+                target = url.set(database=f"restored_{uuid4().hex}")
+                postgres.psql(f"CREATE DATABASE {target.database} TEMPLATE {copy};")
+                made.append((postgres, str(target.database)))
+            restored = at(present, target.render_as_string(hide_password=False))
+            scenes.append(restored)
+            return restored
+
+        return restore
+
+    yield make
+    for scene in scenes:
+        await scene.close()
+    for postgres, name in made:
+        postgres.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
+
+
+def at(scene: Scene, url: str) -> Scene:
+    """The same CRM and clock over another database."""
+    other = Scene(open_database(url), url, scene.crm, scene.crm_url, scene.clock)
+    other._gists = scene._gists
+    return other
+
+
+def _copy_file(source: str, target: str) -> None:
+    before, after = sqlite3.connect(source), sqlite3.connect(target)
+    before.backup(after)
+    after.close()
+    before.close()
+
+
+async def _copy_database(scene: Scene, postgres: PostgresServer, name: str, copy: str) -> None:
+    # A template must not be in use.
+    await scene.close()
+    postgres.psql(f"CREATE DATABASE {copy} TEMPLATE {name};")
+    scene.database = open_database(scene.url)
+    scene._processes.clear()
+
+
+@pytest.fixture
+async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
+    """A new, empty database beside the same CRM."""
+    url = make_url(scene.url)
+    name = f"new_{uuid4().hex}"
+    if url.get_backend_name() == "sqlite":
+        url = url.set(database=f"{url.database}.{name}")
+    else:
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        postgres.psql(f"CREATE DATABASE {name};")
+        url = url.set(database=name)
+    other = at(scene, url.render_as_string(hide_password=False))
+    other._gists = 0
+    await other.database.migrate()
+    yield other
+    await other.close()
+    if url.get_backend_name() != "sqlite":
+        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
+
+
+def names(prefix: str, number: int) -> list[str]:
+    return [f"{prefix}{index}.py" for index in range(number)]
+
+
+def lists(crm: Crm) -> int:
+    return sum(r.method == "GET" and r.path == LISTS for r in crm.requests)
+
+
+async def test_what_came_after_the_backup_is_adopted(scene: Scene, backup: Backup) -> None:
+    await scene.find_files("ada", *names("old", 3))
+    await scene.settle(await scene.process())
+    restore = await backup(scene)
+    await scene.find_files("ada", *names("new", 4))
+    await scene.find_files("bob", *names("his", 3))
+    await scene.settle(await scene.process())
+    before = scene.crm.activities
+    scene.clock.advance(HOUR)
+
+    restored = await restore(scene)
+    restored._gists = 1
+    await restored.find_files("ada", *names("new", 4))
+    await restored.find_files("bob", *names("his", 3))
+    asked = lists(scene.crm)
+    await restored.settle(await restored.process())
+
+    assert lists(scene.crm) - asked == 1
+    assert scene.crm.activities == before
+    await restored.assert_each_is_there_once()
+    rows = {row.marker: row for row in await restored.rows()}
+    for activity in before:
+        marker = str(activity["note"]).rpartition("gitpip ")[2].removesuffix("</p>")
+        assert rows[marker].deal_id == activity["deal_id"]
+
+
+async def test_a_new_database_is_born_with_what_is_in_the_crm(scene: Scene, empty: Scene) -> None:
+    await scene.find_files("ada", *names("old", 5))
+    await scene.settle(await scene.process())
+    before = scene.crm.activities
+    scene.clock.advance(HOUR)
+
+    # It compares before anything is found...
+    process = await empty.process()
+    await process.run()
+    await empty.find_files("ada", *names("old", 5))
+    assert await empty.states() == ["published"] * 5
+    assert (await empty.deal_row("ada")).deal_id == before[0]["deal_id"]
+    # ... and goes on under the deal that is there.
+    await empty.find_files("ada", "new.py")
+    await empty.settle(process)
+    await empty.assert_each_is_there_once()
+    assert scene.crm.activities[:5] == before
+
+
+async def test_a_new_database_in_an_account_without_markers_publishes_at_once(
+    scene: Scene,
+) -> None:
+    for number in range(20):
+        scene.crm.add_activity(f"call number {number}")
+    await scene.find_files("ada", "a.py")
+    await (await scene.process()).run()
+    assert await scene.states() == ["published"]
+    assert lists(scene.crm) == 1
+
+
+async def test_more_may_be_on_its_way_where_something_unknown_is_young(
+    scene: Scene, empty: Scene
+) -> None:
+    await scene.find_files("ada", "first.py", "second.py")
+    await scene.settle(await scene.process())
+    # The list shows the first one only, as yet.
+    scene.crm.list_lag = timedelta(minutes=2)
+    scene.clock.advance(timedelta(seconds=1))
+    scene.crm.edit_activity(2, is_deleted=False)
+    await empty.find_files("ada", "first.py", "second.py")
+    process = await empty.process()
+    scene.crm.list_lag = timedelta(0)
+    scene.crm.delete_activity(2)
+    await process.run()
+    assert await empty.states() == ["published", "pending"]
+    pause = await empty.pause()
+    assert pause is not None
+    assert pause.until == scene.clock() + QUIET
+
+    scene.crm.edit_activity(2, is_deleted=False)
+    await empty.settle(process)
+    await empty.assert_each_is_there_once()
+
+
+async def test_a_second_installation_is_noticed_by_what_a_look_shows(
+    scene: Scene, empty: Scene
+) -> None:
+    process, other = await scene.process(), await empty.process()
+    await scene.find_files("ada", "warm-up.py")
+    await scene.settle(process)
+    scene.clock.advance(HOUR)
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities")
+    await scene.find_files("ada", "mine.py")
+    await process.run()
+    assert await scene.states() == ["published", "uncertain"]
+
+    await empty.find_files("ada", "warm-up.py")
+    empty._gists = 2
+    await empty.find_files("ada", "theirs.py")
+    await empty.settle(other)
+    await scene.find_files("ada", "theirs.py")
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_one_page_more_is_read_where_something_older_was_unknown(scene: Scene) -> None:
+    """Two installations by turns: what is unknown is not only newer than what is known."""
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    others = [f"gp-{number:012d}".translate(str.maketrans("0189", "abcd")) for number in range(700)]
+    for marker in others:
+        scene.crm.add_activity("x", note=f"<p>gitpip {marker}</p>", deal_id=1)
+    await scene.find_files("ada", "b.py")
+    await process.run()
+    scene.clock.advance(HOUR)
+    asked = lists(scene.crm)
+    await scene.find_files("ada", "c.py")
+    await scene.settle(await scene.process())
+    assert lists(scene.crm) - asked == 2
+    async with scene.database.read() as transaction:
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert account
+        assert await markers.count(transaction, account.key, duplicate=False) == 700
+
+
+async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.settle(await scene.process())
+    original = scene.crm.activities[0]
+    copy = scene.crm.add_activity(
+        str(original["subject"]), note=original["note"], deal_id=original["deal_id"]
+    )
+    # A marker in the subject of somebody's own activity proves nothing.
+    scene.crm.add_activity(f"see {original['subject']}", note="a talk about it")
+    scene.clock.advance(HOUR)
+    await scene.settle(await scene.process())
+    assert len(scene.crm.activities) == 4
+    async with scene.database.read() as transaction:
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert account
+        (found,) = await markers.duplicates(transaction, account.key, 10)
+    assert (found.activity_id, found.published_as) == (copy, original["id"])
+
+    # The person deletes the original: the copy takes its place.
+    scene.crm.delete_activity(int(str(original["id"])))
+    await scene.settle(await scene.process())
+    assert (await scene.rows())[0].activity_id == copy
+    async with scene.database.read() as transaction:
+        assert await markers.duplicates(transaction, account.key, 10) == ()
+
+
+@pytest.mark.parametrize("copied", ["subject", "footer"])
+async def test_a_copied_marker_is_no_publication(scene: Scene, copied: str) -> None:
+    await scene.find_files("ada", "a.py")
+    (row,) = await scene.rows()
+    if copied == "subject":
+        scene.crm.add_activity(f"a.py · ada [{row.marker}]", note="a talk about it")
+    else:
+        marker = marker_of(row.gist_id, "other.py")
+        scene.crm.add_activity(
+            f"a.py · ada [{row.marker}]", note=f"<p>gitpip {marker}</p>", creator_user_id=1
+        )
+    await scene.settle(await scene.process())
+    assert len(scene.crm.activities) == 2
+    assert scene.activities()[row.marker] == 1
+
+
+async def test_an_account_that_was_emptied_is_told_and_nothing_is_sent_again(
+    scene: Scene,
+) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.settle(await scene.process())
+    scene.crm.empty_account()
+    scene.clock.advance(HOUR)
+    await scene.settle(await scene.process())
+    async with scene.database.read() as transaction:
+        assert (await ledger.read(transaction)).missing == 2
+    assert await scene.states() == ["published"] * 2
+    assert all(activity["is_deleted"] for activity in scene.crm.activities)
+
+    await scene.find_files("ada", "c.py", "d.py")
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+    await scene.settle(await scene.process())
+    async with scene.database.read() as transaction:
+        assert (await ledger.read(transaction)).missing == 0
+
+
+@pytest.mark.parametrize("lost", ["answer", "record"])
+async def test_a_database_that_lost_its_last_commits_doubles_nothing(
+    scene: Scene, backup: Backup, lost: str
+) -> None:
+    """The process lives on while another server takes the place of the database's."""
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    await scene.find_files("ada", "b.py")
+    restore = await backup(scene)
+    process = await scene.process()
+    fault = Fault.drop(processed=True)
+    if lost == "answer":
+        scene.crm.faults.script(fault, method="POST", path="activities")
+    await process.run()
+    assert await scene.states() == ["published", "uncertain" if lost == "answer" else "published"]
+    restored = await restore(scene)
+    restored._processes.clear()
+    survivor = await restored.process()
+    survivor.publisher._clearance._compared_in = ("another server", 1)
+    survivor.pipedrive.newest_activity = process.pipedrive.newest_activity
+    survivor.pipedrive.unanswered_at = process.pipedrive.unanswered_at
+    scene.crm.list_lag = timedelta(minutes=2)
+    await survivor.run()
+    assert await restored.states() == ["published", "pending"]
+    await restored.settle(survivor)
+    await restored.assert_each_is_there_once()
+
+
+async def test_comparing_is_tried_again_later_where_the_list_fails(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", times=3)
+    process = await scene.process()
+    lengths = []
+    for _ in range(3):
+        await process.run()
+        pause = await scene.pause()
+        assert pause is not None
+        lengths.append(pause.until - scene.clock())
+        assert await scene.states() == [PublicationState.PENDING.value]
+        await scene.wake()
+    assert lengths == sorted(lengths)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
