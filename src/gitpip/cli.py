@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from gitpip import errands, service
+from gitpip.cli_accounts import accounts_app, adopt
 from gitpip.cli_keys import keys_app, show_audit
 from gitpip.cli_output import (
     Json,
@@ -48,7 +49,9 @@ app = typer.Typer(
 )
 app.add_typer(users_app, name="users")
 app.add_typer(keys_app, name="keys")
+app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
+app.command("adopt")(adopt)
 
 
 def _show_version(wanted: bool) -> None:
@@ -222,7 +225,7 @@ def status(as_json: Json = False) -> None:
                 "users": {state.value: tracked.get(state, 0) for state in UserState},
                 "publications": {state.value: counts.get(state, 0) for state in PublicationState},
                 "publishing": (
-                    _paused(publishing, now)
+                    _publishing(condition, now)
                     if settings.pipedrive_token
                     else "waits for PIPEDRIVE_TOKEN"
                 ),
@@ -352,7 +355,20 @@ def _summary(check: Check) -> str:
     )
 
 
+STOPPED = "stopped: another account is set"
+
+
+def _publishing(condition: Condition, now: datetime) -> str:
+    problem = condition.held_up(operation.PUBLISHING)
+    if problem and problem.vendor:
+        return STOPPED
+    return _paused(condition.pauses.get(operation.PUBLISHING), now)
+
+
 def _watching(condition: Condition, now: datetime) -> str:
+    problem = condition.held_up(operation.WATCHING)
+    if problem and problem.vendor:
+        return STOPPED
     reading = condition.pauses.get(operation.READING)
     if operation.WATCHING in condition.pauses or reading is None:
         return _paused(condition.pauses.get(operation.WATCHING), now)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.engine import describe, failure
-from gitpip.errors import GitpipError, ServiceFailed, ServiceRunning
+from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.intake import Imported, take_in, track
 from gitpip.life import living
 from gitpip.model import (
@@ -22,16 +22,18 @@ from gitpip.model import (
     CheckId,
     Forecast,
     PublicationState,
+    Vendor,
     check_login,
 )
 from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.status import pauses
 from gitpip.status.problem import until
-from gitpip.store import audit, checks, operation, publications, users
+from gitpip.store import accounts, audit, checks, operation, publications, users
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
+from gitpip.watch.account import GitHubAddress
 from gitpip.worker import Worker, forecast, github_of, working
 
 SOON = timedelta(minutes=2)
@@ -105,9 +107,12 @@ async def _follow_check(
             check = await checks.get(transaction, check_id)
             tracked = sum((await users.count(transaction)).values())
             pause = await operation.checks_held_up(transaction, utc_now())
+            changed = await accounts.change(transaction, Vendor.GITHUB)
         follow(check, tracked)
         if check.ended_at:
             return check
+        if changed:
+            raise AccountChanged("no user is checked: see gitpip accounts list")
         if pause:
             raise GitpipError(
                 f"watching is paused {until(pause.until, utc_now())}: {pause.reason}; "
@@ -167,9 +172,15 @@ async def _follow_publishing(
             pause = await operation.paused(transaction, operation.PUBLISHING, now)
             counts = await publications.count(transaction)
             next_due = await publications.next_due(transaction)
+            changed = await accounts.change(transaction, Vendor.PIPEDRIVE)
         follow(sum(counts.get(PublicationState(state), 0) for state in publications.WAITING))
         if next_due is None:
             return None
+        if changed:
+            return (
+                f"the token is of {changed.waiting.name}, the rows are of {changed.bound.name}; "
+                "see gitpip accounts list"
+            )
         if pause:
             return f"paused {until(pause.until, now)}: {pause.reason}"
         if next_due > now + SOON:
@@ -204,6 +215,7 @@ async def add_user(
 ) -> users.Added:
     """Track a user; see `gitpip.intake.track`."""
     async with opened(settings) as database, github_of(settings, database) as github:
+        await GitHubAddress(database, settings.github_api_url).check()
         return await track(
             database,
             login,

@@ -73,6 +73,14 @@ class FeedAddressConflict(GitpipError):
     """There are too many secret addresses of feeds for another one."""
 
 
+class AccountUnchanged(GitpipError):
+    """There is no other account of a vendor to switch to."""
+
+
+class AccountChanged(GitpipError):
+    """Another account is set than the one that the rows belong to, and nobody has decided."""
+
+
 class AccessRefused(GitpipError):
     """The caller may not do this; the message says what would be needed."""
 

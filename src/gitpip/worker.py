@@ -24,6 +24,7 @@ from gitpip.settings import Settings
 from gitpip.store import operation
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
+from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
 from gitpip.watch.feed import EVERY, Feed
 from gitpip.watch.forecast import past_of
@@ -47,6 +48,7 @@ class Worker:
     engine: Engine
     github: GitHub
     database: Database
+    address: GitHubAddress
     pipedrive: Pipedrive | None
     """None where others do the work."""
     task: asyncio.Task[None] | None
@@ -95,7 +97,8 @@ class Worker:
             log.info(f"{name}.resumed", reason="it was another token that was refused")
 
     async def find_account(self, login: str) -> Account:
-        """Ask GitHub who bears a login; raises GitHubError."""
+        """Ask GitHub who bears a login; raises GitHubError, AccountChanged."""
+        await self.address.check()
         return await self.github.account(login)
 
     async def forecast(self, login: str, backfill: Backfill) -> Forecast:
@@ -165,10 +168,11 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         await stack.enter_async_context(gauging(database, github, pipedrive))
         engine = Engine(settings.postgres_dsn, grace=GRACE)
         await engine.install()
-        _give_work(engine, watcher, publisher)
+        address = GitHubAddress(database, settings.github_api_url)
+        _give_work(engine, watcher, publisher, address)
         if settings.feed:
-            _give_feed(engine, github, Feed(database, github))
-        worker = Worker(engine, github, database, pipedrive, None)
+            _give_feed(engine, github, Feed(database, github), address)
+        worker = Worker(engine, github, database, address, pipedrive, None)
         await worker.end_pauses()
         running = asyncio.create_task(engine.run())
         try:
@@ -181,16 +185,19 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
                 log.error("engine.failed", reason=str(error))
 
 
-def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher) -> None:
+def _give_work(
+    engine: Engine, watcher: Watcher, publisher: Publisher, address: GitHubAddress
+) -> None:
     async def check() -> None:
-        await watcher.run()
+        if await address.permits():
+            await watcher.run()
         await sweep()
 
     async def publish() -> None:
         await publisher.run()
 
     async def sweep() -> None:
-        if await watcher.due():
+        if await address.permits() and await watcher.due():
             await engine.tell("check")
         if await publisher.due():
             await engine.tell("publish")
@@ -200,10 +207,10 @@ def _give_work(engine: Engine, watcher: Watcher, publisher: Publisher) -> None:
     engine.every("sweep", SWEEP, sweep)
 
 
-def _give_feed(engine: Engine, github: GitHub, feed: Feed) -> None:
+def _give_feed(engine: Engine, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
     async def read() -> None:
         # Without a token its requests would be missed.
-        if github.sweeps and await feed.read():
+        if github.sweeps and await address.permits() and await feed.read():
             await engine.tell("check")
 
     engine.every("feed", EVERY, read)
@@ -215,7 +222,8 @@ async def reaching(settings: Settings, database: Database) -> AsyncIterator[Work
     async with github_of(settings, database) as github:
         engine = Engine(settings.postgres_dsn)
         await engine.install()
-        yield Worker(engine, github, database, None, None)
+        address = GitHubAddress(database, settings.github_api_url)
+        yield Worker(engine, github, database, address, None, None)
 
 
 @contextmanager

@@ -234,7 +234,7 @@ async def test_one_page_more_is_read_where_something_older_was_unknown(scene: Sc
     async with scene.database.read() as transaction:
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         assert account
-        assert await markers.count(transaction, account.key, duplicate=False) == 700
+        assert await markers.waiting(transaction, account.key) == 700
 
 
 async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:

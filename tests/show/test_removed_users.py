@@ -161,6 +161,7 @@ def _note_what_exists(
         "address": [address],
         "address_id": ["1"],
         "name": [Role.VIEWER],
+        "vendor": ["pipedrive"],
         "act": ["check", "pause", "resume", "remove", "retry", "skip"],
     }
     known.queries = {

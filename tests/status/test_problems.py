@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Executable, insert
+from sqlalchemy import Executable, insert, literal, select
 
 from gitpip.model import Pause, PauseCause
 from gitpip.status import reading
@@ -23,6 +23,7 @@ from gitpip.store.schema import (
     unreadable,
     users,
 )
+from gitpip.store.schema_accounts import accounts, ledger, markers
 from gitpip.store.unreadable import HeldBack
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
@@ -87,7 +88,69 @@ def unread(filename: str) -> Executable:
     )
 
 
+def account(key: int, vendor: str, name: str, **values: object) -> Executable:
+    common = {"key": key, "vendor": vendor, "identity": name, "name": name, "met_at": LONG_AGO}
+    return insert(accounts).values(**common, **values)
+
+
+FORGET = (markers.delete(), accounts.delete())
+
+
 CASES = (
+    Case(
+        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+        Severity.ERROR,
+        Act.SWITCH_ACCOUNT,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            account(2, "pipedrive", "New Ltd", waits_since=JUST_NOW),
+        ),
+        FORGET,
+        ("PIPEDRIVE_TOKEN is of New Ltd", "gitpip accounts switch pipedrive"),
+    ),
+    Case(
+        ProblemKind.GITHUB_ACCOUNT_CHANGED,
+        Severity.ERROR,
+        Act.SWITCH_ACCOUNT,
+        (
+            account(1, "github", "api.github.com", bound=1),
+            account(2, "github", "ghe.example.com", waits_since=JUST_NOW),
+        ),
+        FORGET,
+        ("GITHUB_API_URL is ghe.example.com", "the users are of api.github.com", "--same"),
+    ),
+    Case(
+        ProblemKind.ACTIVITIES_MISSING,
+        Severity.WARNING,
+        Act.COMPARE,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
+        ),
+        (*FORGET, ledger.delete()),
+        ("none of the last 3 activities", "Nothing of them is sent again"),
+        count=3,
+    ),
+    Case(
+        ProblemKind.ACTIVITIES_DOUBLED,
+        Severity.WARNING,
+        Act.COMPARE,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(markers).from_select(
+                ["account_key", "activity_id", "marker", "seen_at", "duplicate"],
+                select(
+                    literal(1),
+                    literal(70),
+                    publications.c.marker,
+                    literal(JUST_NOW, markers.c.seen_at.type),
+                    literal(1),
+                ).where(OF_ADA),
+            ),
+        ),
+        FORGET,
+        ("number 70 besides 1, for ada.txt of ada", "run gitpip adopt"),
+    ),
     Case(
         ProblemKind.NO_WORKER,
         Severity.ERROR,

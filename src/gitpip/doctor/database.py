@@ -29,6 +29,8 @@ ADVICE: Mapping[Act | None, str] = {
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
     Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
     Act.SET_CLOCK: "let the machine set its clock by NTP",
+    Act.SWITCH_ACCOUNT: "set the former one again, or run gitpip accounts switch",
+    Act.COMPARE: "see to it in Pipedrive, then run gitpip adopt",
     Act.MEND_SECRET_FILE: "correct the file",
     Act.RESTART: "read the log, and restart gitpip serve",
     Act.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",

@@ -66,6 +66,11 @@ class Clearance:
             )
         return known is not None and not known.bound
 
+    async def requested(self) -> bool:
+        """Whether a person asked for a comparison of everything that is not done yet."""
+        async with self._database.read() as transaction:
+            return (await ledger.read(transaction)).requested_at is not None
+
     async def permits(self) -> bool:
         """Whether something may be sent now; learns what has to be known for that.
 
@@ -144,7 +149,7 @@ class Clearance:
     ) -> bool:
         """Whether to go on after a comparison, or to wait and compare once more."""
         first = state.hold_until is None and self._held_in != here
-        doubtful = first and (compared.young or self._may_have_lost(compared))
+        doubtful = first and (compared.young or self._may_have_lost(compared, here))
         hold = self._now() + QUIET if doubtful else None
         self._compared_in = self._held_in = here
         async with self._database.begin() as transaction:
@@ -157,10 +162,11 @@ class Clearance:
         await self._pause_until(hold)
         return False
 
-    def _may_have_lost(self, compared: Compared) -> bool:
+    def _may_have_lost(self, compared: Compared, here: tuple[str, int]) -> bool:
         """Whether this process has sent something that the database seems not to know of."""
-        if self._compared_in is None:
-            return False  # it was not sending yet
+        if self._compared_in is None or self._compared_in[1] != here[1]:
+            self._pipedrive.newest_activity, self._pipedrive.unanswered_at = 0, None
+            return False  # nothing was sent to this account yet
         if self._pipedrive.newest_activity > (compared.last or 0):
             return True
         sent = self._pipedrive.unanswered_at

@@ -91,6 +91,8 @@ class Publisher:
             return False
         if await self._clearance.stopped():
             return False
+        if await self._clearance.requested():
+            return True
         now = self._now()
         async with self._database.read() as transaction:
             next_due = await publications.next_due(transaction)

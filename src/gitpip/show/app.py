@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from gitpip.model import Part
 from gitpip.show import (
     api,
+    api_accounts,
     api_keys,
     api_users,
     documentation,
@@ -47,6 +48,7 @@ PAGES = (
     api.router,
     api_users.router,
     api_keys.router,
+    api_accounts.router,
     documentation.router,
     pages.router,
     pages_work.router,

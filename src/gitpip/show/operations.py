@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, Role, UserState
+from gitpip.model import PublicationState, Role, UserState, Vendor
 from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.caller import Caller
 from gitpip.show.roles import RoleRoute, needs
@@ -54,6 +54,8 @@ class ProblemBody(BaseModel):
     """What helps; null if it passes without help."""
     pause: str | None
     """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
+    vendor: Vendor | None
+    """The name for `POST /api/v1/accounts/{vendor}/switch`, where an account was changed."""
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
@@ -66,6 +68,7 @@ class ProblemBody(BaseModel):
             count=problem.count,
             act=problem.act,
             pause=problem.pause,
+            vendor=problem.vendor,
         )
 
 
@@ -255,6 +258,9 @@ async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
 def _watching(condition: Condition) -> ActivityBody:
     if not condition.works:
         return _idle(condition)
+    problem = condition.held_up(operation.WATCHING)
+    if problem and problem.vendor:
+        return ActivityBody(state="paused", reason=problem.sentence)
     for name in STOPS_WATCHING:
         if pause := condition.pauses.get(name):
             return ActivityBody(state="paused", reason=pause.reason, until=pause.until, pause=name)
@@ -267,6 +273,8 @@ def _publishing(condition: Condition) -> ActivityBody:
     problem = condition.held_up(operation.PUBLISHING)
     if problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
         return ActivityBody(state="waiting-for-token", reason=problem.sentence)
+    if problem and problem.vendor:
+        return ActivityBody(state="paused", reason=problem.sentence)
     if pause := condition.pauses.get(operation.PUBLISHING):
         return ActivityBody(
             state="paused", reason=pause.reason, until=pause.until, pause="publishing"

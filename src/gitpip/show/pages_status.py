@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, Role
+from gitpip.model import PublicationState, Role, Vendor
+from gitpip.show.api_accounts import request_comparison, switch
 from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
 from gitpip.show.operations import (
@@ -82,4 +83,20 @@ async def try_now(name: Pausable, setting: In, who: Who) -> Response:
 async def act_on_notes(act: NotesAct, setting: In, who: Who) -> Response:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
     await act_on_failed_notes(setting, act, who)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/accounts/{vendor}/switch")
+@needs(Role.ADMIN)
+async def switch_account(vendor: Vendor, setting: In, who: Who) -> Response:
+    """Let the rows belong to the account that is set."""
+    await switch(setting, vendor, who, same=False)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/adopt")
+@needs(Role.OPERATOR)
+async def adopt(setting: In, who: Who) -> Response:
+    """Compare everything with what is in Pipedrive once more."""
+    await request_comparison(setting, who)
     return RedirectResponse("/status-page", status_code=303)

@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from gitpip.errors import (
     AccessRefused,
+    AccountChanged,
+    AccountUnchanged,
     CheckNotFound,
     DatabaseUnavailable,
     FeedAddressConflict,
@@ -53,6 +55,8 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),
     ImportNotFound: (HTTPStatus.NOT_FOUND, "import-not-found"),
     AccessRefused: (HTTPStatus.FORBIDDEN, "role-missing"),
+    AccountChanged: (HTTPStatus.CONFLICT, "account-changed"),
+    AccountUnchanged: (HTTPStatus.CONFLICT, "account-unchanged"),
     FeedAddressConflict: (HTTPStatus.CONFLICT, "feed-address-conflict"),
     FeedAddressNotFound: (HTTPStatus.NOT_FOUND, "feed-address-not-found"),
     KeyNotFound: (HTTPStatus.NOT_FOUND, "key-not-found"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gitpip.model import Vendor
 from gitpip.store import operation
 
 SHOWN_IN_SECONDS = timedelta(minutes=2)
@@ -32,6 +33,8 @@ class ProblemKind(StrEnum):
 
     NO_WORKER = "no-worker"
     UNHEALTHY = "unhealthy"
+    PIPEDRIVE_ACCOUNT_CHANGED = "pipedrive-account-changed"
+    GITHUB_ACCOUNT_CHANGED = "github-account-changed"
     WATCHING_PAUSED = "watching-paused"
     PUBLISHING_PAUSED = "publishing-paused"
     PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
@@ -41,6 +44,8 @@ class ProblemKind(StrEnum):
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
     PUBLICATIONS_FAILED = "publications-failed"
     DEALS_FAILED = "deals-failed"
+    ACTIVITIES_MISSING = "activities-missing"
+    ACTIVITIES_DOUBLED = "activities-doubled"
     CONTENTS_UNREADABLE = "contents-unreadable"
     USERS_UNAVAILABLE = "users-unavailable"
     USERS_FAILING = "users-failing"
@@ -78,6 +83,10 @@ class Act(StrEnum):
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do
     SET_CLOCK = "set-clock"
+    SWITCH_ACCOUNT = "switch-account"
+    """Let the rows belong to the account that is set, or set the former one again."""
+    COMPARE = "compare"
+    """Compare everything with what is in Pipedrive once more."""
     MEND_SECRET_FILE = "mend-secret-file"  # noqa: S105 - what to do
     START_WORKER = "start-worker"
     RESTART = "restart"
@@ -93,6 +102,13 @@ PAUSES: Mapping[str, ProblemKind] = {
 """Which problem each pause is."""
 
 
+ACCOUNTS: Mapping[ProblemKind, Vendor] = {
+    ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED: Vendor.PIPEDRIVE,
+    ProblemKind.GITHUB_ACCOUNT_CHANGED: Vendor.GITHUB,
+}
+"""Which vendor's account each problem is about."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong, or not done yet. Times are UTC."""
@@ -106,6 +122,11 @@ class Problem:
     """How many users, files or parts have it."""
     act: Act | None = None
     """What helps; None if it passes without help."""
+
+    @property
+    def vendor(self) -> Vendor | None:
+        """Whose account was changed, where the problem is that."""
+        return ACCOUNTS.get(self.kind)
 
     @property
     def pause(self) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.model import Pause
 from gitpip.settings import Settings, format_duration
-from gitpip.status import publishing, watching
+from gitpip.status import accounts, publishing, watching
 from gitpip.status.problem import (
     PAUSES,
     Act,
@@ -83,10 +83,17 @@ class Condition:
 
 
 STOPS: Mapping[str, frozenset[ProblemKind]] = {
-    operation.WATCHING: frozenset({ProblemKind.NO_WORKER, ProblemKind.WATCHING_PAUSED}),
+    operation.WATCHING: frozenset(
+        {
+            ProblemKind.NO_WORKER,
+            ProblemKind.GITHUB_ACCOUNT_CHANGED,
+            ProblemKind.WATCHING_PAUSED,
+        }
+    ),
     operation.PUBLISHING: frozenset(
         {
             ProblemKind.NO_WORKER,
+            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
             ProblemKind.PIPEDRIVE_TOKEN_MISSING,
             ProblemKind.PUBLISHING_PAUSED,
         }
@@ -126,7 +133,7 @@ async def read(
             now=now,
             interval=surroundings.settings.check_interval,
             pauses=stopped.pauses,
-            works=stopped.works,
+            works=stopped.works and ProblemKind.GITHUB_ACCOUNT_CHANGED not in stops,
             has_token=surroundings.settings.github_token is not None,
             reads_feed=surroundings.settings.feed
             and surroundings.settings.github_token is not None,
@@ -144,6 +151,7 @@ async def read(
                 act=Act.ADD_USERS,
             )
         )
+    problems += await accounts.contents(transaction)
     goes_on = not stops & STOPS[operation.PUBLISHING]
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
@@ -171,6 +179,7 @@ async def read_stops(
         for name, pause in pauses.items()
         if name in PAUSES
     ]
+    problems += await accounts.changes(transaction)
     if not works:
         problems.append(
             Problem(

@@ -18,6 +18,7 @@ from gitpip.model import ActivityId, DealId, PublicationId, PublicationState, Us
 from gitpip.store import ledger
 from gitpip.store.schema import deals, gist_files, publications, users
 from gitpip.store.schema_accounts import markers
+from gitpip.store.visible import tracked
 
 Item = TypeVar("Item")
 
@@ -44,6 +45,8 @@ class Adopted:
     filename: str
     activity_id: ActivityId
     deal_id: DealId | None
+    removed: bool
+    """Whether its user is tracked no more, so that nothing of it may be shown."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ async def _take_in(
     *,
     write: bool,
 ) -> TakenIn:
-    rows = await _publications(transaction, {sighting.marker for sighting in sightings})
+    wanted = {sighting.marker for sighting in sightings}
+    rows = await _publications(transaction, wanted, lock=write)
     kept = await _kept(transaction, account_key, sightings)
     taken: dict[str, int] = {}
     for marker, row in rows.items():
@@ -137,6 +141,7 @@ async def _take_in(
                 row.filename,
                 sighting.activity_id,
                 sighting.deal_id,
+                removed=row.removed_at is not None,
             )
             for row, sighting in adopted
         ),
@@ -151,9 +156,9 @@ async def _take_in(
 
 
 async def _publications(
-    transaction: AsyncConnection, wanted: Collection[str]
+    transaction: AsyncConnection, wanted: Collection[str], *, lock: bool
 ) -> dict[str, Row[Any]]:
-    rows: Result[Any] = await transaction.execute(
+    found = (
         select(
             publications.c.id,
             publications.c.marker,
@@ -161,12 +166,15 @@ async def _publications(
             publications.c.activity_id,
             publications.c.user_key,
             users.c.login,
+            users.c.removed_at,
             gist_files.c.filename,
         )
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .where(publications.c.marker.in_(wanted))
-        .with_for_update(of=publications)
+    )
+    rows: Result[Any] = await transaction.execute(
+        found.with_for_update(of=publications) if lock else found
     )
     return {row.marker: row for row in rows}
 
@@ -331,7 +339,10 @@ class Duplicate:
 async def duplicates(
     transaction: AsyncConnection, account_key: int, limit: int
 ) -> tuple[Duplicate, ...]:
-    """Activities with a marker that another one has, too; the oldest find first."""
+    """Activities with a marker that another one has, too; the oldest find first.
+
+    Those of users who were removed are left out.
+    """
     rows = await transaction.execute(
         select(
             markers,
@@ -342,7 +353,7 @@ async def duplicates(
         .outerjoin(publications, publications.c.marker == markers.c.marker)
         .outerjoin(users, users.c.key == publications.c.user_key)
         .outerjoin(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(markers.c.account_key == account_key, markers.c.duplicate == 1)
+        .where(markers.c.account_key == account_key, markers.c.duplicate == 1, tracked)
         .order_by(markers.c.seen_at, markers.c.activity_id)
         .limit(limit)
     )
@@ -360,12 +371,10 @@ async def duplicates(
     )
 
 
-async def count(transaction: AsyncConnection, account_key: int, *, duplicate: bool) -> int:
-    """How many activities are kept: duplicates, or those that wait for their publication."""
+async def waiting(transaction: AsyncConnection, account_key: int) -> int:
+    """How many activities are kept until their publication exists."""
     number = await transaction.scalar(
-        select(func.count()).where(
-            markers.c.account_key == account_key, markers.c.duplicate == int(duplicate)
-        )
+        select(func.count()).where(markers.c.account_key == account_key, markers.c.duplicate == 0)
     )
     return number or 0
 

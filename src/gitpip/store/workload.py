@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import PauseCause, PublicationState
-from gitpip.store import operation
+from gitpip.model import PauseCause, PublicationState, Vendor
+from gitpip.store import accounts, operation
 from gitpip.store.schema import checks, looked_at, publications, removed, users
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
@@ -37,8 +37,9 @@ async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
             .limit(1)
         )
     ).first()
-    waits = bool(await transaction.scalar(due)) and not await _held_up(
-        transaction, operation.STOPS_WATCHING, now
+    waits = bool(await transaction.scalar(due)) and not (
+        await _held_up(transaction, operation.STOPS_WATCHING, now)
+        or await accounts.change(transaction, Vendor.GITHUB)
     )
     return Work(waits, bool(await transaction.scalar(claimed)), tuple(last or ()))
 
@@ -54,7 +55,10 @@ async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
     arrived = await transaction.scalar(
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
     )
-    waits = bool(following) and not await _held_up(transaction, (operation.PUBLISHING,), now)
+    waits = bool(following) and not (
+        await _held_up(transaction, (operation.PUBLISHING,), now)
+        or await accounts.change(transaction, Vendor.PIPEDRIVE)
+    )
     mark = (*(tuple(row) for row in following), arrived)
     return Work(waits, waits and bool(await transaction.scalar(claimed)), mark)
 

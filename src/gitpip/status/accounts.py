@@ -1,0 +1,94 @@
+"""What is wrong with the accounts at the vendors, and with what is in them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Vendor
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
+from gitpip.store import accounts, ledger, markers
+from gitpip.store.accounts import AccountChange
+
+COUNTED = 1_000
+"""No more duplicates are counted; each of them is one too many."""
+
+
+async def changes(transaction: AsyncConnection) -> Sequence[Problem]:
+    """Accounts that are set although the rows belong to others: nothing goes on with these."""
+    found = []
+    if change := await accounts.change(transaction, Vendor.PIPEDRIVE):
+        found.append(_pipedrive(change))
+    if change := await accounts.change(transaction, Vendor.GITHUB):
+        found.append(_github(change))
+    return found
+
+
+def _pipedrive(change: AccountChange) -> Problem:
+    return Problem(
+        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+        Severity.ERROR,
+        f"Nothing is published: PIPEDRIVE_TOKEN is of {change.waiting.name}, and what was "
+        f"published so far is in {change.bound.name}. Set a token of {change.bound.name}, or "
+        f"publish to {change.waiting.name} from now on: gitpip accounts switch pipedrive. What is "
+        "in the one is then not sent to the other.",
+        since=change.since,
+        act=Act.SWITCH_ACCOUNT,
+    )
+
+
+def _github(change: AccountChange) -> Problem:
+    return Problem(
+        ProblemKind.GITHUB_ACCOUNT_CHANGED,
+        Severity.ERROR,
+        f"No user is checked: GITHUB_API_URL is {change.waiting.name}, and the users are of "
+        f"{change.bound.name}. Set the former address, or begin with the users of "
+        f"{change.waiting.name}: gitpip accounts switch github. If it is the same GitHub under "
+        "another address: gitpip accounts switch github --same.",
+        since=change.since,
+        act=Act.SWITCH_ACCOUNT,
+    )
+
+
+async def contents(transaction: AsyncConnection) -> Sequence[Problem]:
+    """What Pipedrive holds twice, or not at all."""
+    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    if account is None:
+        return ()
+    found = [await _missing(transaction), await _doubled(transaction, account.key)]
+    return [problem for problem in found if problem]
+
+
+async def _missing(transaction: AsyncConnection) -> Problem | None:
+    state = await ledger.read(transaction)
+    if not state.missing:
+        return None
+    return Problem(
+        ProblemKind.ACTIVITIES_MISSING,
+        Severity.WARNING,
+        f"Pipedrive shows none of the last {count(state.missing, 'activity', 'activities')} that "
+        "gitpip published: they were deleted, or the account was reset or restored. Nothing of "
+        "them is sent again, and nothing was deleted here.",
+        since=state.missing_since,
+        count=state.missing,
+        act=Act.COMPARE,
+    )
+
+
+async def _doubled(transaction: AsyncConnection, account_key: int) -> Problem | None:
+    found = await markers.duplicates(transaction, account_key, COUNTED)
+    if not found:
+        return None
+    number, first = len(found), found[0]
+    of = f"{first.filename} of {first.login}" if first.filename else f"the marker {first.marker}"
+    other = f" besides {first.published_as}" if first.published_as else ""
+    return Problem(
+        ProblemKind.ACTIVITIES_DOUBLED,
+        Severity.WARNING,
+        f"Pipedrive holds {count(number, 'activity', 'activities')} with the marker of another "
+        f"one, e.g. number {first.activity_id}{other}, for {of}: somebody copied it, or another "
+        "gitpip published it. Delete one of the two in Pipedrive and run gitpip adopt, or leave "
+        "them.",
+        since=first.seen_at,
+        count=number,
+        act=Act.COMPARE,
+    )

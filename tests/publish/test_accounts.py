@@ -1,0 +1,199 @@
+"""The rows belong to one company: to another one nothing is sent until a person decides."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from gitpip.errors import AccountUnchanged
+from gitpip.model import PublicationState, Vendor
+from gitpip.standin import Fault, Server
+from gitpip.standin import Pipedrive as Crm
+from gitpip.store import account_switch, accounts, publications
+from tests.publish.scene import TOKEN, Clock, Process, Scene
+
+OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
+
+
+@pytest.fixture
+def other_crm(clock: Clock) -> Crm:
+    crm = Crm(token=OTHER_TOKEN, clock=clock, burst=None, search_burst=None)
+    crm.company_id, crm.company_name, crm.company_domain = 2, "Other Ltd", "other"
+    return crm
+
+
+@pytest.fixture
+def other_url(other_crm: Crm) -> Iterator[str]:
+    with Server(other_crm.app) as server:
+        yield f"{server.url}/api"
+
+
+class Both:
+    """One process, whose token can be of either company."""
+
+    def __init__(self, scene: Scene, process: Process, url: str) -> None:
+        self.scene = scene
+        self.process = process
+        self._urls = {TOKEN: f"{scene.crm_url}/api", OTHER_TOKEN: url}
+
+    def use(self, token: str) -> None:
+        """As when somebody changes the file with the token."""
+        self.process.pipedrive._api_url = self._urls[token]
+        self.process.pipedrive.use(SecretStr(token))
+
+    async def switch(self) -> None:
+        async with self.scene.database.begin() as transaction:
+            await account_switch.switch(transaction, Vendor.PIPEDRIVE, self.scene.clock())
+
+    async def change(self) -> accounts.AccountChange | None:
+        async with self.scene.database.read() as transaction:
+            return await accounts.change(transaction, Vendor.PIPEDRIVE)
+
+
+@pytest.fixture
+async def both(scene: Scene, other_url: str) -> Both:
+    return Both(scene, await scene.process(), other_url)
+
+
+async def test_with_another_companys_token_nothing_is_sent(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    both.use(OTHER_TOKEN)
+    await scene.find_files("ada", "b.py")
+    for _ in range(3):
+        await both.process.run()
+    assert await scene.states() == ["published", "pending"]
+    assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
+    assert not await both.process.publisher.due()
+    change = await both.change()
+    assert change is not None
+    assert (change.bound.name, change.waiting.name) == ("Example", "Other Ltd")
+
+    # The former token again: all goes on, and nothing had to be decided.
+    both.use(TOKEN)
+    await scene.settle(both.process)
+    assert await both.change() is None
+    await scene.assert_each_is_there_once()
+    with pytest.raises(AccountUnchanged):
+        await both.switch()
+
+
+async def test_another_users_token_of_the_same_company_is_no_change(
+    scene: Scene, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    scene.crm.token, scene.crm.user_id = "another-users", 3
+    both.process.pipedrive.use(SecretStr("another-users"))
+    await scene.find_files("ada", "b.py")
+    await scene.settle(both.process)
+    assert await both.change() is None
+    await scene.assert_each_is_there_once()
+    async with scene.database.read() as transaction:
+        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    assert bound is not None
+    assert bound.creators == {1, 3}
+
+
+async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    """Both companies number their deals and activities from 1."""
+    stranger = other_crm.add_deal("a customer of the other company")
+    await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
+    await scene.settle(both.process)
+    before = await scene.rows()
+    both.use(OTHER_TOKEN)
+    await scene.find_files("ada", "c.py")
+    await both.process.run()
+    await both.switch()
+    await scene.settle(both.process)
+
+    assert await scene.states() == ["skipped", "skipped", "published"]
+    assert "published to Example" in str((await scene.rows())[0].reason)
+    assert [a["subject"].split(" ")[0] for a in other_crm.activities] == ["c.py"]  # type: ignore[attr-defined]
+    assert all(activity["deal_id"] != stranger for activity in other_crm.activities)
+    assert len(scene.crm.activities) == 2
+    # A person may want it in the other company, too.
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, before[0].id, scene.clock())
+    await scene.settle(both.process)
+    assert len(other_crm.activities) == 2
+
+    both.use(TOKEN)
+    await both.process.run()
+    await both.switch()
+    await scene.find_files("bob", "d.py")
+    await scene.settle(both.process)
+    rows = await scene.rows()
+    assert [row.state.value for row in rows] == ["published", "published", "skipped", "published"]
+    assert [(row.activity_id, row.deal_id) for row in rows[:2]] == [
+        (row.activity_id, row.deal_id) for row in before
+    ]
+    assert rows[3].deal_id == before[1].deal_id
+    assert len(scene.deals()) == 2
+    assert len(other_crm.activities) == 2
+
+    both.use(OTHER_TOKEN)
+    await both.process.run()
+    await both.switch()
+    await scene.settle(both.process)
+    states = [row.state for row in await scene.rows()]
+    assert states.count(PublicationState.PUBLISHED) == 2
+    assert len(other_crm.activities) == 2
+
+
+async def test_what_may_be_in_the_former_company_is_looked_for_there_only(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities")
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    assert await scene.states() == ["uncertain"]
+    both.use(OTHER_TOKEN)
+    await both.process.run()
+    await both.switch()
+    await scene.settle(both.process)
+    assert await scene.states() == ["skipped"]
+    assert other_crm.activities == []
+
+    both.use(TOKEN)
+    await both.process.run()
+    await both.switch()
+    await scene.settle(both.process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_token_that_is_changed_during_a_send_sends_nothing_to_the_other_company(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py")
+    await both.process.run()
+    await scene.find_files("ada", "b.py")
+    sending = await scene.freeze_in_state(both.process, PublicationState.SENDING)
+    both.use(OTHER_TOKEN)
+    both.process.database.thawed.set()
+    await sending
+    await both.process.run()
+    assert await scene.states() == ["published", "pending"]
+    assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
+    both.use(TOKEN)
+    await scene.settle(both.process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_nothing_is_sent_before_the_company_is_known(scene: Scene) -> None:
+    scene.crm.faults.script(Fault.error(500), path="/users/me", times=2)
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    for _ in range(2):
+        await process.run()
+        assert all(request.path == "/api/v1/users/me" for request in scene.crm.requests)
+        pause = await scene.pause()
+        assert pause is not None
+        await scene.wake()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
