@@ -1,0 +1,156 @@
+"""Real processes whose accounts change, and whose database is restored from a copy."""
+
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from gitpip.standin import GitHub, Pipedrive, Server
+from tests.show.conftest import TOKEN, Served, serving
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+
+
+def problems(served: Served) -> list[str]:
+    return [one["kind"] for one in served.api("GET", "/status").json()["problems"]]
+
+
+def published(served: Served, number: int) -> None:
+    served.gitpip.wait_for(
+        lambda: served.api("GET", "/publications?state=published").json()["total"] == number,
+        f"{number} files to be published",
+    )
+
+
+def restart(served: Served, **settings: str) -> None:
+    served.gitpip.stop()
+    served.gitpip.environment = {**served.gitpip.environment, **settings}
+    served.gitpip.start()
+    served.gitpip.wait_for(lambda: served.gitpip.get("/ready").status_code == 200, "readiness")
+
+
+def test_a_restored_copy_and_a_new_database_double_nothing(tmp_path: Path, url: str) -> None:
+    with serving(tmp_path, url, GITPIP_FEED="off") as served:
+        served.track("ada", {"old.py": "1\n"}, {"older.py": "2\n"})
+        published(served, 2)
+        file, copy = tmp_path / "gitpip.sqlite3", tmp_path / "copy.sqlite3"
+        served.gitpip.stop()
+        copy.write_bytes(file.read_bytes())
+        served.gitpip.start()
+        served.publish_another("ada", {"new.py": "3\n", "newer.py": "4\n"})
+        published(served, 4)
+        served.gitpip.stop()
+        for suffix in ("", "-wal", "-shm"):
+            (tmp_path / f"gitpip.sqlite3{suffix}").unlink(missing_ok=True)
+        file.write_bytes(copy.read_bytes())
+        # An hour later, by the CRM's clock: nothing is on its way any more.
+        for activity in served.pipedrive.activities:
+            number = int(str(activity["id"]))
+            served.pipedrive.edit_activity(number, add_time="2026-01-01T00:00:00Z")
+
+        told = served.gitpip.command("adopt", "--dry-run")
+        assert told.returncode == 0, told.stderr
+        assert "4 activities, 2 known; 0 would be adopted, 2 of files" in told.stdout
+        served.gitpip.start()
+        assert served.gitpip.post("/api/v1/checks").status_code == 202
+        published(served, 4)
+
+        # A new, empty database in a folder of its own.
+        empty = f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3"
+        restart(served, GITPIP_DATABASE_URL=empty)
+        assert served.gitpip.post("/users/ada/1").status_code == 201
+        published(served, 4)
+        assert served.api("GET", "/adoption").json()["compared_at"]
+        notes = [str(activity["note"])[-40:] for activity in served.pipedrive.activities]
+        assert set(Counter(notes).values()) == {1}
+        assert len(notes) == 4
+        assert len(served.pipedrive.deals) == 1
+
+
+def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
+    other = Pipedrive(token="others-token")
+    other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
+    with (
+        Server(other.app) as server,
+        serving(tmp_path, url, GITPIP_FEED="off") as served,
+    ):
+        served.track("ada", {"old.py": "1\n"})
+        published(served, 1)
+        restart(served, PIPEDRIVE_TOKEN="others-token", PIPEDRIVE_API_URL=f"{server.url}/api")
+        served.publish_another("ada", {"new.py": "2\n"})
+        served.gitpip.wait_for(
+            lambda: "pipedrive-account-changed" in problems(served), "the change to be told"
+        )
+        page = served.gitpip.get("/status-page").text
+        assert "PIPEDRIVE_TOKEN is of Other Ltd" in page
+        assert 'action="/status-page/accounts/pipedrive/switch"' in page
+        assert served.gitpip.get("/health").status_code == 200
+        publish = served.gitpip.command("publish")
+        assert publish.returncode == 1
+        assert "the token is of Other Ltd" in publish.stdout
+        assert "gitpip accounts switch" in served.gitpip.command("doctor").stdout
+        assert other.activities == []
+
+        switched = httpx2.post(
+            f"{served.gitpip.url}/status-page/accounts/pipedrive/switch",
+            headers={"origin": served.gitpip.url},
+        )
+        assert switched.status_code == 303
+        served.gitpip.wait_for(lambda: len(other.activities) == 1, "publishing to go on")
+        assert "pipedrive-account-changed" not in problems(served)
+        listed = {one["name"]: one["bound"] for one in served.api("GET", "/accounts").json()}
+        assert listed["Other Ltd"] is True
+        assert listed["Example"] is False
+        again = served.api("POST", "/accounts/pipedrive/switch")
+        assert again.status_code == 409
+        audit = served.gitpip.get("/audit").text
+        assert "account.switched" in audit
+
+
+def test_another_github_is_no_rename(tmp_path: Path, url: str) -> None:
+    """Its user of the same id is somebody else."""
+    other = GitHub(tokens={TOKEN})
+    with (
+        Server(other.app) as server,
+        serving(tmp_path, url, GITPIP_FEED="off") as served,
+    ):
+        served.track("ada", {"old.py": "1\n"})
+        published(served, 1)
+        # GitHub's ids of gists are random; those of the stand-ins are counted.
+        other.add_user("nobody", id=7)
+        for number in range(5):
+            other.add_gist("nobody", {f"{number}.py": "x\n"})
+        other.add_user("mallory", id=served.api("GET", "/users/ada").json()["github_id"])
+        for number in range(3):
+            other.add_gist("mallory", {f"{number}.py": "x\n"})
+        before = served.gitpip.environment["GITHUB_API_URL"]
+        restart(served, GITHUB_API_URL=server.url)
+        served.gitpip.wait_for(
+            lambda: "github-account-changed" in problems(served), "the change to be told"
+        )
+        assert served.api("POST", "/users", {"login": "mallory"}).status_code == 409
+        assert served.gitpip.command("check").returncode == 1
+        assert [user["login"] for user in served.gitpip.get("/users").json()] == ["ada"]
+
+        switched = served.gitpip.command("accounts", "switch", "github")
+        assert switched.returncode == 0, switched.stderr
+        assert served.gitpip.get("/users").json() == []
+        assert served.api("POST", "/users", {"login": "mallory"}).status_code == 201
+        served.wait_for_files("mallory", 3)
+
+        restart(served, GITHUB_API_URL=before)
+        served.gitpip.wait_for(
+            lambda: "github-account-changed" in problems(served), "the change to be told"
+        )
+        assert served.api("POST", "/accounts/github/switch").status_code == 200
+        assert [user["login"] for user in served.gitpip.get("/users").json()] == ["ada"]
+        served.publish_another("ada", {"new.py": "2\n"})
+        served.gitpip.wait_for(
+            lambda: served.api("GET", "/users/ada").json()["failure"] is None, "the check"
+        )
+        deals = {str(deal["title"]): deal["id"] for deal in served.pipedrive.deals}
+        assert set(deals) == {"ada", "mallory"}
