@@ -221,20 +221,36 @@ async def test_one_page_more_is_read_where_something_older_was_unknown(scene: Sc
     process = await scene.process()
     await scene.find_files("ada", "a.py")
     await scene.settle(process)
+    scene.clock.advance(HOUR)
     others = [f"gp-{number:012d}".translate(str.maketrans("0189", "abcd")) for number in range(700)]
     for marker in others:
         scene.crm.add_activity("x", note=f"<p>gitpip {marker}</p>", deal_id=1)
+    scene.clock.advance(HOUR)
     await scene.find_files("ada", "b.py")
     await process.run()
     scene.clock.advance(HOUR)
     asked = lists(scene.crm)
-    await scene.find_files("ada", "c.py")
     await scene.settle(await scene.process())
     assert lists(scene.crm) - asked == 2
     async with scene.database.read() as transaction:
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         assert account
         assert await markers.waiting(transaction, account.key) == 700
+
+
+async def test_what_is_older_than_the_ledgers_last_costs_nothing(scene: Scene) -> None:
+    for number in range(2_000):
+        scene.crm.add_activity(f"call number {number}")
+    scene.clock.advance(HOUR)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    assert lists(scene.crm) == 4
+    scene.clock.advance(HOUR)
+    for number in range(600):
+        scene.crm.add_activity(f"call after number {number}")
+    before = scene.crm.limits.spent_today
+    await scene.settle(await scene.process())
+    assert scene.crm.limits.spent_today - before == 2 * 10
 
 
 async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:

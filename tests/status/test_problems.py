@@ -132,6 +132,15 @@ CASES = (
         count=3,
     ),
     Case(
+        ProblemKind.COMPARING,
+        Severity.INFO,
+        None,
+        (account(1, "pipedrive", "Old Ltd", bound=1), insert(ledger).values(id=1, read=10_000)),
+        (*FORGET, ledger.delete()),
+        ("before anything more is sent: 10,000 activities read",),
+        count=10_000,
+    ),
+    Case(
         ProblemKind.ACTIVITIES_DOUBLED,
         Severity.WARNING,
         Act.COMPARE,

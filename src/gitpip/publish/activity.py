@@ -91,12 +91,12 @@ def witnesses(*, subject: str | None, note: str | None) -> Witnesses:
 def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
     """Whether an activity in Pipedrive is the one with this marker.
 
-    The note's footer is the second witness: somebody may have changed the subject.
+    The note's footer outranks the subject, which somebody may have changed.
     """
-    title, footer = _text(subject or ""), _footer(note)
-    return f" {title}".endswith((f" {marker}", f"[{marker}]")) or f" {footer}".endswith(
-        f" gitpip {marker}"
-    )
+    in_footer = witnesses(subject=None, note=note).in_footer
+    if in_footer is not None:
+        return in_footer == marker
+    return f" {_text(subject or '')}".endswith((f" {marker}", f"[{marker}]"))
 
 
 def _footer(note: str | None) -> str:

@@ -22,7 +22,7 @@ OVERLAP = timedelta(minutes=10)
 """So much older than the ledger's last activity is what is read in any case."""
 QUIET = timedelta(minutes=5)
 """A write that is younger may have others beside it that no list shows yet."""
-PAGES_AT_A_TIME = 4
+PAGES_AT_A_TIME = 20
 """Then others have their turn: an account can hold hundreds of thousands of activities."""
 LOOKED_FOR = 20
 """So many of the latest published activities are missed if none of them is listed."""
@@ -102,6 +102,10 @@ class Comparison:
                 return await self._end(account, reading)
             reading.cursor = page.cursor
         self._reading = reading
+        if self._write:
+            async with self._database.begin() as transaction:
+                await ledger.lock(transaction)
+                await ledger.note(transaction, read=reading.read)
         log.info("ledger.comparing", read=reading.read)
         return None
 
@@ -157,6 +161,7 @@ class Comparison:
             await ledger.note(
                 transaction,
                 compared_at=now,
+                read=0,
                 adopted=before.adopted + len(reading.told.adopted),
                 missing=missing,
                 missing_since=(before.missing_since or now) if missing else None,

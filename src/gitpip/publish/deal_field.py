@@ -32,7 +32,7 @@ class DealField:
         """The field that deals were last sent with."""
 
     def holder(self, deal: Item) -> str | None:
-        """GitHub's id of the user whom our field of a deal names."""
+        """GitHub's id of the user, as our field of a deal names it."""
         code = self._pipedrive.deal_field
         value = deal.custom_fields.get(code) if code else None
         return value.strip() if isinstance(value, str) and value.strip() else None

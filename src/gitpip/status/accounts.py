@@ -8,6 +8,7 @@ from gitpip.model import Vendor
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
 from gitpip.store import accounts, ledger, markers
 from gitpip.store.accounts import AccountChange
+from gitpip.store.ledger import LedgerState
 
 COUNTED = 1_000
 """No more duplicates are counted; each of them is one too many."""
@@ -54,12 +55,25 @@ async def contents(transaction: AsyncConnection) -> Sequence[Problem]:
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     if account is None:
         return ()
-    found = [await _missing(transaction), await _doubled(transaction, account.key)]
+    state = await ledger.read(transaction)
+    found = [_missing(state), await _doubled(transaction, account.key), _comparing(state)]
     return [problem for problem in found if problem]
 
 
-async def _missing(transaction: AsyncConnection) -> Problem | None:
-    state = await ledger.read(transaction)
+def _comparing(state: LedgerState) -> Problem | None:
+    if not (state.read or state.requested_at):
+        return None
+    return Problem(
+        ProblemKind.COMPARING,
+        Severity.INFO,
+        "What is in Pipedrive is being compared with what was published, before anything more is "
+        f"sent: {count(state.read, 'activity', 'activities')} read.",
+        since=state.requested_at,
+        count=state.read,
+    )
+
+
+def _missing(state: LedgerState) -> Problem | None:
     if not state.missing:
         return None
     return Problem(

@@ -62,6 +62,7 @@ class ProblemKind(StrEnum):
     FEED_UNREADABLE = "feed-unreadable"
     FEED_GAP = "feed-gap"
     USERS_UNREAD = "users-unread"
+    COMPARING = "comparing"
     PUBLICATIONS_WAITING = "publications-waiting"
     USERS_PAUSED = "users-paused"
     NO_USERS = "no-users"

@@ -29,6 +29,8 @@ class LedgerState:
     missing: int = 0
     """Published activities that Pipedrive does not list any more."""
     missing_since: datetime | None = None
+    read: int = 0
+    """How many activities a comparison that is under way has read."""
 
 
 async def read(transaction: AsyncConnection) -> LedgerState:
@@ -43,6 +45,7 @@ async def read(transaction: AsyncConnection) -> LedgerState:
         row.requested_at,
         row.missing,
         row.missing_since,
+        row.read,
     )
 
 

@@ -58,6 +58,8 @@ ledger = Table(
     # Nothing is sent before; then it is compared once more.
     Column("hold_until", UTCDateTime),
     Column("requested_at", UTCDateTime),
+    # How many activities a comparison that is under way has read.
+    Column("read", BigInteger, nullable=False, server_default=text("0")),
     # Published activities that Pipedrive does not list any more.
     Column("missing", Integer, nullable=False, server_default=text("0")),
     Column("missing_since", UTCDateTime),

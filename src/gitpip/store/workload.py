@@ -7,7 +7,7 @@ from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import PauseCause, PublicationState, Vendor
-from gitpip.store import accounts, operation
+from gitpip.store import accounts, ledger, operation
 from gitpip.store.schema import checks, looked_at, publications, removed, users
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
@@ -59,7 +59,8 @@ async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
         await _held_up(transaction, (operation.PUBLISHING,), now)
         or await accounts.change(transaction, Vendor.PIPEDRIVE)
     )
-    mark = (*(tuple(row) for row in following), arrived)
+    compared = await ledger.read(transaction)
+    mark = (*(tuple(row) for row in following), arrived, compared.compared_at, compared.read)
     return Work(waits, waits and bool(await transaction.scalar(claimed)), mark)
 
 

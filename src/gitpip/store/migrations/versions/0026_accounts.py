@@ -58,6 +58,7 @@ def _create_ledger() -> None:
         sa.Column("adopted", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("hold_until", UTCDateTime(), nullable=True),
         sa.Column("requested_at", UTCDateTime(), nullable=True),
+        sa.Column("read", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("missing", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("missing_since", UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger")),
