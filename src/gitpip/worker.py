@@ -97,7 +97,7 @@ class Worker:
             log.info(f"{name}.resumed", reason="it was another token that was refused")
 
     async def find_account(self, login: str) -> Account:
-        """Ask GitHub who bears a login; raises GitHubError, AccountChanged."""
+        """Ask GitHub whose a login is; raises GitHubError, AccountChanged."""
         await self.address.check()
         return await self.github.account(login)
 

@@ -271,3 +271,43 @@ def test_what_only_v1_has(pipedrive_client: httpx2.Client, prefix: str) -> None:
     types = pipedrive_client.get(f"{prefix}/activityTypes").json()["data"]
     assert "task" in [kind["key_string"] for kind in types]
     assert pipedrive_client.get(f"{prefix}/deals").status_code == 404
+
+
+def test_the_company_of_the_token_is_what_it_is_told_to_be(
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client
+) -> None:
+    pipedrive.company_id, pipedrive.company_name, pipedrive.user_id = 7, "Other Ltd", 3
+    user = pipedrive_client.get("/v1/users/me").json()["data"]
+    assert (user["company_id"], user["company_name"], user["id"]) == (7, "Other Ltd", 3)
+
+
+def test_a_field_that_was_deleted_is_an_unknown_key(
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client
+) -> None:
+    body = {"field_name": "who", "field_type": "varchar"}
+    code = pipedrive_client.post("/api/v2/dealFields", json=body).json()["data"]["field_code"]
+    assert pipedrive.deal_fields == {code: "who"}
+    deal = {"title": "ada", "custom_fields": {code: "101"}}
+    assert pipedrive_client.post(DEALS, json=deal).json()["data"]["custom_fields"] == {code: "101"}
+    pipedrive.delete_deal_field(code)
+    assert pipedrive_client.post(DEALS, json=deal).status_code == 400
+    again = pipedrive_client.post("/api/v2/dealFields", json=body).json()["data"]["field_code"]
+    assert again != code
+
+
+def test_not_everybody_may_make_fields(
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client
+) -> None:
+    pipedrive.fields_allowed = False
+    body = {"field_name": "who", "field_type": "varchar"}
+    assert pipedrive_client.post("/api/v2/dealFields", json=body).status_code == 403
+
+
+def test_what_a_person_adds_is_the_persons(
+    pipedrive: Pipedrive, pipedrive_client: httpx2.Client
+) -> None:
+    number = pipedrive.add_activity("a call")
+    listed = pipedrive_client.get(ACTIVITIES).json()["data"]
+    assert [one["creator_user_id"] for one in listed] == [7]
+    pipedrive.empty_account()
+    assert pipedrive_client.get(f"{ACTIVITIES}/{number}").status_code == 404

@@ -58,7 +58,7 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
 
 @dataclass(frozen=True)
 class Witnesses:
-    """The markers that an activity in Pipedrive bears, each where we write it."""
+    """The markers in an activity in Pipedrive, each where we write it."""
 
     in_subject: str | None
     """Only where the subject still has the form of ours."""
@@ -82,7 +82,7 @@ _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
 
 
 def witnesses(*, subject: str | None, note: str | None) -> Witnesses:
-    """The markers of ours that an activity bears."""
+    """The markers of ours in an activity."""
     in_subject = _OUR_SUBJECT.fullmatch(_text(subject or ""))
     in_footer = _OUR_FOOTER.fullmatch(_footer(note))
     return Witnesses(in_subject and in_subject[1], in_footer and in_footer[1])

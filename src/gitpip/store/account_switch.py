@@ -79,7 +79,7 @@ async def _keep_publications(
         .where(of_former)
         .values(state=SKIPPED, reason=reason, activity_id=None, published_at=None, **NO_CLAIM)
     )
-    # Claims end: whoever holds one may be about to send to the former account.
+    # Claims end: the process that holds one may be about to send to the former account.
     await transaction.execute(update(publications).values(deal_id=None, **NO_CLAIM))
     await _restore(transaction, kept_publications, publications, next_one.key)
 

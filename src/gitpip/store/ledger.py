@@ -1,4 +1,4 @@
-"""The ledger as a whole: its lock, when it was compared with Pipedrive, and what that showed."""
+"""The ledger: its lock, when it was compared with Pipedrive, and what that showed."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -230,7 +230,7 @@ async def adopt_deal(
 ) -> None:
     """Give a user without a deal the one that holds most of these activities of the user's.
 
-    A deal that belongs to another user is given to nobody else.
+    A deal that belongs to another user is not taken.
     """
     present = (
         await transaction.execute(

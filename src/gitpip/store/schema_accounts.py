@@ -47,8 +47,8 @@ Index(
     postgresql_where=text("bound = 1"),
 )
 
-# How far the publications are compared with what is in Pipedrive; one row. Whoever adds
-# publications shares its lock, and whoever adopts or switches has it alone.
+# How far the publications are compared with what is in Pipedrive; one row. Adding
+# publications shares its lock, adopting and switching have it alone.
 ledger = Table(
     "ledger",
     metadata,
