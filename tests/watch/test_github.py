@@ -312,14 +312,14 @@ async def test_an_unreachable_host_is_said_to_be() -> None:
                 await github.account("ada")
 
 
-async def test_at_most_four_requests_are_in_flight(script: Script) -> None:
+async def test_at_most_eight_requests_are_in_flight(script: Script) -> None:
     script.say("/users/ada", {"login": "ada", "id": 7}, x_ratelimit_remaining="4000")
     script.takes = 0.2
     with Server(script) as api:
         async with client(api.url) as github:
             await asyncio.gather(*(github.account("ada") for _ in range(30)))
     assert len(script.requests) == 30
-    assert script.most_in_flight == 4
+    assert script.most_in_flight == 8
 
 
 async def test_many_at_once_never_ask_more_than_is_left(world: StandIn, github: GitHub) -> None:
