@@ -12,7 +12,7 @@ reading of every page once a day finds it.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -28,6 +28,7 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.watch.contents import JSON, Contents, Reading, Wanted
+from gitpip.watch.gist_list import BURST, EPOCH, PAGE_SIZE, GistList, SeenList, Tag, since_of
 from gitpip.watch.graphql import (
     GISTS_OF_ONE,
     Glimpse,
@@ -40,37 +41,11 @@ from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed,
 from gitpip.watch.shared_limits import SharedLimits
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
-PAGE_SIZE = 100
 MOST_PAGES = 1000
 ROUNDS = 3
 WHOLE_LIST_EVERY = timedelta(days=1)
-OVERLAP = timedelta(minutes=10)
-BURST = timedelta(seconds=2)
-TAG_LENGTH = 300
 FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class GistList:
-    """A user's public gists, without contents: all of them, or those that changed lately."""
-
-    gists: tuple[SeenGist, ...]
-    owner: Account | None
-    """The owner as the gists name them; None when there is no gist."""
-    tag: str | None
-    """To be given to the next `gists`, once everything in this list is stored."""
-    whole: bool
-    """Whether a gist that is not in it is none of the user's public ones any more."""
-    odd: Mapping[GistId, str] = field(default_factory=dict)
-    """Gists of which the list makes no sense, with the reason: asked for alone they may."""
-    fault: str | None = None
-    """Why parts of the list could not be read: a page, or items that do not even have an id."""
-    as_of: datetime | None = None
-    """When GitHub gave it, by GitHub's clock; None where the list did not keep still."""
-    unchanged: bool = False
-    """Whether it is as it was when it gave the tag: then nothing else is told."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +276,7 @@ class GitHub:
 
         Without a tag, or with one of another token, it is the whole list.
         """
-        known = _Tag.parse(tag, self._fingerprint)
+        known = Tag.parse(tag, self._fingerprint)
         if known is None or (known.since and self._is_old(known.read_at)):
             return await self._whole_list(github_id)
         first = await self._get(self._list_url(github_id, known.since), known.etag)
@@ -310,7 +285,7 @@ class GitHub:
             return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
         if first.next_page:
             return await self._whole_list(github_id, first if whole else None)
-        seen = _Seen(github_id)
+        seen = SeenList(github_id)
         seen.add(first)
         return seen.as_list(replace(known, etag=first.etag).text(), whole=whole, as_of=as_of)
 
@@ -341,7 +316,7 @@ class GitHub:
         when it is asked for again. A list that won't keep still is taken as far as it was seen,
         and gives no tag, so that the next look reads it again. So is one of which a page fails.
         """
-        seen = _Seen(github_id)
+        seen = SeenList(github_id)
         for _ in range(ROUNDS):
             read_at = self._now()
             pages = await self._pages(first or await self._get(self._list_url(github_id)), seen)
@@ -350,11 +325,11 @@ class GitHub:
             if seen.fault_of_pages:
                 break
             if len(pages) == 1:
-                tag = _Tag(self._fingerprint, None, read_at, pages[0].etag).text()
+                tag = Tag(self._fingerprint, None, read_at, pages[0].etag).text()
                 return seen.as_list(tag, whole=True, as_of=as_of)
             if not await self._kept_still(pages[:-1]):
                 continue
-            since = _since(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
+            since = since_of(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
             if since is None:
                 # So many updates in this very second: let it pass, GitHub counts in seconds.
                 await asyncio.sleep(BURST.total_seconds())
@@ -363,7 +338,7 @@ class GitHub:
             return seen.as_list(tag, whole=True, as_of=as_of)
         return seen.as_list(None, whole=False)
 
-    async def _pages(self, first: Answer, seen: "_Seen") -> list[Answer]:
+    async def _pages(self, first: Answer, seen: "SeenList") -> list[Answer]:
         """All pages from the first on; a later one that fails ends them, and `seen` has why."""
         seen.add(first)
         pages = [first]
@@ -405,7 +380,7 @@ class GitHub:
         gists: dict[GistId, SeenGist],
         read_at: datetime,
     ) -> str | None:
-        lately = _Seen(github_id)
+        lately = SeenList(github_id)
         try:
             answer = await self._get(self._list_url(github_id, since))
             lately.add(answer)
@@ -415,7 +390,7 @@ class GitHub:
             return None
         if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
             return None
-        return _Tag(self._fingerprint, since, read_at, answer.etag).text()
+        return Tag(self._fingerprint, since, read_at, answer.etag).text()
 
     def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
         query = {"per_page": str(PAGE_SIZE)}
@@ -426,95 +401,3 @@ class GitHub:
 
     async def _get(self, url: str, etag: str | None = None) -> Answer:
         return await self._transport.get(url, accept=JSON, etag=etag)
-
-
-class _Seen:
-    """What the pages of a user's list of gists showed so far."""
-
-    def __init__(self, github_id: GitHubId) -> None:
-        self.gists: dict[GistId, SeenGist] = {}
-        self.fault_of_pages: str | None = None
-        self._github_id = github_id
-        self._owner: Account | None = None
-        self._odd: dict[GistId, str] = {}
-        self._without_id: set[str] = set()
-
-    def add(self, page: Answer) -> None:
-        """Take in a page; raises GitHubUnavailable where it is no list."""
-        items, odd = parse_gists(page)
-        for item in items:
-            owner = item.owner
-            if owner and owner.id == self._github_id and self._owner is None:
-                self._owner = Account(owner.login, self._github_id, owner.node_id)
-            # With a token of the user's own, GitHub lists secret gists as well.
-            if item.public and (owner is None or owner.id == self._github_id):
-                self.gists[GistId(item.id)] = item.seen(self._github_id)
-        for one in odd:
-            if one.gist_id is None:
-                self._without_id.add(one.reason)
-            else:
-                self._odd[one.gist_id] = f"GitHub's list makes no sense of it: {one.reason}"
-
-    def as_list(self, tag: str | None, *, whole: bool, as_of: datetime | None = None) -> GistList:
-        """All of it as one list."""
-        faults = [self.fault_of_pages] if self.fault_of_pages else []
-        if self._without_id:
-            faults.append(f"items without an id: {'; '.join(sorted(self._without_id))}")
-        return GistList(
-            gists=tuple(self.gists.values()),
-            owner=self._owner,
-            tag=tag,
-            whole=whole,
-            odd={id_: reason for id_, reason in self._odd.items() if id_ not in self.gists},
-            fault="; ".join(faults) or None,
-            as_of=as_of,
-        )
-
-
-@dataclass(frozen=True)
-class _Tag:
-    """What makes the next request for a list conditional: under which token, what, and its ETag."""
-
-    fingerprint: str
-    since: datetime | None
-    read_at: datetime
-    etag: str | None
-
-    def text(self) -> str | None:
-        """The tag as it is stored; None where it can't be."""
-        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else ""
-        text = f"{self.fingerprint}|{since}|{self.read_at.isoformat()}|{self.etag}"
-        return text if self.etag and len(text) <= TAG_LENGTH else None
-
-    @classmethod
-    def parse(cls, text: str | None, fingerprint: str) -> Self | None:
-        try:
-            given_to, since, read_at, etag = (text or "").split("|", 3)
-            if given_to != fingerprint:
-                return None
-            return cls(
-                fingerprint,
-                datetime.fromisoformat(since) if since else None,
-                datetime.fromisoformat(read_at),
-                etag,
-            )
-        except ValueError:
-            return None
-
-
-def _since(server_now: datetime | None, updates: list[datetime]) -> datetime | None:
-    """The earliest safe time from which few enough gists were updated for one page, if any.
-
-    Best is some time before the list was read. After a burst of updates just then, the newest of
-    them has to do, or the second after it, once the server's own clock has passed that one.
-    """
-    newest = max(updates, default=EPOCH)
-    candidates = [newest]
-    if server_now:
-        candidates.insert(0, server_now - OVERLAP)
-        if server_now >= newest + BURST:
-            candidates.append(newest + timedelta(seconds=1))
-    for since in candidates:
-        if sum(update >= since for update in updates) < PAGE_SIZE:
-            return since
-    return None

@@ -27,13 +27,23 @@ from gitpip.model import (
     Unreadable,
     User,
 )
-from gitpip.store import amendments, checks, gists, publications, schedule, unreadable, users
+from gitpip.store import (
+    amendments,
+    backfills,
+    checks,
+    gists,
+    publications,
+    schedule,
+    unreadable,
+    users,
+)
 from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
 from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
 from gitpip.watch import decide
-from gitpip.watch.github import GistList, GitHub
+from gitpip.watch.gist_list import GistList
+from gitpip.watch.github import GitHub
 from gitpip.watch.graphql import Glimpse
 from gitpip.watch.reading import TURN, Reader, Task
 from gitpip.watch.seen import Doubts, Known, Seen
@@ -157,7 +167,7 @@ class Looker:
         if not user.added_by_our_clock or listed.as_of is None:
             return user
         async with self._database.begin() as transaction:
-            return await users.correct_added_at(
+            return await backfills.correct_added_at(
                 transaction, user, ours=self._now(), theirs=listed.as_of
             )
 

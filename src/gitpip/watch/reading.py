@@ -21,7 +21,7 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
-from gitpip.store import amendments, checks, gists, publications, unreadable, users
+from gitpip.store import amendments, backfills, checks, gists, publications, unreadable, users
 from gitpip.store.database import Database
 from gitpip.store.gists import Stored
 from gitpip.store.publications import NewPublication
@@ -272,7 +272,7 @@ class Reader:
         )
         let_through = {file.gist_id for file in stored.new} & old - skipped.keys()
         if let_through and locked.backfill.kind is BackfillKind.LATEST:
-            await users.take_of_backfill(transaction, locked, len(let_through))
+            await backfills.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:
             await amendments.add(transaction, [file.key for file in stored.edited], now)
 

@@ -9,7 +9,7 @@ from gitpip.model import GistId, GitHubId, KnownFile, KnownGist, SeenGist, Unrea
 from gitpip.store import unreadable
 from gitpip.watch import decide
 from gitpip.watch.contents import Wanted
-from gitpip.watch.github import GistList
+from gitpip.watch.gist_list import GistList
 from gitpip.watch.graphql import Glimpse
 
 

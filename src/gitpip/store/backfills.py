@@ -1,0 +1,36 @@
+"""What the backfill rule needs to know of a user: when they were added, and what is left of it."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import User
+from gitpip.store.schema import users
+
+
+async def correct_added_at(
+    transaction: AsyncConnection, user: User, *, ours: datetime, theirs: datetime
+) -> User:
+    """Note when a user was added by GitHub's clock, which shows `theirs` while ours shows `ours`.
+
+    No user can have been added later than that. Gives the user as the row is now.
+    """
+    if not user.added_by_our_clock:
+        return user
+    added_at = min((user.added_at or user.created_at) + (theirs - ours), theirs)
+    await transaction.execute(
+        update(users).where(users.c.key == user.key).values(added_at=added_at, added_by_our_clock=0)
+    )
+    return replace(user, added_at=added_at, added_by_our_clock=False)
+
+
+async def take_of_backfill(transaction: AsyncConnection, user: User, gists: int) -> None:
+    """Note that so many gists of the past were let through by the rule `latest:N`."""
+    left = user.backfill.count if user.backfill_left is None else user.backfill_left
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == user.key)
+        .values(backfill_left=max((left or 0) - gists, 0))
+    )
