@@ -4,6 +4,7 @@ Everything that publishes asks `Clearance.permits` after it has claimed a row an
 to send it. Until then the client asks Pipedrive nothing but whose token it is.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -52,6 +53,7 @@ class Clearance:
         """The life of the database, and the account, that the ledger was compared in."""
         self._held_in: tuple[str, int] | None = None
         self._failures = 0
+        self._one_at_a_time = asyncio.Lock()
         self._seen: dict[int, Item] = {}
         """Activities with a marker that lists have shown, and that are not looked up yet."""
         self._known: set[int] = set()
@@ -76,28 +78,26 @@ class Clearance:
 
         Where it can't be learned, publishing is paused. Raises DatabaseUnavailable.
         """
-        try:
-            account = await self._account()
-            permitted = account is not None and await self._is_compared(account)
-        except LookFailed as failure:
-            self._comparison.begin_anew()
-            await self._pause_after(failure)
-            return False
-        self._failures = 0
-        return permitted
-
-    async def _account(self) -> VendorAccount | None:
-        """The account of the rows, if the token is of that one."""
         fingerprint = self._pipedrive.fingerprint
-        async with self._database.read() as transaction:
-            known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
-        if known is None or self._met_under != fingerprint:
-            known = await self._meet(known, fingerprint)
-        if known is None or not known.bound:
-            self._pipedrive.expect_admission()
-            return None
-        self._pipedrive.admit(fingerprint)
-        return known
+        async with self._one_at_a_time:
+            async with self._database.read() as transaction:
+                known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
+                state = await ledger.read(transaction)
+                life = await ledger.database_life(transaction)
+            try:
+                if known is None or self._met_under != fingerprint:
+                    known = await self._meet(known, fingerprint)
+                if known is None or not known.bound:
+                    self._pipedrive.expect_admission()
+                    return False
+                self._pipedrive.admit(fingerprint)
+                permitted = await self._is_compared(known, state, (life, known.key))
+            except LookFailed as failure:
+                self._comparison.begin_anew()
+                await self._pause_after(failure)
+                return False
+            self._failures = 0
+            return permitted
 
     async def _meet(self, known: VendorAccount | None, fingerprint: str) -> VendorAccount | None:
         now = self._now()
@@ -123,10 +123,9 @@ class Clearance:
             log.error("publishing.stopped", account=known.identity, company=known.name)
         return known
 
-    async def _is_compared(self, account: VendorAccount) -> bool:
-        async with self._database.read() as transaction:
-            state = await ledger.read(transaction)
-            here = (await ledger.database_life(transaction), account.key)
+    async def _is_compared(
+        self, account: VendorAccount, state: LedgerState, here: tuple[str, int]
+    ) -> bool:
         strange = await self._take_in_seen(account)
         if state.hold_until is not None and self._now() < state.hold_until:
             await self._pause_until(state.hold_until)
