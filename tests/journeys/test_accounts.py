@@ -1,5 +1,6 @@
 """Real processes whose accounts change, and whose database is restored from a copy."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -64,11 +65,34 @@ def test_a_restored_copy_and_a_new_database_double_nothing(tmp_path: Path, url: 
         restart(served, GITPIP_DATABASE_URL=empty)
         assert served.gitpip.post("/users/ada/1").status_code == 201
         published(served, 4)
-        assert served.api("GET", "/adoption").json()["compared_at"]
+        _compare_again(served)
         notes = [str(activity["note"])[-40:] for activity in served.pipedrive.activities]
         assert set(Counter(notes).values()) == {1}
         assert len(notes) == 4
         assert len(served.pipedrive.deals) == 1
+
+
+def _compare_again(served: Served) -> None:
+    """A person asks the running service, and then a command beside it."""
+    before = served.api("GET", "/adoption").json()
+    assert before["adopted"] + before["waiting"] <= 4
+    assert served.api("POST", "/adoption").status_code == 202
+    served.gitpip.wait_for(
+        lambda: served.api("GET", "/adoption").json()["compared_at"] > before["compared_at"],
+        "the comparison",
+    )
+    assert served.api("GET", "/adoption").json()["requested_at"] is None
+    told = served.gitpip.command("adopt", "--json")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == {
+        "account": "Example",
+        "read": 4,
+        "adopted": 0,
+        "files": [],
+        "kept": 0,
+        "known": 4,
+        "duplicates": 0,
+    }
 
 
 def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
