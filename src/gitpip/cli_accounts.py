@@ -7,7 +7,7 @@ import typer
 
 from gitpip import errands_accounts
 from gitpip.cli_output import Json, console, prepared_settings, print_json, print_rows, run
-from gitpip.model import Vendor
+from gitpip.store.accounts import Vendor
 
 SHOWN = 20
 

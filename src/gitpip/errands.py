@@ -22,7 +22,6 @@ from gitpip.model import (
     CheckId,
     Forecast,
     PublicationState,
-    Vendor,
     check_login,
 )
 from gitpip.service import opened
@@ -30,6 +29,7 @@ from gitpip.settings import Settings
 from gitpip.status import pauses
 from gitpip.status.problem import until
 from gitpip.store import accounts, audit, checks, operation, publications, users
+from gitpip.store.accounts import Vendor
 from gitpip.store.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger

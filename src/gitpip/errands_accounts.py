@@ -6,14 +6,13 @@ from datetime import timedelta
 from gitpip.clock import utc_now
 from gitpip.errands import did
 from gitpip.errors import AccountChanged, GitpipError
-from gitpip.model import Vendor, VendorAccount
 from gitpip.publish.adopt import Compared, Comparison
 from gitpip.publish.answers import LookFailed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.store import account_switch, accounts
-from gitpip.store.accounts import AccountChange
+from gitpip.store.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.markers import Adopted
 

@@ -446,34 +446,6 @@ class Forecast:
     """How long that takes, at the least, on the smallest plan with one seat."""
 
 
-class Vendor(StrEnum):
-    """A service of others that gitpip has an account at."""
-
-    GITHUB = "github"
-    PIPEDRIVE = "pipedrive"
-
-
-@dataclass(frozen=True)
-class VendorAccount:
-    """What the ids of a vendor's things belong to: a company on Pipedrive, an address of GitHub."""
-
-    key: int
-    vendor: Vendor
-    identity: str
-    name: str
-    bound: bool
-    """Whether the rows belong to it."""
-    met_at: datetime
-    waits_since: datetime | None
-    """Since when it is set although the rows belong to another account (UTC)."""
-    domain: str | None = None
-    creators: frozenset[int] = frozenset()
-    """The users whose tokens were used."""
-    deal_field: str | None = None
-    """The custom field of deals that holds GitHub's id of the user."""
-    deal_field_due_at: datetime | None = None
-
-
 class PauseCause(StrEnum):
     """Who or what made gitpip pause a part of its work."""
 

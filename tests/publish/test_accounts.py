@@ -6,10 +6,11 @@ import pytest
 from pydantic import SecretStr
 
 from gitpip.errors import AccountUnchanged
-from gitpip.model import PublicationState, Vendor
+from gitpip.model import PublicationState
 from gitpip.standin import Fault, Server
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import account_switch, accounts, publications
+from gitpip.store.accounts import Vendor
 from tests.publish.scene import TOKEN, Clock, Process, Scene
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"

@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from gitpip.model import PublicationState, Vendor, marker_of
+from gitpip.model import PublicationState, marker_of
 from gitpip.publish.adopt import QUIET
 from gitpip.standin import Fault
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import accounts, ledger, markers
+from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
 from tests.publish.scene import Scene

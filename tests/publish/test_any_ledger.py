@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
-from gitpip.model import PublicationState, Vendor
+from gitpip.model import PublicationState
 from gitpip.standin import Fault, Server
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import account_switch, accounts
+from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.publish.scene import TOKEN, Clock, Process, Scene
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from gitpip.model import PauseCause, Vendor, VendorAccount
+from gitpip.model import PauseCause
 from gitpip.publish.activity import witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.answers import Item, LookFailed
@@ -18,7 +18,7 @@ from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store import accounts, ledger, markers, operation
-from gitpip.store.accounts import Met
+from gitpip.store.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.ledger import LedgerState
 from gitpip.telemetry import get_logger

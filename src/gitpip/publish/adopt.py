@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.model import ActivityId, DealId, VendorAccount
+from gitpip.model import ActivityId, DealId
 from gitpip.publish.activity import witnesses
 from gitpip.publish.answers import Item
 from gitpip.publish.pipedrive import ListPage, Pipedrive
 from gitpip.store import ledger, markers
+from gitpip.store.accounts import VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.markers import Sighting, TakenIn
 from gitpip.telemetry import get_logger

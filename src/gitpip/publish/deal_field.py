@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from gitpip.model import Vendor
 from gitpip.publish.answers import Item, LookFailed
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.store import accounts
+from gitpip.store.accounts import Vendor
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
-from gitpip.model import Role, Vendor, VendorAccount
+from gitpip.model import Role
 from gitpip.show.bodies import PROBLEMS
 from gitpip.show.caller import Caller, Who
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.store import account_switch, accounts, ledger, markers
-from gitpip.store.accounts import AccountChange
+from gitpip.store.accounts import AccountChange, Vendor, VendorAccount
 
 MOST_DUPLICATES = 100
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, Role, UserState, Vendor
+from gitpip.model import PublicationState, Role, UserState
 from gitpip.show.bodies import PROBLEMS, CheckBody
 from gitpip.show.caller import Caller
 from gitpip.show.roles import RoleRoute, needs
@@ -19,6 +19,7 @@ from gitpip.status.pauses import not_paused, try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store import amendments, checks, gauges, operation, publications, schedule, users
+from gitpip.store.accounts import Vendor
 
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
-from gitpip.model import PublicationState, Role, Vendor
+from gitpip.model import PublicationState, Role
 from gitpip.show.api_accounts import request_comparison, switch
 from gitpip.show.caller import Who
 from gitpip.show.charts import over_a_day
@@ -22,6 +22,7 @@ from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.status.problem import ProblemKind
 from gitpip.store import gauges, publications
+from gitpip.store.accounts import Vendor
 
 LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
 

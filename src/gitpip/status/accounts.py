@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Vendor
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
 from gitpip.store import accounts, ledger, markers
-from gitpip.store.accounts import AccountChange
+from gitpip.store.accounts import AccountChange, Vendor
 from gitpip.store.ledger import LedgerState
 
 COUNTED = 1_000

@@ -10,9 +10,9 @@ from sqlalchemy import Column, Table, case, delete, func, insert, literal, null,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import AccountUnchanged
-from gitpip.model import PublicationState, Vendor
+from gitpip.model import PublicationState
 from gitpip.store import accounts, ledger, order
-from gitpip.store.accounts import AccountChange
+from gitpip.store.accounts import AccountChange, Vendor
 from gitpip.store.schema import deals, feed, publications, users
 from gitpip.store.schema_accounts import (
     accounts as account_rows,

@@ -7,14 +7,42 @@ that is met is bound to the rows, and another one is kept waiting until a person
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Vendor, VendorAccount
 from gitpip.store.schema_accounts import accounts, is_bound
+
+
+class Vendor(StrEnum):
+    """A service of others that gitpip has an account at."""
+
+    GITHUB = "github"
+    PIPEDRIVE = "pipedrive"
+
+
+@dataclass(frozen=True)
+class VendorAccount:
+    """What the ids of a vendor's things belong to: a company on Pipedrive, an address of GitHub."""
+
+    key: int
+    vendor: Vendor
+    identity: str
+    name: str
+    bound: bool
+    """Whether the rows belong to it."""
+    met_at: datetime
+    waits_since: datetime | None
+    """Since when it is set although the rows belong to another account (UTC)."""
+    domain: str | None = None
+    creators: frozenset[int] = frozenset()
+    """The users whose tokens were used."""
+    deal_field: str | None = None
+    """The custom field of deals that holds GitHub's id of the user."""
+    deal_field_due_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import Vendor
 from gitpip.store import accounts
+from gitpip.store.accounts import Vendor
 from gitpip.store.schema import pipedrive_company
 
 ROW = 1

@@ -20,10 +20,10 @@ from gitpip.model import (
     PublicationId,
     PublicationState,
     UserKey,
-    Vendor,
     marker_of,
 )
 from gitpip.store import accounts, deals, ledger, markers
+from gitpip.store.accounts import Vendor
 from gitpip.store.schema import gist_files, gists, publications, users
 from gitpip.store.visible import of_removed, of_tracked, tracked
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import PauseCause, PublicationState, Vendor
+from gitpip.model import PauseCause, PublicationState
 from gitpip.store import accounts, ledger, operation
+from gitpip.store.accounts import Vendor
 from gitpip.store.schema import checks, looked_at, publications, removed, users
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged
-from gitpip.model import Vendor
 from gitpip.store import accounts
-from gitpip.store.accounts import Met
+from gitpip.store.accounts import Met, Vendor
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
