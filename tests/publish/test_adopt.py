@@ -367,3 +367,17 @@ async def test_comparing_is_tried_again_later_where_the_list_fails(scene: Scene)
     assert lengths == sorted(lengths)
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+async def test_a_limit_does_not_begin_a_long_list_anew(scene: Scene) -> None:
+    for number in range(1_200):
+        scene.crm.add_activity(f"call number {number}")
+    await scene.find_files("ada", "a.py")
+    limit = Fault.limited({"x-ratelimit-reset": "30"})
+    process = await scene.process()
+    scene.crm.faults.script(limit, method="GET", path="activities$", about="cursor")
+    await process.run()
+    assert await scene.states() == ["pending"]
+    await scene.settle(process)
+    assert lists(scene.crm) == 1 + 1 + 2
+    assert await scene.states() == ["published"]

@@ -93,7 +93,6 @@ class Clearance:
                 self._pipedrive.admit(fingerprint)
                 permitted = await self._is_compared(known, state, (life, known.key))
             except LookFailed as failure:
-                self._comparison.begin_anew()
                 await self._pause_after(failure)
                 return False
             self._failures = 0

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from gitpip.model import ActivityId, DealId
 from gitpip.publish.activity import witnesses
-from gitpip.publish.answers import Item
+from gitpip.publish.answers import Item, LookFailed
+from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import ListPage, Pipedrive
 from gitpip.store import ledger, markers
 from gitpip.store.accounts import VendorAccount
@@ -39,6 +40,7 @@ log = get_logger()
 class _Reading:
     """A list under way."""
 
+    account_key: int
     last: ActivityId | None
     """The ledger's last known activity."""
     whole: bool
@@ -84,21 +86,22 @@ class Comparison:
         self._write = write
         self._reading: _Reading | None = None
 
-    def begin_anew(self) -> None:
-        """Forget how far it is."""
-        self._reading = None
-
     async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
         """Read on; None as long as there is more to be read. Raises LookFailed.
 
         Not `whole`, it ends where the ledger knows everything.
         """
-        reading = self._reading or await self._begin(account, whole=whole)
-        if whole and not reading.whole:
-            reading = await self._begin(account, whole=True)
+        reading = self._reading
+        if reading is None or reading.account_key != account.key or (whole and not reading.whole):
+            reading = await self._begin(account, whole=whole)
         self._reading = None  # after a failure it is begun anew: a cursor may have ended
         for _ in range(PAGES_AT_A_TIME):
-            page = await self._pipedrive.activity_page(reading.cursor)
+            try:
+                page = await self._pipedrive.activity_page(reading.cursor)
+            except LookFailed as failure:
+                if isinstance(failure.outcome, NotProcessed):
+                    self._reading = reading  # a limit: it goes on from here
+                raise
             if await self._take_in(account, reading, page):
                 return await self._end(account, reading)
             reading.cursor = page.cursor
@@ -112,7 +115,8 @@ class Comparison:
 
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
-            return _Reading(await ledger.last_activity(transaction, account.key), whole)
+            last = await ledger.last_activity(transaction, account.key)
+        return _Reading(account.key, last, whole)
 
     async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
         """Take one page in; whether it was the last one that is needed."""
