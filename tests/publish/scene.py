@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import Clocks
 from gitpip.model import (
     Backfill,
     Deal,
@@ -23,10 +24,12 @@ from gitpip.model import (
     SeenGist,
     User,
 )
+from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
+from gitpip.standin import FaultKind
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import deals, gists, operation, publications, users
+from gitpip.store import deals, gists, operation, publications, second_sends, users
 from gitpip.store.database import Database, open_database
 
 TIMEOUT = timedelta(seconds=1)
@@ -88,6 +91,7 @@ class MortalDatabase(Database):
         self.moments += 1
         if not self.frozen.is_set() and self.freezes():
             self.frozen.set()
+        if self.frozen.is_set():
             await self.thawed.wait()
         if self.dead or self.dies():
             self.dead = True
@@ -123,10 +127,10 @@ class Process:
         self.publisher = Publisher(
             self.database,
             self.pipedrive,
-            timeout=timeout,
+            waits=Waits(timeout),
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
-            now=clock,
+            clocks=Clocks(wall=clock),
         )
 
     async def run(self) -> int:
@@ -219,10 +223,17 @@ class Scene:
         async with self.database.read() as transaction:
             return await operation.paused(transaction, operation.PUBLISHING, self.clock())
 
-    async def wake(self) -> bool:
-        """Move the clock to when something can be done next; False when nothing waits."""
+    async def wake(self, *, watched: bool = False) -> bool:
+        """Move the clock to when something can be done next; False when nothing waits.
+
+        What was sent twice is `watched` for an hour after that.
+        """
         async with self.database.read() as transaction:
-            due = await publications.next_due(transaction)
+            times = (
+                await publications.next_due(transaction),
+                await second_sends.next_due(transaction) if watched else None,
+            )
+        due = min((time for time in times if time is not None), default=None)
         if due is None:
             return False
         # A request in flight lands in real time: the clock must not overtake it.
@@ -232,11 +243,11 @@ class Scene:
         self.clock.now = max(self.clock.now, wake_at) + INSTANT
         return True
 
-    async def settle(self, process: Process) -> None:
+    async def settle(self, process: Process, *, watched: bool = False) -> None:
         """Publish, and let time pass, until nothing waits."""
         for _ in range(300):
             await process.run()
-            if not await self.wake():
+            if not await self.wake(watched=watched):
                 return
         raise AssertionError(f"still waiting: {[row.reason for row in await self.rows()]}")
 
@@ -264,13 +275,17 @@ class Scene:
 
     def all_landed(self) -> bool:
         return all(
-            request.processed or (request.fault is not None and not request.fault.processed)
+            request.processed
+            or (request.fault is not None and not request.fault.processed)
+            # This one waits for the clock.
+            or (request.fault is not None and request.fault.kind is FaultKind.LANDS)
             for request in self.crm.requests
         )
 
     def activities(self) -> Counter[str]:
-        """How many activities the CRM holds, by the marker in their note's footer."""
-        notes = [str(activity["note"]) for activity in self.crm.activities]
+        """How many activities the CRM holds, by the marker in their note's footer; none deleted."""
+        there = [each for each in self.crm.activities if not each["is_deleted"]]
+        notes = [str(activity["note"]) for activity in there]
         return Counter(note.rpartition("gitpip ")[2].removesuffix("</p>") for note in notes)
 
     def deals(self) -> Counter[str]:

@@ -6,11 +6,12 @@ Error shapes and headers follow Pipedrive's developer documentation of autumn 20
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import httpx2
 
+from gitpip.outgoing import http_date
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
 from gitpip.publish.pace import number, seconds_left
 from gitpip.telemetry import redacted
@@ -52,9 +53,10 @@ class DealsCapped(Denied):
 
 @dataclass(frozen=True)
 class Answer:
-    """A success; `body` is the JSON object."""
+    """A success; `body` is the JSON object, `at` the time by Pipedrive's clock if it told."""
 
     body: Json
+    at: datetime | None = None
 
 
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
@@ -80,6 +82,17 @@ class Item:
     """Whether it is a deal that is open: neither won, lost, deleted nor archived."""
 
 
+@dataclass(frozen=True)
+class Activity(Item):
+    """An activity in a list, with what tells whether somebody has touched it."""
+
+    creator: int | None
+    """The id of the user whose token made it."""
+    untouched: bool
+    """Whether nobody has changed it since it was made."""
+    done: bool
+
+
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
     """The outcome that an answer stands for."""
     if httpx2.codes.is_redirect(status):
@@ -97,7 +110,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
         return Ambiguous(reason, GATEWAY_PAUSE if status in GATEWAY_ERRORS else None)
     if status in {200, 201} and body.get("success") is True:
-        return Answer(body)
+        return Answer(body, http_date(headers.get("date")))
     return _error(status, headers, body)
 
 
@@ -163,6 +176,27 @@ def item(entry: object, text_field: str) -> Item:
             is_open,
         )
     raise LookFailed(Ambiguous("the list holds something that has no id"))
+
+
+def deal(entry: object) -> Item:
+    """A deal of a list. Raises LookFailed where it has no id."""
+    return item(entry, "title")
+
+
+def activity(entry: object) -> Activity:
+    """An activity of a list. Raises LookFailed where it has no id."""
+    base = item(entry, "subject")
+    fields = cast("Json", entry)
+    creator, made = fields.get("creator_user_id"), fields.get("add_time")
+    return Activity(
+        base.id,
+        base.text,
+        base.note,
+        base.is_open,
+        creator if isinstance(creator, int) else None,
+        made is not None and made == fields.get("update_time"),
+        fields.get("done") is True,
+    )
 
 
 def _json(content: bytes) -> Json | None:

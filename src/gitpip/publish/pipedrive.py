@@ -6,7 +6,8 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -17,12 +18,20 @@ from pydantic import SecretStr
 
 from gitpip import metrics
 from gitpip.model import ActivityId, DealId
-from gitpip.outgoing import client, http_date
+from gitpip.outgoing import Sending, client, http_date
 from gitpip.progress import step
 from gitpip.publish import answers
-from gitpip.publish.answers import ACCESS_PAUSE, Answer, Item, Json, LookFailed, Unauthorized
+from gitpip.publish.answers import (
+    ACCESS_PAUSE,
+    Activity,
+    Answer,
+    Item,
+    Json,
+    LookFailed,
+    Unauthorized,
+)
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.pace import Pace, number
+from gitpip.publish.pace import Pace, Turn, number
 from gitpip.settings import organization
 from gitpip.telemetry import redacted
 
@@ -30,6 +39,8 @@ Query = Mapping[str, str | int]
 
 ANSWER_LIMIT = 64 * 2**20
 LIST_LIMIT = 500
+SEARCH_LIMIT = 9
+"""A window holds ten searches on every plan; the token's other users keep one."""
 UNREACHABLE_PAUSE = timedelta(seconds=2)
 DAILY_RESERVE = 30
 """So many tokens are left unspent: the next step may need a list, a post and a get."""
@@ -39,14 +50,26 @@ ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ListPage:
-    """One page of a list; `cursor` leads to the next one, None at the end."""
+    """One page of a list; `cursor` leads to the next one, None at the end.
+
+    `at` is when it was read, by Pipedrive's clock; None where that is not told.
+    """
 
     items: tuple[Item, ...]
     cursor: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Activities:
+    """One page of a list of activities, and when it was read by Pipedrive's clock."""
+
+    items: tuple[Activity, ...]
+    at: datetime | None
 
 
 class Pipedrive:
-    """One account's API, asked by one request at a time.
+    """One account's API, asked by as many requests at a time as its limit allows.
 
     `timeout` bounds a whole request. Redirects are never followed, so that the token can't leak.
     """
@@ -62,7 +85,7 @@ class Pipedrive:
         self._api_url = api_url.rstrip("/")
         self._timeout = timeout
         self._pace = Pace(rest)
-        self._turn = asyncio.Lock()
+        self._searches = Pace(timedelta(0), limit=SEARCH_LIMIT)
         self._client = client(timeout=timeout.total_seconds())
         self.use(token)
         self.answers_received = 0
@@ -93,9 +116,19 @@ class Pipedrive:
         self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
         """What tells one token from another, and tells nothing of the token."""
 
-    async def ready(self) -> None:
-        """Return when the pace allows a request: call it before taking a lease."""
-        await self._pace.wait()
+    @property
+    def burst(self) -> int:
+        """How many requests a window of the burst limit holds."""
+        return self._pace.limit
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Leave to make one request, once the pace allows it: take it before a lease."""
+        turn = await self._pace.turn()
+        try:
+            yield turn
+        finally:
+            turn.give_back()
 
     async def owner(self) -> str:
         """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
@@ -119,15 +152,27 @@ class Pipedrive:
             raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
         return user
 
-    async def create_deal(self, title: str) -> Outcome:
-        """Make an open deal; Accepted holds its id."""
-        return await self._create("/v2/deals", {"title": title})
+    async def user_id(self) -> int | None:
+        """The id of the token's owner; costs two tokens. Raises LookFailed."""
+        number = (await self._owner()).get("id")
+        return number if isinstance(number, int) else None
 
-    async def create_activity(self, *, deal_id: DealId, subject: str, note: str) -> Outcome:
+    async def create_deal(self, title: str, *, turn: Turn | None = None) -> Outcome:
+        """Make an open deal; Accepted holds its id."""
+        return await self._create("/v2/deals", {"title": title}, turn)
+
+    async def create_activity(
+        self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None
+    ) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
-        return await self._create(
-            "/v2/activities", {"subject": subject, "deal_id": deal_id, "note": note}
-        )
+        body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        return await self._create("/v2/activities", body, turn)
+
+    async def delete_activity(self, activity_id: ActivityId) -> Outcome:
+        """Delete an activity, for three tokens; one that is gone already is deleted."""
+        answer = await self._request("DELETE", f"/v2/activities/{activity_id}")
+        gone = isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}
+        return Accepted(activity_id) if gone or isinstance(answer, Answer) else answer
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
@@ -154,7 +199,7 @@ class Pipedrive:
         """
         query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
         query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
-        return await self._page("/v2/deals", query, cursor, "title")
+        return await self._page("/v2/deals", query, cursor, answers.deal)
 
     async def search_deals(self, title: str) -> tuple[Item, ...]:
         """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
@@ -168,7 +213,11 @@ class Pipedrive:
             "status": "open",
             "limit": 100,
         }
-        found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        allowed = await self._searches.turn()
+        try:
+            found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        finally:
+            allowed.end(None)
         hits = found.get("items") if isinstance(found, dict) else None
         if not isinstance(hits, list):
             raise LookFailed(Ambiguous("the search for a deal holds no list"))
@@ -177,32 +226,30 @@ class Pipedrive:
             for hit in hits
         )
 
-    def deals_since(self, since: datetime) -> AsyncIterator[Item]:
-        """The deals that changed after `since`, newest first. Raises LookFailed."""
-        query: Query = {
-            "updated_since": _whole_seconds(since),
-            "sort_by": "id",
-            "sort_direction": "desc",
-        }
-        return self._items("/v2/deals", query, "title")
+    def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
+        """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
+        return self._pages("/v2/deals", _newest_first(since), answers.deal)
 
-    def activities(self, deal_id: DealId, *, since: datetime) -> AsyncIterator[Item]:
-        """A deal's activities that changed after `since`, newest first. Raises LookFailed."""
-        query: Query = {
-            "deal_id": deal_id,
-            "updated_since": _whole_seconds(since),
-            "sort_by": "id",
-            "sort_direction": "desc",
-        }
-        return self._items("/v2/activities", query, "subject")
+    async def activities(
+        self, deal_id: DealId, *, since: datetime | None
+    ) -> AsyncIterator[Activities]:
+        """A deal's activities that changed after `since`, or all, newest first.
 
-    async def _items(self, path: str, query: Query, text_field: str) -> AsyncIterator[Item]:
+        Raises LookFailed.
+        """
+        query = _newest_first(since) | {"deal_id": deal_id}
+        async for page in self._pages("/v2/activities", query, answers.activity):
+            items = tuple(each for each in page.items if isinstance(each, Activity))
+            yield Activities(items, page.at)
+
+    async def _pages(
+        self, path: str, query: Query, read: Callable[[object], Item]
+    ) -> AsyncIterator[ListPage]:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            page = await self._page(path, query, cursor, text_field)
-            for entry in page.items:
-                yield entry
+            page = await self._page(path, query, cursor, read)
+            yield page
             cursor = page.cursor
             if cursor is None:
                 return
@@ -210,17 +257,20 @@ class Pipedrive:
                 raise LookFailed(Ambiguous(f"the list {path} goes round in circles"))
             seen.add(cursor)
 
-    async def _page(self, path: str, query: Query, cursor: str | None, text_field: str) -> ListPage:
+    async def _page(
+        self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item]
+    ) -> ListPage:
         after = {"cursor": cursor} if cursor else {}
         answer = await self._request("GET", path, {**query, "limit": LIST_LIMIT, **after})
         entries = answers.data(answer)
         if not isinstance(entries, list):
             raise LookFailed(Ambiguous(f"the list {path} holds no list"))
-        items = tuple(answers.item(entry, text_field) for entry in entries)
-        return ListPage(items, answers.next_cursor(answer))
+        items = tuple(read(entry) for entry in entries)
+        at = answer.at if isinstance(answer, Answer) else None
+        return ListPage(items, answers.next_cursor(answer), at)
 
-    async def _create(self, path: str, body: Json) -> Outcome:
-        answer = await self._request("POST", path, body=body)
+    async def _create(self, path: str, body: Json, turn: Turn | None) -> Outcome:
+        answer = await self._request("POST", path, body=body, turn=turn)
         if isinstance(answer, Answer):
             data = answer.body.get("data")
             created = data.get("id") if isinstance(data, dict) else None
@@ -230,10 +280,15 @@ class Pipedrive:
         return answer
 
     async def _request(
-        self, method: str, path: str, query: Query | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
     ) -> "Answer | answers.RefusedWithStatus | Denied | NotProcessed | Ambiguous":
         asked_under = self.fingerprint
-        outcome = await self._ask(method, path, query, body)
+        outcome = await self._ask(method, path, query, body, turn)
         if isinstance(outcome, Unauthorized):
             return await self._explained(outcome, asked_under)
         return outcome
@@ -272,34 +327,34 @@ class Pipedrive:
         return answer
 
     async def _ask(
-        self, method: str, path: str, query: Query | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
     ) -> answers.Read:
-        async with self._turn:
-            await self._pace.wait()
-            headers: Mapping[str, str] | None = None
-            started, status = time.monotonic(), None
-            try:
-                async with asyncio.timeout(self._timeout.total_seconds()):
-                    response, content = await self._exchange(method, path, query, body)
-                headers, status = response.headers, response.status_code
-            except (
-                httpx2.ConnectError,
-                httpx2.ConnectTimeout,
-                httpx2.PoolTimeout,
-                httpx2.ProxyError,
-            ) as error:
+        turn = turn or await self._pace.turn()
+        headers: Mapping[str, str] | None = None
+        started, status = time.monotonic(), None
+        sending = Sending()
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                response, content = await self._exchange(method, path, query, body, sending)
+            headers, status = response.headers, response.status_code
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
+        except _TooLarge:
+            return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+        except (httpx2.HTTPError, TimeoutError) as error:
+            if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 reason = f"Pipedrive can't be reached: {_cause(error)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE)
-            except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-                return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
-            except _TooLarge:
-                return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
-            except (httpx2.HTTPError, TimeoutError) as error:
-                return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
-            finally:
-                self._pace.note_end(headers)
-                metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
-                step()
+            return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
+        finally:
+            turn.end(headers)
+            metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
+            step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining
         self.answers_received += 1
@@ -309,11 +364,16 @@ class Pipedrive:
         return answers.read(response.status_code, response.headers, content)
 
     async def _exchange(
-        self, method: str, path: str, query: Query | None, body: Json | None
+        self, method: str, path: str, query: Query | None, body: Json | None, sending: Sending
     ) -> tuple[httpx2.Response, bytes]:
         url = self._api_url + path
         async with self._client.stream(
-            method, url, params=query, json=body, headers=self._headers
+            method,
+            url,
+            params=query,
+            json=body,
+            headers=self._headers,
+            extensions={"trace": sending.trace},
         ) as response:
             content = bytearray()
             async for piece in response.aiter_bytes():
@@ -327,6 +387,13 @@ class _TooLarge(Exception):
     pass
 
 
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    TimeoutError,
+)
 _FORBIDDEN = 403
 _TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
 _ADVICE = {
@@ -334,6 +401,11 @@ _ADVICE = {
     402: "Pipedrive has closed the account: see to its subscription",
     403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
 }
+
+
+def _newest_first(since: datetime | None) -> dict[str, str | int]:
+    query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
+    return query | ({"updated_since": _whole_seconds(since)} if since else {})
 
 
 def _whole_seconds(moment: datetime) -> str:
