@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -50,6 +51,40 @@ class Clock:
 
     def advance(self, by: timedelta) -> None:
         self.now += by
+
+
+class OurClock(Clock):
+    """The clock of the machine that gitpip runs on: it can be set, unlike the vendor's."""
+
+    def __init__(self, vendors: Clock) -> None:
+        self._vendors = vendors
+        self.ahead = timedelta(0)
+
+    @property
+    def now(self) -> datetime:
+        return self._vendors.now + self.ahead
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._vendors.now = now - self.ahead
+
+
+@dataclass
+class Machine:
+    """The other clocks of the machine that gitpip runs on, in seconds."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    boot: Callable[[], float] = time.monotonic
+
+    def with_wall(self, wall: Clock) -> Clocks:
+        """All of them; those of the machine can be exchanged later."""
+        return Clocks(wall, self._monotonic, self._boot)
+
+    def _monotonic(self) -> float:
+        return self.monotonic()
+
+    def _boot(self) -> float:
+        return self.boot()
 
 
 class RealTime(Clock):
@@ -115,8 +150,15 @@ class Process:
     """One process that publishes: a publisher with a database and a client of its own."""
 
     def __init__(
-        self, url: str, crm_url: str, clock: Clock, *, timeout: timedelta = UNHURRIED
+        self,
+        url: str,
+        crm_url: str,
+        clock: Clock,
+        *,
+        timeout: timedelta = UNHURRIED,
+        machine: Machine | None = None,
     ) -> None:
+        machine = machine or Machine()
         self.database = MortalDatabase(url)
         self.pipedrive = Pipedrive(
             api_url=f"{crm_url}/api",
@@ -130,7 +172,7 @@ class Process:
             waits=Waits(timeout),
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
-            clocks=Clocks(wall=clock),
+            clocks=machine.with_wall(clock),
         )
 
     async def run(self) -> int:
@@ -151,12 +193,15 @@ class Scene:
     crm_url: str
     clock: Clock
     timeout: timedelta = UNHURRIED
+    machine: Machine = field(default_factory=Machine)
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
     async def process(self) -> Process:
         """Start a publishing process; it is closed at the scene's end."""
-        process = Process(self.url, self.crm_url, self.clock, timeout=self.timeout)
+        process = Process(
+            self.url, self.crm_url, self.clock, timeout=self.timeout, machine=self.machine
+        )
         self._processes.append(process)
         return process
 
