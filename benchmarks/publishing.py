@@ -237,6 +237,7 @@ async def _rate(plan: Plan, latency: timedelta, others: int = 0) -> tuple[float,
             await scene.find_files(f"user-{user}", "first.py")
         process = await scene.process()
         somebody_else = asyncio.create_task(_somebody_else(scene.crm_url, others))
+        await asyncio.sleep(3 if others else 0)
         await _until_published(scene, process, USERS)
         for user in range(USERS):
             await scene.find_files(f"user-{user}", *(f"{each}.py" for each in range(number)))

@@ -18,8 +18,11 @@ HUNG = timedelta(seconds=4)
 """A request without an answer for so long was seen by the server, or never will be."""
 REMEMBERED = timedelta(seconds=10)
 """So long what others used is taken for what they will use."""
-OTHERS_VARY = 2
-"""Others may use so many requests more than they were seen to use."""
+ANSWERS_COMPARED = 9
+SPREAD = 0.8
+"""Two requests are so much of the time apart that they are if they are spread evenly."""
+OTHERS_VARY = 10
+"""Others may use a tenth of the limit more than they were seen to use."""
 LONGEST_WAIT = timedelta(minutes=1)
 """What is announced beyond that is no burst limit; a refusal will name the pause."""
 EARLIEST_EPOCH = 1_000_000_000
@@ -81,6 +84,8 @@ class Pace:
         self.limit = limit
         """How many requests a window holds, as last announced."""
         self._turns: list[Turn] = []
+        self._seen: deque[int] = deque(maxlen=ANSWERS_COMPARED)
+        """How many requests of others were in the window, by each of the last answers."""
         self._others: deque[tuple[float, int]] = deque()
         """When so many requests of others were seen in the window."""
         self._not_before = clock() + rest.total_seconds()
@@ -106,10 +111,20 @@ class Pace:
     def delay(self) -> timedelta:
         """How long a request has to wait from now on, unless one ends earlier; 0 if not at all."""
         now, start = self._clock(), self._not_before
+        reserve = self._reserve(now)
+        allowed = max(self.limit - reserve, 1)
         leaving = sorted(turn.leaves for turn in self._turns if turn.leaves > now)
-        excess = len(leaving) - max(self.limit - self._reserve(now), 1)
-        if excess >= 0:
-            start = max(start, leaving[excess])
+        if len(leaving) >= allowed:
+            start = max(start, leaving[len(leaving) - allowed])
+        # One is left to others also while nobody is seen: else they could never be seen.
+        allowed = max(self.limit - max(reserve, 1), 1)
+        window = WINDOW.total_seconds()
+        aging = [turn.started + window for turn in self._turns if turn.started + window > now]
+        if len(aging) >= allowed:
+            start = max(start, aging[len(aging) - allowed])
+        if aging:
+            # All of a window's requests at its beginning would leave others nothing for its rest.
+            start = max(start, aging[-1] - window + window / allowed * SPREAD)
         return timedelta(seconds=max(0.0, start - now))
 
     def forget(self, turn: Turn) -> None:
@@ -133,7 +148,9 @@ class Pace:
         if remaining is None:
             return
         ours = self._ours_around(turn)
-        self._others.append((now, max(self.limit - remaining - ours, 0)))
+        self._seen.append(self.limit - remaining - ours)
+        others = sorted(self._seen)[len(self._seen) // 2]
+        self._others.append((now, max(others, 0)))
         if remaining <= 1 and ours <= self.limit / 2:
             # Others have used it up, or the limit is one of a longer time.
             reset = seconds_left(headers, "x-ratelimit-reset")
@@ -147,16 +164,17 @@ class Pace:
         if not self._others:
             return 1
         most = max(number for _, number in self._others)
-        return most + OTHERS_VARY if most else 0
+        return most + self.limit // OTHERS_VARY if most else 0
 
     def _ours_around(self, turn: Turn) -> int:
-        """How many requests of ours can have been in the server's window when it answered one.
+        """How many requests of ours were in the server's window when it answered one.
 
-        Those that started while it was under way are among them, perhaps too many; `delay` counts
-        as many too many, since it counts each until a window after its end.
+        As if the server saw each as long after its start; since that varies, it can be wrong by a
+        few, which the middle one of several answers is not.
         """
         since = turn.started - WINDOW.total_seconds()
-        return sum(since < each.started <= (turn.ended or each.started) for each in self._turns)
+        until = self._turns.index(turn) + 1
+        return sum(since < each.started for each in self._turns[:until])
 
 
 def seconds_left(headers: Mapping[str, str], name: str) -> int | None:
