@@ -1,5 +1,8 @@
-"""The time, as everything here counts it."""
+"""What time it is, and how much of it has passed."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
@@ -7,5 +10,48 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 def utc_now() -> datetime:
-    """The time, aware, in UTC."""
+    """The present time (UTC)."""
     return datetime.now(UTC)
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine started, also those for which it was suspended (Linux)."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Three clocks: none of them alone tells how much time has passed.
+
+    The wall clock can be set, the monotonic one stands still while the machine is suspended, and
+    the one since boot stands still where a host suspends a virtual machine unseen.
+    """
+
+    wall: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    boot: Callable[[], float] = boot_seconds
+
+    def read(self) -> "Moment":
+        """What they show now."""
+        return Moment(self.wall(), self.monotonic(), self.boot())
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What all clocks showed at one time."""
+
+    wall: datetime
+    monotonic: float
+    boot: float
+
+    def most_since(self, earlier: "Moment") -> timedelta:
+        """The most that can have passed since: what the clock says that counted most.
+
+        A wall clock that was set back says as much as one that was set forward: neither tells.
+        """
+        return max(
+            abs(self.wall - earlier.wall),
+            timedelta(seconds=self.monotonic - earlier.monotonic),
+            timedelta(seconds=self.boot - earlier.boot),
+        )

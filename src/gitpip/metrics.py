@@ -76,6 +76,12 @@ reconciled = Counter(
     ["result"],
     registry=PROCESS,
 )
+doubles = Counter(
+    "gitpip_doubles",
+    "Second activities of one file that were found in Pipedrive: deleted, or left.",
+    ["result"],
+    registry=PROCESS,
+)
 creation_to_activity_seconds = Histogram(
     "gitpip_creation_to_activity_seconds",
     "From the creation of a gist to its activity, for gists created while their user was tracked.",
@@ -93,6 +99,8 @@ for _result in ("unchanged", "read", "failed"):
     looks.labels(_result)
 for _result in ("found", "not_found"):
     reconciled.labels(_result)
+for _result in ("deleted", "left"):
+    doubles.labels(_result)
 
 
 def http_answered(method: str, route: str, status: int, seconds: float) -> None:

@@ -335,7 +335,7 @@ class Publication:
     due_at: datetime
     attempts: int
     looks: int
-    """How many looks in vain counted as evidence of absence since it became uncertain."""
+    """How many complete looks were in vain since it became uncertain."""
     token: str | None
     """The fencing token of whoever claimed the row."""
     lease_until: datetime | None
@@ -347,7 +347,11 @@ class Publication:
     appeared_at: datetime | None
     """When its gist was created, if that was while its user was tracked and with this file."""
     in_flight_until: datetime | None = None
-    """Until then an uncertain write may still land, so a look in vain proves nothing."""
+    """Until then, by Pipedrive's time, an uncertain write may still land."""
+    sent_after: datetime | None = None
+    """Pipedrive's time before it was first sent; None if that is not known."""
+    looked_at: datetime | None = None
+    """When it was last looked for before sending it once more; None if it was never in doubt."""
 
 
 @dataclass(frozen=True)
@@ -366,6 +370,8 @@ class Deal:
     deal_id: DealId | None
     reason: str | None
     in_flight_until: datetime | None = None
+    sent_after: datetime | None = None
+    looked_at: datetime | None = None
     title: str | None = None
     """The title that it was last sent with."""
     github_id: GitHubId | None = None
@@ -390,6 +396,8 @@ class Change:
     attempts: int | None = None
     """How many attempts count; None leaves the number as it is."""
     in_flight_until: datetime | None = None
+    looked_at: datetime | None = None
+    """When a look showed that it did not arrive; None leaves the time as it is."""
 
 
 @dataclass(frozen=True)

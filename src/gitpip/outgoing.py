@@ -1,8 +1,10 @@
 """How requests go out: through which proxy, and trusting whom."""
 
 import os
+import socket
 import ssl
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore2
 import httpx2
 
 from gitpip.errors import EnvironmentUnusable
@@ -52,6 +55,39 @@ def client(*, timeout: float) -> httpx2.AsyncClient:
         timeout=timeout,
         follow_redirects=False,
     )
+
+
+USER_TIMEOUT = timedelta(seconds=30)
+"""What was sent and is not acknowledged for so long ends its connection (TCP_USER_TIMEOUT).
+
+Without it Linux goes on sending an abandoned request for a quarter of an hour (tcp_retries2 in
+tcp(7)), and it could arrive after it was sent once more.
+"""
+
+
+class Sending:
+    """Follows a request on its way out: `trace` is to be its extension of that name."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Whether anything of the request can have arrived; before, a time-out says as much as a
+        refused connection."""
+
+    async def trace(self, event: str, told: Mapping[str, object]) -> None:
+        """Take note of what the transport does, and limit how long what it sent can live."""
+        if event.endswith("connect_tcp.complete"):
+            _limit_retransmissions(told["return_value"])
+        elif event.endswith("send_request_headers.started"):
+            # A proxy is asked for a tunnel before anything is sent through it.
+            method = getattr(told.get("request"), "method", b"")
+            self.begun = self.begun or method != b"CONNECT"
+
+
+def _limit_retransmissions(stream: object) -> None:
+    if isinstance(stream, httpcore2.AsyncNetworkStream) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connected = stream.get_extra_info("socket")
+        milliseconds = int(USER_TIMEOUT / timedelta(milliseconds=1))
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def proxy_for(scheme: str) -> httpx2.URL | None:

@@ -17,6 +17,7 @@ from gitpip.engine import Engine
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
 from gitpip.gauging import gauging
 from gitpip.model import Account, Backfill, Forecast
+from gitpip.publish.delivery import Waits
 from gitpip.publish.pace import shortest_time
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
@@ -158,7 +159,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         publisher = Publisher(
             database,
             pipedrive,
-            timeout=settings.http_timeout,
+            waits=Waits(settings.http_timeout, settings.absent_after),
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
         )

@@ -27,7 +27,7 @@ MINUTE = 60
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="1s") as cluster:
+    with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="1s", GITPIP_ABSENT_AFTER="5s") as cluster:
         yield cluster
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.clock import Clocks
 from gitpip.model import (
     Backfill,
     Deal,
@@ -23,10 +25,12 @@ from gitpip.model import (
     SeenGist,
     User,
 )
+from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
+from gitpip.standin import FaultKind
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import deals, gists, operation, publications, users
+from gitpip.store import deals, gists, operation, publications, second_sends, users
 from gitpip.store.database import Database, open_database
 
 TIMEOUT = timedelta(seconds=1)
@@ -47,6 +51,40 @@ class Clock:
 
     def advance(self, by: timedelta) -> None:
         self.now += by
+
+
+class OurClock(Clock):
+    """The clock of the machine that gitpip runs on: it can be set, unlike the vendor's."""
+
+    def __init__(self, vendors: Clock) -> None:
+        self._vendors = vendors
+        self.ahead = timedelta(0)
+
+    @property
+    def now(self) -> datetime:
+        return self._vendors.now + self.ahead
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._vendors.now = now - self.ahead
+
+
+@dataclass
+class Machine:
+    """The other clocks of the machine that gitpip runs on, in seconds."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    boot: Callable[[], float] = time.monotonic
+
+    def with_wall(self, wall: Clock) -> Clocks:
+        """All of them; those of the machine can be exchanged later."""
+        return Clocks(wall, self._monotonic, self._boot)
+
+    def _monotonic(self) -> float:
+        return self.monotonic()
+
+    def _boot(self) -> float:
+        return self.boot()
 
 
 class RealTime(Clock):
@@ -88,6 +126,7 @@ class MortalDatabase(Database):
         self.moments += 1
         if not self.frozen.is_set() and self.freezes():
             self.frozen.set()
+        if self.frozen.is_set():
             await self.thawed.wait()
         if self.dead or self.dies():
             self.dead = True
@@ -111,8 +150,15 @@ class Process:
     """One process that publishes: a publisher with a database and a client of its own."""
 
     def __init__(
-        self, url: str, crm_url: str, clock: Clock, *, timeout: timedelta = UNHURRIED
+        self,
+        url: str,
+        crm_url: str,
+        clock: Clock,
+        *,
+        timeout: timedelta = UNHURRIED,
+        machine: Machine | None = None,
     ) -> None:
+        machine = machine or Machine()
         self.database = MortalDatabase(url)
         self.pipedrive = Pipedrive(
             api_url=f"{crm_url}/api",
@@ -123,10 +169,10 @@ class Process:
         self.publisher = Publisher(
             self.database,
             self.pipedrive,
-            timeout=timeout,
+            waits=Waits(timeout),
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
-            now=clock,
+            clocks=machine.with_wall(clock),
         )
 
     async def run(self) -> int:
@@ -147,12 +193,15 @@ class Scene:
     crm_url: str
     clock: Clock
     timeout: timedelta = UNHURRIED
+    machine: Machine = field(default_factory=Machine)
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
     async def process(self) -> Process:
         """Start a publishing process; it is closed at the scene's end."""
-        process = Process(self.url, self.crm_url, self.clock, timeout=self.timeout)
+        process = Process(
+            self.url, self.crm_url, self.clock, timeout=self.timeout, machine=self.machine
+        )
         self._processes.append(process)
         return process
 
@@ -219,10 +268,17 @@ class Scene:
         async with self.database.read() as transaction:
             return await operation.paused(transaction, operation.PUBLISHING, self.clock())
 
-    async def wake(self) -> bool:
-        """Move the clock to when something can be done next; False when nothing waits."""
+    async def wake(self, *, watched: bool = False) -> bool:
+        """Move the clock to when something can be done next; False when nothing waits.
+
+        What was sent twice is `watched` for an hour after that.
+        """
         async with self.database.read() as transaction:
-            due = await publications.next_due(transaction)
+            times = (
+                await publications.next_due(transaction),
+                await second_sends.next_due(transaction) if watched else None,
+            )
+        due = min((time for time in times if time is not None), default=None)
         if due is None:
             return False
         # A request in flight lands in real time: the clock must not overtake it.
@@ -232,11 +288,11 @@ class Scene:
         self.clock.now = max(self.clock.now, wake_at) + INSTANT
         return True
 
-    async def settle(self, process: Process) -> None:
+    async def settle(self, process: Process, *, watched: bool = False) -> None:
         """Publish, and let time pass, until nothing waits."""
         for _ in range(300):
             await process.run()
-            if not await self.wake():
+            if not await self.wake(watched=watched):
                 return
         raise AssertionError(f"still waiting: {[row.reason for row in await self.rows()]}")
 
@@ -264,13 +320,17 @@ class Scene:
 
     def all_landed(self) -> bool:
         return all(
-            request.processed or (request.fault is not None and not request.fault.processed)
+            request.processed
+            or (request.fault is not None and not request.fault.processed)
+            # This one waits for the clock.
+            or (request.fault is not None and request.fault.kind is FaultKind.LANDS)
             for request in self.crm.requests
         )
 
     def activities(self) -> Counter[str]:
-        """How many activities the CRM holds, by the marker in their note's footer."""
-        notes = [str(activity["note"]) for activity in self.crm.activities]
+        """How many activities the CRM holds, by the marker in their note's footer; none deleted."""
+        there = [each for each in self.crm.activities if not each["is_deleted"]]
+        notes = [str(activity["note"]) for activity in there]
         return Counter(note.rpartition("gitpip ")[2].removesuffix("</p>") for note in notes)
 
     def deals(self) -> Counter[str]:

@@ -1,16 +1,17 @@
 """The rules of a delivery: never twice, never too early, never lost."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gitpip.model import Change, PublicationState
+from gitpip.outgoing import USER_TIMEOUT
 from gitpip.publish.delivery import (
+    ABSENCE,
+    GAPS,
     LONGEST_RETRY,
-    LOOKS,
     MAX_ATTEMPTS,
     Accepted,
     Ambiguous,
@@ -23,16 +24,20 @@ from gitpip.publish.delivery import (
     after_looking,
     after_sending,
     could_not_look,
+    is_fresh,
     longer_pause,
     retry_wait,
 )
+from gitpip.settings import values
 
 moments = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30_000)).map(
     lambda later: datetime(2020, 1, 1, tzinfo=UTC) + later
 )
 pauses = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=2))
-waits = st.timedeltas(min_value=timedelta(milliseconds=100), max_value=timedelta(minutes=5)).map(
-    Waits
+waits = st.builds(
+    Waits,
+    st.timedeltas(min_value=timedelta(milliseconds=100), max_value=timedelta(minutes=5)),
+    st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(hours=1)),
 )
 attempts = st.integers(1, MAX_ATTEMPTS + 2)
 ambiguous = st.builds(Ambiguous, st.text(), st.none() | pauses)
@@ -48,15 +53,14 @@ outcomes = st.one_of(
 
 def attempt_of(change: Change, number: int = 1) -> Attempt:
     """What the row says of an attempt after this change."""
-    assert change.in_flight_until is not None
     return Attempt(number, change.looks, change.in_flight_until, change.reason)
 
 
-@given(outcomes, attempts, moments, waits)
+@given(outcomes, attempts, moments)
 def test_only_what_was_surely_not_processed_is_sent_again_without_a_look(
-    outcome: Outcome, attempt: int, now: datetime, waits: Waits
+    outcome: Outcome, attempt: int, now: datetime
 ) -> None:
-    state = after_sending(outcome, attempt=attempt, now=now, waits=waits).state
+    state = after_sending(outcome, attempt=attempt, now=now).state
     given_up = isinstance(outcome, Denied) and attempt >= MAX_ATTEMPTS
     again = isinstance(outcome, NotProcessed | Denied) and not given_up
     assert (state is PublicationState.PENDING) == again
@@ -65,11 +69,9 @@ def test_only_what_was_surely_not_processed_is_sent_again_without_a_look(
     assert (state is PublicationState.FAILED) == (isinstance(outcome, Refused) or given_up)
 
 
-@given(outcomes, attempts, moments, waits)
-def test_an_outcome_is_never_forgotten(
-    outcome: Outcome, attempt: int, now: datetime, waits: Waits
-) -> None:
-    change = after_sending(outcome, attempt=attempt, now=now, waits=waits)
+@given(outcomes, attempts, moments)
+def test_an_outcome_is_never_forgotten(outcome: Outcome, attempt: int, now: datetime) -> None:
+    change = after_sending(outcome, attempt=attempt, now=now)
     assert change.due_at >= now
     assert change.looks == 0
     if isinstance(outcome, Accepted):
@@ -79,70 +81,75 @@ def test_an_outcome_is_never_forgotten(
         assert outcome.reason in str(change.reason)
 
 
-@given(ambiguous, moments, waits)
+@given(ambiguous, moments)
 def test_a_write_that_landed_is_looked_for_within_seconds(
-    outcome: Ambiguous, now: datetime, waits: Waits
+    outcome: Ambiguous, now: datetime
 ) -> None:
-    wait = after_sending(outcome, attempt=1, now=now, waits=waits).due_at - now
-    if waits.in_flight > timedelta(seconds=3):
-        assert timedelta(seconds=2) <= wait <= timedelta(seconds=3)
-    else:
-        assert wait >= waits.in_flight
+    wait = after_sending(outcome, attempt=1, now=now).due_at - now
+    assert timedelta(seconds=2) <= wait <= timedelta(seconds=3)
 
 
-@given(ambiguous, attempts, moments, waits, st.lists(pauses, min_size=20, max_size=20))
-def test_an_uncertain_delivery_is_sent_again_after_all_looks_and_not_before(
-    outcome: Ambiguous, number: int, now: datetime, waits: Waits, delays: list[timedelta]
+offsets = st.timedeltas(min_value=timedelta(days=-3), max_value=timedelta(days=3))
+
+
+@given(ambiguous, attempts, moments, st.tuples(waits, offsets), st.lists(pauses, max_size=9))
+def test_an_uncertain_delivery_is_sent_again_after_the_floor_by_pipedrives_time_and_not_before(
+    outcome: Ambiguous,
+    number: int,
+    now: datetime,
+    rules: tuple[Waits, timedelta],
+    delays: list[timedelta],
 ) -> None:
-    change = after_sending(outcome, attempt=number, now=now, waits=waits)
-    late_looks: list[datetime] = []
-    looked_at = now
-    for delay in delays:
-        if change.state is not PublicationState.UNCERTAIN:
-            break
-        assert change.due_at > looked_at
-        looked_at = change.due_at + delay
-        if looked_at - now >= 2 * waits.timeout:
-            late_looks.append(looked_at)
-        change = after_looking(None, attempt_of(change, number), now=looked_at, waits=waits)
+    waits, ahead = rules
+    change = after_sending(outcome, attempt=number, now=now)
+    looks: list[datetime] = []
+    while change.state is PublicationState.UNCERTAIN:
+        at = change.due_at + (delays.pop() if delays else timedelta(0))
+        assert not looks or at > looks[-1]
+        looks.append(at)
+        change = after_looking(
+            None, attempt_of(change, number), now=at, seen_at=at - ahead, waits=waits
+        )
+        assert len(looks) < 10
     assert change.state is (
         PublicationState.FAILED if number >= MAX_ATTEMPTS else PublicationState.PENDING
     )
-    assert len(late_looks) == LOOKS
-    assert late_looks[-1] - now >= 2 * waits.timeout + (LOOKS - 1) * waits.timeout
-    assert all(later - earlier >= waits.timeout for earlier, later in pairwise(late_looks))
+    assert looks[-1] - looks[0] >= waits.absence
+    assert len(looks) <= len(GAPS) + 2
+    assert change.looked_at == looks[-1]
     assert change.looks == 0
     assert outcome.reason in str(change.reason) or not outcome.reason
-    assert change.due_at - looked_at == (
+    assert change.due_at - looks[-1] == (
         timedelta(0) if number >= MAX_ATTEMPTS else retry_wait(number - 1)
     )
 
 
-@given(ambiguous, moments, waits)
-def test_looks_in_vain_are_few(outcome: Ambiguous, now: datetime, waits: Waits) -> None:
-    change = after_sending(outcome, attempt=1, now=now, waits=waits)
-    looks = 0
-    while change.state is PublicationState.UNCERTAIN:
-        looks += 1
-        at = change.due_at
-        change = after_looking(None, attempt_of(change), now=at, waits=waits)
-    assert looks <= LOOKS + 2
+@given(ambiguous, moments, waits, offsets)
+def test_our_clock_says_nothing_about_absence(
+    outcome: Ambiguous, now: datetime, waits: Waits, step: timedelta
+) -> None:
+    change = after_sending(outcome, attempt=1, now=now)
+    seen_at = now
+    for _ in range(4):
+        seen_at += waits.absence / 5
+        our_time = change.due_at + step
+        change = after_looking(None, attempt_of(change), now=our_time, seen_at=seen_at, waits=waits)
+        assert change.state is PublicationState.UNCERTAIN
 
 
 @given(ambiguous, moments, waits)
 def test_looks_that_fail_prove_nothing_and_become_rare(
     outcome: Ambiguous, now: datetime, waits: Waits
 ) -> None:
-    change = after_sending(outcome, attempt=1, now=now, waits=waits)
-    until = change.in_flight_until
+    change = after_sending(outcome, attempt=1, now=now)
     looks = 0
     while change.due_at - now < timedelta(days=1):
         looks += 1
         at = change.due_at
-        change = could_not_look("500", attempt_of(change), sent_at=now, now=at, waits=waits)
+        change = could_not_look("500", attempt_of(change), sent_at=now, now=at)
         assert change.state is PublicationState.UNCERTAIN
-        assert (change.looks, change.in_flight_until) == (0, until)
-        assert waits.timeout <= change.due_at - at <= max(LONGEST_RETRY, waits.timeout)
+        assert (change.looks, change.in_flight_until) == (0, None)
+        assert timedelta(seconds=5) <= change.due_at - at <= LONGEST_RETRY
     assert looks < 50
 
 
@@ -150,47 +157,60 @@ def test_looks_that_fail_prove_nothing_and_become_rare(
 def test_what_was_found_is_published(
     found: int, outcome: Ambiguous, now: datetime, waits: Waits
 ) -> None:
-    uncertain = after_sending(outcome, attempt=1, now=now, waits=waits)
-    change = after_looking(found, attempt_of(uncertain), now=now, waits=waits)
+    uncertain = after_sending(outcome, attempt=1, now=now)
+    change = after_looking(found, attempt_of(uncertain), now=now, seen_at=now, waits=waits)
     assert change.state is PublicationState.PUBLISHED
     assert change.accepted_id == found
     assert change.reason is None
 
 
-@given(denied, moments, waits)
+@given(denied, moments)
 def test_what_is_denied_again_and_again_fails_within_days_after_ever_longer_waits(
-    outcome: Denied, now: datetime, waits: Waits
+    outcome: Denied, now: datetime
 ) -> None:
     at, apart = now, []
     for attempt in range(1, MAX_ATTEMPTS):
-        change = after_sending(outcome, attempt=attempt, now=at, waits=waits)
+        change = after_sending(outcome, attempt=attempt, now=at)
         assert (change.state, change.attempts) == (PublicationState.PENDING, attempt)
         apart.append(change.due_at - at)
         at = change.due_at
-    change = after_sending(outcome, attempt=MAX_ATTEMPTS, now=at, waits=waits)
+    change = after_sending(outcome, attempt=MAX_ATTEMPTS, now=at)
     assert change.state is PublicationState.FAILED
     assert apart == sorted(apart)
     assert timedelta(hours=2) < at - now < timedelta(days=2)
 
 
-@given(attempts, moments, waits, pauses, st.booleans())
+@given(attempts, moments, pauses, st.booleans())
 def test_what_says_nothing_about_a_delivery_does_not_count_as_an_attempt(
-    attempt: int, now: datetime, waits: Waits, pause: timedelta, everyone: bool
+    attempt: int, now: datetime, pause: timedelta, everyone: bool
 ) -> None:
     outcome = NotProcessed("unreachable", pause, everyone=everyone)
-    change = after_sending(outcome, attempt=attempt, now=now, waits=waits)
+    change = after_sending(outcome, attempt=attempt, now=now)
     assert change.attempts == attempt - 1
     # The pause of all publishing holds it back, and may be ended early by a person.
     assert change.due_at == (now if everyone else now + pause)
 
 
 @given(waits)
-def test_a_lease_outlives_every_request_of_its_owner(waits: Waits) -> None:
-    assert waits.latest_start + waits.timeout < waits.lease
+def test_a_row_is_given_up_only_after_its_request_has_started_or_never_will(waits: Waits) -> None:
+    assert waits.latest_start < waits.lease
 
 
-def test_there_is_more_than_one_look() -> None:
-    assert LOOKS > 1
+@given(st.timedeltas(min_value=timedelta(milliseconds=100), max_value=timedelta(hours=1)))
+def test_absence_is_concluded_after_every_request_of_ours_is_over(timeout: timedelta) -> None:
+    two_minutes = timedelta(minutes=2)
+    over = Waits(timeout).latest_start + timeout + USER_TIMEOUT + two_minutes
+    assert values.absence(timeout) >= max(over, timedelta(minutes=5))
+    if timeout <= timedelta(seconds=20):
+        assert values.absence(timeout) == ABSENCE >= over + two_minutes - timedelta(minutes=1)
+
+
+def test_a_look_is_fresh_for_seconds_and_not_after_the_clock_went_back() -> None:
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    assert is_fresh(now, now + timedelta(seconds=10))
+    assert not is_fresh(now, now + timedelta(seconds=11))
+    assert not is_fresh(now, now - timedelta(seconds=1))
+    assert not is_fresh(None, now)
 
 
 @given(pauses, st.integers(0, 10_000), pauses)

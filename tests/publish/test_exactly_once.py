@@ -30,7 +30,7 @@ from gitpip.standin import Pipedrive as Crm
 from gitpip.store import publications
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import TOKEN, Clock, Killed, Process, Scene
+from tests.publish.scene import TOKEN, Clock, Killed, Machine, OurClock, Process, Scene
 
 Result = TypeVar("Result")
 
@@ -63,6 +63,9 @@ FAULTS = (
     Fault(FaultKind.ERROR, processed=False, status=403),
     Fault(FaultKind.ERROR, processed=False, status=200),
     Fault(FaultKind.ERROR, processed=True, status=200),
+    Fault.lands(timedelta(seconds=20)),
+    Fault.lands(timedelta(seconds=100)),
+    Fault.lands(timedelta(minutes=3)),
 )
 REQUESTS = (
     ("POST", "/activities$"),
@@ -72,7 +75,15 @@ REQUESTS = (
     ("GET", "/deals/[0-9]+$"),
     ("GET", "/users/me$"),
 )
-STRETCHES = (TIMEOUT / 4, TIMEOUT, 3 * TIMEOUT, timedelta(seconds=5), timedelta(minutes=31))
+STRETCHES = (
+    TIMEOUT,
+    timedelta(seconds=5),
+    timedelta(seconds=70),
+    timedelta(minutes=4),
+    timedelta(minutes=31),
+)
+LAGS = (timedelta(0), timedelta(seconds=3), timedelta(seconds=90), timedelta(minutes=2))
+STEPS = (timedelta(days=2), timedelta(hours=1), timedelta(minutes=6), timedelta(seconds=11))
 moments = st.one_of(
     st.tuples(st.just("transactions"), st.integers(1, 40)),
     st.tuples(st.just("requests"), st.integers(1, 3)),
@@ -98,9 +109,10 @@ class ExactlyOnce(RuleBasedStateMachine):
         super().__init__()
         self.loop = AdjustableLoop()
         self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
-        self.clock = Clock()
+        self.vendors = Clock()
+        self.clock = OurClock(self.vendors)
         # By this clock a burst never ends, so its limit has to be out of reach.
-        self.crm = Crm(token=TOKEN, clock=self.clock, daily_tokens=None, burst=100_000)
+        self.crm = Crm(token=TOKEN, clock=self.vendors, daily_tokens=None, burst=100_000)
         self.server = Server(self.crm.app).start()
         self.frozen: list[tuple[Process, asyncio.Task[object]]] = []
 
@@ -110,12 +122,17 @@ class ExactlyOnce(RuleBasedStateMachine):
 
         return self.runner.run(waiting())
 
-    @initialize(lag=st.sampled_from([timedelta(0), TIMEOUT, 3 * TIMEOUT]))
+    def seconds_since_boot(self) -> float:
+        return self.vendors.now.timestamp()
+
+    @initialize(lag=st.sampled_from(LAGS))
     def begin(self, lag: timedelta) -> None:
         url = type(self).fresh_url()
         self.crm.list_lag = lag
+        # A suspended process's monotonic clock stands still.
+        machine = Machine(monotonic=lambda: 0.0, boot=self.seconds_since_boot)
         self.scene = Scene(
-            open_database(url), url, self.crm, self.server.url, self.clock, timeout=TIMEOUT
+            open_database(url), url, self.crm, self.server.url, self.clock, TIMEOUT, machine
         )
         self.process = self.wait_for(self.scene.process())
         self.wait_for(self.scene.find_files("ada", "first.py"))
@@ -182,7 +199,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         if fault:
             self.crm.faults.script(fault, method="POST", path="/activities$")
         self.publish_and_freeze(moment)
-        for _ in range(10):
+        for _ in range(12):
             self.time_passes_until_something_is_due()
             self.publish()
         self.the_frozen_goes_on()
@@ -206,10 +223,14 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.clock.advance(stretch)
         self.loop.skipped += stretch
 
+    @rule(step=st.sampled_from(STEPS), back=st.booleans())
+    def our_clock_is_set(self, step: timedelta, back: bool) -> None:
+        self.clock.ahead += -step if back else step
+
     @rule()
     def time_passes_until_something_is_due(self) -> None:
         before = self.clock.now
-        self.wait_for(self.scene.wake())
+        self.wait_for(self.scene.wake(watched=True))
         self.loop.skipped += self.clock.now - before
 
     @invariant()
@@ -237,8 +258,10 @@ class ExactlyOnce(RuleBasedStateMachine):
         process = await self.scene.process()
         await self.scene.settle(process)
         await _retry_what_was_refused(self.scene)
-        await self.scene.settle(process)
+        await self.scene.settle(process, watched=True)
         await self.scene.assert_each_is_there_once()
+        # Nothing was ever there twice, so nothing had to be deleted.
+        assert not any(each["is_deleted"] for each in self.crm.activities)
 
 
 def _posts(crm: Crm) -> int:
@@ -309,7 +332,8 @@ def test_frozen_at_any_moment_and_thawed_when_others_are_done(tmp_path: Path) ->
         try:
             machine.begin(timedelta(0))
             machine.publish_and_freeze(("transactions", moment))
-            for _ in range(6):
+            # As many as it takes until a rival has sent the file.
+            for _ in range(12):
                 machine.time_passes_until_something_is_due()
                 machine.publish()
             machine.the_frozen_goes_on()

@@ -34,8 +34,9 @@ def paced(
         clock.now += pause
         clock.now += pace.delay().total_seconds()
         start = clock.now
+        turn = pace.begin()
         clock.now += length
-        pace.note_end(headers)
+        turn.end(headers)
         times.append((start, clock.now))
     return times
 
@@ -77,7 +78,7 @@ def test_a_reset_at_an_epoch_is_waited_for() -> None:
     pace = Pace(timedelta(0), Clock())
     date = "Wed, 04 Mar 2026 05:06:07 GMT"
     reset = str(int(datetime(2026, 3, 4, 5, 6, 11, tzinfo=UTC).timestamp()))
-    pace.note_end({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
+    pace.begin().end({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
     assert pace.delay() == timedelta(seconds=4)
 
 
@@ -85,7 +86,7 @@ def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
     clock = Clock()
     pace = Pace(timedelta(0), clock)
     assert pace.delay() == timedelta(0)
-    pace.note_end({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"})
+    pace.begin().end({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"})
     assert pace.delay() == timedelta(seconds=7)
     clock.now += 7
     assert pace.delay() == timedelta(0)

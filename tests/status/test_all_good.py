@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gitpip.clock import Clocks
 from gitpip.errors import GitHubError
 from gitpip.model import Backfill, PublicationState
+from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.settings import load_settings
@@ -284,7 +286,7 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                 github,
                 pipedrive,
                 Watcher(database, asks, rules=Rules(interval=INTERVAL), now=clock),
-                Publisher(database, tells, timeout=timeout, now=clock),
+                Publisher(database, tells, waits=Waits(timeout), clocks=Clocks(wall=clock)),
                 Feed(database, asks, now=clock),
                 begun,
             )

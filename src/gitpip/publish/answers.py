@@ -11,6 +11,7 @@ from typing import cast
 
 import httpx2
 
+from gitpip.outgoing import http_date
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
 from gitpip.publish.pace import number, seconds_left
 from gitpip.settings import organization
@@ -53,9 +54,10 @@ class DealsCapped(Denied):
 
 @dataclass(frozen=True)
 class Answer:
-    """A success; `body` is the JSON object."""
+    """A success; `body` is the JSON object, `at` the time by Pipedrive's clock if it told."""
 
     body: Json
+    at: datetime | None = None
 
 
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
@@ -102,6 +104,15 @@ class Owner:
         return f"{self.name} of {self.company}"
 
 
+@dataclass(frozen=True)
+class Activity(Item):
+    """An activity in a list, with what tells whether somebody has touched it."""
+
+    untouched: bool = False
+    """Whether nobody has changed it since it was made."""
+    done: bool = False
+
+
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
     """The outcome that an answer stands for."""
     if httpx2.codes.is_redirect(status):
@@ -119,7 +130,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
         return Ambiguous(reason, GATEWAY_PAUSE if status in GATEWAY_ERRORS else None)
     if status in {200, 201} and body.get("success") is True:
-        return Answer(body)
+        return Answer(body, http_date(headers.get("date")))
     return _error(status, headers, body)
 
 
@@ -219,6 +230,30 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment and moment.tzinfo else None
+
+
+def deal(entry: object) -> Item:
+    """A deal of a list. Raises LookFailed where it has no id."""
+    return item(entry, "title")
+
+
+def activity(entry: object) -> Activity:
+    """An activity of a list. Raises LookFailed where it has no id."""
+    base = item(entry, "subject")
+    fields = cast("Json", entry)
+    made = fields.get("add_time")
+    return Activity(
+        base.id,
+        base.text,
+        base.note,
+        base.is_open,
+        base.deal_id,
+        base.creator_id,
+        base.added_at,
+        base.custom_fields,
+        untouched=made is not None and made == fields.get("update_time"),
+        done=fields.get("done") is True,
+    )
 
 
 def _json(content: bytes) -> Json | None:

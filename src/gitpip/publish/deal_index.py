@@ -18,6 +18,7 @@ from gitpip.model import Deal, DealId
 from gitpip.publish.answers import Item
 from gitpip.publish.deal_field import DealField
 from gitpip.publish.delivery import Outcome
+from gitpip.publish.pace import Turn
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.store import deals
 from gitpip.store.database import Database
@@ -75,9 +76,9 @@ class DealIndex:
                 return DealId(deal_id)
         return None
 
-    async def create(self, wanted: Deal) -> Outcome:
+    async def create(self, wanted: Deal, turn: Turn) -> Outcome:
         """Make a user's deal, with GitHub's id where the account has our field."""
-        return await self._pipedrive.create_deal(wanted.login, wanted.github_id)
+        return await self._pipedrive.create_deal(wanted.login, wanted.github_id, turn=turn)
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
         """Whether a deal is this user's, and no other's: by our field, or the title as sent."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gitpip.clock import Clocks, Moment
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.publish import delivery
@@ -19,8 +20,9 @@ from gitpip.store import deals
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
 
-CLOCKS_APART = timedelta(days=1)
-"""How far Pipedrive's clock and ours may be apart when looking for what was sent."""
+MARGIN = timedelta(minutes=1)
+"""Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
+servers' clocks may differ a little."""
 CAP_PAUSE = timedelta(hours=1)
 """Until the account's limit of open deals is tried again."""
 SENDER_DIED = "the process that was sending it stopped before it recorded the answer"
@@ -32,7 +34,7 @@ log = get_logger()
 
 
 class Deals:
-    """The steps towards each user's deal. `now` tells the time (UTC)."""
+    """The steps towards each user's deal."""
 
     def __init__(
         self,
@@ -41,14 +43,16 @@ class Deals:
         pauses: Pauses,
         *,
         waits: Waits,
-        now: Callable[[], datetime],
+        clocks: Clocks,
     ) -> None:
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
         self._waits = waits
-        self._now = now
+        self._clocks = clocks
+        self._now = now = clocks.wall
         self._index = DealIndex(database, pipedrive, now)
+        self._reading = asyncio.Lock()
         self._capped_until: datetime | None = None
         self._cap_reason = ""
 
@@ -94,9 +98,7 @@ class Deals:
                 token=token,
                 now=now,
                 claim=self._waits.claim,
-                given_up=delivery.uncertain(
-                    SENDER_DIED, now=now, in_flight=self._waits.lease, waits=self._waits
-                ),
+                given_up=delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0)),
             )
 
     async def _guarded_step(self, deal: Deal) -> None:
@@ -112,12 +114,12 @@ class Deals:
             await self._record(deal, change)
 
     async def _set_aside(self, deal: Deal, reason: str) -> None:
-        now, waits = self._now(), self._waits
+        now = self._now()
         if deal.state is PublicationState.UNCERTAIN:
             waiting = self._could_not_look(deal, reason)
         else:
             waiting = delivery.retried(deal.attempts + 1, reason, now=now)
-        sent = delivery.uncertain(reason, now=now, in_flight=waits.in_flight, waits=waits)
+        sent = delivery.uncertain(reason, now=now)
         async with self._database.begin() as transaction:
             if not await deals.record(transaction, deal, sent, only_in=PublicationState.SENDING):
                 await deals.record(transaction, deal, waiting)
@@ -137,9 +139,15 @@ class Deals:
         """Adopt the open deal with the login, else make one; None when the claim was lost."""
         if deal.state is PublicationState.UNCERTAIN:
             return await self._look(deal)
-        reading = Request(Kind.READ, subject_of(deal.user_key))
+        if deal.looked_at is not None and not delivery.is_fresh(deal.looked_at, self._now()):
+            change = await self._look(deal, again=True)
+            if change is not None:
+                return change
+        reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         try:
-            found = await self._index.find(deal)
+            # It remembers how far it has read, so one at a time.
+            async with self._reading:
+                found = await self._index.find(deal)
         except LookFailed as failure:
             return await self._list_failed(deal, failure, reading)
         await self._pauses.after(None, reading)
@@ -172,43 +180,60 @@ class Deals:
             deal.attempts + 1, str(failure), now=self._now(), at_least=READ_AGAIN, quick_retries=2
         )
 
-    async def _look(self, deal: Deal) -> Change:
-        sent_at = deal.sent_at or self._now()
-        request = Request(Kind.READ, subject_of(deal.user_key))
-        found = None
+    async def _look(self, deal: Deal, *, again: bool = False) -> Change | None:
+        """Look for a deal that may have been made.
+
+        With `again`, right before it is made once more: None if it is not there.
+        """
+        request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+        since = deal.sent_after - MARGIN if deal.sent_after else None
+        found, at = None, None
         try:
-            async for item in self._pipedrive.deals_since(sent_at - CLOCKS_APART):
-                if await self._index.belongs(item, deal):
-                    found = item.id
-                    self._index.note(item)
+            async for page in self._pipedrive.deals_since(since):
+                at = at or page.at
+                for item in page.items:
+                    if await self._index.belongs(item, deal):
+                        found = item.id
+                        self._index.note(item)
+                        break
+                if found is not None:
                     break
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
+            if again:
+                later = delivery.retried(1, f"could not look for it: {failure}", now=self._now())
+                return replace(later, attempts=None)
             return self._could_not_look(deal, str(failure))
         await self._pauses.after(None, request)
+        if again and found is None:
+            return None
+        now = self._now()
         return delivery.after_looking(
-            found, attempt_of(deal, self._waits), now=self._now(), waits=self._waits
+            found, attempt_of(deal), now=now, seen_at=at or now, waits=self._waits
         )
 
     def _could_not_look(self, deal: Deal, failure: str) -> Change:
+        now = self._now()
         return delivery.could_not_look(
-            failure,
-            attempt_of(deal, self._waits),
-            sent_at=deal.sent_at or self._now(),
-            now=self._now(),
-            waits=self._waits,
+            failure, attempt_of(deal), sent_at=deal.sent_at or now, now=now
         )
 
     async def _make(self, deal: Deal) -> Change | None:
-        await self._pipedrive.ready()
-        leased = asyncio.get_running_loop().time()
-        async with self._database.begin() as transaction:
-            if not await deals.begin_sending(
-                transaction, deal, now=self._now(), lease=self._waits.lease
-            ):
-                return None
-        request = Request(Kind.WRITE, subject_of(deal.user_key))
-        outcome = held_up(leased, self._waits) or await self._index.create(deal)
+        request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
+        async with self._pipedrive.turn() as turn:
+            leased = self._clocks.read()
+            async with self._database.begin() as transaction:
+                if not await deals.begin_sending(
+                    transaction,
+                    deal,
+                    now=self._now(),
+                    lease=self._waits.lease,
+                    vendor_time=self._pipedrive.now,
+                ):
+                    return None
+            outcome = held_up(leased, self._clocks, self._waits) or (
+                await self._index.create(deal, turn)
+            )
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))
@@ -226,9 +251,7 @@ class Deals:
         return change
 
     def _after(self, deal: Deal, outcome: Outcome) -> Change:
-        return delivery.after_sending(
-            outcome, attempt=deal.attempts + 1, now=self._now(), waits=self._waits
-        )
+        return delivery.after_sending(outcome, attempt=deal.attempts + 1, now=self._now())
 
 
 def subject_of(user_key: UserKey) -> str:
@@ -236,20 +259,16 @@ def subject_of(user_key: UserKey) -> str:
     return f"the deal of {user_key}"
 
 
-def attempt_of(row: Publication | Deal, waits: Waits) -> Attempt:
+def attempt_of(row: Publication | Deal) -> Attempt:
     """How far the delivery of an uncertain row is."""
-    until = row.in_flight_until
-    if until is None or (row.sent_at is not None and until < row.sent_at):
-        # Written by an older version, which knew no such time: the latest that is possible.
-        until = (row.sent_at or row.due_at) + 2 * waits.lease
-    return Attempt(max(row.attempts, 1), row.looks, until, row.reason)
+    return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason)
 
 
-def held_up(leased: float, waits: Waits) -> NotProcessed | None:
+def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
     """The outcome of a process that was frozen since it took the lease: it must not send any more.
 
-    `leased` is when the lease was taken, by the event loop's clock.
+    Others may have looked for the row meanwhile, and sent it.
     """
-    if asyncio.get_running_loop().time() - leased < waits.latest_start.total_seconds():
+    if clocks.read().most_since(leased) < waits.latest_start:
         return None
     return NotProcessed("this process was held up", timedelta(0), everyone=False)

@@ -8,23 +8,43 @@ A publication and a deal go the same way:
                       → uncertain   anything else: look before sending again
 
 Pipedrive has no idempotency key, so after an outcome that leaves open whether the write happened
-the only proof is to look. Finding the write is conclusive, so the first look comes after seconds.
-Not finding it proves little: a request in flight can still land and a list can lag behind the
-writes. Only several complete looks, apart and late enough, permit another attempt.
+the only proof is to look. Presence is quick: finding the write is conclusive, so the first look
+comes after seconds, and further ones follow with growing gaps. Absence is slow: a request in flight
+can still land, and a list can lag behind the writes. It is concluded only from a complete look that
+comes long enough after the first one by the times of Pipedrive's own answers; our clocks can step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Change, PublicationState
 
-LOOKS = 3
-"""How many complete looks without a find permit sending again."""
 MAX_ATTEMPTS = 8
 """How often a delivery is attempted before it fails; a person can retry it after that."""
-EARLY_LOOKS = (timedelta(seconds=2), timedelta(seconds=10))
-"""When to look, after an ambiguous outcome, for a write that landed. Each list costs 10 tokens."""
-EARLY_LOOK_GRID = timedelta(seconds=1)
+FIRST_LOOK = timedelta(seconds=2)
+"""How long after an ambiguous outcome the first look comes: a write that landed is found then."""
+GAPS = (
+    timedelta(seconds=5),
+    timedelta(seconds=15),
+    timedelta(seconds=45),
+    timedelta(minutes=2),
+)
+"""Between the looks after that; then one comes when absence can be concluded. Each costs 10
+tokens, for all uncertain publications of a deal together."""
+LOOK_GRID = timedelta(seconds=1)
+"""Looks start at multiples of this, so that one list serves many rows of a deal."""
+LOOK_AGAIN = timedelta(seconds=5)
+"""After a look that failed, at the earliest."""
+ABSENCE = timedelta(minutes=5)
+"""How long after the first look absence is concluded at the earliest, unless set otherwise.
+
+Longer than a request of ours can be on its way, and two minutes that a list may lag behind: see
+`gitpip.settings.values.absence`.
+"""
+FRESH = timedelta(seconds=10)
+"""What may have been sent before is sent again only after a look that is no older than this."""
+LONGEST_LEASE = timedelta(seconds=10)
+
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
 """With eight attempts the last one starts some 18 hours after the first."""
@@ -98,39 +118,29 @@ Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous
 
 @dataclass(frozen=True)
 class Waits:
-    """The waits that keep a delivery safe, all derived from the client's time-out."""
+    """The waits that keep a delivery safe. `timeout` is the client's."""
 
     timeout: timedelta
+    absence: timedelta = ABSENCE
+    """How long after the first look one in vain shows that the write did not happen."""
 
     @property
     def lease(self) -> timedelta:
-        """How long a row is being sent: longer than any request of its sender can take."""
-        return 2 * self.timeout + timedelta(seconds=1)
+        """How long a row is being sent before others may look for it.
+
+        A request may take longer: whoever looks concludes absence only after `absence`.
+        """
+        return min(2 * self.timeout + timedelta(seconds=1), LONGEST_LEASE)
 
     @property
     def claim(self) -> timedelta:
         """How long a claim holds that was not sent yet: losing it early does no harm."""
-        return min(self.lease, timedelta(seconds=15))
+        return self.lease
 
     @property
     def latest_start(self) -> timedelta:
         """A request must start this soon after its lease was taken, or not at all."""
-        return self.timeout / 2
-
-    @property
-    def in_flight(self) -> timedelta:
-        """How long after the outcome a write may still land: a request can outlive its time-out."""
-        return 2 * self.timeout
-
-    @property
-    def between_looks(self) -> timedelta:
-        """Between two looks that count as evidence of absence: a list may lag behind the writes."""
-        return self.timeout
-
-    @property
-    def look_grid(self) -> timedelta:
-        """Looks start at multiples of this, so that one list serves many rows of a deal."""
-        return self.timeout / 6
+        return min(self.timeout, LONGEST_LEASE) / 2
 
 
 @dataclass(frozen=True)
@@ -140,13 +150,13 @@ class Attempt:
     number: int
     """Counts the attempts from 1."""
     looks: int
-    """How many complete looks in vain counted as evidence of absence so far."""
-    in_flight_until: datetime
-    """Until then the write may still land, so a look in vain proves nothing."""
+    """How many complete looks were in vain since the outcome."""
+    in_flight_until: datetime | None
+    """Until then, by Pipedrive's time, a look in vain proves nothing; None before the first."""
     reason: str | None
 
 
-def after_sending(outcome: Outcome, *, attempt: int, now: datetime, waits: Waits) -> Change:
+def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
     """The change of a row in `sending` (or one that could not be sent) after an outcome.
 
     `attempt` is the number of this attempt, from 1. One that was surely not processed for a reason
@@ -167,46 +177,46 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime, waits: Waits
                 PublicationState.PENDING, now + pause, reason=reason, attempts=attempt - 1
             )
         case Ambiguous(reason=reason):
-            return uncertain(reason, now=now, in_flight=waits.in_flight, waits=waits)
+            return uncertain(reason, now=now)
 
 
-def uncertain(reason: str, *, now: datetime, in_flight: timedelta, waits: Waits) -> Change:
-    """The change of a row that may have been sent; the write may land for `in_flight` from now."""
-    until = now + in_flight
-    return Change(
-        PublicationState.UNCERTAIN,
-        _next_look(now, until, waits),
-        reason=reason,
-        in_flight_until=until,
-    )
+def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:
+    """The change of a row that may have been sent."""
+    due_at = _rounded_up(now + first_look, LOOK_GRID)
+    return Change(PublicationState.UNCERTAIN, due_at, reason=reason)
 
 
-def after_looking(found: int | None, attempt: Attempt, *, now: datetime, waits: Waits) -> Change:
-    """The change of an uncertain row that was due for a look, after a complete one."""
+def after_looking(
+    found: int | None, attempt: Attempt, *, now: datetime, seen_at: datetime, waits: Waits
+) -> Change:
+    """The change of an uncertain row that was due for a look, after a complete one.
+
+    `seen_at` is the time of the look by Pipedrive's clock.
+    """
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
-    until = attempt.in_flight_until
-    looks = attempt.looks + (now >= until)
-    if looks >= LOOKS:
+    until = attempt.in_flight_until or seen_at + waits.absence
+    if seen_at >= until:
         reason = attempt.reason or "it did not arrive"
-        return retried(attempt.number, reason, now=now, quick_retries=1)
+        again = retried(attempt.number, reason, now=now, quick_retries=1)
+        return replace(again, looked_at=now)
+    left = until - seen_at
+    wait = min(GAPS[attempt.looks], left) if attempt.looks < len(GAPS) else left
     return Change(
         PublicationState.UNCERTAIN,
-        _next_look(now, until, waits),
-        looks=looks,
+        _rounded_up(now + wait, LOOK_GRID),
+        looks=attempt.looks + 1,
         reason=attempt.reason,
         in_flight_until=until,
     )
 
 
-def could_not_look(
-    failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime, waits: Waits
-) -> Change:
+def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime) -> Change:
     """The change of an uncertain row whose look failed: it proves nothing.
 
     The wait grows with the age, so that a list that always fails costs ever less.
     """
-    wait = min(max((now - sent_at) / 2, waits.between_looks), LONGEST_RETRY)
+    wait = min(max((now - sent_at) / 2, LOOK_AGAIN), LONGEST_RETRY)
     return Change(
         PublicationState.UNCERTAIN,
         now + wait,
@@ -214,6 +224,11 @@ def could_not_look(
         reason=f"could not look for it: {failure}",
         in_flight_until=attempt.in_flight_until,
     )
+
+
+def is_fresh(looked_at: datetime | None, now: datetime) -> bool:
+    """Whether a look was made just now; a clock that went back makes it an old one."""
+    return looked_at is not None and timedelta(0) <= now - looked_at <= FRESH
 
 
 def retried(
@@ -251,17 +266,6 @@ def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta
     """A pause that doubles with every failure in a row after the first."""
     doublings = min(max(failures_in_a_row - 1, 0), 20)
     return min(pause * (1 << doublings), at_most)
-
-
-def _next_look(now: datetime, in_flight_until: datetime, waits: Waits) -> datetime:
-    if now >= in_flight_until:
-        return _rounded_up(now + waits.between_looks, waits.look_grid)
-    lost_at = in_flight_until - waits.in_flight
-    for after in EARLY_LOOKS:
-        early = _rounded_up(lost_at + after, EARLY_LOOK_GRID)
-        if now < early < in_flight_until:
-            return early
-    return _rounded_up(in_flight_until, waits.look_grid)
 
 
 def _rounded_up(moment: datetime, grid: timedelta) -> datetime:

@@ -1,15 +1,18 @@
 """The pause of all publishing: read before each request, written after those that call for it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
-from gitpip.publish.delivery import NotProcessed, Outcome
+from gitpip.publish.delivery import Accepted, NotProcessed, Outcome
 from gitpip.publish.pipedrive import DAILY_RESERVE, Pipedrive
-from gitpip.publish.trouble import DAILY_PAUSE, Request, Trouble
+from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store import operation
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
+
+LATER = timedelta(seconds=1)
+"""A pause that ends less than this later is the same one."""
 
 log = get_logger()
 
@@ -26,6 +29,10 @@ class Pauses:
         self._trouble = Trouble()
         self._answers = 0
         """How many answers of Pipedrive were taken into account."""
+        self._entered = 0
+        """How often publishing was paused by what was asked here."""
+        self._until: datetime | None = None
+        """Until when, as far as that is known here."""
         self._stored: bool | None = None
         """Whether there is a row of a pause, be it over or not; None before the first look."""
 
@@ -37,12 +44,28 @@ class Pauses:
                 self._stored = known is not None
                 if self._stored:
                     self._trouble.resume()
-            return await operation.paused(
+            pause = await operation.paused(
                 transaction,
                 operation.PUBLISHING,
                 self._now(),
                 credential=self._pipedrive.fingerprint,
             )
+        # A person may have ended it.
+        self._until = pause.until if pause else None
+        return pause
+
+    def holds(self) -> bool:
+        """Whether publishing is paused, as far as that is known without asking the database."""
+        return self._until is not None and self._now() < self._until
+
+    @property
+    def probing(self) -> bool:
+        """Whether the next request should go alone: it shows if a pause was long enough."""
+        return self._trouble.probing
+
+    def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
+        """A request that starts now, perhaps with others `beside` it."""
+        return Request(kind, subject, beside, self._entered)
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """The outcome of a write as it counts for its publication or deal; call it before `after`.
@@ -62,6 +85,10 @@ class Pauses:
             # the daily budget that was announced last may be full again.
             return None
         self._answers = self._pipedrive.answers_received
+        if self._is_known(outcome, request):
+            if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
+                self._trouble.accepted(request)
+            return None
         pause = self._trouble.pause_after(outcome, request, self._now()) or self._reserve(outcome)
         if pause is not None:
             await self._enter(pause, outcome)
@@ -70,6 +97,17 @@ class Pauses:
                 await operation.clear_pause(transaction, operation.PUBLISHING, self._now())
             self._stored = False
         return pause
+
+    def _is_known(self, outcome: Outcome | None, request: Request) -> bool:
+        """Whether it is an outcome of something that started before the last pause.
+
+        What several requests meet at the same time is one fault, and a success from before says
+        nothing about it. A longer pause than the one that holds is news.
+        """
+        if request.pauses_before is None or request.pauses_before == self._entered:
+            return False
+        wanted = getattr(outcome, "pause", None) or timedelta(0)
+        return self._until is None or self._now() + wanted <= self._until + LATER
 
     async def _enter(self, pause: Pause, outcome: Outcome | None) -> None:
         refused = isinstance(outcome, NotProcessed) and outcome.access
@@ -84,6 +122,8 @@ class Pauses:
                 now=self._now(),
             )
         self._stored = True
+        self._until = pause.until
+        self._entered += 1
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 
     def _reserve(self, outcome: Outcome | None) -> Pause | None:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -17,12 +18,21 @@ from pydantic import SecretStr
 
 from gitpip import metrics
 from gitpip.model import ActivityId, DealId, GitHubId
-from gitpip.outgoing import client, http_date
+from gitpip.outgoing import Sending, client, http_date
 from gitpip.progress import step
 from gitpip.publish import answers
-from gitpip.publish.answers import ACCESS_PAUSE, Answer, Item, Json, LookFailed, Owner, Unauthorized
+from gitpip.publish.answers import (
+    ACCESS_PAUSE,
+    Activity,
+    Answer,
+    Item,
+    Json,
+    LookFailed,
+    Owner,
+    Unauthorized,
+)
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.pace import Pace, number
+from gitpip.publish.pace import Pace, Turn, number
 from gitpip.telemetry import redacted
 
 Query = Mapping[str, str | int]
@@ -31,6 +41,8 @@ ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
 OWNER = "/v1/users/me"
 ANSWER_LIMIT = 64 * 2**20
 LIST_LIMIT = 500
+SEARCH_LIMIT = 9
+"""A window holds ten searches on every plan; the token's other users keep one."""
 UNREACHABLE_PAUSE = timedelta(seconds=2)
 DAILY_RESERVE = 30
 """So many tokens are left unspent: the next step may need a list, a post and a get."""
@@ -40,14 +52,26 @@ ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ListPage:
-    """One page of a list; `cursor` leads to the next one, None at the end."""
+    """One page of a list; `cursor` leads to the next one, None at the end.
+
+    `at` is when it was read, by Pipedrive's clock; None where that is not told.
+    """
 
     items: tuple[Item, ...]
     cursor: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Activities:
+    """One page of a list of activities, and when it was read by Pipedrive's clock."""
+
+    items: tuple[Activity, ...]
+    at: datetime | None
 
 
 class Pipedrive:
-    """One account's API, asked by one request at a time.
+    """One account's API, asked by as many requests at a time as its limit allows.
 
     `timeout` bounds a whole request. Redirects are never followed, so that the token can't leak.
     """
@@ -63,7 +87,7 @@ class Pipedrive:
         self._api_url = api_url.rstrip("/")
         self._timeout = timeout
         self._pace = Pace(rest)
-        self._turn = asyncio.Lock()
+        self._searches = Pace(timedelta(0), limit=SEARCH_LIMIT)
         self._client = client(timeout=timeout.total_seconds())
         self._admitted: str | None = None
         """The fingerprint of the only token that is asked under; None where any is."""
@@ -104,9 +128,19 @@ class Pipedrive:
         self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
         """What tells one token from another, and tells nothing of the token."""
 
-    async def ready(self) -> None:
-        """Return when the pace allows a request: call it before taking a lease."""
-        await self._pace.wait()
+    @property
+    def burst(self) -> int:
+        """How many requests a window of the burst limit holds."""
+        return self._pace.limit
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Leave to make one request, once the pace allows it: take it before a lease."""
+        turn = await self._pace.turn()
+        try:
+            yield turn
+        finally:
+            turn.give_back()
 
     async def owner(self) -> Owner:
         """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
@@ -120,41 +154,50 @@ class Pipedrive:
         """Ask under the token with this fingerprint, and no other: its account is the right one."""
         self._admitted = fingerprint
 
-    async def create_deal(self, title: str, github_id: GitHubId | None = None) -> Outcome:
+    async def create_deal(
+        self, title: str, github_id: GitHubId | None = None, *, turn: Turn | None = None
+    ) -> Outcome:
         """Make an open deal; Accepted holds its id.
 
         GitHub's id of the user is written into our custom field, where the account has one.
         """
         body: Json = {"title": title}
         if self.deal_field is None or github_id is None:
-            return await self._create(DEALS, body)
+            return await self._create(DEALS, body, turn)
         named = body | {"custom_fields": {self.deal_field: str(github_id)}}
-        outcome = await self._create(DEALS, named)
+        outcome = await self._create(DEALS, named, turn)
         if isinstance(outcome, Refused):
             # A person may have deleted the field: a refused deal was not made.
             self.deal_field = None
-            return await self._create(DEALS, body)
+            return await self._create(DEALS, body, None)
         return outcome
 
-    async def create_activity(self, *, deal_id: DealId, subject: str, note: str) -> Outcome:
+    async def create_activity(
+        self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None
+    ) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
-        outcome = await self._create(
-            ACTIVITIES, {"subject": subject, "deal_id": deal_id, "note": note}
-        )
+        body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        outcome = await self._create(ACTIVITIES, body, turn)
         if isinstance(outcome, Accepted):
             self.newest_activity = max(self.newest_activity, outcome.id)
         elif isinstance(outcome, Ambiguous):
             self.unanswered_at = time.monotonic()
         return outcome
 
+    async def delete_activity(self, activity_id: ActivityId) -> Outcome:
+        """Delete an activity, for three tokens; one that is gone already is deleted."""
+        answer = await self._request("DELETE", f"{ACTIVITIES}/{activity_id}")
+        gone = isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}
+        return Accepted(activity_id) if gone or isinstance(answer, Answer) else answer
+
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
-        answer = await self._request("PATCH", f"/v2/activities/{activity_id}", body={"note": note})
+        answer = await self._request("PATCH", f"{ACTIVITIES}/{activity_id}", body={"note": note})
         return Accepted(activity_id) if isinstance(answer, Answer) else answer
 
     async def deal(self, deal_id: DealId) -> Item | None:
         """A deal as it is now; None if it was deleted. Costs one token. Raises LookFailed."""
-        answer = await self._request("GET", f"/v2/deals/{deal_id}")
+        answer = await self._request("GET", f"{DEALS}/{deal_id}")
         if isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}:
             return None
         entry = answers.data(answer)
@@ -167,12 +210,12 @@ class Pipedrive:
     async def activity_page(self, cursor: str | None) -> ListPage:
         """A page of all activities, the newest first, for 10 tokens. Raises LookFailed."""
         query: Query = {"sort_by": "id", "sort_direction": "desc"}
-        return await self._page(ACTIVITIES, query, cursor, "subject")
+        return await self._page(ACTIVITIES, query, cursor, answers.activity)
 
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
         """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}
-        page = await self._page(ACTIVITIES, query, None, "subject")
+        page = await self._page(ACTIVITIES, query, None, answers.activity)
         return frozenset(ActivityId(item.id) for item in page.items)
 
     async def deal_field_code(self, name: str) -> str | None:
@@ -212,7 +255,7 @@ class Pipedrive:
         """
         query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
         query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
-        return await self._page(DEALS, query, cursor, "title")
+        return await self._page(DEALS, query, cursor, answers.deal)
 
     async def search_deals(self, title: str) -> tuple[Item, ...]:
         """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
@@ -226,7 +269,11 @@ class Pipedrive:
             "status": "open",
             "limit": 100,
         }
-        found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        allowed = await self._searches.turn()
+        try:
+            found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        finally:
+            allowed.end(None)
         hits = found.get("items") if isinstance(found, dict) else None
         if not isinstance(hits, list):
             raise LookFailed(Ambiguous("the search for a deal holds no list"))
@@ -235,32 +282,30 @@ class Pipedrive:
             for hit in hits
         )
 
-    def deals_since(self, since: datetime) -> AsyncIterator[Item]:
-        """The deals that changed after `since`, newest first. Raises LookFailed."""
-        query: Query = {
-            "updated_since": _whole_seconds(since),
-            "sort_by": "id",
-            "sort_direction": "desc",
-        }
-        return self._items(DEALS, query, "title")
+    def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
+        """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
+        return self._pages(DEALS, _newest_first(since), answers.deal)
 
-    def activities(self, deal_id: DealId, *, since: datetime) -> AsyncIterator[Item]:
-        """A deal's activities that changed after `since`, newest first. Raises LookFailed."""
-        query: Query = {
-            "deal_id": deal_id,
-            "updated_since": _whole_seconds(since),
-            "sort_by": "id",
-            "sort_direction": "desc",
-        }
-        return self._items(ACTIVITIES, query, "subject")
+    async def activities(
+        self, deal_id: DealId, *, since: datetime | None
+    ) -> AsyncIterator[Activities]:
+        """A deal's activities that changed after `since`, or all, newest first.
 
-    async def _items(self, path: str, query: Query, text_field: str) -> AsyncIterator[Item]:
+        Raises LookFailed.
+        """
+        query = _newest_first(since) | {"deal_id": deal_id}
+        async for page in self._pages(ACTIVITIES, query, answers.activity):
+            items = tuple(each for each in page.items if isinstance(each, Activity))
+            yield Activities(items, page.at)
+
+    async def _pages(
+        self, path: str, query: Query, read: Callable[[object], Item]
+    ) -> AsyncIterator[ListPage]:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            page = await self._page(path, query, cursor, text_field)
-            for entry in page.items:
-                yield entry
+            page = await self._page(path, query, cursor, read)
+            yield page
             cursor = page.cursor
             if cursor is None:
                 return
@@ -268,19 +313,22 @@ class Pipedrive:
                 raise LookFailed(Ambiguous(f"the list {path} goes round in circles"))
             seen.add(cursor)
 
-    async def _page(self, path: str, query: Query, cursor: str | None, text_field: str) -> ListPage:
+    async def _page(
+        self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item]
+    ) -> ListPage:
         after = {"cursor": cursor} if cursor else {}
         answer = await self._request("GET", path, {**query, "limit": LIST_LIMIT, **after})
         entries = answers.data(answer)
         if not isinstance(entries, list):
             raise LookFailed(Ambiguous(f"the list {path} holds no list"))
-        items = tuple(answers.item(entry, text_field) for entry in entries)
+        items = tuple(read(entry) for entry in entries)
         if path == ACTIVITIES:
             self.seen(items)
-        return ListPage(items, answers.next_cursor(answer))
+        at = answer.at if isinstance(answer, Answer) else None
+        return ListPage(items, answers.next_cursor(answer), at)
 
-    async def _create(self, path: str, body: Json) -> Outcome:
-        answer = await self._request("POST", path, body=body)
+    async def _create(self, path: str, body: Json, turn: Turn | None) -> Outcome:
+        answer = await self._request("POST", path, body=body, turn=turn)
         if isinstance(answer, Answer):
             data = answer.body.get("data")
             created = data.get("id") if isinstance(data, dict) else None
@@ -290,10 +338,15 @@ class Pipedrive:
         return answer
 
     async def _request(
-        self, method: str, path: str, query: Query | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
     ) -> "Answer | answers.RefusedWithStatus | Denied | NotProcessed | Ambiguous":
         asked_under = self.fingerprint
-        outcome = await self._ask(method, path, query, body)
+        outcome = await self._ask(method, path, query, body, turn)
         if isinstance(outcome, Unauthorized):
             return await self._explained(outcome, asked_under)
         return outcome
@@ -332,36 +385,36 @@ class Pipedrive:
         return answer
 
     async def _ask(
-        self, method: str, path: str, query: Query | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
     ) -> answers.Read:
-        async with self._turn:
-            await self._pace.wait()
-            if path != OWNER and self._admitted not in (None, self.fingerprint):
-                return _NOT_ADMITTED
-            headers: Mapping[str, str] | None = None
-            started, status = time.monotonic(), None
-            try:
-                async with asyncio.timeout(self._timeout.total_seconds()):
-                    response, content = await self._exchange(method, path, query, body)
-                headers, status = response.headers, response.status_code
-            except (
-                httpx2.ConnectError,
-                httpx2.ConnectTimeout,
-                httpx2.PoolTimeout,
-                httpx2.ProxyError,
-            ) as error:
+        turn = turn or await self._pace.turn()
+        if path != OWNER and self._admitted not in (None, self.fingerprint):
+            return _NOT_ADMITTED
+        headers: Mapping[str, str] | None = None
+        started, status = time.monotonic(), None
+        sending = Sending()
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                response, content = await self._exchange(method, path, query, body, sending)
+            headers, status = response.headers, response.status_code
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
+        except _TooLarge:
+            return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+        except (httpx2.HTTPError, TimeoutError) as error:
+            if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 reason = f"Pipedrive can't be reached: {_cause(error)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE)
-            except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-                return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
-            except _TooLarge:
-                return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
-            except (httpx2.HTTPError, TimeoutError) as error:
-                return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
-            finally:
-                self._pace.note_end(headers)
-                metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
-                step()
+            return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
+        finally:
+            turn.end(headers)
+            metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
+            step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
         self.daily_remaining = remaining
         self.answers_received += 1
@@ -371,11 +424,16 @@ class Pipedrive:
         return answers.read(response.status_code, response.headers, content)
 
     async def _exchange(
-        self, method: str, path: str, query: Query | None, body: Json | None
+        self, method: str, path: str, query: Query | None, body: Json | None, sending: Sending
     ) -> tuple[httpx2.Response, bytes]:
         url = self._api_url + path
         async with self._client.stream(
-            method, url, params=query, json=body, headers=self._headers
+            method,
+            url,
+            params=query,
+            json=body,
+            headers=self._headers,
+            extensions={"trace": sending.trace},
         ) as response:
             content = bytearray()
             async for piece in response.aiter_bytes():
@@ -389,6 +447,13 @@ class _TooLarge(Exception):
     pass
 
 
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    TimeoutError,
+)
 _FORBIDDEN = 403
 _TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
 _NOT_ADMITTED = NotProcessed(
@@ -399,6 +464,11 @@ _ADVICE = {
     402: "Pipedrive has closed the account: see to its subscription",
     403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
 }
+
+
+def _newest_first(since: datetime | None) -> dict[str, str | int]:
+    query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
+    return query | ({"updated_since": _whole_seconds(since)} if since else {})
 
 
 def _whole_seconds(moment: datetime) -> str:

@@ -54,6 +54,10 @@ class Request:
 
     kind: Kind
     subject: str
+    beside: int = 1
+    """How many could be under way at the same time: they can all meet one fault."""
+    pauses_before: int | None = None
+    """How many pauses there had been when it started; None says: all."""
 
 
 @dataclass
@@ -111,6 +115,11 @@ class Trouble:
             case _:
                 return outcome
 
+    def accepted(self, request: Request) -> None:
+        """Note a write that was accepted; it says nothing about what started after it."""
+        self._accepted += 1
+        self._refused_by_edge.pop(request.subject, None)
+
     def pause_after(self, outcome: Outcome | None, request: Request, now: datetime) -> Pause | None:
         """The pause that an outcome calls for; the outcome None stands for a successful read."""
         self._forget_old(now)
@@ -126,8 +135,7 @@ class Trouble:
                 return self._ambiguous(outcome, request, now)
             case _:
                 if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
-                    self._accepted += 1
-                    self._refused_by_edge.pop(request.subject, None)
+                    self.accepted(request)
                 self._succeeded(request.kind, sure=not isinstance(outcome, Denied))
                 return None
 
@@ -196,7 +204,8 @@ class Trouble:
             return Pause(now + wait, outcome.reason)
         # The same publication failing again says nothing about the others.
         probe = failures.pauses > 0 or self._refusals > 0
-        if again or not (probe or len(failures.subjects) >= DIFFERENT_FAILURES):
+        enough = max(DIFFERENT_FAILURES, request.beside)
+        if again or not (probe or len(failures.subjects) >= enough):
             return None
         failures.pauses += 1
         wait = longer_pause(TROUBLE_PAUSE, failures.pauses, at_most=LONGEST_TROUBLE)

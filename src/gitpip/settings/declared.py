@@ -182,8 +182,13 @@ class Settings(BaseSettings):
     http_timeout: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
         timedelta(seconds=20),
         alias="GITPIP_HTTP_TIMEOUT",
-        description="the longest any one outgoing request may take;"
-        " publishing's waits are derived from it",
+        description="the longest any one outgoing request may take",
+    )
+    absent_after: Annotated[timedelta, BeforeValidator(values.parse_duration)] = Field(
+        default_factory=lambda earlier: values.absence(earlier.get("http_timeout", timedelta(0))),
+        alias="GITPIP_ABSENT_AFTER",
+        description="how long after the first look in vain a publication of uncertain fate is"
+        " taken for not arrived, and sent again",
     )
     health_patience: Annotated[timedelta, BeforeValidator(values.patience)] = Field(
         default_factory=lambda earlier: max(

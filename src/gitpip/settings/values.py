@@ -267,3 +267,19 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "not UTF-8 text"
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+LEAST_ABSENCE = timedelta(minutes=5)
+NETWORK = timedelta(seconds=150)
+"""How long an abandoned request can live in the network: 30 s of retransmissions, which
+TCP_USER_TIMEOUT ends (see `gitpip.outgoing`), and two minutes that a packet lives at most (the
+maximum segment lifetime of RFC 9293). What a proxy keeps is not known."""
+
+
+def absence(request_timeout: timedelta) -> timedelta:
+    """After how long what is not found in Pipedrive did not arrive.
+
+    With the usual time-out of 20 s a request is over after three minutes at the latest, and lists
+    may lag behind the writes by two.
+    """
+    return max(LEAST_ABSENCE, 2 * request_timeout + NETWORK)

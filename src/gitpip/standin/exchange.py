@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -169,8 +169,19 @@ class Exchange:
         self._journal = journal
         self._clock = clock
         self._in_flight = 0
+        self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
+        """Requests that land at a time by the clock."""
         self._told_to_wait: tuple[datetime, datetime] | None = None
         """Since when, until when; by an injected `retry-after`."""
+
+    def land(self) -> None:
+        """Process the requests whose time to land has come, each as of that time."""
+        now = self._clock()
+        landing = sorted((each for each in self._on_their_way if each[0] <= now), key=_due)
+        self._on_their_way = [each for each in self._on_their_way if each[0] > now]
+        for at, request, recorded in landing:
+            self._process(replace(request, at=at), recorded)
+            self._journal.tell()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -197,15 +208,21 @@ class Exchange:
             at=self._clock(),
             in_flight=self._in_flight,
         )
+        self.land()
         recorded = Recorded(request.at, request.method, request.path, query)
         text = f"{query}\n{body.decode(errors='replace')}"
         recorded.fault = self._faults.pick(request.method, request.path, request.at, text)
         self._journal.add(recorded)
         self._notice_impatience(request)
+        client = _Client(scope["extensions"][CONNECTION], receive, send)
         if recorded.fault is None:
             await self._answer(send, recorded, self._process(request, recorded))
+        elif recorded.fault.kind is FaultKind.LANDS:
+            self._on_their_way.append((request.at + recorded.fault.delay, request, recorded))
+            self._journal.tell()
+            client.connection.abort()
+            await client.gone()
         else:
-            client = _Client(scope["extensions"][CONNECTION], receive, send)
             await self._spoil(recorded.fault, request, recorded, client)
 
     def _notice_impatience(self, request: Request) -> None:
@@ -306,6 +323,10 @@ async def _read(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
+
+
+def _due(landing: tuple[datetime, Request, Recorded]) -> datetime:
+    return landing[0]
 
 
 def _start(answer: Answer) -> Message:

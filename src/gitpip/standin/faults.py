@@ -28,6 +28,9 @@ class FaultKind(StrEnum):
     """The request is processed at once and answered after `delay`."""
     HELD = "held"
     """The request is processed at once and answered when the plan lets go."""
+    LANDS = "lands"
+    """The connection is closed at once, and the request is processed when `delay` has passed by the
+    stand-in's clock."""
     ERROR = "error"
     """A 5xx `status`."""
     HTML = "html"
@@ -77,6 +80,11 @@ class Fault:
     @classmethod
     def held(cls) -> Self:
         return cls(FaultKind.HELD, processed=True)
+
+    @classmethod
+    def lands(cls, delay: timedelta) -> Self:
+        """The client sees a dropped connection; the network delivers the request much later."""
+        return cls(FaultKind.LANDS, processed=True, delay=delay)
 
     @classmethod
     def error(cls, status: int = 500, *, processed: bool = False) -> Self:

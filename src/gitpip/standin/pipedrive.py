@@ -100,12 +100,14 @@ class Pipedrive:
     @property
     def activities(self) -> list[JsonObject]:
         """All activities as they are now, deleted ones (`is_deleted`) included."""
+        self.app.land()
         with self._lock:
             return self._activities.all()
 
     @property
     def deals(self) -> list[JsonObject]:
         """All deals as they are now, archived and deleted ones included."""
+        self.app.land()
         with self._lock:
             return self._deals.all()
 
@@ -218,7 +220,7 @@ class Pipedrive:
         fields.setdefault("owner_id", self.user_id)
         if fields.get("done"):
             fields["marked_as_done_time"] = stamp(request.at)
-        return found(self._activities.add(self._clock(), creator_user_id=self.user_id, **fields))
+        return found(self._activities.add(request.at, creator_user_id=self.user_id, **fields))
 
     def _change_activity(self, request: Request, number: int) -> Answer:
         _existing(self._activities, number, "Activity")
@@ -274,7 +276,7 @@ class Pipedrive:
                 code="feature_capping_deals_limit",
             )
         fields.setdefault("owner_id", self.user_id)
-        return found(self._deals.add(self._clock(), creator_user_id=self.user_id, **fields))
+        return found(self._deals.add(request.at, creator_user_id=self.user_id, **fields))
 
     def _change_deal(self, request: Request, number: int) -> Answer:
         deal = _existing(self._deals, number, "Deal")

@@ -11,6 +11,8 @@ from gitpip.store.troubles import Trouble
 
 PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
+LEFT_SHOWN = timedelta(days=7)
+DELETED_SHOWN = timedelta(days=1)
 LOOKS_TAKE = 10
 """So many times the time-out of a request, what is uncertain is looked for at the longest."""
 
@@ -27,6 +29,10 @@ async def problems(
         _failed(await troubles.publications_failed(transaction)),
         _deals_failed(await troubles.deals_failed(transaction)),
         _notes_failed(await troubles.notes_failed(transaction)),
+    ]
+    found += [
+        _doubles_left(await troubles.doubles_left(transaction, now - LEFT_SHOWN)),
+        _doubles_deleted(await troubles.doubles_deleted(transaction, now - DELETED_SHOWN)),
     ]
     waiting = await troubles.publications_waiting(transaction)
     if goes_on:
@@ -128,6 +134,37 @@ def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
         Severity.WARNING,
         f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date by "
         f"{_clock(trouble, now)}{_such_as(trouble)}that of {trouble.example}; gitpip tries again.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _doubles_left(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    are = "is" if trouble.count == 1 else "are"
+    return Problem(
+        ProblemKind.DOUBLES_LEFT,
+        Severity.WARNING,
+        f"{count(trouble.count, 'file')} {are} in Pipedrive twice, and gitpip deletes neither "
+        f"activity: {_example(trouble)} Look at the deal, and delete the one that you do not "
+        "need. This is shown for a week.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _doubles_deleted(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    were = "was" if trouble.count == 1 else "were"
+    return Problem(
+        ProblemKind.DOUBLES_DELETED,
+        Severity.INFO,
+        f"{count(trouble.count, 'file')} {were} in Pipedrive twice for a while"
+        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost; "
+        "gitpip deleted the younger activity, which nobody had touched. If this happens again, "
+        "set a longer GITPIP_ABSENT_AFTER.",
         since=trouble.since,
         count=trouble.count,
     )

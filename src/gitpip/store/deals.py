@@ -6,12 +6,24 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
-from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema import UTCDateTime, deals, publications, users
 from gitpip.store.visible import of_tracked
 
 
@@ -68,11 +80,27 @@ async def get(transaction: AsyncConnection, user_key: UserKey) -> Deal:
     return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
 
 
+async def made(transaction: AsyncConnection, user_key: UserKey) -> DealId | None:
+    """The user's deal; None if it is still to be found or made."""
+    deal_id = await transaction.scalar(
+        select(deals.c.deal_id).where(
+            deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value
+        )
+    )
+    return None if deal_id is None else DealId(deal_id)
+
+
 async def begin_sending(
-    transaction: AsyncConnection, claim: Deal, *, now: datetime, lease: timedelta
+    transaction: AsyncConnection,
+    claim: Deal,
+    *,
+    now: datetime,
+    lease: timedelta,
+    vendor_time: datetime | None = None,
 ) -> bool:
     """Mark a claimed deal `sending`, with a fresh lease.
 
+    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known.
     False when the claim was lost, or the user removed meanwhile.
     """
     result = await transaction.execute(
@@ -86,6 +114,14 @@ async def begin_sending(
         .values(
             state=PublicationState.SENDING.value,
             attempts=deals.c.attempts + 1,
+            # Of several requests the first counts, unless the deal was made and is gone.
+            sent_after=case(
+                (
+                    or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
+                    literal(vendor_time, UTCDateTime),
+                ),
+                else_=deals.c.sent_after,
+            ),
             sent_at=now,
             in_flight_until=None,
             lease_until=now + lease,
@@ -137,7 +173,7 @@ async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
-        .values(**_values(change), deal_id=None)
+        .values(**_values(change), deal_id=None, looked_at=None)
     )
 
 
@@ -268,6 +304,8 @@ def _deal(row: Row[Any]) -> Deal:
         deal_id=None if row.deal_id is None else DealId(row.deal_id),
         reason=row.reason,
         in_flight_until=row.in_flight_until,
+        sent_after=row.sent_after,
+        looked_at=row.looked_at,
         title=row.title,
         github_id=None if row.github_id is None else GitHubId(row.github_id),
     )
@@ -275,12 +313,17 @@ def _deal(row: Row[Any]) -> Deal:
 
 def _values(change: Change) -> Mapping[str, Any]:
     counted = {} if change.attempts is None else {"attempts": change.attempts}
-    return counted | {
-        "state": change.state.value,
-        "due_at": change.due_at,
-        "looks": change.looks,
-        "reason": change.reason,
-        "in_flight_until": change.in_flight_until,
-        "token": None,
-        "lease_until": None,
-    }
+    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    return (
+        counted
+        | looked
+        | {
+            "state": change.state.value,
+            "due_at": change.due_at,
+            "looks": change.looks,
+            "reason": change.reason,
+            "in_flight_until": change.in_flight_until,
+            "token": None,
+            "lease_until": None,
+        }
+    )

@@ -7,22 +7,31 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
+from gitpip.store import second_sends
 from gitpip.store.publications import publication_of, selected
-from gitpip.store.schema import publications, users
+from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visible import of_tracked, tracked
 
 
 async def claim_sends(
-    transaction: AsyncConnection, *, token: str, now: datetime, claim: timedelta, limit: int
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    claim: timedelta,
+    limit: int,
+    without: Collection[UserKey] = (),
 ) -> tuple[Publication, ...]:
     """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
 
-    Fresh ones come before those from before their user was tracked.
+    Fresh ones come before those from before their user was tracked; none of the users `without`
+    are taken.
     """
+    others = [publications.c.user_key.not_in(without)] if without else []
     due = (
         select(publications.c.id)
         .join(users, users.c.key == publications.c.user_key)
@@ -31,6 +40,7 @@ async def claim_sends(
             publications.c.state == PublicationState.PENDING.value,
             publications.c.due_at <= now,
             _free(now),
+            *others,
         )
         .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
         .limit(limit)
@@ -91,10 +101,13 @@ async def begin_sending(
     deal_id: DealId,
     now: datetime,
     lease: timedelta,
+    vendor_time: datetime | None = None,
 ) -> bool:
     """Mark a claimed row `sending`, with a fresh lease.
 
-    False when the claim was lost, or the user removed meanwhile.
+    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known. What
+    may have been sent before is looked at again after this. False when the claim was lost, or the
+    user removed meanwhile.
     """
     result = await transaction.execute(
         update(publications)
@@ -108,12 +121,19 @@ async def begin_sending(
             state=PublicationState.SENDING.value,
             attempts=publications.c.attempts + 1,
             deal_id=deal_id,
+            # Of several requests the first counts: a look for any of them finds what it did.
+            sent_after=case(
+                (publications.c.sent_at.is_(None), literal(vendor_time, UTCDateTime)),
+                else_=publications.c.sent_after,
+            ),
             sent_at=now,
             in_flight_until=None,
             lease_until=now + lease,
             reason=None,
         )
     )
+    if result.rowcount and claim.looked_at is not None:
+        await second_sends.watch(transaction, claim.id, now)
     return result.rowcount == 1
 
 
@@ -146,16 +166,22 @@ async def record(
 
 
 async def give_up(
-    transaction: AsyncConnection, change: Change, *, expired_at: datetime | None
+    transaction: AsyncConnection,
+    change: Change,
+    *,
+    expired_at: datetime | None,
+    alive: str | None = None,
 ) -> int:
-    """Apply `change` to the rows in `sending` whose sender died; give their number.
+    """Apply `change` to the rows in `sending` whose sender may have died; give their number.
 
-    A sender is known to be dead when its lease was over at `expired_at`; None says that all of
-    them are dead.
+    That is so when its lease was over at `expired_at`; None says that all of them are dead. The
+    holder of the token `alive` is not.
     """
     wanted = [publications.c.state == PublicationState.SENDING.value]
     if expired_at is not None:
         wanted.append(publications.c.lease_until < expired_at)
+    if alive is not None:
+        wanted.append(publications.c.token != alive)
     result = await transaction.execute(
         update(publications).where(*wanted).values(**_values(change))
     )
@@ -234,12 +260,17 @@ async def _claim(
 
 def _values(change: Change) -> Mapping[str, Any]:
     counted = {} if change.attempts is None else {"attempts": change.attempts}
-    return counted | {
-        "state": change.state.value,
-        "due_at": change.due_at,
-        "looks": change.looks,
-        "reason": change.reason,
-        "in_flight_until": change.in_flight_until,
-        "token": None,
-        "lease_until": None,
-    }
+    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    return (
+        counted
+        | looked
+        | {
+            "state": change.state.value,
+            "due_at": change.due_at,
+            "looks": change.looks,
+            "reason": change.reason,
+            "in_flight_until": change.in_flight_until,
+            "token": None,
+            "lease_until": None,
+        }
+    )

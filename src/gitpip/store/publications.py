@@ -397,4 +397,6 @@ def publication_of(row: Row[Any]) -> Publication:
         published_at=row.published_at,
         appeared_at=row.created_at if row.came_with_its_gist else None,
         in_flight_until=row.in_flight_until,
+        sent_after=row.sent_after,
+        looked_at=row.looked_at,
     )

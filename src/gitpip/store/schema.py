@@ -197,6 +197,8 @@ deals = Table(
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
     Column("in_flight_until", UTCDateTime),
+    Column("sent_after", UTCDateTime),
+    Column("looked_at", UTCDateTime),
     Column("deal_id", BigInteger),
     # The title that it was last sent with: the user may have been renamed since.
     Column("title", Text),
@@ -318,8 +320,12 @@ publications = Table(
     Column("token", String(40)),
     Column("lease_until", UTCDateTime),
     Column("sent_at", UTCDateTime),
-    # Until then an uncertain write may still land, so a look in vain proves nothing.
+    # By Pipedrive's time: until then an uncertain write may still land.
     Column("in_flight_until", UTCDateTime),
+    # By Pipedrive's time, before it was first sent.
+    Column("sent_after", UTCDateTime),
+    # It may have been sent before, and was last looked for then.
+    Column("looked_at", UTCDateTime),
     Column("deal_id", BigInteger),
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
@@ -367,6 +373,30 @@ amendments = Table(
     Column("version", Integer, nullable=False),
     Column("due_at", UTCDateTime, nullable=False, index=True),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+)
+
+# What was sent twice, and is looked at again: the first request may land after all.
+second_sends = Table(
+    "second_sends",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+)
+
+# Files that are or were in Pipedrive twice. `reason` is why gitpip leaves it so; NULL where it
+# deleted the activity.
+doubles = Table(
+    "doubles",
+    metadata,
+    Column(
+        "publication_id", Key, ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("activity_id", BigInteger, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+    Column("reason", Text),
 )
 
 home_visits = Table(

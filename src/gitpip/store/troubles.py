@@ -24,6 +24,7 @@ from gitpip.store.schema import (
     amendments,
     checks,
     deals,
+    doubles,
     gist_files,
     looked_at,
     note_failed,
@@ -172,6 +173,27 @@ async def publications_uncertain(transaction: AsyncConnection, sent_before: date
 async def publications_retried(transaction: AsyncConnection) -> Trouble:
     """Publications that wait although they were sent three times already, or more often."""
     return await _publications(transaction, retried)
+
+
+async def doubles_left(transaction: AsyncConnection, since: datetime) -> Trouble:
+    """Files found in Pipedrive twice since then, of which gitpip deleted none."""
+    return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
+
+
+async def doubles_deleted(transaction: AsyncConnection, since: datetime) -> Trouble:
+    """Files found in Pipedrive twice since then, and made one by gitpip."""
+    return await _doubles(transaction, doubles.c.reason.is_(None), doubles.c.found_at > since)
+
+
+async def _doubles(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> Trouble:
+    return await _trouble(
+        transaction,
+        doubles.join(publications, publications.c.id == doubles.c.publication_id),
+        [~of_removed, *wanted],
+        since=doubles.c.found_at,
+        example=filename,
+        reason=doubles.c.reason,
+    )
 
 
 async def publications_overdue(

@@ -1,0 +1,142 @@
+"""Looks again at what was sent twice: the first request may have landed after all."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from gitpip import metrics
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import ActivityId, DealId, Publication
+from gitpip.publish.activity import bears_marker
+from gitpip.publish.answers import Activity, LookFailed
+from gitpip.publish.delivery import Accepted, Refused
+from gitpip.publish.looks import is_it, sent_since
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.trouble import Kind
+from gitpip.store import second_sends
+from gitpip.store.database import Database
+from gitpip.store.second_sends import Double
+from gitpip.telemetry import get_logger
+
+LOOK_AGAIN = timedelta(minutes=2)
+"""After a look that failed."""
+
+log = get_logger()
+
+
+class Doubles:
+    """Deletes the younger of two activities of one file, if nobody has touched it."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        pauses: Pauses,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._pauses = pauses
+        self._now = now
+        self.busy = False
+        """Whether a look is under way."""
+
+    async def look(self) -> None:
+        """Look at one deal's publications that were sent twice, if that is due."""
+        if self.busy:
+            return
+        self.busy = True
+        try:
+            async with self._database.read() as transaction:
+                due = await second_sends.due(transaction, self._now())
+            if due is not None:
+                await self._guarded(*due)
+        finally:
+            self.busy = False
+
+    async def _guarded(self, deal_id: DealId, watched: Mapping[Publication, int]) -> None:
+        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+        try:
+            await self._look(deal_id, watched)
+        except DatabaseUnavailable:
+            raise
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            await self._postpone(watched, gone=isinstance(failure.outcome, Refused))
+        except Exception:
+            log.exception("doubles.broken", deal_id=deal_id)
+            await self._postpone(watched, gone=False)
+
+    async def _postpone(self, watched: Mapping[Publication, int], *, gone: bool) -> None:
+        """Look later; each time counts where the deal is gone, so that it comes to an end."""
+        now = self._now()
+        async with self._database.begin() as transaction:
+            for publication, looks in watched.items():
+                if gone:
+                    await second_sends.looked(transaction, publication.id, looks, now)
+                else:
+                    await second_sends.postpone(
+                        transaction, publication.id, now + LOOK_AGAIN, looks
+                    )
+
+    async def _look(self, deal_id: DealId, watched: Mapping[Publication, int]) -> None:
+        found: dict[Publication, list[Activity]] = {each: [] for each in watched}
+        async for page in self._pipedrive.activities(deal_id, since=sent_since(watched)):
+            for publication, mine in found.items():
+                mine += [item for item in page.items if is_it(publication, item)]
+        for publication, activities in found.items():
+            if len(activities) > 1:
+                await self._settle(publication, sorted(activities, key=lambda each: each.id))
+            async with self._database.begin() as transaction:
+                await second_sends.looked(
+                    transaction, publication.id, watched[publication], self._now()
+                )
+
+    async def _settle(self, publication: Publication, activities: list[Activity]) -> None:
+        first, *others = activities
+        creator = (await self._pipedrive.owner()).user_id
+        for activity in others:
+            reason = _why_left(publication, activity, creator)
+            if len(others) > 1:
+                reason = "there are more of them than gitpip sent"
+            if reason is None:
+                outcome = await self._pipedrive.delete_activity(ActivityId(activity.id))
+                if not isinstance(outcome, Accepted):
+                    raise LookFailed(outcome)
+            await self._note(publication, first, activity, reason)
+
+    async def _note(
+        self, publication: Publication, first: Activity, second: Activity, reason: str | None
+    ) -> None:
+        double = Double(publication.id, ActivityId(second.id), reason)
+        async with self._database.begin() as transaction:
+            news = await second_sends.note(transaction, double, self._now())
+            if reason is None:
+                await second_sends.keep(transaction, publication, ActivityId(first.id))
+        if news:
+            metrics.doubles.labels("left" if reason else "deleted").inc()
+            log.warning(
+                "publication.doubled" if reason else "publication.double_deleted",
+                publication_id=publication.id,
+                login=publication.login,
+                filename=publication.filename,
+                activity_id=first.id,
+                double_id=second.id,
+                reason=reason,
+            )
+
+
+def _why_left(publication: Publication, double: Activity, creator: int) -> str | None:
+    """Why a second activity is not deleted; None if it is surely ours, and nobody touched it."""
+    marker = publication.marker
+    if not (
+        bears_marker(marker, subject=double.text, note=None)
+        and bears_marker(marker, subject=None, note=double.note)
+    ):
+        return "its subject or its note was changed"
+    if double.creator_id != creator:
+        return "another user made it"
+    if not double.untouched or double.done:
+        return "somebody has changed it"
+    return None

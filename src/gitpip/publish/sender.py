@@ -1,0 +1,245 @@
+"""Sends one publication: makes sure of its deal, sends it, and records what became of it."""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+
+from gitpip import metrics
+from gitpip.clock import Clocks
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import (
+    Change,
+    Deal,
+    DealId,
+    FileKey,
+    OnDelete,
+    OnEdit,
+    Publication,
+    PublicationState,
+    UserKey,
+)
+from gitpip.publish import delivery
+from gitpip.publish.activity import Rendered
+from gitpip.publish.answers import LookFailed
+from gitpip.publish.deals import Deals, held_up, subject_of
+from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
+from gitpip.publish.flight import Flight
+from gitpip.publish.looks import Looks
+from gitpip.publish.pace import Turn
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.records import record, unexpected
+from gitpip.publish.repeats import Repeats
+from gitpip.publish.sending import rendered
+from gitpip.publish.trouble import Kind, Request
+from gitpip.store import deals, outbox
+from gitpip.store.database import Database
+from gitpip.telemetry import get_logger
+
+log = get_logger()
+
+
+class Sender:
+    """What is done for one publication; several can be sent at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        pauses: Pauses,
+        looks: Looks,
+        *,
+        waits: Waits,
+        on_edit: OnEdit,
+        on_delete: OnDelete,
+        clocks: Clocks,
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._pauses = pauses
+        self._looks = looks
+        self._waits = waits
+        self._on_edit = on_edit
+        self._on_delete = on_delete
+        self._clocks = clocks
+        self._now = clocks.wall
+        self._deals = Deals(database, pipedrive, pauses, waits=waits, clocks=clocks)
+        self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._repeats = Repeats()
+
+    def is_suspected(self, claim: Publication) -> bool:
+        """Whether the edge refused it or its deal, so that others are to go first."""
+        subjects = (subject_about(claim), subject_of(claim.user_key))
+        return any(self._pauses.suspected(subject) for subject in subjects)
+
+    async def send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
+        """Send a claimed publication, unless its user is `held_back` or publishing is paused.
+
+        A failure is recorded with it. Raises DatabaseUnavailable.
+        """
+        try:
+            deal_id = await self._deal_of(claim, held_back)
+            if deal_id is not None:
+                await self._send(claim, deal_id, flight)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("publication.broken", login=claim.login, publication_id=claim.id)
+            await self._set_aside(claim, unexpected(error))
+
+    async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
+        """The deal, after a step towards it where it is not there yet; None while it is not."""
+        async with self._database.read() as transaction:
+            known = await deals.made(transaction, claim.user_key)
+        if known is not None:
+            return known
+        async with self._deal_turns[claim.user_key]:
+            if claim.user_key in held_back:
+                return None
+            deal = await self._deals.of(claim.user_key)
+            if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
+                return deal.deal_id
+            held_back.add(claim.user_key)
+            await self._wait_for(deal, claim)
+        return None
+
+    async def _set_aside(self, claim: Publication, reason: str) -> None:
+        """Keep an unexpected error to its publication, uncertain if it may have been sent."""
+        now = self._now()
+        sent = delivery.uncertain(reason, now=now)
+        waiting = delivery.retried(claim.attempts + 1, reason, now=now)
+        sending = PublicationState.SENDING
+        if not await record(self._database, claim, sent, now, only_in=sending):
+            await record(self._database, claim, waiting, now)
+
+    async def _wait_for(self, deal: Deal, claim: Publication) -> None:
+        """Let all of the user's publications wait for the deal, or fail with it."""
+        now = self._now()
+        reason = f"waits for the deal: {deal.reason or deal.state}"
+        if deal.state is PublicationState.FAILED:
+            change = Change(PublicationState.FAILED, now, reason=reason)
+        else:
+            soon = now + timedelta(seconds=1)
+            change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
+        async with self._database.begin() as transaction:
+            number = await outbox.hold_back(
+                transaction, claim.user_key, change, token=claim.token or "", now=now
+            )
+        metrics.deliveries.labels(change.state).inc(number)
+        failed = change.state is PublicationState.FAILED
+        (log.error if failed else log.info)(
+            "publication.failed" if failed else "publication.waits",
+            login=claim.login,
+            publications=number,
+            reason=reason,
+            until=change.due_at,
+        )
+
+    async def _send(self, claim: Publication, deal_id: DealId, flight: Flight) -> None:
+        activity = await self.rendered(claim.file_key, claim.revision)
+        request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
+        if claim.looked_at is not None:
+            outcome = await self._send_again(claim, deal_id, activity)
+        else:
+            async with self._pipedrive.turn() as turn:
+                outcome = await self._post(claim, deal_id, activity, turn)
+        if outcome is None:
+            async with self._database.begin() as transaction:
+                await outbox.release(transaction, claim.token or "", [claim.id])
+        else:
+            await self._conclude(claim, deal_id, outcome, request, flight)
+
+    async def _send_again(
+        self, claim: Publication, deal_id: DealId, activity: Rendered
+    ) -> Outcome | None:
+        """Send what may have been sent before, right after a look for it; None if it was not."""
+        again = await self._looks.look_again(claim)
+        if again is None:
+            return None
+        async with self._pipedrive.turn() as turn:
+            if not delivery.is_fresh(again.looked_at, self._now()):
+                return None
+            return await self._post(again, deal_id, activity, turn)
+
+    async def _post(
+        self, claim: Publication, deal_id: DealId, activity: Rendered, turn: Turn
+    ) -> Outcome | None:
+        """Mark it as being sent, and send it.
+
+        None where publishing was paused meanwhile, or it is not ours to send any more.
+        """
+        if self._pauses.holds():
+            return None
+        leased = self._clocks.read()
+        async with self._database.begin() as transaction:
+            if not await outbox.begin_sending(
+                transaction,
+                claim,
+                deal_id=deal_id,
+                now=self._now(),
+                lease=self._waits.lease,
+                vendor_time=self._pipedrive.now,
+            ):
+                return None
+        return held_up(leased, self._clocks, self._waits) or (
+            await self._pipedrive.create_activity(
+                deal_id=deal_id, subject=activity.subject, note=activity.note, turn=turn
+            )
+        )
+
+    async def _conclude(
+        self,
+        claim: Publication,
+        deal_id: DealId,
+        outcome: Outcome,
+        request: Request,
+        flight: Flight,
+    ) -> None:
+        outcome = self._pauses.own(outcome, request)
+        if isinstance(outcome, Refused):
+            outcome = await self._why_refused(outcome, claim, deal_id)
+        now = self._now()
+        change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
+        change = self._repeats.after(outcome, claim.id, change)
+        await record(self._database, claim, change, now)
+        _tell(flight, outcome)
+        if await self._pauses.after(outcome, request) is not None:
+            flight.stopped()
+
+    async def _why_refused(self, refusal: Refused, claim: Publication, deal_id: DealId) -> Outcome:
+        """A refusal counts for good only when the deal is known to be there still."""
+        try:
+            gone = await self._deals.is_gone(deal_id)
+        except LookFailed as failure:
+            reason = f"{refusal.reason}; and could not look at the deal: {failure}"
+            if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
+                about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
+                await self._pauses.after(failure.outcome, about)
+                return NotProcessed(reason, timedelta(0), everyone=False)
+            return Denied(reason)
+        if not gone:
+            return refusal
+        await self._deals.forget(claim)
+        return Denied("the deal is gone", quick_retries=1)
+
+    async def rendered(self, key: FileKey, revision: int) -> Rendered:
+        """What is sent for a revision of a file."""
+        async with self._database.read() as transaction:
+            return await rendered(
+                transaction, key, revision, on_edit=self._on_edit, on_delete=self._on_delete
+            )
+
+
+def subject_about(claim: Publication) -> str:
+    """What requests for a publication are for."""
+    return f"publication {claim.id}"
+
+
+def _tell(flight: Flight, outcome: Outcome) -> None:
+    match outcome:
+        case Ambiguous():
+            flight.failed()
+        case NotProcessed():
+            flight.stopped()
+        case _:
+            flight.succeeded()

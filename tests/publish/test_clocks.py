@@ -1,0 +1,106 @@
+"""Our clock may be wrong by days, or be set at any moment: nothing is sent twice for that."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitpip.publish.delivery import ABSENCE
+from gitpip.standin import Fault
+from tests.publish.scene import OurClock, Scene
+
+DAYS = timedelta(days=2)
+
+
+def posts(scene: Scene, path: str) -> int:
+    return sum(r.method == "POST" and r.path.endswith(path) for r in scene.crm.requests)
+
+
+@pytest.fixture
+def ours(scene: Scene) -> OurClock:
+    """The clock of the machine, which is not Pipedrive's."""
+    scene.clock = ours = OurClock(scene.clock)
+    return ours
+
+
+@pytest.mark.parametrize("ahead", [DAYS, -DAYS], ids=["ahead", "behind"])
+@pytest.mark.parametrize("path", ["activities", "deals"])
+async def test_what_landed_is_found_whatever_our_clock_says(
+    scene: Scene, ours: OurClock, ahead: timedelta, path: str
+) -> None:
+    ours.ahead = ahead
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path=f"{path}$")
+    await scene.find_files("ada", "a.py")
+    sent_at = ours()
+    await scene.settle(await scene.process())
+    assert ours() - sent_at < timedelta(seconds=5)
+    assert posts(scene, path) == 1
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("step", [DAYS, -timedelta(minutes=2)], ids=["forward", "back"])
+@pytest.mark.parametrize("path", ["activities", "deals"])
+async def test_what_lands_late_is_waited_for_although_our_clock_is_set(
+    scene: Scene, ours: OurClock, step: timedelta, path: str
+) -> None:
+    scene.crm.list_lag = timedelta(minutes=1)
+    late = timedelta(minutes=3)
+    scene.crm.faults.script(Fault.lands(late), method="POST", path=f"{path}$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    ours.ahead += step
+    for _ in range(3):
+        await scene.wake()
+        await process.run()
+        ours.ahead += step
+    await scene.settle(process, watched=True)
+    assert posts(scene, path) == 1
+    await scene.assert_each_is_there_once()
+
+
+async def test_another_processs_clock_that_is_ahead_only_makes_it_look_earlier(
+    scene: Scene,
+) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    sender = await scene.process()
+    await sender.run()
+    vendors = scene.clock
+    scene.crm.faults.script(Fault.lands(timedelta(minutes=2)), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    await sender.run()
+    scene.clock = ahead = OurClock(vendors)
+    ahead.ahead = timedelta(minutes=10)
+    await scene.settle(await scene.process(), watched=True)
+    assert posts(scene, "activities") == 2
+    await scene.assert_each_is_there_once()
+
+
+async def test_without_a_time_from_pipedrive_the_whole_list_is_read(scene: Scene) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    await (await scene.process()).run()
+    # The first request of a process: no answer has told the time yet.
+    process = await scene.process()
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    row = (await scene.rows())[-1]
+    assert row.sent_after is None
+    await scene.settle(process)
+    looks = [r.query for r in scene.crm.requests if r.method == "GET" and "activities" in r.path]
+    assert looks
+    assert not any("updated_since" in query for query in looks)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_second_request_waits_for_the_floor_by_pipedrives_clock(
+    scene: Scene, ours: OurClock
+) -> None:
+    scene.crm.faults.script(Fault.drop(), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    ours.ahead = DAYS
+    await scene.settle(process)
+    posted = [r.at for r in scene.crm.requests if r.method == "POST" and "activities" in r.path]
+    assert ABSENCE <= posted[1] - posted[0] < timedelta(minutes=6)
+    await scene.assert_each_is_there_once()

@@ -1,0 +1,141 @@
+"""What was sent twice is looked at again: of two activities the untouched younger one goes."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitpip.publish.delivery import ABSENCE
+from gitpip.standin import Fault
+from gitpip.store import second_sends
+from gitpip.store.schema import doubles
+from tests.publish.scene import Process, Scene
+
+LONG = ABSENCE + timedelta(minutes=1)
+FIRST, SECOND = 1, 2
+"""The ids of activities in the order in which they are made."""
+
+
+async def send_twice(scene: Scene, lands_after: timedelta = LONG) -> Process:
+    """Publish a file whose first request arrives only after it was sent once more."""
+    scene.crm.faults.script(Fault.lands(lands_after), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await scene.settle(process)
+    return process
+
+
+async def found(scene: Scene) -> list[tuple[int, str | None]]:
+    """The doubles that are told of: the activity, and why it was left."""
+    async with scene.database.read() as transaction:
+        rows = (await transaction.execute(doubles.select())).all()
+    return [(row.activity_id, row.reason) for row in rows]
+
+
+def there(scene: Scene) -> list[object]:
+    return [each["id"] for each in scene.crm.activities if not each["is_deleted"]]
+
+
+async def test_a_request_that_lands_after_all_leaves_one_activity(scene: Scene) -> None:
+    process = await send_twice(scene)
+    row = (await scene.rows())[0]
+    assert (row.attempts, row.activity_id) == (2, FIRST)
+    scene.clock.advance(LONG)
+    assert there(scene) == [FIRST, SECOND]
+
+    await scene.settle(process, watched=True)
+
+    assert there(scene) == [FIRST]
+    assert await found(scene) == [(SECOND, None)]
+    await scene.assert_each_is_there_once()
+    deletes = [request for request in scene.crm.requests if request.method == "DELETE"]
+    assert len(deletes) == 1
+
+
+async def test_the_ledger_names_the_activity_that_stays(scene: Scene) -> None:
+    scene.crm.list_lag = timedelta(minutes=6)
+    # The list lags so much that what arrived at once is taken for lost.
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await scene.settle(process)
+    assert (await scene.rows())[0].activity_id == SECOND
+
+    await scene.settle(process, watched=True)
+
+    assert there(scene) == [FIRST]
+    assert (await scene.rows())[0].activity_id == FIRST
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize(
+    ("touch", "reason"),
+    [
+        ({"done": True}, "changed it"),
+        ({"due_date": "2026-05-05"}, "changed it"),
+        ({"subject": "Call them"}, "subject or its note"),
+        ({"note": "see the file"}, None),
+        ({"creator_user_id": 7}, "another user"),
+    ],
+    ids=str,
+)
+async def test_what_somebody_has_touched_is_left_and_told(
+    scene: Scene, touch: dict[str, object], reason: str | None
+) -> None:
+    process = await send_twice(scene)
+    scene.clock.advance(LONG)
+    scene.crm.activities  # noqa: B018 - it lands now
+    if reason == "another user":
+        # A copy is as new as what it was copied from.
+        edited = scene.crm.activities[SECOND - 1]
+        scene.crm.edit_activity(SECOND, **touch, update_time=edited["update_time"])
+    else:
+        scene.crm.edit_activity(SECOND, **touch)
+
+    await scene.settle(process, watched=True)
+
+    assert there(scene) == [FIRST, SECOND]
+    told = await found(scene)
+    assert [activity for activity, _ in told] == [SECOND]
+    assert (reason or "subject or its note") in str(told[0][1])
+
+
+async def test_what_was_sent_twice_and_is_there_once_is_watched_for_an_hour(scene: Scene) -> None:
+    process = await send_twice(scene, lands_after=timedelta(days=1))
+    sent_at = scene.clock()
+    asked = len(scene.crm.requests)
+
+    await scene.settle(process, watched=True)
+
+    assert timedelta(minutes=59) < scene.clock() - sent_at < timedelta(minutes=62)
+    assert len(scene.crm.requests) - asked == len(second_sends.WATCHED)
+    assert await found(scene) == []
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_that_fails_is_made_again(scene: Scene) -> None:
+    process = await send_twice(scene)
+    scene.clock.advance(LONG)
+    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", times=2)
+    scene.crm.faults.script(Fault.error(500), method="DELETE", path="activities")
+
+    await scene.settle(process, watched=True)
+
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_is_sent_again_was_looked_for_just_before_also_after_a_pause(
+    scene: Scene,
+) -> None:
+    scene.crm.faults.script(
+        # The first is lost for minutes, and the second meets a limit for half an hour.
+        Fault.lands(ABSENCE + timedelta(minutes=10)),
+        Fault.limited({"x-daily-ratelimit-token-remaining": "0"}),
+        method="POST",
+        path="activities$",
+    )
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process(), watched=True)
+    await scene.assert_each_is_there_once()
+    posted = [r for r in scene.crm.requests if r.method == "POST" and "activities" in r.path]
+    assert len(posted) == 2
+    assert await found(scene) == []
