@@ -13,6 +13,7 @@ from gitpip.store.database import Database
 from gitpip.store.schedule import LISTED_EVERY, completeness, lists
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
+from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import files_of
@@ -214,3 +215,20 @@ async def test_a_list_is_read_only_with_requests_to_spare(
     await run(watcher)
     lists_of_bob = [r for r in world.requests[before:] if r.path == f"/user/{bob}/gists"]
     assert len(lists_of_bob) == (0 if used else 1)
+
+
+async def test_what_the_feed_shows_before_the_list_is_found_as_soon_as_the_list_shows_it(
+    world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
+) -> None:
+    await _known(world, watcher, database, clock)
+    feed = Feed(database, github, now=clock)
+    await feed.read()
+    world.lists.behind = timedelta(seconds=30)
+    clock.advance(A_MINUTE)
+    new = world.add_gist("ada", {"new.txt": "new"})
+    clock.advance(timedelta(seconds=3))
+    assert await feed.read() == 1
+    await run(watcher)
+    assert f"{new}/new.txt" not in await files_of(database, "ada")
+    await checks_until_idle(watcher, clock, within=A_MINUTE)
+    assert f"{new}/new.txt" in await files_of(database, "ada")

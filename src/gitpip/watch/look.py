@@ -325,7 +325,13 @@ class Looker:
             looked = Looked(
                 user=user,
                 asked_at=seen.asked_at,
-                next_check_at=min([self.next_look(locked, run), *(r.next_try_at for r in unread)]),
+                next_check_at=min(
+                    [
+                        self.next_look(locked, run),
+                        *(row.next_try_at for row in unread),
+                        *self._soon_if_hinted_in_vain(user, seen),
+                    ]
+                ),
                 etag=user.etag if taken else tag,
                 gist_count=len(seen.there),
                 sweep_mark=None if taken else seen.mark(user),
@@ -343,6 +349,13 @@ class Looker:
             log.info("user.list_behind", login=user.login, reason=seen.doubt)
         if account and not taken:
             log_rename(user, account)
+
+    def _soon_if_hinted_in_vain(self, user: User, seen: Seen) -> Sequence[datetime]:
+        """When GraphQL is asked about a user who was said to have news that the list lacks."""
+        in_vain = user.hinted_at is not None and seen.glimpse is None and seen.listed.unchanged
+        if not (in_vain and self._github.sweeps):
+            return ()
+        return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 
     async def _note_list(
         self, transaction: AsyncConnection, user: User, seen: Seen
