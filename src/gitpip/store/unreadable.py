@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId, Unreadable, UserKey
@@ -184,13 +184,11 @@ async def holds_back(transaction: AsyncConnection) -> HeldBack | None:
 
     Of those never read as a whole, the one added first.
     """
-    row = (
-        await transaction.execute(
-            select(users.c.key, users.c.login, users.c.failure)
-            .where(looked_at, or_(users.c.complete_until.is_not(None), active))
-            .order_by(users.c.complete_until.nulls_first(), users.c.key)
-            .limit(1)
-        )
+    wanted = select(users.c.key, users.c.login, users.c.failure).limit(1)
+    never_read = wanted.where(active, users.c.complete_until.is_(None)).order_by(users.c.key)
+    known = wanted.where(looked_at, users.c.complete_until.is_not(None))
+    row = (await transaction.execute(never_read)).one_or_none() or (
+        await transaction.execute(known.order_by(users.c.complete_until))
     ).one_or_none()
     if row is None:
         return None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from gitpip.clock import utc_now
+from gitpip.clock import CLOCK_TOLERANCE, utc_now
 from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
@@ -21,6 +21,7 @@ from gitpip.watch.one_check import OneCheck, cause_of
 from gitpip.watch.sweep import Sweep
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
+MENDED_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
 """How long checks that found nothing stay on record."""
 
@@ -49,6 +50,9 @@ class Watcher:
         self._looker = Looker(database, github, rules, now)
         self._sweep = Sweep(github, now)
         self._slow = SlowUsers()
+        self._steady: datetime | None = None
+        """The time at which the event loop's clock showed 0: it moves if ours steps."""
+        self._mended_at: datetime | None = None
 
     async def due(self) -> bool:
         """Whether a user waits for a look, or a check was asked for, and watching is not paused."""
@@ -112,8 +116,13 @@ class Watcher:
         )
 
     async def _set_back_times(self) -> None:
-        """Mend what was written while a clock was ahead."""
+        """Mend what a clock that was ahead has written: now and then, and when ours stepped."""
         now, interval = self._now(), self._rules.interval
+        steady = now - timedelta(seconds=asyncio.get_running_loop().time())
+        stepped = self._steady is None or abs(steady - self._steady) > CLOCK_TOLERANCE
+        if not stepped and self._mended_at and now - self._mended_at < MENDED_EVERY:
+            return
+        self._steady, self._mended_at = steady, now
         async with self._database.read() as transaction:
             if not await times_to_come.any_too_late(transaction, now=now, interval=interval):
                 return
