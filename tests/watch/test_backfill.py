@@ -5,8 +5,10 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.intake import take_in
+from gitpip.intake import track as add_user
 from gitpip.model import Backfill, PublicationState, User
 from gitpip.standin import GitHub as StandIn
 from gitpip.standin import Server
@@ -182,3 +184,27 @@ async def test_importing_a_removed_user_takes_what_the_file_says(
         timedelta(hours=2),
         77,
     )
+
+
+async def _did_nothing(transaction: AsyncConnection, action: str, subject: str) -> None:
+    """Keep nothing in the audit."""
+
+
+@pytest.mark.parametrize("given", [None, "another"])
+async def test_a_removed_user_added_again_keeps_the_id_unless_another_is_given(
+    world: StandIn, github: GitHub, database: Database, clock: Clock, given: str | None
+) -> None:
+    world.add_user("ada")
+    for external_id in ("mine", given):
+        added = await add_user(
+            database,
+            "ada",
+            external_id=external_id,
+            backfill=Backfill.parse("none"),
+            find_account=github.account,
+            did=_did_nothing,
+        )
+        assert added.new
+        assert added.user.external_id == (external_id or "mine")
+        assert added.user.added_at == clock()  # GitHub's, not this machine's
+        await remove(database, clock, "ada")
