@@ -1,7 +1,7 @@
 """What the backfill rule needs to know of a user: when they were added, and what is left of it."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,15 +11,15 @@ from gitpip.store.schema import users
 
 
 async def correct_added_at(
-    transaction: AsyncConnection, user: User, *, ours: datetime, theirs: datetime
+    transaction: AsyncConnection, user: User, *, ahead: timedelta, now: datetime
 ) -> User:
-    """Note when a user was added by GitHub's clock, which shows `theirs` while ours shows `ours`.
+    """Note when a user was added by GitHub's clock; ours, which shows `now`, is so far `ahead`.
 
     No user can have been added later than that. Gives the user as the row is now.
     """
     if not user.added_by_our_clock:
         return user
-    added_at = min((user.added_at or user.created_at) + (theirs - ours), theirs)
+    added_at = min(user.added_at or user.created_at, now) - ahead
     await transaction.execute(
         update(users).where(users.c.key == user.key).values(added_at=added_at, added_by_our_clock=0)
     )

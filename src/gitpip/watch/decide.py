@@ -218,7 +218,11 @@ def is_past(user: User, gist: SeenGist, known: Collection[GistId]) -> bool:
     Of a known gist that is sure only if it was not updated since.
     """
     latest = gist.updated_at if gist.id in known else gist.created_at
-    return latest < (user.added_at or user.created_at)
+    added_at = user.added_at or user.created_at
+    if user.checked_at is not None:
+        # GitHub cuts its times to seconds: what the first look did not show is later.
+        added_at = added_at.replace(microsecond=0)
+    return latest < added_at
 
 
 def not_published(

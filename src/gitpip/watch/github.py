@@ -305,9 +305,10 @@ class GitHub:
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
     async def _account(self, path: str) -> Account:
-        answer = await self._get(self._api_url + path)
-        owner = parse(OWNER, answer)
-        return Account(owner.login, GitHubId(owner.id), owner.node_id, answer.date)
+        owner = parse(OWNER, await self._get(self._api_url + path))
+        # Finer than the whole seconds of the answer's date, where the clocks agree.
+        seen_at = self._now() - self.clock_ahead
+        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
         """Every page, read until no gist can have slipped from an unread page to a read one.

@@ -168,7 +168,7 @@ class Looker:
             return user
         async with self._database.begin() as transaction:
             return await backfills.correct_added_at(
-                transaction, user, ours=self._now(), theirs=listed.as_of
+                transaction, user, ahead=self._github.clock_ahead, now=self._now()
             )
 
     async def _known(self, user: User) -> Known:

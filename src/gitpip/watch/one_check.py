@@ -299,7 +299,7 @@ class OneCheck:
             for user, glimpse in unchanged:
                 if glimpse.as_of:
                     await backfills.correct_added_at(
-                        transaction, user, ours=asked_at, theirs=glimpse.as_of
+                        transaction, user, ahead=self._github.clock_ahead, now=self._now()
                     )
                 account, taken = glimpse.account, False
                 if account.login != user.login:
