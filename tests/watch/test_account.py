@@ -1,0 +1,102 @@
+"""The users belong to one GitHub: another address waits for a person, who can go back."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from gitpip.errors import AccountChanged
+from gitpip.model import Backfill, GitHubId
+from gitpip.store import account_switch, accounts, users
+from gitpip.store.accounts import Vendor
+from gitpip.store.database import Database, open_database
+from gitpip.watch.account import GitHubAddress
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = open_database(database_url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+def at(database: Database, url: str) -> GitHubAddress:
+    return GitHubAddress(database, url, now=lambda: NOW)
+
+
+async def track(database: Database, login: str, github_id: int) -> None:
+    async with database.begin() as transaction:
+        await users.add(
+            transaction,
+            login=login,
+            external_id=f"id of {login}",
+            github_id=GitHubId(github_id),
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+
+
+async def tracked(database: Database) -> dict[str, int | None]:
+    async with database.read() as transaction:
+        return {user.login: user.github_id for user in await users.everyone(transaction)}
+
+
+async def switch(database: Database, *, same: bool = False) -> None:
+    async with database.begin() as transaction:
+        await account_switch.switch(transaction, Vendor.GITHUB, NOW, same=same)
+
+
+async def test_the_users_of_each_github_are_kept_apart(database: Database) -> None:
+    ours, other = (
+        at(database, "https://user:secret@api.github.com"),
+        at(database, "https://ghe.example.com/api/v3"),
+    )
+    assert ours.host == "api.github.com"
+    assert await ours.permits()
+    await track(database, "ada", 101)
+    await track(database, "removed", 103)
+    async with database.begin() as transaction:
+        await users.remove(transaction, (await users.find(transaction, "removed")).key, NOW)
+
+    assert not await other.permits()
+    with pytest.raises(AccountChanged):
+        await other.check()
+    assert await ours.permits()
+    await switch(database)
+    assert await other.permits()
+    assert not await ours.permits()
+    assert await tracked(database) == {}
+    # The same login and the same id are somebody else's here.
+    await track(database, "ada", 103)
+    await track(database, "bob", 101)
+
+    assert not await at(database, "https://api.github.com").permits()
+    await switch(database)
+    assert await tracked(database) == {"ada": 101}
+    assert not await at(database, "https://ghe.example.com").permits()
+    await switch(database)
+    assert await tracked(database) == {"ada": 103, "bob": 101}
+
+
+async def test_the_same_github_under_another_address_keeps_all(database: Database) -> None:
+    assert await at(database, "https://old.example.com/api/v3").permits()
+    await track(database, "ada", 101)
+    moved = at(database, "https://new.example.com/api/v3")
+    assert not await moved.permits()
+    await switch(database, same=True)
+    assert await moved.permits()
+    assert await tracked(database) == {"ada": 101}
+    async with database.read() as transaction:
+        names = [(one.name, one.bound) for one in await accounts.everyone(transaction)]
+    assert names == [("new.example.com", True), ("old.example.com", False)]
+
+
+async def test_the_former_address_again_needs_no_decision(database: Database) -> None:
+    assert await at(database, "https://api.github.com").permits()
+    assert not await at(database, "https://ghe.example.com").permits()
+    assert await at(database, "https://api.github.com").permits()
+    async with database.read() as transaction:
+        assert await accounts.change(transaction, Vendor.GITHUB) is None
