@@ -5,7 +5,6 @@ to send it. Until then the client asks Pipedrive nothing but whose token it is.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -147,7 +146,7 @@ class Clearance:
     ) -> bool:
         """Whether to go on after a comparison, or to wait and compare once more."""
         first = state.hold_until is None and self._held_in != here
-        doubtful = first and (compared.young or self._may_have_lost(compared, here))
+        doubtful = first and (compared.young or await self._has_lost(here))
         hold = self._now() + QUIET if doubtful else None
         self._compared_in = self._held_in = here
         async with self._database.begin() as transaction:
@@ -160,15 +159,16 @@ class Clearance:
         await self._pause_until(hold)
         return False
 
-    def _may_have_lost(self, compared: Compared, here: tuple[str, int]) -> bool:
-        """Whether this process has sent something that the database seems not to know of."""
+    async def _has_lost(self, here: tuple[str, int]) -> bool:
+        """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
-            self._pipedrive.newest_activity, self._pipedrive.unanswered_at = 0, None
-            return False  # nothing was sent to this account yet
-        if self._pipedrive.newest_activity > (compared.last or 0):
-            return True
-        sent = self._pipedrive.unanswered_at
-        return sent is not None and time.monotonic() - sent < QUIET.total_seconds()
+            self._pipedrive.sent.clear()  # what was sent before went to another account
+        seen = (witnesses(subject=subject, note=None) for subject in self._pipedrive.sent)
+        sent = {one.in_subject for one in seen if one.in_subject is not None}
+        if not sent:
+            return False
+        async with self._database.read() as transaction:
+            return await ledger.knows_nothing_of_some(transaction, sent)
 
     def _note_seen(self, items: Sequence[Item]) -> None:
         for item in items:

@@ -64,8 +64,6 @@ class Compared:
     """How many activities were listed."""
     young: bool
     """Whether something unknown was added so lately that more may be on its way."""
-    last: ActivityId | None
-    """The latest activity that the ledger knew before."""
 
 
 class Comparison:
@@ -150,7 +148,7 @@ class Comparison:
             )
         at = self._pipedrive.now or self._now()
         young = any(one.added_at and at - one.added_at < QUIET for one in told.unknown)
-        return Compared(told, reading.read, young, reading.last)
+        return Compared(told, reading.read, young)
 
     async def _note(self, reading: _Reading) -> None:
         """Write down when it was compared, and whether published activities are gone."""

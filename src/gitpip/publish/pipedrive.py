@@ -43,6 +43,8 @@ ANSWER_LIMIT = 64 * 2**20
 LIST_LIMIT = 500
 SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
+SENT_LATELY = 600.0
+"""Seconds; longer than any write is under way."""
 UNREACHABLE_PAUSE = timedelta(seconds=2)
 DAILY_RESERVE = 30
 """So many tokens are left unspent: the next step may need a list, a post and a get."""
@@ -101,10 +103,8 @@ class Pipedrive:
         """The time by Pipedrive's clock, as last announced."""
         self.deal_field: str | None = None
         """The custom field of deals that holds GitHub's id, where the account has one."""
-        self.newest_activity = 0
-        """The largest id of an activity that this process made."""
-        self.unanswered_at: float | None = None
-        """When an activity was last sent and not answered, by the monotonic clock."""
+        self.sent: dict[str, float] = {}
+        """The subjects of activities that were sent lately, and when by the monotonic clock."""
         self.seen: Callable[[Sequence[Item]], None] = lambda _: None
         """Is shown all activities of every list."""
 
@@ -177,12 +177,18 @@ class Pipedrive:
     ) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
         body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        self._note_sent(subject)
         outcome = await self._create(ACTIVITIES, body, turn)
-        if isinstance(outcome, Accepted):
-            self.newest_activity = max(self.newest_activity, outcome.id)
-        elif isinstance(outcome, Ambiguous):
-            self.unanswered_at = time.monotonic()
+        if not isinstance(outcome, Accepted | Ambiguous):
+            self.sent.pop(subject, None)
         return outcome
+
+    def _note_sent(self, subject: str) -> None:
+        now = time.monotonic()
+        self.sent.pop(subject, None)
+        self.sent[subject] = now
+        while (oldest := next(iter(self.sent))) and now - self.sent[oldest] >= SENT_LATELY:
+            del self.sent[oldest]
 
     async def delete_activity(self, activity_id: ActivityId) -> Outcome:
         """Delete an activity, for three tokens; one that is gone already is deleted."""

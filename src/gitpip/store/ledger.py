@@ -1,10 +1,11 @@
 """The ledger: its lock, when it was compared with Pipedrive, and what that showed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,3 +120,17 @@ async def published_between(
         .limit(limit)
     )
     return tuple(ActivityId(number) for number in found.scalars())
+
+
+async def knows_nothing_of_some(transaction: AsyncConnection, sent: Collection[str]) -> bool:
+    """Whether one of these markers was sent, and its publication says that it never was."""
+    found = await transaction.execute(
+        select(publications.c.marker).where(
+            publications.c.marker.in_(sent),
+            or_(
+                publications.c.state != PublicationState.PENDING.value,
+                publications.c.sent_at.is_not(None),
+            ),
+        )
+    )
+    return not set(sent) <= set(found.scalars())

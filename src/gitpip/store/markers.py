@@ -60,7 +60,7 @@ class TakenIn:
     """Activities with the marker of another one."""
     known: int = 0
     unknown: tuple[Sighting, ...] = ()
-    """Those that the ledger did not expect: what is uncertain is looked for, and is not counted."""
+    """Those that the ledger did not expect: what it sent in vain may well have landed late."""
 
     def __add__(self, other: "TakenIn") -> "TakenIn":
         return TakenIn(
@@ -148,9 +148,7 @@ async def _take_in(
         kept=sum(not duplicate for _, duplicate in new),
         duplicates=sum(duplicate for _, duplicate in new),
         known=known,
-        unknown=tuple(
-            sighting for row, sighting in adopted if row.state != PublicationState.UNCERTAIN.value
-        )
+        unknown=tuple(sighting for row, sighting in adopted if row.sent_at is None)
         + tuple(sighting for sighting, duplicate in new if not duplicate),
     )
 
@@ -164,6 +162,7 @@ async def _publications(
             publications.c.marker,
             publications.c.state,
             publications.c.activity_id,
+            publications.c.sent_at,
             publications.c.user_key,
             users.c.login,
             users.c.removed_at,
