@@ -52,7 +52,8 @@ def client(*, timeout: float) -> httpx2.AsyncClient:
         verify=_trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         # Settings allow http on this machine alone, of which no proxy knows.
         mounts={"http://": None},
-        timeout=timeout,
+        # Cancelled from outside at the same time, httpcore2 2.16 leaves a handshake's socket open.
+        timeout=httpx2.Timeout(timeout, connect=0.9 * timeout),
         follow_redirects=False,
     )
 

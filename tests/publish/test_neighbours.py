@@ -25,6 +25,9 @@ FILES, USERS = 60, 20
 EVERY = timedelta(seconds=5)
 READING = timedelta(milliseconds=40)
 """Passes each time the stand-in reads the clock, which makes some 0.1 s for a request."""
+A_LIST = 2 * READING / timedelta(seconds=1)
+NEVER_ARRIVED = 110
+"""Tokens: six lists until absence is concluded, four in the hour after, and a second request."""
 BAD_FILES = ("11.py", "24.py", "47.py")
 BAD_USER = "u7"
 PASSING = (
@@ -119,11 +122,12 @@ def check(url: Callable[[], str], *, examples: int) -> None:
     @given(trials)
     def neighbours_are_as_quick_and_cheap(trial: Trial) -> None:
         result = asyncio.run(_publish(url(), trial))
-        assert result.p95 <= 1.2 * usual.p95
+        # Requests go beside each other, but the shared clock counts the time of each.
+        assert result.p95 <= 1.2 * usual.p95 + A_LIST
         # What is ambiguous again and again costs looks for some hours, and then fails.
         definite = trial.fault.kind is FaultKind.ERROR and trial.fault.status in range(400, 405)
         if definite or not trial.lasting:
-            assert result.tokens <= 1.5 * usual.tokens
+            assert result.tokens <= usual.tokens + len(BAD_FILES) * NEVER_ARRIVED
 
     neighbours_are_as_quick_and_cheap()
 

@@ -58,8 +58,6 @@ async def test_a_connection_that_is_not_made_in_time_is_no_doubt(full: int) -> N
     assert isinstance(await outcome_at(f"http://127.0.0.1:{full}"), NotProcessed)
 
 
-# asyncio closes a connection whose handshake was cancelled only when it is collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_handshake_that_is_not_finished_in_time_is_no_doubt(silent: int) -> None:
     assert isinstance(await outcome_at(f"https://127.0.0.1:{silent}"), NotProcessed)
     gc.collect()

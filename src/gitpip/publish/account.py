@@ -59,6 +59,11 @@ class Clearance:
         pipedrive.expect_admission()
         pipedrive.seen = self._note_seen
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the token was changed, or lists have shown activities not yet compared."""
+        return bool(self._seen) or self._met_under != self._pipedrive.fingerprint
+
     async def stopped(self) -> bool:
         """Whether the token is known to be another account's than that of the rows."""
         async with self._database.read() as transaction:

@@ -129,6 +129,7 @@ class Publisher:
         if not self._pipedrive.has_token:
             return 0
         run = _Run(secrets.token_hex(16))
+        self._unpaused_at = None
         steps = 0
         try:
             while True:
@@ -175,6 +176,8 @@ class Publisher:
         """Whether it was seen just now that nothing pauses publishing."""
         if self._unpaused_at is None or self._pauses.holds() or self._pauses.probing:
             return False
+        if self._clearance.has_news:
+            return False
         return asyncio.get_running_loop().time() - self._unpaused_at < PAUSE_KNOWN_FOR
 
     async def _fill(self, run: _Run) -> None:
@@ -183,8 +186,11 @@ class Publisher:
             return
         if self._pauses.probing and not run.flight.is_empty:
             return
-        await self._claim_sends(run)
+        claimed = await self._claim_sends(run)
         await self._start_looks(run)
+        if claimed and not await self._clearance.permits():
+            # The account was switched before these were claimed: a switch after it ends the claims.
+            return
         if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
 
@@ -245,14 +251,14 @@ class Publisher:
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed
 
-    async def _claim_sends(self, run: _Run) -> None:
-        """Claim another batch where those claimed do not fill the room."""
+    async def _claim_sends(self, run: _Run) -> bool:
+        """Claim another batch where those claimed do not fill the room; whether there was one."""
         limit = self._pipedrive.burst
         crowded = run.flight.crowded(limit)
         ready = sum(claim.user_key not in crowded for claim, _ in run.waiting)
         room = run.flight.room(limit)
         if ready >= room or not room:
-            return
+            return False
         async with self._database.begin() as transaction:
             claims = await outbox.claim_sends(
                 transaction,
@@ -266,3 +272,4 @@ class Publisher:
         # After a refusal by the edge, another publication shows whether it refuses everybody.
         for claim in sorted(claims, key=self._sender.is_suspected):
             run.waiting.append((claim, held_back))
+        return bool(claims)

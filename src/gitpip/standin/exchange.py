@@ -168,6 +168,8 @@ class Exchange:
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self.tells_time = True
+        """Whether answers carry a date."""
         self._in_flight = 0
         self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
         """Requests that land at a time by the clock."""
@@ -240,7 +242,8 @@ class Exchange:
     async def _answer(self, send: Send, recorded: Recorded, answer: Answer) -> None:
         recorded.status = answer.status
         self._journal.tell()
-        answer.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
+        if self.tells_time:
+            answer.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
         await send(_start(answer))
         await send({"type": "http.response.body", "body": answer.body})
 
