@@ -286,7 +286,14 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                 github,
                 pipedrive,
                 Watcher(database, asks, rules=Rules(interval=INTERVAL), now=clock),
-                Publisher(database, tells, waits=Waits(timeout), clocks=Clocks(wall=clock)),
+                # By this clock no pause ever ends while a run waits for that.
+                Publisher(
+                    database,
+                    tells,
+                    waits=Waits(timeout),
+                    clocks=Clocks(wall=clock),
+                    short_pause=timedelta(0),
+                ),
                 Feed(database, asks, now=clock),
                 begun,
             )
