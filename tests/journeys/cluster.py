@@ -117,6 +117,7 @@ def clustered(folder: Path, **settings: str) -> Iterator[Cluster]:
             "GITPIP_PORT": "0",
             "GITPIP_CHECK_INTERVAL": "5s",
             "GITPIP_HTTP_TIMEOUT": "3s",
+            "GITPIP_ABSENT_AFTER": "5s",
             "GITPIP_REQUEST_LIMIT": "off",
             "GITPIP_LOG_FORMAT": "json",
             "GITHUB_TOKEN": TOKEN,

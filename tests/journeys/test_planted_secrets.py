@@ -178,6 +178,7 @@ def scenery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenery]
             "GITPIP_PORT": "0",
             "GITPIP_CHECK_INTERVAL": "1h",
             "GITPIP_HTTP_TIMEOUT": "3s",
+            "GITPIP_ABSENT_AFTER": "5s",
             "GITPIP_LOG_FORMAT": "json",
             "GITPIP_LOG_LEVEL": "DEBUG",
             "GITHUB_API_URL": f"https://localhost:{tls.port}",
