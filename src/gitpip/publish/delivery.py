@@ -128,7 +128,7 @@ class Waits:
     def lease(self) -> timedelta:
         """How long a row is being sent before others may look for it.
 
-        A request may take longer: whoever looks concludes absence only after `absence`.
+        A request may take longer: a look concludes absence only after `absence`.
         """
         return min(2 * self.timeout + timedelta(seconds=1), LONGEST_LEASE)
 

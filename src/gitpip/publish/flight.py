@@ -16,7 +16,7 @@ class Flight:
     """The tasks of one run. It begins with one request, and adds one for each that succeeds.
 
     So a ban, a refused token or an outage is met by one request, and a second later there are as
-    many under way as the limit bears. Each failure halves their number.
+    many under way as the limit allows. Each failure halves their number.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Flight:
         return max(min(self.width, limit) - len(self._sends), 0)
 
     def crowded(self, limit: int) -> set[UserKey]:
-        """The users of whom no more is sent for now: if theirs hang, others get through."""
+        """Users that have enough under way for now: if theirs hang, others get through."""
         share = max(limit - limit // 4, 1)
         counted = Counter(self._sends.values())
         return {user for user, number in counted.items() if number >= share}

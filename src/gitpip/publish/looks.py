@@ -165,7 +165,7 @@ def is_it(claim: Publication, activity: Activity) -> bool:
 def sent_since(claims: Iterable[Publication]) -> datetime | None:
     """From when, by Pipedrive's clock, activities can be those of the publications.
 
-    None for ever: where the time of a first request is not known.
+    None stands for all: where the time of a first request is not known.
     """
     times = [claim.sent_after for claim in claims]
     known = [time for time in times if time is not None]

@@ -100,7 +100,7 @@ class FreshnessBody(BaseModel):
 
 
 class HeldBackBody(BaseModel):
-    """A user of whom something could not be read, and why."""
+    """A user that something could not be read of, and why."""
 
     login: str
     reason: str

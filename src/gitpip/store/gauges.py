@@ -28,7 +28,6 @@ GITHUB_REQUESTS = "GitHub requests"
 GITHUB_POINTS = "GitHub GraphQL points"
 """Names of budgets."""
 STEPS = (
-    timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=15),
     timedelta(hours=1),
@@ -36,7 +35,7 @@ STEPS = (
     timedelta(hours=12),
     timedelta(days=1),
 )
-"""The bounds between the groups of freshness."""
+"""The bounds between the groups of freshness; what is known lies three minutes back at least."""
 
 
 @dataclass(frozen=True)

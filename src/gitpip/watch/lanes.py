@@ -45,7 +45,7 @@ class SlowUsers:
 
     @property
     def everybody_is(self) -> bool:
-        """Whether looks are slow whoever they are at."""
+        """Whether looks are slow, whichever user they are at."""
         return sum(self._latest) > REMEMBERED * MOST_SLOW
 
 

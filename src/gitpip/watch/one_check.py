@@ -32,7 +32,7 @@ from gitpip.watch.sweep import Sweep, Swept
 
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
-"""How long a claim outlives whoever held it; while a look lasts it is renewed."""
+"""How long a claim outlives its holder; while a look lasts it is renewed."""
 LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
@@ -121,7 +121,7 @@ class OneCheck:
     async def _claim_unlisted(self) -> None:
         """Have REST show a few lists that it did not show for long, where requests are to spare.
 
-        Whoever is due comes first: this is done once nobody else is, and for a few at a time.
+        Users that are due come first: this is done once none is left, and for a few at a time.
         """
         if self._mode is not _Mode.SWEEP or self.reading_stopped or not self._github.has_spare:
             return
