@@ -1,9 +1,11 @@
 """Edits and deletions on GitHub, and what the rules let become of them in Pipedrive."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
+from gitpip.clock import utc_now
 from gitpip.standin import Fault
 from tests.journeys.conftest import World
 
@@ -12,7 +14,11 @@ def begin(world: World, **rules: str) -> str:
     """Track somebody with one gist, and wait until it is in Pipedrive."""
     world.gitpip.environment = {**world.gitpip.environment, **rules}
     world.github.add_user("octocat")
-    gist = world.github.add_gist("octocat", {"a.txt": "first words", "b.txt": "other words"})
+    # Older than GitHub's lists can be behind: a younger one is not taken for deleted.
+    created_at = utc_now() - timedelta(minutes=10)
+    gist = world.github.add_gist(
+        "octocat", {"a.txt": "first words", "b.txt": "other words"}, created_at=created_at
+    )
     world.gitpip.start()
     assert world.gitpip.post("/users/octocat/1").status_code == 201
     world.gitpip.wait_for(lambda: published(world) == 2, "both files to be published")
