@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
-from gitpip.store.schema import active, looked_at, users
+from gitpip.store.schema import active, looked_at, unreadable, users
 from gitpip.store.users import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
@@ -75,12 +75,14 @@ async def claim_unlisted(
 ) -> tuple[User, ...]:
     """Take up to `limit` users whose list REST did not show since a time, whether due or not.
 
-    The longest ago comes first. They stay due as they are.
+    The longest ago comes first. They stay due as they are. Those of which the last look failed,
+    or a part of the list, are tried again with waits of their own.
     """
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    list_unread = exists().where(unreadable.c.user_key == users.c.key, unreadable.c.gist_id == "")
     found = await transaction.execute(
         select(users.c.key)
-        .where(active, listed < listed_before, free)
+        .where(active, listed < listed_before, free, users.c.failure.is_(None), ~list_unread)
         .order_by(listed)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -144,7 +146,11 @@ async def record_successes(
     if not looks:
         return
     ordered = sorted(looks, key=lambda look: look.user.key)
-    asked_again = users.c.next_check_at > bindparam("due", type_=users.c.next_check_at.type)
+    due_at = users.c.next_check_at
+    asked_again = and_(
+        due_at > bindparam("asked_before_now", type_=due_at.type),
+        due_at != bindparam("was_due", type_=due_at.type),
+    )
     await transaction.execute(
         update(users)
         .where(users.c.key == bindparam("row"), users.c.claimed_by == token)
@@ -186,8 +192,9 @@ async def record_successes(
                 "asked_before": look.asked_at,
                 "gists": look.gist_count,
                 "mark": look.sweep_mark,
-                # A request for a look makes a user due at once, so later than any due time past.
-                "due": max(look.user.next_check_at, look.asked_at),
+                # A request for a look makes a user due at the time of the request.
+                "asked_before_now": look.asked_at,
+                "was_due": look.user.next_check_at,
                 "next_look": look.next_check_at,
             }
             for look in ordered

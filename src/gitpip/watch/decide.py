@@ -133,9 +133,11 @@ def compare(
             if (gist.id, file.filename) not in retries.waiting
         ) or (partly_listed and known.updated_at != gist.updated_at):
             to_read.append(gist)
-        elif known.deleted or known.updated_at != gist.updated_at:
+        elif known.deleted or known.updated_at < gist.updated_at:
             touched.append(gist)
-        if len(gist.files) < MOST_FILES_LISTED:
+        # An answer that is behind tells nothing of what is gone.
+        behind = known is not None and gist.updated_at < known.updated_at
+        if len(gist.files) < MOST_FILES_LISTED and not behind:
             gone = by_gist.get(gist.id, set()) - {file.filename for file in gist.files}
             removed += [(gist.id, filename) for filename in sorted(gone)]
     named = {gist.id for gist in listed}.union(also_named)
@@ -173,18 +175,21 @@ def unexplained(
     *,
     shown: Mapping[GistId, datetime | None],
     there: Collection[GistId],
+    complete_until: datetime | None,
 ) -> str | None:
     """What GraphQL shows of a user's gists, and REST does not, in words; None if nothing.
 
     GraphQL gave the gists that were updated last with their times, and counts `gist_count`. REST
     shows those `there`; `shown` has the last update of each gist that was ever seen, or None where
-    that is unknown.
+    that is unknown. Of updates before `complete_until` the list has every one: where GraphQL's time
+    is a later one, the two APIs just differ.
     """
     for gist_id, updated_at in newest.items():
         if gist_id not in shown:
             return f"GraphQL names gist {gist_id}, and the list of gists does not"
         seen_at = shown[gist_id]
-        if seen_at is not None and seen_at < updated_at:
+        is_known = complete_until is not None and updated_at < complete_until
+        if seen_at is not None and seen_at < updated_at and not is_known:
             return f"GraphQL shows an update of gist {gist_id}, and the list of gists does not"
     listed = len({*there, *newest})
     if gist_count > listed:
@@ -242,7 +247,10 @@ def not_published(
         for row in noted
         if row.skipped_because
     }
-    past = [gist for gist in new if gist.id not in said and is_past(user, gist, known)]
+    # Of a stored gist the rest was noted without a reason: the gist was let through before.
+    let_through = {id_ for id_ in rows or {} if id_ in known and id_ not in said}
+    settled = {*said, *(let_through if user.backfill.kind is BackfillKind.LATEST else ())}
+    past = [gist for gist in new if gist.id not in settled and is_past(user, gist, known)]
     reason = f"older than the user's tracking, under the backfill rule {user.backfill}"
     kept_back = left_out(past, user.backfill, left=user.backfill_left)
     ids = {gist.id for gist in new}

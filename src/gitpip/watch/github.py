@@ -166,9 +166,9 @@ class GitHub:
 
     @property
     def has_spare(self) -> bool:
-        """Whether more than half of this hour's requests are left; False where that is unknown."""
+        """Whether more than half of this hour's requests are left, as far as is known."""
         budget = self._limits.budget
-        return budget is not None and budget.remaining > budget.limit / 2
+        return budget is None or budget.remaining > budget.limit / 2
 
     async def standing(self) -> Standing:
         """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
@@ -337,6 +337,7 @@ class GitHub:
                 continue
             tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
             return seen.as_list(tag, whole=True, as_of=as_of)
+        seen.fault_of_pages = seen.fault_of_pages or "the list of gists changed while it was read"
         return seen.as_list(None, whole=False)
 
     async def _pages(self, first: Answer, seen: "SeenList") -> list[Answer]:

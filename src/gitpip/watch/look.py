@@ -157,11 +157,20 @@ class Looker:
                 glimpse=glimpse,
                 there=there.difference(doubts.gone),
                 doubt=known.doubt_after(
-                    glimpse, listed, there.difference(doubts.gone), self._now()
+                    glimpse,
+                    listed,
+                    there.difference(doubts.gone),
+                    self._now(),
+                    graphql_answers=self._graphql_answers(user),
                 ),
             ),
         )
         return listed.unchanged
+
+    def _graphql_answers(self, user: User) -> bool:
+        """Whether GraphQL can be asked about a user, as far as is known."""
+        refused_until = user.graphql_refused_until
+        return self._github.sweeps and (refused_until is None or refused_until <= self._now())
 
     async def _added_by_githubs_clock(self, user: User, listed: GistList) -> User:
         if not user.added_by_our_clock or listed.as_of is None:

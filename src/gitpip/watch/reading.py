@@ -21,7 +21,16 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
-from gitpip.store import amendments, backfills, checks, gists, publications, unreadable, users
+from gitpip.store import (
+    amendments,
+    backfills,
+    checks,
+    gists,
+    ledger,
+    publications,
+    unreadable,
+    users,
+)
 from gitpip.store.database import Database
 from gitpip.store.gists import Stored
 from gitpip.store.publications import NewPublication
@@ -209,6 +218,8 @@ class Reader:
             return
         found = [reading.gist for reading in batch.read if reading.gist.files or not reading.unread]
         async with self._database.begin() as transaction:
+            # Adopting locks the ledger first, and then the users that it finds deals of.
+            await ledger.share(transaction)
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
@@ -270,7 +281,8 @@ class Reader:
             ],
             now,
         )
-        let_through = {file.gist_id for file in stored.new} & old - skipped.keys()
+        # A gist that was stored before has been counted.
+        let_through = ({file.gist_id for file in stored.new} & old) - skipped.keys() - {*task.known}
         if let_through and locked.backfill.kind is BackfillKind.LATEST:
             await backfills.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:

@@ -37,21 +37,35 @@ class Known:
         return stored | {row.gist_id for row in self.unread if row.gist_id}
 
     def doubt_after(
-        self, glimpse: Glimpse | None, listed: GistList, there: Collection[GistId], now: datetime
+        self,
+        glimpse: Glimpse | None,
+        listed: GistList,
+        there: Collection[GistId],
+        now: datetime,
+        *,
+        graphql_answers: bool,
     ) -> str | None:
         """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
 
-        Without another glimpse the doubt ends once no list can be that old.
+        Without another glimpse the doubt stays until GraphQL answers, or where that can't be asked
+        about the user, until no list can be that old.
         """
         if glimpse is None:
             before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)
             recent = before and now - before.first_failed_at < 2 * decide.LONGEST_LAG
-            return before.reason if before and recent else None
+            return before.reason if before and (recent or graphql_answers) else None
         shown: dict[GistId, datetime | None] = {id_: g.updated_at for id_, g in self.gists.items()}
         shown |= {row.gist_id: None for row in self.unread if row.gist_id not in shown}
         shown |= dict.fromkeys(listed.odd)
         shown |= {gist.id: gist.updated_at for gist in listed.gists}
-        return decide.unexplained(glimpse.newest, glimpse.gist_count, shown=shown, there=there)
+        is_whole = listed.whole and not listed.fault and listed.as_of is not None
+        return decide.unexplained(
+            glimpse.newest,
+            glimpse.gist_count,
+            shown=shown,
+            there=there,
+            complete_until=decide.known_until(listed.as_of) if is_whole and listed.as_of else None,
+        )
 
     def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
         """The order to read a gist, with what is known of it."""
