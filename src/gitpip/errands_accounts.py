@@ -94,10 +94,11 @@ async def _account(database: Database, pipedrive: Pipedrive) -> VendorAccount:
         creator=owner.user_id,
     )
     async with database.begin() as transaction:
-        account = await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
-    if not account.bound:
-        raise AccountChanged(f"the token is of {account.name}; see gitpip accounts list")
-    return account
+        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        # The service may run with another token: this command does not say which one is set.
+        if bound is None or bound.identity == met.identity:
+            return await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
+    raise AccountChanged(f"the token is of {owner.company}; see gitpip accounts list")
 
 
 async def _compared(

@@ -1,5 +1,6 @@
 """The rows belong to one company: to another one nothing is sent until a person decides."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -145,6 +146,24 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     states = [row.state for row in await scene.rows()]
     assert states.count(PublicationState.PUBLISHED) == 2
     assert len(other_crm.activities) == 2
+
+
+async def test_what_was_sent_twice_can_be_wanted_in_the_next_company(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    scene.crm.faults.script(Fault.drop(), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    await scene.settle(both.process)
+    [row] = await scene.rows()
+    assert (row.state, row.attempts) == (PublicationState.PUBLISHED, 2)
+    both.use(OTHER_TOKEN)
+    await both.process.run()
+    await both.switch()
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, row.id, scene.clock())
+    async with asyncio.timeout(30):  # it was claimed again and again
+        await scene.settle(both.process)
+    assert len(other_crm.activities) == 1
 
 
 async def test_what_may_be_in_the_former_company_is_looked_for_there_only(

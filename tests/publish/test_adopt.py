@@ -381,3 +381,41 @@ async def test_a_limit_does_not_begin_a_long_list_anew(scene: Scene) -> None:
     await scene.settle(process)
     assert lists(scene.crm) == 1 + 1 + 2
     assert await scene.states() == ["published"]
+
+
+async def test_a_comparison_that_was_cut_short_is_made_whole(scene: Scene, empty: Scene) -> None:
+    await scene.find_files("ada", *names("old", 2))
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+    for number in range(600):
+        scene.crm.add_activity(f"call number {number}")
+    scene.clock.advance(HOUR)
+    await scene.find_files("bob", "new.py")
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+
+    await empty.find_files("ada", *names("old", 2))
+    await empty.find_files("bob", "new.py")
+    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", about="cursor")
+    process = await empty.process()
+    await process.run()
+    assert await empty.pause() is not None
+    # What was adopted before the failure is no sign that the rest is known.
+    assert await empty.states() == ["pending", "pending", "published"]
+    await empty.settle(await empty.process())
+    assert await empty.states() == ["published"] * 3
+    assert len(scene.crm.activities) == 3 + 600
+
+
+async def test_a_marker_that_a_person_changed_stops_nothing(scene: Scene, empty: Scene) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.settle(await scene.process())
+    scene.clock.advance(HOUR)
+    await (await empty.process()).run()
+    other = scene.crm.activities[1]
+    scene.crm.edit_activity(1, subject=other["subject"], note=other["note"])
+    await (await empty.process()).run()
+    assert await empty.pause() is None
+    await empty.find_files("bob", "c.py")
+    await empty.settle(await empty.process())
+    assert (await empty.states())[-1] == "published"

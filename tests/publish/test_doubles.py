@@ -6,7 +6,8 @@ import pytest
 
 from gitpip.publish.delivery import ABSENCE
 from gitpip.standin import Fault
-from gitpip.store import second_sends
+from gitpip.store import accounts, markers, second_sends
+from gitpip.store.accounts import Vendor
 from gitpip.store.schema import doubles
 from tests.publish.scene import Process, Scene
 
@@ -31,6 +32,16 @@ async def found(scene: Scene) -> list[tuple[int, str | None]]:
     return [(row.activity_id, row.reason) for row in rows]
 
 
+async def told_as_copies(scene: Scene) -> list[int]:
+    """The activities that people are asked to delete, after one more comparison."""
+    await scene.settle(await scene.process())
+    async with scene.database.read() as transaction:
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert account is not None
+        some = await markers.duplicates(transaction, account.key, 10)
+    return [one.activity_id for one in some]
+
+
 def there(scene: Scene) -> list[object]:
     return [each["id"] for each in scene.crm.activities if not each["is_deleted"]]
 
@@ -49,6 +60,19 @@ async def test_a_request_that_lands_after_all_leaves_one_activity(scene: Scene) 
     await scene.assert_each_is_there_once()
     deletes = [request for request in scene.crm.requests if request.method == "DELETE"]
     assert len(deletes) == 1
+    assert await told_as_copies(scene) == []
+
+
+async def test_a_deletion_that_is_refused_is_told_and_not_tried_again(scene: Scene) -> None:
+    process = await send_twice(scene)
+    scene.clock.advance(LONG)
+    scene.crm.faults.script(Fault.error(403), method="DELETE", times=None)
+    await scene.settle(process, watched=True)
+    [(activity, reason)] = await found(scene)
+    assert activity == SECOND
+    assert "could not delete it" in str(reason)
+    deletes = [request for request in scene.crm.requests if request.method == "DELETE"]
+    assert len(deletes) <= 4
 
 
 async def test_the_ledger_names_the_activity_that_stays(scene: Scene) -> None:
@@ -65,6 +89,7 @@ async def test_the_ledger_names_the_activity_that_stays(scene: Scene) -> None:
     assert there(scene) == [FIRST]
     assert (await scene.rows())[0].activity_id == FIRST
     await scene.assert_each_is_there_once()
+    assert await told_as_copies(scene) == []
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,13 @@ def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
     assert pace.delay() == timedelta(seconds=7)
     clock.now += 7
     assert pace.delay() == timedelta(0)
+
+
+def test_an_answer_that_took_very_long_is_taken_in_like_others() -> None:
+    clock = Clock()
+    pace = Pace(REST, clock)
+    slow, quick = pace.begin(), pace.begin()
+    for turn, seconds in ((quick, 12), (slow, 5)):
+        clock.now += seconds
+        turn.end({"x-ratelimit-limit": "20", "x-ratelimit-remaining": "18"})
+    assert pace.limit == 20

@@ -6,10 +6,11 @@ to send it. Until then the client asks Pipedrive nothing but whose token it is.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.model import PauseCause
-from gitpip.publish.activity import witnesses
+from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.answers import Item, LookFailed
 from gitpip.publish.delivery import longer_pause
@@ -181,7 +182,8 @@ class Clearance:
                 continue
             seen = witnesses(subject=item.text, note=item.note)
             if seen.in_subject or seen.in_footer:
-                self._seen[item.id] = item
+                # The footer stands at the end of a note, which can be long.
+                self._seen[item.id] = replace(item, note=(item.note or "")[-FOOTER_REACH:])
 
     async def _take_in_seen(self, account: VendorAccount) -> bool:
         """Take in what lists have shown since; whether something was unknown to the ledger."""

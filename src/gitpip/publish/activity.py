@@ -25,7 +25,7 @@ _UNSEEN = re.compile(
 )
 
 # More than the footer takes, even where Pipedrive has added something to it.
-_FOOTER_REACH = 1_000
+FOOTER_REACH = 1_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
 
 def _footer(note: str | None) -> str:
     # Only the very end counts: the content above the footer may quote the marker of another file.
-    return _text(re.sub("<[^<>]*>", " ", (note or "")[-_FOOTER_REACH:]))
+    return _text(re.sub("<[^<>]*>", " ", (note or "")[-FOOTER_REACH:]))
 
 
 def _text(markup: str) -> str:

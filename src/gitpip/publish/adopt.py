@@ -114,7 +114,9 @@ class Comparison:
     async def _begin(self, account: VendorAccount, *, whole: bool) -> _Reading:
         async with self._database.read() as transaction:
             last = await ledger.last_activity(transaction, account.key)
-        return _Reading(account.key, last, whole)
+            # One that was cut short has adopted the newest already: they are no end of this one.
+            cut_short = (await ledger.read(transaction)).read > 0
+        return _Reading(account.key, last, whole or cut_short)
 
     async def _take_in(self, account: VendorAccount, reading: _Reading, page: ListPage) -> bool:
         """Take one page in; whether it was the last one that is needed."""
@@ -123,6 +125,8 @@ class Comparison:
         if self._write:
             async with self._database.begin() as transaction:
                 told = await markers.take_in(transaction, account.key, sightings, now)
+                if page.cursor is not None and (told.adopted or told.kept):
+                    await ledger.note(transaction, read=reading.read + len(page.items))
         else:
             async with self._database.read() as transaction:
                 told = await markers.take_in(transaction, account.key, sightings, now, write=False)
@@ -179,7 +183,11 @@ class Comparison:
         ids = {one.activity_id for one in some} | {
             one.published_as for one in some if one.published_as is not None
         }
-        present = await self._pipedrive.existing_activities(sorted(ids))
+        try:
+            present = await self._pipedrive.existing_activities(sorted(ids))
+        except LookFailed as failure:
+            log.warning("ledger.duplicates_not_read", reason=str(failure))
+            return
         async with self._database.begin() as transaction:
             await markers.settle_duplicates(transaction, account.key, some, present)
 

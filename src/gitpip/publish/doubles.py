@@ -13,7 +13,7 @@ from gitpip.publish.looks import is_it, sent_since
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.trouble import Kind
-from gitpip.store import second_sends
+from gitpip.store import markers, second_sends
 from gitpip.store.database import Database
 from gitpip.store.second_sends import Double
 from gitpip.telemetry import get_logger
@@ -89,6 +89,9 @@ class Doubles:
             if len(activities) > 1:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
             async with self._database.begin() as transaction:
+                if len(activities) == 1:
+                    # A deletion may not have been noted, as where this process was killed.
+                    await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
                 await second_sends.looked(
                     transaction, publication.id, watched[publication], self._now()
                 )
@@ -101,10 +104,17 @@ class Doubles:
             if len(others) > 1:
                 reason = "there are more of them than gitpip sent"
             if reason is None:
-                outcome = await self._pipedrive.delete_activity(ActivityId(activity.id))
-                if not isinstance(outcome, Accepted):
-                    raise LookFailed(outcome)
+                reason = await self._delete(publication, ActivityId(activity.id))
             await self._note(publication, first, activity, reason)
+
+    async def _delete(self, publication: Publication, activity_id: ActivityId) -> str | None:
+        """Delete an activity; why that failed, if it did. The looks that are left try it again."""
+        request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
+        outcome = await self._pipedrive.delete_activity(activity_id)
+        await self._pauses.after(outcome, request)
+        if isinstance(outcome, Accepted):
+            return None
+        return f"gitpip could not delete it: {outcome.reason}"
 
     async def _note(
         self, publication: Publication, first: Activity, second: Activity, reason: str | None
@@ -114,6 +124,7 @@ class Doubles:
             news = await second_sends.note(transaction, double, self._now())
             if reason is None:
                 await second_sends.keep(transaction, publication, ActivityId(first.id))
+                await markers.forget(transaction, publication.marker, {first.id, second.id})
         if news:
             metrics.doubles.labels("left" if reason else "deleted").inc()
             log.warning(

@@ -62,9 +62,9 @@ class Flight:
         self._looks.add(asyncio.ensure_future(work))
         self._looks_due = max(self._looks_due - 1, 0)
 
-    def succeeded(self) -> None:
-        """A request succeeded: one more may be under way."""
-        self._width += 1
+    def succeeded(self, limit: int) -> None:
+        """A request succeeded: one more may be under way, up to the burst limit."""
+        self._width = min(self._width + 1, max(limit, 1))
 
     def failed(self) -> None:
         """A request failed: half as many may be under way."""

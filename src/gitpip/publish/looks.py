@@ -52,7 +52,7 @@ class Looks:
             if claim.id not in seen.found and claim.due_at > started_at:
                 early.append(claim.id)
             else:
-                await self._record(claim, seen)
+                await self._record(claim, replace(seen, began=started_at))
         async with self._database.begin() as transaction:
             await outbox.release(transaction, claims[0].token or "", early)
 
@@ -63,7 +63,10 @@ class Looks:
         claim with the time of this look.
         """
         now = self._now()
-        if claim.deal_id is None or delivery.is_fresh(claim.looked_at, now):
+        if claim.deal_id is None:
+            # It was sent to another account, before a switch.
+            return replace(claim, looked_at=now)
+        if delivery.is_fresh(claim.looked_at, now):
             return claim
         seen = await self._guarded(claim.deal_id, [claim])
         if claim.id in seen.found:
@@ -142,7 +145,7 @@ class Looks:
         change = delivery.after_looking(found, attempt, now=now, seen_at=seen.at, waits=self._waits)
         if change.state is PublicationState.PENDING:
             log.info("publication.absent", publication_id=claim.id, looks=claim.looks + 1)
-        return change
+        return replace(change, looked_at=change.looked_at and (seen.began or change.looked_at))
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,8 @@ class Seen:
     """By Pipedrive's clock; by ours if it does not tell."""
     failure: str | None
     """Why the list was not read to its end."""
+    began: datetime | None = None
+    """When the look began, by our clock."""
 
 
 def is_it(claim: Publication, activity: Activity) -> bool:

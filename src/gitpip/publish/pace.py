@@ -173,8 +173,9 @@ class Pace:
         few, which the middle one of several answers is not.
         """
         since = turn.started - WINDOW.total_seconds()
-        until = self._turns.index(turn) + 1
-        return sum(since < each.started for each in self._turns[:until])
+        # The turn itself may have been dropped meanwhile, as one that hung.
+        others = (each for each in self._turns if each is not turn)
+        return 1 + sum(since < each.started <= turn.started for each in others)
 
 
 def seconds_left(headers: Mapping[str, str], name: str) -> int | None:

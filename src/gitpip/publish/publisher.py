@@ -190,6 +190,7 @@ class Publisher:
         await self._start_looks(run)
         if claimed and not await self._clearance.permits():
             # The account was switched before these were claimed: a switch after it ends the claims.
+            self._unpaused_at = None
             return
         if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
@@ -242,7 +243,8 @@ class Publisher:
             given_up = await outbox.give_up(transaction, lost, expired_at=now, alive=token)
             claimed = await outbox.claim_looks(
                 transaction,
-                token=token,
+                # Its own: a look that outlasts its claim must not speak for a later send.
+                token=secrets.token_hex(16),
                 now=now,
                 claim=waits.claim,
                 deals=1 if self._pauses.probing else number,

@@ -202,7 +202,7 @@ class Sender:
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
         change = self._repeats.after(outcome, claim.id, change)
         await record(self._database, claim, change, now)
-        _tell(flight, outcome)
+        self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:
             flight.stopped()
 
@@ -222,6 +222,15 @@ class Sender:
         await self._deals.forget(claim)
         return Denied("the deal is gone", quick_retries=1)
 
+    def _tell(self, flight: Flight, outcome: Outcome) -> None:
+        match outcome:
+            case Ambiguous():
+                flight.failed()
+            case NotProcessed():
+                flight.stopped()
+            case _:
+                flight.succeeded(self._pipedrive.burst)
+
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
         """What is sent for a revision of a file."""
         async with self._database.read() as transaction:
@@ -233,13 +242,3 @@ class Sender:
 def subject_about(claim: Publication) -> str:
     """What requests for a publication are for."""
     return f"publication {claim.id}"
-
-
-def _tell(flight: Flight, outcome: Outcome) -> None:
-    match outcome:
-        case Ambiguous():
-            flight.failed()
-        case NotProcessed():
-            flight.stopped()
-        case _:
-            flight.succeeded()

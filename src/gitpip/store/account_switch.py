@@ -6,7 +6,7 @@ Nothing is deleted: switching back finds everything as it was.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Table, case, delete, func, insert, literal, null, select, update
+from sqlalchemy import Column, Table, case, delete, func, insert, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import AccountUnchanged
@@ -80,7 +80,8 @@ async def _keep_publications(
         .values(state=SKIPPED, reason=reason, activity_id=None, published_at=None, **NO_CLAIM)
     )
     # Claims end: the process that holds one may be about to send to the former account.
-    await transaction.execute(update(publications).values(deal_id=None, **NO_CLAIM))
+    held = or_(publications.c.deal_id.is_not(None), publications.c.token.is_not(None))
+    await transaction.execute(update(publications).where(held).values(deal_id=None, **NO_CLAIM))
     await _restore(transaction, kept_publications, publications, next_one.key)
 
 

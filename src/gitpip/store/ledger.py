@@ -14,6 +14,7 @@ from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import ledger, markers
 
 ROW = 1
+AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,15 @@ async def published_between(
 
 async def knows_nothing_of_some(transaction: AsyncConnection, sent: Collection[str]) -> bool:
     """Whether one of these markers was sent, and its publication says that it never was."""
-    found = await transaction.execute(
-        select(publications.c.marker).where(
-            publications.c.marker.in_(sent),
-            or_(
-                publications.c.state != PublicationState.PENDING.value,
-                publications.c.sent_at.is_not(None),
-            ),
-        )
+    known = or_(
+        publications.c.state != PublicationState.PENDING.value, publications.c.sent_at.is_not(None)
     )
-    return not set(sent) <= set(found.scalars())
+    wanted = list(sent)
+    for start in range(0, len(wanted), AT_A_TIME):
+        some = wanted[start : start + AT_A_TIME]
+        found = await transaction.execute(
+            select(publications.c.marker).where(publications.c.marker.in_(some), known)
+        )
+        if not set(some) <= set(found.scalars()):
+            return True
+    return False

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Result, Row, delete, func, insert, select, update
+from sqlalchemy import Result, Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, DealId, PublicationId, PublicationState, UserKey
 from gitpip.store import ledger
-from gitpip.store.schema import deals, gist_files, publications, users
+from gitpip.store.schema import deals, doubles, gist_files, publications, users
 from gitpip.store.schema_accounts import markers
 from gitpip.store.visible import tracked
 
@@ -110,6 +110,7 @@ async def _take_in(
     for row in sorted(kept, key=lambda row: row.duplicate):
         taken.setdefault(row.marker, row.activity_id)
     seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
+    seen |= await _deleted_by_us(transaction, sightings)
     adopted: list[tuple[Row[Any], Sighting]] = []
     new: list[tuple[Sighting, bool]] = []
     known = 0
@@ -187,13 +188,28 @@ async def _published(transaction: AsyncConnection, sightings: Sequence[Sighting]
     return set(found.scalars())
 
 
+async def _deleted_by_us(transaction: AsyncConnection, sightings: Sequence[Sighting]) -> set[int]:
+    """Second activities that gitpip deleted: a list that is behind may still show them."""
+    ids = [sighting.activity_id for sighting in sightings]
+    found = await transaction.execute(
+        select(doubles.c.activity_id).where(
+            doubles.c.activity_id.in_(ids), doubles.c.reason.is_(None)
+        )
+    )
+    return set(found.scalars())
+
+
 async def _kept(
     transaction: AsyncConnection, account_key: int, sightings: Sequence[Sighting]
 ) -> Sequence[Row[Any]]:
     rows = await transaction.execute(
         select(markers).where(
             markers.c.account_key == account_key,
-            markers.c.marker.in_({sighting.marker for sighting in sightings}),
+            or_(
+                markers.c.marker.in_({sighting.marker for sighting in sightings}),
+                # A person may have changed the marker of an activity since.
+                markers.c.activity_id.in_([sighting.activity_id for sighting in sightings]),
+            ),
         )
     )
     return rows.all()
@@ -391,14 +407,15 @@ async def settle_duplicates(
     await ledger.lock(transaction)
     for one in some:
         original_gone = one.published_as is not None and one.published_as not in present
-        if one.activity_id in present and not original_gone:
+        is_the_original = one.activity_id == one.published_as
+        if one.activity_id in present and not original_gone and not is_the_original:
             continue
         await transaction.execute(
             delete(markers).where(
                 markers.c.account_key == account_key, markers.c.activity_id == one.activity_id
             )
         )
-        if one.activity_id in present:
+        if one.activity_id in present and not is_the_original:
             await transaction.execute(
                 update(publications)
                 .where(
@@ -407,6 +424,15 @@ async def settle_duplicates(
                 )
                 .values(activity_id=one.activity_id, deal_id=one.deal_id)
             )
+
+
+async def forget(transaction: AsyncConnection, marker: str, activity_ids: Collection[int]) -> None:
+    """Forget what was seen of these activities of one marker: one of them was deleted."""
+    await transaction.execute(
+        delete(markers).where(
+            markers.c.marker == marker, markers.c.activity_id.in_(list(activity_ids))
+        )
+    )
 
 
 def _in_pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

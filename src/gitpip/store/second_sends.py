@@ -133,6 +133,7 @@ async def keep(
 
 def _can_be_looked_at() -> ColumnElement[bool]:
     return and_(
+        publications.c.deal_id.is_not(None),
         publications.c.state == PublicationState.PUBLISHED.value,
         of_tracked(publications.c.user_key),
     )
