@@ -10,7 +10,7 @@ import pytest
 from gitpip.standin import Fault
 from tests.journeys.conftest import World
 
-USERS, GISTS, FILES = 50, 3, 2
+USERS, GISTS, FILES = 25, 3, 2
 KILLS = 10
 
 

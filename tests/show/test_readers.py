@@ -23,7 +23,12 @@ VIEWERS = ["key:ada", "key:gitpip_admin_key", f"browser:{COOKIE}", "some-program
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("gitpip")
     database = f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3"
-    settings = {"GITPIP_ALLOW_ANONYMOUS": "read", "GITPIP_ADMIN_KEY": ADMIN_KEY}
+    # Without the feed nothing goes on in the background.
+    settings = {
+        "GITPIP_ALLOW_ANONYMOUS": "read",
+        "GITPIP_ADMIN_KEY": ADMIN_KEY,
+        "GITPIP_FEED": "off",
+    }
     with serving(folder, database, **settings) as served:
         url = served.gitpip.url
         served.github.add_user("mona")

@@ -101,7 +101,7 @@ def test_whatever_fails_everything_else_is_stored_and_all_of_it_once_the_faults_
         request.getfixturevalue("postgres") if kind == "postgres" else None
     )
 
-    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=4, suppress_health_check=list(HealthCheck))
     @given(
         plan=st.lists(
             st.lists(

@@ -102,7 +102,7 @@ class Mischief:
         }
 
 
-@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_every_public_file_is_stored_exactly_once(
     tmp_path_factory: pytest.TempPathFactory, seed: int
