@@ -1,7 +1,7 @@
 """Deals: one for each user, made the way a publication is sent."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
+from gitpip.store.outbox import values_of
 from gitpip.store.schema import UTCDateTime, deals, publications, users
 from gitpip.store.visible import of_tracked
 
@@ -60,7 +61,7 @@ async def claim(
             deals.c.state == PublicationState.SENDING.value,
             deals.c.lease_until < now,
         )
-        .values(**_values(given_up))
+        .values(**values_of(given_up))
     )
     await transaction.execute(
         update(deals)
@@ -147,7 +148,7 @@ async def record(
     if only_in is not None:
         wanted.append(deals.c.state == only_in.value)
     result = await transaction.execute(
-        update(deals).where(*wanted).values(**_values(change), deal_id=change.accepted_id)
+        update(deals).where(*wanted).values(**values_of(change), deal_id=change.accepted_id)
     )
     return result.rowcount == 1
 
@@ -160,7 +161,7 @@ async def give_up_all(transaction: AsyncConnection, change: Change) -> int:
     result = await transaction.execute(
         update(deals)
         .where(deals.c.state == PublicationState.SENDING.value)
-        .values(**_values(change))
+        .values(**values_of(change))
     )
     await transaction.execute(
         update(deals).where(deals.c.token.is_not(None)).values(token=None, lease_until=None)
@@ -173,7 +174,7 @@ async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
-        .values(**_values(change), deal_id=None, looked_at=None)
+        .values(**values_of(change), deal_id=None, looked_at=None)
     )
 
 
@@ -308,22 +309,4 @@ def _deal(row: Row[Any]) -> Deal:
         looked_at=row.looked_at,
         title=row.title,
         github_id=None if row.github_id is None else GitHubId(row.github_id),
-    )
-
-
-def _values(change: Change) -> Mapping[str, Any]:
-    counted = {} if change.attempts is None else {"attempts": change.attempts}
-    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
-    return (
-        counted
-        | looked
-        | {
-            "state": change.state.value,
-            "due_at": change.due_at,
-            "looks": change.looks,
-            "reason": change.reason,
-            "in_flight_until": change.in_flight_until,
-            "token": None,
-            "lease_until": None,
-        }
     )

@@ -157,7 +157,7 @@ async def record(
         update(publications)
         .where(*wanted)
         .values(
-            **_values(change),
+            **values_of(change),
             activity_id=change.accepted_id,
             published_at=published_at,
         )
@@ -183,7 +183,7 @@ async def give_up(
     if alive is not None:
         wanted.append(publications.c.token != alive)
     result = await transaction.execute(
-        update(publications).where(*wanted).values(**_values(change))
+        update(publications).where(*wanted).values(**values_of(change))
     )
     return result.rowcount
 
@@ -216,7 +216,7 @@ async def hold_back(
             publications.c.due_at <= now,
             or_(publications.c.token == token, _free(now)),
         )
-        .values(**_values(change))
+        .values(**values_of(change))
     )
     return result.rowcount
 
@@ -258,7 +258,8 @@ async def _claim(
     return tuple(publication_of(row) for row in rows)
 
 
-def _values(change: Change) -> Mapping[str, Any]:
+def values_of(change: Change) -> Mapping[str, Any]:
+    """What a change makes of the columns of a publication or a deal; the claim on it ends."""
     counted = {} if change.attempts is None else {"attempts": change.attempts}
     looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
     return (
