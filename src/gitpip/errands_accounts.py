@@ -6,6 +6,7 @@ from datetime import timedelta
 from gitpip.clock import utc_now
 from gitpip.errands import did
 from gitpip.errors import AccountChanged, GitpipError
+from gitpip.publish.account import company_of
 from gitpip.publish.adopt import Compared, Comparison
 from gitpip.publish.answers import LookFailed
 from gitpip.publish.pipedrive import Pipedrive
@@ -86,13 +87,7 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
 async def _account(database: Database, pipedrive: Pipedrive) -> VendorAccount:
     owner = await pipedrive.owner()
     now = utc_now()
-    met = accounts.Met(
-        Vendor.PIPEDRIVE,
-        str(owner.company_id),
-        owner.company,
-        owner.domain,
-        creator=owner.user_id,
-    )
+    met = company_of(owner)
     async with database.begin() as transaction:
         bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         # The service may run with another token: this command does not say which one is set.

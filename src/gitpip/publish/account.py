@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gitpip.model import PauseCause
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
-from gitpip.publish.answers import Item, LookFailed
+from gitpip.publish.answers import Item, LookFailed, Owner
 from gitpip.publish.delivery import longer_pause
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
@@ -113,13 +113,7 @@ class Clearance:
             await self._pauses.after(None, _REQUEST)
             if fingerprint != self._pipedrive.fingerprint:
                 return None  # the token was changed meanwhile: the next one is asked about
-            met = Met(
-                Vendor.PIPEDRIVE,
-                str(owner.company_id),
-                owner.company,
-                owner.domain,
-                creator=owner.user_id,
-            )
+            met = company_of(owner)
             async with self._database.begin() as transaction:
                 known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
         self._met_under = fingerprint
@@ -233,6 +227,17 @@ class Clearance:
                 now=self._now(),
             )
         log.warning("publishing.held", until=until)
+
+
+def company_of(owner: Owner) -> Met:
+    """The account that a token's owner belongs to."""
+    return Met(
+        Vendor.PIPEDRIVE,
+        str(owner.company_id),
+        owner.company,
+        owner.domain,
+        creator=owner.user_id,
+    )
 
 
 _REQUEST = Request(Kind.READ, "the account")
