@@ -161,7 +161,7 @@ async def _hung() -> float:
 
 
 async def _killed() -> float:
-    """The sender stops for ever while its request is under way, and another one is started."""
+    """The sender is stopped for good while its request is under way, and another one is started."""
     crm = Pipedrive(token=TOKEN)
     async with arranged(crm, RealTime()) as scene:
         crm.faults.script(Fault.hang(processed=True), method="POST", path="activities$")

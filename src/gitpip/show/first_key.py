@@ -14,8 +14,8 @@ async def check_role(
 ) -> None:
     """Raise InvalidInput if a key of this role would lock out its maker.
 
-    Whoever has no key is an admin only as long as there is none: after a first key that is not an
-    admin's, nobody could make another one.
+    A caller without a key is an admin only as long as there is none: after a first key that is
+    not an admin's, nobody could make another one.
     """
     is_open = caller.name is None and not setting.settings.allow_anonymous
     if role is not Role.ADMIN and is_open and not await keys.any_exists(transaction):

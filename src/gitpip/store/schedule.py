@@ -336,7 +336,7 @@ class Freshness:
 
     users: int
     unread: int
-    """How many were never read as a whole yet."""
+    """How many were never read completely yet."""
     complete_until: datetime | None
     """Nothing before can have been missed of anybody; None as long as somebody is unread."""
     oldest: datetime | None
@@ -354,7 +354,7 @@ class Completeness:
     users: int
     """How many are active."""
     unread: int
-    """How many of these were never read as a whole yet."""
+    """How many of these were never read completely yet."""
     oldest: datetime | None
     """Everybody of those read is known at least up to this time."""
 

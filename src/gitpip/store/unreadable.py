@@ -182,7 +182,7 @@ class HeldBack:
 async def holds_back(transaction: AsyncConnection) -> HeldBack | None:
     """Who is known up to the earliest time, if something is in the way; else None.
 
-    Of those never read as a whole, the one added first.
+    Of those never read completely, the one added first.
     """
     wanted = select(users.c.key, users.c.login, users.c.failure).limit(1)
     never_read = wanted.where(active, users.c.complete_until.is_(None)).order_by(users.c.key)
