@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.store import second_sends
-from gitpip.store.publications import publication_of, selected
+from gitpip.store.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visible import of_tracked, tracked
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, DealId, Publication, PublicationId, PublicationState
-from gitpip.store.publications import publication_of, selected
+from gitpip.store.publication_rows import publication_of, selected
 from gitpip.store.schema import doubles, publications, second_sends
 from gitpip.store.visible import of_tracked
 
