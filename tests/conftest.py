@@ -1,22 +1,44 @@
 """What all tests share: databases, and how hard Hypothesis tries."""
 
+import asyncio
 import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
+from ssl import SSLContext
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import pytest
-from httpx2._config import DEFAULT_TIMEOUT_CONFIG
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
+from httpx2._transports import default
 from hypothesis import settings
+
+from gitpip.store.database import open_database
+
+Verified = SSLContext | str | bool
 
 # On a busy machine an answer may well take longer than httpx2's five seconds.
 for phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, phase, 60)
+
+
+@lru_cache(maxsize=8)
+def _trusting(_environment: tuple[str | None, ...], verify: Verified, **more: Any) -> SSLContext:
+    return create_ssl_context(verify, **more)
+
+
+def _trusting_as_before(verify: Verified = True, **more: Any) -> SSLContext:
+    environment = map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    return _trusting(tuple(environment), verify, **more)
+
+
+# To read the system's authorities takes 18 ms, more than many a test, and each client does it.
+setattr(default, "create_ssl_context", _trusting_as_before)  # noqa: B010 - mypy sees no override
 
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=500, print_blob=True)
@@ -62,19 +84,60 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+async def _migrate(url: str) -> None:
+    database = open_database(url)
+    await database.migrate()
+    await database.close()
+
+
+def _for_sqlalchemy(dsn: str) -> str:
+    return dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied: to migrate one takes longer than many a test."""
+    path = tmp_path_factory.mktemp("migrated") / "gitpip.sqlite3"
+    asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: PostgresServer) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    postgres.psql("CREATE DATABASE migrated;")
+    asyncio.run(_migrate(_for_sqlalchemy(postgres.get_uri("migrated"))))
+    return "migrated"
+
+
 @pytest.fixture
-def postgres_dsn(postgres: PostgresServer) -> Iterator[str]:
-    """A fresh database's address: postgresql://, for asyncpg, psql and other processes."""
+def postgres_dsn(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """A fresh, migrated database's address: postgresql://, for asyncpg and other processes."""
     name = f"test_{uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {name};")
+    postgres.psql(f"CREATE DATABASE {name} TEMPLATE {migrated_template};")
     yield postgres.get_uri(name)
     postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh database's address for SQLAlchemy, once for each kind of database."""
+    """A fresh, migrated database's address for SQLAlchemy, once for each kind of database."""
     if request.param == "sqlite":
+        migrated: Path = request.getfixturevalue("migrated_file")
+        shutil.copy(migrated, tmp_path / "gitpip.sqlite3")
         return f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
     dsn: str = request.getfixturevalue("postgres_dsn")
-    return dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
+    return _for_sqlalchemy(dsn)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without a schema, once for each kind, for tests of migrations."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{uuid4().hex}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    yield _for_sqlalchemy(postgres.get_uri(name))
+    postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")

@@ -20,8 +20,8 @@ from gitpip.store.schema import metadata
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_several_migrate_an_empty_database_at_once(database_url: str) -> None:
-    databases = [open_database(database_url) for _ in range(3)]
+async def test_several_migrate_an_empty_database_at_once(unmigrated_url: str) -> None:
+    databases = [open_database(unmigrated_url) for _ in range(3)]
 
     await asyncio.gather(*(database.migrate() for database in databases))
 
@@ -31,8 +31,8 @@ async def test_several_migrate_an_empty_database_at_once(database_url: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")
-async def test_the_migrations_make_the_schema(database_url: str) -> None:
-    database = open_database(database_url)
+async def test_the_migrations_make_the_schema(unmigrated_url: str) -> None:
+    database = open_database(unmigrated_url)
     await database.migrate()
 
     def differences(connection: Connection) -> list[object]:

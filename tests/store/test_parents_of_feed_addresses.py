@@ -50,8 +50,8 @@ def _before(connection: Connection) -> None:
         )
 
 
-async def test_addresses_get_their_parents_and_doubtful_ones_none(database_url: str) -> None:
-    database = open_database(database_url)
+async def test_addresses_get_their_parents_and_doubtful_ones_none(unmigrated_url: str) -> None:
+    database = open_database(unmigrated_url)
     async with database.begin() as transaction:
         await transaction.run_sync(_before)
 

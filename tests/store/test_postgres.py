@@ -159,10 +159,11 @@ async def test_a_server_without_a_free_connection_says_what_to_do(
     postgres.psql(f"DROP ROLE {role};")
 
 
+@pytest.mark.parametrize("unmigrated_url", ["postgres"], indirect=True)
 async def test_a_new_login_counts_from_the_next_connection_on(
-    postgres: "PostgresServer", postgres_dsn: str
+    postgres: "PostgresServer", unmigrated_url: str
 ) -> None:
-    address = make_url(postgres_dsn).set(drivername="postgresql+asyncpg")
+    address = make_url(unmigrated_url)
     role = f"new_{address.database}"
     postgres.psql(f"CREATE ROLE {role} LOGIN SUPERUSER;")
     database = open_database(address.render_as_string(hide_password=False))

@@ -173,8 +173,8 @@ async def test_large_and_hostile_contents_are_stored_and_found(
     assert await _found(database, "needle") == ["big.txt"]
 
 
-async def test_files_of_before_the_migration_are_found(database_url: str) -> None:
-    database = open_database(database_url)
+async def test_files_of_before_the_migration_are_found(unmigrated_url: str) -> None:
+    database = open_database(unmigrated_url)
     async with database.begin() as transaction:
         await transaction.run_sync(_upgrade_to, "0004")
         for statement in (
