@@ -18,7 +18,7 @@ def clock() -> Clock:
 @pytest.fixture
 def crm(clock: Clock) -> Crm:
     """By the test's clock the window of a burst never ends, so there is no limit to bursts."""
-    return Crm(token=TOKEN, clock=clock, burst=None, search_burst=None)
+    return Crm(token=TOKEN, clock=clock, burst=100_000, search_burst=None)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
 
 @pytest.fixture
 def other_crm(clock: Clock) -> Crm:
-    crm = Crm(token=OTHER_TOKEN, clock=clock, burst=None, search_burst=None)
+    crm = Crm(token=OTHER_TOKEN, clock=clock, burst=100_000, search_burst=None)
     crm.company_id, crm.company_name, crm.company_domain = 2, "Other Ltd", "other"
     return crm
 

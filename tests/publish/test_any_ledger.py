@@ -38,7 +38,7 @@ class Ledgers(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock()
         self.crms = [
-            Crm(token=token, clock=self.clock, burst=None, search_burst=None) for token in TOKENS
+            Crm(token=token, clock=self.clock, burst=100_000, search_burst=None) for token in TOKENS
         ]
         self.crms[1].company_id, self.crms[1].company_name = 2, "Other Ltd"
         self.servers = [Server(crm.app) for crm in self.crms]

@@ -135,7 +135,7 @@ def check(url: Callable[[], str], *, examples: int) -> None:
 async def _publish(url: str, trial: Trial | None) -> Result:
     """Let a file appear every few seconds; publish each at once, and then what is left."""
     clock = Clock()
-    crm = Crm(token=TOKEN, clock=Passing(clock), daily_tokens=None, burst=None)
+    crm = Crm(token=TOKEN, clock=Passing(clock), daily_tokens=None, burst=100_000)
     if trial is not None:
         _script(crm, trial)
     with Server(crm.app) as server:
