@@ -19,6 +19,7 @@ from httpx2._transports import default
 from hypothesis import settings
 
 from gitpip.store.database import open_database
+from tests.journeys.running import Installation
 
 Verified = SSLContext | str | bool
 
@@ -39,6 +40,11 @@ def _trusting_as_before(verify: Verified = True, **more: Any) -> SSLContext:
 
 # To read the system's authorities takes 18 ms, more than many a test, and each client does it.
 setattr(default, "create_ssl_context", _trusting_as_before)  # noqa: B010 - mypy sees no override
+
+
+def pytest_configure() -> None:
+    Installation.loaded_once = True
+
 
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=500, print_blob=True)

@@ -9,24 +9,49 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from tempfile import NamedTemporaryFile
+from typing import IO, ClassVar, Protocol, TypeVar
 
 import httpx2
 import psutil
 
+from tests.forked import Forked
+
 Found = TypeVar("Found")
 
 GITPIP = Path(sys.executable).with_name("gitpip")
+READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
+"""How the names begin of what Python reads before it loads anything."""
+
+
+class Process(Protocol):
+    """What is used of a process."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def send_signal(self, number: signal.Signals, /) -> None: ...
 
 
 @dataclass
 class Installation:
     """The settings of one gitpip, and its running process, if any."""
 
+    loaded_once: ClassVar[bool] = False
+    """Whether processes are forked from one that has loaded gitpip, as tests do to save time."""
+
     folder: Path
     environment: Mapping[str, str]
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     url: str = ""
+    inherits: bool = False
+    """Whether its processes inherit what ours may and may not do, so that none is forked."""
 
     @property
     def log_file(self) -> Path:
@@ -36,13 +61,7 @@ class Installation:
         """Start `gitpip serve` and wait until it is ready."""
         with self.log_file.open("ab") as log:
             from_here = log.tell()
-            self.process = subprocess.Popen(
-                [GITPIP, "serve", *options],
-                cwd=self.folder,
-                env=self._full(),
-                stdout=log,
-                stderr=log,
-            )
+            self.process = self._started("serve", *options, output=log)
         started = self.wait_for(
             lambda: next(
                 (e for e in self.events(from_here) if e["event"] == "service.started"), None
@@ -77,14 +96,29 @@ class Installation:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another gitpip command beside it."""
-        return subprocess.run(
+        with NamedTemporaryFile() as output, NamedTemporaryFile() as errors:
+            process = self._started(*arguments, output=output, errors=errors)
+            try:
+                code = process.wait(timeout=120)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            said = [Path(file.name).read_text() for file in (output, errors)]
+        return subprocess.CompletedProcess([GITPIP, *arguments], code, *said)
+
+    def _started(
+        self, *arguments: str, output: IO[bytes], errors: IO[bytes] | None = None
+    ) -> Process:
+        """A gitpip command that has just begun."""
+        read_at_start = any(name.startswith(READ_AT_START) for name in self.environment)
+        forked = self.loaded_once and not self.inherits and not read_at_start
+        start = Forked if forked else subprocess.Popen
+        return start(
             [GITPIP, *arguments],
             cwd=self.folder,
             env=self._full(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            stdout=output,
+            stderr=errors or output,
         )
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:

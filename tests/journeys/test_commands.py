@@ -218,6 +218,7 @@ def test_a_closed_terminal_ends_the_service_in_order_and_nohup_lets_it_go_on(wor
 
 def start_with(world: World, handling: signal.Handlers) -> None:
     """Start the service with this handling of a closed terminal, whatever the tests run with."""
+    world.gitpip.inherits = True
     before = signal.signal(signal.SIGHUP, handling)
     try:
         world.gitpip.start()

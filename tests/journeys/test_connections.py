@@ -65,6 +65,7 @@ def test_idle_connections_do_not_use_up_the_file_handles(
     gitpip: Installation, handles: int, longest: int
 ) -> None:
     """64 are fewer than gitpip reserves for itself: there accept() fails, and is tried again."""
+    gitpip.inherits = True
     with open_files(handles):
         gitpip.start()
     gitpip.wait_for(lambda: gitpip.get("/ready").is_success, "readiness")

@@ -1,0 +1,97 @@
+"""gitpip's command in processes that are forked from one which has loaded it already.
+
+Loading takes a second of a processor, more than all else that most tests do with a process. Each
+is a process nevertheless, with arguments, an environment, signals and an exit code of its own.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import IO
+
+from gitpip.cli import main
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([__name__])
+
+
+class Forked:
+    """A process like one of `subprocess.Popen`, whose output is appended to files."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+    ) -> None:
+        outputs = (stdout.name, stderr.name)
+        self._process = _context.Process(
+            target=_run,
+            args=([str(each) for each in arguments], cwd, dict(env), outputs),
+            daemon=True,
+        )
+        with _only(env):
+            forkserver.ensure_running()
+        self._process.start()
+        self._arguments = arguments
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, below zero after a signal; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code once it has ended; TimeoutExpired where it does not."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired([*self._arguments], timeout or 0)
+        return code
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+@contextmanager
+def _only(env: Mapping[str, str]) -> Iterator[None]:
+    """Some modules read the environment when they are loaded."""
+    kept = dict(os.environ)
+    wanted = {name: env[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in env}
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[str, str]) -> None:
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    for number, path in enumerate(outputs, start=1):
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    sys.argv = arguments
+    main()
