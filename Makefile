@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test screenshots lint lock dist manifests clean
+.PHONY: run demo test coverage screenshots lint lock dist manifests clean
 
 run: .venv/ready ## serve on http://127.0.0.1:8080
 	@$(BIN)/gitpip serve
@@ -14,6 +14,13 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 
 test: .venv/ready-dev ## every test
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+
+coverage: .venv/ready-dev ## every test, and which lines and branches they reach, into htmlcov
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet --skip-covered
+	$(BIN)/coverage report --skip-covered
 
 screenshots: .venv/ready-dev ## pictures of every page, into docs/pictures
 	$(BIN)/python -m tests.journeys.screenshots docs/pictures
@@ -40,7 +47,7 @@ lock: .venv/ready-dev ## pin the newest dependencies that fit pyproject.toml
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 
 clean:
-	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gitpip needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3.x")'

@@ -17,6 +17,9 @@ from typing import IO
 
 from gitpip.cli import main
 
+INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
+"""What a gitpip gets from the environment of the tests."""
+
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 
@@ -39,7 +42,7 @@ class Forked:
             args=([str(each) for each in arguments], cwd, dict(env), outputs),
             daemon=True,
         )
-        with _only(env):
+        with _only({name: env[name] for name in INHERITED if name in env}):
             forkserver.ensure_running()
         self._process.start()
         self._arguments = arguments
@@ -73,9 +76,8 @@ class Forked:
 def _only(env: Mapping[str, str]) -> Iterator[None]:
     """Some modules read the environment when they are loaded."""
     kept = dict(os.environ)
-    wanted = {name: env[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in env}
     os.environ.clear()
-    os.environ.update(wanted)
+    os.environ.update(env)
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from typing import IO, ClassVar, Protocol, TypeVar
 import httpx2
 import psutil
 
-from tests.forked import Forked
+from tests.forked import INHERITED, Forked
 
 Found = TypeVar("Found")
 
@@ -154,7 +154,5 @@ class Installation:
         )
 
     def _full(self) -> dict[str, str]:
-        inherited = {
-            name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ
-        }
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return {**inherited, **self.environment}
