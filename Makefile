@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test coverage screenshots lint lock dist manifests clean
+.PHONY: run demo test test-fast coverage screenshots lint lock dist manifests clean
 
 run: .venv/ready ## serve on http://127.0.0.1:8080
 	@$(BIN)/gitpip serve
@@ -14,6 +14,9 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 
 test: .venv/ready-dev ## every test
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+
+test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal -m "not processes and not long"
 
 coverage: .venv/ready-dev ## every test, and which lines and branches they reach, into htmlcov
 	rm -f .coverage .coverage.*

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import pytest
+import structlog
 from httpx2._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
 from httpx2._transports import default
 from hypothesis import settings
@@ -41,9 +42,33 @@ def _trusting_as_before(verify: Verified = True, **more: Any) -> SSLContext:
 # To read the system's authorities takes 18 ms, more than many a test, and each client does it.
 setattr(default, "create_ssl_context", _trusting_as_before)  # noqa: B010 - mypy sees no override
 
+PROCESSES = {"Cluster", "Installation", "Served", "World", "serving", "subprocess"}
+"""A module that knows one of these names starts processes."""
+FIXTURES = {"axe", "browser", "npm", "postgres"}
+"""These do, whatever module asks for them."""
+
 
 def pytest_configure() -> None:
     Installation.loaded_once = True
+    # As structlog's own, but for Rich's pictures of exceptions: 50 ms each, and nobody looks.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*structlog.get_config()["processors"][:-1], plain])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes, be it gitpip's, a browser's or PostgreSQL's."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _starts_processes(item):
+            item.add_marker("processes")
+
+
+def _starts_processes(test: pytest.Function) -> bool:
+    call = getattr(test, "callspec", None)
+    return (
+        not PROCESSES.isdisjoint(vars(test.module))
+        or not FIXTURES.isdisjoint(test.fixturenames)
+        or (call is not None and any(value == "postgres" for value in call.params.values()))
+    )
 
 
 settings.register_profile("default", deadline=None, max_examples=50)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,8 @@ from gitpip.store import account_switch, accounts
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.publish.scene import TOKEN, Clock, Process, Scene
+
+pytestmark = pytest.mark.long
 
 LOGINS = ("ada", "bob")
 TOKENS = (TOKEN, "fedcba9876543210fedcba9876543210fedcba98")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,6 +32,8 @@ from gitpip.store import publications
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
 from tests.publish.scene import TOKEN, Clock, Killed, Machine, OurClock, Process, Scene
+
+pytestmark = pytest.mark.long
 
 Result = TypeVar("Result")
 

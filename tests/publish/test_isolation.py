@@ -11,6 +11,8 @@ from gitpip.standin import Fault, FaultKind
 from gitpip.store import publications
 from tests.publish.scene import Scene
 
+pytestmark = pytest.mark.long
+
 PENDING, PUBLISHED, FAILED, UNCERTAIN = (
     PublicationState.PENDING,
     PublicationState.PUBLISHED,

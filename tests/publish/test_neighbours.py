@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from gitpip.store import publications
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
 from tests.publish.scene import INSTANT, TOKEN, Clock, Process, Scene
+
+pytestmark = pytest.mark.long
 
 FILES, USERS = 60, 20
 EVERY = timedelta(seconds=5)

@@ -31,6 +31,8 @@ from tests.watch.test_unreadable import (
     rows_of,
 )
 
+pytestmark = pytest.mark.long
+
 EVERY_TROUBLE = [
     GistTroubles(),
     *NOT_AT_ALL.values(),

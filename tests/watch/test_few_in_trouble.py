@@ -17,6 +17,8 @@ from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, track_identified
 
+pytestmark = pytest.mark.long
+
 USERS = 100
 IN_TROUBLE = 5
 ROUNDS = 10

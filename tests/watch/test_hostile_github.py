@@ -20,6 +20,8 @@ from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 
+pytestmark = pytest.mark.long
+
 USERS = 60
 ROUNDS = 8
 

@@ -100,6 +100,7 @@ async def test_waits_grow_on_after_a_restart_until_github_answers(
     assert limited.value.until - clock() == timedelta(seconds=1)
 
 
+@pytest.mark.long
 async def test_replicas_that_are_killed_now_and_then_hit_no_secondary_limit(
     database: Database,
 ) -> None:

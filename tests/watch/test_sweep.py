@@ -71,6 +71,7 @@ def public_files(world: StandIn, login: str) -> set[str]:
     }
 
 
+@pytest.mark.long
 async def test_1000_quiet_users_cost_at_most_25_points_a_round(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -233,6 +234,7 @@ async def removed(database: Database) -> set[str]:
     return {file.filename for file in page.items if file.removed_at}
 
 
+@pytest.mark.long
 async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
