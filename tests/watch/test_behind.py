@@ -10,7 +10,8 @@ from gitpip.standin import GitHub as StandIn
 from gitpip.standin import Server
 from gitpip.store import unreadable
 from gitpip.store.database import Database
-from gitpip.store.schedule import LISTED_EVERY, completeness, lists
+from gitpip.store.listing import lists
+from gitpip.store.schedule import LISTED_EVERY, completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.feed import Feed
@@ -189,11 +190,11 @@ async def test_lists_are_read_by_rest_once_a_week_whatever_graphql_shows(
     assert f"{hidden}/hidden.txt" not in await files_of(database, "ada")
     clock.advance(LISTED_EVERY)
     async with database.read() as transaction:
-        assert (await lists(transaction, read_since=clock() - LISTED_EVERY)).waiting == 1
+        assert (await lists(transaction, clock())).waiting == 1
     await run(watcher)
     assert f"{hidden}/hidden.txt" in await files_of(database, "ada")
     async with database.read() as transaction:
-        after = await lists(transaction, read_since=clock() - LISTED_EVERY)
+        after = await lists(transaction, clock())
     assert (after.waiting, after.oldest) == (0, clock())
 
 

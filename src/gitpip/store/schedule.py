@@ -380,27 +380,6 @@ async def completeness(transaction: AsyncConnection) -> Completeness:
     return Completeness(total, total - read, oldest)
 
 
-@dataclass(frozen=True)
-class Lists:
-    """How far the reading of every list by REST is. Times are UTC."""
-
-    waiting: int
-    """How many active users' lists were not read since a time."""
-    oldest: datetime | None
-    """When the list that was not read for the longest time was read, or its user added."""
-
-
-async def lists(transaction: AsyncConnection, *, read_since: datetime) -> Lists:
-    """How far the reading of every list by REST is."""
-    waiting = await transaction.scalar(
-        select(func.count()).select_from(users).where(active, listed < read_since)
-    )
-    oldest = await transaction.scalar(
-        select(func.min(listed, type_=users.c.listed_at.type)).where(active)
-    )
-    return Lists(waiting or 0, oldest)
-
-
 async def freshness(transaction: AsyncConnection) -> Freshness:
     """How well the users are known; see `completeness` for who counts."""
     known = await completeness(transaction)

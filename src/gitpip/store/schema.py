@@ -230,6 +230,8 @@ checks = Table(
     # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
+    # Users that were not due, and whose lists REST showed with requests to spare.
+    Column("listed", Integer, nullable=False, server_default=text("0")),
 )
 Index("ix_checks_ended_at", checks.c.ended_at)
 

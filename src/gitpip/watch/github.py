@@ -36,7 +36,7 @@ from gitpip.watch.graphql import (
     shows_gists,
     what_it_says,
 )
-from gitpip.watch.limits import MINUTE, Budget, Limits
+from gitpip.watch.limits import MINUTE, SPARE_A_MINUTE, Budget, Limits
 from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed, parse_gists
 from gitpip.watch.shared_limits import SharedLimits
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
@@ -106,6 +106,7 @@ class GitHub:
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
         self._now = now
+        self._share = share
         self._limits = Limits(now, share=share, shared=shared, minute=minute)
         self._graphql_limits = Limits(
             now, resource="graphql", share=share, shared=shared, minute=minute
@@ -165,10 +166,14 @@ class GitHub:
         return tuple(budget for budget in known if budget)
 
     @property
-    def has_spare(self) -> bool:
-        """Whether more than half of this hour's requests are left, as far as is known."""
+    def spare(self) -> int:
+        """How many requests can go now into what is not urgent.
+
+        Of this hour's those beyond half of ours, as far as is known; and not all of a minute's.
+        """
+        most = max(int(SPARE_A_MINUTE * self._share), 1)
         budget = self._limits.budget
-        return budget is None or budget.remaining > budget.limit / 2
+        return most if budget is None else min(most, budget.spare)
 
     async def standing(self) -> Standing:
         """Ask how GitHub takes this client; costs one request, be it of those in reserve."""

@@ -21,6 +21,8 @@ SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)
 MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
+SPARE_A_MINUTE = 150
+"""So many requests of a minute can go into what is not urgent: the rest is for what is."""
 BLOCKS_A_MINUTE = 18
 """A process reserves up to this part of a minute's requests at a time."""
 SMALLEST_BLOCK = 2
@@ -39,6 +41,11 @@ class Budget:
     remaining: int
     """Of the whole limit, whoever used the rest."""
     resets_at: datetime
+
+    @property
+    def spare(self) -> int:
+        """How many of ours are left beyond half of them: for what can wait."""
+        return max(self.remaining - (self.limit - self.ours) - self.ours // 2, 0)
 
 
 class Limits:
