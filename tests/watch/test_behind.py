@@ -135,6 +135,35 @@ async def test_a_doubt_that_lasts_is_looked_into_ever_more_rarely(
     assert checked <= 8
 
 
+async def test_a_surplus_that_stays_is_told_and_costs_ever_less(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    await _known(world, watcher, database, clock)
+    before = (await _ada(database)).complete_until
+    user = world.user_of("ada")
+    assert user
+    world.graphql.users[user.id] = "more"
+    clock.advance(timedelta(days=8))  # who had news lately is checked more often
+    await run(watcher)
+    began, waits = clock(), []
+    while clock() - began < timedelta(days=1):
+        due_at = (await _ada(database)).next_check_at
+        waits.append(due_at - clock())
+        clock.time = due_at
+        asked = len(world.requests)
+        await run(watcher)
+        assert sum(request.spent for request in world.requests[asked:]) <= 2
+    assert waits[0] <= timedelta(seconds=5)
+    assert sum(wait < A_MINUTE for wait in waits) <= 5
+    assert sum(wait < timedelta(hours=1) for wait in waits) <= 12
+    # From then on it costs no more than any other user: a point, and a list, at each interval.
+    assert len(waits) <= 12 + timedelta(days=1) / INTERVAL + 3
+    (row,) = await rows_of(database, "ada")
+    assert "GraphQL counts 3 gists, and the list of gists shows 2" in row.reason
+    assert (row.next_try_at - clock()) > timedelta(hours=1)
+    assert (await _ada(database)).complete_until == before
+
+
 @pytest.mark.parametrize("seconds", [4, 100])
 async def test_a_listed_gist_that_nobody_knows_yet_is_asked_for_again_in_seconds(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, seconds: int
