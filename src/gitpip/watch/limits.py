@@ -72,6 +72,8 @@ class Limits:
         limit.
         """
         self.now = now
+        self.ahead = timedelta(0)
+        """How far our clock was ahead of the server's at its last answer with a date."""
         self._resource = resource
         self._share = share
         self._shared = shared
@@ -166,7 +168,7 @@ class Limits:
         growth = 1 << min(self._refusals, LONGEST_GROWTH)
         told: timedelta | None = None
         if after is not None:
-            told = _retry_after(after, server_now or self.now())
+            told = _retry_after(after, server_now or self._now_there)
         if told is None and headers.get("x-ratelimit-remaining") == "0":
             told = self._wait_for_reset(headers, server_now)
         if self._refused_until is None or self.now() >= self._refused_until:
@@ -271,8 +273,14 @@ class Limits:
         if reset is None:
             return SECONDARY_WAIT
         # Both times are cut to whole seconds, hence one second more.
-        wait = timedelta(seconds=reset - (server_now or self.now()).timestamp()) + SHORTEST_WAIT
+        left = reset - (server_now or self._now_there).timestamp()
+        wait = timedelta(seconds=left) + SHORTEST_WAIT
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+
+    @property
+    def _now_there(self) -> datetime:
+        """What the server's clock shows, as far as is known, where an answer has no date."""
+        return self.now() - self.ahead
 
     def _limited(self) -> GitHubLimited:
         until = self._until or self.now()

@@ -312,7 +312,7 @@ class OneCheck:
         looks: list[Looked] = []
         async with self._database.begin() as transaction:
             for user, glimpse in unchanged:
-                if glimpse.as_of:
+                if self._github.knows_the_time:
                     await backfills.correct_added_at(
                         transaction, user, ahead=self._github.clock_ahead, now=self._now()
                     )
@@ -328,7 +328,7 @@ class OneCheck:
                         asked_at=asked_at,
                         next_check_at=self._looker.next_look(user, self._run),
                         etag=user.etag,
-                        known_until=decide.known_until(glimpse.as_of or asked_at),
+                        known_until=decide.known_until(glimpse.as_of) if glimpse.as_of else None,
                         gist_count=glimpse.gist_count,
                         # Until the other one's rename is noted, this one is looked at again.
                         sweep_mark=None if taken else glimpse.mark,
