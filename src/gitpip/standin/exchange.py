@@ -170,7 +170,7 @@ class Exchange:
         self._clock = clock
         self.tells_time = True
         """Whether answers carry a date."""
-        self.dateless: Callable[[str], bool] = lambda _: False
+        self.dateless: Callable[[str], object] = lambda _: False
         """Whether the answer about a path carries none all the same, as behind some proxies."""
         self._in_flight = 0
         self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
