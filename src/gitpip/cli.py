@@ -5,7 +5,7 @@ import atexit
 import gc
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
@@ -36,7 +36,7 @@ from gitpip.settings import describe
 from gitpip.status import reading
 from gitpip.status.problem import Act, Severity, until
 from gitpip.status.reading import Condition, Surroundings
-from gitpip.store import checks, gists, operation, publications, schedule, users, visits
+from gitpip.store import checks, gists, listing, operation, publications, schedule, users, visits
 from gitpip.telemetry import configure_logging, get_logger, log_uncaught, redacted
 
 log = get_logger()
@@ -218,7 +218,7 @@ def status(as_json: Json = False) -> None:
             publishing = condition.pauses.get(operation.PUBLISHING)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
-            lists = await schedule.lists(transaction, read_since=now - schedule.LISTED_EVERY)
+            lists = await listing.lists(transaction, now)
             next_due = await publications.next_due(transaction)
             return condition, {
                 "running_services": len(condition.services),
@@ -240,6 +240,10 @@ def status(as_json: Json = False) -> None:
                 "not_looked_at_yet": freshness.unread,
                 "lists_not_read_for_a_week": lists.waiting,
                 "oldest_list_read": lists.oldest,
+                "lists_read_in_a_day": round(lists.a_day),
+                "days_for_a_round_of_lists": (
+                    round(lists.round / timedelta(days=1), 1) if lists.round else None
+                ),
                 "known_up_to_p50": freshness.median,
                 "known_up_to_p95": freshness.most,
                 "users_that_can_be_kept_fresh": await reading.capacity(

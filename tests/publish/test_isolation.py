@@ -135,10 +135,27 @@ async def test_a_token_that_is_refused_for_its_owner_too_pauses_publishing(
     await scene.assert_each_is_there_once()
 
 
-@pytest.mark.parametrize("status", [403, 429])
-async def test_what_the_edge_refuses_alone_pauses_the_others_once(
-    scene: Scene, status: int
-) -> None:
+async def test_what_the_edge_refuses_alone_with_403_pauses_nothing(scene: Scene) -> None:
+    scene.crm.faults.script(
+        Fault.html(403), method="POST", path="activities$", about=BAD, times=None
+    )
+    await find_one_bad_and_others(scene)
+    process = await scene.process()
+    while bad(await scene.rows()).state is not FAILED:
+        await process.run()
+        assert await scene.pause() is None
+        assert others(await scene.rows()) == [PUBLISHED] * OTHERS
+        await scene.wake()
+    row = bad(await scene.rows())
+    assert "answered 403" in str(row.reason)
+    scene.crm.faults.clear()
+    await retry_bad(scene)
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_the_edge_refuses_alone_with_429_pauses_the_others_once(scene: Scene) -> None:
+    status = 429
     scene.crm.faults.script(
         Fault.html(status), method="POST", path="activities$", about=BAD, times=None
     )
@@ -149,7 +166,7 @@ async def test_what_the_edge_refuses_alone_pauses_the_others_once(
     assert pause is not None
     assert pause.until - scene.clock() >= timedelta(minutes=1)
     assert others(await scene.rows()) == [PENDING] * OTHERS
-    assert bad(await scene.rows()).state is (UNCERTAIN if status == 403 else PENDING)
+    assert bad(await scene.rows()).state is PENDING
     await scene.wake()
     asked = len(scene.crm.requests)
     await process.run()

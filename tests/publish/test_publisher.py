@@ -218,9 +218,7 @@ async def test_after_an_ambiguous_outcome_there_is_a_look_first(
         assert scene.clock() - sent_at < timedelta(seconds=4)
     else:
         assert posts(scene.crm, path) == 2
-        # A ban by the edge is waited for before the first look.
-        banned = timedelta(minutes=5) if fault.status == 403 else timedelta(0)
-        assert ABSENCE + banned < scene.clock() - sent_at < timedelta(minutes=6) + banned
+        assert ABSENCE < scene.clock() - sent_at < timedelta(minutes=6)
         assert len(GAPS) < len(looks) < len(GAPS) + 5
 
 
@@ -306,7 +304,6 @@ async def test_a_refused_deal_fails_its_users_files_only(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("fault", "at_least"),
     [
-        (Fault.html(403), timedelta(minutes=5)),
         (Fault.html(429), timedelta(minutes=5)),
         (Fault.limited({"x-ratelimit-remaining": "0"}), timedelta(seconds=2)),
         (Fault.limited({"x-ratelimit-remaining": "7"}), timedelta(seconds=1)),
@@ -337,6 +334,24 @@ async def test_trouble_with_the_account_pauses_publishing_with_a_reason(
     assert not await process.publisher.due()
     await process.run()
     assert len(scene.crm.requests) == asked
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("path", ["POST activities", "GET deals"])
+async def test_two_that_the_edge_refuses_in_a_row_or_a_read_are_a_ban(
+    scene: Scene, path: str
+) -> None:
+    method, path = path.split()
+    scene.crm.faults.script(Fault.html(403), method=method, path=f"{path}$", times=2)
+    await scene.find_files("ada", "a.py", "b.py", "c.py")
+    process = await scene.process()
+    await process.run()
+    pause = await scene.pause()
+    assert pause is not None
+    assert pause.until - scene.clock() >= timedelta(minutes=5)
+    refused = [request for request in scene.crm.requests if request.status == 403]
+    assert len(refused) == (2 if method == "POST" else 1)
     await scene.settle(process)
     await scene.assert_each_is_there_once()
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -106,3 +107,28 @@ def test_due_times_take_a_pause_into_account(served: Served) -> None:
     as_json = json.loads(served.gitpip.command("status", "--json").stdout)
     assert [problem["kind"] for problem in as_json["problems"]] == kinds(served)
     assert as_json["all_good"] is False
+
+
+def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / "gitpip.sqlite3"
+    with serving(tmp_path, f"sqlite+aiosqlite:///{path}") as served:
+        served.track("ada", {"one.txt": "1"})
+        assert "not read by REST for a week" not in served.gitpip.get("/status-page").text
+        with sqlite3.connect(path) as rows:
+            rows.execute("UPDATE users SET listed_at = datetime(listed_at, '-30 days')")
+        none_read = served.gitpip.get("/status-page").text
+        with sqlite3.connect(path) as rows:
+            rows.execute(
+                "UPDATE checks SET listed = 1, started_at = datetime(started_at, '-1 day')"
+            )
+
+        lists = served.gitpip.get("/status").json()["lists"]
+        page = served.gitpip.get("/status-page").text
+        told = json.loads(served.gitpip.command("status", "--json").stdout)
+
+    assert "none was, in the last day" in none_read
+    assert (lists["waiting"], lists["a_day"], lists["round"]) == (1, 1, 86_400)
+    assert "The lists of 1 user were not read by REST for a week" in page
+    assert "1 a day at present, so that a round over all users takes 1 day" in page
+    assert told["lists_not_read_for_a_week"] == told["lists_read_in_a_day"] == 1
+    assert told["days_for_a_round_of_lists"] == 1.0

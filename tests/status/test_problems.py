@@ -438,6 +438,14 @@ CASES = (
         ("odd.",),
     ),
     Case(
+        ProblemKind.LISTS_NOT_COMPARED,
+        Severity.INFO,
+        None,
+        (users.update().where(ADA).values(sweep_mark="a-mark", gist_count=1),),
+        (users.update().where(ADA).values(listed_at=JUST_NOW),),
+        ("The gist lists of 1 user", "since the upgrade: ada."),
+    ),
+    Case(
         ProblemKind.FEED_GAP,
         Severity.INFO,
         None,

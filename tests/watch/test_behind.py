@@ -10,7 +10,8 @@ from gitpip.standin import GitHub as StandIn
 from gitpip.standin import Server
 from gitpip.store import unreadable
 from gitpip.store.database import Database
-from gitpip.store.schedule import LISTED_EVERY, completeness, lists
+from gitpip.store.listing import lists
+from gitpip.store.schedule import LISTED_EVERY, completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.feed import Feed
@@ -134,6 +135,35 @@ async def test_a_doubt_that_lasts_is_looked_into_ever_more_rarely(
     assert checked <= 8
 
 
+async def test_a_surplus_that_stays_is_told_and_costs_ever_less(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    await _known(world, watcher, database, clock)
+    before = (await _ada(database)).complete_until
+    user = world.user_of("ada")
+    assert user
+    world.graphql.users[user.id] = "more"
+    clock.advance(timedelta(days=8))  # who had news lately is checked more often
+    await run(watcher)
+    began, waits = clock(), []
+    while clock() - began < timedelta(days=1):
+        due_at = (await _ada(database)).next_check_at
+        waits.append(due_at - clock())
+        clock.time = due_at
+        asked = len(world.requests)
+        await run(watcher)
+        assert sum(request.spent for request in world.requests[asked:]) <= 2
+    assert waits[0] <= timedelta(seconds=5)
+    assert sum(wait < A_MINUTE for wait in waits) <= 5
+    assert sum(wait < timedelta(hours=1) for wait in waits) <= 12
+    # From then on it costs no more than any other user: a point, and a list, at each interval.
+    assert len(waits) <= 12 + timedelta(days=1) / INTERVAL + 3
+    (row,) = await rows_of(database, "ada")
+    assert "GraphQL counts 3 gists, and the list of gists shows 2" in row.reason
+    assert (row.next_try_at - clock()) > timedelta(hours=1)
+    assert (await _ada(database)).complete_until == before
+
+
 @pytest.mark.parametrize("seconds", [4, 100])
 async def test_a_listed_gist_that_nobody_knows_yet_is_asked_for_again_in_seconds(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, seconds: int
@@ -189,11 +219,11 @@ async def test_lists_are_read_by_rest_once_a_week_whatever_graphql_shows(
     assert f"{hidden}/hidden.txt" not in await files_of(database, "ada")
     clock.advance(LISTED_EVERY)
     async with database.read() as transaction:
-        assert (await lists(transaction, read_since=clock() - LISTED_EVERY)).waiting == 1
+        assert (await lists(transaction, clock())).waiting == 1
     await run(watcher)
     assert f"{hidden}/hidden.txt" in await files_of(database, "ada")
     async with database.read() as transaction:
-        after = await lists(transaction, read_since=clock() - LISTED_EVERY)
+        after = await lists(transaction, clock())
     assert (after.waiting, after.oldest) == (0, clock())
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.model import PauseCause, UserState
+from gitpip.errors import GitHubLimited
+from gitpip.model import GistId, PauseCause, UserState
 from gitpip.standin import GitHub as StandIn
 from gitpip.standin import Server
-from gitpip.store import operation, schedule
+from gitpip.store import gists, operation, schedule, unreadable
 from gitpip.store.database import Database
 from gitpip.store.schema import users as user_rows
 from gitpip.watch.check import Watcher
@@ -117,6 +118,73 @@ async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
     assert await watcher.due()
     await run(watcher)
     assert len(await files_of(database, "ada")) == 1
+
+
+async def test_answers_without_a_date_take_no_part_in_the_time_that_is_told(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, ours: Clock
+) -> None:
+    def pass_time(time: timedelta) -> None:
+        for each in (clock, ours):
+            each.advance(time)
+
+    ours.time = clock() + A_DAY
+    for login in ("ada", "bob"):
+        world.add_user(login)
+        gist = world.add_gist(login, {"1.txt": "x"})
+        world.add_gist(login, {"2.txt": "x"})
+    pass_time(A_MINUTE)
+    for login in ("ada", "bob"):
+        await track(database, ours, login)
+    await run(watcher)
+    dated = clock()
+    assert await complete_until(database) == dated - LONGEST_LAG
+
+    # Of bob's lists, and of GraphQL's answers, none has a date; some of ada's have.
+    bob = world.user_of("bob")
+    assert bob
+    world.app.dateless = lambda path: path == "/graphql" or str(bob.id) in path
+    for step in range(3):
+        pass_time(INTERVAL)
+        world.add_gist("ada", {f"{step}.txt": "x"})
+        pass_time(A_MINUTE)
+        await run(watcher)
+        assert await complete_until(database) == dated - LONGEST_LAG
+        assert len(await files_of(database, "ada")) == 3 + step
+    assert (await user_named(database, "ada")).complete_until == clock() - LONGEST_LAG
+
+    # A gist that an answer without a date does not show may just be newer than the answer.
+    world.delete_gist(gist)
+    pass_time(INTERVAL)
+    await run(watcher)
+    async with database.read() as transaction:
+        files = await gists.of_gist(transaction, GistId(gist))
+        held = await unreadable.holds_back(transaction)
+    assert [file.removed_at for file in files] == [None]
+    assert held
+    assert held.login == "bob"
+
+    world.app.dateless = lambda _: False
+    pass_time(INTERVAL)
+    await run(watcher)
+    assert await complete_until(database) == clock() - LONGEST_LAG
+    async with database.read() as transaction:
+        (file,) = await gists.of_gist(transaction, GistId(gist))
+    assert file.removed_at
+
+
+async def test_a_rate_limit_without_a_date_is_waited_for_by_githubs_clock(
+    world: StandIn, github: GitHub, clock: Clock, ours: Clock
+) -> None:
+    ours.time = clock() + A_DAY
+    world.add_user("ada")
+    await github.account("ada")
+    world.app.dateless = lambda _: True
+    world.limits.charge("#0", "core", clock(), 5000)
+    for _ in range(2):
+        with pytest.raises(GitHubLimited) as refused:
+            await github.account("ada")
+        left = refused.value.until - ours()
+        assert timedelta(minutes=50) < left <= timedelta(hours=1, seconds=2)
 
 
 @pytest.mark.parametrize("unavailable", [False, True])

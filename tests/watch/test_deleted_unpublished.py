@@ -6,7 +6,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.standin import GitHub as StandIn
-from gitpip.store import checks
+from gitpip.store import checks, publications
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
@@ -45,6 +45,46 @@ async def test_it_is_published_all_the_same_unless_the_setting_says_no(
         "removed.txt": then,
         "kept.txt": PublicationState.PENDING,
     }
+
+
+async def test_what_was_skipped_for_that_is_published_once_it_is_public_again(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    rules = Rules(interval=INTERVAL, publish_deleted=False)
+    watcher = Watcher(database, github, rules=rules, now=clock)
+    world.add_user("ada")
+    hidden = world.add_gist("ada", {"by-person.txt": "x", "edited.txt": "x", "same.txt": "x"})
+    part = world.add_gist("ada", {"kept.txt": "x", "back.txt": "x"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    by_name = {file.filename: file for file in await stored(database, "ada")}
+    by_person = by_name["by-person.txt"].publication_id
+    assert by_person
+    async with database.begin() as transaction:
+        await publications.skip(transaction, by_person, clock())
+    gist = world.gist(hidden)
+    assert gist
+    gist.public = False
+    world.edit_gist(part, {"back.txt": None})
+    clock.advance(INTERVAL)
+    await run(watcher)
+    states = {file.filename: file.publication for file in await stored(database, "ada")}
+    assert states["same.txt"] is states["back.txt"] is PublicationState.SKIPPED
+
+    gist.public = True
+    world.edit_gist(hidden, {"edited.txt": "y"})
+    world.edit_gist(part, {"back.txt": "x"})
+    clock.advance(INTERVAL)
+    await run(watcher)
+
+    states = {file.filename: file.publication for file in await stored(database, "ada")}
+    assert states.pop("by-person.txt") is PublicationState.SKIPPED
+    assert set(states.values()) == {PublicationState.PENDING}
+    async with database.read() as transaction:
+        rows = await publications.page(transaction, offset=0, limit=100)
+    reasons = {row.filename: row.reason for row in rows.items}
+    assert reasons.pop("by-person.txt") == "skipped by a person"
+    assert set(reasons.values()) == {None}
 
 
 async def test_a_list_that_is_behind_does_not_make_a_new_gist_a_deleted_one(

@@ -1,6 +1,7 @@
 """At every moment, whatever is older than the time up to which all is known is stored."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,12 +20,14 @@ from tests.watch.crowd import files_of
 from tests.watch.test_check import run, track
 
 LOGINS = ("ada", "bob", "cy")
-STEPS = 30
+STEPS = 20
 SECONDS = (1, 7, 7, 40, 110, 11_000, 90_000)
 ASKED_BELOW = 1_000
 """After fewer seconds a check is asked for; after more, users are due."""
-TROUBLES = ("lists behind", "gists behind", "cut", "our clock")
+TROUBLES = ("lists behind", "gists behind", "cut", "our clock", "pages", "a page", "dates")
 LAGS = (0, 9, 100, 120)
+PAGES = (2, 3, 100)
+DATELESS = ("/graphql$", "/gists$", "/gists/", "nothing")
 CLOCKS = (-86_400, -600, 0, 600, 86_400)
 
 
@@ -43,11 +46,12 @@ class Life:
         self.world = StandIn(
             tokens={TOKEN}, clock=self.clock, points_a_minute=None, limit_with_token=None
         )
+        self.world.lists.largest_page = PAGES[0]
 
     def happen(self, chance: random.Random) -> None:
         """Let something go wrong, or end, now and then; and people publish."""
         if chance.random() < 0.5:
-            self.act(chance.choice(TROUBLES), chance)
+            self.trouble(chance.choice(TROUBLES), chance)
             self.pass_time(1)
         for _ in range(chance.randrange(3)):
             self.act(chance.choice(("gist", "file", "file", "edit", "star", "delete")), chance)
@@ -67,12 +71,21 @@ class Life:
                 self.world.star(gists[choice % len(gists)].id)
             case "delete" if len(gists) > len(LOGINS):
                 self.world.delete_gist(gists[choice % len(gists)].id)
+
+    def trouble(self, what: str, chance: random.Random) -> None:
+        match what:
             case "lists behind":
                 self.world.lists.behind = timedelta(seconds=chance.choice(LAGS))
             case "gists behind":
                 self.world.lists.gists_behind = timedelta(seconds=chance.choice(LAGS))
             case "cut":
                 self.world.graphql.cut_above = chance.randrange(4)
+            case "pages":
+                self.world.lists.largest_page = chance.choice(PAGES)
+            case "a page":
+                self.world.lists.failing_pages ^= {2}
+            case "dates":
+                self.world.app.dateless = re.compile(chance.choice(DATELESS)).search
             case "our clock":
                 self.ours.time = self.clock() + timedelta(seconds=chance.choice(CLOCKS))
 
@@ -95,6 +108,7 @@ class Life:
     def heal(self) -> None:
         self.world.lists.behind = self.world.lists.gists_behind = timedelta(0)
         self.world.graphql.cut_above = None
+        self.world.lists.failing_pages.clear()
         self.ours.time = self.clock()
 
     def pass_time(self, seconds: int) -> None:
@@ -118,7 +132,6 @@ class Life:
 
 @pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("by_graphql", [True, False])
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_nothing_older_than_the_time_that_is_told_is_missing(
     database: Database, by_graphql: bool, seed: int
 ) -> None:

@@ -1,7 +1,8 @@
 """When all publishing has to pause: what failing requests say about the requests to come.
 
 A failure that is about one publication or deal never pauses the others. Only these do: a refused
-token, a limit, a ban, an API that can't be reached, and different publications failing in a row.
+token, a limit, an API that can't be reached, and different publications failing in a row: two that
+the edge refuses are a ban.
 After a pause the next request is a probe: publishing is paused again, for longer, if it fails, and
 a success ends the trouble.
 """
@@ -28,6 +29,8 @@ LONGEST_TROUBLE = timedelta(minutes=5)
 TROUBLE_PAUSE = timedelta(seconds=2)
 DIFFERENT_FAILURES = 3
 """So many different publications, failing in a row, are trouble of Pipedrive's own."""
+BANNED = 2
+"""So many different writes that the edge refuses in a row are a ban of everybody."""
 REMEMBERED = 1_000
 TROUBLE_LASTS = timedelta(minutes=15)
 """Failures older than this say nothing about the next request."""
@@ -151,11 +154,15 @@ class Trouble:
 
     def _edge_refused(
         self, outcome: NotProcessed | Ambiguous, request: Request, now: datetime
-    ) -> Pause:
+    ) -> Pause | None:
         if request.kind is Kind.WRITE:
             if len(self._refused_by_edge) >= REMEMBERED:
                 self._refused_by_edge.clear()
             self._refused_by_edge[request.subject] = self._accepted
+            # A page with 403 may be for the content of this one: the next one shows whether it is
+            # a ban. One with 429 is about everybody.
+            if isinstance(outcome, Ambiguous) and not self.probing and self._first_refused():
+                return None
         failures = self._failures[request.kind]
         failures.subjects.add(request.subject)
         failures.pauses += 1
@@ -163,6 +170,10 @@ class Trouble:
         # The pause may be longer than failures are remembered.
         self._failed_at = now + wait
         return Pause(now + wait, outcome.reason)
+
+    def _first_refused(self) -> bool:
+        """Whether the edge refused no other write since one was accepted last."""
+        return sum(at == self._accepted for at in self._refused_by_edge.values()) < BANNED
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
         self._refusals += 1

@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         True,
         alias="GITPIP_PUBLISH_DELETED",
         description="whether a file is published that was deleted, or made secret, before it was"
-        " sent, on or off; off skips it",
+        " sent, on or off; off skips it until it is public again",
     )
     backfill: Annotated[Backfill, BeforeValidator(values.backfill)] = Field(
         Backfill(BackfillKind.ALL),

@@ -18,7 +18,16 @@ from gitpip.status import reading
 from gitpip.status.pauses import not_paused, try_now
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
-from gitpip.store import amendments, checks, gauges, operation, publications, schedule, users
+from gitpip.store import (
+    amendments,
+    checks,
+    gauges,
+    listing,
+    operation,
+    publications,
+    schedule,
+    users,
+)
 from gitpip.store.accounts import Vendor
 
 VERSION = version("gitpip")
@@ -113,6 +122,11 @@ class ListsBody(BaseModel):
     """How many users' lists were not read within the last seven days."""
     oldest: datetime | None
     """When the list not read for the longest time was read, or its user added (UTC)."""
+    a_day: int
+    """How many are read in a day at the present pace, besides those of users with news."""
+    round: float | None
+    """Seconds that a round over all users takes at that pace; null if none waits, or none is
+    read."""
 
 
 class BudgetBody(BaseModel):
@@ -187,7 +201,7 @@ async def status_of(setting: Setting) -> StatusBody:
         last_checks = await checks.page(transaction, offset=0, limit=5)
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
-        lists = await schedule.lists(transaction, read_since=now - schedule.LISTED_EVERY)
+        lists = await listing.lists(transaction, now)
         budgets = await gauges.known_budgets(transaction)
         capacity = await reading.capacity(transaction, setting.surroundings, now)
     alive = setting.engine_is_alive()
@@ -213,7 +227,12 @@ async def status_of(setting: Setting) -> StatusBody:
             p95=_seconds_since(freshness.most, now),
             max=_seconds_since(freshness.oldest, now),
         ),
-        lists=ListsBody(waiting=lists.waiting, oldest=lists.oldest),
+        lists=ListsBody(
+            waiting=lists.waiting,
+            oldest=lists.oldest,
+            a_day=round(lists.a_day),
+            round=lists.round.total_seconds() if lists.round else None,
+        ),
         capacity=capacity,
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(condition.services),

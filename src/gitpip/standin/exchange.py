@@ -170,6 +170,8 @@ class Exchange:
         self._clock = clock
         self.tells_time = True
         """Whether answers carry a date."""
+        self.dateless: Callable[[str], object] = lambda _: False
+        """Whether the answer about a path carries none all the same, as behind some proxies."""
         self._in_flight = 0
         self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
         """Requests that land at a time by the clock."""
@@ -244,6 +246,8 @@ class Exchange:
         self._journal.tell()
         if self.tells_time:
             answer.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
+        if self.dateless(recorded.path):
+            answer.headers.pop("date", None)
         await send(_start(answer))
         await send({"type": "http.response.body", "body": answer.body})
 

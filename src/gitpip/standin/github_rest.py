@@ -33,6 +33,8 @@ class Lists:
     """How long the public list is served from a cache; a minute on GitHub."""
     name_last_page: bool = True
     """Whether Link headers carry `last`; GitHub omits it at times."""
+    largest_page: int = LARGEST_PAGE
+    """More than so many items are on no page, whatever is asked for."""
     failing_pages: set[int] = field(default_factory=set)
     """The numbers of the pages that answer 500."""
     behind: timedelta = timedelta(0)
@@ -156,7 +158,7 @@ def _public_gists(call: Call) -> Answer:
     since = _since(call.request)
     if isinstance(since, Answer):
         return since
-    page, size = _paging(call.request)
+    page, size = _paging(call.request, call.lists.largest_page)
     if (page - 1) * size >= LONGEST_FEED:
         return failure(422, f"Only the first {LONGEST_FEED} gists are available.")
 
@@ -251,7 +253,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
 
 
 def _page(call: Call, gists: list[Gist], path: str) -> Answer:
-    page, size = _paging(call.request)
+    page, size = _paging(call.request, call.lists.largest_page)
     if page in call.lists.failing_pages:
         return failure(500, "Server Error")
     start = (page - 1) * size
@@ -282,13 +284,13 @@ def _page(call: Call, gists: list[Gist], path: str) -> Answer:
     return answer
 
 
-def _paging(request: Request) -> tuple[int, int]:
+def _paging(request: Request, largest: int) -> tuple[int, int]:
     """Page number and size; GitHub bends what is out of range."""
     page, size = (
         int(text) if re.fullmatch("[0-9]{1,9}", text := request.query.get(name, "")) else 0
         for name in ("page", "per_page")
     )
-    return max(1, page), min(size, LARGEST_PAGE) or 30
+    return max(1, page), min(size or 30, largest)
 
 
 def _since(request: Request) -> datetime | Answer | None:

@@ -64,6 +64,7 @@ class ProblemKind(StrEnum):
     FEED_GAP = "feed-gap"
     DOUBLES_DELETED = "doubles-deleted"
     USERS_UNREAD = "users-unread"
+    LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"
     PUBLICATIONS_WAITING = "publications-waiting"
     USERS_PAUSED = "users-paused"

@@ -79,6 +79,7 @@ async def problems(watching: Watching, known: Completeness, *, capacity: int) ->
         _failing(await troubles.users_failing(watching.transaction)),
         await _late(watching),
         _unread(watching, known, await troubles.users_unread(watching.transaction)),
+        _not_compared(await troubles.users_not_compared(watching.transaction)),
         await _abandoned(watching),
         _over_capacity(watching, known, capacity),
         *await _of_feed(watching, known),
@@ -175,6 +176,20 @@ def _unread(watching: Watching, known: Completeness, trouble: Trouble) -> Proble
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS if late else None,
+    )
+
+
+def _not_compared(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    such_as = ": " if trouble.count == 1 else ", e.g. "
+    return Problem(
+        ProblemKind.LISTS_NOT_COMPARED,
+        Severity.INFO,
+        f"The gist lists of {count(trouble.count, 'user')} have not been read since the upgrade"
+        f"{such_as}{trouble.example}. The former version did not notice that a list was behind, so "
+        "a file of theirs may be missing: they are read now, with the requests to spare.",
+        count=trouble.count,
     )
 
 

@@ -1,7 +1,7 @@
 """Checks: the record of every look over the due users, and requests for one."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, or_, select, update
@@ -15,6 +15,8 @@ from gitpip.store.schema import checks
 
 FAILURES_KEPT = 20
 LATEST = 200
+A_DAY = timedelta(days=1)
+AN_HOUR = timedelta(hours=1)
 LARGE = 100
 """So many users fill a query or two."""
 
@@ -61,11 +63,13 @@ async def add_results(
     failures: Sequence[str] = (),
     swept: int = 0,
     points: int = 0,
+    listed: int = 0,
     note: str | None = None,
 ) -> None:
     """Add what the look at some users gave. Beyond the first failures only their number is kept.
 
-    `swept` users were asked about by GraphQL at the cost of `points`. `note` is a line among the
+    `swept` users were asked about by GraphQL at the cost of `points`; `listed` were not due, and
+    have their lists read with requests to spare. `note` is a line among the
     failures that counts for no user.
     """
     metrics.looks.labels("unchanged").inc(unchanged)
@@ -89,6 +93,7 @@ async def add_results(
             files=checks.c.files + files,
             swept=checks.c.swept + swept,
             points=checks.c.points + points,
+            listed=checks.c.listed + listed,
             failed=checks.c.failed + len(failures),
             failures="\n".join(lines[:FAILURES_KEPT]),
         )
@@ -120,10 +125,11 @@ async def any_open(transaction: AsyncConnection, *, other_than: CheckId | None =
 async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
     """Of the latest large checks: how many users, how many of them by GraphQL, for what points.
 
-    Smaller checks are left out: their queries cost a point each without being full.
+    Smaller checks are left out: their queries cost a point each without being full. So are users
+    that were not due: they take only what is left over.
     """
     latest = (
-        select(checks.c.users, checks.c.swept, checks.c.points)
+        select((checks.c.users - checks.c.listed).label("users"), checks.c.swept, checks.c.points)
         .where(checks.c.ended_at.is_not(None))
         .order_by(checks.c.ended_at.desc())
         .limit(LATEST)
@@ -139,6 +145,22 @@ async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
         )
     ).one()
     return int(row[0]), int(row[1]), int(row[2])
+
+
+async def lists_a_day(transaction: AsyncConnection, now: datetime) -> float:
+    """How many lists of users that were not due are read in a day, at the pace of the last one."""
+    latest = or_(checks.c.ended_at.is_(None), checks.c.ended_at > now - A_DAY)
+    listed, began = (
+        await transaction.execute(
+            select(
+                func.coalesce(func.sum(checks.c.listed), 0),
+                func.min(checks.c.started_at, type_=checks.c.started_at.type),
+            ).where(latest)
+        )
+    ).one()
+    if not listed or began is None:
+        return 0.0
+    return float(listed * (A_DAY / min(max(now - began, AN_HOUR), A_DAY)))
 
 
 async def last_end(transaction: AsyncConnection) -> datetime | None:

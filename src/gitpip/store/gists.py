@@ -58,6 +58,8 @@ class Stored:
     """Files that were not known before, in the order of their sequence."""
     edited: tuple[StoredFile, ...]
     """Known files with a new content."""
+    back: tuple[FileKey, ...] = ()
+    """Known files that GitHub did not show for a while, edited or not."""
 
 
 async def known_files(
@@ -108,6 +110,7 @@ async def store(
     sequence = user.last_sequence
     new: list[StoredFile] = []
     edited: list[StoredFile] = []
+    back: list[FileKey] = []
     for gist in sorted(found, key=lambda gist: (gist.created_at, gist.id)):
         owner = owners.get(gist.id)
         if owner is None:
@@ -125,6 +128,7 @@ async def store(
                 )
                 new.append(StoredFile(key, gist.id, file.filename, 1))
             elif row.removed_at is not None or row.blob_hash != file.blob_hash:
+                back += [FileKey(row.key)] if row.removed_at is not None else []
                 revision = await _revise(transaction, row, file, now)
                 if revision != row.revision:
                     key = FileKey(row.key)
@@ -135,7 +139,7 @@ async def store(
             .where(users.c.key == user.key)
             .values(last_sequence=sequence, found_at=now, **_newest(new))
         )
-    return Stored(tuple(new), tuple(edited))
+    return Stored(tuple(new), tuple(edited), tuple(back))
 
 
 def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:

@@ -34,6 +34,8 @@ WAITING = (
 
 LATELY = timedelta(minutes=10)
 """The pace of publishing is that of so long."""
+DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
+"""Why a publication was skipped that is sent after all once GitHub shows its file again."""
 
 
 @dataclass(frozen=True)
@@ -307,11 +309,23 @@ async def skip_deleted(
                 publications.c.state == PublicationState.PENDING.value,
                 publications.c.token.is_(None),
             )
-            .values(
-                state=PublicationState.SKIPPED.value,
-                due_at=now,
-                reason="deleted or made secret before it was sent",
+            .values(state=PublicationState.SKIPPED.value, due_at=now, reason=DELETED_BEFORE_SENT)
+        )
+
+
+async def take_back_skips_of_deleted(
+    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+) -> None:
+    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again."""
+    for start in range(0, len(file_keys), 500):
+        await transaction.execute(
+            update(publications)
+            .where(
+                publications.c.file_key.in_(file_keys[start : start + 500]),
+                publications.c.state == PublicationState.SKIPPED.value,
+                publications.c.reason == DELETED_BEFORE_SENT,
             )
+            .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
         )
 
 

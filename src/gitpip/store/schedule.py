@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
-from gitpip.store.schema import active, looked_at, unreadable, users
+from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
 from gitpip.store.users import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
@@ -75,19 +75,26 @@ async def claim_unlisted(
 ) -> tuple[User, ...]:
     """Take up to `limit` users whose list REST did not show since a time, whether due or not.
 
-    The longest ago comes first. They stay due as they are. Those of which the last look failed,
+    First those whose list was never compared with what GraphQL shows, then the longest ago. They
+    stay due as they are. Those of which the last look failed,
     or a part of the list, are tried again with waits of their own.
     """
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     list_unread = exists().where(unreadable.c.user_key == users.c.key, unreadable.c.gist_id == "")
-    found = await transaction.execute(
-        select(users.c.key)
-        .where(active, listed < listed_before, free, users.c.failure.is_(None), ~list_unread)
-        .order_by(listed)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await _claim(transaction, list(found.scalars()), token=token, until=now + lease)
+    keys: list[int] = []
+    for wanted, order in (
+        (not_compared, users.c.created_at),
+        (and_(active, listed < listed_before), listed),
+    ):
+        found = await transaction.execute(
+            select(users.c.key)
+            .where(wanted, free, users.c.failure.is_(None), ~list_unread, users.c.key.not_in(keys))
+            .order_by(order)
+            .limit(limit - len(keys))
+            .with_for_update(skip_locked=True)
+        )
+        keys += found.scalars()
+    return await _claim(transaction, keys, token=token, until=now + lease)
 
 
 def _hinted(now: datetime) -> ColumnElement[bool]:
@@ -378,27 +385,6 @@ async def completeness(transaction: AsyncConnection) -> Completeness:
         select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(looked_at)
     )
     return Completeness(total, total - read, oldest)
-
-
-@dataclass(frozen=True)
-class Lists:
-    """How far the reading of every list by REST is. Times are UTC."""
-
-    waiting: int
-    """How many active users' lists were not read since a time."""
-    oldest: datetime | None
-    """When the list that was not read for the longest time was read, or its user added."""
-
-
-async def lists(transaction: AsyncConnection, *, read_since: datetime) -> Lists:
-    """How far the reading of every list by REST is."""
-    waiting = await transaction.scalar(
-        select(func.count()).select_from(users).where(active, listed < read_since)
-    )
-    oldest = await transaction.scalar(
-        select(func.min(listed, type_=users.c.listed_at.type)).where(active)
-    )
-    return Lists(waiting or 0, oldest)
 
 
 async def freshness(transaction: AsyncConnection) -> Freshness:

@@ -142,6 +142,19 @@ Index(
     sqlite_where=active,
     postgresql_where=active,
 )
+# Their marks were kept by a gitpip that did not compare what GraphQL shows with REST's list.
+not_compared = and_(
+    active,
+    users.c.listed_at.is_(None),
+    users.c.sweep_mark.is_not(None),
+    users.c.gist_count > literal_column("0"),
+)
+Index(
+    "ix_users_not_compared",
+    users.c.created_at,
+    sqlite_where=not_compared,
+    postgresql_where=not_compared,
+)
 for _login in (users.c.login, users.c.former_login):
     Index(
         f"ix_users_removed_{_login.name}",
@@ -230,6 +243,8 @@ checks = Table(
     # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
+    # Users that were not due, and whose lists REST showed with requests to spare.
+    Column("listed", Integer, nullable=False, server_default=text("0")),
 )
 Index("ix_checks_ended_at", checks.c.ended_at)
 

@@ -27,6 +27,7 @@ from gitpip.store.schema import (
     doubles,
     gist_files,
     looked_at,
+    not_compared,
     note_failed,
     publications,
     removed,
@@ -123,6 +124,17 @@ async def users_unread(transaction: AsyncConnection) -> Trouble:
         transaction,
         users,
         [active, users.c.complete_until.is_(None)],
+        since=users.c.created_at,
+        example=users.c.login,
+    )
+
+
+async def users_not_compared(transaction: AsyncConnection) -> Trouble:
+    """Active users with gists whose list was not read since an upgrade from before 0025."""
+    return await _trouble(
+        transaction,
+        users,
+        [not_compared],
         since=users.c.created_at,
         example=users.c.login,
     )

@@ -108,11 +108,9 @@ class Watcher:
         return check
 
     def _eager(self) -> bool:
-        """Whether more than half of the points of this hour are left to the sweep."""
+        """Whether more than half of our points of this hour are left to the sweep."""
         return self._github.sweeps and all(
-            budget.remaining > budget.limit / 2
-            for budget in self._github.budgets()
-            if budget.resource == "graphql"
+            budget.spare > 0 for budget in self._github.budgets() if budget.resource == "graphql"
         )
 
     async def _set_back_times(self) -> None:

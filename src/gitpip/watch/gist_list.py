@@ -32,7 +32,8 @@ class GistList:
     fault: str | None = None
     """Why parts of the list could not be read: a page, or items that do not even have an id."""
     as_of: datetime | None = None
-    """When GitHub gave it, by GitHub's clock; None where the list did not keep still."""
+    """When GitHub gave it, by GitHub's clock; None where that was not told, or the list did not
+    keep still."""
     unchanged: bool = False
     """Whether it is as it was when it gave the tag: then nothing else is told."""
 

@@ -36,7 +36,7 @@ from gitpip.watch.graphql import (
     shows_gists,
     what_it_says,
 )
-from gitpip.watch.limits import MINUTE, Budget, Limits
+from gitpip.watch.limits import MINUTE, SPARE_A_MINUTE, Budget, Limits
 from gitpip.watch.shapes import GIST, LIMITS, OWNER, OddItem, parse, parse_feed, parse_gists
 from gitpip.watch.shared_limits import SharedLimits
 from gitpip.watch.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
@@ -106,6 +106,7 @@ class GitHub:
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
         self._now = now
+        self._share = share
         self._limits = Limits(now, share=share, shared=shared, minute=minute)
         self._graphql_limits = Limits(
             now, resource="graphql", share=share, shared=shared, minute=minute
@@ -157,7 +158,12 @@ class GitHub:
     @property
     def clock_ahead(self) -> timedelta:
         """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
-        return self._transport.clock_ahead
+        return self._transport.clock_ahead or timedelta(0)
+
+    @property
+    def knows_the_time(self) -> bool:
+        """Whether an answer of GitHub's ever told it: then ours can be corrected."""
+        return self._transport.clock_ahead is not None
 
     def budgets(self) -> tuple[Budget, ...]:
         """What is left of GitHub's limits, as far as GitHub said."""
@@ -165,10 +171,14 @@ class GitHub:
         return tuple(budget for budget in known if budget)
 
     @property
-    def has_spare(self) -> bool:
-        """Whether more than half of this hour's requests are left, as far as is known."""
+    def spare(self) -> int:
+        """How many requests can go now into what is not urgent.
+
+        Of this hour's those beyond half of ours, as far as is known; and not all of a minute's.
+        """
+        most = max(int(SPARE_A_MINUTE * self._share), 1)
         budget = self._limits.budget
-        return budget is None or budget.remaining > budget.limit / 2
+        return most if budget is None else min(most, budget.spare)
 
     async def standing(self) -> Standing:
         """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
@@ -280,7 +290,7 @@ class GitHub:
         if known is None or (known.since and self._is_old(known.read_at)):
             return await self._whole_list(github_id)
         first = await self._get(self._list_url(github_id, known.since), known.etag)
-        whole, as_of = known.since is None, first.date or self._now()
+        whole, as_of = known.since is None, first.date
         if first.unchanged:
             return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
         if first.next_page:
@@ -307,7 +317,7 @@ class GitHub:
     async def _account(self, path: str) -> Account:
         owner = parse(OWNER, await self._get(self._api_url + path))
         # Finer than the whole seconds of the answer's date, where the clocks agree.
-        seen_at = self._now() - self.clock_ahead
+        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
         return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
@@ -321,7 +331,7 @@ class GitHub:
         for _ in range(ROUNDS):
             read_at = self._now()
             pages = await self._pages(first or await self._get(self._list_url(github_id)), seen)
-            as_of = pages[0].date or read_at
+            as_of = pages[0].date
             first = None
             if seen.fault_of_pages:
                 break

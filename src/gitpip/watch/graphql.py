@@ -48,7 +48,7 @@ class Glimpse:
     newest: Mapping[GistId, datetime] = field(default_factory=dict)
     """When each of the gists was updated that were updated last."""
     as_of: datetime | None = None
-    """When GitHub gave it, by GitHub's clock."""
+    """When GitHub gave it, by GitHub's clock; None where that was not told."""
     asked_with: int = 1
     """How many users the query asked about."""
 

@@ -21,6 +21,8 @@ SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)
 MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
+SPARE_A_MINUTE = 150
+"""So many requests of a minute can go into what is not urgent: the rest is for what is."""
 BLOCKS_A_MINUTE = 18
 """A process reserves up to this part of a minute's requests at a time."""
 SMALLEST_BLOCK = 2
@@ -39,6 +41,11 @@ class Budget:
     remaining: int
     """Of the whole limit, whoever used the rest."""
     resets_at: datetime
+
+    @property
+    def spare(self) -> int:
+        """How many of ours are left beyond half of them: for what can wait."""
+        return max(self.remaining - (self.limit - self.ours) - self.ours // 2, 0)
 
 
 class Limits:
@@ -65,6 +72,8 @@ class Limits:
         limit.
         """
         self.now = now
+        self.ahead = timedelta(0)
+        """How far our clock was ahead of the server's at its last answer with a date."""
         self._resource = resource
         self._share = share
         self._shared = shared
@@ -159,7 +168,7 @@ class Limits:
         growth = 1 << min(self._refusals, LONGEST_GROWTH)
         told: timedelta | None = None
         if after is not None:
-            told = _retry_after(after, server_now or self.now())
+            told = _retry_after(after, server_now or self._now_there)
         if told is None and headers.get("x-ratelimit-remaining") == "0":
             told = self._wait_for_reset(headers, server_now)
         if self._refused_until is None or self.now() >= self._refused_until:
@@ -264,8 +273,14 @@ class Limits:
         if reset is None:
             return SECONDARY_WAIT
         # Both times are cut to whole seconds, hence one second more.
-        wait = timedelta(seconds=reset - (server_now or self.now()).timestamp()) + SHORTEST_WAIT
+        left = reset - (server_now or self._now_there).timestamp()
+        wait = timedelta(seconds=left) + SHORTEST_WAIT
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+
+    @property
+    def _now_there(self) -> datetime:
+        """What the server's clock shows, as far as is known, where an answer has no date."""
+        return self.now() - self.ahead
 
     def _limited(self) -> GitHubLimited:
         until = self._until or self.now()

@@ -137,7 +137,7 @@ class Looker:
             retries=known.retries,
             also_named=listed.odd,
         )
-        user = await self._added_by_githubs_clock(user, listed)
+        user = await self._added_by_githubs_clock(user)
         missing = differences.missing[:CONFIRMED_AT_A_TIME]
         asked = dict.fromkeys([*missing, *known.in_question(listed)])
         doubts = await self._doubts(asked, known.too_recent(asked, listed))
@@ -172,8 +172,8 @@ class Looker:
         refused_until = user.graphql_refused_until
         return self._github.sweeps and (refused_until is None or refused_until <= self._now())
 
-    async def _added_by_githubs_clock(self, user: User, listed: GistList) -> User:
-        if not user.added_by_our_clock or listed.as_of is None:
+    async def _added_by_githubs_clock(self, user: User) -> User:
+        if not (user.added_by_our_clock and self._github.knows_the_time):
             return user
         async with self._database.begin() as transaction:
             return await backfills.correct_added_at(
@@ -344,7 +344,7 @@ class Looker:
                 etag=user.etag if taken else tag,
                 gist_count=len(seen.there),
                 sweep_mark=None if taken else seen.mark(user),
-                listed_at=as_of,
+                listed_at=now - self._github.clock_ahead if seen.list_told else None,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)

@@ -36,8 +36,9 @@ LEASE = timedelta(seconds=20)
 LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
-LISTED_AT_A_TIME = 20
-"""So many lists that only the sweep vouched for are read after a check at most."""
+LISTED_AT_A_TIME = 30
+"""So many lists that only the sweep vouched for are read before a look at who is due: a million
+in a month, even where somebody is due all the time."""
 
 log = get_logger()
 
@@ -114,33 +115,47 @@ class OneCheck:
                 _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER)
             ):
                 break
-        await self._claim_unlisted()
+        await self._read_unlisted()
         if waiting := await self._lanes.close():
             await self._put_back(waiting, due_at=None)
 
-    async def _claim_unlisted(self) -> None:
-        """Have REST show a few lists that it did not show for long, where requests are to spare.
+    async def _read_unlisted(self) -> None:
+        """Have REST show lists that it did not show for long, as far as requests are to spare.
 
-        Users that are due come first: this is done once none is left, and for a few at a time.
+        Users that are due come first: this is done once none is left, and ends when one is due.
         """
-        if self._mode is not _Mode.SWEEP or self.reading_stopped or not self._github.has_spare:
-            return
+        left = self._github.spare
+        claimed: Sequence[User] = ()
+        while number := min(left, self._github.spare, LISTED_AT_A_TIME):
+            claimed = await self._claim_unlisted(number, unless_due=bool(claimed))
+            if not claimed:
+                break
+            left -= len(claimed)
+            for user in claimed:
+                await self._lanes.put(user, None)
+
+    async def _claim_unlisted(self, number: int, *, unless_due: bool) -> Sequence[User]:
+        if self._mode is not _Mode.SWEEP or self.reading_stopped:
+            return ()
         now = self._now()
         async with self._database.begin() as transaction:
+            if unless_due and await schedule.any_due(transaction, now):
+                return ()
             if await operation.paused(
                 transaction, operation.READING, now, credential=self._github.fingerprint
             ):
-                return
+                return ()
             claimed = await schedule.claim_unlisted(
                 transaction,
                 token=self._run.token,
                 now=now,
                 lease=LEASE,
-                limit=LISTED_AT_A_TIME,
+                limit=number,
                 listed_before=now - schedule.LISTED_EVERY,
             )
-        for user in claimed:
-            await self._lanes.put(user, None)
+            if claimed:
+                await checks.add_results(transaction, self._run.check_id, listed=len(claimed))
+        return claimed
 
     async def _due_by(self, transaction: AsyncConnection) -> datetime:
         """Users who became due after this time wait for the next check.
@@ -297,7 +312,7 @@ class OneCheck:
         looks: list[Looked] = []
         async with self._database.begin() as transaction:
             for user, glimpse in unchanged:
-                if glimpse.as_of:
+                if self._github.knows_the_time:
                     await backfills.correct_added_at(
                         transaction, user, ahead=self._github.clock_ahead, now=self._now()
                     )
@@ -313,7 +328,7 @@ class OneCheck:
                         asked_at=asked_at,
                         next_check_at=self._looker.next_look(user, self._run),
                         etag=user.etag,
-                        known_until=decide.known_until(glimpse.as_of or asked_at),
+                        known_until=decide.known_until(glimpse.as_of) if glimpse.as_of else None,
                         gist_count=glimpse.gist_count,
                         # Until the other one's rename is noted, this one is looked at again.
                         sweep_mark=None if taken else glimpse.mark,

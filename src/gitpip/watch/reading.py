@@ -225,6 +225,7 @@ class Reader:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
             await self._add_publications(transaction, task, locked, stored, found)
+            await publications.take_back_skips_of_deleted(transaction, stored.back, now)
             for reading in batch.read:
                 await unreadable.resolve(
                     transaction, user.key, reading.gist.id, still_unread=reading.unread

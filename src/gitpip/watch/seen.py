@@ -9,7 +9,7 @@ from gitpip.model import GistId, GitHubId, KnownFile, KnownGist, SeenGist, Unrea
 from gitpip.store import unreadable
 from gitpip.watch import decide
 from gitpip.watch.contents import Wanted
-from gitpip.watch.gist_list import GistList
+from gitpip.watch.gist_list import EPOCH, GistList
 from gitpip.watch.graphql import Glimpse
 
 
@@ -80,13 +80,14 @@ class Known:
     def too_recent(self, asked: Iterable[GistId], listed: GistList) -> set[GistId]:
         """Those of these gists that were updated later than the list may be old.
 
-        An answer that is behind does not show them, though they are there.
+        An answer that is behind does not show them, though they are there. Of a list without a
+        time nobody knows how old it is.
         """
-        oldest = decide.known_until(listed.as_of) if listed.as_of else None
+        oldest = decide.known_until(listed.as_of) if listed.as_of else EPOCH
         return {
             gist_id
             for gist_id in asked
-            if oldest and gist_id in self.gists and self.gists[gist_id].updated_at > oldest
+            if gist_id in self.gists and self.gists[gist_id].updated_at > oldest
         }
 
     def in_question(self, listed: GistList) -> list[GistId]:
@@ -128,6 +129,11 @@ class Seen:
     """The gists that GitHub shows."""
     doubt: str | None
     """Why the list may be behind."""
+
+    @property
+    def list_told(self) -> bool:
+        """Whether REST showed the list, be it as it was, or what of it changed lately."""
+        return self.listed.unchanged or self.listed.whole or not self.listed.fault
 
     @property
     def list_read(self) -> bool:

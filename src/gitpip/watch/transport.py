@@ -132,8 +132,9 @@ class Transport:
         self._limits = limits
         self._graphql_limits = graphql_limits
         self._client = client(timeout=self._timeout)
-        self.clock_ahead = timedelta(0)
-        """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
+        self.clock_ahead: timedelta | None = None
+        """How far our clock was ahead of GitHub's at the last answer with a date; 0 where they
+        agree, None before the first one."""
 
     def use(self, token: str | None) -> None:
         """Ask under this token from the next request on, or under none."""
@@ -298,9 +299,10 @@ class Transport:
         if answer.date is None or "age" in answer.headers:
             return
         ahead = clock_ahead(asked_at, self._limits.now(), answer.date)
-        if (abs(ahead) > CLOCK_TOLERANCE) != (abs(self.clock_ahead) > CLOCK_TOLERANCE):
+        before = self.clock_ahead or timedelta(0)
+        if (abs(ahead) > CLOCK_TOLERANCE) != (abs(before) > CLOCK_TOLERANCE):
             log.warning("clock.compared", ahead=ahead.total_seconds())
-        self.clock_ahead = ahead
+        self.clock_ahead = self._limits.ahead = self._graphql_limits.ahead = ahead
 
     async def _judged(self, answer: Answer, limits: Limits) -> Answer:
         try:
