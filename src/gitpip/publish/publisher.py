@@ -91,11 +91,12 @@ class Publisher:
         self._stop_asked.set()
 
     async def due(self) -> bool:
-        """Whether there is something to do now."""
+        """Whether there is something to do now; to learn whose the token is comes first."""
         if not self._pipedrive.has_token or await self._pauses.current() is not None:
             return False
-        if await self._clearance.stopped():
-            return False
+        stopped = await self._clearance.stopped()
+        if stopped is not False:
+            return stopped is None
         if await self._clearance.requested():
             return True
         now = self._now()

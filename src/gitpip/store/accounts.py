@@ -94,6 +94,18 @@ async def of_credential(
     return _account(row) if row else None
 
 
+async def of_identity(
+    transaction: AsyncConnection, vendor: Vendor, identity: str
+) -> VendorAccount | None:
+    """The account with this identity, if it was met."""
+    row = (
+        await transaction.execute(
+            select(accounts).where(accounts.c.vendor == vendor, accounts.c.identity == identity)
+        )
+    ).one_or_none()
+    return _account(row) if row else None
+
+
 async def meet(
     transaction: AsyncConnection, met: Met, *, credential: str | None, now: datetime
 ) -> VendorAccount:
