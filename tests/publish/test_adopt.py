@@ -18,7 +18,7 @@ from gitpip.store import accounts, ledger, markers
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import Scene
+from tests.publish.scene import Scene, make_hands
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -102,6 +102,7 @@ async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[S
     other = at(scene, url.render_as_string(hide_password=False))
     other._gists = 0
     await other.database.migrate()
+    await make_hands(other.database)
     yield other
     await other.close()
     if url.get_backend_name() != "sqlite":

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
+from gitpip.store import lease
 from gitpip.store.outbox import values_of
 from gitpip.store.schema import UTCDateTime, deals, publications, users
 from gitpip.store.visible import of_tracked
@@ -59,7 +60,7 @@ async def claim(
         .where(
             deals.c.user_key == user_key,
             deals.c.state == PublicationState.SENDING.value,
-            deals.c.lease_until < now,
+            lease.is_over(deals.c.lease_until, now),
         )
         .values(**values_of(given_up))
     )
@@ -69,9 +70,9 @@ async def claim(
             deals.c.user_key == user_key,
             deals.c.state.in_([PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]),
             deals.c.due_at <= now,
-            or_(deals.c.lease_until.is_(None), deals.c.lease_until < now),
+            lease.is_free(deals.c.lease_until, now),
         )
-        .values(token=token, lease_until=now + claim)
+        .values(token=token, lease_until=lease.until(now, claim))
     )
     return await get(transaction, user_key)
 
@@ -96,7 +97,7 @@ async def begin_sending(
     claim: Deal,
     *,
     now: datetime,
-    lease: timedelta,
+    held_for: timedelta,
     vendor_time: datetime | None = None,
 ) -> bool:
     """Mark a claimed deal `sending`, with a fresh lease.
@@ -125,7 +126,7 @@ async def begin_sending(
             ),
             sent_at=now,
             in_flight_until=None,
-            lease_until=now + lease,
+            lease_until=lease.until(now, held_for),
             title=claim.login,
             reason=None,
         )
