@@ -1,5 +1,6 @@
 """Real processes whose accounts change, and whose database is restored from a copy."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,10 @@ import httpx2
 import pytest
 
 from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip.store.database import Database, open_database
+from gitpip.store.schema import metadata
 from tests.journeys.backups import Backups, backups
+from tests.journeys.conftest import World
 from tests.show.conftest import TOKEN, Served, serving
 
 __all__ = ["backups"]
@@ -114,6 +118,29 @@ def _compare_again(served: Served) -> None:
         "known": 4,
         "duplicates": 0,
     }
+
+
+async def test_a_look_at_what_would_be_adopted_writes_nothing(
+    world: World, database_url: str
+) -> None:
+    """Not even whose the rows of a new database are."""
+    world.pipedrive.add_activity("a.py", note="<p>gitpip gp-abcdefghijkl</p>", creator_user_id=1)
+    database = open_database(database_url)
+    await database.migrate()
+    before = await _rows(database)
+    told = await asyncio.to_thread(world.gitpip.command, "adopt", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "1 activities, 0 known; 0 would be adopted, 1 of files" in told.stdout
+    assert await _rows(database) == before
+    await database.close()
+
+
+async def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    async with database.read() as transaction:
+        return {
+            table.name: [tuple(row) for row in await transaction.execute(table.select())]
+            for table in metadata.sorted_tables
+        }
 
 
 def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:

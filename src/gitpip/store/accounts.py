@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store.schema_accounts import accounts, is_bound
 
+NO_KEY = 0
+"""Keys are counted from 1."""
+
 
 class Vendor(StrEnum):
     """A service of others that gitpip has an account at."""
@@ -64,6 +67,22 @@ class AccountChange:
     bound: VendorAccount
     waiting: VendorAccount
     since: datetime
+
+
+def unbound(met: Met, now: datetime) -> VendorAccount:
+    """An account that is not written down: no row belongs to it."""
+    creators = frozenset() if met.creator is None else frozenset({met.creator})
+    return VendorAccount(
+        NO_KEY,
+        met.vendor,
+        met.identity,
+        met.name,
+        bound=False,
+        met_at=now,
+        waits_since=None,
+        domain=met.domain,
+        creators=creators,
+    )
 
 
 async def everyone(transaction: AsyncConnection) -> tuple[VendorAccount, ...]:
