@@ -172,6 +172,7 @@ async def _publications(
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .where(publications.c.marker.in_(wanted))
+        .order_by(publications.c.id)
     )
     rows: Result[Any] = await transaction.execute(
         found.with_for_update(of=publications) if lock else found
@@ -236,7 +237,7 @@ async def _adopt(
         )
         if sighting.deal_id is not None:
             deals_of[UserKey(row.user_key)][sighting.deal_id] += 1
-    for user_key, counted in deals_of.items():
+    for user_key, counted in sorted(deals_of.items()):
         await adopt_deal(transaction, user_key, counted, now)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.store import lease, second_sends
+from gitpip.store.locking import in_order
 from gitpip.store.publications import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visible import of_tracked, tracked
@@ -211,7 +212,7 @@ async def give_up(
     if alive is not None:
         wanted.append(publications.c.token != alive)
     result = await transaction.execute(
-        update(publications).where(*wanted).values(**values_of(change))
+        update(publications).where(in_order(*wanted)).values(**values_of(change))
     )
     return result.rowcount
 
@@ -239,10 +240,12 @@ async def hold_back(
     result = await transaction.execute(
         update(publications)
         .where(
-            publications.c.user_key == user_key,
-            publications.c.state == PublicationState.PENDING.value,
-            publications.c.due_at <= now,
-            or_(publications.c.token == token, lease.is_free(publications.c.lease_until, now)),
+            in_order(
+                publications.c.user_key == user_key,
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.due_at <= now,
+                or_(publications.c.token == token, lease.is_free(publications.c.lease_until, now)),
+            )
         )
         .values(**values_of(change))
     )
@@ -260,7 +263,7 @@ async def release(
     if ids is not None:
         wanted.append(publications.c.id.in_(ids))
     await transaction.execute(
-        update(publications).where(*wanted).values(token=None, lease_until=None)
+        update(publications).where(in_order(*wanted)).values(token=None, lease_until=None)
     )
 
 
