@@ -1,6 +1,6 @@
 """How fast publishing is, with and without failures: in seconds, and in percent of the limit.
 
-`python -m benchmarks.publishing` takes about three minutes and prints three tables, all with the
+`python -m benchmarks.publishing` takes about four minutes and prints three tables, all with the
 default settings:
 
 - how long a file takes whose request meets one fault. What takes minutes is measured by a clock
@@ -30,6 +30,7 @@ from gitpip.standin import Fault, FaultKind, Pipedrive, Server
 from gitpip.store import publications
 from gitpip.store.database import open_database
 from gitpip.worker import SWEEP
+from tests.journeys.cluster import clustered
 from tests.publish.scene import TOKEN, Clock, Process, RealTime, Scene
 
 FILES = 120
@@ -120,12 +121,16 @@ async def main() -> None:
 
 async def _print_fates() -> None:
     lost, hung, killed = await asyncio.gather(_lost_answers(), _hung(), _killed())
+    again = await asyncio.to_thread(_killed_on_postgresql, replicas=1)
+    other = await asyncio.to_thread(_killed_on_postgresql, replicas=2)
     never = await _never_arrived()
     print(f"{'one file whose ...':52} {'published after':>16} {'wanted':>8}")
     for name, seconds, wanted in (
         (f"answer is lost, 95th percentile of {TRIALS}", lost, 6),
         ("request gets no answer", hung, 25),
         ("sender is killed and started again", killed, 20),
+        ("process is killed and started again, PostgreSQL", again, 20),
+        ("process is killed, and another one runs", other, 20),
         ("request never arrives (by a clock that jumps)", never, 360),
     ):
         print(f"{name:52} {seconds:14.1f} s {wanted:6} s" + ("  TOO LATE" * (seconds > wanted)))
@@ -178,6 +183,35 @@ async def _killed() -> float:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         return took
+
+
+def _killed_on_postgresql(*, replicas: int) -> float:
+    """`gitpip serve` is killed while its request is under way; the only one is started again.
+
+    Until what it was sending is published, by the rows.
+    """
+    settings = {"GITPIP_HTTP_TIMEOUT": "20s", "GITPIP_ABSENT_AFTER": "5m"}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        clustered(Path(folder), GITPIP_FEED="off", **settings) as cluster,
+    ):
+        sender = cluster.add()
+        cluster.github.add_user("octocat")
+        cluster.github.add_gist("octocat", {"warm-up.txt": "text"})
+        sender.post("/users/octocat/1")
+        sender.wait_for(lambda: cluster.published() == 1, "the first file")
+        hung = Fault.hang(processed=True)
+        cluster.pipedrive.faults.script(hung, method="POST", path="activities$")
+        cluster.github.add_gist("octocat", {"a.txt": "text"})
+        sender.post("/api/v1/checks")
+        cluster.await_activities(2)
+        other = cluster.add() if replicas > 1 else sender
+        sender.kill()
+        started = time.monotonic()
+        if replicas == 1:
+            sender.start()
+        other.wait_for(lambda: cluster.published() == 2, "what was being sent")
+        return time.monotonic() - started
 
 
 async def _never_arrived() -> float:

@@ -1,6 +1,6 @@
 """Errands about accounts: switching to another one, and adopting what is in Pipedrive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitpip.clock import utc_now
@@ -65,7 +65,7 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
         ) as pipedrive,
     ):
         try:
-            account = await _account(database, pipedrive)
+            account = await _account(database, pipedrive, write=write)
             compared = await _compared(database, pipedrive, account, write=write)
         except LookFailed as failure:
             raise GitpipError(f"{failure}; try again later") from failure
@@ -84,16 +84,19 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
         )
 
 
-async def _account(database: Database, pipedrive: Pipedrive) -> VendorAccount:
-    owner = await pipedrive.owner()
+async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> VendorAccount:
+    """The account that the rows belong to; without `write`, it stays unbound if none is yet."""
+    met = company_of(await pipedrive.owner())
     now = utc_now()
-    met = company_of(owner)
     async with database.begin() as transaction:
         bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         # The service may run with another token: this command does not say which one is set.
-        if bound is None or bound.identity == met.identity:
+        if bound is not None and bound.identity != met.identity:
+            raise AccountChanged(f"the token is of {met.name}; see gitpip accounts list")
+        if write:
             return await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
-    raise AccountChanged(f"the token is of {owner.company}; see gitpip accounts list")
+    known = accounts.unbound(met, now)
+    return replace(bound, creators=bound.creators | known.creators) if bound else known
 
 
 async def _compared(

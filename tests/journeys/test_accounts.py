@@ -1,5 +1,6 @@
 """Real processes whose accounts change, and whose database is restored from a copy."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,15 @@ import httpx2
 import pytest
 
 from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip.store.database import Database, open_database
+from gitpip.store.schema import metadata
+from tests.journeys.backups import Backups, backups
+from tests.journeys.conftest import World
 from tests.show.conftest import TOKEN, Served, serving
+
+__all__ = ["backups"]
+
+ADDRESS = ("PIPEDRIVE_TOKEN", "PIPEDRIVE_API_URL")
 
 
 @pytest.fixture
@@ -34,20 +43,19 @@ def restart(served: Served, **settings: str) -> None:
     served.gitpip.wait_for(lambda: served.gitpip.get("/ready").status_code == 200, "readiness")
 
 
-def test_a_restored_copy_and_a_new_database_double_nothing(tmp_path: Path, url: str) -> None:
-    with serving(tmp_path, url, GITPIP_FEED="off") as served:
+def test_restores_other_tokens_and_new_databases_double_nothing(
+    tmp_path: Path, backups: Backups
+) -> None:
+    with serving(tmp_path, backups.url, GITPIP_FEED="off") as served:
         served.track("ada", {"old.py": "1\n"}, {"older.py": "2\n"})
         published(served, 2)
-        file, copy = tmp_path / "gitpip.sqlite3", tmp_path / "copy.sqlite3"
         served.gitpip.stop()
-        copy.write_bytes(file.read_bytes())
+        backups.make()
         served.gitpip.start()
         served.publish_another("ada", {"new.py": "3\n", "newer.py": "4\n"})
         published(served, 4)
         served.gitpip.stop()
-        for suffix in ("", "-wal", "-shm"):
-            (tmp_path / f"gitpip.sqlite3{suffix}").unlink(missing_ok=True)
-        file.write_bytes(copy.read_bytes())
+        backups.restore()
         # An hour later, by the CRM's clock: nothing is on its way any more.
         for activity in served.pipedrive.activities:
             number = int(str(activity["id"]))
@@ -60,9 +68,10 @@ def test_a_restored_copy_and_a_new_database_double_nothing(tmp_path: Path, url: 
         assert served.gitpip.post("/api/v1/checks").status_code == 202
         published(served, 4)
 
-        # A new, empty database in a folder of its own.
-        empty = f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3"
-        restart(served, GITPIP_DATABASE_URL=empty)
+        _another_companys_token_sends_nothing(served)
+
+        # A new, empty database.
+        restart(served, GITPIP_DATABASE_URL=backups.empty())
         assert served.gitpip.post("/users/ada/1").status_code == 201
         published(served, 4)
         _compare_again(served)
@@ -70,6 +79,22 @@ def test_a_restored_copy_and_a_new_database_double_nothing(tmp_path: Path, url: 
         assert set(Counter(notes).values()) == {1}
         assert len(notes) == 4
         assert len(served.pipedrive.deals) == 1
+
+
+def _another_companys_token_sends_nothing(served: Served) -> None:
+    other = Pipedrive(token="others-token")
+    other.company_id, other.company_name = 2, "Other Ltd"
+    before = {name: served.gitpip.environment[name] for name in ADDRESS}
+    with Server(other.app) as server:
+        restart(served, PIPEDRIVE_TOKEN="others-token", PIPEDRIVE_API_URL=f"{server.url}/api")
+        served.gitpip.wait_for(
+            lambda: "pipedrive-account-changed" in problems(served), "the change to be told"
+        )
+        restart(served, **before)
+        served.gitpip.wait_for(
+            lambda: "pipedrive-account-changed" not in problems(served), "all to go on"
+        )
+        assert {request.path for request in other.requests} == {"/api/v1/users/me"}
 
 
 def _compare_again(served: Served) -> None:
@@ -95,6 +120,29 @@ def _compare_again(served: Served) -> None:
     }
 
 
+async def test_a_look_at_what_would_be_adopted_writes_nothing(
+    world: World, database_url: str
+) -> None:
+    """Not even whose the rows of a new database are."""
+    world.pipedrive.add_activity("a.py", note="<p>gitpip gp-abcdefghijkl</p>", creator_user_id=1)
+    database = open_database(database_url)
+    await database.migrate()
+    before = await _rows(database)
+    told = await asyncio.to_thread(world.gitpip.command, "adopt", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "1 activities, 0 known; 0 would be adopted, 1 of files" in told.stdout
+    assert await _rows(database) == before
+    await database.close()
+
+
+async def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    async with database.read() as transaction:
+        return {
+            table.name: [tuple(row) for row in await transaction.execute(table.select())]
+            for table in metadata.sorted_tables
+        }
+
+
 def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
     other = Pipedrive(token="others-token")
     other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
@@ -105,10 +153,11 @@ def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
         served.track("ada", {"old.py": "1\n"})
         published(served, 1)
         restart(served, PIPEDRIVE_TOKEN="others-token", PIPEDRIVE_API_URL=f"{server.url}/api")
-        served.publish_another("ada", {"new.py": "2\n"})
+        # Nothing waits to be published: it is told all the same.
         served.gitpip.wait_for(
             lambda: "pipedrive-account-changed" in problems(served), "the change to be told"
         )
+        served.publish_another("ada", {"new.py": "2\n"})
         page = served.gitpip.get("/status-page").text
         assert "PIPEDRIVE_TOKEN is of Other Ltd" in page
         assert 'action="/status-page/accounts/pipedrive/switch"' in page

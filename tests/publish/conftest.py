@@ -7,7 +7,7 @@ import pytest
 from gitpip.standin import Pipedrive as Crm
 from gitpip.standin import Server
 from gitpip.store.database import open_database
-from tests.publish.scene import TOKEN, Clock, Scene
+from tests.publish.scene import TOKEN, Clock, Scene, make_hands
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def crm_url(crm: Crm) -> Iterator[str]:
 async def scene(database_url: str, crm: Crm, crm_url: str, clock: Clock) -> AsyncIterator[Scene]:
     database = open_database(database_url)
     await database.migrate()
+    await make_hands(database)
     scene = Scene(database, database_url, crm, crm_url, clock)
     yield scene
     await scene.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import Clocks
@@ -94,6 +95,26 @@ class RealTime(Clock):
         return datetime.now(UTC)
 
 
+HANDS = "hands"
+"""A schema whose functions stand before PostgreSQL's own: its clock can be moved by hand."""
+MAKE_HANDS = f"""
+    CREATE SCHEMA {HANDS};
+    CREATE FUNCTION {HANDS}.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+        AS $$SELECT current_setting('{HANDS}.now')::timestamptz$$
+"""
+SET_HANDS = text(
+    f"SELECT set_config('search_path', :path, true), set_config('{HANDS}.now', :now, true)"
+)
+
+
+async def make_hands(database: Database) -> None:
+    """Let PostgreSQL's clock be moved by hand."""
+    if not database.is_sqlite:
+        async with database.begin() as transaction:
+            for statement in MAKE_HANDS.strip().split(";"):
+                await transaction.execute(text(statement))
+
+
 class Killed(BaseException):
     """What a killed process does next: nothing, not even an `except Exception`."""
 
@@ -110,8 +131,10 @@ class MortalDatabase(Database):
     dies: Callable[[], bool]
     freezes: Callable[[], bool]
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], datetime]) -> None:
+        """`clock` is that of PostgreSQL's server, too, where there is a schema `HANDS`."""
         super().__init__(open_database(url)._engine)
+        self.server_clock = clock
         self.dead = False
         self.dies = self.freezes = lambda: False
         self.frozen = asyncio.Event()
@@ -136,6 +159,7 @@ class MortalDatabase(Database):
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         await self._moment()
         async with super().begin() as transaction:
+            await self._set_hands(transaction)
             yield transaction
         await self._moment()
 
@@ -143,7 +167,16 @@ class MortalDatabase(Database):
     async def read(self) -> AsyncIterator[AsyncConnection]:
         await self._moment()
         async with super().read() as transaction:
+            await self._set_hands(transaction)
             yield transaction
+
+    async def _set_hands(self, transaction: AsyncConnection) -> None:
+        if not self.is_sqlite:
+            values = {
+                "path": f"{HANDS}, pg_catalog, public",
+                "now": self.server_clock().isoformat(),
+            }
+            await transaction.execute(SET_HANDS, values)
 
 
 class Process:
@@ -157,9 +190,10 @@ class Process:
         *,
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
+        server_clock: Clock | None = None,
     ) -> None:
         machine = machine or Machine()
-        self.database = MortalDatabase(url)
+        self.database = MortalDatabase(url, server_clock or clock)
         self.pipedrive = Pipedrive(
             api_url=f"{crm_url}/api",
             token=SecretStr(TOKEN),
@@ -194,13 +228,20 @@ class Scene:
     clock: Clock
     timeout: timedelta = UNHURRIED
     machine: Machine = field(default_factory=Machine)
+    server_clock: Clock | None = None
+    """The clock of PostgreSQL's server, where it is not that of the processes."""
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
-    async def process(self) -> Process:
+    async def process(self, clock: Clock | None = None) -> Process:
         """Start a publishing process; it is closed at the scene's end."""
         process = Process(
-            self.url, self.crm_url, self.clock, timeout=self.timeout, machine=self.machine
+            self.url,
+            self.crm_url,
+            clock or self.clock,
+            timeout=self.timeout,
+            machine=self.machine,
+            server_clock=self.server_clock,
         )
         self._processes.append(process)
         return process

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
@@ -12,6 +13,7 @@ from gitpip.standin import Fault, Server
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import account_switch, accounts, publications
 from gitpip.store.accounts import Vendor
+from gitpip.store.schema_accounts import accounts as account_rows
 from tests.publish.scene import TOKEN, Clock, Process, Scene
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
@@ -80,6 +82,37 @@ async def test_with_another_companys_token_nothing_is_sent(
     await scene.assert_each_is_there_once()
     with pytest.raises(AccountUnchanged):
         await both.switch()
+
+
+async def test_whose_the_token_is_is_learned_without_anything_to_publish(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    publisher = both.process.publisher
+    for token, told in ((TOKEN, False), (OTHER_TOKEN, True), (TOKEN, False), (OTHER_TOKEN, True)):
+        both.use(token)
+        assert await publisher.due()
+        await both.process.run()
+        assert not await publisher.due()
+        assert (await both.change() is not None) == told
+    # A restored database does not know that another company's token is set.
+    async with scene.database.begin() as transaction:
+        await transaction.execute(update(account_rows).values(waits_since=None))
+    assert await publisher.due()
+    await both.process.run()
+    assert await both.change() is not None
+    assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
+
+
+async def test_two_processes_with_tokens_of_two_users_ask_once_each(scene: Scene) -> None:
+    processes = [await scene.process(), await scene.process()]
+    processes[1].pipedrive.use(SecretStr("another-users"))
+    scene.crm.colleagues["another-users"] = 3
+
+    for number in range(6):
+        await scene.find_files("ada", f"{number}.py")
+        await processes[number % 2].run()
+    assert sum(request.path == "/api/v1/users/me" for request in scene.crm.requests) == 2
+    await scene.assert_each_is_there_once()
 
 
 async def test_another_users_token_of_the_same_company_is_no_change(

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import make_url
 
 from gitpip.model import PublicationState, marker_of
-from gitpip.publish.adopt import QUIET
+from gitpip.publish.adopt import MOST_IDS, QUIET
 from gitpip.standin import Fault
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import accounts, ledger, markers
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import Scene
+from tests.publish.scene import Scene, make_hands
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -102,6 +102,7 @@ async def empty(scene: Scene, request: pytest.FixtureRequest) -> AsyncIterator[S
     other = at(scene, url.render_as_string(hide_password=False))
     other._gists = 0
     await other.database.migrate()
+    await make_hands(other.database)
     yield other
     await other.close()
     if url.get_backend_name() != "sqlite":
@@ -278,6 +279,40 @@ async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> 
     assert (await scene.rows())[0].activity_id == copy
     async with scene.database.read() as transaction:
         assert await markers.duplicates(transaction, account.key, 10) == ()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_copies_that_nobody_deletes_hide_no_later_one(scene: Scene, asked: bool) -> None:
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await scene.settle(process)
+    original = scene.crm.activities[0]
+    subject, note = str(original["subject"]), original["note"]
+    copies = [scene.crm.add_activity(subject, note=note, deal_id=1) for _ in range(MOST_IDS + 5)]
+    scene.clock.advance(HOUR)
+    await scene.settle(await scene.process())
+    scene.crm.delete_activity(copies[-1])
+
+    async def left() -> int:
+        async with scene.database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            assert account
+            return len(await markers.duplicates(transaction, account.key, 100))
+
+    assert await left() == len(copies)
+    other = await scene.process()
+    for _ in range(1 if asked else 2):
+        if asked:
+            async with scene.database.begin() as transaction:
+                await ledger.request(transaction, scene.clock())
+        else:
+            # Something unknown makes it compare again.
+            unknown = f"gp-{'abcdefgh'[len(scene.crm.activities) % 8] * 12}"
+            scene.crm.add_activity("x", note=f"<p>gitpip {unknown}</p>", deal_id=1)
+            await scene.find_files("ada", f"{unknown}.py")
+            scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities$")
+        await scene.settle(other)
+    assert await left() == len(copies) - 1
 
 
 @pytest.mark.parametrize("copied", ["subject", "footer"])

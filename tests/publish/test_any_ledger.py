@@ -99,7 +99,14 @@ class Ledgers(RuleBasedStateMachine):
         self.clock.advance(wait)
 
     async def _publish(self) -> None:
+        before = [_writes(crm) for crm in self.crms]
         await (await self._process()).run()
+        async with self.scene.database.read() as transaction:
+            bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert bound is not None
+        for crm, written in zip(self.crms, before, strict=True):
+            if str(crm.company_id) != bound.identity:
+                assert _writes(crm) == written
 
     @rule()
     def copy_the_database(self) -> None:
@@ -117,18 +124,21 @@ class Ledgers(RuleBasedStateMachine):
         connection.close()
 
     @precondition(lambda self: self.copies)
-    @rule(which=st.integers(0, 100))
-    def restore_a_copy(self, which: int) -> None:
+    @rule(which=st.integers(0, 100), compared=st.booleans())
+    def restore_a_copy(self, which: int, compared: bool) -> None:
         content, found = self.copies[which % len(self.copies)]
-        self.do(self._replace(content, found))
+        self.do(self._replace(content, found, compared))
 
-    @rule()
-    def begin_with_a_new_database(self) -> None:
-        self.do(self._replace(b"", 0))
+    @rule(compared=st.booleans())
+    def begin_with_a_new_database(self, compared: bool) -> None:
+        self.do(self._replace(b"", 0, compared))
 
-    async def _replace(self, content: bytes, found: int) -> None:
+    async def _replace(self, content: bytes, found: int, compared: bool) -> None:
+        """Files are found anew before, or after, it was compared with Pipedrive."""
         await self.scene.close()
         await self._open(content)
+        if compared:
+            await self._publish()
         for number in range(found, len(self.files)):
             await self._find(number)
 
@@ -172,6 +182,10 @@ class Ledgers(RuleBasedStateMachine):
                 server.__exit__(None, None, None)
             self.loop.close()
             self.folder.cleanup()
+
+
+def _writes(crm: Crm) -> int:
+    return sum(request.method != "GET" for request in crm.requests)
 
 
 TestLedgers = Ledgers.TestCase

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.publish.delivery import ABSENCE
+from gitpip.model import PublicationState
+from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
 from gitpip.standin import Fault
 from tests.publish.scene import OurClock, Scene
 
 DAYS = timedelta(days=2)
+TEN_MINUTES = timedelta(minutes=10)
 
 
 def posts(scene: Scene, path: str) -> int:
@@ -72,6 +74,37 @@ async def test_another_processs_clock_that_is_ahead_only_makes_it_look_earlier(
     ahead.ahead = timedelta(minutes=10)
     await scene.settle(await scene.process(), watched=True)
     assert posts(scene, "activities") == 2
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("ahead", [TEN_MINUTES, -TEN_MINUTES], ids=["ahead", "behind"])
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_claim_holds_as_long_as_the_databases_clock_says(
+    scene: Scene, ahead: timedelta
+) -> None:
+    """Neither is it taken early, nor held for ten minutes after its holder has died."""
+    scene.server_clock = scene.clock
+    clock = OurClock(scene.clock)
+    clock.ahead = ahead
+    sender, other = await scene.process(clock), await scene.process()
+    await scene.find_files("ada", "warm-up.py")
+    for process in (sender, other):
+        await process.run()
+    await scene.find_files("ada", "a.py")
+    scene.clock.advance(TEN_MINUTES)
+    sending = await scene.freeze_in_state(sender, PublicationState.SENDING)
+
+    assert not await other.publisher.due()
+    await other.run()
+    assert await scene.states() == ["published", "sending"]
+    scene.clock.advance(LONGEST_LEASE + timedelta(seconds=1))
+    assert await other.publisher.due()
+    await other.run()
+    assert await scene.states() == ["published", "uncertain"]
+
+    sender.database.thawed.set()
+    await sending
+    await scene.settle(other)
     await scene.assert_each_is_there_once()
 
 

@@ -31,7 +31,7 @@ from gitpip.standin import Pipedrive as Crm
 from gitpip.store import publications
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import TOKEN, Clock, Killed, Machine, OurClock, Process, Scene
+from tests.publish.scene import TOKEN, Clock, Killed, Machine, OurClock, Process, Scene, make_hands
 
 pytestmark = pytest.mark.long
 
@@ -367,4 +367,5 @@ def test_exactly_once_with_postgresql(postgres: PostgresServer) -> None:
 async def _migrate(url: str) -> None:
     database = open_database(url)
     await database.migrate()
+    await make_hands(database)
     await database.close()

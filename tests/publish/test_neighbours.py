@@ -20,7 +20,7 @@ from gitpip.standin import Pipedrive as Crm
 from gitpip.store import publications
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import INSTANT, TOKEN, Clock, Process, Scene
+from tests.publish.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
 
 pytestmark = pytest.mark.long
 
@@ -207,4 +207,5 @@ async def _p95_of_the_others(scene: Scene, trial: Trial | None) -> float:
 async def _migrate(url: str) -> None:
     database = open_database(url)
     await database.migrate()
+    await make_hands(database)
     await database.close()

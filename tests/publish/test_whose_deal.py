@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import GitHubId
+from gitpip.publish.answers import Item
 from gitpip.publish.deal_field import NAME
+from gitpip.publish.deal_index import DealIndex
 from gitpip.standin import Fault, FaultKind
 from gitpip.store import users
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_accounts import accounts as account_rows
 from tests.publish.scene import Scene
 
 
@@ -138,3 +141,36 @@ async def test_the_field_is_made_once_for_each_account(scene: Scene) -> None:
     made = [r for r in scene.crm.requests if r.method == "POST" and "dealFields" in r.path]
     assert len(made) == 1
     assert all(deal["custom_fields"] for deal in scene.crm.deals)
+
+
+async def test_of_a_deals_custom_fields_ours_alone_is_kept(scene: Scene) -> None:
+    """A company can have hundreds of them, on each of thousands of deals."""
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    code, *_ = scene.crm.deal_fields
+    index = DealIndex(scene.database, process.pipedrive, scene.clock)
+    fields = {code: "202", **{f"other {number}": "x" * 100 for number in range(100)}}
+    index.note(Item(7, "bob", None, is_open=True, custom_fields=fields))
+    assert index._deals[7].custom_fields == {code: "202"}
+    assert index._by_github_id["202"] == {7}
+
+
+async def test_a_field_that_is_found_later_is_read_of_all_deals(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await (await scene.process()).run()
+    (code,) = scene.crm.deal_fields
+    deal_id = scene.crm.add_deal("of somebody", custom_fields={code: "202"})
+    async with scene.database.begin() as transaction:
+        await transaction.execute(account_rows.update().values(deal_field=None))
+    scene.crm.faults.script(Fault.error(500), method="GET", path="dealFields")
+    scene.clock.advance(timedelta(hours=1))
+    process = await scene.process()
+    await scene.find_files("bob", "b.py")
+    await process.run()
+
+    scene.clock.advance(timedelta(hours=1))
+    await scene.find_files("joe", "c.py")
+    await give_id(scene, "joe", 202)
+    await process.run()
+    assert (await scene.rows())[-1].deal_id == deal_id

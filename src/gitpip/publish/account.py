@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gitpip.model import PauseCause
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
@@ -49,6 +51,8 @@ class Clearance:
         self._comparison = Comparison(database, pipedrive, now=now)
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
+        self._identity: str | None = None
+        """That account. Another process with another user's token may note its own token there."""
         self._compared_in: tuple[str, int] | None = None
         """The life of the database, and the account, that the ledger was compared in."""
         self._held_in: tuple[str, int] | None = None
@@ -65,13 +69,23 @@ class Clearance:
         """Whether the token was changed, or lists have shown activities not yet compared."""
         return bool(self._seen) or self._met_under != self._pipedrive.fingerprint
 
-    async def stopped(self) -> bool:
-        """Whether the token is known to be another account's than that of the rows."""
+    async def stopped(self) -> bool | None:
+        """Whether the token is another account's than that of the rows.
+
+        None where that is still to be learned, or to be noted so that it is shown.
+        """
+        if self._met_under != self._pipedrive.fingerprint:
+            return None
         async with self._database.read() as transaction:
-            known = await accounts.of_credential(
-                transaction, Vendor.PIPEDRIVE, self._pipedrive.fingerprint
-            )
-        return known is not None and not known.bound
+            known = await self._account(transaction)
+        return None if known is None or _is_to_be_noted(known) else not known.bound
+
+    async def _account(self, transaction: AsyncConnection) -> VendorAccount | None:
+        """The token's account, as far as that is known."""
+        fingerprint = self._pipedrive.fingerprint
+        if self._identity is not None and self._met_under == fingerprint:
+            return await accounts.of_identity(transaction, Vendor.PIPEDRIVE, self._identity)
+        return await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
 
     async def requested(self) -> bool:
         """Whether a person asked for a comparison of everything that is not done yet."""
@@ -86,11 +100,11 @@ class Clearance:
         fingerprint = self._pipedrive.fingerprint
         async with self._one_at_a_time:
             async with self._database.read() as transaction:
-                known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
+                known = await self._account(transaction)
                 state = await ledger.read(transaction)
                 life = await ledger.database_life(transaction)
             try:
-                if known is None or self._met_under != fingerprint:
+                if known is None or self._met_under != fingerprint or _is_to_be_noted(known):
                     known = await self._meet(known, fingerprint)
                 if known is None or not known.bound:
                     self._pipedrive.expect_admission()
@@ -116,7 +130,7 @@ class Clearance:
             met = company_of(owner)
             async with self._database.begin() as transaction:
                 known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
-        self._met_under = fingerprint
+        self._met_under, self._identity = fingerprint, known.identity
         if not known.bound:
             log.error("publishing.stopped", account=known.identity, company=known.name)
         return known
@@ -227,6 +241,11 @@ class Clearance:
                 now=self._now(),
             )
         log.warning("publishing.held", until=until)
+
+
+def _is_to_be_noted(account: VendorAccount) -> bool:
+    """Whether nothing says yet that this account is set although the rows belong to another."""
+    return not account.bound and account.waits_since is None
 
 
 def company_of(owner: Owner) -> Met:

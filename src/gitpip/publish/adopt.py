@@ -83,6 +83,8 @@ class Comparison:
         self._now = now
         self._write = write
         self._reading: _Reading | None = None
+        self._duplicates_seen = 0
+        """Up to which activity the duplicates were looked at; 0 begins with the first one."""
 
     async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
         """Read on; None as long as there is more to be read. Raises LookFailed.
@@ -140,7 +142,8 @@ class Comparison:
     async def _end(self, account: VendorAccount, reading: _Reading) -> Compared:
         told = reading.told
         if self._write:
-            await self._settle_duplicates(account)
+            while await self._settle_duplicates(account) and reading.whole:
+                pass
             await self._note(reading)
         if told.adopted or told.kept or told.duplicates:
             log.warning(
@@ -174,12 +177,18 @@ class Comparison:
                 missing_since=(before.missing_since or now) if missing else None,
             )
 
-    async def _settle_duplicates(self, account: VendorAccount) -> None:
-        """See which of the duplicates a person has deleted since."""
+    async def _settle_duplicates(self, account: VendorAccount) -> bool:
+        """See which of the next duplicates a person has deleted since; whether more follow.
+
+        They take turns: many that nobody ever deletes must not hide the later ones.
+        """
         async with self._database.read() as transaction:
-            some = await markers.duplicates(transaction, account.key, MOST_IDS)
+            some = await markers.duplicates(
+                transaction, account.key, MOST_IDS, after=self._duplicates_seen
+            )
+        self._duplicates_seen = some[-1].activity_id if len(some) == MOST_IDS else 0
         if not some:
-            return
+            return False
         ids = {one.activity_id for one in some} | {
             one.published_as for one in some if one.published_as is not None
         }
@@ -187,9 +196,10 @@ class Comparison:
             present = await self._pipedrive.existing_activities(sorted(ids))
         except LookFailed as failure:
             log.warning("ledger.duplicates_not_read", reason=str(failure))
-            return
+            return False
         async with self._database.begin() as transaction:
             await markers.settle_duplicates(transaction, account.key, some, present)
+        return self._duplicates_seen > 0
 
 
 def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sighting]:

@@ -53,6 +53,11 @@ class DealsCapped(Denied):
 
 
 @dataclass(frozen=True)
+class Unread(Ambiguous):
+    """The answer took too long, or was too large to be read."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """A success; `body` is the JSON object, `at` the time by Pipedrive's clock if it told."""
 

@@ -1,6 +1,7 @@
 """The custom field of ours on deals: it holds the user's GitHub id, which no rename changes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.publish.answers import Item, LookFailed
@@ -36,6 +37,12 @@ class DealField:
         code = self._pipedrive.deal_field
         value = deal.custom_fields.get(code) if code else None
         return value.strip() if isinstance(value, str) and value.strip() else None
+
+    def without_others(self, deal: Item) -> Item:
+        """The deal with no custom field but ours: a company can have hundreds, on every deal."""
+        code = self._pipedrive.deal_field
+        ours = {name: value for name, value in deal.custom_fields.items() if name == code}
+        return replace(deal, custom_fields=ours)
 
     async def prepare(self) -> None:
         """Let the client use the field. Raises LookFailed where Pipedrive asked to wait."""

@@ -52,7 +52,7 @@ class DealIndex:
         self._forget()
 
     def _forget(self) -> None:
-        self._read_under = self._pipedrive.fingerprint
+        self._read_under = (self._pipedrive.fingerprint, self._pipedrive.deal_field)
         self._deals: dict[int, Item] = {}
         self._by_login: defaultdict[str, set[int]] = defaultdict(set)
         self._by_github_id: defaultdict[str, set[int]] = defaultdict(set)
@@ -64,10 +64,10 @@ class DealIndex:
 
         Costs at most 30 tokens, and one for each deal that may be it. Raises LookFailed.
         """
-        if self._read_under != self._pipedrive.fingerprint:
-            # Another token may see other deals.
-            self._forget()
         await self._field.prepare()
+        if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
+            # Another token may see other deals, and of the custom fields only ours is kept.
+            self._forget()
         if not await self._up_to_date():
             for deal in await self._pipedrive.search_deals(wanted.login):
                 self.note(deal)
@@ -106,7 +106,7 @@ class DealIndex:
         """Remember a deal as it was seen in a list, or made."""
         self.drop(deal.id)
         if deal.is_open:
-            self._deals[deal.id] = deal
+            self._deals[deal.id] = self._field.without_others(deal)
             self._by_login[deal.text.lower()].add(deal.id)
             if holder := self._field.holder(deal):
                 self._by_github_id[holder].add(deal.id)

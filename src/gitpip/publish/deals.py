@@ -227,7 +227,7 @@ class Deals:
                     transaction,
                     deal,
                     now=self._now(),
-                    lease=self._waits.lease,
+                    held_for=self._waits.lease,
                     vendor_time=self._pipedrive.now,
                 ):
                     return None

@@ -13,7 +13,7 @@ from gitpip.publish.looks import is_it, sent_since
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.trouble import Kind
-from gitpip.store import markers, second_sends
+from gitpip.store import ledger, markers, second_sends
 from gitpip.store.database import Database
 from gitpip.store.second_sends import Double
 from gitpip.telemetry import get_logger
@@ -121,6 +121,7 @@ class Doubles:
     ) -> None:
         double = Double(publication.id, ActivityId(second.id), reason)
         async with self._database.begin() as transaction:
+            await ledger.share(transaction)
             news = await second_sends.note(transaction, double, self._now())
             if reason is None:
                 await second_sends.keep(transaction, publication, ActivityId(first.id))

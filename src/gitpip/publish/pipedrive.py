@@ -6,6 +6,7 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 import asyncio
 import hashlib
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,9 +31,11 @@ from gitpip.publish.answers import (
     LookFailed,
     Owner,
     Unauthorized,
+    Unread,
 )
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.pace import Pace, Turn, number
+from gitpip.publish.page_size import SIZES, PageSize
 from gitpip.telemetry import redacted
 
 Query = Mapping[str, str | int]
@@ -40,7 +43,6 @@ Query = Mapping[str, str | int]
 ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
 OWNER = "/v1/users/me"
 ANSWER_LIMIT = 64 * 2**20
-LIST_LIMIT = 500
 SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
 SENT_LATELY = 600.0
@@ -89,6 +91,7 @@ class Pipedrive:
         self._api_url = api_url.rstrip("/")
         self._timeout = timeout
         self._pace = Pace(rest)
+        self._sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
         self._searches = Pace(timedelta(0), limit=SEARCH_LIMIT)
         self._client = client(timeout=timeout.total_seconds())
         self._admitted: str | None = None
@@ -221,8 +224,8 @@ class Pipedrive:
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
         """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}
-        page = await self._page(ACTIVITIES, query, None, answers.activity)
-        return frozenset(ActivityId(item.id) for item in page.items)
+        pages = self._pages(ACTIVITIES, query, answers.activity)
+        return frozenset([ActivityId(item.id) async for page in pages for item in page.items])
 
     async def deal_field_code(self, name: str) -> str | None:
         """The code of the custom field of deals with this name, made where it is missing.
@@ -233,7 +236,7 @@ class Pipedrive:
         cursor: str | None = None
         while True:
             after = {"cursor": cursor} if cursor else {}
-            answer = await self._request("GET", DEAL_FIELDS, {"limit": LIST_LIMIT, **after})
+            answer = await self._request("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
             if isinstance(answer, answers.RefusedWithStatus | Denied):
                 return None
             entries = answers.data(answer)
@@ -323,10 +326,16 @@ class Pipedrive:
         self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item]
     ) -> ListPage:
         after = {"cursor": cursor} if cursor else {}
-        answer = await self._request("GET", path, {**query, "limit": LIST_LIMIT, **after})
+        sizes = self._sizes[path]
+        while True:
+            size = sizes.current
+            answer = await self._request("GET", path, {**query, "limit": size, **after})
+            if not (isinstance(answer, Unread) and sizes.was_not_read(size)):
+                break
         entries = answers.data(answer)
         if not isinstance(entries, list):
             raise LookFailed(Ambiguous(f"the list {path} holds no list"))
+        sizes.was_read(size)
         items = tuple(read(entry) for entry in entries)
         if path == ACTIVITIES:
             self.seen(items)
@@ -411,12 +420,13 @@ class Pipedrive:
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
         except _TooLarge:
-            return Ambiguous(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+            return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 reason = f"Pipedrive can't be reached: {_cause(error)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE)
-            return Ambiguous(f"Pipedrive's answer did not arrive: {_cause(error)}")
+            kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
+            return kind(f"Pipedrive's answer did not arrive: {_cause(error)}")
         finally:
             turn.end(headers)
             metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
@@ -460,6 +470,7 @@ _NOT_CONNECTED = (
     httpx2.ProxyError,
     TimeoutError,
 )
+_TOO_LATE = (httpx2.TimeoutException, TimeoutError)
 _FORBIDDEN = 403
 _TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
 _NOT_ADMITTED = NotProcessed(

@@ -21,7 +21,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.sender import Sender
-from gitpip.store import amendments, deals, outbox, publications, second_sends
+from gitpip.store import amendments, deals, outbox, second_sends
 from gitpip.store.database import Database
 
 BATCH = 10
@@ -91,20 +91,20 @@ class Publisher:
         self._stop_asked.set()
 
     async def due(self) -> bool:
-        """Whether there is something to do now."""
+        """Whether there is something to do now; to learn whose the token is comes first."""
         if not self._pipedrive.has_token or await self._pauses.current() is not None:
             return False
-        if await self._clearance.stopped():
-            return False
+        stopped = await self._clearance.stopped()
+        if stopped is not False:
+            return stopped is None
         if await self._clearance.requested():
             return True
         now = self._now()
         async with self._database.read() as transaction:
-            times = (
-                await publications.next_due(transaction),
-                await second_sends.next_due(transaction),
-            )
-            if any(time is not None and time <= now for time in times):
+            if await outbox.any_due(transaction, now):
+                return True
+            look_again = await second_sends.next_due(transaction)
+            if look_again is not None and look_again <= now:
                 return True
             return await amendments.any_due(transaction, now)
 
@@ -115,7 +115,7 @@ class Publisher:
         """
         lost = delivery.uncertain(SENDER_DIED, now=self._now())
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, expired_at=None)
+            given_up = await outbox.give_up(transaction, lost, over_at=None)
             await outbox.free_claims(transaction)
             await deals.give_up_all(transaction, lost)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
@@ -240,7 +240,7 @@ class Publisher:
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, expired_at=now, alive=token)
+            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=token)
             claimed = await outbox.claim_looks(
                 transaction,
                 # Its own: a look that outlasts its claim must not speak for a later send.

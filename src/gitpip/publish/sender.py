@@ -177,7 +177,7 @@ class Sender:
                 claim,
                 deal_id=deal_id,
                 now=self._now(),
-                lease=self._waits.lease,
+                held_for=self._waits.lease,
                 vendor_time=self._pipedrive.now,
             ):
                 return None

@@ -273,7 +273,7 @@ class Exchange:
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.delay.total_seconds())
             case FaultKind.HELD:
-                await self._faults.hold()
+                await self._faults.hold(fault.name)
         spoilt = self._spoilt(fault, answer)
         if spoilt is None:
             return

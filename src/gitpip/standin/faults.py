@@ -52,6 +52,8 @@ class Fault:
     status: int = 500
     delay: timedelta = timedelta(0)
     headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    """Of one that is held: those of a name are let go together."""
 
     def __str__(self) -> str:
         return f"{self.kind} {'after' if self.processed else 'before'} processing"
@@ -78,8 +80,8 @@ class Fault:
         return cls(FaultKind.SLOW, processed=True, delay=delay)
 
     @classmethod
-    def held(cls) -> Self:
-        return cls(FaultKind.HELD, processed=True)
+    def held(cls, name: str = "") -> Self:
+        return cls(FaultKind.HELD, processed=True, name=name)
 
     @classmethod
     def lands(cls, delay: timedelta) -> Self:
@@ -133,7 +135,8 @@ class FaultPlan:
         self._scripted: list[_Rule] = []
         self._chances: list[_Chance] = []
         self._injected: list[Injected] = []
-        self._held: list[Callable[[], object]] = []
+        self._held: list[tuple[str, Callable[[], object]]] = []
+        self._let_go: set[str] = set()
         self._holding = True
 
     def script(
@@ -182,20 +185,24 @@ class FaultPlan:
             self._scripted.clear()
             self._chances.clear()
 
-    def let_go(self) -> None:
-        """Let the answers that are held be sent, these and all to come."""
+    def let_go(self, name: str | None = None) -> None:
+        """Let the answers that are held, all or those of a name, be sent, these and all to come."""
         with self._lock:
-            self._holding = False
-            for send in self._held:
-                send()
+            if name is None:
+                self._holding = False
+            else:
+                self._let_go.add(name)
+            for held, send in self._held:
+                if name in (None, held):
+                    send()
 
-    async def hold(self) -> None:
+    async def hold(self, name: str) -> None:
         """Return when the plan lets go."""
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         with self._lock:
-            if not self._holding:
+            if not self._holding or name in self._let_go:
                 return
-            self._held.append(partial(loop.call_soon_threadsafe, over.set))
+            self._held.append((name, partial(loop.call_soon_threadsafe, over.set)))
         await over.wait()
 
     @property

@@ -63,6 +63,8 @@ class Pipedrive:
         self.search_lag = search_lag
         self.deal_cap = deal_cap
         self.activity_types = tuple(activity_types)
+        self.colleagues: dict[str, int] = {}
+        """The tokens of the company's other users, with the ids of those."""
         self.user_id = 1
         self.company_id = 1
         self.company_name = "Example"
@@ -209,18 +211,22 @@ class Pipedrive:
     def _unauthorized(self, request: Request) -> Answer | None:
         if "api_token" in request.query:
             self.journal.blame("the token in the URL")
-        elif request.headers.get("x-api-token") == self.token:
+        elif _token(request) == self.token or _token(request) in self.colleagues:
             return None
         return unauthorized()
+
+    def _user(self, request: Request) -> int:
+        return self.colleagues.get(_token(request), self.user_id)
 
     def _add_activity(self, request: Request, _: int) -> Answer:
         fields = self._activity_fields(request)
         kind = fields.setdefault("type", self.activity_types[0])
         fields.setdefault("subject", str(kind).capitalize())
-        fields.setdefault("owner_id", self.user_id)
+        user = self._user(request)
+        fields.setdefault("owner_id", user)
         if fields.get("done"):
             fields["marked_as_done_time"] = stamp(request.at)
-        return found(self._activities.add(request.at, creator_user_id=self.user_id, **fields))
+        return found(self._activities.add(request.at, creator_user_id=user, **fields))
 
     def _change_activity(self, request: Request, number: int) -> Answer:
         _existing(self._activities, number, "Activity")
@@ -275,8 +281,9 @@ class Pipedrive:
                 status=403,
                 code="feature_capping_deals_limit",
             )
-        fields.setdefault("owner_id", self.user_id)
-        return found(self._deals.add(request.at, creator_user_id=self.user_id, **fields))
+        user = self._user(request)
+        fields.setdefault("owner_id", user)
+        return found(self._deals.add(request.at, creator_user_id=user, **fields))
 
     def _change_deal(self, request: Request, number: int) -> Answer:
         deal = _existing(self._deals, number, "Deal")
@@ -367,7 +374,7 @@ class Pipedrive:
         return listed(*numbered_page(self._deal_fields, query))
 
     def _get_current_user(self, request: Request, _: int) -> Answer:
-        user = current_user(self.user_id, self.company_domain)
+        user = current_user(self._user(request), self.company_domain)
         return found(user | {"company_id": self.company_id, "company_name": self.company_name})
 
     def _list_activity_types(self, request: Request, _: int) -> Answer:
@@ -415,6 +422,10 @@ def _route(request: Request) -> tuple[_Route | None, int]:
         if route.method == request.method and (found := route.path.fullmatch(request.path)):
             return route, int(found[1]) if found.groups() else 0
     return None, 0
+
+
+def _token(request: Request) -> str:
+    return request.headers.get("x-api-token", "")
 
 
 def _existing(records: Records, number: int, kind: str) -> JsonObject:

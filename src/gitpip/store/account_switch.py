@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
-from gitpip.store import accounts, ledger, order
+from gitpip.store import accounts, ledger, locking, order
 from gitpip.store.accounts import AccountChange, Vendor
 from gitpip.store.schema import deals, feed, publications, users
 from gitpip.store.schema_accounts import (
@@ -67,6 +67,7 @@ async def _keep_publications(
     transaction: AsyncConnection, change: AccountChange, now: datetime
 ) -> None:
     former, next_one = change.bound, change.waiting
+    await locking.all_publications(transaction)
     of_former = publications.c.state.in_(IN_THE_ACCOUNT)
     await _keep(transaction, kept_publications, publications, former.key)
     sent = case(

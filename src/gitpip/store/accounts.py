@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store.schema_accounts import accounts, is_bound
 
+NO_KEY = 0
+"""Keys are counted from 1."""
+
 
 class Vendor(StrEnum):
     """A service of others that gitpip has an account at."""
@@ -66,6 +69,22 @@ class AccountChange:
     since: datetime
 
 
+def unbound(met: Met, now: datetime) -> VendorAccount:
+    """An account that is not written down: no row belongs to it."""
+    creators = frozenset() if met.creator is None else frozenset({met.creator})
+    return VendorAccount(
+        NO_KEY,
+        met.vendor,
+        met.identity,
+        met.name,
+        bound=False,
+        met_at=now,
+        waits_since=None,
+        domain=met.domain,
+        creators=creators,
+    )
+
+
 async def everyone(transaction: AsyncConnection) -> tuple[VendorAccount, ...]:
     """Every account that was met, the bound ones first."""
     rows = await transaction.execute(
@@ -89,6 +108,18 @@ async def of_credential(
     row = (
         await transaction.execute(
             select(accounts).where(accounts.c.vendor == vendor, accounts.c.credential == credential)
+        )
+    ).one_or_none()
+    return _account(row) if row else None
+
+
+async def of_identity(
+    transaction: AsyncConnection, vendor: Vendor, identity: str
+) -> VendorAccount | None:
+    """The account with this identity, if it was met."""
+    row = (
+        await transaction.execute(
+            select(accounts).where(accounts.c.vendor == vendor, accounts.c.identity == identity)
         )
     ).one_or_none()
     return _account(row) if row else None

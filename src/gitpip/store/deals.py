@@ -23,6 +23,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
+from gitpip.store import lease
+from gitpip.store.locking import in_order
 from gitpip.store.outbox import values_of
 from gitpip.store.schema import UTCDateTime, deals, publications, users
 from gitpip.store.visible import of_tracked
@@ -59,7 +61,7 @@ async def claim(
         .where(
             deals.c.user_key == user_key,
             deals.c.state == PublicationState.SENDING.value,
-            deals.c.lease_until < now,
+            lease.is_over(deals.c.lease_until, now),
         )
         .values(**values_of(given_up))
     )
@@ -69,9 +71,9 @@ async def claim(
             deals.c.user_key == user_key,
             deals.c.state.in_([PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]),
             deals.c.due_at <= now,
-            or_(deals.c.lease_until.is_(None), deals.c.lease_until < now),
+            lease.is_free(deals.c.lease_until, now),
         )
-        .values(token=token, lease_until=now + claim)
+        .values(token=token, lease_until=lease.until(now, claim))
     )
     return await get(transaction, user_key)
 
@@ -96,7 +98,7 @@ async def begin_sending(
     claim: Deal,
     *,
     now: datetime,
-    lease: timedelta,
+    held_for: timedelta,
     vendor_time: datetime | None = None,
 ) -> bool:
     """Mark a claimed deal `sending`, with a fresh lease.
@@ -125,7 +127,7 @@ async def begin_sending(
             ),
             sent_at=now,
             in_flight_until=None,
-            lease_until=now + lease,
+            lease_until=lease.until(now, held_for),
             title=claim.login,
             reason=None,
         )
@@ -219,18 +221,21 @@ async def release(transaction: AsyncConnection, token: str) -> None:
 async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
     """Let a deal that was refused be made after all, and end the wait of one that waits.
 
-    The user's publications that wait for the same time as the deal are due at `now` too.
+    The user's publications that wait for the same time as the deal are due at `now` too. Call
+    `ledger.lock` first.
     """
     waits = and_(_waits(now), deals.c.user_key == user_key)
-    until = await transaction.scalar(select(deals.c.due_at).where(waits).with_for_update())
+    until = await transaction.scalar(select(deals.c.due_at).where(waits))
     if until is not None:
         await transaction.execute(
             update(publications)
             .where(
-                publications.c.user_key == user_key,
-                publications.c.state == PublicationState.PENDING.value,
-                publications.c.token.is_(None),
-                publications.c.due_at == until,
+                in_order(
+                    publications.c.user_key == user_key,
+                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.token.is_(None),
+                    publications.c.due_at == until,
+                )
             )
             .values(due_at=now)
         )
@@ -248,17 +253,20 @@ async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) 
 
 
 async def end_waits(transaction: AsyncConnection, now: datetime) -> bool:
-    """Let every deal that waits be tried at `now`, and its user's files be sent; False if none."""
+    """Let every deal that waits be tried at `now`, and its user's files be sent; False if none.
+
+    Call `ledger.lock` first.
+    """
     waiting = select(deals.c.user_key).where(_waits(now))
-    # Deals are locked before publications, as in `retry`.
-    await transaction.execute(waiting.order_by(deals.c.user_key).with_for_update())
     await transaction.execute(
         update(publications)
         .where(
-            publications.c.user_key.in_(waiting),
-            publications.c.state == PublicationState.PENDING.value,
-            publications.c.token.is_(None),
-            publications.c.due_at > now,
+            in_order(
+                publications.c.user_key.in_(waiting),
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.token.is_(None),
+                publications.c.due_at > now,
+            )
         )
         .values(due_at=now)
     )

@@ -59,7 +59,7 @@ async def share(transaction: AsyncConnection) -> None:
 
 
 async def lock(transaction: AsyncConnection) -> None:
-    """Let nobody add, adopt or switch before the end of this transaction."""
+    """Let nobody add, adopt, retry or switch before the end of this transaction."""
     held = await transaction.scalar(select(ledger.c.id).where(ledger.c.id == ROW).with_for_update())
     if held is None:
         try:

@@ -172,6 +172,7 @@ async def _publications(
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .where(publications.c.marker.in_(wanted))
+        .order_by(publications.c.id)
     )
     rows: Result[Any] = await transaction.execute(
         found.with_for_update(of=publications) if lock else found
@@ -236,7 +237,7 @@ async def _adopt(
         )
         if sighting.deal_id is not None:
             deals_of[UserKey(row.user_key)][sighting.deal_id] += 1
-    for user_key, counted in deals_of.items():
+    for user_key, counted in sorted(deals_of.items()):
         await adopt_deal(transaction, user_key, counted, now)
 
 
@@ -352,9 +353,9 @@ class Duplicate:
 
 
 async def duplicates(
-    transaction: AsyncConnection, account_key: int, limit: int
+    transaction: AsyncConnection, account_key: int, limit: int, *, after: int = 0
 ) -> tuple[Duplicate, ...]:
-    """Activities with a marker that another one has, too; the oldest find first.
+    """Activities with a marker that another one has, too; the oldest first, `after` an id.
 
     Those of users who were removed are left out.
     """
@@ -368,8 +369,13 @@ async def duplicates(
         .outerjoin(publications, publications.c.marker == markers.c.marker)
         .outerjoin(users, users.c.key == publications.c.user_key)
         .outerjoin(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(markers.c.account_key == account_key, markers.c.duplicate == 1, tracked)
-        .order_by(markers.c.seen_at, markers.c.activity_id)
+        .where(
+            markers.c.account_key == account_key,
+            markers.c.duplicate == 1,
+            markers.c.activity_id > after,
+            tracked,
+        )
+        .order_by(markers.c.activity_id)
         .limit(limit)
     )
     return tuple(

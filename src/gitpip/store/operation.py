@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import Part, Pause, PauseCause, PublicationState
+from gitpip.store import ledger
 from gitpip.store.deals import end_waits
+from gitpip.store.locking import in_order
 from gitpip.store.schema import deals, pauses, publications, services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -91,6 +93,8 @@ async def end_pauses(
     Whatever a pause of publishing put off to its end is due at `now`. Deals that can't be made for
     now are part of publishing: their waits end too.
     """
+    if PUBLISHING in names:
+        await ledger.lock(transaction)
     can_be_ended = (
         pauses.c.name.in_(names),
         pauses.c.until > now,
@@ -103,15 +107,13 @@ async def end_pauses(
     await transaction.execute(update(pauses).where(*can_be_ended).values(until=now))
     if until := ended.get(PUBLISHING):
         for table in (publications, deals):
-            await transaction.execute(
-                update(table)
-                .where(
-                    table.c.state == PublicationState.PENDING.value,
-                    table.c.token.is_(None),
-                    table.c.due_at.between(now, until + ROUNDING),
-                )
-                .values(due_at=now)
+            put_off = (
+                table.c.state == PublicationState.PENDING.value,
+                table.c.token.is_(None),
+                table.c.due_at.between(now, until + ROUNDING),
             )
+            wanted = (in_order(*put_off),) if table is publications else put_off
+            await transaction.execute(update(table).where(*wanted).values(due_at=now))
     if PUBLISHING in names and await end_waits(transaction, now) and PUBLISHING not in ended:
         return (*ended, PUBLISHING)
     return tuple(ended)

@@ -1,20 +1,47 @@
 """The outbox: claiming publications, marking them sent, and recording what became of them.
 
-The fencing token lets only the claimant send a row, and record its outcome.
+The fencing token lets only the claimant send a row, and record its outcome. `now` is the time by
+our own clock; how long a claim holds is told by the clock of `lease`.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
-from gitpip.store import second_sends
+from gitpip.store import lease, second_sends
+from gitpip.store.locking import in_order
 from gitpip.store.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visible import of_tracked, tracked
+
+
+async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether a publication is to be sent or looked for now, or its sender may have died."""
+    sending = publications.c.state == PublicationState.SENDING.value
+    waits = publications.c.state.in_(
+        [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
+    )
+    found = await transaction.scalar(
+        select(publications.c.id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            tracked,
+            or_(
+                and_(
+                    waits,
+                    publications.c.due_at <= now,
+                    lease.is_free(publications.c.lease_until, now),
+                ),
+                and_(sending, lease.is_over(publications.c.lease_until, now)),
+            ),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 async def claim_sends(
@@ -39,7 +66,7 @@ async def claim_sends(
             tracked,
             publications.c.state == PublicationState.PENDING.value,
             publications.c.due_at <= now,
-            _free(now),
+            lease.is_free(publications.c.lease_until, now),
             *others,
         )
         .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
@@ -47,7 +74,7 @@ async def claim_sends(
         .with_for_update(skip_locked=True, of=publications)
     )
     ids = (await transaction.execute(due)).scalars().all()
-    return await _claim(transaction, ids, token=token, until=now + claim)
+    return await _claim(transaction, ids, token=token, until=lease.until(now, claim))
 
 
 async def claim_looks(
@@ -67,7 +94,7 @@ async def claim_looks(
     is_uncertain = (
         publications.c.state == PublicationState.UNCERTAIN.value,
         of_tracked(publications.c.user_key),
-        _free(now),
+        lease.is_free(publications.c.lease_until, now),
     )
     first = (
         select(publications.c.deal_id)
@@ -86,7 +113,9 @@ async def claim_looks(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    claimed = await _claim(transaction, ids.scalars().all(), token=token, until=now + claim)
+    claimed = await _claim(
+        transaction, ids.scalars().all(), token=token, until=lease.until(now, claim)
+    )
     return {
         DealId(deal_id): tuple(row for row in claimed if row.deal_id == deal_id)
         for deal_id in chosen
@@ -100,7 +129,7 @@ async def begin_sending(
     *,
     deal_id: DealId,
     now: datetime,
-    lease: timedelta,
+    held_for: timedelta,
     vendor_time: datetime | None = None,
 ) -> bool:
     """Mark a claimed row `sending`, with a fresh lease.
@@ -128,7 +157,7 @@ async def begin_sending(
             ),
             sent_at=now,
             in_flight_until=None,
-            lease_until=now + lease,
+            lease_until=lease.until(now, held_for),
             reason=None,
         )
     )
@@ -169,21 +198,21 @@ async def give_up(
     transaction: AsyncConnection,
     change: Change,
     *,
-    expired_at: datetime | None,
+    over_at: datetime | None,
     alive: str | None = None,
 ) -> int:
     """Apply `change` to the rows in `sending` whose sender may have died; give their number.
 
-    That is so when its lease was over at `expired_at`; None says that all of them are dead. The
-    holder of the token `alive` is not.
+    That is so when its lease is over; `over_at` is the time by our clock, and None says that all of
+    them are dead. The holder of the token `alive` is not.
     """
     wanted = [publications.c.state == PublicationState.SENDING.value]
-    if expired_at is not None:
-        wanted.append(publications.c.lease_until < expired_at)
+    if over_at is not None:
+        wanted.append(lease.is_over(publications.c.lease_until, over_at))
     if alive is not None:
         wanted.append(publications.c.token != alive)
     result = await transaction.execute(
-        update(publications).where(*wanted).values(**values_of(change))
+        update(publications).where(in_order(*wanted)).values(**values_of(change))
     )
     return result.rowcount
 
@@ -211,10 +240,12 @@ async def hold_back(
     result = await transaction.execute(
         update(publications)
         .where(
-            publications.c.user_key == user_key,
-            publications.c.state == PublicationState.PENDING.value,
-            publications.c.due_at <= now,
-            or_(publications.c.token == token, _free(now)),
+            in_order(
+                publications.c.user_key == user_key,
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.due_at <= now,
+                or_(publications.c.token == token, lease.is_free(publications.c.lease_until, now)),
+            )
         )
         .values(**values_of(change))
     )
@@ -232,16 +263,16 @@ async def release(
     if ids is not None:
         wanted.append(publications.c.id.in_(ids))
     await transaction.execute(
-        update(publications).where(*wanted).values(token=None, lease_until=None)
+        update(publications).where(in_order(*wanted)).values(token=None, lease_until=None)
     )
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(publications.c.lease_until.is_(None), publications.c.lease_until < now)
-
-
 async def _claim(
-    transaction: AsyncConnection, ids: Collection[int], *, token: str, until: datetime
+    transaction: AsyncConnection,
+    ids: Collection[int],
+    *,
+    token: str,
+    until: ColumnElement[datetime],
 ) -> tuple[Publication, ...]:
     if not ids:
         return ()

@@ -21,6 +21,7 @@ from gitpip.model import (
 )
 from gitpip.store import accounts, deals, ledger, markers
 from gitpip.store.accounts import Vendor
+from gitpip.store.locking import in_order
 from gitpip.store.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
 from gitpip.store.visible import of_removed, of_tracked, tracked
@@ -264,6 +265,7 @@ async def retry(
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
+    await ledger.lock(transaction)
     publication = await get(transaction, publication_id)
     await deals.retry(transaction, publication.user_key, now)
     return await _move(
@@ -305,9 +307,11 @@ async def skip_deleted(
         await transaction.execute(
             update(publications)
             .where(
-                publications.c.file_key.in_(file_keys[start : start + 500]),
-                publications.c.state == PublicationState.PENDING.value,
-                publications.c.token.is_(None),
+                in_order(
+                    publications.c.file_key.in_(file_keys[start : start + 500]),
+                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.token.is_(None),
+                )
             )
             .values(state=PublicationState.SKIPPED.value, due_at=now, reason=DELETED_BEFORE_SENT)
         )

@@ -335,7 +335,10 @@ async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> N
 async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
     """Take the user's row lock to the end of the transaction; None when no longer tracked."""
     found = await transaction.execute(
-        select(users.c.key).where(users.c.key == key, tracked).with_for_update()
+        select(users.c.key)
+        .where(users.c.key == key, tracked)
+        # Others may meanwhile write a row that only names the user, as a deal does.
+        .with_for_update(key_share=True)
     )
     return await _one(transaction, users.c.key == key) if found.first() else None
 

@@ -1,0 +1,49 @@
+"""Leases of rows: kept by one clock for all replicas, whatever their own clocks say.
+
+On PostgreSQL that is the database's. SQLite has one machine, so there our own clock is the one.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Interval, literal, or_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from gitpip.store.schema import UTCDateTime
+
+
+def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:
+    """The end of a lease that begins now; `ours` is the time by our own clock."""
+    return _Time(literal(ours + lease, UTCDateTime), literal(lease, Interval))
+
+
+def is_over(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+    """Whether a lease has ended."""
+    return lease_until < until(ours, timedelta(0))
+
+
+def is_free(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+    """Whether nobody holds a row, as it has no lease, or one that has ended."""
+    return or_(lease_until.is_(None), is_over(lease_until, ours))
+
+
+class _Time(FunctionElement[datetime]):
+    """A time by the leases' clock: the first operand by ours, the second by how far it is off."""
+
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+@compiles(_Time)
+def _ours(element: _Time, compiler: SQLCompiler, **options: Any) -> str:
+    time, _ = element.clauses
+    return compiler.process(time, **options)
+
+
+@compiles(_Time, "postgresql")
+def _databases(element: _Time, compiler: SQLCompiler, **options: Any) -> str:
+    _, off = element.clauses
+    # Not clock_timestamp(), which is asked anew for each row, and keeps indexes from being used.
+    return f"(statement_timestamp() + {compiler.process(off, **options)})"

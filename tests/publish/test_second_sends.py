@@ -1,0 +1,123 @@
+"""What may have been sent is sent again only after a look of the moment, and by who looked last."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gitpip.model import PublicationState
+from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
+from gitpip.standin import Fault
+from tests.publish.scene import Process, Scene
+
+LISTS = "activities$"
+LATE = ABSENCE + timedelta(minutes=3)
+"""After its absence was concluded, and before it is sent again."""
+SECOND = timedelta(seconds=1)
+
+
+def posts(scene: Scene) -> int:
+    """How often activities were sent."""
+    return sum(r.method == "POST" and "activities" in r.path for r in scene.crm.requests)
+
+
+async def held(scene: Scene, number: int) -> None:
+    """Return when so many answers are held."""
+    await asyncio.to_thread(scene.crm.wait_until, lambda: len(scene.crm.faults.injected) == number)
+
+
+async def until_absence_can_be_concluded(scene: Scene, process: Process) -> None:
+    """Publish, and let time pass, until the next look in vain is the last one."""
+    while True:
+        await process.run()
+        await scene.wake()
+        row = (await scene.rows())[-1]
+        assert row.state is PublicationState.UNCERTAIN
+        if row.in_flight_until is not None and row.in_flight_until <= scene.clock():
+            return
+
+
+@pytest.fixture
+async def survivor(scene: Scene) -> Process:
+    """A process that knows the account, and has compared the ledger."""
+    process = await scene.process()
+    await scene.find_files("ada", "warm-up.py")
+    await process.run()
+    return process
+
+
+@pytest.fixture
+async def absent(scene: Scene, survivor: Process) -> None:
+    """A file that is taken for lost, and not sent again yet as its process has ended."""
+    scene.crm.faults.script(Fault.lands(LATE), method="POST", path=LISTS)
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await until_absence_can_be_concluded(scene, process)
+    running = await scene.freeze_in_state(process, PublicationState.PENDING)
+    process.publisher.stop()
+    process.database.thawed.set()
+    await running
+    assert await scene.states() == ["published", "pending"]
+
+
+@pytest.mark.usefixtures("absent")
+async def test_what_landed_after_the_last_look_is_found_before_it_is_sent_again(
+    scene: Scene, survivor: Process
+) -> None:
+    scene.clock.advance(LATE - ABSENCE)
+    async with asyncio.timeout(10):  # else it would be claimed again and again
+        await survivor.run()
+    assert posts(scene) == len(await scene.rows())
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.usefixtures("absent")
+async def test_a_look_that_took_long_is_made_again_before_anything_is_sent(
+    scene: Scene, survivor: Process
+) -> None:
+    scene.clock.advance(FRESH + SECOND)
+    scene.crm.faults.script(Fault.held(), method="GET", path=LISTS)
+    before = len(scene.crm.faults.injected)
+    running = asyncio.create_task(survivor.run())
+    await held(scene, before + 1)
+    scene.clock.advance(LATE - ABSENCE)
+    scene.crm.faults.let_go()
+    await running
+    assert posts(scene) == len(await scene.rows())
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_that_outlasts_its_claim_says_nothing_of_a_later_send(
+    scene: Scene, survivor: Process
+) -> None:
+    await scene.find_files("bob", "warm-up.py")
+    await survivor.run()
+    faults = scene.crm.faults
+    faults.script(Fault.drop(), method="POST", path=LISTS)
+    await scene.find_files("ada", "a.py")
+    await until_absence_can_be_concluded(scene, survivor)
+    await scene.find_files("bob", "b.py")
+    faults.script(Fault.held("look"), method="GET", path=LISTS)
+    faults.script(Fault.held("b.py"), method="POST", about="b.py")
+    faults.script(Fault.held("a.py"), method="POST", about="a.py")
+    before = len(faults.injected)
+    running = asyncio.create_task(survivor.run())
+    await held(scene, before + 2)
+
+    # While the list is still awaited, the run goes on: another look, and another request.
+    scene.clock.advance(LONGEST_LEASE + SECOND)
+    scene.crm.list_lag = timedelta(minutes=1)
+    faults.let_go("b.py")
+    await held(scene, before + 3)
+    # It records what it saw, and hands back what it claimed.
+    survivor.database.freezes = survivor.database.in_moments(4)
+    faults.let_go("look")
+    await survivor.database.frozen.wait()
+    state = (await scene.rows())[-2].state
+
+    survivor.database.thawed.set()
+    faults.let_go("a.py")
+    await running
+    assert state is PublicationState.SENDING
+    assert posts(scene) == len(await scene.rows()) + 1
+    await scene.assert_each_is_there_once()
