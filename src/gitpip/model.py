@@ -309,6 +309,8 @@ class PublicationState(StrEnum):
     """Pipedrive refused it for good; a person can retry it."""
     SKIPPED = "skipped"
     """Not to be published: by the backfill rule, or by a person."""
+    HELD = "held"
+    """More than expected would have been published at once: it waits for a person's decision."""
 
 
 def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:

@@ -1,8 +1,9 @@
 """The gists of one user that are to be read: read in batches, and stored with what failed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeGuard
@@ -26,6 +27,7 @@ from gitpip.store import (
     backfills,
     checks,
     gists,
+    held,
     ledger,
     publications,
     unreadable,
@@ -36,7 +38,7 @@ from gitpip.store.gists import Stored
 from gitpip.store.publications import NewPublication
 from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
-from gitpip.watch import decide
+from gitpip.watch import decide, flood
 from gitpip.watch.contents import Reading, Wanted
 from gitpip.watch.github import GitHub
 
@@ -64,6 +66,8 @@ class Task:
     """The gists that are stored."""
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
+    planned: Mapping[GistId, int] = field(default_factory=dict)
+    """How many files of the listed gists are to be published, but for what was asked for."""
 
     def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
         """Which of these gists the backfill rule keeps from the CRM, and why.
@@ -138,11 +142,18 @@ class Reader:
     """Reads the contents of gists, and stores them; a failure is that gist's or file's alone."""
 
     def __init__(
-        self, database: Database, github: GitHub, on_edit: OnEdit, now: Callable[[], datetime]
+        self,
+        database: Database,
+        github: GitHub,
+        *,
+        on_edit: OnEdit,
+        hold_above: int,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._github = github
         self._on_edit = on_edit
+        self._hold_above = hold_above
         self._now = now
 
     async def read(self, task: Task, *, since: datetime) -> bool:
@@ -224,7 +235,7 @@ class Reader:
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
-            await self._add_publications(transaction, task, locked, stored, found)
+            number_held = await self._add_publications(transaction, task, locked, stored, found)
             for reading in batch.read:
                 await unreadable.resolve(
                     transaction, user.key, reading.gist.id, still_unread=reading.unread
@@ -247,6 +258,8 @@ class Reader:
                 filename=failure.filename,
                 reason=failure.reason,
             )
+        if number_held:
+            log.warning("publications.held", login=user.login, files=number_held)
         for gist in found:
             for event, files in (("gist.found", stored.new), ("gist.edited", stored.edited)):
                 if names := [file.filename for file in files if file.gist_id == gist.id]:
@@ -259,34 +272,72 @@ class Reader:
         locked: User,
         stored: Stored,
         found: Sequence[SeenGist],
-    ) -> None:
+    ) -> int:
+        """Queue what was stored, as far as it is to be published; gives how much of it is held."""
         now = self._now()
         skipped = task.judged(locked, found)
         old = {gist.id for gist in found if task.is_old(gist)}
         to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
-        await publications.add(
-            transaction,
-            task.user.key,
-            [
-                NewPublication(
-                    file.key,
-                    file.gist_id,
-                    file.filename,
-                    revision=file.revision,
-                    # The rule is about what there was at first: an edit is news.
-                    skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
-                    backfill=file.gist_id in old,
-                )
-                for file in to_publish
-            ],
-            now,
-        )
+        new = [
+            NewPublication(
+                file.key,
+                file.gist_id,
+                file.filename,
+                revision=file.revision,
+                # The rule is about what there was at first: an edit is news.
+                skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
+                backfill=file.gist_id in old,
+            )
+            for file in to_publish
+        ]
+        new = await self._held(transaction, task, locked, new)
+        await publications.add(transaction, task.user.key, new, now)
         # A gist that was stored before has been counted.
         let_through = ({file.gist_id for file in stored.new} & old) - skipped.keys() - {*task.known}
         if let_through and locked.backfill.kind is BackfillKind.LATEST:
             await backfills.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:
             await amendments.add(transaction, [file.key for file in stored.edited], now)
+        return sum(publication.held_because is not None for publication in new)
+
+    async def _held(
+        self,
+        transaction: AsyncConnection,
+        task: Task,
+        locked: User,
+        new: list[NewPublication],
+    ) -> list[NewPublication]:
+        """The same, held where the reading that they belong to is a flood.
+
+        That is decided in the transaction that stores them: nothing can send them before.
+        """
+        counted = {
+            publication.marker
+            for publication in new
+            if not publication.skipped_because
+            and not flood.is_asked_for(locked, old=publication.backfill)
+        }
+        if not counted or not self._hold_above:
+            return new
+        now_queued = Counter(one.gist_id for one in new if one.marker in counted)
+        before = await self._queued_before(transaction, locked)
+        queued = Counter(before) + now_queued
+        files = flood.together(task.planned, queued)
+        if not flood.is_flood(locked, files, hold_above=self._hold_above):
+            return new
+        because = (
+            f"one of {sum(files.values()):,} files that would have been published at once; "
+            "GITPIP_HOLD_ABOVE says from how many on you are asked"
+        )
+        return [replace(one, held_because=because) if one.marker in counted else one for one in new]
+
+    async def _queued_before(self, transaction: AsyncConnection, user: User) -> dict[GistId, int]:
+        """What this reading has queued before: a long one goes on in several checks."""
+        since = user.checked_at
+        if user.found_at is None or (since is not None and user.found_at <= since):
+            return {}
+        asked_for = flood.is_asked_for(user, old=True)
+        return await held.queued(transaction, user.key, after=since, with_backfill=not asked_for)
 
 
 def _size(wanted: Wanted) -> int:
