@@ -18,7 +18,7 @@ from gitpip.store import users
 from gitpip.store.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications
 from gitpip.store.schema import users as user_rows
-from gitpip.store.visible import tracked
+from gitpip.store.visible import of_removed, tracked
 
 Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
 """Records an action and its subject in the audit."""
@@ -34,6 +34,16 @@ class Held:
     files: int
     gists: int
     since: datetime
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What of all tracked users waits for a decision."""
+
+    files: int
+    users: int
+    first: Held
+    """The one that waits longest."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,20 @@ async def of_user(transaction: AsyncConnection, user_key: UserKey) -> Held | Non
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
     row = rows.one_or_none()
     return Held(*row) if row else None
+
+
+async def summary(transaction: AsyncConnection) -> Summary | None:
+    """What is held of all tracked users; None if nothing."""
+    first = await everyone(transaction, limit=1)
+    if not first:
+        return None
+    counted = await transaction.execute(
+        select(func.count(), func.count(publications.c.user_key.distinct())).where(
+            IS_HELD, ~of_removed(publications.c.user_key)
+        )
+    )
+    files, number = counted.one()
+    return Summary(files, number, first[0])
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
