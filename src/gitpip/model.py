@@ -220,6 +220,8 @@ class Unreadable:
     next_try_at: datetime
     skipped_because: str | None
     """Why the backfill rule keeps it from the CRM; None if it does not, or is not known to."""
+    held_because: str | None = None
+    """Why it waits for a person's decision once it can be read; None if it does not."""
 
 
 @dataclass(frozen=True)

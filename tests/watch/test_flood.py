@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import (
     Backfill,
@@ -240,6 +241,38 @@ async def test_a_reading_that_goes_on_in_several_checks_does_not_slip_under_the_
     found = await states(database)
     assert found == {PENDING: 1 + 5, HELD: MOST}
     assert found[PENDING] <= MOST
+
+
+@pytest.mark.parametrize("answer", [None, "all", "latest:3"])
+async def test_what_of_a_flood_could_not_be_read_at_first_is_no_exception(
+    *, world: StandIn, github: GitHub, database: Database, clock: Clock, answer: str | None
+) -> None:
+    watcher = watcher_of(database, github, clock)
+    await track_whole(world, watcher, database, clock)
+    publish(world, clock, MOST)
+    blocked = [world.add_gist("ada", {f"blocked-{index}.py": "x"}) for index in range(5)]
+    for gist_id in blocked:
+        world.block_gist(gist_id)
+    await run(watcher)
+    assert await states(database) == {PENDING: 1, HELD: MOST}
+    if answer:
+        async with database.begin() as transaction:
+            approved = Backfill.parse(answer)
+            await held.answer(transaction, "ada", approved, did=_did_nothing, now=clock())
+    for gist_id in blocked:
+        world.block_gist(gist_id, blocked=False)
+    clock.advance(INTERVAL)
+    await run(watcher)
+    then = {
+        None: {PENDING: 1, HELD: MOST + 5},
+        "all": {PENDING: 1 + MOST + 5},
+        "latest:3": {PENDING: 1 + 3, SKIPPED: MOST - 3 + 5},
+    }
+    assert await states(database) == then[answer]
+
+
+async def _did_nothing(transaction: AsyncConnection, action: str, subject: str) -> None:
+    """Keep nothing in the audit."""
 
 
 async def test_a_user_added_again_gets_what_was_asked_for(

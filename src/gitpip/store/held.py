@@ -16,7 +16,7 @@ from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
 from gitpip.store import users
 from gitpip.store.publications import SKIPPED_BY_A_PERSON
-from gitpip.store.schema import gist_files, gists, publications
+from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.visible import of_removed, tracked
 
@@ -169,6 +169,7 @@ async def answer(
         )
     published = await _publish(transaction, user.key, approved, now)
     skipped = await _skip_rest(transaction, user.key, now)
+    await _answer_for_unread(transaction, user.key, approved)
     subject = f"{user.login}: {approved}, {published} to publish, {skipped} skipped"
     await did(transaction, "held.decided", subject)
     return Answered(user.login, published=published, skipped=skipped)
@@ -189,6 +190,19 @@ async def _publish(
         .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
     )
     return result.rowcount
+
+
+async def _answer_for_unread(
+    transaction: AsyncConnection, user_key: UserKey, approved: Backfill
+) -> None:
+    """The same for what belongs to the flood and could not be read yet."""
+    publish = approved.kind is BackfillKind.ALL
+    skipped = {} if publish else {"skipped_because": SKIPPED_BY_A_PERSON}
+    await transaction.execute(
+        update(unreadable)
+        .where(unreadable.c.user_key == user_key, unreadable.c.held_because.is_not(None))
+        .values(held_because=None, **skipped)
+    )
 
 
 def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:

@@ -287,6 +287,7 @@ unreadable = Table(
     Column("first_failed_at", UTCDateTime, nullable=False),
     Column("next_try_at", UTCDateTime, nullable=False),
     Column("skipped_because", Text),
+    Column("held_because", Text),
     Index("ix_unreadable_gist_id", "gist_id"),
 )
 

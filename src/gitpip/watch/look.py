@@ -264,13 +264,18 @@ class Looker:
         )
         new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
         skipped = decide.not_published(user, new, known=task.known, rows=task.rows)
-        return replace(task, skipped=skipped, planned=self._planned(task, new, skipped, known))
+        task = replace(task, skipped=skipped)
+        return replace(task, planned=self._planned(task, listed.gists, known))
 
-    def _planned(
-        self, task: Task, new: Sequence[SeenGist], skipped: Collection[GistId], known: Known
-    ) -> dict[GistId, int]:
-        """How many files of each listed gist would be published now, and were not asked for."""
-        counted = [g for g in new if not flood.is_asked_for(task.user, old=task.is_old(g))]
+    def _planned(self, task: Task, listed: Sequence[SeenGist], known: Known) -> dict[GistId, int]:
+        """How many files of each listed gist are to be published, and were not asked for."""
+        skipped = {*task.skipped, *(row.gist_id for row in task.unread if row.skipped_because)}
+        wanted = {*(one.gist_id for one in task.wanted), *(row.gist_id for row in task.unread)}
+        counted = [
+            gist
+            for gist in listed
+            if gist.id in wanted and not flood.is_asked_for(task.user, old=task.is_old(gist))
+        ]
         edits = self._rules.on_edit is OnEdit.NEW
         return flood.planned(counted, known.files, skipped=skipped, edits=edits)
 

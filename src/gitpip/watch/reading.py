@@ -82,6 +82,30 @@ class Task:
         """Whether what is new of a gist was there when its user was added."""
         return decide.is_past(self.user, gist, self.known)
 
+    def counts(self, locked: User, publication: NewPublication) -> bool:
+        """Whether this is to be published although nobody asked for it however much it is."""
+        return publication.skipped_because is None and not flood.is_asked_for(
+            locked, old=publication.backfill
+        )
+
+    def held(
+        self, locked: User, new: Sequence[NewPublication], because: str | None
+    ) -> list[NewPublication]:
+        """The same, held for this reason, or since it was part of a flood that waits already."""
+        before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
+        reasons = [before.get(one.gist_id, because) for one in new]
+        return [
+            replace(one, held_because=reason) if self.counts(locked, one) else one
+            for one, reason in zip(new, reasons, strict=True)
+        ]
+
+    def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
+        """The same; what belongs to a flood is held once it can be read."""
+        return [
+            replace(one, held_because=because) if one.gist_id in self.planned else one
+            for one in failures
+        ]
+
     def failure(
         self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
     ) -> Failure:
@@ -235,7 +259,12 @@ class Reader:
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
-            number_held = await self._add_publications(transaction, task, locked, stored, found)
+            queued = self._publications(task, locked, stored, found)
+            because = await self._why_held(transaction, task, locked, queued)
+            queued = task.held(locked, queued, because)
+            failures = task.held_failures(failures, because)
+            await publications.add(transaction, user.key, queued, now)
+            await self._follow(transaction, task, locked, stored, queued)
             for reading in batch.read:
                 await unreadable.resolve(
                     transaction, user.key, reading.gist.id, still_unread=reading.unread
@@ -258,27 +287,21 @@ class Reader:
                 filename=failure.filename,
                 reason=failure.reason,
             )
-        if number_held:
+        if number_held := sum(one.held_because is not None for one in queued):
             log.warning("publications.held", login=user.login, files=number_held)
         for gist in found:
             for event, files in (("gist.found", stored.new), ("gist.edited", stored.edited)):
                 if names := [file.filename for file in files if file.gist_id == gist.id]:
                     log.info(event, login=user.login, gist_id=gist.id, filenames=names)
 
-    async def _add_publications(
-        self,
-        transaction: AsyncConnection,
-        task: Task,
-        locked: User,
-        stored: Stored,
-        found: Sequence[SeenGist],
-    ) -> int:
-        """Queue what was stored, as far as it is to be published; gives how much of it is held."""
-        now = self._now()
+    def _publications(
+        self, task: Task, locked: User, stored: Stored, found: Sequence[SeenGist]
+    ) -> list[NewPublication]:
+        """The publications of what was stored; those that the backfill rule keeps back, too."""
         skipped = task.judged(locked, found)
         old = {gist.id for gist in found if task.is_old(gist)}
         to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
-        new = [
+        return [
             NewPublication(
                 file.key,
                 file.gist_id,
@@ -290,46 +313,50 @@ class Reader:
             )
             for file in to_publish
         ]
-        new = await self._held(transaction, task, locked, new)
-        await publications.add(transaction, task.user.key, new, now)
-        # A gist that was stored before has been counted.
-        let_through = ({file.gist_id for file in stored.new} & old) - skipped.keys() - {*task.known}
-        if let_through and locked.backfill.kind is BackfillKind.LATEST:
-            await backfills.take_of_backfill(transaction, locked, len(let_through))
-        if self._on_edit is OnEdit.UPDATE:
-            await amendments.add(transaction, [file.key for file in stored.edited], now)
-        return sum(publication.held_because is not None for publication in new)
 
-    async def _held(
+    async def _follow(
         self,
         transaction: AsyncConnection,
         task: Task,
         locked: User,
-        new: list[NewPublication],
-    ) -> list[NewPublication]:
-        """The same, held where the reading that they belong to is a flood.
-
-        That is decided in the transaction that stores them: nothing can send them before.
-        """
-        counted = {
-            publication.marker
-            for publication in new
-            if not publication.skipped_because
-            and not flood.is_asked_for(locked, old=publication.backfill)
+        stored: Stored,
+        queued: Sequence[NewPublication],
+    ) -> None:
+        """Do what else follows from what was stored: count the past, bring notes up to date."""
+        let_through = {
+            one.gist_id
+            for one in queued
+            if one.revision == 1 and one.backfill and not one.skipped_because
         }
-        if not counted or not self._hold_above:
-            return new
-        now_queued = Counter(one.gist_id for one in new if one.marker in counted)
-        before = await self._queued_before(transaction, locked)
-        queued = Counter(before) + now_queued
+        let_through.difference_update(task.known)  # a gist that was stored before has been counted
+        if let_through and locked.backfill.kind is BackfillKind.LATEST:
+            await backfills.take_of_backfill(transaction, locked, len(let_through))
+        if self._on_edit is OnEdit.UPDATE:
+            edited = [file.key for file in stored.edited]
+            await amendments.add(transaction, edited, self._now())
+
+    async def _why_held(
+        self,
+        transaction: AsyncConnection,
+        task: Task,
+        locked: User,
+        new: Sequence[NewPublication],
+    ) -> str | None:
+        """Why what was stored waits for a person's decision; None if it does not.
+
+        That is decided in the transaction that stores it: nothing can send it before.
+        """
+        counted = Counter(one.gist_id for one in new if task.counts(locked, one))
+        if not self._hold_above or not (counted or task.planned):
+            return None
+        queued = Counter(await self._queued_before(transaction, locked)) + counted
         files = flood.together(task.planned, queued)
         if not flood.is_flood(locked, files, hold_above=self._hold_above):
-            return new
-        because = (
+            return None
+        return (
             f"one of {sum(files.values()):,} files that would have been published at once; "
             "GITPIP_HOLD_ABOVE says from how many on you are asked"
         )
-        return [replace(one, held_because=because) if one.marker in counted else one for one in new]
 
     async def _queued_before(self, transaction: AsyncConnection, user: User) -> dict[GistId, int]:
         """What this reading has queued before: a long one goes on in several checks."""

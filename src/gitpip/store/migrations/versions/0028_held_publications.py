@@ -15,4 +15,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("unreadable", sa.Column("held_because", sa.Text(), nullable=True))
     op.add_column("publications", sa.Column("queued_at", UTCDateTime(), nullable=True))
