@@ -164,6 +164,8 @@ def publish(as_json: Json = False) -> None:
         )
         if result.reason:
             console.say(f"  waiting: {result.reason}")
+        if result.held:
+            console.say(f"  held: {result.held} for your decision; see gitpip held")
     if result.failed or result.reason:
         raise typer.Exit(1)
 
