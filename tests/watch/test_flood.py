@@ -179,6 +179,23 @@ async def test_a_check_of_the_ordinary_life_is_held_above_the_threshold_only(
     assert await states(database) == {PENDING: MOST + 2, HELD: MOST + 1}
 
 
+async def test_what_is_deleted_while_it_is_held_is_skipped_where_the_setting_says_so(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    rules = Rules(interval=INTERVAL, publish_deleted=False, hold_above=1)
+    watcher = Watcher(database, github, rules=rules, now=clock)
+    await track_whole(world, watcher, database, clock)
+    publish(world, clock, 1)
+    deleted = world.add_gist("ada", {"deleted.py": "x"})
+    await run(watcher)
+    assert await states(database) == {PENDING: 1, HELD: 2}
+    world.delete_gist(deleted)
+    for _ in range(2):
+        clock.advance(INTERVAL)
+        await run(watcher)
+    assert await states(database) == {PENDING: 1, HELD: 1, SKIPPED: 1}
+
+
 async def test_with_0_nothing_is_held(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
