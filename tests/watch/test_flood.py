@@ -83,7 +83,7 @@ def publish(
 
 
 async def track_whole(world: StandIn, watcher: Watcher, database: Database, clock: Clock) -> None:
-    """Track a user whose one gist was read as a whole."""
+    """Track a user, and read the one gist that there is."""
     world.add_user("ada")
     world.add_gist("ada", {"known.py": "x"})
     clock.advance(A_SECOND)

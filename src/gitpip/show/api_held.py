@@ -67,7 +67,7 @@ async def list_held(
     setting: In,
     limit: Annotated[int, Query(ge=1, le=500, description="How many users at most.")] = 100,
 ) -> list[HeldBody]:
-    """The users of whom so much came at once that it waits for a decision, longest first."""
+    """The users with files that wait for a decision, the longest wait first."""
     async with setting.database.read() as transaction:
         return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
 

@@ -70,7 +70,7 @@ def parse_answer(text: str) -> Backfill:
 
 
 async def everyone(transaction: AsyncConnection, *, limit: int) -> tuple[Held, ...]:
-    """The tracked users of whom something is held, the one that waits longest first."""
+    """The tracked users with held files, the longest wait first."""
     rows = await transaction.execute(
         _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
     )

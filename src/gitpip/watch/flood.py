@@ -53,7 +53,7 @@ def is_read_since_adding(user: User) -> bool:
 def is_asked_for(user: User, *, old: bool) -> bool:
     """Whether a person asked for a gist however many there are: by the rule all or since:DATE.
 
-    That is about what is `old`, from before the adding, until it was read as a whole.
+    That is about what is `old`, from before the adding, until all of it was read once.
     """
     boundless = user.backfill.kind in (BackfillKind.ALL, BackfillKind.SINCE)
     return old and boundless and not is_read_since_adding(user)
