@@ -182,6 +182,8 @@ BAD = [
     ("GITPIP_PORT", "-1", "1 to 65535"),
     ("GITPIP_PORT", "٣", "1 to 65535"),
     ("GITPIP_HOST", "http://x", "127.0.0.1"),
+    ("GITPIP_HOLD_ABOVE", "-1", "0 never asks"),
+    ("GITPIP_HOLD_ABOVE", "many", "0 never asks"),
     ("GITPIP_CHECK_INTERVAL", "0", "not longer than zero"),
     ("GITPIP_CHECK_INTERVAL", "-PT1H", "not longer than zero"),
     ("GITPIP_CHECK_INTERVAL", "soon", "3h"),

@@ -14,6 +14,7 @@ import typer
 
 from gitpip import errands, service
 from gitpip.cli_accounts import accounts_app, adopt
+from gitpip.cli_held import show_or_decide
 from gitpip.cli_keys import keys_app, show_audit
 from gitpip.cli_output import (
     Json,
@@ -52,6 +53,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)
+app.command("held")(show_or_decide)
 
 
 def _show_version(wanted: bool) -> None:
@@ -162,6 +164,8 @@ def publish(as_json: Json = False) -> None:
         )
         if result.reason:
             console.say(f"  waiting: {result.reason}")
+        if result.held:
+            console.say(f"  held: {result.held} for your decision; see gitpip held")
     if result.failed or result.reason:
         raise typer.Exit(1)
 

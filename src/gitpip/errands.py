@@ -130,6 +130,8 @@ class Drained:
     """Since a check was last requested: what it finds is published at once, often before `publish`
     begins, so that `check && publish` must count it."""
     waiting: int
+    held: int
+    """They wait for a person's decision, and not for the publisher."""
     reason: str | None
 
 
@@ -158,6 +160,7 @@ async def publish_now(
         published=after.get(published, 0) - before.get(published, 0),
         failed=failed,
         waiting=sum(after.get(PublicationState(state), 0) for state in publications.WAITING),
+        held=after.get(PublicationState.HELD, 0),
         reason=reason,
     )
 

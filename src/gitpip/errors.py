@@ -45,6 +45,10 @@ class PublicationStateError(GitpipError):
     """The publication's present state does not allow what was asked."""
 
 
+class HeldChanged(GitpipError):
+    """What is held of a user is no longer what the person who decides was shown."""
+
+
 class PauseKept(GitpipError):
     """The pause can't be ended early: the vendor said how long to wait."""
 

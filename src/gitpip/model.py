@@ -220,6 +220,8 @@ class Unreadable:
     next_try_at: datetime
     skipped_because: str | None
     """Why the backfill rule keeps it from the CRM; None if it does not, or is not known to."""
+    held_because: str | None = None
+    """Why it waits for a person's decision once it can be read; None if it does not."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +311,8 @@ class PublicationState(StrEnum):
     """Pipedrive refused it for good; a person can retry it."""
     SKIPPED = "skipped"
     """Not to be published: by the backfill rule, or by a person."""
+    HELD = "held"
+    """More than expected would have been published at once: it waits for a person's decision."""
 
 
 def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:

@@ -147,6 +147,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
             publish_deleted=settings.publish_deleted,
+            hold_above=settings.hold_above,
         )
         watcher = Watcher(database, github, rules=rules)
         pipedrive = await stack.enter_async_context(

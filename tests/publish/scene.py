@@ -251,8 +251,14 @@ class Scene:
             await process.close()
         await self.database.close()
 
-    async def find_files(self, login: str, *filenames: str, content: str = "x = 1\n") -> None:
-        """What watching does when a tracked user has a new gist."""
+    async def find_files(
+        self,
+        login: str,
+        *filenames: str,
+        content: str = "x = 1\n",
+        held_because: str | None = None,
+    ) -> None:
+        """What watching does when a tracked user has a new gist, which may be part of a flood."""
         self._gists += 1
         gist_id = GistId(hashlib.md5(str(self._gists).encode()).hexdigest())  # noqa: S324 - an id
         async with self.database.begin() as transaction:
@@ -271,7 +277,12 @@ class Scene:
             await publications.add(
                 transaction,
                 user.key,
-                [publications.NewPublication(f.key, f.gist_id, f.filename) for f in new],
+                [
+                    publications.NewPublication(
+                        f.key, f.gist_id, f.filename, held_because=held_because
+                    )
+                    for f in new
+                ],
                 now,
             )
 

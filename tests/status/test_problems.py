@@ -317,6 +317,23 @@ CASES = (
         ("11:00 UTC", "nobody works on it"),
     ),
     Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, reason="one of 412 files"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: ", "gitpip held ada"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        Act.DECIDE_HELD,
+        (publications.update().values(state="held", queued_at=LONG_AGO),),
+        (SENT,),
+        ("2 files of 2 users wait for your decision, e.g. 1 file of ada: ",),
+        count=2,
+    ),
+    Case(
         ProblemKind.PUBLICATIONS_FAILED,
         Severity.ERROR,
         Act.RETRY_FAILED,

@@ -24,6 +24,7 @@ TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_M
 ADVICE: Mapping[Act | None, str] = {
     Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
     Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
+    Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
     Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
     Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",

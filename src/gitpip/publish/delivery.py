@@ -7,6 +7,11 @@ A publication and a deal go the same way:
                       → pending     surely not processed: later
                       → uncertain   anything else: look before sending again
 
+A publication of a flood begins as held, and is pending or skipped once a person has decided:
+
+    held → pending
+         → skipped
+
 Pipedrive has no idempotency key, so after an outcome that leaves open whether the write happened
 the only proof is to look. Presence is quick: finding the write is conclusive, so the first look
 comes after seconds, and further ones follow with growing gaps. Absence is slow: a request in flight

@@ -173,6 +173,12 @@ class Settings(BaseSettings):
         description="whether a file is published that was deleted, or made secret, before it was"
         " sent, on or off; off skips it until it is public again",
     )
+    hold_above: Annotated[int, BeforeValidator(values.hold_above)] = Field(
+        300,
+        alias="GITPIP_HOLD_ABOVE",
+        description="with more files of one user at once than that, you are asked before they are"
+        " published; 0 never asks",
+    )
     backfill: Annotated[Backfill, BeforeValidator(values.backfill)] = Field(
         Backfill(BackfillKind.ALL),
         alias="GITPIP_BACKFILL",

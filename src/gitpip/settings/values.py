@@ -171,6 +171,12 @@ def connections(text: str) -> int:
     return int(text)
 
 
+def hold_above(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise ValueError("not a number of files, like 300; 0 never asks")
+    return int(text)
+
+
 def patience(text: str) -> timedelta:
     chosen = parse_duration(text)
     if chosen < SHORTEST_PATIENCE:

@@ -191,7 +191,7 @@ async def preview_publication(publication_id: Number, setting: In) -> ActivityPr
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
 async def retry_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
-    """Send a failed or skipped publication after all, or one that waits now."""
+    """Send a publication that failed, was skipped or is held, or one that waits now."""
     async with setting.database.begin() as transaction:
         moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
         await who.did(transaction, "publication.retried", str(publication_id))

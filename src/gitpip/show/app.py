@@ -10,6 +10,7 @@ from gitpip.model import Part
 from gitpip.show import (
     api,
     api_accounts,
+    api_held,
     api_keys,
     api_users,
     documentation,
@@ -49,6 +50,7 @@ PAGES = (
     api_users.router,
     api_keys.router,
     api_accounts.router,
+    api_held.router,
     documentation.router,
     pages.router,
     pages_work.router,

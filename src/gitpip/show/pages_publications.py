@@ -16,9 +16,11 @@ from gitpip.show.rendering import render
 from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In
 from gitpip.status.reading import Condition
-from gitpip.store import operation, publications
+from gitpip.store import held, operation, publications
 
 ROWS = 50
+HELD_USERS = 10
+"""So many users are asked about at once, those that wait longest."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Offset = Annotated[int, Query(ge=0, le=10**9)]
@@ -39,12 +41,14 @@ async def list_publications(
         counts = await publications.count(transaction)
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
+        waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
         stops = await stops_of(transaction, setting)
     page = await asyncio.to_thread(
         render,
         "publications.html",
         page="publications",
         listed=listed,
+        held=waiting_for_decision,
         total=counts.get(state, 0) if state else sum(counts.values()),
         counts=counts,
         waiting=waiting,

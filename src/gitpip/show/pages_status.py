@@ -27,6 +27,7 @@ from gitpip.store.accounts import Vendor
 LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
+    ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
     ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),

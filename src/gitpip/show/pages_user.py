@@ -1,6 +1,7 @@
 """The page of one user, and what is done to them there."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,9 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
 from gitpip.clock import utc_now
-from gitpip.errors import InvalidInput
+from gitpip.errors import HeldChanged, InvalidInput
 from gitpip.model import FileKey, Role, UserState
 from gitpip.settings import format_duration, parse_duration
+from gitpip.show.api_held import decide
 from gitpip.show.caller import Who
 from gitpip.show.charts import WEEKS, per_week
 from gitpip.show.fields import Field, possible_login, read_field, tags_of
@@ -23,7 +25,7 @@ from gitpip.show.roles import RoleRoute, needs
 from gitpip.show.setting import In, Setting
 from gitpip.show.user_acts import Act, act_on, change
 from gitpip.show.viewer import viewer_of
-from gitpip.store import browse, operation, publications, unreadable, users
+from gitpip.store import browse, held, operation, publications, unreadable, users
 
 ROWS = 50
 
@@ -69,6 +71,7 @@ async def _person(
         times = await browse.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         visited = await browse.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
+        waiting = await held.of_user(transaction, user.key)
         stops = await stops_of(transaction, setting)
     held_up = stops.held_up(operation.PUBLISHING)
     own = format_duration(user.check_interval) if user.check_interval else ""
@@ -91,6 +94,7 @@ async def _person(
         visited=visited,
         gists=number,
         progress=progress,
+        held=waiting,
         held_up=held_up.sentence if held_up and progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
@@ -126,6 +130,36 @@ async def change_user(
             changes = users.Changes(tags=changes.tags)
         await change(transaction, user, changes, who)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
+
+
+@router.post("/people/{login}/held")
+@needs(Role.OPERATOR)
+async def decide_held(
+    *,
+    login: Login,
+    request: Request,
+    setting: In,
+    who: Who,
+    approve: Field = "",
+    latest: Field = "",
+    shown: Field = "",
+    back: Field = "",
+) -> Response:
+    """Publish what is held of a user: all, the latest gists, or none; the rest is skipped."""
+    try:
+        approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
+        number = read_field("shown", _number, shown)
+        answered = await decide(setting, login, approved, who, shown=number)
+    except (InvalidInput, HeldChanged) as error:
+        return await _person(request, setting, login, fault=str(error))
+    where = "/publications" if back == "publications" else f"/people/{answered.login}"
+    return RedirectResponse(where, status_code=303)
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r" *[0-9]{1,9} *", text):
+        raise ValueError(f"{text[:40]!r} is no number of files")
+    return int(text)
 
 
 @router.get("/people/{login}/remove")

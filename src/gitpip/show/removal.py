@@ -25,7 +25,10 @@ async def asked_before_removing(
         gists=await browse.count_gists(transaction, keys),
         files=sum(user.last_sequence for user in leaving),
         deals=[user.deal_id for user in leaving if user.deal_id],
-        waiting=sum(counts.get(PublicationState(state), 0) for state in publications.WAITING),
+        waiting=sum(
+            counts.get(state, 0)
+            for state in (*map(PublicationState, publications.WAITING), PublicationState.HELD)
+        ),
         published=counts.get(PublicationState.PUBLISHED, 0),
         action=action,
         keep=keep,

@@ -25,6 +25,7 @@ STATES = {
     "published": "in Pipedrive",
     "failed": "refused",
     "skipped": "not sent",
+    "held": "held for your decision",
 }
 ADDRESS = re.compile(r'\b(href|src|action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
 """The start of an attribute that holds an address: an expression, or a path of ours."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
-from gitpip.store import troubles
+from gitpip.store import held, troubles
 from gitpip.store.troubles import Trouble
 
 PATIENCE = timedelta(minutes=10)
@@ -26,6 +26,7 @@ async def problems(
     nothing is published: waiting is then no problem of its own.
     """
     found = [
+        await _held(transaction),
         _failed(await troubles.publications_failed(transaction)),
         _deals_failed(await troubles.deals_failed(transaction)),
         _notes_failed(await troubles.notes_failed(transaction)),
@@ -72,6 +73,32 @@ async def _delayed(
             await _overdue(transaction, now),
         ]
     return found
+
+
+async def _held(transaction: AsyncConnection) -> Problem | None:
+    waiting = await held.summary(transaction)
+    if waiting is None:
+        return None
+    first = waiting.first
+    wait = "waits" if waiting.files == 1 else "wait"
+    files = count(waiting.files, "file")
+    if waiting.users == 1:
+        subject = f"{files} of {first.login} {wait} for your decision"
+    else:
+        of_first = f"{count(first.files, 'file')} of {first.login}"
+        subject = (
+            f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
+        )
+    return Problem(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        f"{subject}: far more would have been published at once than was expected, and that can't "
+        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
+        f"Publications or with gitpip held {first.login}.",
+        since=first.since,
+        count=waiting.files,
+        act=Act.DECIDE_HELD,
+    )
 
 
 def _failed(trouble: Trouble) -> Problem | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
@@ -31,23 +31,27 @@ WAITING = (
     PublicationState.SENDING.value,
     PublicationState.UNCERTAIN.value,
 )
-
+NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
+SKIPPED_BY_A_PERSON = "skipped by a person"
 
 LATELY = timedelta(minutes=10)
 """The pace of publishing is that of so long."""
+DELETED_WHILE_HELD = "deleted or made secret while it was held"
+HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
 DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
 """Why a publication was skipped that is sent after all once GitHub shows its file again."""
 
 
 @dataclass(frozen=True)
 class NewPublication:
-    """A publication to be: pending, or skipped for a reason."""
+    """A publication to be: pending, or skipped or held for a reason."""
 
     file_key: FileKey
     gist_id: GistId
     filename: str
     revision: int = 1
     skipped_because: str | None = None
+    held_because: str | None = None
     backfill: bool = False
     """From before the user was added: it goes behind what is fresh."""
 
@@ -83,6 +87,7 @@ async def add(
                 "marker": publication.marker,
                 "backfill": int(publication.backfill),
                 "due_at": now,
+                "queued_at": None if publication.skipped_because else now,
                 **_beginning(publication, seen.get(publication.marker), now),
             }
             for publication in new
@@ -96,10 +101,14 @@ async def add(
 def _beginning(
     publication: NewPublication, seen: markers.Sighting | None, now: datetime
 ) -> dict[str, object]:
-    state = PublicationState.SKIPPED if publication.skipped_because else PublicationState.PENDING
+    if publication.skipped_because:
+        state = PublicationState.SKIPPED
+    else:
+        state = PublicationState.HELD if publication.held_because else PublicationState.PENDING
+    reason = publication.skipped_because or publication.held_because
     return {
         "state": (PublicationState.PUBLISHED if seen else state).value,
-        "reason": None if seen else publication.skipped_because,
+        "reason": None if seen else reason,
         "activity_id": seen and seen.activity_id,
         "deal_id": seen and seen.deal_id,
         "published_at": (seen.added_at or now) if seen else None,
@@ -212,12 +221,13 @@ class Progress:
     waiting: int
     failed: int
     skipped: int
+    held: int
     left: timedelta | None
     """How long it takes yet at the pace of late; None where none was published of late."""
 
     @property
     def total(self) -> int:
-        """How many are to be in Pipedrive in the end."""
+        """How many are to be in Pipedrive in the end, as far as that is decided."""
         return self.published + self.waiting + self.failed
 
 
@@ -231,6 +241,7 @@ async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetim
         waiting=waiting,
         failed=counts.get(PublicationState.FAILED, 0),
         skipped=counts.get(PublicationState.SKIPPED, 0),
+        held=counts.get(PublicationState.HELD, 0),
         left=left,
     )
 
@@ -259,7 +270,7 @@ async def time_left(
 async def retry(
     transaction: AsyncConnection, publication_id: PublicationId, now: datetime
 ) -> Publication:
-    """Let a failed or skipped publication be sent after all, and one that waits be sent at `now`.
+    """Let a publication that failed, was skipped or is held be sent, and one that waits at `now`.
 
     A deal that was refused, or waits, is tried again too. Attempts are counted anew.
 
@@ -274,6 +285,7 @@ async def retry(
         away_from=(
             PublicationState.FAILED,
             PublicationState.SKIPPED,
+            PublicationState.HELD,
             PublicationState.PENDING,
         ),
         to=PublicationState.PENDING,
@@ -292,9 +304,9 @@ async def skip(
     return await _move(
         transaction,
         publication_id,
-        away_from=(PublicationState.FAILED, PublicationState.PENDING),
+        away_from=(PublicationState.FAILED, PublicationState.HELD, PublicationState.PENDING),
         to=PublicationState.SKIPPED,
-        reason="skipped by a person",
+        reason=SKIPPED_BY_A_PERSON,
         now=now,
     )
 
@@ -303,33 +315,50 @@ async def skip_deleted(
     transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
     """Decide that what GitHub shows no more is not sent, unless an attempt may have arrived."""
+    was_held = publications.c.state == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):
         await transaction.execute(
             update(publications)
             .where(
                 in_order(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
-                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.state.in_(NOT_SENT),
                     publications.c.token.is_(None),
                 )
             )
-            .values(state=PublicationState.SKIPPED.value, due_at=now, reason=DELETED_BEFORE_SENT)
+            .values(
+                state=PublicationState.SKIPPED.value,
+                due_at=now,
+                reason=case((was_held, DELETED_WHILE_HELD), else_=DELETED_BEFORE_SENT),
+            )
         )
 
 
 async def take_back_skips_of_deleted(
     transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
-    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again."""
+    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again.
+
+    What was held is held again: a person still decides about it.
+    """
+    was_held = publications.c.reason == DELETED_WHILE_HELD
     for start in range(0, len(file_keys), 500):
         await transaction.execute(
             update(publications)
             .where(
-                publications.c.file_key.in_(file_keys[start : start + 500]),
-                publications.c.state == PublicationState.SKIPPED.value,
-                publications.c.reason == DELETED_BEFORE_SENT,
+                in_order(
+                    publications.c.file_key.in_(file_keys[start : start + 500]),
+                    publications.c.state == PublicationState.SKIPPED.value,
+                    publications.c.reason.in_((DELETED_BEFORE_SENT, DELETED_WHILE_HELD)),
+                )
             )
-            .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+            .values(
+                state=case(
+                    (was_held, PublicationState.HELD.value), else_=PublicationState.PENDING.value
+                ),
+                due_at=now,
+                reason=case((was_held, HELD_AGAIN), else_=None),
+            )
         )
 
 

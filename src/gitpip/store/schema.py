@@ -302,6 +302,7 @@ unreadable = Table(
     Column("first_failed_at", UTCDateTime, nullable=False),
     Column("next_try_at", UTCDateTime, nullable=False),
     Column("skipped_because", Text),
+    Column("held_because", Text),
     Index("ix_unreadable_gist_id", "gist_id"),
 )
 
@@ -346,6 +347,8 @@ publications = Table(
     Column("reason", Text),
     Column("published_at", UTCDateTime),
     Column("backfill", Integer, nullable=False, server_default=text("0")),
+    # When it was first to be published, held or not; NULL if the backfill rule kept it back.
+    Column("queued_at", UTCDateTime),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
     UniqueConstraint("file_key", "revision"),
     # Fresh gists come before those from before their user was added.

@@ -31,6 +31,7 @@ class Failure:
     filename: str
     reason: str
     skipped_because: str | None = None
+    held_because: str | None = None
     lags: bool = False
     """Whether GitHub names it elsewhere, and may show it in a moment."""
 
@@ -57,7 +58,7 @@ async def record(
     """Note what could not be read, and when it is tried again; gives what was not known before.
 
     The wait begins with a minute, or with seconds for what `lags`, and doubles with each failure,
-    up to a day. What the backfill rule said at first stays. The caller holds the user's row lock.
+    up to a day. Why it was skipped or held at first stays. The caller holds the user's row lock.
     """
     known = {(row.gist_id, row.filename): row for row in await of_user(transaction, user_key)}
     new = []
@@ -89,6 +90,7 @@ async def record(
                     filename=failure.filename,
                     first_failed_at=now,
                     skipped_because=failure.skipped_because,
+                    held_because=failure.held_because,
                     **values,
                 )
             )
@@ -220,4 +222,5 @@ def _unreadable(row: Row[Any]) -> Unreadable:
         first_failed_at=row.first_failed_at,
         next_try_at=row.next_try_at,
         skipped_because=row.skipped_because,
+        held_because=row.held_because,
     )

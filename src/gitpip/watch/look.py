@@ -24,6 +24,7 @@ from gitpip.model import (
     GitHubId,
     OnDelete,
     OnEdit,
+    SeenGist,
     Unreadable,
     User,
 )
@@ -41,7 +42,7 @@ from gitpip.store.database import Database
 from gitpip.store.schedule import Looked
 from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
-from gitpip.watch import decide
+from gitpip.watch import decide, flood
 from gitpip.watch.gist_list import GistList
 from gitpip.watch.github import GitHub
 from gitpip.watch.graphql import Glimpse
@@ -66,6 +67,9 @@ class Rules:
     on_delete: OnDelete = OnDelete.IGNORE
     publish_deleted: bool = True
     """Whether what GitHub shows no more is published, if that was not sent before."""
+    hold_above: int = 300
+    """With more files at once than that, a person decides whether they are published; 0 never
+    asks."""
 
 
 @dataclass
@@ -89,7 +93,9 @@ class Looker:
         self._github = github
         self._rules = rules
         self._now = now
-        self._reader = Reader(database, github, rules.on_edit, now)
+        self._reader = Reader(
+            database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
+        )
 
     async def look_at(self, user: User, glimpse: Glimpse | None, run: Run) -> bool:
         """Read and store what is new of a claimed user; whether GitHub's list had not changed.
@@ -258,7 +264,20 @@ class Looker:
         )
         new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
         skipped = decide.not_published(user, new, known=task.known, rows=task.rows)
-        return replace(task, skipped=skipped)
+        task = replace(task, skipped=skipped)
+        return replace(task, planned=self._planned(task, listed.gists, known))
+
+    def _planned(self, task: Task, listed: Sequence[SeenGist], known: Known) -> dict[GistId, int]:
+        """How many files of each listed gist are to be published, and were not asked for."""
+        skipped = {*task.skipped, *(row.gist_id for row in task.unread if row.skipped_because)}
+        wanted = {*(one.gist_id for one in task.wanted), *(row.gist_id for row in task.unread)}
+        counted = [
+            gist
+            for gist in listed
+            if gist.id in wanted and not flood.is_asked_for(task.user, old=task.is_old(gist))
+        ]
+        edits = self._rules.on_edit is OnEdit.NEW
+        return flood.planned(counted, known.files, skipped=skipped, edits=edits)
 
     async def _note(
         self, task: Task, listed: GistList, differences: decide.Differences, doubts: Doubts

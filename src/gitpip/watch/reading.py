@@ -1,8 +1,9 @@
 """The gists of one user that are to be read: read in batches, and stored with what failed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeGuard
@@ -26,6 +27,7 @@ from gitpip.store import (
     backfills,
     checks,
     gists,
+    held,
     ledger,
     publications,
     unreadable,
@@ -36,7 +38,7 @@ from gitpip.store.gists import Stored
 from gitpip.store.publications import NewPublication
 from gitpip.store.unreadable import Failure
 from gitpip.telemetry import get_logger
-from gitpip.watch import decide
+from gitpip.watch import decide, flood
 from gitpip.watch.contents import Reading, Wanted
 from gitpip.watch.github import GitHub
 
@@ -64,6 +66,8 @@ class Task:
     """The gists that are stored."""
     unread: Sequence[Unreadable] = ()
     """What could not be read of the user before."""
+    planned: Mapping[GistId, int] = field(default_factory=dict)
+    """How many files of the listed gists are to be published, but for what was asked for."""
 
     def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
         """Which of these gists the backfill rule keeps from the CRM, and why.
@@ -77,6 +81,30 @@ class Task:
     def is_old(self, gist: SeenGist) -> bool:
         """Whether what is new of a gist was there when its user was added."""
         return decide.is_past(self.user, gist, self.known)
+
+    def counts(self, locked: User, publication: NewPublication) -> bool:
+        """Whether this is to be published although nobody asked for it however much it is."""
+        return publication.skipped_because is None and not flood.is_asked_for(
+            locked, old=publication.backfill
+        )
+
+    def held(
+        self, locked: User, new: Sequence[NewPublication], because: str | None
+    ) -> list[NewPublication]:
+        """The same, held for this reason, or since it was part of a flood that waits already."""
+        before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
+        reasons = [before.get(one.gist_id, because) for one in new]
+        return [
+            replace(one, held_because=reason) if self.counts(locked, one) else one
+            for one, reason in zip(new, reasons, strict=True)
+        ]
+
+    def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
+        """The same; what belongs to a flood is held once it can be read."""
+        return [
+            replace(one, held_because=because) if one.gist_id in self.planned else one
+            for one in failures
+        ]
 
     def failure(
         self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
@@ -138,11 +166,18 @@ class Reader:
     """Reads the contents of gists, and stores them; a failure is that gist's or file's alone."""
 
     def __init__(
-        self, database: Database, github: GitHub, on_edit: OnEdit, now: Callable[[], datetime]
+        self,
+        database: Database,
+        github: GitHub,
+        *,
+        on_edit: OnEdit,
+        hold_above: int,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._github = github
         self._on_edit = on_edit
+        self._hold_above = hold_above
         self._now = now
 
     async def read(self, task: Task, *, since: datetime) -> bool:
@@ -224,7 +259,12 @@ class Reader:
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
-            await self._add_publications(transaction, task, locked, stored, found)
+            queued = self._publications(task, locked, stored, found)
+            because = await self._why_held(transaction, task, locked, queued)
+            queued = task.held(locked, queued, because)
+            failures = task.held_failures(failures, because)
+            await publications.add(transaction, user.key, queued, now)
+            await self._follow(transaction, task, locked, stored, queued)
             await publications.take_back_skips_of_deleted(transaction, stored.back, now)
             for reading in batch.read:
                 await unreadable.resolve(
@@ -248,46 +288,84 @@ class Reader:
                 filename=failure.filename,
                 reason=failure.reason,
             )
+        if number_held := sum(one.held_because is not None for one in queued):
+            log.warning("publications.held", login=user.login, files=number_held)
         for gist in found:
             for event, files in (("gist.found", stored.new), ("gist.edited", stored.edited)):
                 if names := [file.filename for file in files if file.gist_id == gist.id]:
                     log.info(event, login=user.login, gist_id=gist.id, filenames=names)
 
-    async def _add_publications(
+    def _publications(
+        self, task: Task, locked: User, stored: Stored, found: Sequence[SeenGist]
+    ) -> list[NewPublication]:
+        """The publications of what was stored; those that the backfill rule keeps back, too."""
+        skipped = task.judged(locked, found)
+        old = {gist.id for gist in found if task.is_old(gist)}
+        to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
+        return [
+            NewPublication(
+                file.key,
+                file.gist_id,
+                file.filename,
+                revision=file.revision,
+                # The rule is about what there was at first: an edit is news.
+                skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
+                backfill=file.gist_id in old,
+            )
+            for file in to_publish
+        ]
+
+    async def _follow(
         self,
         transaction: AsyncConnection,
         task: Task,
         locked: User,
         stored: Stored,
-        found: Sequence[SeenGist],
+        queued: Sequence[NewPublication],
     ) -> None:
-        now = self._now()
-        skipped = task.judged(locked, found)
-        old = {gist.id for gist in found if task.is_old(gist)}
-        to_publish = [*stored.new, *(stored.edited if self._on_edit is OnEdit.NEW else ())]
-        await publications.add(
-            transaction,
-            task.user.key,
-            [
-                NewPublication(
-                    file.key,
-                    file.gist_id,
-                    file.filename,
-                    revision=file.revision,
-                    # The rule is about what there was at first: an edit is news.
-                    skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
-                    backfill=file.gist_id in old,
-                )
-                for file in to_publish
-            ],
-            now,
-        )
-        # A gist that was stored before has been counted.
-        let_through = ({file.gist_id for file in stored.new} & old) - skipped.keys() - {*task.known}
+        """Do what else follows from what was stored: count the past, bring notes up to date."""
+        let_through = {
+            one.gist_id
+            for one in queued
+            if one.revision == 1 and one.backfill and not one.skipped_because
+        }
+        let_through.difference_update(task.known)  # a gist that was stored before has been counted
         if let_through and locked.backfill.kind is BackfillKind.LATEST:
             await backfills.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:
-            await amendments.add(transaction, [file.key for file in stored.edited], now)
+            edited = [file.key for file in stored.edited]
+            await amendments.add(transaction, edited, self._now())
+
+    async def _why_held(
+        self,
+        transaction: AsyncConnection,
+        task: Task,
+        locked: User,
+        new: Sequence[NewPublication],
+    ) -> str | None:
+        """Why what was stored waits for a person's decision; None if it does not.
+
+        That is decided in the transaction that stores it: nothing can send it before.
+        """
+        counted = Counter(one.gist_id for one in new if task.counts(locked, one))
+        if not self._hold_above or not (counted or task.planned):
+            return None
+        queued = Counter(await self._queued_before(transaction, locked)) + counted
+        files = flood.together(task.planned, queued)
+        if not flood.is_flood(locked, files, hold_above=self._hold_above):
+            return None
+        return (
+            f"one of {sum(files.values()):,} files that would have been published at once; "
+            "GITPIP_HOLD_ABOVE says from how many on you are asked"
+        )
+
+    async def _queued_before(self, transaction: AsyncConnection, user: User) -> dict[GistId, int]:
+        """What this reading has queued before: a long one goes on in several checks."""
+        since = user.checked_at
+        if user.found_at is None or (since is not None and user.found_at <= since):
+            return {}
+        asked_for = flood.is_asked_for(user, old=True)
+        return await held.queued(transaction, user.key, after=since, with_backfill=not asked_for)
 
 
 def _size(wanted: Wanted) -> int:

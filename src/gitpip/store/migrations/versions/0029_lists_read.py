@@ -7,8 +7,8 @@ without regard to what GitHub's lists can be behind: a margin makes up for both 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,71 @@
+"""Whether what one reading of a user brings is a flood, which waits for a person's decision.
+
+A reading goes from one whole list of a user's gists to the next, and can take several checks. So
+what it has brought, and what is still to be read, count together.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from gitpip.model import BackfillKind, GistId, KnownFile, SeenGist, User
+from gitpip.watch.decide import LONGEST_LAG
+
+FAR_MORE = 2
+"""So many times the gists that the rule latest:N lets expect are too many."""
+
+
+def planned(
+    listed: Sequence[SeenGist],
+    known_files: Mapping[tuple[GistId, str], KnownFile],
+    *,
+    skipped: Collection[GistId],
+    edits: bool,
+) -> dict[GistId, int]:
+    """How many files of each listed gist are to be published, as far as the list tells.
+
+    Of the gists `skipped` no new file is; an edited one only where `edits` are published.
+    """
+    found: dict[GistId, int] = {}
+    for gist in listed:
+        number = 0
+        for file in gist.files:
+            known = known_files.get((gist.id, file.filename))
+            if known is None:
+                number += gist.id not in skipped
+            elif edits and file.blob_hash not in (None, "", known.blob_hash):
+                number += 1
+        if number:
+            found[gist.id] = number
+    return found
+
+
+def together(*counts: Mapping[GistId, int]) -> dict[GistId, int]:
+    """How many files of each gist there are, where each of these knows some of them."""
+    gists = set().union(*counts)
+    return {gist: max(count.get(gist, 0) for count in counts) for gist in gists}
+
+
+def is_read_since_adding(user: User) -> bool:
+    """Whether all that was public when a user was added, or added again, was read once."""
+    added_at = user.added_at or user.created_at
+    return user.complete_until is not None and user.complete_until + LONGEST_LAG >= added_at
+
+
+def is_asked_for(user: User, *, old: bool) -> bool:
+    """Whether a person asked for a gist however many there are: by the rule all or since:DATE.
+
+    That is about what is `old`, from before the adding, until all of it was read once.
+    """
+    boundless = user.backfill.kind in (BackfillKind.ALL, BackfillKind.SINCE)
+    return old and boundless and not is_read_since_adding(user)
+
+
+def is_flood(user: User, files: Mapping[GistId, int], *, hold_above: int) -> bool:
+    """Whether so many files of each gist are far more than was expected; 0 allows any number.
+
+    What was asked for however much it is must not be among them.
+    """
+    if not hold_above or sum(files.values()) <= hold_above:
+        return False
+    if user.backfill.kind is BackfillKind.LATEST and not is_read_since_adding(user):
+        return len(files) > FAR_MORE * (user.backfill.count or 0)
+    return True
