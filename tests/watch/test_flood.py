@@ -196,6 +196,29 @@ async def test_what_is_deleted_while_it_is_held_is_skipped_where_the_setting_say
     assert await states(database) == {PENDING: 1, HELD: 1, SKIPPED: 1}
 
 
+async def test_what_was_secret_while_it_was_held_is_held_again_and_not_published(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    rules = Rules(interval=INTERVAL, publish_deleted=False, hold_above=1)
+    watcher = Watcher(database, github, rules=rules, now=clock)
+    await track_whole(world, watcher, database, clock)
+    publish(world, clock, 1)
+    hidden = world.add_gist("ada", {"hidden.py": "x"})
+    await run(watcher)
+    gist = world.gist(hidden)
+    assert gist
+    gist.public = False
+    for _ in range(2):
+        clock.advance(INTERVAL)
+        await run(watcher)
+    assert await states(database) == {PENDING: 1, HELD: 1, SKIPPED: 1}
+    world.make_public(hidden)
+    for _ in range(2):
+        clock.advance(INTERVAL)
+        await run(watcher)
+    assert await states(database) == {PENDING: 1, HELD: 2}
+
+
 async def test_with_0_nothing_is_held(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:
