@@ -1,6 +1,7 @@
 """Many tracked users at once, and what the tests ask about them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from sqlalchemy import insert
 
@@ -8,7 +9,6 @@ from gitpip.standin import GitHub as StandIn
 from gitpip.store import gists, users
 from gitpip.store.database import Database
 from gitpip.store.schema import users as users_table
-from tests.watch.conftest import Clock
 
 
 def add_users(world: StandIn, number: int, *, with_gists: int = 0) -> list[str]:
@@ -31,7 +31,7 @@ def queries(world: StandIn) -> int:
 
 
 async def track_identified(
-    database: Database, world: StandIn, clock: Clock, logins: Sequence[str]
+    database: Database, world: StandIn, clock: Callable[[], datetime], logins: Sequence[str]
 ) -> None:
     """As if they had been looked up one by one when they were added."""
     known = [user for login in logins if (user := world.user_of(login))]

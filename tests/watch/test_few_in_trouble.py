@@ -1,7 +1,7 @@
 """A few users in any trouble, by chance: the others are as fresh, and cost as much, as without."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -10,7 +10,7 @@ import pytest
 
 from gitpip.standin import Fault, Server
 from gitpip.standin import GitHub as StandIn
-from gitpip.standin.github_troubles import UserTrouble
+from gitpip.standin.github_troubles import GistTroubles, UserTrouble
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.look import Rules
@@ -23,6 +23,15 @@ USERS = 100
 IN_TROUBLE = 5
 ROUNDS = 10
 TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
+GIST_TROUBLES = (
+    GistTroubles(blocked=403),
+    GistTroubles(blocked=451),
+    GistTroubles(failing="404"),
+    GistTroubles(failing="502"),
+    GistTroubles(missing_raw={"troubled.txt"}),
+    GistTroubles(odd="null-file", odd_alone=True),
+    GistTroubles(odd="no-owner"),
+)
 REST_FAULTS = (Fault.error(502), Fault.html(403), Fault.html(451), Fault.broken_json())
 
 
@@ -81,6 +90,7 @@ class Life:
         self.clock.advance(INTERVAL)
         if self.troubled:
             self.make_trouble()
+        self.publish_troubled(self.victims[-1 - int(filename.removesuffix(".txt")) % 3])
         active = self.people.sample(self.logins, 10)
         for login in active:
             self.world.add_gist(login, {filename: login})
@@ -90,8 +100,16 @@ class Life:
         assert check.ended_at
         for login in active:
             found = len(await files_of(self.database, login)) == self.published(login)
-            if not found and login not in self.refused_by_rest:
+            if not found and login not in {*self.refused_by_rest, *self.victims[-3:]}:
                 self.late.append(login)
+
+    def publish_troubled(self, login: str) -> None:
+        """A gist that can't be read, or not all of it, for as long as the troubles last."""
+        trouble = self.chance.choice(GIST_TROUBLES)
+        gist = self.world.gist(self.world.add_gist(login, {"troubled.txt": login}))
+        assert gist
+        if self.troubled:
+            gist.troubles = replace(trouble)
 
     def make_trouble(self) -> None:
         """Now and then a victim's trouble is another one, or none; REST fails for some as well."""
@@ -110,6 +128,8 @@ class Life:
     def end_troubles(self) -> None:
         self.world.graphql.users.clear()
         self.world.faults.clear()
+        for gist in self.world.all_gists():
+            gist.troubles = GistTroubles()
 
     def published(self, login: str) -> int:
         return len(self.world.gists_of(id_of(self.world, login)))

@@ -63,6 +63,34 @@ async def test_users_whose_contents_hang_leave_the_others_as_fresh(
         await _wait_for_files(database, 2 * known)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_many_users_that_hang_when_they_are_met_first_hold_up_nobody(
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.lanes.SLOW_LOOK", timedelta(seconds=0.3))
+    logins = add_users(world, USERS)
+    await track_identified(database, world, clock, logins)
+    slow, others = logins[: 2 * SLOW], logins[2 * SLOW :]
+    for login in logins:
+        gist = world.add_gist(login, {"new.txt": login})
+        if login in slow:
+            world.faults.script(Fault.held(), path=f"^/gists/{gist}$", times=None)
+    clock.advance(INTERVAL)
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        check = asyncio.create_task(watcher.run())
+        await _wait_for_files(database, len(others))
+        assert not check.done()
+        world.faults.clear()
+        world.faults.let_go()
+        await check
+        await _wait_for_files(database, len(logins))
+
+
 async def test_where_everybody_is_slow_nobody_is_put_aside() -> None:
     slow = SlowUsers()
     slow.note(UserKey(1), slow=True)

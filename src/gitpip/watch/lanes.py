@@ -111,11 +111,24 @@ class Lanes:
         while (wanted := await self._quick.get()) is not None:
             look = tasks.create_task(self._look_at(wanted, self._quick))
             await asyncio.wait({look}, timeout=SLOW_LOOK.total_seconds())
-            if look.done() or (self._places.locked() or self._known.everybody_is):
+            if look.done() or self._known.everybody_is:
                 await asyncio.wait({look})
-                continue
-            await self._places.acquire()
-            look.add_done_callback(lambda _: self._places.release())
+            elif self._places.locked():
+                await self._begin_again_later(wanted, look)
+            else:
+                await self._places.acquire()
+                look.add_done_callback(lambda _: self._places.release())
+
+    async def _begin_again_later(self, wanted: Wanted, look: asyncio.Task[None]) -> None:
+        """End a look that is slow while the places for these are taken: it begins anew there.
+
+        Four users whose contents hang, met for the first time, would else keep everybody waiting.
+        """
+        look.cancel()
+        await asyncio.wait({look})
+        if look.cancelled():
+            self._known.note(wanted[0].key, slow=True)
+            await self._slow.put(wanted)
 
     async def _look_slowly(self) -> None:
         while (wanted := await self._slow.get()) is not None:
