@@ -272,7 +272,9 @@ class Reader:
                     file.key,
                     file.gist_id,
                     file.filename,
+                    file.blob_hash,
                     revision=file.revision,
+                    times=file.times,
                     # The rule is about what there was at first: an edit is news.
                     skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
                     backfill=file.gist_id in old,
@@ -280,6 +282,7 @@ class Reader:
                 for file in to_publish
             ],
             now,
+            on_edit=self._on_edit,
         )
         # A gist that was stored before has been counted.
         let_through = ({file.gist_id for file in stored.new} & old) - skipped.keys() - {*task.known}
