@@ -170,7 +170,11 @@ class Comparison:
             latest = await ledger.published_between(
                 transaction, reading.lowest, before=now - QUIET, limit=LOOKED_FOR
             )
-            gone = len(latest) if reading.latest.isdisjoint(latest) else 0
+            # One that is younger may not be listed yet; if it is, the account is not empty of ours.
+            younger = await ledger.published_between(
+                transaction, reading.lowest, before=now + OVERLAP, limit=LOOKED_FOR
+            )
+            gone = len(latest) if reading.latest.isdisjoint({*latest, *younger}) else 0
             missing = gone if gone >= FEWEST_MISSED else 0
             await ledger.note(
                 transaction,
