@@ -66,7 +66,10 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
     ):
         try:
             account = await _account(database, pipedrive, write=write)
-            compared = await _compared(database, pipedrive, account, write=write)
+            comparison = Comparison(
+                database, pipedrive, now=utc_now, on_edit=settings.on_edit, write=write
+            )
+            compared = await _compared(comparison, account)
         except LookFailed as failure:
             raise GitpipError(f"{failure}; try again later") from failure
         told = compared.told
@@ -99,10 +102,7 @@ async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> 
     return replace(bound, creators=bound.creators | known.creators) if bound else known
 
 
-async def _compared(
-    database: Database, pipedrive: Pipedrive, account: VendorAccount, *, write: bool
-) -> Compared:
-    comparison = Comparison(database, pipedrive, now=utc_now, write=write)
+async def _compared(comparison: Comparison, account: VendorAccount) -> Compared:
     while True:
         if compared := await comparison.step(account, whole=True):
             return compared

@@ -19,6 +19,7 @@ from gitpip.model import (
     Deal,
     GistId,
     GitHubId,
+    OnEdit,
     Pause,
     Publication,
     PublicationState,
@@ -191,6 +192,7 @@ class Process:
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
         server_clock: Clock | None = None,
+        on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
         machine = machine or Machine()
         self.database = MortalDatabase(url, server_clock or clock)
@@ -204,6 +206,7 @@ class Process:
             self.database,
             self.pipedrive,
             waits=Waits(timeout),
+            on_edit=on_edit,
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
             clocks=machine.with_wall(clock),
@@ -230,6 +233,7 @@ class Scene:
     machine: Machine = field(default_factory=Machine)
     server_clock: Clock | None = None
     """The clock of PostgreSQL's server, where it is not that of the processes."""
+    on_edit: OnEdit = OnEdit.IGNORE
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
@@ -242,6 +246,7 @@ class Scene:
             timeout=self.timeout,
             machine=self.machine,
             server_clock=self.server_clock,
+            on_edit=self.on_edit,
         )
         self._processes.append(process)
         return process

@@ -12,7 +12,7 @@ from gitpip.store import accounts, audit, held, markers, publications, users
 from gitpip.store.accounts import Vendor
 from gitpip.store.audit import Actor, Via
 from gitpip.store.held import Answered
-from gitpip.store.markers import Sighting
+from gitpip.store.sightings import Sighting
 from tests.publish.scene import Scene
 
 BECAUSE = "one of 5 files that would have been published at once"

@@ -14,9 +14,9 @@ from gitpip.publish.account import company_of
 from gitpip.publish.answers import Owner
 from gitpip.store import account_switch, accounts, markers, operation, publications, users
 from gitpip.store.accounts import Vendor
-from gitpip.store.markers import Sighting
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications as publication_rows
+from gitpip.store.sightings import Sighting
 from tests.publish.scene import Scene
 
 ROUNDS = 12

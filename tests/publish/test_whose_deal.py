@@ -9,7 +9,7 @@ from gitpip.publish.answers import Item
 from gitpip.publish.deal_field import NAME
 from gitpip.publish.deal_index import DealIndex
 from gitpip.standin import Fault, FaultKind
-from gitpip.store import users
+from gitpip.store import accounts, users
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_accounts import accounts as account_rows
 from tests.publish.scene import Scene
@@ -174,3 +174,25 @@ async def test_a_field_that_is_found_later_is_read_of_all_deals(scene: Scene) ->
     await give_id(scene, "joe", 202)
     await process.run()
     assert (await scene.rows())[-1].deal_id == deal_id
+
+
+@pytest.mark.parametrize("host", ["api.github.com", "github.example.com"])
+async def test_the_same_number_at_two_githubs_is_two_users(scene: Scene, host: str) -> None:
+    async with scene.database.begin() as transaction:
+        met = accounts.Met(accounts.Vendor.GITHUB, host, host)
+        await accounts.meet(transaction, met, credential=None, now=scene.clock())
+    await scene.find_files("warm", "up.py")
+    process = await scene.process()
+    await scene.settle(process)
+    (code,) = scene.crm.deal_fields
+    # Another installation publishes for the user with this number at GitHub itself.
+    other = scene.crm.add_deal("somebody", custom_fields={code: "202"})
+    await scene.find_files("ada", "a.py")
+    await give_id(scene, "ada", 202)
+    scene.clock.advance(timedelta(minutes=5))
+    await scene.settle(process)
+
+    row = (await scene.rows())[-1]
+    assert (row.deal_id == other) == (host == "api.github.com")
+    values = [deal["custom_fields"] for deal in scene.crm.deals if deal["title"] == "ada"]
+    assert values == ([] if host == "api.github.com" else [{code: f"{host}:202"}])

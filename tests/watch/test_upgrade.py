@@ -36,9 +36,9 @@ async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(unmigrated_url: str) -> AsyncIterator[Database]:
     """Not migrated yet."""
-    database = open_database(database_url)
+    database = open_database(unmigrated_url)
     yield database
     await database.close()
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import PauseCause
+from gitpip.model import OnEdit, PauseCause
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.answers import Item, LookFailed, Owner
@@ -43,12 +43,14 @@ class Clearance:
         pauses: Pauses,
         *,
         now: Callable[[], datetime],
+        on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
         self._now = now
-        self._comparison = Comparison(database, pipedrive, now=now)
+        self._on_edit = on_edit
+        self._comparison = Comparison(database, pipedrive, now=now, on_edit=on_edit)
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
@@ -205,7 +207,9 @@ class Clearance:
             )
         if told.unknown or told.duplicates:
             async with self._database.begin() as transaction:
-                told = await markers.take_in(transaction, account.key, sightings, self._now())
+                told = await markers.take_in(
+                    transaction, account.key, sightings, self._now(), on_edit=self._on_edit
+                )
         if len(self._known) > REMEMBERED:
             self._known.clear()
         self._known |= seen.keys()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitpip.marking import TAG_LENGTH, blob_hash_of, tag_of
 from gitpip.model import GistFile, OnDelete, OnEdit, marker_of
 
 SUBJECT_LIMIT = 255
@@ -36,13 +37,16 @@ class Rendered:
     note: str
 
 
-def render(file: GistFile, *, revision: int = 1, remarks: Sequence[str] = ()) -> Rendered:
+def render(
+    file: GistFile, *, marker: str | None = None, revision: int = 1, remarks: Sequence[str] = ()
+) -> Rendered:
     """The activity of a gist file. Nothing that came from GitHub survives as HTML.
 
-    `revision` is the one that the activity was or is made for; `remarks` are lines of plain text
-    on what happened to the file since.
+    `revision` is the one that the activity was or is made for, `marker` the one of its publication
+    (None: of the file's first); `remarks` are lines of plain text on what happened to the file
+    since.
     """
-    marker = marker_of(file.gist_id, file.filename, revision)
+    marker = marker or marker_of(file.gist_id, file.filename)
     return Rendered(_subject(file, revision, marker), _note(file, marker, remarks))
 
 
@@ -63,6 +67,8 @@ class Witnesses:
     in_subject: str | None
     """Only where the subject still has the form of ours."""
     in_footer: str | None
+    content: str | None = None
+    """What tells the content: the tag in the footer, else the hash of the note's whole text."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.
@@ -78,14 +84,26 @@ class Witnesses:
 
 _MARKER = "gp-[a-z2-7]{12}"
 _OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
+_TAG = rf"content ([0-9a-f]{{{TAG_LENGTH}}}) "
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
+_OUR_TAG = re.compile(rf"(?:^|.* ){_TAG}gitpip {_MARKER}", re.DOTALL)
+_SHOWN = re.compile("<pre>([^<]*)</pre>")
 
 
 def witnesses(*, subject: str | None, note: str | None) -> Witnesses:
     """The markers of ours in an activity."""
     in_subject = _OUR_SUBJECT.fullmatch(_text(subject or ""))
-    in_footer = _OUR_FOOTER.fullmatch(_footer(note))
-    return Witnesses(in_subject and in_subject[1], in_footer and in_footer[1])
+    footer = _footer(note)
+    in_footer = _OUR_FOOTER.fullmatch(footer)
+    tag = _OUR_TAG.fullmatch(footer)
+    content = tag[1] if tag else _shown(note) if in_footer else None
+    return Witnesses(in_subject and in_subject[1], in_footer and in_footer[1], content)
+
+
+def _shown(note: str | None) -> str | None:
+    """The hash of what a note without a tag shows: notes had none at first."""
+    shown = _SHOWN.search(note or "")
+    return blob_hash_of(html.unescape(shown[1])) if shown else None
 
 
 def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
@@ -123,7 +141,7 @@ def _note(file: GistFile, marker: str, remarks: Sequence[str]) -> str:
     if file.description and file.description.strip():
         head += f"<p>{_escape(_inline(file.description)[:5_000])}</p>"
     head += f"<p>{_link(file.html_url)} · {_escape(_inline(' · '.join(facts)))}</p>"
-    foot = f"<p>gitpip {marker}</p>"
+    foot = f"<p>content {tag_of(file.blob_hash)} gitpip {marker}</p>"
     if file.content is None:
         where = f"<p>The content is not stored here: {_link(file.raw_url)}</p>"
         return head + where + foot

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.model import ActivityId, DealId
+from gitpip.model import ActivityId, DealId, OnEdit
 from gitpip.publish.activity import witnesses
 from gitpip.publish.answers import Item, LookFailed
 from gitpip.publish.delivery import NotProcessed
@@ -17,7 +17,8 @@ from gitpip.publish.pipedrive import ListPage, Pipedrive
 from gitpip.store import ledger, markers
 from gitpip.store.accounts import VendorAccount
 from gitpip.store.database import Database
-from gitpip.store.markers import Sighting, TakenIn
+from gitpip.store.markers import TakenIn
+from gitpip.store.sightings import Sighting
 from gitpip.telemetry import get_logger
 
 OVERLAP = timedelta(minutes=10)
@@ -75,6 +76,7 @@ class Comparison:
         pipedrive: Pipedrive,
         *,
         now: Callable[[], datetime],
+        on_edit: OnEdit = OnEdit.IGNORE,
         write: bool = True,
     ) -> None:
         """Without `write`, it is only told what would be adopted."""
@@ -82,6 +84,7 @@ class Comparison:
         self._pipedrive = pipedrive
         self._now = now
         self._write = write
+        self._on_edit = on_edit
         self._reading: _Reading | None = None
         self._duplicates_seen = 0
         """Up to which activity the duplicates were looked at; 0 begins with the first one."""
@@ -126,12 +129,16 @@ class Comparison:
         now = self._now()
         if self._write:
             async with self._database.begin() as transaction:
-                told = await markers.take_in(transaction, account.key, sightings, now)
+                told = await markers.take_in(
+                    transaction, account.key, sightings, now, on_edit=self._on_edit
+                )
                 if page.cursor is not None and (told.adopted or told.kept):
                     await ledger.note(transaction, read=reading.read + len(page.items))
         else:
             async with self._database.read() as transaction:
-                told = await markers.take_in(transaction, account.key, sightings, now, write=False)
+                told = await markers.take_in(
+                    transaction, account.key, sightings, now, on_edit=self._on_edit, write=False
+                )
         reading.told += told
         if reading.read < LOOKED_FOR * 50:
             reading.latest |= {item.id for item in page.items}
@@ -166,7 +173,11 @@ class Comparison:
             latest = await ledger.published_between(
                 transaction, reading.lowest, before=now - QUIET, limit=LOOKED_FOR
             )
-            gone = len(latest) if reading.latest.isdisjoint(latest) else 0
+            # One that is younger may not be listed yet; if it is, the account is not empty of ours.
+            younger = await ledger.published_between(
+                transaction, reading.lowest, before=now + OVERLAP, limit=LOOKED_FOR
+            )
+            gone = len(latest) if reading.latest.isdisjoint({*latest, *younger}) else 0
             missing = gone if gone >= FEWEST_MISSED else 0
             await ledger.note(
                 transaction,
@@ -212,10 +223,10 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
         by_us = item.creator_id in account.creators
         seen = witnesses(subject=item.text, note=item.note)
         if marker := seen.marker(created_by_us=by_us):
-            found.append((not by_us, item.id, marker, item))
-    for _, number, marker, item in sorted(found, key=lambda one: one[:2]):
+            found.append((not by_us, item.id, marker, item, seen.content))
+    for _, number, marker, item, content in sorted(found, key=lambda one: one[:2]):
         deal_id = None if item.deal_id is None else DealId(item.deal_id)
-        yield Sighting(ActivityId(number), marker, deal_id, item.added_at)
+        yield Sighting(ActivityId(number), marker, deal_id, item.added_at, content)
 
 
 def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gitpip.model import GitHubId
 from gitpip.publish.answers import Item, LookFailed
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
@@ -16,6 +17,8 @@ NAME = "gitpip GitHub id"
 TRIED_AGAIN_AFTER = timedelta(days=1)
 """Where the account does not let us make the field: a person may allow it later."""
 FAILED_AGAIN_AFTER = timedelta(minutes=10)
+WITHOUT_HOST = "api.github.com"
+"""Its ids stand alone; those of another GitHub follow its host, as they are given anew there."""
 
 log = get_logger()
 
@@ -29,11 +32,20 @@ class DealField:
         self._database = database
         self._pipedrive = pipedrive
         self._now = now
+        self._github: str | None = None
+        """The host of the GitHub that the users are of."""
         self._used: str | None = None
         """The field that deals were last sent with."""
 
+    def value(self, github_id: GitHubId | None) -> str | None:
+        """What the field says on the deal of a user."""
+        if github_id is None:
+            return None
+        alone = self._github in (None, WITHOUT_HOST)
+        return str(github_id) if alone else f"{self._github}:{github_id}"
+
     def holder(self, deal: Item) -> str | None:
-        """GitHub's id of the user, as our field of a deal names it."""
+        """The user that our field of a deal names: see `value`."""
         code = self._pipedrive.deal_field
         value = deal.custom_fields.get(code) if code else None
         return value.strip() if isinstance(value, str) and value.strip() else None
@@ -48,6 +60,8 @@ class DealField:
         """Let the client use the field. Raises LookFailed where Pipedrive asked to wait."""
         async with self._database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            github = await accounts.bound(transaction, Vendor.GITHUB)
+        self._github = github.identity if github else None
         if account is None:
             return
         code = account.deal_field

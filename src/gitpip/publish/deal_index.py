@@ -78,14 +78,15 @@ class DealIndex:
 
     async def create(self, wanted: Deal, turn: Turn) -> Outcome:
         """Make a user's deal, with GitHub's id where the account has our field."""
-        return await self._pipedrive.create_deal(wanted.login, wanted.github_id, turn=turn)
+        holder = self._field.value(wanted.github_id)
+        return await self._pipedrive.create_deal(wanted.login, holder, turn=turn)
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
         """Whether a deal is this user's, and no other's: by our field, or the title as sent."""
         if not deal.is_open:
             return False
         holder = self._field.holder(deal)
-        if holder is not None and holder != str(wanted.github_id):
+        if holder is not None and holder != self._field.value(wanted.github_id):
             return False
         if holder is None and deal.text.lower() != wanted.sent_title.lower():
             return False
@@ -120,7 +121,7 @@ class DealIndex:
                 self._by_github_id[holder].discard(deal_id)
 
     def _candidates(self, wanted: Deal) -> Iterable[int]:
-        by_id = self._by_github_id.get(str(wanted.github_id), set())
+        by_id = self._by_github_id.get(self._field.value(wanted.github_id) or "", set())
         by_login = self._by_login.get(wanted.login.lower(), set()) - by_id
         exact = wanted.login
         return [

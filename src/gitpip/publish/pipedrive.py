@@ -18,7 +18,7 @@ import httpx2
 from pydantic import SecretStr
 
 from gitpip import metrics
-from gitpip.model import ActivityId, DealId, GitHubId
+from gitpip.model import ActivityId, DealId
 from gitpip.outgoing import Sending, client, http_date
 from gitpip.progress import step
 from gitpip.publish import answers
@@ -158,16 +158,16 @@ class Pipedrive:
         self._admitted = fingerprint
 
     async def create_deal(
-        self, title: str, github_id: GitHubId | None = None, *, turn: Turn | None = None
+        self, title: str, holder: str | None = None, *, turn: Turn | None = None
     ) -> Outcome:
         """Make an open deal; Accepted holds its id.
 
-        GitHub's id of the user is written into our custom field, where the account has one.
+        Its `holder` is written into our custom field, where the account has one.
         """
         body: Json = {"title": title}
-        if self.deal_field is None or github_id is None:
+        if self.deal_field is None or holder is None:
             return await self._create(DEALS, body, turn)
-        named = body | {"custom_fields": {self.deal_field: str(github_id)}}
+        named = body | {"custom_fields": {self.deal_field: holder}}
         outcome = await self._create(DEALS, named, turn)
         if isinstance(outcome, Refused):
             # A person may have deleted the field: a refused deal was not made.

@@ -69,7 +69,9 @@ class Publisher:
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
         self._pauses = Pauses(database, pipedrive, self._now)
-        self._clearance = Clearance(database, pipedrive, self._pauses, now=self._now)
+        self._clearance = Clearance(
+            database, pipedrive, self._pauses, now=self._now, on_edit=on_edit
+        )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
         self._sender = Sender(
             database,

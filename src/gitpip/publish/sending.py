@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered, remarks_on, render
-from gitpip.store import gists
+from gitpip.store import gists, publications
 
 
 async def rendered(
@@ -20,4 +20,5 @@ async def rendered(
     shown = None if on_edit is OnEdit.UPDATE else revision
     file = await gists.file(transaction, key, shown)
     remarks = remarks_on(file, on_edit=on_edit, on_delete=on_delete)
-    return render(file, revision=revision, remarks=remarks)
+    marker = await publications.marker(transaction, key, revision)
+    return render(file, marker=marker, revision=revision, remarks=remarks)

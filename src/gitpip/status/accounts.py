@@ -78,9 +78,9 @@ def _missing(state: LedgerState) -> Problem | None:
     return Problem(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        f"Pipedrive shows none of the last {count(state.missing, 'activity', 'activities')} that "
-        "gitpip published: they were deleted, or the account was reset or restored. Nothing of "
-        "them is sent again, and nothing was deleted here.",
+        f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
+        "published, none of the last ones: they were deleted, or the account was reset or "
+        "restored. Nothing of them is sent again, and nothing was deleted here.",
         since=state.missing_since,
         count=state.missing,
         act=Act.COMPARE,

@@ -33,10 +33,11 @@ async def add(transaction: AsyncConnection, files: Sequence[FileKey], now: datet
             select(publications.c.id).where(publications.c.file_key == key)
         )
         for publication_id in ids.scalars().all():
-            await _ask(transaction, publication_id, now)
+            await ask(transaction, publication_id, now)
 
 
-async def _ask(transaction: AsyncConnection, publication_id: int, now: datetime) -> None:
+async def ask(transaction: AsyncConnection, publication_id: int, now: datetime) -> None:
+    """Ask for the note of a publication to be written anew."""
     again = await transaction.execute(
         update(amendments)
         .where(amendments.c.publication_id == publication_id)
@@ -132,5 +133,5 @@ async def settle_failed(transaction: AsyncConnection, *, again: bool, now: datet
     ids = left.scalars().all()
     if again:
         for publication_id in ids:
-            await _ask(transaction, publication_id, now)
+            await ask(transaction, publication_id, now)
     return len(ids)

@@ -48,6 +48,9 @@ class StoredFile:
     gist_id: GistId
     filename: str
     revision: int
+    blob_hash: str
+    times: int = 0
+    """How often the file had this very content before."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,12 @@ async def store(
                 key = await _insert_file(
                     transaction, user.key, gist.id, file, sequence=sequence, now=now
                 )
-                new.append(StoredFile(key, gist.id, file.filename, 1))
-            elif row.removed_at is not None or row.blob_hash != file.blob_hash:
-                back += [FileKey(row.key)] if row.removed_at is not None else []
-                revision = await _revise(transaction, row, file, now)
-                if revision != row.revision:
-                    key = FileKey(row.key)
-                    edited.append(StoredFile(key, gist.id, file.filename, revision))
+                new.append(StoredFile(key, gist.id, file.filename, 1, file.blob_hash))
+                continue
+            if row.removed_at is not None:
+                back.append(FileKey(row.key))
+            if revised := await _revise(transaction, row, file, now):
+                edited.append(revised)
     if new or edited:
         await transaction.execute(
             update(users)
@@ -386,13 +388,15 @@ async def _insert_file(
 
 async def _revise(
     transaction: AsyncConnection, row: Row[Any], file: SeenFile, now: datetime
-) -> int:
-    """Bring a known file up to date, keeping what it was; give its revision now."""
+) -> StoredFile | None:
+    """Bring a known file up to date, keeping what it was; give its revision if that is new."""
     if row.blob_hash == file.blob_hash:
+        if row.removed_at is None:
+            return None
         await transaction.execute(
             update(gist_files).where(gist_files.c.key == row.key).values(removed_at=None)
         )
-        return int(row.revision)
+        return None
     kept = ("blob_hash", "size", "language", "content", "truncated", "raw_url", "revision")
     former = {name: getattr(row, name) for name in kept}
     await transaction.execute(
@@ -405,7 +409,13 @@ async def _revise(
         .where(gist_files.c.key == row.key)
         .values(revision=row.revision + 1, revised_at=now, removed_at=None, **_content_of(file))
     )
-    return int(row.revision) + 1
+    times = await transaction.scalar(
+        select(func.count()).where(
+            revisions.c.file_key == row.key, revisions.c.blob_hash == file.blob_hash
+        )
+    )
+    key, gist_id = FileKey(row.key), GistId(row.gist_id)
+    return StoredFile(key, gist_id, row.filename, row.revision + 1, file.blob_hash, times or 0)
 
 
 def _said_of_itself(gist: SeenGist) -> dict[str, object]:

@@ -74,6 +74,12 @@ async def note(transaction: AsyncConnection, **values: Any) -> None:
     await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
 
 
+async def note_missing(transaction: AsyncConnection, now: datetime) -> None:
+    """Count one more published activity that is gone; call `lock` first."""
+    before = await read(transaction)
+    await note(transaction, missing=before.missing + 1, missing_since=before.missing_since or now)
+
+
 async def request(transaction: AsyncConnection, now: datetime) -> None:
     """Have everything compared by the process that publishes, before it sends anything more."""
     await lock(transaction)

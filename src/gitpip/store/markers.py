@@ -6,34 +6,25 @@ born as published.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Result, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Result, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.model import ActivityId, DealId, PublicationId, PublicationState, UserKey
-from gitpip.store import ledger
-from gitpip.store.schema import deals, doubles, gist_files, publications, users
+from gitpip.marking import Match, match
+from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
+from gitpip.store import amendments, ledger, recognition
+from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
+from gitpip.store.sightings import Sighting
 from gitpip.store.visible import tracked
 
 Item = TypeVar("Item")
 
 AT_A_TIME = 500
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """An activity of ours as a list showed it."""
-
-    activity_id: ActivityId
-    marker: str
-    deal_id: DealId | None
-    added_at: datetime | None
-    """By Pipedrive's clock."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +69,19 @@ async def take_in(
     sightings: Sequence[Sighting],
     now: datetime,
     *,
+    on_edit: OnEdit = OnEdit.IGNORE,
     write: bool = True,
 ) -> TakenIn:
     """Adopt what the ledger did not know to be in Pipedrive; without `write`, only tell what.
 
     Of several activities with one marker the first sighting counts, and the others are reported.
+    Where edits count (`on_edit`), what was adopted with a former content is brought up to date.
     """
     if write:
         await ledger.lock(transaction)
     told = TakenIn()
     for some in _in_pieces(sightings):
-        told += await _take_in(transaction, account_key, some, now, write=write)
+        told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
     return told
 
 
@@ -98,21 +91,15 @@ async def _take_in(
     sightings: Sequence[Sighting],
     now: datetime,
     *,
+    on_edit: OnEdit,
     write: bool,
 ) -> TakenIn:
     wanted = {sighting.marker for sighting in sightings}
-    rows = await _publications(transaction, wanted, lock=write)
-    kept = await _kept(transaction, account_key, sightings)
-    taken: dict[str, int] = {}
-    for marker, row in rows.items():
-        if row.state == PublicationState.PUBLISHED.value:
-            taken[marker] = row.activity_id
-    for row in sorted(kept, key=lambda row: row.duplicate):
-        taken.setdefault(row.marker, row.activity_id)
-    seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
-    seen |= await _deleted_by_us(transaction, sightings)
+    rows = await _publications(transaction, publications.c.marker.in_(wanted), lock=write)
+    taken, seen = await _known(transaction, account_key, rows, sightings)
     adopted: list[tuple[Row[Any], Sighting]] = []
     new: list[tuple[Sighting, bool]] = []
+    edited: list[int] = []
     known = 0
     for sighting in sightings:
         publication = rows.get(sighting.marker)
@@ -129,23 +116,18 @@ async def _take_in(
             taken[sighting.marker] = sighting.activity_id
             if publication is None:
                 new.append((sighting, False))
+            elif _holds_a_former_content(publication, sighting, on_edit):
+                edited.append(publication.id)
+                new.append((sighting, False))
             else:
                 adopted.append((publication, sighting))
     if write:
-        await _adopt(transaction, adopted, now)
+        await _adopt(transaction, adopted, now, on_edit)
         await _keep(transaction, account_key, new, now)
+        if on_edit is OnEdit.NEW and new:
+            adopted += await _adopt_edits(transaction, account_key, edited, now)
     return TakenIn(
-        adopted=tuple(
-            Adopted(
-                PublicationId(row.id),
-                row.login,
-                row.filename,
-                sighting.activity_id,
-                sighting.deal_id,
-                removed=row.removed_at is not None,
-            )
-            for row, sighting in adopted
-        ),
+        adopted=tuple(_adopted(row, sighting) for row, sighting in adopted),
         kept=sum(not duplicate for _, duplicate in new),
         duplicates=sum(duplicate for _, duplicate in new),
         known=known,
@@ -154,8 +136,86 @@ async def _take_in(
     )
 
 
+async def _known(
+    transaction: AsyncConnection,
+    account_key: int,
+    rows: Mapping[str, Row[Any]],
+    sightings: Sequence[Sighting],
+) -> tuple[dict[str, int], set[int]]:
+    """Which activity each marker stands for, and those of the sightings that are no news."""
+    kept = await _kept(transaction, account_key, sightings)
+    taken: dict[str, int] = {}
+    for marker, row in rows.items():
+        if row.state == PublicationState.PUBLISHED.value:
+            taken[marker] = row.activity_id
+    for row in sorted(kept, key=lambda row: row.duplicate):
+        taken.setdefault(row.marker, row.activity_id)
+    seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
+    return taken, seen | await _deleted_by_us(transaction, sightings)
+
+
+def _adopted(row: Row[Any], sighting: Sighting) -> Adopted:
+    return Adopted(
+        PublicationId(row.id),
+        row.login,
+        row.filename,
+        sighting.activity_id,
+        sighting.deal_id,
+        removed=row.removed_at is not None,
+    )
+
+
+def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) -> bool:
+    """Whether a file that waits to be sent was published with another content before.
+
+    What this database has sent holds its content.
+    """
+    return (
+        on_edit is OnEdit.NEW
+        and row.revision == 1
+        and row.state == PublicationState.PENDING.value
+        and row.sent_at is None
+        and match(sighting.content, row.revision_hash) is Match.OTHER
+    )
+
+
+async def _adopt_edits(
+    transaction: AsyncConnection, account_key: int, edited: Sequence[int], now: datetime
+) -> list[tuple[Row[Any], Sighting]]:
+    """Adopt activities that hold the content of an edit that waits to be sent.
+
+    The publications `edited` are of files that Pipedrive has with a former content: they are marked
+    by their content from now on. Others may have been marked by a number in Pipedrive.
+    """
+    waits = and_(
+        publications.c.state == PublicationState.PENDING.value,
+        publications.c.sent_at.is_(None),
+        or_(publications.c.id.in_(edited), publications.c.revision > 1),
+    )
+    rows = (await _publications(transaction, waits, lock=True)).values()
+    wanted = {row: recognition.wanted_of(row) for row in rows}
+    candidates = {marker for one in wanted.values() for marker in one.markers_of_content}
+    kept = await recognition.kept_with(transaction, account_key, candidates)
+    found: list[tuple[Row[Any], Sighting]] = []
+    for row, one in wanted.items():
+        # A later edit is found by its own marker, which counts how often it had this content.
+        others = {marker: kept[marker] for marker in kept if marker != one.marker_of_content}
+        seen = recognition.of_content(one, kept if row.id in edited else others)
+        if seen is not None:
+            found.append((row, seen))
+        elif row.id in edited:
+            await transaction.execute(
+                update(publications)
+                .where(publications.c.id == row.id)
+                .values(marker=one.marker_of_content, token=None, lease_until=None)
+            )
+    await _adopt(transaction, found, now, OnEdit.NEW)
+    await recognition.take(transaction, account_key, [seen.activity_id for _, seen in found])
+    return found
+
+
 async def _publications(
-    transaction: AsyncConnection, wanted: Collection[str], *, lock: bool
+    transaction: AsyncConnection, wanted: ColumnElement[bool], *, lock: bool
 ) -> dict[str, Row[Any]]:
     found = (
         select(
@@ -165,14 +225,26 @@ async def _publications(
             publications.c.activity_id,
             publications.c.sent_at,
             publications.c.user_key,
+            publications.c.revision,
             users.c.login,
             users.c.removed_at,
+            gist_files.c.gist_id,
             gist_files.c.filename,
+            gist_files.c.blob_hash,
+            func.coalesce(revisions.c.blob_hash, gist_files.c.blob_hash).label("revision_hash"),
         )
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(publications.c.marker.in_(wanted))
+        .outerjoin(
+            revisions,
+            and_(
+                revisions.c.file_key == publications.c.file_key,
+                revisions.c.revision == publications.c.revision,
+            ),
+        )
+        .where(wanted)
         .order_by(publications.c.id)
+        .limit(AT_A_TIME)
     )
     rows: Result[Any] = await transaction.execute(
         found.with_for_update(of=publications) if lock else found
@@ -217,7 +289,10 @@ async def _kept(
 
 
 async def _adopt(
-    transaction: AsyncConnection, adopted: Sequence[tuple[Row[Any], Sighting]], now: datetime
+    transaction: AsyncConnection,
+    adopted: Sequence[tuple[Row[Any], Sighting]],
+    now: datetime,
+    on_edit: OnEdit,
 ) -> None:
     deals_of: defaultdict[UserKey, Counter[DealId]] = defaultdict(Counter)
     for row, sighting in adopted:
@@ -226,6 +301,7 @@ async def _adopt(
             .where(publications.c.id == row.id)
             .values(
                 state=PublicationState.PUBLISHED.value,
+                marker=sighting.marker,
                 activity_id=sighting.activity_id,
                 deal_id=sighting.deal_id,
                 published_at=sighting.added_at or now,
@@ -235,6 +311,10 @@ async def _adopt(
                 lease_until=None,
             )
         )
+        # Where edits are written into the note, it shows the file as it is now.
+        shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
+        if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
+            await amendments.ask(transaction, row.id, now)
         if sighting.deal_id is not None:
             deals_of[UserKey(row.user_key)][sighting.deal_id] += 1
     for user_key, counted in sorted(deals_of.items()):
@@ -304,38 +384,12 @@ async def _keep(
                 "deal_id": sighting.deal_id,
                 "added_at": sighting.added_at,
                 "seen_at": now,
+                "content": sighting.content,
                 "duplicate": int(duplicate),
             }
             for sighting, duplicate in new
         ],
     )
-
-
-async def claim(
-    transaction: AsyncConnection, account_key: int, wanted: Sequence[str]
-) -> dict[str, Sighting]:
-    """Take the kept activities with these markers, for publications that are being added."""
-    found: dict[str, Sighting] = {}
-    for some in _in_pieces(wanted):
-        rows = await transaction.execute(
-            delete(markers)
-            .where(
-                markers.c.account_key == account_key,
-                markers.c.marker.in_(some),
-                markers.c.duplicate == 0,
-            )
-            .returning(
-                markers.c.activity_id, markers.c.marker, markers.c.deal_id, markers.c.added_at
-            )
-        )
-        for row in rows:
-            found[row.marker] = Sighting(
-                ActivityId(row.activity_id),
-                row.marker,
-                None if row.deal_id is None else DealId(row.deal_id),
-                row.added_at,
-            )
-    return found
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The fencing token lets only the claimant send a row, and record its outcome. `no
 our own clock; how long a claim holds is told by the clock of `lease`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
-from gitpip.store import lease, second_sends
+from gitpip.store import lease, ledger, second_sends
 from gitpip.store.locking import in_order
 from gitpip.store.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
@@ -182,6 +182,8 @@ async def record(
     if only_in is not None:
         wanted.append(publications.c.state == only_in.value)
     published_at = now if change.state is PublicationState.PUBLISHED else None
+    if change.accepted_id is not None:
+        await _take_from_another(transaction, wanted, claim, change.accepted_id, now)
     result = await transaction.execute(
         update(publications)
         .where(*wanted)
@@ -192,6 +194,41 @@ async def record(
         )
     )
     return result.rowcount == 1
+
+
+async def _take_from_another(
+    transaction: AsyncConnection,
+    wanted: Sequence[ColumnElement[bool]],
+    claim: Publication,
+    activity_id: int,
+    now: datetime,
+) -> None:
+    """Let another publication give up an activity's id that Pipedrive has given anew.
+
+    Ids begin anew where an account was reset or restored: the former activity is gone.
+    """
+    another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
+    if await transaction.scalar(select(publications.c.id).where(another)) is None:
+        return
+    await ledger.lock(transaction)  # before any row: whoever adopts does it in this order
+    held = select(publications.c.id).where(*wanted).with_for_update()
+    if await transaction.scalar(held) is None:
+        return
+    await transaction.execute(
+        update(publications)
+        .where(another)
+        .values(
+            state=PublicationState.SKIPPED.value,
+            activity_id=None,
+            published_at=None,
+            due_at=now,
+            reason=(
+                f"published as activity {activity_id}, which is missing: Pipedrive has given its "
+                "number to another file; retry it to publish it again"
+            ),
+        )
+    )
+    await ledger.note_missing(transaction, now)
 
 
 async def give_up(

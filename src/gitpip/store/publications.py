@@ -12,17 +12,18 @@ from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
     FileKey,
     GistId,
+    OnEdit,
     Page,
     Publication,
     PublicationId,
     PublicationState,
     UserKey,
-    marker_of,
 )
-from gitpip.store import accounts, deals, ledger, markers
+from gitpip.store import accounts, amendments, deals, ledger, markers, recognition
 from gitpip.store.accounts import Vendor
 from gitpip.store.locking import in_order
 from gitpip.store.publication_rows import publication_of, selected
+from gitpip.store.recognition import Recognised, Wanted
 from gitpip.store.schema import publications, users
 from gitpip.store.visible import of_removed, of_tracked, tracked
 
@@ -49,16 +50,19 @@ class NewPublication:
     file_key: FileKey
     gist_id: GistId
     filename: str
+    blob_hash: str = ""
     revision: int = 1
+    times: int = 0
+    """How often the file had this very content before."""
     skipped_because: str | None = None
     held_because: str | None = None
     backfill: bool = False
     """From before the user was added: it goes behind what is fresh."""
 
     @property
-    def marker(self) -> str:
-        """What its activity is recognised by."""
-        return marker_of(self.gist_id, self.filename, self.revision)
+    def wanted(self) -> Wanted:
+        """What is to be published."""
+        return Wanted(self.gist_id, self.filename, self.revision, self.blob_hash, self.times)
 
 
 async def add(
@@ -66,17 +70,21 @@ async def add(
     user_key: UserKey,
     new: Sequence[NewPublication],
     now: datetime,
+    *,
+    on_edit: OnEdit = OnEdit.IGNORE,
 ) -> None:
     """Add the publications of newly stored files, in the files' own transaction.
 
-    Those whose activity was seen in Pipedrive before are published already.
+    Those whose activity was seen in Pipedrive before are published already; where edits count
+    (`on_edit`), only with this content.
     """
     if not new:
         return
     await ledger.share(transaction)
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-    wanted = [publication.marker for publication in new]
-    seen = await markers.claim(transaction, account.key, wanted) if account else {}
+    wanted = [publication.wanted for publication in new]
+    key = account.key if account else accounts.NO_KEY
+    found = await recognition.claim(transaction, key, wanted, on_edit)
     await transaction.execute(
         insert(publications),
         [
@@ -84,35 +92,50 @@ async def add(
                 "file_key": publication.file_key,
                 "user_key": user_key,
                 "revision": publication.revision,
-                "marker": publication.marker,
+                "marker": one.marker,
                 "backfill": int(publication.backfill),
                 "due_at": now,
-                "queued_at": None if publication.skipped_because else now,
-                **_beginning(publication, seen.get(publication.marker), now),
+                **_beginning(publication, one, now),
             }
-            for publication in new
+            for publication, one in zip(new, found, strict=True)
         ],
     )
-    found = Counter(sighting.deal_id for sighting in seen.values() if sighting.deal_id is not None)
-    if found:
-        await markers.adopt_deal(transaction, user_key, found, now)
+    outdated = [each.file_key for each, one in zip(new, found, strict=True) if one.outdated]
+    await amendments.add(transaction, outdated, now)
+    deal_ids = Counter(one.seen.deal_id for one in found if one.seen and one.seen.deal_id)
+    if deal_ids:
+        await markers.adopt_deal(transaction, user_key, deal_ids, now)
 
 
 def _beginning(
-    publication: NewPublication, seen: markers.Sighting | None, now: datetime
+    publication: NewPublication, recognised: Recognised, now: datetime
 ) -> dict[str, object]:
-    if publication.skipped_because:
+    seen = recognised.seen
+    # The rule about the past is no reason to lose the edit of a file that was published.
+    skipped_because = None if recognised.is_edit else publication.skipped_because
+    if skipped_because:
         state = PublicationState.SKIPPED
     else:
         state = PublicationState.HELD if publication.held_because else PublicationState.PENDING
-    reason = publication.skipped_because or publication.held_because
+    reason = skipped_because or publication.held_because
     return {
         "state": (PublicationState.PUBLISHED if seen else state).value,
         "reason": None if seen else reason,
+        "queued_at": None if skipped_because else now,
         "activity_id": seen and seen.activity_id,
         "deal_id": seen and seen.deal_id,
         "published_at": (seen.added_at or now) if seen else None,
     }
+
+
+async def marker(transaction: AsyncConnection, file_key: FileKey, revision: int) -> str | None:
+    """What the activity of a revision of a file is recognised by."""
+    found: str | None = await transaction.scalar(
+        select(publications.c.marker).where(
+            publications.c.file_key == file_key, publications.c.revision == revision
+        )
+    )
+    return found
 
 
 async def failed_since(transaction: AsyncConnection, since: datetime) -> int:

@@ -76,6 +76,8 @@ markers = Table(
     Column("deal_id", BigInteger),
     Column("added_at", UTCDateTime),
     Column("seen_at", UTCDateTime, nullable=False),
+    # What it says of its content: the beginning of a blob hash, or a whole one.
+    Column("content", String(64)),
     # Whether another activity has the same marker.
     Column("duplicate", Integer, nullable=False, server_default=text("0")),
     Index("ix_markers_marker", "account_key", "marker"),

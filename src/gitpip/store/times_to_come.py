@@ -6,16 +6,41 @@ nobody for a day. Such times are set to what they can be at most.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import UserState
-from gitpip.store.schema import looked_at, pauses, unreadable, users
+from gitpip.store.publications import WAITING
+from gitpip.store.schema import (
+    amendments,
+    deals,
+    looked_at,
+    pauses,
+    publications,
+    second_sends,
+    unreadable,
+    users,
+)
+from gitpip.store.schema_accounts import ledger
 
 TOLERANCE = timedelta(minutes=15)
 """Clocks of two replicas can differ; a time that is too late by less does little harm."""
 LONGEST_WAIT = timedelta(days=1)
 """Of a user that GitHub does not show, of something unreadable, and of a pause."""
+LONGEST_RETRY = timedelta(hours=6)
+"""Of a delivery, a deal and a note: see `publish.delivery`."""
+LONGEST_WATCH = timedelta(minutes=34)
+"""Between two looks at what was sent twice: see `second_sends`."""
+LONGEST_HOLD = timedelta(minutes=5)
+"""Of everything, while more may be on its way into the ledger: see `publish.adopt`."""
+OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | None], ...] = (
+    (publications.c.due_at, LONGEST_RETRY, publications.c.state.in_(WAITING)),
+    (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
+    (amendments.c.due_at, LONGEST_RETRY, None),
+    (second_sends.c.due_at, LONGEST_WATCH, None),
+    (ledger.c.hold_until, LONGEST_HOLD, None),
+)
+"""The times of publishing, and how far ahead each can lie."""
 
 
 async def any_too_late(transaction: AsyncConnection, *, now: datetime, interval: timedelta) -> bool:
@@ -27,6 +52,7 @@ async def any_too_late(transaction: AsyncConnection, *, now: datetime, interval:
                 or_(
                     exists().where(_due_too_late(now, interval, sqlite)),
                     exists().where(_paused_too_long(now)),
+                    *(exists().where(wanted) for _, wanted in _publishing_too_late(now)),
                 )
             )
         )
@@ -55,6 +81,8 @@ async def set_back(transaction: AsyncConnection, *, now: datetime, interval: tim
         .values(next_try_at=now)
     )
     await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
+    for column, wanted in _publishing_too_late(now):
+        await transaction.execute(update(column.table).where(wanted).values({column.name: now}))
     return changed.rowcount
 
 
@@ -76,6 +104,15 @@ def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnEle
         users.c.next_check_at > now + shortest + TOLERANCE,  # an index has these few
         ahead > longest + TOLERANCE.total_seconds(),
     )
+
+
+def _publishing_too_late(
+    now: datetime,
+) -> list[tuple[Column[datetime], ColumnElement[bool]]]:
+    return [
+        (column, and_(column > now + longest + TOLERANCE, *([] if of is None else [of])))
+        for column, longest, of in OF_PUBLISHING
+    ]
 
 
 def _paused_too_long(now: datetime) -> ColumnElement[bool]:

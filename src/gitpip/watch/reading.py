@@ -263,7 +263,7 @@ class Reader:
             because = await self._why_held(transaction, task, locked, queued)
             queued = task.held(locked, queued, because)
             failures = task.held_failures(failures, because)
-            await publications.add(transaction, user.key, queued, now)
+            await publications.add(transaction, user.key, queued, now, on_edit=self._on_edit)
             await self._follow(transaction, task, locked, stored, queued)
             await publications.take_back_skips_of_deleted(transaction, stored.back, now)
             for reading in batch.read:
@@ -307,7 +307,9 @@ class Reader:
                 file.key,
                 file.gist_id,
                 file.filename,
+                file.blob_hash,
                 revision=file.revision,
+                times=file.times,
                 # The rule is about what there was at first: an edit is news.
                 skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
                 backfill=file.gist_id in old,

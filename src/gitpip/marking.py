@@ -1,0 +1,59 @@
+"""Which content an activity holds: markers of edited contents, and the tag in a note's footer.
+
+The first activity of a file is marked by its gist and name: see `model.marker_of`. An edit is
+marked by its content: databases count revisions by themselves, so after a restore, or in a new one,
+a number would stand for another content than in Pipedrive.
+"""
+
+import base64
+import hashlib
+from enum import Enum, auto
+
+from gitpip.model import GistId, marker_of
+
+TAG_LENGTH = 16
+"""So many hexadecimal digits of a blob hash stand in the footer of a note."""
+MARKED_BY_NUMBER = range(2, 51)
+"""Revisions that activities were made for when the number was the mark."""
+
+
+class Match(Enum):
+    """Whether an activity holds a content."""
+
+    SAME = auto()
+    OTHER = auto()
+    UNKNOWN = auto()
+    """Its note has no tag, and is not literally that content: it may have been cut or cleaned."""
+
+
+def marker_of_content(gist_id: GistId, filename: str, blob_hash: str, times: int = 0) -> str:
+    """The marker of an edit; `times` is how often the file had this very content before."""
+    what = f"{gist_id}\0{filename}\0content {blob_hash}" + (f"\0{times}" if times else "")
+    digest = hashlib.sha256(what.encode(errors="surrogatepass")).digest()
+    return "gp-" + base64.b32encode(digest)[:12].decode().lower()
+
+
+def markers_by_number(gist_id: GistId, filename: str) -> tuple[str, ...]:
+    """The markers that edits of a file had when their number was the mark."""
+    return tuple(marker_of(gist_id, filename, number) for number in MARKED_BY_NUMBER)
+
+
+def tag_of(blob_hash: str) -> str:
+    """What stands for a content in the footer of a note."""
+    return blob_hash[:TAG_LENGTH]
+
+
+def blob_hash_of(content: str) -> str:
+    """Git's hash of a content."""
+    data = content.encode(errors="surrogatepass")
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324 - git's
+
+
+def match(seen: str | None, blob_hash: str) -> Match:
+    """Compare what an activity says of its content, a tag or a whole hash, with a content.
+
+    Only a tag tells that it is another one: Pipedrive may have changed the text of a note.
+    """
+    if seen is not None and blob_hash.startswith(seen):
+        return Match.SAME
+    return Match.OTHER if seen is not None and len(seen) == TAG_LENGTH else Match.UNKNOWN

@@ -1,0 +1,42 @@
+"""What was put off while a clock was ahead goes on once the clock is right."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from gitpip.publish import delivery
+from gitpip.publish.adopt import QUIET
+from gitpip.store import ledger, second_sends, times_to_come
+from gitpip.store.schema import publications
+from tests.publish.scene import Scene
+
+TWO_DAYS = timedelta(days=2)
+INTERVAL = timedelta(minutes=10)
+
+
+def test_the_longest_waits_are_those_of_publishing() -> None:
+    assert times_to_come.LONGEST_RETRY == delivery.LONGEST_RETRY
+    assert max(second_sends.WATCHED) == times_to_come.LONGEST_WATCH
+    assert times_to_come.LONGEST_HOLD == QUIET
+
+
+async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
+    await scene.find_files("ada", "late.py", "retried.py")
+    now = scene.clock()
+    at = {"late.py": now + TWO_DAYS, "retried.py": now + delivery.LONGEST_RETRY}
+    rows = {row.filename: row.id for row in await scene.rows()}
+    async with scene.database.begin() as transaction:
+        for name, due_at in at.items():
+            await transaction.execute(
+                update(publications).where(publications.c.id == rows[name]).values(due_at=due_at)
+            )
+        await ledger.lock(transaction)
+        await ledger.note(transaction, hold_until=now + TWO_DAYS)
+        assert await times_to_come.any_too_late(transaction, now=now, interval=INTERVAL)
+        await times_to_come.set_back(transaction, now=now, interval=INTERVAL)
+        assert not await times_to_come.any_too_late(transaction, now=now, interval=INTERVAL)
+        assert (await ledger.read(transaction)).hold_until == now
+    due = {row.filename: row.due_at for row in await scene.rows()}
+    assert due == {**at, "late.py": now}
+    await (await scene.process()).run()
+    assert sorted(await scene.states()) == ["pending", "published"]

@@ -1,0 +1,54 @@
+"""An account that begins its ids anew, as after a restore by the vendor, blocks no publication."""
+
+from datetime import timedelta
+
+from gitpip.standin import Pipedrive as Crm
+from gitpip.standin import Server
+from gitpip.status.accounts import contents
+from gitpip.status.problem import ProblemKind
+from gitpip.store import ledger
+from tests.publish.scene import TOKEN, Process, Scene
+
+
+async def test_an_older_file_gives_up_the_id_of_its_activity(scene: Scene) -> None:
+    await scene.find_files("ada", "1.py", "2.py")
+    await scene.settle(await scene.process())
+    fresh = Crm(token=TOKEN, clock=scene.clock, burst=None, search_burst=None)
+    with Server(fresh.app) as server:
+        process = Process(scene.url, server.url, scene.clock)
+        scene._processes.append(process)
+        await scene.find_files("ada", "new.py")
+        await scene.settle(process)
+        rows = {row.filename: row for row in await scene.rows()}
+        assert rows["new.py"].state.value == "published"
+        assert [each["id"] for each in fresh.activities] == [rows["new.py"].activity_id]
+        former = next(
+            row for row in rows.values() if row.filename != "new.py" and row.activity_id is None
+        )
+        assert former.state.value == "skipped"
+        assert former.reason is not None
+        assert "Pipedrive has given its number to another file" in former.reason
+    async with scene.database.read() as transaction:
+        problems = await contents(transaction)
+    assert ProblemKind.ACTIVITIES_MISSING in [problem.kind for problem in problems]
+
+
+async def test_a_file_that_is_listed_ends_the_alarm_at_the_next_comparison(scene: Scene) -> None:
+    await scene.find_files("ada", "1.py", "2.py", "3.py")
+    await scene.settle(await scene.process())
+    scene.clock.advance(timedelta(hours=1))
+    scene.crm.empty_account()
+    await (await scene.process()).run()
+    await scene.find_files("ada", "4.py")
+    process = await scene.process()
+    await scene.settle(process)
+    assert await missing(scene) == 3
+    async with scene.database.begin() as transaction:
+        await ledger.request(transaction, scene.clock())
+    await process.run()
+    assert await missing(scene) == 0
+
+
+async def missing(scene: Scene) -> int:
+    async with scene.database.read() as transaction:
+        return (await ledger.read(transaction)).missing
