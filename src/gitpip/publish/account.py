@@ -70,15 +70,22 @@ class Clearance:
         return bool(self._seen) or self._met_under != self._pipedrive.fingerprint
 
     async def stopped(self) -> bool | None:
-        """Whether the token is another account's than that of the rows.
+        """Whether the token is another account's than that of the rows; it is noted then.
 
-        None where that is still to be learned, or to be noted so that it is shown.
+        None where that is still to be learned.
         """
         if self._met_under != self._pipedrive.fingerprint:
             return None
         async with self._database.read() as transaction:
             known = await self._account(transaction)
-        return None if known is None or _is_to_be_noted(known) else not known.bound
+            if known is None:
+                return None
+            now = self._now()
+            note = await accounts.is_to_be_noted(transaction, Vendor.PIPEDRIVE, known.key, now)
+        if note:
+            async with self._database.begin() as transaction:
+                await accounts.note_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+        return not known.bound
 
     async def _account(self, transaction: AsyncConnection) -> VendorAccount | None:
         """The token's account, as far as that is known."""

@@ -92,13 +92,14 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
-        if not self._pipedrive.has_token or await self._pauses.current() is not None:
+        if not self._pipedrive.has_token:
             return False
         stopped = await self._clearance.stopped()
-        if stopped is not False:
-            return stopped is None
-        if await self._clearance.requested():
-            return True
+        if stopped or await self._pauses.current() is not None:
+            return False
+        return stopped is None or await self._clearance.requested() or await self._waits_for_us()
+
+    async def _waits_for_us(self) -> bool:
         now = self._now()
         async with self._database.read() as transaction:
             if await outbox.any_due(transaction, now):

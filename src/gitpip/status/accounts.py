@@ -1,6 +1,7 @@
 """What is wrong with the accounts at the vendors, and with what is in them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,17 +14,28 @@ COUNTED = 1_000
 """No more duplicates are counted; each of them is one too many."""
 
 
-async def changes(transaction: AsyncConnection) -> Sequence[Problem]:
+async def changes(transaction: AsyncConnection, now: datetime) -> Sequence[Problem]:
     """Accounts that are set although the rows belong to others: nothing goes on with these."""
     found = []
-    if change := await accounts.change(transaction, Vendor.PIPEDRIVE):
+    if change := await accounts.change(transaction, Vendor.PIPEDRIVE, now):
         found.append(_pipedrive(change))
-    if change := await accounts.change(transaction, Vendor.GITHUB):
+    if change := await accounts.change(transaction, Vendor.GITHUB, now):
         found.append(_github(change))
     return found
 
 
 def _pipedrive(change: AccountChange) -> Problem:
+    if change.goes_on:
+        return Problem(
+            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+            Severity.WARNING,
+            f"Two processes have tokens of two companies: files are published to "
+            f"{change.bound.name}, and the one with a token of {change.waiting.name} publishes "
+            f"nothing. Give both a token of {change.bound.name}, or publish to "
+            f"{change.waiting.name} from now on: gitpip accounts switch pipedrive.",
+            since=change.since,
+            act=Act.SWITCH_ACCOUNT,
+        )
     return Problem(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         Severity.ERROR,
@@ -37,6 +49,17 @@ def _pipedrive(change: AccountChange) -> Problem:
 
 
 def _github(change: AccountChange) -> Problem:
+    if change.goes_on:
+        return Problem(
+            ProblemKind.GITHUB_ACCOUNT_CHANGED,
+            Severity.WARNING,
+            f"Two processes have different addresses of GitHub: the users are of "
+            f"{change.bound.name} and are checked there, and the one whose GITHUB_API_URL is "
+            f"{change.waiting.name} checks nobody. Give both the same address, or begin with the "
+            f"users of {change.waiting.name}: gitpip accounts switch github.",
+            since=change.since,
+            act=Act.SWITCH_ACCOUNT,
+        )
     return Problem(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
         Severity.ERROR,

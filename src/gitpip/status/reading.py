@@ -179,7 +179,7 @@ async def read_stops(
         for name, pause in pauses.items()
         if name in PAUSES
     ]
-    problems += await accounts.changes(transaction)
+    problems += await accounts.changes(transaction, now)
     if not works:
         problems.append(
             Problem(

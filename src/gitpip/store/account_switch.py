@@ -58,7 +58,7 @@ async def switch(
         await transaction.execute(
             update(account_rows)
             .where(account_rows.c.key == key)
-            .values(bound=bound, waits_since=None)
+            .values(bound=bound, waits_since=None, noted_until=None)
         )
     return change
 
