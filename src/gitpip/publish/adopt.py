@@ -84,6 +84,15 @@ class Comparison:
         self._write = write
         self._reading: _Reading | None = None
 
+    @property
+    def under_way(self) -> bool:
+        """Whether one was begun that is to be read on."""
+        return self._reading is not None
+
+    def begin_anew(self) -> None:
+        """Forget what was read so far: the ledger's last activity is another one."""
+        self._reading = None
+
     async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
         """Read on; None as long as there is more to be read. Raises LookFailed.
 

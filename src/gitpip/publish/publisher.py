@@ -21,6 +21,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.sender import Sender
+from gitpip.publish.witnesses import Witnesses
 from gitpip.store import amendments, deals, outbox, second_sends
 from gitpip.store.database import Database
 
@@ -69,13 +70,15 @@ class Publisher:
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
         self._pauses = Pauses(database, pipedrive, self._now)
-        self._clearance = Clearance(database, pipedrive, self._pauses, now=self._now)
+        witnesses = Witnesses()
+        self._clearance = Clearance(database, pipedrive, self._pauses, witnesses, now=self._now)
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
         self._sender = Sender(
             database,
             pipedrive,
             self._pauses,
             self._looks,
+            witnesses,
             waits=waits,
             on_edit=on_edit,
             on_delete=on_delete,
@@ -97,7 +100,7 @@ class Publisher:
         stopped = await self._clearance.stopped()
         if stopped or await self._pauses.current() is not None:
             return False
-        return stopped is None or await self._clearance.requested() or await self._waits_for_us()
+        return stopped is None or await self._clearance.wanted() or await self._waits_for_us()
 
     async def _waits_for_us(self) -> bool:
         now = self._now()
@@ -189,7 +192,7 @@ class Publisher:
             return
         claimed = await self._claim_sends(run)
         await self._start_looks(run)
-        if claimed and not await self._clearance.permits():
+        if claimed and not await self._clearance.permits(new=True):
             # The account was switched before these were claimed: a switch after it ends the claims.
             self._unpaused_at = None
             return

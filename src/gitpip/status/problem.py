@@ -63,6 +63,8 @@ class ProblemKind(StrEnum):
     FEED_UNREADABLE = "feed-unreadable"
     FEED_GAP = "feed-gap"
     DOUBLES_DELETED = "doubles-deleted"
+    DATABASE_SET_BACK = "database-set-back"
+    OTHERS_PUBLISH = "others-publish"
     USERS_UNREAD = "users-unread"
     COMPARING = "comparing"
     PUBLICATIONS_WAITING = "publications-waiting"

@@ -151,7 +151,7 @@ async def read(
                 act=Act.ADD_USERS,
             )
         )
-    problems += await accounts.contents(transaction)
+    problems += await accounts.contents(transaction, now)
     goes_on = not stops & STOPS[operation.PUBLISHING]
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on

@@ -50,7 +50,12 @@ async def switch(
         await _keep_publications(transaction, change, now)
         await _keep_deals(transaction, change, now)
         await ledger.note(
-            transaction, compared_at=None, hold_until=None, missing=0, missing_since=None
+            transaction,
+            compared_at=None,
+            hold_until=None,
+            missing=0,
+            missing_since=None,
+            others_seen_at=None,
         )
     elif not same:
         await _keep_users(transaction, change, now)
