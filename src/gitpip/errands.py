@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from gitpip.model import (
     PublicationState,
     check_login,
 )
+from gitpip.present_account import is_served, note_company
 from gitpip.service import opened
 from gitpip.settings import Settings
 from gitpip.status import pauses
@@ -60,7 +61,7 @@ async def _served(settings: Settings, database: Database) -> AsyncIterator[Calla
     try:
         async with AsyncExitStack() as stack:
             worker = None
-            if database.is_sqlite or not await _is_served(database):
+            if database.is_sqlite or not await is_served(database):
                 worker = await stack.enter_async_context(working(settings, database))
                 await stack.enter_async_context(living(database))
             yield partial(_check_alive, worker)
@@ -73,11 +74,6 @@ def _check_alive(worker: Worker | None) -> None:
         error = failure(worker.task)
         reason = describe(error) if error else "without an error"
         raise ServiceFailed(f"the work queue ended: {reason}; run `gitpip doctor`")
-
-
-async def _is_served(database: Database) -> bool:
-    async with database.read() as transaction:
-        return any(service.works for service in await operation.running(transaction, utc_now()))
 
 
 async def check_now(
@@ -149,6 +145,9 @@ async def publish_now(
         async with database.read() as transaction:
             before = await publications.count(transaction)
             since = await checks.last_request(transaction) or utc_now()
+        if not await is_served(database):
+            with suppress(GitpipError):  # a pause tells why Pipedrive can't be asked
+                await note_company(settings, database)
         async with _served(settings, database) as check_alive:
             reason = await _follow_publishing(database, check_alive, follow)
         async with database.read() as transaction:

@@ -1,11 +1,11 @@
 """Errands about accounts: switching to another one, and adopting what is in Pipedrive."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from gitpip.clock import utc_now
 from gitpip.errands import did
-from gitpip.errors import AccountChanged, GitpipError
+from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
+from gitpip.present_account import client_of, is_served, is_served_now, note_company
 from gitpip.publish.account import company_of
 from gitpip.publish.adopt import Compared, Comparison
 from gitpip.publish.answers import LookFailed
@@ -16,6 +16,7 @@ from gitpip.store import account_switch, accounts
 from gitpip.store.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.markers import Adopted
+from gitpip.watch.account import GitHubAddress
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,26 @@ class Adoption:
 
 
 async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountChange:
-    """Let the rows belong to the account that is set. Raises AccountUnchanged."""
-    async with opened(settings) as database, database.begin() as transaction:
+    """Let the rows belong to the account that is set. Raises AccountUnchanged.
+
+    Where no service runs, it is the one that this command has set. Raises GitpipError where
+    Pipedrive can't be asked whose the token is.
+    """
+    async with opened(settings) as database:
+        try:
+            return await _switch(database, vendor, same=same)
+        except AccountUnchanged:
+            if await is_served(database):
+                raise
+        if vendor is Vendor.GITHUB:
+            await GitHubAddress(database, settings.github_api_url).permits()
+        elif settings.pipedrive_token is not None:
+            await note_company(settings, database)
+        return await _switch(database, vendor, same=same)
+
+
+async def _switch(database: Database, vendor: Vendor, *, same: bool) -> AccountChange:
+    async with database.begin() as transaction:
         change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
         await did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
         return change
@@ -55,15 +74,7 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
     """
     if settings.pipedrive_token is None:
         raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
-    async with (
-        opened(settings) as database,
-        Pipedrive(
-            api_url=settings.pipedrive_api_url,
-            token=settings.pipedrive_token,
-            timeout=settings.http_timeout,
-            rest=timedelta(0),
-        ) as pipedrive,
-    ):
+    async with opened(settings) as database, client_of(settings) as pipedrive:
         try:
             account = await _account(database, pipedrive, write=write)
             comparison = Comparison(
@@ -93,11 +104,17 @@ async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> 
     now = utc_now()
     async with database.begin() as transaction:
         bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-        # The service may run with another token: this command does not say which one is set.
-        if bound is not None and bound.identity != met.identity:
-            raise AccountChanged(f"the token is of {met.name}; see gitpip accounts list")
-        if write:
-            return await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
+        ours = bound is None or bound.identity == met.identity
+        # A service may run with another token: then this command does not say which one is set.
+        if write and (ours or not await is_served_now(transaction)):
+            known = await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
+            if known.bound:
+                return known
+    if bound is not None and not ours:
+        raise AccountChanged(
+            f"the token is of {met.name}, and the rows are of {bound.name}: set a token of "
+            f"{bound.name}, or run gitpip accounts switch pipedrive"
+        )
     known = accounts.unbound(met, now)
     return replace(bound, creators=bound.creators | known.creators) if bound else known
 

@@ -227,3 +227,43 @@ def test_another_github_is_no_rename(tmp_path: Path, url: str) -> None:
         )
         deals = {str(deal["title"]): deal["id"] for deal in served.pipedrive.deals}
         assert set(deals) == {"ada", "mallory"}
+
+
+def test_commands_after_a_change_of_token_agree(tmp_path: Path, url: str) -> None:
+    """No service runs that could have noted the change."""
+    other = Pipedrive(token="others-token")
+    other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
+    other_github = GitHub(tokens={TOKEN})
+    with (
+        Server(other.app) as server,
+        Server(other_github.app) as github,
+        serving(tmp_path, url, GITPIP_FEED="off") as served,
+    ):
+        gitpip = served.gitpip
+        served.track("ada", {"old.py": "1\n"})
+        published(served, 1)
+        gitpip.stop()
+        before = gitpip.environment
+        gitpip.environment = {
+            **before,
+            "PIPEDRIVE_TOKEN": "others-token",
+            "PIPEDRIVE_API_URL": f"{server.url}/api",
+            "GITHUB_API_URL": github.url,
+        }
+        dry = gitpip.command("adopt", "--dry-run")
+        assert dry.returncode == 1
+        assert "set a token of Example, or run gitpip accounts switch pipedrive" in dry.stderr
+        assert gitpip.command("adopt").returncode == 1
+        listed = json.loads(gitpip.command("accounts", "list", "--json").stdout)
+        assert {one["name"]: one["state"] for one in listed if one["vendor"] == "pipedrive"} == {
+            "Example": "in use",
+            "Other Ltd": "waits",
+        }
+        for vendor in ("pipedrive", "github"):
+            switched = gitpip.command("accounts", "switch", vendor)
+            assert switched.returncode == 0, switched.stderr
+
+        gitpip.environment = before
+        assert gitpip.command("publish").returncode == 0
+        assert "PIPEDRIVE_TOKEN is of Example" in gitpip.command("status").stdout
+        assert {request.path for request in other.requests} == {"/api/v1/users/me"}

@@ -11,7 +11,7 @@ from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
 from gitpip.standin import Fault, Server
 from gitpip.standin import Pipedrive as Crm
-from gitpip.store import account_switch, accounts, publications
+from gitpip.store import account_switch, accounts, operation, publications
 from gitpip.store.accounts import Vendor
 from gitpip.store.schema_accounts import accounts as account_rows
 from tests.publish.scene import TOKEN, Clock, Process, Scene
@@ -97,8 +97,7 @@ async def test_whose_the_token_is_is_learned_without_anything_to_publish(
     # A restored database does not know that another company's token is set.
     async with scene.database.begin() as transaction:
         await transaction.execute(update(account_rows).values(waits_since=None))
-    assert await publisher.due()
-    await both.process.run()
+    assert not await publisher.due()
     assert await both.change() is not None
     assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
 
@@ -113,6 +112,72 @@ async def test_two_processes_with_tokens_of_two_users_ask_once_each(scene: Scene
         await processes[number % 2].run()
     assert sum(request.path == "/api/v1/users/me" for request in scene.crm.requests) == 2
     await scene.assert_each_is_there_once()
+
+
+async def test_a_process_with_another_companys_token_is_told_as_long_as_it_runs(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    ours, theirs = await scene.process(), both.process
+    await ours.run()
+    both.use(OTHER_TOKEN)
+    await theirs.run()
+
+    async def change() -> accounts.AccountChange | None:
+        async with ours.database.read() as transaction:
+            return await accounts.change(transaction, Vendor.PIPEDRIVE, scene.clock())
+
+    told = await change()
+    assert told
+    assert not told.goes_on
+    for _ in range(10):
+        assert not await ours.publisher.due()
+        assert not await theirs.publisher.due()
+        told = await change()
+        assert told
+        assert told.goes_on
+        scene.clock.advance(accounts.NOTED_EVERY)
+    # It ends; what is published meanwhile goes where it belongs.
+    await scene.find_files("ada", "a.py")
+    await ours.run()
+    assert await scene.states() == ["published"]
+    scene.clock.advance(accounts.NOTED_FOR)
+    assert not await ours.publisher.due()
+    assert await change() is None
+    # Without anybody who has the bound one set it is told for as long as that is so.
+    both.use(OTHER_TOKEN)
+    assert not await theirs.publisher.due()
+    scene.clock.advance(10 * accounts.NOTED_FOR)
+    told = await change()
+    assert told
+    assert not told.goes_on
+
+
+async def test_who_has_the_former_token_after_a_switch_says_so(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    ours, theirs = await scene.process(), both.process
+    await ours.run()
+    both.use(OTHER_TOKEN)
+    await theirs.run()
+    await both.switch()
+    assert await both.change() is None
+    await scene.find_files("ada", "a.py")
+    assert not await ours.publisher.due()
+    change = await both.change()
+    assert change is not None
+    assert (change.bound.name, change.waiting.name) == ("Other Ltd", "Example")
+    # It is told also while publishing is paused, and after a restore that does not know it.
+    async with scene.database.begin() as transaction:
+        await transaction.execute(update(account_rows).values(waits_since=None))
+        await operation.pause(
+            transaction,
+            operation.PUBLISHING,
+            until=scene.clock() + accounts.NOTED_FOR,
+            reason="a limit",
+            now=scene.clock(),
+        )
+    assert not await ours.publisher.due()
+    assert await both.change() is not None
 
 
 async def test_another_users_token_of_the_same_company_is_no_change(

@@ -12,13 +12,14 @@ from sqlalchemy import make_url
 
 from gitpip.model import PublicationState, marker_of
 from gitpip.publish.adopt import MOST_IDS, QUIET
+from gitpip.publish.allowance import FRESH, OFTEN, Allowance
 from gitpip.standin import Fault
 from gitpip.standin import Pipedrive as Crm
 from gitpip.store import accounts, ledger, markers
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
 from tests.conftest import PostgresServer
-from tests.publish.scene import Scene, make_hands
+from tests.publish.scene import Clock, Scene, make_hands
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -218,16 +219,64 @@ async def test_a_second_installation_is_noticed_by_what_a_look_shows(
     await scene.assert_each_is_there_once()
 
 
+async def test_a_second_installation_is_noticed_before_something_new_is_sent(
+    scene: Scene, empty: Scene
+) -> None:
+    process, other = await scene.process(), await empty.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(process)
+    scene.clock.advance(HOUR)
+    await empty.find_files("ada", "old.py")
+    await empty.settle(other)
+    assert scene.activities().total() == 1
+    for number in range(8):
+        # By turns one finds a file that the other has published a few seconds ago.
+        first, second = ((scene, process), (empty, other))[:: 1 if number % 2 else -1]
+        for installation, its_process in (first, second):
+            await installation.find_files("ada", f"{number}.py")
+            await installation.settle(its_process)
+            scene.clock.advance(FRESH)
+        scene.clock.advance(2 * OFTEN)
+    assert set(scene.activities().values()) == {1}
+    assert await scene.states() == await empty.states() == ["published"] * 9
+    for installation in (scene, empty):
+        async with installation.database.read() as transaction:
+            assert (await ledger.read(transaction)).others_seen_at is not None
+
+
+async def test_comparisons_are_bounded(clock: Clock) -> None:
+    """Something new is sent all day long: 10 tokens for each comparison."""
+    for others, most in ((False, 10 + 24), (True, 10 + 24 * 60)):
+        allowance = Allowance()
+        compared_at = clock()
+        made = 0
+        for _ in range(24 * 60 * 6):
+            clock.advance(timedelta(seconds=10))
+            if allowance.take(compared_at, clock() if others else None, clock()):
+                compared_at, made = clock(), made + 1
+        assert most - 1 <= made <= most
+
+
+async def test_a_list_that_fails_does_not_hold_up_what_was_compared_before(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    scene.clock.advance(HOUR)
+    scene.crm.faults.script(Fault.error(500), method="GET", path="activities$", times=None)
+    await scene.find_files("ada", "b.py")
+    await process.run()
+    assert await scene.states() == ["published"] * 2
+
+
 async def test_one_page_more_is_read_where_something_older_was_unknown(scene: Scene) -> None:
     """Two installations by turns: what is unknown is not only newer than what is known."""
     process = await scene.process()
     await scene.find_files("ada", "a.py")
     await scene.settle(process)
-    scene.clock.advance(HOUR)
     others = [f"gp-{number:012d}".translate(str.maketrans("0189", "abcd")) for number in range(700)]
     for marker in others:
         scene.crm.add_activity("x", note=f"<p>gitpip {marker}</p>", deal_id=1)
-    scene.clock.advance(HOUR)
+    # So soon after a comparison there is none.
     await scene.find_files("ada", "b.py")
     await process.run()
     scene.clock.advance(HOUR)

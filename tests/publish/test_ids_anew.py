@@ -29,7 +29,7 @@ async def test_an_older_file_gives_up_the_id_of_its_activity(scene: Scene) -> No
         assert former.reason is not None
         assert "Pipedrive has given its number to another file" in former.reason
     async with scene.database.read() as transaction:
-        problems = await contents(transaction)
+        problems = await contents(transaction, scene.clock())
     assert ProblemKind.ACTIVITIES_MISSING in [problem.kind for problem in problems]
 
 

@@ -142,6 +142,28 @@ CASES = (
         count=10_000,
     ),
     Case(
+        ProblemKind.DATABASE_SET_BACK,
+        Severity.WARNING,
+        None,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(ledger).values(id=1, set_back_at=NOW - HOUR),
+        ),
+        (ledger.update().values(set_back_at=NOW - 25 * HOUR), *FORGET),
+        ("set back to an earlier state", "is not sent again"),
+    ),
+    Case(
+        ProblemKind.OTHERS_PUBLISH,
+        Severity.WARNING,
+        None,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(ledger).values(id=1, others_seen_at=NOW - HOUR),
+        ),
+        (ledger.update().values(others_seen_at=NOW - 25 * HOUR), *FORGET),
+        ("seems to publish to Old Ltd", "Let only one publish"),
+    ),
+    Case(
         ProblemKind.ACTIVITIES_DOUBLED,
         Severity.WARNING,
         Act.COMPARE,

@@ -1,15 +1,17 @@
 """The users belong to one GitHub: another address waits for a person, who can go back."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gitpip.errors import AccountChanged
 from gitpip.model import Backfill, GitHubId
 from gitpip.store import account_switch, accounts, users
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import Database, open_database
+from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.watch.account import GitHubAddress
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -100,3 +102,46 @@ async def test_the_former_address_again_needs_no_decision(database: Database) ->
     assert await at(database, "https://api.github.com").permits()
     async with database.read() as transaction:
         assert await accounts.change(transaction, Vendor.GITHUB) is None
+
+
+async def waiting(database: Database) -> str | None:
+    async with database.read() as transaction:
+        change = await accounts.change(transaction, Vendor.GITHUB)
+    return change.waiting.name if change else None
+
+
+async def test_another_address_is_told_as_long_as_a_process_has_it(database: Database) -> None:
+    ours = at(database, "https://api.github.com")
+    other = at(database, "https://ghe.example.com")
+    assert await ours.permits()
+    assert not await other.permits()
+    assert await ours.permits()
+    assert await waiting(database) == "ghe.example.com"
+    async with database.read() as transaction:
+        change = await accounts.change(transaction, Vendor.GITHUB, NOW)
+    assert change
+    assert change.goes_on
+
+    # The other process has not noted it for a while.
+    async with database.begin() as transaction:
+        await transaction.execute(
+            update(account_rows).values(noted_until=NOW - timedelta(seconds=1))
+        )
+    assert not await other.permits()
+    assert await waiting(database) == "ghe.example.com"
+    async with database.begin() as transaction:
+        await transaction.execute(
+            update(account_rows).values(noted_until=NOW - timedelta(seconds=1))
+        )
+    assert await ours.permits()
+    assert await waiting(database) is None
+
+
+async def test_who_has_the_former_address_after_a_switch_says_so(database: Database) -> None:
+    ours = at(database, "https://api.github.com")
+    assert await ours.permits()
+    assert not await at(database, "https://ghe.example.com").permits()
+    await switch(database)
+    assert await waiting(database) is None
+    assert not await ours.permits()
+    assert await waiting(database) == "api.github.com"

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.model import OnEdit, PauseCause
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
+from gitpip.publish.allowance import Allowance
 from gitpip.publish.answers import Item, LookFailed, Owner
 from gitpip.publish.delivery import longer_pause
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.trouble import Kind, Request
+from gitpip.publish.witnesses import Witnesses
 from gitpip.store import accounts, ledger, markers, operation
 from gitpip.store.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Database
@@ -27,6 +29,8 @@ from gitpip.telemetry import get_logger
 
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
+EXPLAINS = timedelta(hours=1)
+"""So long after a restore a list may show what was sent before it, and is not known yet."""
 REMEMBERED = 20_000
 """So many activities that the ledger knows are not looked up again."""
 
@@ -41,10 +45,15 @@ class Clearance:
         database: Database,
         pipedrive: Pipedrive,
         pauses: Pauses,
+        witnesses: Witnesses,
         *,
         now: Callable[[], datetime],
         on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
+        self._witnesses = witnesses
+        self._allowance = Allowance()
+        self._set_back = False
+        """Whether the database has lost what this process knew, and is not compared since."""
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
@@ -55,9 +64,9 @@ class Clearance:
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
         """That account. Another process with another user's token may note its own token there."""
-        self._compared_in: tuple[str, int] | None = None
+        self._compared_in: tuple[str, str] | None = None
         """The life of the database, and the account, that the ledger was compared in."""
-        self._held_in: tuple[str, int] | None = None
+        self._held_in: tuple[str, str] | None = None
         self._failures = 0
         self._one_at_a_time = asyncio.Lock()
         self._seen: dict[int, Item] = {}
@@ -72,15 +81,22 @@ class Clearance:
         return bool(self._seen) or self._met_under != self._pipedrive.fingerprint
 
     async def stopped(self) -> bool | None:
-        """Whether the token is another account's than that of the rows.
+        """Whether the token is another account's than that of the rows; it is noted then.
 
-        None where that is still to be learned, or to be noted so that it is shown.
+        None where that is still to be learned.
         """
         if self._met_under != self._pipedrive.fingerprint:
             return None
         async with self._database.read() as transaction:
             known = await self._account(transaction)
-        return None if known is None or _is_to_be_noted(known) else not known.bound
+            if known is None:
+                return None
+            now = self._now()
+            note = await accounts.is_to_be_noted(transaction, Vendor.PIPEDRIVE, known.key, now)
+        if note:
+            async with self._database.begin() as transaction:
+                await accounts.note_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+        return not known.bound
 
     async def _account(self, transaction: AsyncConnection) -> VendorAccount | None:
         """The token's account, as far as that is known."""
@@ -89,20 +105,44 @@ class Clearance:
             return await accounts.of_identity(transaction, Vendor.PIPEDRIVE, self._identity)
         return await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
 
-    async def requested(self) -> bool:
-        """Whether a person asked for a comparison of everything that is not done yet."""
-        async with self._database.read() as transaction:
-            return (await ledger.read(transaction)).requested_at is not None
+    async def wanted(self) -> bool:
+        """Whether to compare though nothing is due: a person asked, or the database was set back.
 
-    async def permits(self) -> bool:
+        What the other processes have published by now is remembered.
+        """
+        async with self._database.read() as transaction:
+            requested = (await ledger.read(transaction)).requested_at is not None
+            return await self._is_set_back(transaction) or requested
+
+    def _was_at_another(self, account: VendorAccount) -> bool:
+        return self._compared_in is not None and self._compared_in[1] != account.identity
+
+    async def _is_set_back(self, transaction: AsyncConnection) -> bool:
+        if not self._set_back:
+            if await self._witnesses.hold(transaction):
+                await self._witnesses.learn(transaction)
+            else:
+                self._set_back = True
+                self._comparison.begin_anew()
+                self._known.clear()
+                log.error("ledger.set_back")
+        return self._set_back
+
+    async def permits(self, *, new: bool = False) -> bool:
         """Whether something may be sent now; learns what has to be known for that.
 
-        Where it can't be learned, publishing is paused. Raises DatabaseUnavailable.
+        With `new`, what was never sent before is about to be: then another installation may have
+        published it since the last comparison. Where something can't be learned, publishing is
+        paused. Raises DatabaseUnavailable.
         """
         fingerprint = self._pipedrive.fingerprint
         async with self._one_at_a_time:
             async with self._database.read() as transaction:
                 known = await self._account(transaction)
+                if known is None or (known.bound and not self._was_at_another(known)):
+                    await self._is_set_back(transaction)
+                else:
+                    self._witnesses.forget()
                 state = await ledger.read(transaction)
                 life = await ledger.database_life(transaction)
             try:
@@ -112,7 +152,7 @@ class Clearance:
                     self._pipedrive.expect_admission()
                     return False
                 self._pipedrive.admit(fingerprint)
-                permitted = await self._is_compared(known, state, (life, known.key))
+                permitted = await self._is_compared(known, state, (life, known.identity), new=new)
             except LookFailed as failure:
                 await self._pause_after(failure)
                 return False
@@ -138,44 +178,75 @@ class Clearance:
         return known
 
     async def _is_compared(
-        self, account: VendorAccount, state: LedgerState, here: tuple[str, int]
+        self, account: VendorAccount, state: LedgerState, here: tuple[str, str], *, new: bool
     ) -> bool:
         strange = await self._take_in_seen(account)
-        if state.hold_until is not None and self._now() < state.hold_until:
+        now = self._now()
+        if state.hold_until is not None and now < state.hold_until and not self._set_back:
             await self._pause_until(state.hold_until)
             return False
-        waited = state.hold_until is not None
-        if self._compared_in == here and not (strange or waited or state.requested_at):
+        needed = (
+            self._compared_in != here
+            or self._set_back
+            or strange
+            or state.hold_until is not None
+            or state.requested_at is not None
+            or self._comparison.under_way
+        )
+        due = new and self._allowance.take(state.compared_at, state.others_seen_at, now)
+        if not (needed or due):
             return True
-        compared = await self._comparison.step(account, whole=state.requested_at is not None)
+        try:
+            compared = await self._comparison.step(account, whole=state.requested_at is not None)
+        except LookFailed as failure:
+            if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
+                raise
+            log.warning("ledger.not_compared", reason=str(failure))
+            return True
         if compared is None:
             return False
         await self._pauses.after(None, _REQUEST)
-        return await self._settle(account, here, state, compared)
+        return await self._settle(account, here, state, compared, strange=strange)
 
     async def _settle(
         self,
         account: VendorAccount,
-        here: tuple[str, int],
+        here: tuple[str, str],
         state: LedgerState,
         compared: Compared,
+        *,
+        strange: bool,
     ) -> bool:
         """Whether to go on after a comparison, or to wait and compare once more."""
-        first = state.hold_until is None and self._held_in != here
+        now, set_back = self._now(), self._set_back
+        known_before = self._compared_in == here and not set_back
+        first = set_back or (state.hold_until is None and self._held_in != here)
         doubtful = first and (compared.young or await self._has_lost(here))
-        hold = self._now() + QUIET if doubtful else None
-        self._compared_in = self._held_in = here
+        hold = now + QUIET if doubtful else None
+        told: dict[str, datetime | None] = {"hold_until": hold}
+        if state.requested_at is not None:
+            told["requested_at"] = None
+        if set_back:
+            told["set_back_at"] = now
+            log.error("ledger.compared_after_set_back", adopted=len(compared.told.adopted))
+        by_others = known_before and state.hold_until is None and (strange or compared.told.unknown)
+        if by_others and not _is_explained(state, now):
+            told["others_seen_at"] = now
+            log.warning("ledger.others_publish")
         async with self._database.begin() as transaction:
             await ledger.lock(transaction)
-            await ledger.note(transaction, hold_until=hold)
-            if state.requested_at is not None:
-                await ledger.note(transaction, requested_at=None)
+            await ledger.note(transaction, **told)
+            if set_back:
+                self._witnesses.forget()
+            await self._witnesses.learn(transaction)
+        self._compared_in = self._held_in = here
+        self._set_back = False
         if hold is None:
             return True
         await self._pause_until(hold)
         return False
 
-    async def _has_lost(self, here: tuple[str, int]) -> bool:
+    async def _has_lost(self, here: tuple[str, str]) -> bool:
         """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
             self._pipedrive.sent.clear()  # what was sent before went to another account
@@ -250,6 +321,11 @@ class Clearance:
 def _is_to_be_noted(account: VendorAccount) -> bool:
     """Whether nothing says yet that this account is set although the rows belong to another."""
     return not account.bound and account.waits_since is None
+
+
+def _is_explained(state: LedgerState, now: datetime) -> bool:
+    """Whether what the ledger does not know can be its own, from before it was set back."""
+    return state.set_back_at is not None and now - state.set_back_at < EXPLAINS
 
 
 def company_of(owner: Owner) -> Met:

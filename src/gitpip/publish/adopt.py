@@ -89,6 +89,15 @@ class Comparison:
         self._duplicates_seen = 0
         """Up to which activity the duplicates were looked at; 0 begins with the first one."""
 
+    @property
+    def under_way(self) -> bool:
+        """Whether one was begun that is to be read on."""
+        return self._reading is not None
+
+    def begin_anew(self) -> None:
+        """Forget what was read so far: the ledger's last activity is another one."""
+        self._reading = None
+
     async def step(self, account: VendorAccount, *, whole: bool) -> Compared | None:
         """Read on; None as long as there is more to be read. Raises LookFailed.
 

@@ -21,6 +21,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.sender import Sender
+from gitpip.publish.witnesses import Witnesses
 from gitpip.store import amendments, deals, outbox, second_sends
 from gitpip.store.database import Database
 
@@ -69,8 +70,9 @@ class Publisher:
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
         self._pauses = Pauses(database, pipedrive, self._now)
+        witnesses = Witnesses()
         self._clearance = Clearance(
-            database, pipedrive, self._pauses, now=self._now, on_edit=on_edit
+            database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=on_edit
         )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
         self._sender = Sender(
@@ -78,6 +80,7 @@ class Publisher:
             pipedrive,
             self._pauses,
             self._looks,
+            witnesses,
             waits=waits,
             on_edit=on_edit,
             on_delete=on_delete,
@@ -94,13 +97,14 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
-        if not self._pipedrive.has_token or await self._pauses.current() is not None:
+        if not self._pipedrive.has_token:
             return False
         stopped = await self._clearance.stopped()
-        if stopped is not False:
-            return stopped is None
-        if await self._clearance.requested():
-            return True
+        if stopped or await self._pauses.current() is not None:
+            return False
+        return stopped is None or await self._clearance.wanted() or await self._waits_for_us()
+
+    async def _waits_for_us(self) -> bool:
         now = self._now()
         async with self._database.read() as transaction:
             if await outbox.any_due(transaction, now):
@@ -190,7 +194,7 @@ class Publisher:
             return
         claimed = await self._claim_sends(run)
         await self._start_looks(run)
-        if claimed and not await self._clearance.permits():
+        if claimed and not await self._clearance.permits(new=True):
             # The account was switched before these were claimed: a switch after it ends the claims.
             self._unpaused_at = None
             return

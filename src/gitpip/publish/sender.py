@@ -32,6 +32,7 @@ from gitpip.publish.records import record, unexpected
 from gitpip.publish.repeats import Repeats
 from gitpip.publish.sending import rendered
 from gitpip.publish.trouble import Kind, Request
+from gitpip.publish.witnesses import Witnesses
 from gitpip.store import deals, outbox
 from gitpip.store.database import Database
 from gitpip.telemetry import get_logger
@@ -48,6 +49,7 @@ class Sender:
         pipedrive: Pipedrive,
         pauses: Pauses,
         looks: Looks,
+        witnesses: Witnesses,
         *,
         waits: Waits,
         on_edit: OnEdit,
@@ -58,6 +60,7 @@ class Sender:
         self._pipedrive = pipedrive
         self._pauses = pauses
         self._looks = looks
+        self._witnesses = witnesses
         self._waits = waits
         self._on_edit = on_edit
         self._on_delete = on_delete
@@ -170,17 +173,19 @@ class Sender:
         """
         if self._pauses.holds():
             return None
-        leased = self._clocks.read()
+        leased, now = self._clocks.read(), self._now()
         async with self._database.begin() as transaction:
-            if not await outbox.begin_sending(
+            # A database that was set back may know this claim, and not what was sent since.
+            if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
                 deal_id=deal_id,
-                now=self._now(),
+                now=now,
                 held_for=self._waits.lease,
                 vendor_time=self._pipedrive.now,
             ):
                 return None
+        self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._pipedrive.create_activity(
                 deal_id=deal_id, subject=activity.subject, note=activity.note, turn=turn

@@ -1,29 +1,42 @@
 """What is wrong with the accounts at the vendors, and with what is in them."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
 from gitpip.store import accounts, ledger, markers
-from gitpip.store.accounts import AccountChange, Vendor
+from gitpip.store.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.ledger import LedgerState
 
+TOLD_FOR = timedelta(days=1)
 COUNTED = 1_000
 """No more duplicates are counted; each of them is one too many."""
 
 
-async def changes(transaction: AsyncConnection) -> Sequence[Problem]:
+async def changes(transaction: AsyncConnection, now: datetime) -> Sequence[Problem]:
     """Accounts that are set although the rows belong to others: nothing goes on with these."""
     found = []
-    if change := await accounts.change(transaction, Vendor.PIPEDRIVE):
+    if change := await accounts.change(transaction, Vendor.PIPEDRIVE, now):
         found.append(_pipedrive(change))
-    if change := await accounts.change(transaction, Vendor.GITHUB):
+    if change := await accounts.change(transaction, Vendor.GITHUB, now):
         found.append(_github(change))
     return found
 
 
 def _pipedrive(change: AccountChange) -> Problem:
+    if change.goes_on:
+        return Problem(
+            ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
+            Severity.WARNING,
+            f"Two processes have tokens of two companies: files are published to "
+            f"{change.bound.name}, and the one with a token of {change.waiting.name} publishes "
+            f"nothing. Give both a token of {change.bound.name}, or publish to "
+            f"{change.waiting.name} from now on: gitpip accounts switch pipedrive.",
+            since=change.since,
+            act=Act.SWITCH_ACCOUNT,
+        )
     return Problem(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         Severity.ERROR,
@@ -37,6 +50,17 @@ def _pipedrive(change: AccountChange) -> Problem:
 
 
 def _github(change: AccountChange) -> Problem:
+    if change.goes_on:
+        return Problem(
+            ProblemKind.GITHUB_ACCOUNT_CHANGED,
+            Severity.WARNING,
+            f"Two processes have different addresses of GitHub: the users are of "
+            f"{change.bound.name} and are checked there, and the one whose GITHUB_API_URL is "
+            f"{change.waiting.name} checks nobody. Give both the same address, or begin with the "
+            f"users of {change.waiting.name}: gitpip accounts switch github.",
+            since=change.since,
+            act=Act.SWITCH_ACCOUNT,
+        )
     return Problem(
         ProblemKind.GITHUB_ACCOUNT_CHANGED,
         Severity.ERROR,
@@ -49,14 +73,46 @@ def _github(change: AccountChange) -> Problem:
     )
 
 
-async def contents(transaction: AsyncConnection) -> Sequence[Problem]:
+async def contents(transaction: AsyncConnection, now: datetime) -> Sequence[Problem]:
     """What Pipedrive holds twice, or not at all."""
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     if account is None:
         return ()
     state = await ledger.read(transaction)
-    found = [_missing(state), await _doubled(transaction, account.key), _comparing(state)]
+    found = [
+        _missing(state),
+        await _doubled(transaction, account.key),
+        _comparing(state),
+        _set_back(state, now),
+        _others(state, account, now),
+    ]
     return [problem for problem in found if problem]
+
+
+def _set_back(state: LedgerState, now: datetime) -> Problem | None:
+    if state.set_back_at is None or now - state.set_back_at >= TOLD_FOR:
+        return None
+    return Problem(
+        ProblemKind.DATABASE_SET_BACK,
+        Severity.WARNING,
+        "The database was set back to an earlier state while gitpip ran. What was published since "
+        "then was read from Pipedrive, and is not sent again. Users, keys and decisions of the "
+        "time between are lost: look whether any are missing. This is shown for a day.",
+        since=state.set_back_at,
+    )
+
+
+def _others(state: LedgerState, account: VendorAccount, now: datetime) -> Problem | None:
+    if state.others_seen_at is None or now - state.others_seen_at >= TOLD_FOR:
+        return None
+    return Problem(
+        ProblemKind.OTHERS_PUBLISH,
+        Severity.WARNING,
+        f"Another gitpip, with a database of its own, seems to publish to {account.name}: there "
+        "are activities that this one did not send. Let only one publish: what both find in the "
+        "same moment can be there twice. This is shown for a day after the last such activity.",
+        since=state.others_seen_at,
+    )
 
 
 def _comparing(state: LedgerState) -> Problem | None:

@@ -64,6 +64,8 @@ class ProblemKind(StrEnum):
     FEED_UNREADABLE = "feed-unreadable"
     FEED_GAP = "feed-gap"
     DOUBLES_DELETED = "doubles-deleted"
+    DATABASE_SET_BACK = "database-set-back"
+    OTHERS_PUBLISH = "others-publish"
     USERS_UNREAD = "users-unread"
     LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"

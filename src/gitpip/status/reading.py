@@ -151,7 +151,7 @@ async def read(
                 act=Act.ADD_USERS,
             )
         )
-    problems += await accounts.contents(transaction)
+    problems += await accounts.contents(transaction, now)
     goes_on = not stops & STOPS[operation.PUBLISHING]
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
@@ -179,7 +179,7 @@ async def read_stops(
         for name, pause in pauses.items()
         if name in PAUSES
     ]
-    problems += await accounts.changes(transaction)
+    problems += await accounts.changes(transaction, now)
     if not works:
         problems.append(
             Problem(

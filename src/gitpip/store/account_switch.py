@@ -50,7 +50,12 @@ async def switch(
         await _keep_publications(transaction, change, now)
         await _keep_deals(transaction, change, now)
         await ledger.note(
-            transaction, compared_at=None, hold_until=None, missing=0, missing_since=None
+            transaction,
+            compared_at=None,
+            hold_until=None,
+            missing=0,
+            missing_since=None,
+            others_seen_at=None,
         )
     elif not same:
         await _keep_users(transaction, change, now)
@@ -58,7 +63,7 @@ async def switch(
         await transaction.execute(
             update(account_rows)
             .where(account_rows.c.key == key)
-            .values(bound=bound, waits_since=None)
+            .values(bound=bound, waits_since=None, noted_until=None)
         )
     return change
 

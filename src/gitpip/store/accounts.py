@@ -6,16 +6,32 @@ that is met is bound to the rows, and another one is kept waiting until a person
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store import lease
 from gitpip.store.schema_accounts import accounts, is_bound
 
+NOTED_FOR = timedelta(seconds=60)
+"""So long after a process noted what is set there, it is taken to be set still."""
+NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
 """Keys are counted from 1."""
 
@@ -67,6 +83,8 @@ class AccountChange:
     bound: VendorAccount
     waiting: VendorAccount
     since: datetime
+    goes_on: bool = False
+    """Whether another process has the bound one set, and works with it."""
 
 
 def unbound(met: Met, now: datetime) -> VendorAccount:
@@ -175,36 +193,102 @@ async def _bind_the_first(transaction: AsyncConnection, vendor: Vendor, key: int
         pass  # another process bound one at this moment
 
 
+async def is_to_be_noted(
+    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
+) -> bool:
+    """Whether the process that has this account set is to note it, by `note_present`.
+
+    One that the rows don't belong to is noted again and again. The one that they belong to is,
+    too, while another one waits; and it ends the wait of one that nobody notes any more.
+    """
+    stale = accounts.c.noted_until < lease.until(now, NOTED_FOR - NOTED_EVERY)
+    rows = await transaction.execute(
+        select(
+            accounts.c.key,
+            accounts.c.bound,
+            accounts.c.waits_since,
+            or_(accounts.c.noted_until.is_(None), stale).label("stale"),
+            lease.is_free(accounts.c.noted_until, now).label("over"),
+        ).where(accounts.c.vendor == vendor)
+    )
+    found = {row.key: row for row in rows}
+    mine = found.get(key)
+    if mine is None:
+        return False
+    if not mine.bound:
+        return mine.waits_since is None or bool(mine.stale)
+    waiting = [row for row in found.values() if row.waits_since and not row.bound]
+    return any(row.over for row in waiting) or bool(waiting and mine.stale)
+
+
+async def note_present(
+    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
+) -> None:
+    """Note that a process that runs has this account set, beside what others have set."""
+    await transaction.execute(
+        update(accounts)
+        .where(
+            accounts.c.vendor == vendor,
+            accounts.c.key != key,
+            accounts.c.waits_since.is_not(None),
+            lease.is_free(accounts.c.noted_until, now),
+            # Only who has the bound account set can tell that all goes on without the other one.
+            select(accounts.c.key).where(accounts.c.key == key, is_bound).exists(),
+        )
+        .values(waits_since=None)
+    )
+    await _note(transaction, accounts.c.key == key, now)
+
+
+async def _note(transaction: AsyncConnection, wanted: ColumnElement[bool], now: datetime) -> None:
+    since = case((is_bound, None), else_=func.coalesce(accounts.c.waits_since, _time(now)))
+    await transaction.execute(
+        update(accounts)
+        .where(wanted)
+        .values(waits_since=since, noted_until=lease.until(now, NOTED_FOR))
+    )
+
+
+def _time(now: datetime) -> ColumnElement[datetime]:
+    return literal(now, accounts.c.waits_since.type)
+
+
 async def set_at_present(
     transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
 ) -> None:
-    """Note that this account is set: it waits unless it is bound, and no other waits."""
+    """Note that this account is set now: it waits unless it is bound, and no other waits."""
     await transaction.execute(
         update(accounts)
         .where(accounts.c.vendor == vendor, accounts.c.waits_since.is_not(None))
         .where(~and_(accounts.c.key == key, accounts.c.bound == 0))
         .values(waits_since=None)
     )
-    await transaction.execute(
-        update(accounts)
-        .where(accounts.c.key == key, accounts.c.bound == 0, accounts.c.waits_since.is_(None))
-        .values(waits_since=now)
-    )
+    await _note(transaction, and_(accounts.c.key == key, ~is_bound), now)
 
 
-async def change(transaction: AsyncConnection, vendor: Vendor) -> AccountChange | None:
-    """The change of account that waits for a person, if any."""
+async def change(
+    transaction: AsyncConnection, vendor: Vendor, now: datetime | None = None
+) -> AccountChange | None:
+    """The change of account that waits for a person, if any.
+
+    Only with the time `now` it is learned whether another process goes on.
+    """
+    noted = lease.until(now, timedelta(0)) < accounts.c.noted_until if now else false()
     rows = await transaction.execute(
-        select(accounts)
+        select(accounts, and_(is_bound, noted).label("goes_on"))
         .where(accounts.c.vendor == vendor)
         .where(is_bound | accounts.c.waits_since.is_not(None))
     )
-    found = [_account(row) for row in rows]
+    goes_on = False
+    found = []
+    for row in rows:
+        found.append(_account(row))
+        goes_on |= bool(row.goes_on)
     belongs = next((account for account in found if account.bound), None)
     waits = next((account for account in found if account.waits_since and not account.bound), None)
     if belongs is None or waits is None or waits.waits_since is None:
         return None
-    return AccountChange(belongs, waits, waits.waits_since)
+    return AccountChange(belongs, waits, waits.waits_since, goes_on)
 
 
 async def keep_deal_field(

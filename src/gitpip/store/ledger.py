@@ -33,6 +33,19 @@ class LedgerState:
     missing_since: datetime | None = None
     read: int = 0
     """How many activities a comparison that is under way has read."""
+    others_seen_at: datetime | None = None
+    """When an activity was last seen that another installation sent."""
+    set_back_at: datetime | None = None
+    """When a process found that the database had lost what it knew to be there."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A publication that was seen to be sent or published."""
+
+    marker: str
+    sent_at: datetime | None
+    """None where it was adopted."""
 
 
 async def read(transaction: AsyncConnection) -> LedgerState:
@@ -48,6 +61,8 @@ async def read(transaction: AsyncConnection) -> LedgerState:
         row.missing,
         row.missing_since,
         row.read,
+        row.others_seen_at,
+        row.set_back_at,
     )
 
 
@@ -87,9 +102,10 @@ async def request(transaction: AsyncConnection, now: datetime) -> None:
 
 
 async def database_life(transaction: AsyncConnection) -> str:
-    """What changes when another server, or a restored database, takes the place of this one.
+    """What changes when another server, or another database, takes the place of this one.
 
-    A file of SQLite can't be exchanged under a running process, so there it is always the same.
+    It says nothing of a restore into the same database: for that there are witnesses. A file of
+    SQLite has no such sign, so there it is always the same.
     """
     if transaction.dialect.name == "sqlite":
         return ""
@@ -129,8 +145,42 @@ async def published_between(
     return tuple(ActivityId(number) for number in found.scalars())
 
 
+async def newest(transaction: AsyncConnection) -> Witness | None:
+    """The publication that was published last."""
+    row = (
+        await transaction.execute(
+            select(publications.c.marker, publications.c.sent_at)
+            .where(publications.c.published_at.is_not(None))
+            .order_by(publications.c.published_at.desc(), publications.c.id.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else Witness(row.marker, row.sent_at)
+
+
+async def holds(transaction: AsyncConnection, witnesses: Collection[Witness]) -> bool:
+    """Whether the publications are at least as far as these were."""
+    wanted = {one.marker for one in witnesses}
+    if not wanted:
+        return True
+    rows = await transaction.execute(
+        select(publications.c.marker, publications.c.sent_at, publications.c.state).where(
+            publications.c.marker.in_(wanted)
+        )
+    )
+    found = {row.marker: row for row in rows}
+    for one in witnesses:
+        row = found.get(one.marker)
+        # What was compared since a restore is adopted: it is published, and says not when sent.
+        if row is None or (row.sent_at is None and row.state == PublicationState.PENDING.value):
+            return False
+        if one.sent_at is not None and row.sent_at is not None and row.sent_at < one.sent_at:
+            return False
+    return True
+
+
 async def knows_nothing_of_some(transaction: AsyncConnection, sent: Collection[str]) -> bool:
-    """Whether one of these markers was sent, and its publication says that it never was."""
+    """Whether one of these markers was sent, and neither its publication nor a list said so."""
     known = or_(
         publications.c.state != PublicationState.PENDING.value, publications.c.sent_at.is_not(None)
     )
@@ -140,6 +190,12 @@ async def knows_nothing_of_some(transaction: AsyncConnection, sent: Collection[s
         found = await transaction.execute(
             select(publications.c.marker).where(publications.c.marker.in_(some), known)
         )
-        if not set(some) <= set(found.scalars()):
+        unknown = set(some) - set(found.scalars())
+        if not unknown:
+            continue
+        seen = await transaction.execute(
+            select(markers.c.marker).where(markers.c.marker.in_(unknown))
+        )
+        if not unknown <= set(seen.scalars()):
             return True
     return False

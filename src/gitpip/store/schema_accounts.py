@@ -32,6 +32,8 @@ accounts = Table(
     Column("bound", Integer, nullable=False, server_default=text("0")),
     # Since when its token is set although the rows belong to another account.
     Column("waits_since", UTCDateTime),
+    # Until when a process is taken to have it set: each renews this while two accounts are set.
+    Column("noted_until", UTCDateTime),
     Column("met_at", UTCDateTime, nullable=False),
     # The custom field of deals that holds GitHub's id, and when it is tried again if there is none.
     Column("deal_field", String(64)),
@@ -63,6 +65,10 @@ ledger = Table(
     # Published activities that Pipedrive does not list any more.
     Column("missing", Integer, nullable=False, server_default=text("0")),
     Column("missing_since", UTCDateTime),
+    # When an activity was last seen that another installation sent.
+    Column("others_seen_at", UTCDateTime),
+    # When a process found that the database had lost what it knew to be there.
+    Column("set_back_at", UTCDateTime),
 )
 
 # Activities of ours in Pipedrive that no publication stands for: the publication does not exist

@@ -38,7 +38,7 @@ class GitHubAddress:
             if not account.bound:
                 log.error("watching.stopped", host=self.host)
             return account.bound
-        return await self._is_bound()
+        return await self._is_bound(note=True)
 
     async def check(self) -> None:
         """Raise AccountChanged where the rows belong to another GitHub."""
@@ -48,7 +48,17 @@ class GitHubAddress:
                 "see gitpip accounts list"
             )
 
-    async def _is_bound(self) -> bool:
+    async def _is_bound(self, *, note: bool = False) -> bool:
+        """Whether the users are of this GitHub; `note`: so that it is shown where they are not."""
+        now = self._now()
         async with self._database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.GITHUB)
-        return account is None or account.identity == self.host
+            account = await accounts.of_identity(transaction, Vendor.GITHUB, self.host)
+            if account is None:
+                return await accounts.bound(transaction, Vendor.GITHUB) is None
+            note = note and await accounts.is_to_be_noted(
+                transaction, Vendor.GITHUB, account.key, now
+            )
+        if note:
+            async with self._database.begin() as transaction:
+                await accounts.note_present(transaction, Vendor.GITHUB, account.key, now)
+        return account.bound

