@@ -43,6 +43,22 @@ def others(rows: Iterable[Publication]) -> list[PublicationState]:
     return [row.state for row in rows if row.filename != "bad.py"]
 
 
+REFUSED = {
+    "sqlite": (
+        "CREATE TRIGGER refused BEFORE UPDATE OF activity_id ON publications"
+        " WHEN NEW.id = 1 AND NEW.activity_id IS NOT NULL"
+        " BEGIN SELECT RAISE(ABORT, 'made to fail'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'made to fail' USING ERRCODE = '23514'; END $$",
+        "CREATE TRIGGER refused BEFORE UPDATE OF activity_id ON publications FOR EACH ROW"
+        " WHEN (NEW.id = 1 AND NEW.activity_id IS NOT NULL) EXECUTE FUNCTION refuse()",
+    ),
+}
+"""The database refuses to record the activity of the first publication."""
+
+
 async def retry_bad(scene: Scene) -> None:
     async with scene.database.begin() as transaction:
         await publications.retry(transaction, bad(await scene.rows()).id, scene.clock())
@@ -80,8 +96,9 @@ async def test_an_activity_that_always_fails_stops_nobody_and_fails_in_the_end(
         assert f"Pipedrive answered {fault.status}" in str(row.reason)
     assert row.attempts <= MAX_ATTEMPTS
     assert scene.clock() - started < timedelta(days=2)
-    # Pipedrive's smallest plan has 30,000 tokens a day.
-    assert scene.crm.limits.spent_today - before < 600
+    # Pipedrive's smallest plan has 30,000 tokens a day. Each attempt can cost 10 more for a
+    # comparison with what another installation may have published.
+    assert scene.crm.limits.spent_today - before < 600 + 10 * MAX_ATTEMPTS
     scene.crm.faults.clear()
     await retry_bad(scene)
     await scene.settle(process)
@@ -226,26 +243,21 @@ async def test_an_unexpected_error_is_that_of_its_publication(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await find_one_bad_and_others(scene)
-    # The id that Pipedrive will give to the bad one belongs to another publication already.
-    await scene.find_files("holder", "holder.py")
     process = await scene.process()
     async with scene.database.begin() as transaction:
-        await transaction.exec_driver_sql(
-            "UPDATE publications SET activity_id = 1, state = 'skipped' "
-            "WHERE id = (SELECT max(id) FROM publications)"
-        )
+        for statement in REFUSED[transaction.dialect.name]:
+            await transaction.exec_driver_sql(statement)
     for _ in range(3):
         await process.run()
         await scene.wake()
     rows = await scene.rows()
     assert bad(rows).state is UNCERTAIN
     assert "IntegrityError" in str(bad(rows).reason)
-    assert others(rows) == [PUBLISHED] * OTHERS + [PublicationState.SKIPPED]
+    assert others(rows) == [PUBLISHED] * OTHERS
     assert "Traceback" in "".join(capsys.readouterr())
     async with scene.database.begin() as transaction:
-        await transaction.exec_driver_sql(
-            "UPDATE publications SET activity_id = NULL, state = 'pending' WHERE state = 'skipped'"
-        )
+        on_table = "" if transaction.dialect.name == "sqlite" else " ON publications"
+        await transaction.exec_driver_sql(f"DROP TRIGGER refused{on_table}")
     await scene.settle(process)
     await scene.assert_each_is_there_once()
 

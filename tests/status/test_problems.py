@@ -129,7 +129,7 @@ CASES = (
             insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
         ),
         (*FORGET, ledger.delete()),
-        ("none of the last 3 activities", "Nothing of them is sent again"),
+        ("does not show 3 activities that gitpip published", "Nothing of them is sent again"),
         count=3,
     ),
     Case(
