@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import insert
 
-from gitpip.standin.github_world import User
 from gitpip.store.database import Database
 from gitpip.store.schema import users
+from gitpip_standins.github.world import User
 
 FIRST_ID = 1000
 

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from benchmarks.crowd import FIRST_ID, fill
-from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.store.database import open_database
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.running import Installation
 
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-ins'

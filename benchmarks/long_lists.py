@@ -19,9 +19,9 @@ import psutil
 from sqlalchemy import update
 
 from benchmarks import crowd
-from gitpip.standin import GitHub, Server
 from gitpip.store.database import open_database
 from gitpip.store.schema import users
+from gitpip_standins import GitHub, Server
 from tests.journeys.running import Installation
 
 LISTS = 5

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx2
 
-from gitpip.standin import GitHub, Server
 from gitpip.store.database import Database, open_database
+from gitpip_standins import GitHub, Server
 from tests.journeys.running import Installation
 
 ROUNDS = 60

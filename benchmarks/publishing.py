@@ -26,10 +26,10 @@ import structlog
 
 from gitpip.model import DealId
 from gitpip.publish.pace import WINDOW
-from gitpip.standin import Fault, FaultKind, Pipedrive, Server
 from gitpip.store import publications
 from gitpip.store.database import open_database
 from gitpip.worker import SWEEP
+from gitpip_standins import Fault, FaultKind, Pipedrive, Server
 from tests.journeys.cluster import clustered
 from tests.publish.scene import TOKEN, Clock, Process, RealTime, Scene
 

@@ -18,14 +18,14 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from gitpip.clock import utc_now
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import gists, users
 from gitpip.telemetry import configure_logging
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.crowd import add_users, id_of, track_identified
 
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-in's

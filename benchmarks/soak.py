@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import postgres_server
 from tests.journeys.running import Installation
 

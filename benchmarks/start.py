@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.running import Installation
 
 USERS = 1000

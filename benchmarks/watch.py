@@ -23,14 +23,14 @@ from pathlib import Path
 import psutil
 
 from benchmarks.crowd import FIRST_ID, fill
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import users
 from gitpip.telemetry import configure_logging
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.conftest import postgres_server
 
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-in's

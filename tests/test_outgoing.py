@@ -17,12 +17,12 @@ from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
 from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive import Pipedrive
-from gitpip.standin import GitHub as GitHubStandIn
-from gitpip.standin import Server
 from gitpip.watch.contents import Wanted
 from gitpip.watch.github import GitHub
 from gitpip.watch.limits import Limits
 from gitpip.watch.transport import Transport
+from gitpip_standins import GitHub as GitHubStandIn
+from gitpip_standins import Server
 from tests.network import Certificate, Conversation, Listener, Proxy, in_front_of
 
 TOKEN = "a-token-that-must-not-travel"

@@ -10,10 +10,10 @@ from gitpip import errands, service
 from gitpip.clock import utc_now
 from gitpip.errors import AccessUndecided
 from gitpip.settings import load_settings
-from gitpip.standin import GitHub, Pipedrive, Server
-from gitpip.standin.cast import CAST, perform, settle
 from gitpip.telemetry import configure_logging
 from gitpip.terminal import Terminal
+from gitpip_standins import GitHub, Pipedrive, Server
+from gitpip_standins.cast import CAST, perform, settle
 
 TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
 console = Terminal()

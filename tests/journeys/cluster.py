@@ -14,7 +14,7 @@ from typing import Self
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import PostgresServer, postgres_server
 from tests.journeys.running import Installation
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.chromium import axe, browser
 from tests.journeys.running import Installation
 

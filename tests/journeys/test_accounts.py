@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gitpip.standin import GitHub, Pipedrive, Server
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import metadata
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.backups import Backups, backups
 from tests.journeys.conftest import World
 from tests.show.conftest import TOKEN, Served, serving

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from gitpip.clock import utc_now
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.conftest import World
 
 

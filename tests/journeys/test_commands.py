@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from gitpip.standin import Fault
-from gitpip.standin.faults import FaultKind
+from gitpip_standins import Fault
+from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import TOKEN, World
 from tests.journeys.running import GITPIP
 from tests.network import nobody_listening

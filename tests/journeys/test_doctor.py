@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.standin import Fault, FaultKind, GitHub, Server
-from gitpip.standin.exchange import utc_now
+from gitpip_standins import Fault, FaultKind, GitHub, Server
+from gitpip_standins.exchange import utc_now
 from tests.journeys.conftest import TOKEN, World
 from tests.network import Certificate, Proxy, in_front_of, nobody_listening
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.conftest import World
 
 USERS, GISTS, FILES = 25, 3, 2

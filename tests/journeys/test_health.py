@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.conftest import World
 
 PATIENCE = 10

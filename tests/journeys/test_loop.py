@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.conftest import TOKEN, World
 
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from gitpip.standin import Fault
-from gitpip.standin.faults import FaultKind
+from gitpip_standins import Fault
+from gitpip_standins.faults import FaultKind
 from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.running import Installation
 from tests.network import Certificate, Proxy, in_front_of, nobody_listening
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.conftest import World
 from tests.journeys.running import Installation
 from tests.pgbouncer import pgbouncer

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, clustered
 from tests.journeys.running import Installation
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gitpip
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.cluster import Cluster, clustered
 
 FILES = 120

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.journeys.cluster import Cluster, clustered
 from tests.journeys.running import Installation
 

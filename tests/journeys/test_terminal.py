@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gitpip.standin import Fault, GitHub, Pipedrive, Server
+from gitpip_standins import Fault, GitHub, Pipedrive, Server
 from tests.journeys.conftest import TOKEN, World
 from tests.journeys.running import Installation
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from gitpip.standin import Pipedrive as Crm
-from gitpip.standin import Server
 from gitpip.store.database import open_database
+from gitpip_standins import Pipedrive as Crm
+from gitpip_standins import Server
 from tests.publish.scene import TOKEN, Clock, Scene, make_hands
 
 

@@ -30,10 +30,10 @@ from gitpip.model import (
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.standin import FaultKind
-from gitpip.standin import Pipedrive as Crm
 from gitpip.store import deals, gists, operation, publications, second_sends, users
 from gitpip.store.database import Database, open_database
+from gitpip_standins import FaultKind
+from gitpip_standins import Pipedrive as Crm
 
 TIMEOUT = timedelta(seconds=1)
 """Where requests are to be given up."""

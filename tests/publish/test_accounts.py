@@ -9,11 +9,11 @@ from sqlalchemy import update
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
-from gitpip.standin import Fault, Server
-from gitpip.standin import Pipedrive as Crm
 from gitpip.store import account_switch, accounts, operation, publications
 from gitpip.store.accounts import Vendor
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip_standins import Fault, Server
+from gitpip_standins import Pipedrive as Crm
 from tests.publish.scene import TOKEN, Clock, Process, Scene
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"

@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import SecretStr
 
 from gitpip.model import PublicationState
-from gitpip.standin import Fault, Server
-from gitpip.standin import Pipedrive as Crm
 from gitpip.store import account_switch, accounts
 from gitpip.store.accounts import Vendor
 from gitpip.store.database import open_database
+from gitpip_standins import Fault, Server
+from gitpip_standins import Pipedrive as Crm
 from tests.publish.scene import TOKEN, Clock, Process, Scene
 
 pytestmark = pytest.mark.long

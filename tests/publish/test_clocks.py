@@ -6,7 +6,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.publish.scene import OurClock, Scene
 
 DAYS = timedelta(days=2)

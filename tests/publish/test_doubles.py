@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from gitpip.publish.delivery import ABSENCE
-from gitpip.standin import Fault
 from gitpip.store import accounts, markers, second_sends
 from gitpip.store.accounts import Vendor
 from gitpip.store.schema import doubles
+from gitpip_standins import Fault
 from tests.publish.scene import Process, Scene
 
 LONG = ABSENCE + timedelta(minutes=1)

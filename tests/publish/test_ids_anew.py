@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from gitpip.standin import Pipedrive as Crm
-from gitpip.standin import Server
 from gitpip.status.accounts import contents
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
+from gitpip_standins import Pipedrive as Crm
+from gitpip_standins import Server
 from tests.publish.scene import TOKEN, Process, Scene
 
 

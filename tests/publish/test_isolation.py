@@ -7,8 +7,8 @@ import pytest
 
 from gitpip.model import Publication, PublicationState
 from gitpip.publish.delivery import MAX_ATTEMPTS
-from gitpip.standin import Fault, FaultKind
 from gitpip.store import publications
+from gitpip_standins import Fault, FaultKind
 from tests.publish.scene import Scene
 
 pytestmark = pytest.mark.long

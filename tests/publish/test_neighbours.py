@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import PublicationState
-from gitpip.standin import Fault, FaultKind, Server
-from gitpip.standin import Pipedrive as Crm
 from gitpip.store import publications
 from gitpip.store.database import open_database
+from gitpip_standins import Fault, FaultKind, Server
+from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
 from tests.publish.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
 

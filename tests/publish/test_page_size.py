@@ -4,7 +4,7 @@ import pytest
 
 from gitpip.publish.page_size import SIZES, PageSize
 from gitpip.publish.pipedrive import ANSWER_LIMIT
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.publish.scene import TIMEOUT, Scene
 
 LISTS = "activities$"

@@ -9,11 +9,11 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
-from gitpip.standin import Fault, FaultKind, Server
-from gitpip.standin import Pipedrive as Crm
-from gitpip.standin.exchange import UNDER_WAY
 from gitpip.store import amendments, operation, publications
 from gitpip.store.database import open_database
+from gitpip_standins import Fault, FaultKind, Server
+from gitpip_standins import Pipedrive as Crm
+from gitpip_standins.exchange import UNDER_WAY
 from tests.network import nobody_listening
 from tests.publish.scene import TIMEOUT, TOKEN, Killed, Machine, RealTime, Scene
 

@@ -7,7 +7,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.publish.scene import Process, Scene
 
 LISTS = "activities$"

@@ -8,10 +8,10 @@ from gitpip.model import GitHubId
 from gitpip.publish.answers import Item
 from gitpip.publish.deal_field import NAME
 from gitpip.publish.deal_index import DealIndex
-from gitpip.standin import Fault, FaultKind
 from gitpip.store import accounts, users
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip_standins import Fault, FaultKind
 from tests.publish.scene import Scene
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.journeys.running import Installation
 
 TOKEN = "show-token"

@@ -1,6 +1,6 @@
 """The original's endpoints answer as they always did."""
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.show.conftest import Files, Served
 
 

@@ -4,7 +4,7 @@ import re
 
 import httpx2
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.show.conftest import Served
 
 

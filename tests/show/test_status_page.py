@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 
 from gitpip.show.charts import over_a_day
-from gitpip.standin import Fault, FaultKind
+from gitpip_standins import Fault, FaultKind
 from tests.show.conftest import Served, serving
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from gitpip.standin import Fault
+from gitpip_standins import Fault
 from tests.show.conftest import Served
 
 USED_UP = Fault.limited({"x-daily-ratelimit-token-remaining": "0"})

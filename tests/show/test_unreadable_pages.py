@@ -1,6 +1,6 @@
 """What could not be read from GitHub is shown with the reason and the time of the next try."""
 
-from gitpip.standin.github_troubles import GistTroubles
+from gitpip_standins.github.troubles import GistTroubles
 from tests.show.conftest import Served
 
 

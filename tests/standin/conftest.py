@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gitpip.standin import GitHub, Pipedrive, Server
+from gitpip_standins import GitHub, Pipedrive, Server
 from tests.standin.hand_clock import HandClock
 
 GITHUB_SCHEMA = "@octokit/openapi@23.0.2"

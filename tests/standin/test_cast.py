@@ -4,9 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from gitpip.standin import GitHub
-from gitpip.standin.cast import CAST, acts, perform, settle
-from gitpip.standin.github_world import World
+from gitpip_standins import GitHub
+from gitpip_standins.cast import CAST, acts, perform, settle
+from gitpip_standins.github.world import World
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from gitpip.standin import Fault, FaultKind, FaultPlan, Pipedrive
+from gitpip_standins import Fault, FaultKind, FaultPlan, Pipedrive
 from tests.standin.hand_clock import HandClock
 
 ACTIVITIES = "/api/v2/activities"

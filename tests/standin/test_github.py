@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.standin import GitHub, Server
-from gitpip.standin.github_world import World
+from gitpip_standins import GitHub, Server
+from gitpip_standins.github.world import World
 from tests.standin.hand_clock import HandClock
 
 

@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
-from gitpip.standin import GitHub
-from gitpip.standin.github_troubles import UserTrouble
+from gitpip_standins import GitHub
+from gitpip_standins.github.troubles import UserTrouble
 
 SWEEP = """
 query($ids: [ID!]!) {

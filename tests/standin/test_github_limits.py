@@ -5,7 +5,7 @@ import threading
 import httpx2
 import pytest
 
-from gitpip.standin import Fault, GitHub, Server
+from gitpip_standins import Fault, GitHub, Server
 from tests.standin.hand_clock import HandClock
 
 

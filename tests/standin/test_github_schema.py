@@ -9,7 +9,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
-from gitpip.standin import GitHub
+from gitpip_standins import GitHub
 
 Schema = dict[str, object]
 

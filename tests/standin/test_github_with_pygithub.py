@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import github as pygithub
 import pytest
 
-from gitpip.standin import GitHub, Server
+from gitpip_standins import GitHub, Server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitpip.standin import Pipedrive, Server
+from gitpip_standins import Pipedrive, Server
 from tests.standin.hand_clock import HandClock
 
 ACTIVITIES = "/api/v2/activities"

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from gitpip.standin import Pipedrive
+from gitpip_standins import Pipedrive
 from tests.standin.hand_clock import HandClock
 
 ACTIVITIES = "/api/v2/activities"

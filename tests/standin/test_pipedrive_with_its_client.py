@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gitpip.standin import Pipedrive, Server
+from gitpip_standins import Pipedrive, Server
 
 SCRIPT = Path(__file__).with_name("pipedrive_client.mjs")
 

@@ -6,7 +6,7 @@ import time
 import httpx2
 import pytest
 
-from gitpip.standin import Fault, GitHub, Server
+from gitpip_standins import Fault, GitHub, Server
 
 
 def test_it_stops_at_once_though_requests_hang() -> None:

@@ -22,9 +22,6 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.settings import load_settings
-from gitpip.standin import Fault, FaultKind, Server
-from gitpip.standin import GitHub as GitHubStandIn
-from gitpip.standin import Pipedrive as PipedriveStandIn
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store import publications, users
 from gitpip.store.database import Database, open_database
@@ -32,6 +29,9 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, FaultKind, Server
+from gitpip_standins import GitHub as GitHubStandIn
+from gitpip_standins import Pipedrive as PipedriveStandIn
 from tests.status.conftest import empty
 
 TOKEN = "a-token"

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 
 TOKEN = "a-token"
 INTERVAL = timedelta(hours=3)

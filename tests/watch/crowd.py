@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import gists, users
 from gitpip.store.database import Database
 from gitpip.store.schema import users as users_table
+from gitpip_standins import GitHub as StandIn
 
 
 def add_users(world: StandIn, number: int, *, with_gists: int = 0) -> list[str]:

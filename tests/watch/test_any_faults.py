@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import GistId, UserState
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
-from gitpip.standin.github_troubles import GistTroubles
-from gitpip.standin.github_world import Gist
 from gitpip.store import publications
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
+from gitpip_standins.github.troubles import GistTroubles
+from gitpip_standins.github.world import Gist
 from tests.conftest import PostgresServer
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.test_check import run, stored, track, user_named

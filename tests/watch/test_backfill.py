@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.intake import take_in
 from gitpip.intake import track as add_user
 from gitpip.model import Backfill, PublicationState, User
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.test_check import A_DAY, fill, run, stored, track, user_named
 

@@ -6,8 +6,6 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import User
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import unreadable
 from gitpip.store.database import Database
 from gitpip.store.listing import lists
@@ -16,6 +14,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import files_of
 from tests.watch.test_check import run, stored, track, user_named

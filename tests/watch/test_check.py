@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import update
 
 from gitpip.model import Backfill, Check, GistFile, PublicationState, User, UserState
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import checks, gists, operation, unreadable, users
 from gitpip.store.database import Database
 from gitpip.store.schema import users as users_table
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock
 
 A_DAY = timedelta(days=1)

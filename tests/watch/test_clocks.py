@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from gitpip.errors import GitHubLimited
 from gitpip.model import GistId, PauseCause, UserState
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import gists, operation, schedule, unreadable
 from gitpip.store.database import Database
 from gitpip.store.schema import users as user_rows
@@ -19,6 +17,8 @@ from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from gitpip.watch.transport import clock_ahead
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.crowd import files_of
 from tests.watch.test_check import run, track, user_named

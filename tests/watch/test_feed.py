@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gitpip.model import Backfill
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import feed as feed_rows
 from gitpip.store import users
 from gitpip.store.database import Database
@@ -14,6 +12,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.feed import EVERY, Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 
 

@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin.github_troubles import GistTroubles, UserTrouble
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins.github.troubles import GistTroubles, UserTrouble
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, track_identified
 

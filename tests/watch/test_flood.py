@@ -19,8 +19,6 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import held, users
 from gitpip.store.database import Database
 from gitpip.store.schema import users as users_table
@@ -28,6 +26,8 @@ from gitpip.watch import flood, reading
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.test_check import A_DAY, run, stored, track, user_named
 

@@ -19,11 +19,11 @@ from gitpip.errors import (
     GitHubUnavailable,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.watch.contents import Reading, Wanted, blob_hash
 from gitpip.watch.gist_list import GistList
 from gitpip.watch.github import GitHub
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.network import nobody_listening
 from tests.watch.conftest import TOKEN, Clock
 

@@ -7,13 +7,13 @@ from typing import get_args
 import pytest
 
 from gitpip.model import Check, User
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin.github_troubles import UserTrouble
 from gitpip.store import checks, operation, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins.github.troubles import UserTrouble
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, queries, track_identified
 

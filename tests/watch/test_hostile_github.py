@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import Backfill
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import gists, users
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.feed import Feed
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 
 pytestmark = pytest.mark.long

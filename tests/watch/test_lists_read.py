@@ -7,8 +7,6 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import GitHubId
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import checks, gauges, listing, schedule
 from gitpip.store.database import Database
 from gitpip.store.schedule import LISTED_EVERY
@@ -16,6 +14,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.limits import SPARE_A_MINUTE, Budget
 from gitpip.watch.one_check import LISTED_AT_A_TIME
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import Clock, sweeping
 from tests.watch.crowd import add_users, id_of, track_identified
 from tests.watch.test_check import run

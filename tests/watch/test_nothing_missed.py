@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import checks
 from gitpip.store.database import Database
 from gitpip.store.schedule import completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping
 from tests.watch.crowd import files_of
 from tests.watch.test_check import run, track

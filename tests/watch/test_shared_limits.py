@@ -10,14 +10,14 @@ import pytest
 
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubLimited
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import schedule
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
 from gitpip.watch.shared_limits import SharedLimits
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, TOKEN, Clock
 from tests.watch.crowd import add_users, track_identified
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import UserKey
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import gists
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, SlowUsers
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, track_identified
 

@@ -16,14 +16,14 @@ from gitpip.model import (
     User,
     UserState,
 )
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
 from gitpip.store import checks, gists, operation, publications, schedule, users
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
 from gitpip.watch.github import GitHub
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, queries, track_identified
 

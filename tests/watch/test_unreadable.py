@@ -6,9 +6,6 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState, Unreadable, UserState
-from gitpip.standin import Fault, Server
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin.github_troubles import GistTroubles
 from gitpip.store import checks, unreadable, users
 from gitpip.store import feed as feed_rows
 from gitpip.store.database import Database
@@ -16,6 +13,9 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
 from gitpip.watch.feed import Feed
 from gitpip.watch.look import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins.github.troubles import GistTroubles
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.test_check import run, stored, track, user_named
 

@@ -9,8 +9,6 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from gitpip.model import Backfill, GitHubId, User, UserKey, UserState
-from gitpip.standin import GitHub as StandIn
-from gitpip.standin import Server
 from gitpip.store import troubles
 from gitpip.store.database import MIGRATIONS, Database, open_database
 from gitpip.store.schedule import completeness
@@ -18,6 +16,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github import GitHub
 from gitpip.watch.graphql import Glimpse
+from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of
 from tests.watch.test_check import run

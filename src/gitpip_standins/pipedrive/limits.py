@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gitpip.standin.exchange import UNDER_WAY, Answer, Journal, html_answer, json_answer
+from gitpip_standins.exchange import UNDER_WAY, Answer, Journal, html_answer, json_answer
 
 
 @dataclass

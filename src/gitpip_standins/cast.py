@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gitpip.standin.github_world import World
+from gitpip_standins.github.world import World
 
 
 @dataclass(frozen=True)

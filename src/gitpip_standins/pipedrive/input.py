@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, time
 
-from gitpip.standin.exchange import JsonObject, Request
+from gitpip_standins.exchange import JsonObject, Request
 
 LARGEST_PAGE = 500
 MOST_IDS = 100

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from gitpip.standin.exchange import JsonObject
-from gitpip.standin.github_languages import language_of, media_type_of
-from gitpip.standin.github_world import Gist, GistFile, User, World
+from gitpip_standins.exchange import JsonObject
+from gitpip_standins.github.languages import language_of, media_type_of
+from gitpip_standins.github.world import Gist, GistFile, User, World
 
 LARGEST_CONTENT: Final = 1024 * 1024
 MOST_FILES: Final = 300

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import unquote, urlencode
 
-from gitpip.standin.exchange import Answer, JsonObject, Request, json_answer
-from gitpip.standin.github_objects import Objects
-from gitpip.standin.github_troubles import distorted
-from gitpip.standin.github_world import Gist, User, World
+from gitpip_standins.exchange import Answer, JsonObject, Request, json_answer
+from gitpip_standins.github.objects import Objects
+from gitpip_standins.github.troubles import distorted
+from gitpip_standins.github.world import Gist, User, World
 
 Order = Literal["created", "updated", "shuffled"]
 

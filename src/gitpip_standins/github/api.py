@@ -6,7 +6,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 
-from gitpip.standin.exchange import (
+from gitpip_standins.exchange import (
     Answer,
     Clock,
     Exchange,
@@ -16,11 +16,11 @@ from gitpip.standin.exchange import (
     json_answer,
     utc_now,
 )
-from gitpip.standin.faults import FaultPlan
-from gitpip.standin.github_limits import Limits
-from gitpip.standin.github_rest import Lists, Order, answer_rest, failure
-from gitpip.standin.github_troubles import Troubles
-from gitpip.standin.github_world import World
+from gitpip_standins.faults import FaultPlan
+from gitpip_standins.github.limits import Limits
+from gitpip_standins.github.rest import Lists, Order, answer_rest, failure
+from gitpip_standins.github.troubles import Troubles
+from gitpip_standins.github.world import World
 
 VERSIONS = ("2022-11-28", "2026-03-10")
 
@@ -129,7 +129,7 @@ class GitHub(World):
         if caller is None:
             return failure(401, "This endpoint requires you to be authenticated.")
         try:
-            from gitpip.standin.github_graphql import answer_graphql  # noqa: PLC0415
+            from gitpip_standins.github.graphql import answer_graphql  # noqa: PLC0415
         except ImportError:  # graphql-core is no dependency of the service
             return failure(503, "GraphQL needs graphql-core, which is not installed.")
         return answer_graphql(self, self.limits, self.graphql, request, caller)

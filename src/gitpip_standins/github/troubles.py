@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gitpip.standin.exchange import JsonObject
+from gitpip_standins.exchange import JsonObject
 
 BlockStatus = Literal[403, 451]
 Failing = Literal["500", "502", "404", "broken", "too-large"]

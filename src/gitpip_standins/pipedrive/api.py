@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from gitpip.standin import pipedrive_input as given
-from gitpip.standin.exchange import (
+from gitpip_standins.exchange import (
     Answer,
     Clock,
     Exchange,
@@ -17,12 +16,13 @@ from gitpip.standin.exchange import (
     Request,
     utc_now,
 )
-from gitpip.standin.faults import FaultPlan
-from gitpip.standin.pipedrive_account import activity_types, current_user, deal_field
-from gitpip.standin.pipedrive_answers import error, found, listed, search_item, unauthorized
-from gitpip.standin.pipedrive_input import Rejected
-from gitpip.standin.pipedrive_limits import Limits
-from gitpip.standin.pipedrive_lists import (
+from gitpip_standins.faults import FaultPlan
+from gitpip_standins.pipedrive import input as given
+from gitpip_standins.pipedrive.account import activity_types, current_user, deal_field
+from gitpip_standins.pipedrive.answers import error, found, listed, search_item, unauthorized
+from gitpip_standins.pipedrive.input import Rejected
+from gitpip_standins.pipedrive.limits import Limits
+from gitpip_standins.pipedrive.lists import (
     ACTIVITY_PARAMETERS,
     DEAL_PARAMETERS,
     PAGING,
@@ -30,7 +30,7 @@ from gitpip.standin.pipedrive_lists import (
     numbered_page,
     sorted_page,
 )
-from gitpip.standin.pipedrive_records import ACTIVITY_FIELDS, DEAL_FIELDS, Records, stamp
+from gitpip_standins.pipedrive.records import ACTIVITY_FIELDS, DEAL_FIELDS, Records, stamp
 
 READ_ONE, WRITE, READ_LIST, REMOVE, SEARCH = 1, 5, 10, 3, 20
 """Tokens of the daily budget; v1 costs twice as much."""

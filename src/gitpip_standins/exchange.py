@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gitpip.standin.faults import Fault, FaultKind, FaultPlan
-from gitpip.standin.server import CONNECTION
+from gitpip_standins.faults import Fault, FaultKind, FaultPlan
+from gitpip_standins.server import CONNECTION
 
 Clock = Callable[[], datetime]
 JsonObject = dict[str, object]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from gitpip.standin.exchange import Clock, utc_now
-from gitpip.standin.github_troubles import BlockStatus, GistTroubles
+from gitpip_standins.exchange import Clock, utc_now
+from gitpip_standins.github.troubles import BlockStatus, GistTroubles
 
 KEPT = timedelta(minutes=10)
 """How long it is known what a gist was before a change."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gitpip.standin import pipedrive_input as given
-from gitpip.standin.exchange import Answer, JsonObject
-from gitpip.standin.pipedrive_answers import listed
-from gitpip.standin.pipedrive_input import Rejected
+from gitpip_standins.exchange import Answer, JsonObject
+from gitpip_standins.pipedrive import input as given
+from gitpip_standins.pipedrive.answers import listed
+from gitpip_standins.pipedrive.input import Rejected
 
 PAGING = ("limit", "cursor")
 ACTIVITY_PARAMETERS = (

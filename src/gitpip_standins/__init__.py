@@ -12,9 +12,9 @@ API over it as an ASGI application:
 It knows the vendors' rules from their documents, not from gitpip's code.
 """
 
-from gitpip.standin.faults import Fault, FaultKind, FaultPlan
-from gitpip.standin.github import GitHub
-from gitpip.standin.pipedrive import Pipedrive
-from gitpip.standin.server import Server
+from gitpip_standins.faults import Fault, FaultKind, FaultPlan
+from gitpip_standins.github.api import GitHub
+from gitpip_standins.pipedrive.api import Pipedrive
+from gitpip_standins.server import Server
 
 __all__ = ["Fault", "FaultKind", "FaultPlan", "GitHub", "Pipedrive", "Server"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from gitpip.standin.exchange import JsonObject
+from gitpip_standins.exchange import JsonObject
 
 ACTIVITY_FIELDS: JsonObject = {
     "id": 0,

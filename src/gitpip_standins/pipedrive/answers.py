@@ -1,6 +1,6 @@
 """The forms of Pipedrive's answers."""
 
-from gitpip.standin.exchange import Answer, JsonObject, json_answer
+from gitpip_standins.exchange import Answer, JsonObject, json_answer
 
 
 def found(data: object) -> Answer:

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from graphql import GraphQLError, execute_sync
 
-from gitpip.standin.exchange import Answer, JsonObject, Request, html_answer, json_answer
-from gitpip.standin.github_languages import language_of
-from gitpip.standin.github_limits import Limits
-from gitpip.standin.github_objects import LARGEST_CONTENT, Objects, written
-from gitpip.standin.github_query import SCHEMA, Malformed, Query, Refused, refusal
-from gitpip.standin.github_rest import failure
-from gitpip.standin.github_troubles import Troubles, UserTrouble
-from gitpip.standin.github_world import Gist, GistFile, User, World
+from gitpip_standins.exchange import Answer, JsonObject, Request, html_answer, json_answer
+from gitpip_standins.github.languages import language_of
+from gitpip_standins.github.limits import Limits
+from gitpip_standins.github.objects import LARGEST_CONTENT, Objects, written
+from gitpip_standins.github.query import SCHEMA, Malformed, Query, Refused, refusal
+from gitpip_standins.github.rest import failure
+from gitpip_standins.github.troubles import Troubles, UserTrouble
+from gitpip_standins.github.world import Gist, GistFile, User, World
 
 MOST_IDS: Final = 100
 LARGEST_PAGE: Final = 100

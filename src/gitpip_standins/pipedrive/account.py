@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gitpip.standin.exchange import JsonObject
+from gitpip_standins.exchange import JsonObject
 
 _LONG_AGO = "2024-01-02 03:04:05"
 """v1 writes times without a zone."""

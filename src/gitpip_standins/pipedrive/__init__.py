@@ -1,0 +1,1 @@
+"""Pipedrive's API over one company, strict and faulty on demand."""
