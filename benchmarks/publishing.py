@@ -25,10 +25,10 @@ import httpx2
 import structlog
 
 from gitpip.model import DealId
-from gitpip.publish.pace import WINDOW
-from gitpip.store import publications
+from gitpip.publish.pipedrive.rate_limit import WINDOW
+from gitpip.runtime.worker import SWEEP
 from gitpip.store.database import open_database
-from gitpip.worker import SWEEP
+from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Pipedrive, Server
 from tests.journeys.cluster import clustered
 from tests.publish.scene import TOKEN, Clock, Process, RealTime, Scene

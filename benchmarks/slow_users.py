@@ -18,12 +18,12 @@ from pathlib import Path
 from sqlalchemy import select, update
 
 from gitpip.clock import utc_now
+from gitpip.observability.logging import configure_logging
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import gists, users
-from gitpip.telemetry import configure_logging
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.crowd import add_users, id_of, track_identified

@@ -23,12 +23,12 @@ from pathlib import Path
 import psutil
 
 from benchmarks.crowd import FIRST_ID, fill
+from gitpip.observability.logging import configure_logging
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import users
-from gitpip.telemetry import configure_logging
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.conftest import postgres_server

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist
-from gitpip.store import gists, publications, users
 from gitpip.store.database import open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.users import users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEVER = datetime(2126, 1, 1, tzinfo=UTC)

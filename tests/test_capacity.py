@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gitpip.capacity import Means, capacity
 from gitpip.model import PauseCause
-from gitpip.store import checks, gauges, operation
 from gitpip.store.database import Database, open_database
-from gitpip.store.gauges import Budget
+from gitpip.store.status import checks, gauges, operation
+from gitpip.store.status.gauges import Budget
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

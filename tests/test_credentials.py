@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gitpip.credentials import Credentials
-from gitpip.settings import load_settings
-from gitpip.telemetry import redacted
+from gitpip.config import load_settings
+from gitpip.config.reload import Credentials
+from gitpip.observability.logging import redacted
 
 ADDRESS = "postgresql://ann:first-word@db:5432/gitpip"
 SAME = (

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitpip.config import load_settings
 from gitpip.errors import SettingsError
-from gitpip.settings import load_settings
 
 ELSEWHERE = {
     "GITHUB_API_URL": "https://elsewhere.example/api/v3",

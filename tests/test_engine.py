@@ -20,10 +20,10 @@ import structlog
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from gitpip.engine import Engine
-from gitpip.engine.connection import Connection
-from gitpip.engine.queue import install, on_postgres
 from gitpip.errors import EngineError
+from gitpip.runtime.scheduler import Engine
+from gitpip.runtime.scheduler.connection import Connection
+from gitpip.runtime.scheduler.queue import install, on_postgres
 from tests.relay import relay_to
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitpip.engine import Engine
 from gitpip.errors import DatabaseUnavailable
-from gitpip.progress import step
+from gitpip.observability.watchdog import step
+from gitpip.runtime.scheduler import Engine
 from tests.test_engine import Work, quick, running, until
 
 if TYPE_CHECKING:

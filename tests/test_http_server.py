@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gitpip.http_server import (
+from gitpip.runtime.http_server import (
     FEWEST_CONNECTIONS,
     MOST_CONNECTIONS,
     HttpServer,

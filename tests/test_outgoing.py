@@ -16,11 +16,11 @@ from pydantic import SecretStr
 from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
 from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
-from gitpip.publish.pipedrive import Pipedrive
-from gitpip.watch.contents import Wanted
-from gitpip.watch.github import GitHub
-from gitpip.watch.limits import Limits
-from gitpip.watch.transport import Transport
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.contents import Wanted
+from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.transport import Transport
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Server
 from tests.network import Certificate, Conversation, Listener, Proxy, in_front_of

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gitpip.actions.import_file import Entry, Fault, read_roster
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
-from gitpip.roster import Entry, Fault, read_roster
 
 logins = st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True).filter(lambda text: text != "login")
 entries = st.lists(

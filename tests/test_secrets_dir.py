@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gitpip.config import SECRET, describe, load_settings
 from gitpip.errors import SettingsError
-from gitpip.settings import SECRET, describe, load_settings
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from gitpip.errors import SettingsError
-from gitpip.model import Anonymous, Backfill
-from gitpip.settings import (
+from gitpip.config import (
     LONGEST_DURATION,
     NOT_SET,
     Settings,
@@ -27,6 +25,8 @@ from gitpip.settings import (
     load_settings,
     parse_duration,
 )
+from gitpip.errors import SettingsError
+from gitpip.model import Anonymous, Backfill
 
 # asyncpg's own reading of addresses is no public function, but what counts is how it reads ours.
 ASYNCPG = import_module("asyncpg.connect_utils")

@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gitpip.telemetry import configure_logging, get_logger
+from gitpip.observability.logging import configure_logging, get_logger
 
 Form = Literal["console", "json"]
 EVERY_FORMAT: tuple[Form, ...] = ("console", "json")
@@ -340,7 +340,7 @@ def test_an_object_that_can_not_be_shown_does_not_lose_the_event() -> None:
 def test_what_nobody_catches_is_logged_without_secrets() -> None:
     program = f"""
 import threading
-from gitpip.telemetry import configure_logging, log_uncaught
+from gitpip.observability.logging import configure_logging, log_uncaught
 
 configure_logging("INFO", "json", secrets=["{TOKEN}"])
 log_uncaught()

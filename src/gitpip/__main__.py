@@ -1,5 +1,5 @@
 """`python -m gitpip` is `gitpip`."""
 
-from gitpip.cli import main
+from gitpip.cli.main import main
 
 main()

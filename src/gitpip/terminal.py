@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from gitpip.telemetry import on_one_line
+from gitpip.observability.logging import on_one_line
 
 
 class Terminal:

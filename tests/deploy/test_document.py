@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gitpip.settings import load_settings
+from gitpip.config import load_settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "README.md").read_text() + (ROOT / "docs" / "deployment.md").read_text()

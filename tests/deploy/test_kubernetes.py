@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gitpip.settings import load_settings
+from gitpip.config import load_settings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "gitpip"

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx2
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+from gitpip.demo.cast import CAST, settle
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
-from gitpip_standins.cast import CAST, settle
 from gitpip_standins.faults import FaultKind
 from tests.journeys.chromium import ARGUMENTS
 from tests.journeys.running import Installation

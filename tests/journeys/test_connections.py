@@ -13,7 +13,7 @@ import httpx2
 import psutil
 import pytest
 
-from gitpip.show.guard import BODIES_IN_MEMORY
+from gitpip.web.middleware import BODIES_IN_MEMORY
 from tests.journeys.conftest import World
 from tests.journeys.running import Installation
 

@@ -28,10 +28,13 @@ from gitpip.model import (
     User,
 )
 from gitpip.publish.delivery import Waits
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.store import deals, gists, operation, publications, second_sends, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import deals, publications, second_sends
+from gitpip.store.status import operation
+from gitpip.store.users import users
 from gitpip_standins import FaultKind
 from gitpip_standins import Pipedrive as Crm
 

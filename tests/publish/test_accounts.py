@@ -9,9 +9,11 @@ from sqlalchemy import update
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
-from gitpip.store import account_switch, accounts, operation, publications
-from gitpip.store.accounts import Vendor
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import publications
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip.store.status import operation
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.publish.scene import TOKEN, Clock, Process, Scene

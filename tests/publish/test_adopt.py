@@ -13,9 +13,11 @@ from sqlalchemy import make_url
 from gitpip.model import PublicationState, marker_of
 from gitpip.publish.adopt import MOST_IDS, QUIET
 from gitpip.publish.allowance import FRESH, OFTEN, Allowance
-from gitpip.store import accounts, ledger, markers
-from gitpip.store.accounts import Vendor
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
+from gitpip.store.publications import markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer

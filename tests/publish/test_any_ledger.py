@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import SecretStr
 
 from gitpip.model import PublicationState
-from gitpip.store import account_switch, accounts
-from gitpip.store.accounts import Vendor
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm

@@ -6,8 +6,10 @@ from sqlalchemy import update
 
 from gitpip.publish import delivery
 from gitpip.publish.adopt import QUIET
-from gitpip.store import ledger, second_sends, times_to_come
+from gitpip.store import ledger
+from gitpip.store.publications import second_sends
 from gitpip.store.schema import publications
+from gitpip.store.status import future_times
 from tests.publish.scene import Scene
 
 TWO_DAYS = timedelta(days=2)
@@ -15,9 +17,9 @@ INTERVAL = timedelta(minutes=10)
 
 
 def test_the_longest_waits_are_those_of_publishing() -> None:
-    assert times_to_come.LONGEST_RETRY == delivery.LONGEST_RETRY
-    assert max(second_sends.WATCHED) == times_to_come.LONGEST_WATCH
-    assert times_to_come.LONGEST_HOLD == QUIET
+    assert future_times.LONGEST_RETRY == delivery.LONGEST_RETRY
+    assert max(second_sends.WATCHED) == future_times.LONGEST_WATCH
+    assert future_times.LONGEST_HOLD == QUIET
 
 
 async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
@@ -32,9 +34,9 @@ async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
             )
         await ledger.lock(transaction)
         await ledger.note(transaction, hold_until=now + TWO_DAYS)
-        assert await times_to_come.any_too_late(transaction, now=now, interval=INTERVAL)
-        await times_to_come.set_back(transaction, now=now, interval=INTERVAL)
-        assert not await times_to_come.any_too_late(transaction, now=now, interval=INTERVAL)
+        assert await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
+        await future_times.set_back(transaction, now=now, interval=INTERVAL)
+        assert not await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
         assert (await ledger.read(transaction)).hold_until == now
     due = {row.filename: row.due_at for row in await scene.rows()}
     assert due == {**at, "late.py": now}

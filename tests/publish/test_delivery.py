@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gitpip.config import validators
+from gitpip.http_client import USER_TIMEOUT
 from gitpip.model import Change, PublicationState
-from gitpip.outgoing import USER_TIMEOUT
 from gitpip.publish.delivery import (
     ABSENCE,
     GAPS,
@@ -28,7 +29,6 @@ from gitpip.publish.delivery import (
     longer_pause,
     retry_wait,
 )
-from gitpip.settings import values
 
 moments = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30_000)).map(
     lambda later: datetime(2020, 1, 1, tzinfo=UTC) + later
@@ -200,9 +200,9 @@ def test_a_row_is_given_up_only_after_its_request_has_started_or_never_will(wait
 def test_absence_is_concluded_after_every_request_of_ours_is_over(timeout: timedelta) -> None:
     two_minutes = timedelta(minutes=2)
     over = Waits(timeout).latest_start + timeout + USER_TIMEOUT + two_minutes
-    assert values.absence(timeout) >= max(over, timedelta(minutes=5))
+    assert validators.absence(timeout) >= max(over, timedelta(minutes=5))
     if timeout <= timedelta(seconds=20):
-        assert values.absence(timeout) == ABSENCE >= over + two_minutes - timedelta(minutes=1)
+        assert validators.absence(timeout) == ABSENCE >= over + two_minutes - timedelta(minutes=1)
 
 
 def test_a_look_is_fresh_for_seconds_and_not_after_the_clock_went_back() -> None:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from gitpip.publish.delivery import ABSENCE
-from gitpip.store import accounts, markers, second_sends
-from gitpip.store.accounts import Vendor
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import markers, second_sends
 from gitpip.store.schema import doubles
 from gitpip_standins import Fault
 from tests.publish.scene import Process, Scene

@@ -10,9 +10,11 @@ from sqlalchemy import make_url, update
 
 from gitpip.marking import marker_of_content, tag_of
 from gitpip.model import Backfill, GistId, GitHubId, OnEdit, SeenFile, SeenGist, marker_of
-from gitpip.store import amendments, gists, publications, users
 from gitpip.store.database import open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import note_updates, publications
 from gitpip.store.schema import publications as rows
+from gitpip.store.users import users
 from tests.conftest import PostgresServer
 from tests.publish.scene import Scene, make_hands
 
@@ -75,7 +77,7 @@ async def see(scene: Scene, content: str) -> None:
         ]
         await publications.add(transaction, added.user.key, new, now, on_edit=scene.on_edit)
         if scene.on_edit is OnEdit.UPDATE:
-            await amendments.add(transaction, [one.key for one in stored.edited], now)
+            await note_updates.add(transaction, [one.key for one in stored.edited], now)
 
 
 async def publish(scene: Scene, *contents: str) -> None:

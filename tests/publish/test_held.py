@@ -8,11 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, Backfill, DealId, PublicationState
-from gitpip.store import accounts, audit, held, markers, publications, users
-from gitpip.store.accounts import Vendor
-from gitpip.store.audit import Actor, Via
-from gitpip.store.held import Answered
-from gitpip.store.sightings import Sighting
+from gitpip.store.access import audit
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import held, markers, publications
+from gitpip.store.publications.held import Answered
+from gitpip.store.publications.sightings import Sighting
+from gitpip.store.users import users
 from tests.publish.scene import Scene
 
 BECAUSE = "one of 5 files that would have been published at once"

@@ -7,7 +7,7 @@ import pytest
 
 from gitpip.model import Publication, PublicationState
 from gitpip.publish.delivery import MAX_ATTEMPTS
-from gitpip.store import publications
+from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind
 from tests.publish.scene import Scene
 

@@ -11,12 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, PublicationState
 from gitpip.publish.account import company_of
-from gitpip.publish.answers import Owner
-from gitpip.store import account_switch, accounts, markers, operation, publications, users
-from gitpip.store.accounts import Vendor
+from gitpip.publish.pipedrive.answers import Owner
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import markers, publications
+from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications as publication_rows
-from gitpip.store.sightings import Sighting
+from gitpip.store.status import operation
+from gitpip.store.users import users
 from tests.publish.scene import Scene
 
 ROUNDS = 12

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import PublicationState
-from gitpip.store import publications
 from gitpip.store.database import open_database
+from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.publish.pace import SMALLEST_LIMIT, WINDOW, Pace
+from gitpip.publish.pipedrive.rate_limit import SMALLEST_LIMIT, WINDOW, Pace
 
 REST = timedelta(seconds=3)
 TOLERANCE = 1e-6

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gitpip.publish.pace import WINDOW, Pace, Turn
+from gitpip.publish.pipedrive.rate_limit import WINDOW, Pace, Turn
 from tests.publish.test_pace import Clock
 
 SECONDS = 26.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitpip.publish.page_size import SIZES, PageSize
-from gitpip.publish.pipedrive import ANSWER_LIMIT
+from gitpip.publish.pipedrive.client import ANSWER_LIMIT
+from gitpip.publish.pipedrive.page_size import SIZES, PageSize
 from gitpip_standins import Fault
 from tests.publish.scene import TIMEOUT, Scene
 

@@ -9,8 +9,9 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
-from gitpip.store import amendments, operation, publications
 from gitpip.store.database import open_database
+from gitpip.store.publications import note_updates, publications
+from gitpip.store.status import operation
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins.exchange import UNDER_WAY
@@ -742,7 +743,7 @@ async def test_a_note_that_can_not_be_rewritten_is_tried_a_limited_number_of_tim
     await process.run()
     rows = await scene.rows()
     async with scene.database.begin() as transaction:
-        await amendments.add(transaction, [row.file_key for row in rows], scene.clock())
+        await note_updates.add(transaction, [row.file_key for row in rows], scene.clock())
     scene.crm.faults.script(refusal(500), method="PATCH", path="activities/1$", times=None)
     end = scene.clock() + timedelta(days=2)
     while scene.clock() < end:

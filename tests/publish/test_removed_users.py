@@ -5,7 +5,8 @@ import itertools
 
 from sqlalchemy import text
 
-from gitpip.store import amendments, users
+from gitpip.store.publications import note_updates
+from gitpip.store.users import users
 from tests.publish.scene import Scene
 
 
@@ -41,7 +42,7 @@ async def test_a_note_of_a_removed_user_waits_until_they_are_back(scene: Scene) 
     await process.run()
     row = (await scene.rows())[0]
     async with scene.database.begin() as transaction:
-        await amendments.add(transaction, [row.file_key], scene.clock())
+        await note_updates.add(transaction, [row.file_key], scene.clock())
     requests = len(scene.crm.requests)
 
     await _remove(scene, "ada")

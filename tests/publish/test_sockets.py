@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from gitpip.http_client import USER_TIMEOUT, Sending, client
 from gitpip.model import DealId
-from gitpip.outgoing import USER_TIMEOUT, Sending, client
 from gitpip.publish.delivery import Ambiguous, NotProcessed, Outcome
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
 from tests.network import Listener
 
 SOON = timedelta(milliseconds=400)

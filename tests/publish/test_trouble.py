@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.publish.answers import BAN_PAUSE, GATEWAY_PAUSE, read
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.pipedrive.answers import BAN_PAUSE, GATEWAY_PAUSE, read
 from gitpip.publish.trouble import (
     DAILY_PAUSE,
     DIFFERENT_FAILURES,

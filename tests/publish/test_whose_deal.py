@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import GitHubId
-from gitpip.publish.answers import Item
-from gitpip.publish.deal_field import NAME
-from gitpip.publish.deal_index import DealIndex
-from gitpip.store import accounts, users
+from gitpip.publish.pipedrive.answers import Item
+from gitpip.publish.pipedrive.deal_field import NAME
+from gitpip.publish.pipedrive.deal_index import DealIndex
+from gitpip.store.accounts import accounts
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip.store.users import users
 from gitpip_standins import Fault, FaultKind
 from tests.publish.scene import Scene
 

@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from gitpip.credentials import Credentials
-from gitpip.settings import Settings, load_settings
-from gitpip.show.app import create_app
-from gitpip.show.setting import Setting
+from gitpip.config import Settings, load_settings
+from gitpip.config.reload import Credentials
 from gitpip.store.database import Database, open_database
+from gitpip.web.app import create_app
+from gitpip.web.context import Setting
 
 
 @dataclass(frozen=True)

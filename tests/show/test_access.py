@@ -12,13 +12,13 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 
-from gitpip.credentials import Credentials
+from gitpip.config import load_settings
+from gitpip.config.reload import Credentials
 from gitpip.model import Role
-from gitpip.settings import load_settings
-from gitpip.show.app import create_app
-from gitpip.show.roles import OpenMount, RoleRoute, check_routes
-from gitpip.show.setting import Setting
 from gitpip.store.database import open_database
+from gitpip.web.app import create_app
+from gitpip.web.auth.roles import OpenMount, RoleRoute, check_routes
+from gitpip.web.context import Setting
 from tests.show.conftest import Served, serving
 
 # What each route needs, and an example of its path where it has parameters.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.show.charts import per_week
+from gitpip.web.render.charts import per_week
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.show.difference import differences
+from gitpip.web.render.diff import differences
 
 TEXTS = st.lists(st.sampled_from(["a", "b", "<c>", ""]), max_size=30).map("\n".join)
 

@@ -22,16 +22,16 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Backfill, FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered
-from gitpip.publish.sending import rendered
-from gitpip.settings import Settings, load_settings
-from gitpip.show.legacy import TrackedUser
-from gitpip.show.long_list import IN_MEMORY, json_array
-from gitpip.store import users
+from gitpip.publish.preview import rendered
 from gitpip.store.database import Database, open_database
-from gitpip.store.many_users import NewUser, add_many
+from gitpip.store.users import users
+from gitpip.store.users.bulk import NewUser, add_many
+from gitpip.web.api.legacy import TrackedUser
+from gitpip.web.api.long_list import IN_MEMORY, json_array
 from tests.show.routes import Route, application, every_route
 
 LONGEST = 0.1

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from gitpip.show import request_log
-from gitpip.show.guard import BODIES_OF_ADDRESS, BODY_LIMIT, FORM_LIMIT, LONGEST_TARGET
-from gitpip.show.request_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
+from gitpip.web import request_log
+from gitpip.web.middleware import BODIES_OF_ADDRESS, BODY_LIMIT, FORM_LIMIT, LONGEST_TARGET
+from gitpip.web.request_log import ADDRESSES_LOGGED, LONGEST, REFUSALS_LOGGED, RefusalLog
 from tests.show.conftest import Served, serving
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16

@@ -11,11 +11,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId, GitHubId, PublicationState, SeenFile, SeenGist
-from gitpip.settings import load_settings
-from gitpip.show.setting import Setting
-from gitpip.store import gists, publications, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.users import users
+from gitpip.web.context import Setting
 from tests.journeys.running import Installation
 from tests.show.conftest import Served, serving
 from tests.show.routes import application

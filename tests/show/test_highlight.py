@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from gitpip.show.highlight import OVERHEAD, PREVIEW, Cache, Cut, Key
+from gitpip.web.render.highlight import OVERHEAD, PREVIEW, Cache, Cut, Key
 
 CAPACITY = 10_000
 files = st.tuples(st.integers(0, 9), st.integers(0, CAPACITY))

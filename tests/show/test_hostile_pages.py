@@ -10,16 +10,18 @@ from xml.etree import ElementTree as ET
 import httpx2
 import pytest
 
-from gitpip.credentials import Credentials
+from gitpip.config import load_settings
+from gitpip.config.reload import Credentials
 from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
-from gitpip.publish.sending import rendered
-from gitpip.settings import load_settings
-from gitpip.show.app import create_app
-from gitpip.show.highlight import visible
-from gitpip.show.links import Links
-from gitpip.show.setting import Setting
-from gitpip.store import gists, publications, users
+from gitpip.publish.preview import rendered
 from gitpip.store.database import open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.users import users
+from gitpip.web.app import create_app
+from gitpip.web.context import Setting
+from gitpip.web.render.highlight import visible
+from gitpip.web.render.links import Links
 from tests.show.conftest import Served
 
 ATOM = "{http://www.w3.org/2005/Atom}"

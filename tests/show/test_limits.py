@@ -12,8 +12,8 @@ import asyncpg  # type: ignore[import-untyped]
 import httpx2
 import pytest
 
-from gitpip.show.access import UNRECOGNISED_LOOK_UPS
-from gitpip.show.throttle import address_counted
+from gitpip.web.auth.authorization import UNRECOGNISED_LOOK_UPS
+from gitpip.web.auth.throttle import address_counted
 from tests.show.conftest import Served, serving
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16

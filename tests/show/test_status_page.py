@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from gitpip.show.charts import over_a_day
+from gitpip.web.render.charts import over_a_day
 from gitpip_standins import Fault, FaultKind
 from tests.show.conftest import Served, serving
 

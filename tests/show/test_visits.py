@@ -18,9 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
-from gitpip.show.pages import NEW_BROWSERS
-from gitpip.store import gists, users, visits
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.users import users
+from gitpip.store.visits import visits
+from gitpip.web.pages.home import NEW_BROWSERS
 from tests.show.conftest import Served, serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

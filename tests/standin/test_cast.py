@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from gitpip.demo.cast import CAST, acts, perform, settle
 from gitpip_standins import GitHub
-from gitpip_standins.cast import CAST, acts, perform, settle
 from gitpip_standins.github.world import World
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Executable, text
 
+from gitpip.config import load_settings
 from gitpip.model import Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
-from gitpip.settings import load_settings
 from gitpip.status.reading import Condition, Surroundings, read
-from gitpip.store import gists, operation, publications, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
 from gitpip.store.schema import metadata
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
+from gitpip.store.status import operation
+from gitpip.store.users import users
 from tests.conftest import PostgresServer
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gitpip.clock import Clocks
+from gitpip.config import load_settings
 from gitpip.errors import GitHubError
 from gitpip.model import Backfill, PublicationState
 from gitpip.publish.delivery import Waits
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.settings import load_settings
 from gitpip.status.reading import Condition, Surroundings, read
-from gitpip.store import publications, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.publications import publications
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from gitpip.watch.feed import Feed
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.public_feed import Feed
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Pipedrive as PipedriveStandIn

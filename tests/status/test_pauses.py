@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.actions.pauses import not_paused, try_now
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
-from gitpip.status.pauses import not_paused, try_now
-from gitpip.store import operation
 from gitpip.store.schema import deals, pauses, publications
+from gitpip.store.status import operation
 from tests.status.conftest import NOW, Rows
 
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)

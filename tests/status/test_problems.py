@@ -11,7 +11,7 @@ from gitpip.model import Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
-from gitpip.store import operation
+from gitpip.store.gists.unreadable import HeldBack
 from gitpip.store.schema import (
     amendments,
     checks,
@@ -25,7 +25,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.unreadable import HeldBack
+from gitpip.store.status import operation
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
 HOUR = timedelta(hours=1)

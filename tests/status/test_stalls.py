@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Executable, insert
 
 from gitpip.model import PauseCause
-from gitpip.stalls import Stalls
+from gitpip.runtime.stalls import Stalls
 from gitpip.store.schema import checks, pauses, publications, users
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 

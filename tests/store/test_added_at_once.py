@@ -7,9 +7,9 @@ import pytest
 
 from gitpip.errors import UserConflict
 from gitpip.model import Backfill, GitHubId
-from gitpip.store import users
 from gitpip.store.database import Database, open_database
-from gitpip.store.users import Added
+from gitpip.store.users import users
+from gitpip.store.users.users import Added
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

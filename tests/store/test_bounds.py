@@ -9,14 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import FeedAddressConflict
 from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
-from gitpip.store import feed_addresses, gists, keys, news, old_visits, sessions, users, visits
+from gitpip.store.access import feed_tokens, keys, sessions
+from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, open_database
-from gitpip.store.feed_addresses import ANONYMOUS, Parent
+from gitpip.store.gists import gists
 from gitpip.store.schema import feed_addresses as address_table
 from gitpip.store.schema import gist_files as gist_files_table
 from gitpip.store.schema import home_visits as home_visits_table
 from gitpip.store.schema import sessions as sessions_table
 from gitpip.store.schema import visits as visits_table
+from gitpip.store.users import users
+from gitpip.store.visits import old_visits, unseen, visits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -71,24 +74,24 @@ async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(
             await _find(transaction, ada, 1)
         async with database.begin() as transaction:
             if everything:
-                visit = await news.mark_everything(transaction, viewer, NOW)
+                visit = await unseen.mark_everything(transaction, viewer, NOW)
             else:
-                visit = await news.mark_seen(transaction, viewer, {ada: 99, bob: 99}, NOW)
+                visit = await unseen.mark_seen(transaction, viewer, {ada: 99, bob: 99}, NOW)
         if number == 0:  # a later visit takes over what this one settles
             async with database.begin() as transaction:
-                await news.settle(transaction, visit.id, viewer)
+                await unseen.settle(transaction, visit.id, viewer)
 
     async with database.read() as transaction:
-        assert (await news.count(transaction, viewer)).users == 0
+        assert (await unseen.count(transaction, viewer)).users == 0
         assert await _count(transaction, visits_table) == old_visits.KEPT + 1  # bob's is the last
         assert await _count(transaction, home_visits_table) == old_visits.KEPT + 1
-        latest = await news.visits_of(transaction, viewer, limit=10)
+        latest = await unseen.visits_of(transaction, viewer, limit=10)
         assert [visit.files for visit in latest] == [1, 1, 1, 2]
         line = await transaction.scalar(select(func.max(home_visits_table.c.complete_up_to)))
         assert line is not None
     async with database.begin() as transaction:
         await _find(transaction, bob, 1)
-        assert (await news.count(transaction, viewer)).files == 1
+        assert (await unseen.count(transaction, viewer)).files == 1
 
 
 async def test_marking_everything_can_be_bounded_and_done_again(database: Database) -> None:
@@ -99,8 +102,8 @@ async def test_marking_everything_can_be_bounded_and_done_again(database: Databa
     left = []
     for _ in range(3):
         async with database.begin() as transaction:
-            await news.mark_everything(transaction, "browser:x", NOW, most=2)
-            new = await news.for_viewer(transaction, "browser:x", users=9, files=1)
+            await unseen.mark_everything(transaction, "browser:x", NOW, most=2)
+            new = await unseen.for_viewer(transaction, "browser:x", users=9, files=1)
             left.append([one.user.login for one in new])
     assert left == [["ada"], [], []]
 
@@ -113,7 +116,7 @@ async def test_browsers_without_a_key_are_forgotten(database: Database) -> None:
 
     async def visit(viewer: str, at: datetime) -> None:
         async with database.begin() as transaction:
-            await news.mark_everything(transaction, viewer, at)
+            await unseen.mark_everything(transaction, viewer, at)
 
     async def known() -> set[str]:
         async with database.read() as transaction:
@@ -155,14 +158,14 @@ async def test_a_key_has_a_bounded_number_of_sessions(database: Database) -> Non
 async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_addresses, "ANONYMOUS_LIMIT", 3)
-    monkeypatch.setattr(feed_addresses, "KEY_LIMIT", 2)
+    monkeypatch.setattr(feed_tokens, "ANONYMOUS_LIMIT", 3)
+    monkeypatch.setattr(feed_tokens, "KEY_LIMIT", 2)
     numbers = iter(range(100))
 
     async def create(parent: Parent) -> None:
         async with database.begin() as transaction:
             number = next(numbers)
-            await feed_addresses.create(
+            await feed_tokens.create(
                 transaction, name="Reader", viewer=f"v{number}", parent=parent, now=NOW
             )
 
@@ -177,9 +180,9 @@ async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
 
     async with database.begin() as transaction:
         await keys.revoke(transaction, "ada", NOW)
-        all_of_bob = await feed_addresses.of_viewer(transaction, None, held=(), now=NOW)
+        all_of_bob = await feed_tokens.of_viewer(transaction, None, held=(), now=NOW)
         assert len(all_of_bob) == 2
-        await feed_addresses.revoke(transaction, all_of_bob[0].id, NOW, viewer=None)
+        await feed_tokens.revoke(transaction, all_of_bob[0].id, NOW, viewer=None)
     await create(of_bob)
     async with database.read() as transaction:
         assert await _count(transaction, address_table) == 3 + 2  # without a key, and bob's

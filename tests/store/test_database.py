@@ -13,9 +13,11 @@ from sqlalchemy import Connection, text
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
-from gitpip.store import gists, publications, schedule, users
 from gitpip.store.database import Database, open_database, wait_until_reachable
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
 from gitpip.store.schema import metadata
+from gitpip.store.users import schedule, users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

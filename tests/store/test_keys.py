@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
-from gitpip.store import audit, keys
-from gitpip.store.audit import Actor, Via
+from gitpip.store.access import audit, keys
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, open_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

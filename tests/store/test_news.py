@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
-from gitpip.store import gists, news, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.users import users
+from gitpip.store.visits import unseen
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VIEWER = "anna"
@@ -53,16 +55,16 @@ async def _find(transaction: AsyncConnection, key: UserKey, at: datetime) -> Non
 async def _see(database: Database, *, everything: bool = False) -> dict[UserKey, tuple[int, int]]:
     """Look at the news, and mark them as seen; give what of whom that visit covered."""
     async with database.read() as transaction:
-        shown = await news.for_viewer(transaction, VIEWER, users=2, files=1)
+        shown = await unseen.for_viewer(transaction, VIEWER, users=2, files=1)
     async with database.begin() as transaction:
         if everything:
-            visit = await news.mark_everything(transaction, VIEWER, NOW)
+            visit = await unseen.mark_everything(transaction, VIEWER, NOW)
         else:
             seen = {entry.user.key: entry.up_to for entry in shown}
-            visit = await news.mark_seen(transaction, VIEWER, seen, NOW)
-        covered = await news.shown_by(transaction, visit, users=99, files=1)
+            visit = await unseen.mark_seen(transaction, VIEWER, seen, NOW)
+        covered = await unseen.shown_by(transaction, visit, users=99, files=1)
     async with database.begin() as transaction:
-        await news.settle(transaction, visit.id, VIEWER)
+        await unseen.settle(transaction, visit.id, VIEWER)
     return {entry.user.key: (entry.after, entry.up_to) for entry in covered}
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.store import operation
 from gitpip.store.database import TRIAL, Database, open_database, wait_until_reachable
+from gitpip.store.status import operation
 from tests.relay import Relay, relay_to
 
 if TYPE_CHECKING:

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, text, update
 
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, User
-from gitpip.store import browse, gists, users
+from gitpip.store import listing
 from gitpip.store.database import MIGRATIONS, Database, open_database
+from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import gists as gists_table
 from gitpip.store.schema import users as users_table
+from gitpip.store.users import users
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 numbers = itertools.count(1)
@@ -71,8 +73,8 @@ async def _store(
 
 async def _found(database: Database, query: str) -> list[str]:
     async with database.read() as transaction:
-        files = await browse.list_files(
-            transaction, browse.FileWanted(text=query), before=None, limit=50
+        files = await listing.list_files(
+            transaction, listing.FileWanted(text=query), before=None, limit=50
         )
     return [file.filename for file in files]
 

@@ -8,8 +8,8 @@ import pytest
 
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
-from gitpip.store import gists, users
 from gitpip.store.database import Database
+from gitpip.store.gists import gists
 from gitpip.store.schema import users as users_table
+from gitpip.store.users import users
 from gitpip_standins import GitHub as StandIn
 
 

@@ -8,10 +8,11 @@ from sqlalchemy import update
 
 from gitpip.errors import AccountChanged
 from gitpip.model import Backfill, GitHubId
-from gitpip.store import account_switch, accounts, users
-from gitpip.store.accounts import Vendor
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip.store.users import users
 from gitpip.watch.account import GitHubAddress
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

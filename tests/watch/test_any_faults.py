@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import GistId, UserState
-from gitpip.store import publications
 from gitpip.store.database import Database, open_database
+from gitpip.store.publications import publications
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from gitpip_standins.github.troubles import GistTroubles

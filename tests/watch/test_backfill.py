@@ -7,15 +7,15 @@ from io import BytesIO
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.intake import take_in
-from gitpip.intake import track as add_user
+from gitpip.actions.imports import take_in
+from gitpip.actions.imports import track as add_user
 from gitpip.model import Backfill, PublicationState, User
-from gitpip.store import users
 from gitpip.store.database import Database
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping

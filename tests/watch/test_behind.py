@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import User
-from gitpip.store import unreadable
 from gitpip.store.database import Database
-from gitpip.store.listing import lists
-from gitpip.store.schedule import LISTED_EVERY, completeness
+from gitpip.store.gists import unreadable
+from gitpip.store.status.lists_read import lists
+from gitpip.store.users.schedule import LISTED_EVERY, completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
-from gitpip.watch.feed import Feed
-from gitpip.watch.github import GitHub
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.public_feed import Feed
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping

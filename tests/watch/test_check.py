@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import update
 
 from gitpip.model import Backfill, Check, GistFile, PublicationState, User, UserState
-from gitpip.store import checks, gists, operation, unreadable, users
 from gitpip.store.database import Database
+from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as users_table
+from gitpip.store.status import checks, operation
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock
@@ -609,7 +611,7 @@ async def test_deleted_gists_that_github_does_not_answer_about_take_one_turn_at_
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gitpip.watch.look.TURN", timedelta(seconds=0.3))
+    monkeypatch.setattr("gitpip.watch.user_check.TURN", timedelta(seconds=0.3))
     world.add_user("ada")
     deleted = [world.add_gist("ada", {f"{number}.txt": "text"}) for number in range(12)]
     await track(database, clock, "ada")

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from gitpip.errors import GitHubLimited
 from gitpip.model import GistId, PauseCause, UserState
-from gitpip.store import gists, operation, schedule, unreadable
 from gitpip.store.database import Database
+from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as user_rows
+from gitpip.store.status import operation
+from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
-from gitpip.watch.transport import clock_ahead
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.transport import clock_ahead
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping

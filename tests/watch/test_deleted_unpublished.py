@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState
-from gitpip.store import checks, publications
 from gitpip.store.database import Database
+from gitpip.store.publications import publications
+from gitpip.store.status import checks
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock
 from tests.watch.test_check import run, stored, track

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.watch.encodings import text_of
+from gitpip.watch.github.encodings import text_of
 
 MARKS = {
     "utf-8": codecs.BOM_UTF8,

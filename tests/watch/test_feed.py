@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gitpip.model import Backfill
-from gitpip.store import feed as feed_rows
-from gitpip.store import users
 from gitpip.store.database import Database
+from gitpip.store.gists import public_feed as feed_rows
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from gitpip.watch.feed import EVERY, Feed
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.public_feed import EVERY, Feed
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping

@@ -10,7 +10,7 @@ import pytest
 
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
-from gitpip.watch.look import Rules
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles, UserTrouble

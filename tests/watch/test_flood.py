@@ -19,13 +19,14 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
-from gitpip.store import held, users
 from gitpip.store.database import Database
+from gitpip.store.publications import held
 from gitpip.store.schema import users as users_table
+from gitpip.store.users import users
 from gitpip.watch import flood, reading
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping

@@ -19,9 +19,9 @@ from gitpip.errors import (
     GitHubUnavailable,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist
-from gitpip.watch.contents import Reading, Wanted, blob_hash
-from gitpip.watch.gist_list import GistList
-from gitpip.watch.github import GitHub
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.contents import Reading, Wanted, blob_hash
+from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.network import nobody_listening

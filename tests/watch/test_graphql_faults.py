@@ -7,10 +7,11 @@ from typing import get_args
 import pytest
 
 from gitpip.model import Check, User
-from gitpip.store import checks, operation, users
 from gitpip.store.database import Database
+from gitpip.store.status import checks, operation
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
+from gitpip.watch.github.client import GitHub
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import UserTrouble
@@ -235,7 +236,7 @@ async def test_a_user_about_whom_graphql_never_answers_costs_one_wait_a_round_un
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gitpip.watch.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr("gitpip.watch.github.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
     logins = add_users(world, 8)
     await track_identified(database, world, clock, logins)
     slow = world.user_of("user-5")
@@ -264,7 +265,7 @@ async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_a
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gitpip.watch.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr("gitpip.watch.github.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
     logins = add_users(world, 120)
     world.add_gist("user-119", {"a.txt": "a"})
     await track_identified(database, world, clock, logins)

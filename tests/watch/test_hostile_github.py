@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import Backfill
-from gitpip.store import gists, users
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
-from gitpip.watch.feed import Feed
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.public_feed import Feed
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import GitHubId
-from gitpip.store import checks, gauges, listing, schedule
 from gitpip.store.database import Database
-from gitpip.store.schedule import LISTED_EVERY
+from gitpip.store.status import checks, gauges, lists_read
+from gitpip.store.users import schedule
+from gitpip.store.users.schedule import LISTED_EVERY
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.limits import SPARE_A_MINUTE, Budget
-from gitpip.watch.one_check import LISTED_AT_A_TIME
+from gitpip.watch.check_run import LISTED_AT_A_TIME
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, Budget
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import Clock, sweeping
@@ -45,9 +46,9 @@ def lists_asked_for(world: StandIn) -> int:
     return sum(request.path.endswith("/gists") for request in world.requests)
 
 
-async def how_far(database: Database, clock: Clock) -> listing.Lists:
+async def how_far(database: Database, clock: Clock) -> lists_read.Lists:
     async with database.read() as transaction:
-        return await listing.lists(transaction, clock())
+        return await lists_read.lists(transaction, clock())
 
 
 async def test_all_that_wait_are_read_at_once_with_requests_to_spare(

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gitpip.store import checks
 from gitpip.store.database import Database
-from gitpip.store.schedule import completeness
+from gitpip.store.status import checks
+from gitpip.store.users.schedule import completeness
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, TOKEN, Clock, sweeping

@@ -10,12 +10,12 @@ import pytest
 
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubLimited
-from gitpip.store import schedule
 from gitpip.store.database import Database
+from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
-from gitpip.watch.shared_limits import SharedLimits
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.shared_limits import SharedLimits
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, TOKEN, Clock

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import UserKey
-from gitpip.store import gists
 from gitpip.store.database import Database
+from gitpip.store.gists import gists
 from gitpip.watch.check import Watcher
 from gitpip.watch.lanes import REMEMBERED, SLOW_LOOK, SlowUsers
-from gitpip.watch.look import Rules
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping

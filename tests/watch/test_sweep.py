@@ -16,12 +16,15 @@ from gitpip.model import (
     User,
     UserState,
 )
-from gitpip.store import checks, gists, operation, publications, schedule, users
 from gitpip.store.database import Database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.status import checks, operation
+from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
-from gitpip.watch.github import GitHub
-from gitpip.watch.look import Rules
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping

@@ -6,13 +6,15 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import PublicationState, Unreadable, UserState
-from gitpip.store import checks, unreadable, users
-from gitpip.store import feed as feed_rows
 from gitpip.store.database import Database
+from gitpip.store.gists import public_feed as feed_rows
+from gitpip.store.gists import unreadable
+from gitpip.store.status import checks
+from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
-from gitpip.watch.feed import Feed
-from gitpip.watch.look import Rules
+from gitpip.watch.public_feed import Feed
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles

@@ -9,13 +9,13 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from gitpip.model import Backfill, GitHubId, User, UserKey, UserState
-from gitpip.store import troubles
 from gitpip.store.database import MIGRATIONS, Database, open_database
-from gitpip.store.schedule import completeness
+from gitpip.store.status import troubles
+from gitpip.store.users.schedule import completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
-from gitpip.watch.github import GitHub
-from gitpip.watch.graphql import Glimpse
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.graphql import Glimpse
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
+from gitpip.config import load_settings
 from gitpip.doctor.database import look_at_database
 from gitpip.doctor.findings import Finding, Verdict, failure, ok
 from gitpip.doctor.vendors import look_at_vendors
 from gitpip.errors import EnvironmentUnusable, SettingsError
-from gitpip.outgoing import proxy_passwords
-from gitpip.settings import load_settings
-from gitpip.telemetry import hide
+from gitpip.http_client import proxy_passwords
+from gitpip.observability.logging import hide
 
 __all__ = ["Finding", "Verdict", "examine"]
 

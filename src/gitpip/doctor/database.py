@@ -10,15 +10,15 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from gitpip.admission import Admission, admission
+from gitpip.actions.access_mode import Admission, admission
 from gitpip.clock import utc_now
+from gitpip.config import Settings
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
-from gitpip.postgres import UNREACHABLE_ADVICE
-from gitpip.settings import Settings
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
+from gitpip.store.postgres import UNREACHABLE_ADVICE
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {

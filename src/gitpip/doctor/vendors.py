@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.clock import utc_now
+from gitpip.config import Settings
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import (
     EnvironmentUnusable,
@@ -14,15 +15,14 @@ from gitpip.errors import (
     GitHubUnauthorized,
     GraphQLFailed,
 )
-from gitpip.outgoing import route
-from gitpip.publish.answers import LookFailed, Owner
+from gitpip.http_client import route
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive import Pipedrive
-from gitpip.settings import Settings
+from gitpip.publish.pipedrive.answers import LookFailed, Owner
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.runtime.worker import github_of
 from gitpip.status.problem import clock
-from gitpip.watch.github import GitHub
-from gitpip.watch.limits import Budget
-from gitpip.worker import github_of
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.rate_limits import Budget
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 CLASSIC = (

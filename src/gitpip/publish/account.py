@@ -12,20 +12,23 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import OnEdit, PauseCause
+from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
-from gitpip.publish.answers import Item, LookFailed, Owner
 from gitpip.publish.delivery import longer_pause
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.answers import Item, LookFailed, Owner
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
-from gitpip.store import accounts, ledger, markers, operation
-from gitpip.store.accounts import Met, Vendor, VendorAccount
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.ledger import LedgerState
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import markers
+from gitpip.store.status import operation
 
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)

@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gitpip.model import ActivityId, DealId, OnEdit
+from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import witnesses
-from gitpip.publish.answers import Item, LookFailed
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive import ListPage, Pipedrive
-from gitpip.store import ledger, markers
-from gitpip.store.accounts import VendorAccount
+from gitpip.publish.pipedrive.answers import Item, LookFailed
+from gitpip.publish.pipedrive.client import ListPage, Pipedrive
+from gitpip.store import ledger
+from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database
-from gitpip.store.markers import TakenIn
-from gitpip.store.sightings import Sighting
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import markers
+from gitpip.store.publications.markers import TakenIn
+from gitpip.store.publications.sightings import Sighting
 
 OVERLAP = timedelta(minutes=10)
 """So much older than the ledger's last activity is what is read in any case."""

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from gitpip.clock import Clocks, Moment
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
+from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
-from gitpip.publish.answers import DealsCapped, Item, LookFailed
-from gitpip.publish.deal_index import DealIndex
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store import deals
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import deals
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its

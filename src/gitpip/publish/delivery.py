@@ -44,7 +44,7 @@ ABSENCE = timedelta(minutes=5)
 """How long after the first look absence is concluded at the earliest, unless set otherwise.
 
 Longer than a request of ours can be on its way, and two minutes that a list may lag behind: see
-`gitpip.settings.values.absence`.
+`gitpip.config.validators.absence`.
 """
 FRESH = timedelta(seconds=10)
 """What may have been sent before is sent again only after a look that is no older than this."""

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from gitpip import metrics
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, DealId, Publication
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import bears_marker
-from gitpip.publish.answers import Activity, LookFailed
 from gitpip.publish.delivery import Accepted, Refused
 from gitpip.publish.looks import is_it, sent_since
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.answers import Activity, LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.trouble import Kind
-from gitpip.store import ledger, markers, second_sends
+from gitpip.store import ledger
 from gitpip.store.database import Database
-from gitpip.store.second_sends import Double
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import markers, second_sends
+from gitpip.store.publications.second_sends import Double
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""

@@ -6,18 +6,18 @@ from datetime import datetime
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, DealId, Publication, PublicationState
+from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import bears_marker
-from gitpip.publish.answers import Activity, LookFailed
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Refused, Waits
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.answers import Activity, LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store import outbox
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import outbox
 
 log = get_logger()
 

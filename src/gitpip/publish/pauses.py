@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
+from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Accepted, NotProcessed, Outcome
-from gitpip.publish.pipedrive import DAILY_RESERVE, Pipedrive
+from gitpip.publish.pipedrive.client import DAILY_RESERVE, Pipedrive
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
-from gitpip.store import operation
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
+from gitpip.store.status import operation
 
 LATER = timedelta(seconds=1)
 """A pause that ends less than this later is the same one."""

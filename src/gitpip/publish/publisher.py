@@ -6,24 +6,24 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from gitpip import metrics
 from gitpip.clock import Clocks
 from gitpip.model import DealId, OnDelete, OnEdit, Publication, PublicationState, UserKey
-from gitpip.progress import step
+from gitpip.observability import metrics
+from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.account import Clearance
-from gitpip.publish.amender import Amender
 from gitpip.publish.deals import SENDER_DIED
 from gitpip.publish.delivery import Waits
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
 from gitpip.publish.looks import Looks
+from gitpip.publish.note_updater import Amender
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.sender import Sender
 from gitpip.publish.witnesses import Witnesses
-from gitpip.store import amendments, deals, outbox, second_sends
 from gitpip.store.database import Database
+from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
 BATCH = 10
 LOOKED_FOR = 500
@@ -112,7 +112,7 @@ class Publisher:
             look_again = await second_sends.next_due(transaction)
             if look_again is not None and look_again <= now:
                 return True
-            return await amendments.any_due(transaction, now)
+            return await note_updates.any_due(transaction, now)
 
     async def take_over(self) -> None:
         """Free what a dead process held; only for a process that is the only one on its database.

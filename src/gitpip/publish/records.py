@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from gitpip import metrics
 from gitpip.model import Change, Publication, PublicationState
-from gitpip.store import outbox
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger, redacted
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger, redacted
+from gitpip.store.publications import outbox
 
 log = get_logger()
 

@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from datetime import timedelta
 
-from gitpip import metrics
 from gitpip.clock import Clocks
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
@@ -18,24 +17,25 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
-from gitpip.publish.answers import LookFailed
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.flight import Flight
 from gitpip.publish.looks import Looks
-from gitpip.publish.pace import Turn
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive import Pipedrive
+from gitpip.publish.pipedrive.answers import LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.rate_limit import Turn
+from gitpip.publish.preview import rendered
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.repeats import Repeats
-from gitpip.publish.sending import rendered
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
-from gitpip.store import deals, outbox
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
+from gitpip.store.publications import deals, outbox
 
 log = get_logger()
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.model import Pause
-from gitpip.publish.answers import BAN_PAUSE
 from gitpip.publish.delivery import (
     Accepted,
     Ambiguous,
@@ -22,6 +21,7 @@ from gitpip.publish.delivery import (
     RateLimit,
     longer_pause,
 )
+from gitpip.publish.pipedrive.answers import BAN_PAUSE
 
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
-from gitpip.store import accounts, ledger, markers
-from gitpip.store.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.ledger import LedgerState
+from gitpip.store.publications import markers
 
 TOLD_FOR = timedelta(days=1)
 COUNTED = 1_000

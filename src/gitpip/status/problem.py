@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gitpip.store import operation
-from gitpip.store.accounts import Vendor
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.status import operation
 
 SHOWN_IN_SECONDS = timedelta(minutes=2)
 """A time without seconds says too little of what is over sooner."""

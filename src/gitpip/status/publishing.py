@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
-from gitpip.store import held, troubles
-from gitpip.store.troubles import Trouble
+from gitpip.store.publications import held
+from gitpip.store.status import troubles
+from gitpip.store.status.troubles import Trouble
 
 PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""

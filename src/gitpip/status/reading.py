@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import CLOCK_TOLERANCE
+from gitpip.config import Settings, format_duration
 from gitpip.model import Pause
-from gitpip.settings import Settings, format_duration
 from gitpip.status import accounts, publishing, watching
 from gitpip.status.problem import (
     PAUSES,
@@ -23,9 +23,11 @@ from gitpip.status.problem import (
     until,
     worst_first,
 )
-from gitpip.store import gauges, operation, schedule, unreadable, users
-from gitpip.store.operation import RunningService
-from gitpip.store.unreadable import HeldBack, UnreadableSummary
+from gitpip.store.gists import unreadable
+from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
+from gitpip.store.status import gauges, operation
+from gitpip.store.status.operation import RunningService
+from gitpip.store.users import schedule, users
 
 
 @dataclass(frozen=True)

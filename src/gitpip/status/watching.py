@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
-from gitpip.settings import format_duration
 from gitpip.status.problem import (
     Act,
     Problem,
@@ -18,9 +18,11 @@ from gitpip.status.problem import (
     said,
     see_doctor,
 )
-from gitpip.store import feed, gauges, operation, troubles, users
-from gitpip.store.schedule import Completeness
-from gitpip.store.troubles import Trouble
+from gitpip.store.gists import public_feed
+from gitpip.store.status import gauges, operation, troubles
+from gitpip.store.status.troubles import Trouble
+from gitpip.store.users import users
+from gitpip.store.users.schedule import Completeness
 
 SHORTEST_DELAY = timedelta(minutes=5)
 """Nobody is called late who is less late than that."""
@@ -236,7 +238,7 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
 
 async def _of_feed(watching: Watching, known: Completeness) -> Sequence[Problem | None]:
     """Problems of the public feed, which only makes things faster: the checks find everything."""
-    state = await feed.status(watching.transaction) if watching.reads_feed else None
+    state = await public_feed.status(watching.transaction) if watching.reads_feed else None
     if state is None:
         return ()
     problems: list[Problem | None] = []

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
-from gitpip.postgres import PREPARE, SILENCE, Watched, check_suitable
+from gitpip.store.postgres import PREPARE, SILENCE, Watched, check_suitable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)

@@ -1,42 +1,369 @@
-"""How far the reading of every user's list by REST is, which backs up what GraphQL answers."""
+"""What the pages list: users and files, filtered, sorted, and a page at a time."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.store import checks
-from gitpip.store.schedule import LISTED_EVERY, listed
-from gitpip.store.schema import active, users
+from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
+from gitpip.store import commit_order
+from gitpip.store.gists import search
+from gitpip.store.gists.gists import file_of, select_files
+from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
+from gitpip.store.users.users import rows, user_of
+from gitpip.store.visibility import of_tracked, tracked
+from gitpip.store.visits.unseen import PREVIEW, seen_by
+
+
+class UserSort(StrEnum):
+    """By what the users are sorted."""
+
+    LOGIN = "login"
+    FOUND = "found"
+    CHECKED = "checked"
+    STALE = "stale"
+
+
+ORDERS: dict[UserSort, Sequence[ColumnElement[object]]] = {
+    UserSort.LOGIN: (func.lower(users.c.login),),
+    UserSort.FOUND: (users.c.found_at.desc().nulls_last(), users.c.key),
+    UserSort.CHECKED: (users.c.checked_at.desc().nulls_last(), users.c.key),
+    UserSort.STALE: (users.c.complete_until.asc().nulls_first(), users.c.key),
+}
 
 
 @dataclass(frozen=True)
-class Lists:
-    """How far the reading of every list is. Times are UTC."""
+class UserWanted:
+    """Which users are listed; what is empty does not narrow."""
 
-    users: int
-    """How many are active."""
-    waiting: int
-    """How many of these users' lists were not read for `LISTED_EVERY`."""
-    oldest: datetime | None
-    """When the list that was not read for the longest time was read, or its user added."""
-    a_day: float
-    """How many lists of users that were not due are read in a day, at the present pace."""
+    login: str = ""
+    tag: str = ""
+    state: UserState | None = None
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """A user in the list, and how many files of theirs the viewer has not seen."""
+
+    user: User
+    new: int
+
+
+async def list_users(
+    transaction: AsyncConnection,
+    viewer: str,
+    wanted: UserWanted,
+    sort: UserSort,
+    *,
+    offset: int,
+    limit: int,
+) -> Page[ListedUser]:
+    """A page of the tracked users."""
+    conditions: list[ColumnElement[bool]] = [tracked]
+    if wanted.login:
+        conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
+    if wanted.state:
+        conditions.append(users.c.state == wanted.state.value)
+    if wanted.tag:
+        conditions.append(users.c.key.in_(_tagged(wanted.tag)))
+    total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
+    # First the keys alone: what is looked up for each row would be looked up for those left out.
+    keys = (
+        select(users.c.key)
+        .where(*conditions)
+        .order_by(*ORDERS[sort])
+        .offset(offset)
+        .limit(limit)
+        .subquery()
+    )
+    found = await transaction.execute(
+        rows()
+        .add_columns(seen_by(viewer).label("seen"))
+        .where(users.c.key.in_(select(keys.c.key)))
+        .order_by(*ORDERS[sort])
+    )
+    items = [ListedUser(user_of(row), max(row.last_sequence - row.seen, 0)) for row in found]
+    return Page(tuple(items), total or 0)
+
+
+@dataclass(frozen=True)
+class FileWanted:
+    """Which files are listed; what is empty does not narrow."""
+
+    text: str = ""
+    language: str = ""
+    tag: str = ""
+    state: PublicationState | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    user_keys: Sequence[UserKey] | None = None
+    """Of these users only."""
 
     @property
-    def round(self) -> timedelta | None:
-        """How long a round over everybody takes so; None if no list waits, or none is read."""
-        return timedelta(days=self.users / self.a_day) if self.waiting and self.a_day else None
+    def narrows(self) -> bool:
+        """Whether anything is asked for at all."""
+        return any((self.text, self.language, self.tag, self.state, self.since, self.before))
+
+    @property
+    def narrows_only_by_state(self) -> bool:
+        """Whether a state is asked for, and nothing else."""
+        return self == FileWanted(state=self.state) and self.state is not None
 
 
-async def lists(transaction: AsyncConnection, now: datetime) -> Lists:
-    """How far the reading of every list is."""
-    number = await transaction.scalar(select(func.count()).select_from(users).where(active))
-    waiting = await transaction.scalar(
-        select(func.count()).select_from(users).where(active, listed < now - LISTED_EVERY)
+async def list_files(
+    transaction: AsyncConnection,
+    wanted: FileWanted,
+    *,
+    before: FileKey | None,
+    limit: int,
+    content_limit: int = PREVIEW,
+) -> tuple[GistFile, ...]:
+    """The newest files found, with the beginnings of their contents; `before` is for the next page.
+
+    A row more than `limit` tells that there is a next page.
+    """
+    keys = await _keys(transaction, wanted, before, limit + 1)
+    found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
+    files = {file.key: file for file in map(file_of, found)}
+    return tuple(files[key] for key in keys)
+
+
+async def _keys(
+    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None, number: int
+) -> list[FileKey]:
+    """The keys of the newest files that fit, found without reading more of them than needed."""
+    wanted = await _with_users_of_tag(transaction, wanted)
+    lowest, highest = await _keys_of_days(transaction, wanted, before)
+    if wanted.text and transaction.dialect.name == "sqlite":
+        return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
+    if wanted.narrows_only_by_state:
+        ordered = publications.c.id
+        of_before = select(ordered).where(
+            publications.c.file_key == before, publications.c.revision == 1
+        )
+        chosen = _fitting(wanted).order_by(ordered.desc())
+        if before is not None:
+            chosen = chosen.where(ordered < of_before.scalar_subquery())
+        return await _first(transaction, chosen, number)
+    if wanted.user_keys is not None and not wanted.text:
+        return await _first(transaction, _between(_fitting(wanted), lowest, highest), number)
+    # Most often enough of the newest fit; then it does not matter how many there are in all.
+    recent = max(lowest, await _window(transaction, highest))
+    words = search.holding(transaction, wanted.text) if wanted.text else None
+    among = _between(_fitting(wanted, words), recent, highest)
+    if words is not None:
+        among = among.where(words.key >= recent, words.key <= highest)
+    keys = await _first(transaction, among, number)
+    if len(keys) == number or recent == lowest:
+        return keys
+    if words is not None and not await _are_common(transaction, words, recent, highest):
+        return await _keys_of_words(transaction, wanted, words, (lowest, highest), number)
+    return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
+
+
+async def _with_users_of_tag(transaction: AsyncConnection, wanted: FileWanted) -> FileWanted:
+    """The same with the users instead of their tag, where they are few."""
+    if not wanted.tag:
+        return wanted
+    tagged = (await transaction.execute(_tagged(wanted.tag).limit(FEW + 1))).scalars().all()
+    if len(tagged) > FEW:
+        return wanted
+    keys = [UserKey(key) for key in tagged]
+    if wanted.user_keys is not None:
+        keys = [key for key in wanted.user_keys if key in keys]
+    return replace(wanted, tag="", user_keys=keys)
+
+
+async def _are_common(
+    transaction: AsyncConnection, words: search.Words, lowest: int, highest: int
+) -> bool:
+    """Whether many of the newest files hold the words."""
+    some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
+    return len(await _first(transaction, some, COMMON)) == COMMON
+
+
+async def _keys_of_words_on_sqlite(
+    transaction: AsyncConnection, wanted: FileWanted, lowest: int, highest: int, number: int
+) -> list[FileKey]:
+    words = search.holding(transaction, wanted.text)
+    rest = replace(wanted, text="")
+    if rest.narrows or rest.user_keys is not None:
+        fitting = _fitting(rest).where(gist_files.c.key >= lowest, gist_files.c.key <= highest)
+        candidates = await _first(transaction, fitting, FEW + 1)
+        if len(candidates) <= FEW:
+            first, last = min(candidates, default=0), max(candidates, default=0)
+            matching = select(words.key).where(words.match, words.key.between(first, last))
+            key = gist_files.c.key
+            chosen = select(key).where(key.in_(candidates), key.in_(matching))
+            return await _first(transaction, _between(chosen, lowest, highest), number)
+    # The index gives its rows in this order, and is not asked for more of them.
+    chosen = _fitting(wanted, words).where(words.key >= lowest, words.key <= highest)
+    return await _first(transaction, chosen.order_by(words.key.desc()), number)
+
+
+async def _keys_of_words(
+    transaction: AsyncConnection,
+    wanted: FileWanted,
+    words: search.Words,
+    bounds: tuple[int, int],
+    number: int,
+) -> list[FileKey]:
+    """PostgreSQL knows little of how many files hold a word: the words come first, bit by bit."""
+    lowest, highest = bounds
+    found: list[FileKey] = []
+    matching = select(words.key.label("key")).where(words.match)
+    amount = FEW
+    while len(found) < number:
+        # Told that a few are enough, it would read all files instead of the index of words.
+        matches = matching.where(words.key >= lowest, words.key <= highest).cte("matches")
+        matches = matches.prefix_with("MATERIALIZED")
+        newest = select(matches.c.key).order_by(matches.c.key.desc())
+        candidates = await _first(transaction, newest, amount)
+        chosen = _fitting(replace(wanted, text="")).where(gist_files.c.key.in_(candidates))
+        missing = number - len(found)
+        found += await _first(transaction, _between(chosen, lowest, highest), missing)
+        if len(candidates) < amount:
+            break
+        highest, amount = candidates[-1] - 1, 20 * FEW
+    return found
+
+
+async def _first(transaction: AsyncConnection, chosen: Select[int], number: int) -> list[FileKey]:
+    found = await transaction.execute(chosen.limit(number))
+    return [FileKey(key) for key in found.scalars()]
+
+
+def _between(chosen: Select[int], lowest: int, highest: int) -> Select[int]:
+    key = gist_files.c.key
+    return chosen.where(key >= lowest, key <= highest).order_by(key.desc())
+
+
+def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[int]:
+    """The keys of all files that fit but for the days."""
+    source = gist_files.join(users, users.c.key == gist_files.c.user_key)
+    conditions: list[ColumnElement[bool]] = [tracked]
+    if words is not None:
+        source = words.index.join(source, words.key == gist_files.c.key)
+        conditions.append(words.match)
+    if wanted.state:
+        source = source.join(publications, publications.c.file_key == gist_files.c.key)
+        conditions += [publications.c.revision == 1, publications.c.state == wanted.state.value]
+    if wanted.user_keys is not None:
+        conditions.append(gist_files.c.user_key.in_(wanted.user_keys))
+    if wanted.language:
+        conditions.append(gist_files.c.language == wanted.language)
+    if wanted.tag:
+        conditions.append(gist_files.c.user_key.in_(_tagged(wanted.tag)))
+    if wanted.since:
+        conditions.append(gist_files.c.found_at >= wanted.since)
+    if wanted.before:
+        conditions.append(gist_files.c.found_at < wanted.before)
+    return select(gist_files.c.key).select_from(source).where(*conditions)
+
+
+async def _keys_of_days(
+    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None
+) -> tuple[int, int]:
+    """Between which keys the wanted files lie: keys grow with time, but for a little disorder."""
+    lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
+    when = gist_files.c.found_at
+    if wanted.since:
+        earlier = select(gist_files.c.key).where(when < wanted.since - DISORDER)
+        last = await transaction.scalar(earlier.order_by(when.desc()).limit(1))
+        lowest = max(lowest, last or 1)
+    if wanted.before:
+        later = select(gist_files.c.key).where(when >= wanted.before + DISORDER)
+        first = await transaction.scalar(later.order_by(when).limit(1))
+        highest = min(highest, first or highest)
+    return lowest, highest
+
+
+async def _window(transaction: AsyncConnection, highest: int) -> int:
+    """The key of the first of the newest files up to a key."""
+    newest = (
+        select(gist_files.c.key)
+        .where(gist_files.c.key <= highest)
+        .order_by(gist_files.c.key.desc())
+        .limit(WINDOW)
+        .subquery()
     )
-    oldest = await transaction.scalar(
-        select(func.min(listed, type_=users.c.listed_at.type)).where(active)
+    return await transaction.scalar(select(func.min(newest.c.key))) or 1
+
+
+async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
+    """The languages in which tracked users write, by name."""
+    return await _different(transaction, gist_files.c.language, gist_files.c.user_key)
+
+
+async def tags(transaction: AsyncConnection) -> tuple[str, ...]:
+    """The tags of tracked users, by name."""
+    return await _different(transaction, user_tags.c.tag, user_tags.c.user_key)
+
+
+async def _different(
+    transaction: AsyncConnection, column: Column[str], user_key: Column[int]
+) -> tuple[str, ...]:
+    """The first values that tracked users have in a column, without reading the whole column."""
+    # ORDER BY and LIMIT walk the column's index up to the first row of a tracked user; with min()
+    # and this condition, both databases would read the table.
+    first = select(column).where(of_tracked(user_key)).order_by(column).limit(1)
+    leaps = select(first.where(column.is_not(None)).scalar_subquery().label("value")).cte(
+        recursive=True
     )
-    return Lists(number or 0, waiting or 0, oldest, await checks.lists_a_day(transaction, now))
+    beyond = first.where(column > leaps.c.value).scalar_subquery()
+    leaps = leaps.union_all(select(beyond).where(leaps.c.value.is_not(None)))
+    found = await transaction.execute(select(leaps.c.value).limit(CHOICES))
+    return tuple(value for value in found.scalars() if value)
+
+
+async def count_gists(transaction: AsyncConnection, user_keys: Sequence[UserKey]) -> int:
+    """How many gists of these users are stored."""
+    wanted = gists.c.user_key.in_(user_keys)
+    return await transaction.scalar(select(func.count()).where(wanted)) or 0
+
+
+async def gist_times(
+    transaction: AsyncConnection, user_key: UserKey, since: datetime
+) -> tuple[datetime, ...]:
+    """When the user's gists of late were created."""
+    found = await transaction.execute(
+        select(gists.c.created_at).where(gists.c.user_key == user_key, gists.c.created_at >= since)
+    )
+    return tuple(found.scalars())
+
+
+WINDOW = 2_000
+"""So many of the newest files are looked through before all are."""
+FEW = 500
+"""So many files are looked at one by one rather than all that hold a word."""
+COMMON = WINDOW // 30
+"""Words that so many of the newest files hold are looked for in one file after the other."""
+DISORDER = timedelta(hours=1)
+"""The most by which the times of two files, in the order of their keys, go backwards."""
+CHOICES = 200
+"""So many languages or tags can be chosen from."""
+
+
+def _tagged(tag: str) -> Select[int]:
+    return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
+
+
+async def seen_of(transaction: AsyncConnection, user_key: UserKey, viewer: str) -> int:
+    """The sequence up to which a viewer has seen a user's files, on whichever page."""
+    seen = await transaction.scalar(select(seen_by(viewer)).where(users.c.key == user_key))
+    return seen or 0
+
+
+async def last_visit(
+    transaction: AsyncConnection, user_key: UserKey, viewer: str
+) -> datetime | None:
+    """When a viewer last marked files of a user as seen."""
+    return await transaction.scalar(
+        select(visits.c.at)
+        .where(visits.c.user_key == user_key, visits.c.viewer == viewer)
+        .order_by(visits.c.up_to.desc(), visits.c.id.desc())
+        .limit(1)
+    )

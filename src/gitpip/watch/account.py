@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from gitpip.clock import utc_now
 from gitpip.errors import AccountChanged
-from gitpip.store import accounts
-from gitpip.store.accounts import Met, Vendor
+from gitpip.observability.logging import get_logger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
 
 log = get_logger()
 

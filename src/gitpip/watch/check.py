@@ -11,14 +11,15 @@ from gitpip.errors import (
     GitHubLimited,
 )
 from gitpip.model import Check
-from gitpip.store import checks, operation, schedule, times_to_come
+from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
-from gitpip.telemetry import get_logger
-from gitpip.watch.github import GitHub
+from gitpip.store.status import checks, future_times, operation
+from gitpip.store.users import schedule
+from gitpip.watch.batch_poll import Sweep
+from gitpip.watch.check_run import OneCheck, cause_of
+from gitpip.watch.github.client import GitHub
 from gitpip.watch.lanes import SlowUsers
-from gitpip.watch.look import Looker, Rules, Run
-from gitpip.watch.one_check import OneCheck, cause_of
-from gitpip.watch.sweep import Sweep
+from gitpip.watch.user_check import Looker, Rules, Run
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
@@ -122,10 +123,10 @@ class Watcher:
             return
         self._steady, self._mended_at = steady, now
         async with self._database.read() as transaction:
-            if not await times_to_come.any_too_late(transaction, now=now, interval=interval):
+            if not await future_times.any_too_late(transaction, now=now, interval=interval):
                 return
         async with self._database.begin() as transaction:
-            changed = await times_to_come.set_back(transaction, now=now, interval=interval)
+            changed = await future_times.set_back(transaction, now=now, interval=interval)
         log.warning("clock.was_ahead", users=changed)
 
     async def _held_up(self) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gitpip.model import Account, Backfill
 from gitpip.watch.decide import left_out
-from gitpip.watch.github import GitHub
+from gitpip.watch.github.client import GitHub
 
 
 @dataclass(frozen=True)

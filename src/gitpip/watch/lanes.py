@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from gitpip.model import User, UserKey
-from gitpip.watch.graphql import Glimpse
+from gitpip.watch.github.graphql import Glimpse
 
 QUICK_AT_A_TIME = 4
 SLOW_AT_A_TIME = 2

@@ -22,25 +22,19 @@ from gitpip.errors import (
     UserNotTracked,
 )
 from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
-from gitpip.store import (
-    amendments,
-    backfills,
-    checks,
-    gists,
-    held,
-    ledger,
-    publications,
-    unreadable,
-    users,
-)
+from gitpip.observability.logging import get_logger
+from gitpip.store import ledger
 from gitpip.store.database import Database
-from gitpip.store.gists import Stored
-from gitpip.store.publications import NewPublication
-from gitpip.store.unreadable import Failure
-from gitpip.telemetry import get_logger
+from gitpip.store.gists import gists, unreadable
+from gitpip.store.gists.gists import Stored
+from gitpip.store.gists.unreadable import Failure
+from gitpip.store.publications import held, note_updates, publications
+from gitpip.store.publications.publications import NewPublication
+from gitpip.store.status import checks
+from gitpip.store.users import backfills, users
 from gitpip.watch import decide, flood
-from gitpip.watch.contents import Reading, Wanted
-from gitpip.watch.github import GitHub
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.contents import Reading, Wanted
 
 TURN = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
@@ -336,7 +330,7 @@ class Reader:
             await backfills.take_of_backfill(transaction, locked, len(let_through))
         if self._on_edit is OnEdit.UPDATE:
             edited = [file.key for file in stored.edited]
-            await amendments.add(transaction, edited, self._now())
+            await note_updates.add(transaction, edited, self._now())
 
     async def _why_held(
         self,

@@ -1,0 +1,37 @@
+"""Whom a service lets in, as its settings and the access keys decide it."""
+
+from enum import StrEnum
+
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.store.access import keys
+from gitpip.store.database import Database
+
+
+class Admission(StrEnum):
+    """Who is let in."""
+
+    EVERYBODY = "everybody"
+    KEY_HOLDERS = "key holders"
+    THIS_MACHINE = "this machine"
+    NOBODY = "nobody"
+
+
+async def admission(settings: Settings, database: Database) -> Admission:
+    """Whom a service with these settings and this database lets in.
+
+    A database not migrated yet holds no key. Raises DatabaseUnavailable.
+    """
+    if settings.allow_anonymous:
+        return Admission.EVERYBODY
+    if settings.admin_key:
+        return Admission.KEY_HOLDERS
+    was_closed = False
+    if await database.is_migrated():
+        async with database.read() as transaction:
+            if await keys.any_is_usable(transaction, utc_now()):
+                return Admission.KEY_HOLDERS
+            was_closed = await keys.any_exists(transaction)
+    if settings.serves_only_this_machine and not was_closed:
+        return Admission.THIS_MACHINE
+    return Admission.NOBODY

@@ -1,0 +1,82 @@
+"""The commands about accounts at the vendors, and about what is in Pipedrive already."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from gitpip.cli.output import Json, console, prepared_settings, print_json, print_rows, run
+from gitpip.runtime import oneshot_accounts
+from gitpip.store.accounts.accounts import Vendor
+
+SHOWN = 20
+
+accounts_app = typer.Typer(
+    help="Show whose accounts the rows belong to, and switch to another one.", no_args_is_help=True
+)
+
+
+@accounts_app.command("list")
+def list_accounts(as_json: Json = False) -> None:
+    """List the accounts that were met, and which ones the rows belong to."""
+    rows: list[dict[str, object]] = [
+        {
+            "vendor": account.vendor,
+            "name": account.name,
+            "identity": account.identity,
+            "state": "in use" if account.bound else "waits" if account.waits_since else "former",
+            "met_at": account.met_at,
+        }
+        for account in run(oneshot_accounts.list_accounts(prepared_settings()))
+    ]
+    print_rows(rows, as_json, "No account was met yet.")
+
+
+@accounts_app.command("switch")
+def switch_account(
+    vendor: Vendor,
+    same: Annotated[
+        bool,
+        typer.Option(help="It is the same GitHub under another address: everything stays."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let the rows belong to the account that is set now; the former one's are kept apart."""
+    if same and vendor is not Vendor.GITHUB:
+        raise typer.BadParameter("only GitHub can have another address", param_hint="--same")
+    change = run(oneshot_accounts.switch(prepared_settings(), vendor, same=same))
+    if as_json:
+        print_json({"vendor": vendor, "from": change.bound.name, "to": change.waiting.name})
+        return
+    console.say(
+        f"From now on the rows belong to {change.waiting.name}. What belongs to "
+        f"{change.bound.name} is kept: switching back finds it again."
+    )
+
+
+def adopt(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be adopted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Adopt what is in Pipedrive as published; reads all activities, 10 tokens for 500.
+
+    The service does the same, down to what it knows, before it sends anything.
+    """
+    result = run(oneshot_accounts.adopt(prepared_settings(), write=not dry_run))
+    if as_json:
+        print_json(asdict(result))
+        return
+    would = "would be" if dry_run else "was" if result.adopted == 1 else "were"
+    console.say(
+        f"{result.account}: {result.read} activities, {result.known} known; "
+        f"{result.adopted} {would} adopted, {result.kept} of files that are not found yet, "
+        f"{result.duplicates} new duplicates"
+    )
+    for one in result.files[:SHOWN]:
+        console.say(
+            f"  {one.filename} of {one.login}: activity {one.activity_id}, deal {one.deal_id}"
+        )
+    if len(result.files) > SHOWN:
+        console.say(f"  and {len(result.files) - SHOWN} more; --json shows all")

@@ -1,0 +1,162 @@
+"""The commands about access keys, and the audit."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.cli.output import (
+    Json,
+    Result,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_rows,
+    run,
+)
+from gitpip.clock import utc_now
+from gitpip.config import parse_duration
+from gitpip.model import Role
+from gitpip.runtime import oneshot, serve
+from gitpip.store.access import audit, keys
+
+MOST = 1_000
+
+keys_app = typer.Typer(help="Make, list, rotate and revoke access keys.", no_args_is_help=True)
+
+Expires = Annotated[str | None, typer.Option(help="After how long it ends, like 90d.")]
+
+
+@keys_app.command("create")
+def create_key(
+    name: str,
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    expires: Expires = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key, and show it once."""
+    lifetime = _lifetime(expires)
+
+    async def make(transaction: AsyncConnection) -> tuple[keys.IssuedKey, bool]:
+        now = utc_now()
+        issued = await keys.create(transaction, name=name, role=role, lifetime=lifetime, now=now)
+        await oneshot.did(transaction, "key.created", issued.key.name)
+        return issued, any(
+            key.role is Role.ADMIN and key.state(now) == "active"
+            for key in await keys.everyone(transaction)
+        )
+
+    issued, has_admin = _change(make)
+    _show_once(issued, as_json)
+    settings = prepared_settings()
+    if not (has_admin or settings.admin_key or settings.allow_anonymous):
+        errors.say(
+            "From now on everything needs a key, and none is an admin's. "
+            "Make one: gitpip keys create NAME --role admin"
+        )
+
+
+@keys_app.command("list")
+def list_keys(as_json: Json = False) -> None:
+    """List the keys: what they may do, until when, and when they were last used."""
+
+    async def read() -> list[dict[str, object]]:
+        now = utc_now()
+        async with serve.opened(settings) as database, database.read() as transaction:
+            return [
+                {
+                    "name": key.name,
+                    "role": key.role,
+                    "state": key.state(now),
+                    "label": key.label,
+                    "created_at": key.created_at,
+                    "expires_at": key.expires_at,
+                    "used_at": key.used_at,
+                }
+                for key in await keys.everyone(transaction)
+            ]
+
+    settings = prepared_settings()
+    rows = run(read())
+    none = "There are no keys; make one with: gitpip keys create NAME --role admin"
+    print_rows(rows, as_json, none)
+
+
+@keys_app.command("rotate")
+def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> None:
+    """Give a key another secret, and show it once; the former one opens nothing any more."""
+    lifetime = _lifetime(expires)
+
+    async def change(transaction: AsyncConnection) -> keys.IssuedKey:
+        issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
+        await oneshot.did(transaction, "key.rotated", issued.key.name)
+        return issued
+
+    _show_once(_change(change), as_json)
+
+
+@keys_app.command("revoke")
+def revoke_key(name: str) -> None:
+    """Let a key open nothing any more, from this moment on."""
+
+    async def change(transaction: AsyncConnection) -> keys.AccessKey:
+        key = await keys.revoke(transaction, name, utc_now())
+        await oneshot.did(transaction, "key.revoked", key.name)
+        return key
+
+    console.say(f"The key {_change(change).name} opens nothing any more.")
+
+
+def show_audit(
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show who did what, latest first."""
+
+    async def read() -> list[dict[str, object]]:
+        async with serve.opened(settings) as database, database.read() as transaction:
+            page = await audit.page(transaction, offset=0, limit=limit)
+            return [asdict(entry) for entry in page.items]
+
+    settings = prepared_settings()
+    rows = run(read())
+    print_rows(rows, as_json, "Nothing was done yet.")
+
+
+def _change(change: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def inside() -> Result:
+        async with serve.opened(settings) as database, database.begin() as transaction:
+            return await change(transaction)
+
+    settings = prepared_settings()
+    return run(inside())
+
+
+def _lifetime(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expires") from None
+
+
+def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
+    key = issued.key
+    if as_json:
+        print_json(
+            {
+                "key": issued.secret,
+                "name": key.name,
+                "role": key.role,
+                "expires_at": key.expires_at,
+            }
+        )
+        return
+    until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
+    console.say(f"{key.name}, {key.role}{until}. This is shown only now:")
+    console.say(issued.secret)

@@ -1,0 +1,398 @@
+"""The commands; each is a thin door to the service or to the store's reading side."""
+
+import asyncio
+import atexit
+import gc
+import sys
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from io import TextIOWrapper
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.held import show_or_decide
+from gitpip.cli.keys import keys_app, show_audit
+from gitpip.cli.output import (
+    Json,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_rows,
+    progress_bar,
+    run,
+    shown,
+)
+from gitpip.cli.users import users_app
+from gitpip.clock import utc_now
+from gitpip.config import describe
+from gitpip.demo.run import run_demo
+from gitpip.doctor import Finding, Verdict, examine
+from gitpip.errors import GitpipError, SettingsError
+from gitpip.model import Check, Part, Pause, PublicationState, UserState
+from gitpip.observability.logging import configure_logging, get_logger, log_uncaught, redacted
+from gitpip.runtime import oneshot
+from gitpip.runtime.serve import opened
+from gitpip.runtime.serve import serve as run_service
+from gitpip.status import reading
+from gitpip.status.problem import Act, Severity, until
+from gitpip.status.reading import Condition, Surroundings
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.status import checks, lists_read, operation
+from gitpip.store.users import schedule, users
+from gitpip.store.visits import visits
+
+log = get_logger()
+
+app = typer.Typer(
+    help="Watches GitHub users for new public gists and publishes each file to Pipedrive.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(users_app, name="users")
+app.add_typer(keys_app, name="keys")
+app.add_typer(accounts_app, name="accounts")
+app.command("audit")(show_audit)
+app.command("adopt")(adopt)
+app.command("held")(show_or_decide)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"gitpip {version('gitpip')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_commands(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Say which gitpip this is."
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the name of a command."""
+
+
+def main() -> None:
+    """Run a command; errors that gitpip foresaw are one line each, and exit with 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # none where it is closed
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know but few letters
+    configure_logging("WARNING", "console")  # until the settings are read
+    log_uncaught()
+    # At the end, looking for cycles in all that was imported takes half a second, for nothing.
+    atexit.register(gc.freeze)
+    try:
+        app()
+    except SettingsError as error:
+        for fault in error.faults:
+            errors.say(f"gitpip: {redacted(fault)}")
+        sys.exit(2)
+    except GitpipError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:
+        # Python itself would print what is in it, and that can be a secret.
+        log.critical("command.failed", exc_info=True)
+        sys.exit(1)
+
+
+@app.command()
+def serve(
+    only: Annotated[
+        Literal["web", "work"] | None,
+        typer.Option(help="Only show (web), or only watch and publish (work)."),
+    ] = None,
+) -> None:
+    """Watch, publish and show, until Ctrl-C."""
+    settings = prepared_settings(quiet=False)
+    asyncio.run(run_service(settings, part=Part(only or "all")))
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole loop against built-in stand-ins, without any account; data is temporary."""
+    run_demo()
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Check every tracked user now; exits with 1 when a look failed."""
+    settings = prepared_settings()
+    with progress_bar(as_json) as progress:
+        task = progress.add_task("Checking", total=None)
+
+        def follow(check: Check, tracked: int) -> None:
+            progress.update(task, completed=check.users, total=tracked)
+
+        result = run(oneshot.check_now(settings, follow))
+    if as_json:
+        print_json(asdict(result))
+    else:
+        console.say(_summary(result))
+        for failure in result.failures:
+            console.say(f"  {failure}")
+    if result.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(as_json: Json = False) -> None:
+    """Publish everything that is due, and wait until it is done.
+
+    Exits with 1 when some was not, or was refused since the last requested check.
+    """
+    settings = prepared_settings()
+    with progress_bar(as_json) as progress:
+        task = progress.add_task("Publishing", total=None)
+        most = 0
+
+        def follow(waiting: int) -> None:
+            nonlocal most
+            most = max(most, waiting)
+            progress.update(task, completed=most - waiting, total=most)
+
+        result = run(oneshot.publish_now(settings, follow))
+    if as_json:
+        print_json(asdict(result))
+    else:
+        console.say(
+            f"published {result.published}, failed {result.failed}, still waiting {result.waiting}"
+        )
+        if result.reason:
+            console.say(f"  waiting: {result.reason}")
+        if result.held:
+            console.say(f"  held: {result.held} for your decision; see gitpip held")
+    if result.failed or result.reason:
+        raise typer.Exit(1)
+
+
+@app.command()
+def latest(
+    login: str,
+    record: Annotated[
+        bool, typer.Option(help="Record the visit, so that these are not shown again.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Show the gist files that a user added since the last visit."""
+
+    async def read() -> list[dict[str, object]]:
+        async with opened(settings) as database, database.begin() as transaction:
+            user = await users.find(transaction, login)
+            viewer, now = visits.SHARED_VIEWER, utc_now()
+            if record:
+                visit = await visits.record(transaction, user.key, viewer=viewer, now=now)
+            else:
+                visit = await visits.look(transaction, user, viewer=viewer, now=now)
+            files = await gists.between(
+                transaction, user.key, after=visit.after, up_to=visit.up_to, content_limit=0
+            )
+            return [
+                {
+                    "filename": file.filename,
+                    "language": file.language,
+                    "size": file.size,
+                    "created_at": file.created_at,
+                    "published": file.publication is PublicationState.PUBLISHED,
+                    "html_url": file.html_url,
+                }
+                for file in files
+            ]
+
+    settings = prepared_settings()
+    rows = run(read())
+    print_rows(rows, as_json, f"Nothing new from {login} since the last visit.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show how the service is doing: every problem, what is tracked, and what waits."""
+
+    async def read() -> tuple[Condition, dict[str, object]]:
+        now = utc_now()
+        surroundings = Surroundings(settings)
+        async with opened(settings) as database, database.read() as transaction:
+            condition = await reading.read(transaction, surroundings, now)
+            tracked = await users.count(transaction)
+            counts = await publications.count(transaction)
+            publishing = condition.pauses.get(operation.PUBLISHING)
+            last = (await checks.page(transaction, offset=0, limit=1)).items
+            freshness = await schedule.freshness(transaction)
+            lists = await lists_read.lists(transaction, now)
+            next_due = await publications.next_due(transaction)
+            return condition, {
+                "running_services": len(condition.services),
+                "users": {state.value: tracked.get(state, 0) for state in UserState},
+                "publications": {state.value: counts.get(state, 0) for state in PublicationState},
+                "publishing": (
+                    _publishing(condition, now)
+                    if settings.pipedrive_token
+                    else "waits for PIPEDRIVE_TOKEN"
+                ),
+                "watching": _watching(condition, now),
+                "next_publication_due": reading.due_after(next_due, publishing),
+                "nothing_missed_before": freshness.complete_until,
+                "held_back_by": (
+                    f"{condition.held_back.login}: {condition.held_back.reason}"
+                    if condition.held_back
+                    else None
+                ),
+                "not_looked_at_yet": freshness.unread,
+                "lists_not_read_for_a_week": lists.waiting,
+                "oldest_list_read": lists.oldest,
+                "lists_read_in_a_day": round(lists.a_day),
+                "days_for_a_round_of_lists": (
+                    round(lists.round / timedelta(days=1), 1) if lists.round else None
+                ),
+                "known_up_to_p50": freshness.median,
+                "known_up_to_p95": freshness.most,
+                "users_that_can_be_kept_fresh": await reading.capacity(
+                    transaction, surroundings, now
+                ),
+                "last_check": last[0] if last else None,
+            }
+
+    settings = prepared_settings()
+    condition, facts = run(read())
+    if as_json:
+        problems = [asdict(problem) for problem in condition.problems]
+        heading = {"sentence": condition.sentence, "all_good": condition.all_good}
+        print_json(heading | {"problems": problems} | facts)
+        return
+    _print_problems(condition)
+    for name, value in facts.items():
+        match value:
+            case dict():
+                text = ", ".join(f"{key} {number}" for key, number in value.items() if number)
+            case Check():
+                text = f"{shown(value.ended_at) or 'under way'}; {_summary(value)}"
+            case _:
+                text = shown(value)
+        console.say(f"{name.replace('_', ' ')}: {text or 'none'}")
+
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}
+
+
+def _print_problems(condition: Condition) -> None:
+    if condition.all_good:
+        console.say("", lead=condition.sentence, style="green")
+    for problem in condition.problems:
+        since = f" Since {shown(problem.since)}." if problem.since else ""
+        acts = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
+        ends = problem.pause and problem.act in acts
+        advice = f" Try: gitpip try-now {problem.pause}" if ends else ""
+        console.say(
+            f"{redacted(problem.sentence)}{since}{advice}",
+            lead=f"{problem.severity:<8}",
+            style=COLOURS[problem.severity],
+        )
+
+
+@app.command("try-now")
+def try_now(
+    paused: Annotated[
+        Literal["watching", "sweeping", "reading", "publishing"] | None,
+        typer.Argument(help="What is paused; everything if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """End a pause: one request is made, and it pauses again if that is refused.
+
+    watching: checking users for new gists. sweeping: checking many users in one request, by
+    GraphQL. reading: reading what is new. publishing: sending files to Pipedrive.
+    """
+    ended, reason = run(oneshot.try_now(prepared_settings(), paused))
+    if as_json:
+        print_json({"ended": sorted(ended)})
+    elif ended:
+        console.say(
+            f"Ended the pause of {' and '.join(sorted(ended))}. It pauses again if the request is "
+            "refused; see gitpip status."
+        )
+    else:
+        console.say(reason)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at all that can keep it from working, and say what to do; exits with 1 on a failure."""
+    configure_logging("CRITICAL", "console")  # the findings tell
+
+    async def tell() -> list[Finding]:
+        findings = []
+        async for finding in examine():
+            findings.append(finding)
+            if not as_json:
+                _tell(finding)
+        return findings
+
+    findings = run(tell())
+    if as_json:
+        print_json([asdict(finding) | {"found": redacted(finding.found)} for finding in findings])
+    if any(finding.verdict is Verdict.FAILURE for finding in findings):
+        raise typer.Exit(1)
+
+
+def _tell(finding: Finding) -> None:
+    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+    console.say(
+        f"{finding.about}: {redacted(finding.found)}",
+        lead=f"{finding.verdict:<8}",
+        style=colour[finding.verdict],
+    )
+    if finding.advice:
+        console.say(f"        > {finding.advice}")
+
+
+@app.command("settings")
+def show_settings(as_json: Json = False) -> None:
+    """Show every setting, where it came from and what it means; secrets are masked."""
+    rows = [asdict(row) for row in describe(prepared_settings())]
+    print_rows(rows, as_json)
+
+
+def _summary(check: Check) -> str:
+    return (
+        f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
+        f"new gists {check.gists}, new files {check.files}"
+    )
+
+
+STOPPED = "stopped: another account is set"
+
+
+def _publishing(condition: Condition, now: datetime) -> str:
+    problem = condition.held_up(operation.PUBLISHING)
+    if problem and problem.vendor:
+        return STOPPED
+    return _paused(condition.pauses.get(operation.PUBLISHING), now)
+
+
+def _watching(condition: Condition, now: datetime) -> str:
+    problem = condition.held_up(operation.WATCHING)
+    if problem and problem.vendor:
+        return STOPPED
+    reading = condition.pauses.get(operation.READING)
+    if operation.WATCHING in condition.pauses or reading is None:
+        return _paused(condition.pauses.get(operation.WATCHING), now)
+    return f"reading is {_paused(reading, now)}"
+
+
+def _paused(pause: Pause | None, now: datetime) -> str:
+    return f"paused {until(pause.until, now)}: {pause.reason}" if pause else "running"
+
+
+def _fail(message: str) -> NoReturn:
+    errors.say(f"gitpip: {redacted(message)}")
+    sys.exit(1)

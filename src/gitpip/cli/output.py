@@ -1,0 +1,92 @@
+"""What the commands share: settings, consoles, tables, JSON."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+import typer
+from rich.progress import Progress
+
+from gitpip.config import Settings, load_settings
+from gitpip.http_client import proxy_passwords
+from gitpip.model import Backfill, Check
+from gitpip.observability.logging import configure_logging
+from gitpip.terminal import Terminal
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Result = TypeVar("Result")
+
+console = Terminal()
+errors = Terminal(stderr=True)
+
+
+def prepared_settings(*, quiet: bool = True) -> Settings:
+    """The settings, with logging set up; `quiet` logs warnings alone, and to stderr."""
+    settings = load_settings()
+    level = "WARNING" if quiet and settings.log_level != "DEBUG" else settings.log_level
+    configure_logging(
+        level,
+        settings.log_format,
+        secrets=(*settings.secrets, *proxy_passwords()),
+        stream=sys.stderr if quiet else None,
+    )
+    return settings
+
+
+def run(work: Coroutine[object, object, Result]) -> Result:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def parsed_backfill(text: str | None) -> Backfill | None:
+    """A backfill rule as it was typed; a clear usage error where it is none."""
+    if text is None:
+        return None
+    try:
+        return Backfill.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--backfill") from None
+
+
+def progress_bar(as_json: bool) -> Progress:
+    """A progress bar on a terminal, and nothing elsewhere."""
+    return errors.progress(disable=as_json)
+
+
+def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> None:
+    """Print rows with the same names, as JSON or as a table; or a sentence where there are none."""
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.say(none)
+        return
+    console.table(
+        [{name.replace("_", " "): shown(value) for name, value in row.items()} for row in rows]
+    )
+
+
+def shown(value: object) -> str:
+    """A value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return str(value)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+
+    def plain(unknown: object) -> object:
+        if isinstance(unknown, Check):
+            return asdict(unknown)
+        return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
+
+    # JSON escapes every control character but this one, which it allows in strings.
+    text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,60 @@
+"""Settings as people see them: secrets are masked, and each says where it came from."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from gitpip.config.settings import SECRET, Settings, fields
+from gitpip.config.validators import format_duration
+
+NOT_SET = "(not set)"
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting as people see it: a secret in `value` is masked."""
+
+    name: str
+    value: str
+    source: str
+    """`environment`, `.env`, `file PATH`, `default` or `derived from NAME`."""
+    meaning: str
+
+
+def describe(settings: Settings) -> list[SettingRow]:
+    """Every setting in the order of its declaration, for people: secrets are masked."""
+    derived = {
+        "PIPEDRIVE_API_URL": "PIPEDRIVE_ORG" if settings.pipedrive_org else None,
+        "GITHUB_GRAPHQL_URL": "GITHUB_API_URL",
+        "GITPIP_DATABASE_URL": "GITPIP_DATA_DIR",
+    }
+    rows = []
+    for name, (attribute, meaning) in fields().items():
+        origin = derived.get(name)
+        source = settings.sources.get(name) or (f"derived from {origin}" if origin else "default")
+        value = _shown(getattr(settings, attribute))
+        if name == "POSTGRES_CONNECTION_STRING" and settings.postgres_connection_string:
+            value = settings.masked_database_url
+        if name == "GITPIP_DATABASE_URL":
+            value = settings.masked_database_url
+            if settings.postgres_connection_string:
+                source = "derived from POSTGRES_CONNECTION_STRING"
+        rows.append(SettingRow(name, value, source, meaning))
+    return rows
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return NOT_SET
+        case SecretStr():
+            return SECRET
+        case timedelta():
+            return format_duration(value)
+        case tuple():
+            return ", ".join(map(str, value))
+        case bool():
+            return "on" if value else "off"
+        case _:
+            return str(value)

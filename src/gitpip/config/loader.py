@@ -1,0 +1,209 @@
+"""Where settings come from: the environment, a `.env` file, files; and what is wrong with them.
+
+The environment wins over `.env`, and both over the folder of secrets. An empty value counts as not
+set.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from gitpip.config.dsn import closest
+from gitpip.config.settings import SECRET, Settings, fields, secret_names
+from gitpip.config.trusted_hosts import Found, misdirected_secrets
+from gitpip.config.validators import reason
+from gitpip.errors import SettingsError
+
+SECRETS_DIR = "GITPIP_SECRETS_DIR"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")
+) -> Settings:
+    """Read every setting from `environ` (the process's own if None) and `env_file`, if it exists.
+
+    Raises SettingsError with one line for each fault: the setting, its value (masked if secret)
+    and what would be right.
+    """
+    layers: list[tuple[str, Mapping[str, str]]] = [
+        ("environment", os.environ if environ is None else environ)
+    ]
+    faults: list[str] = []
+    if env_file is not None:
+        try:
+            layers.append((str(env_file), _read_env_file(env_file)))
+        except (OSError, UnicodeError) as error:
+            faults.append(f"{env_file}: can't be read ({reason(error)})")
+    layers = [(source, _without_service_links(layer)) for source, layer in layers]
+    found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
+    files = {name: setting.file for name, setting in found.items() if setting.file}
+    later: dict[str, Found] = {}
+    if SECRETS_DIR in found:
+        later = _in_folder(found[SECRETS_DIR], found, faults)
+        files |= {name: secret.file for name, secret in later.items() if secret.file}
+    if env_file is not None:
+        faults += misdirected_secrets(found, later, layers[0][1], env_file)
+    for source, layer in layers:
+        faults += _unknown(layer, source)
+    settings = None
+    try:
+        settings = Settings.model_validate(
+            {name: setting.value for name, setting in found.items()}
+            | {"sources": {name: setting.source for name, setting in found.items()}}
+            | {"secret_files": files}
+        )
+    except ValidationError as error:
+        faults += _faults(error, found)
+    if settings and settings.lacks_database:
+        faults.append(
+            "GITPIP_DATA_DIR: must be set when neither HOME nor a database is, "
+            "e.g. GITPIP_DATA_DIR=/var/lib/gitpip"
+        )
+    if settings is None or faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def read_secret(name: str, file: Path) -> SecretStr:
+    """What a secret's file says now; ValueError says what is wrong with it."""
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"can't be read ({reason(error)}); a text file with only the secret would be right"
+        ) from None
+    if not text:
+        raise ValueError("the file is empty; a text file with only the secret would be right")
+    kind = Settings.model_fields[fields()[name].attribute].rebuild_annotation()
+    try:
+        secret: SecretStr = TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        raise ValueError(_problem(error.errors()[0])) from None
+    return secret
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """The lines of a `.env` file; a `$` in a value stays a `$`.
+
+    pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
+    downloaded file could send any secret of the environment to a host of its own that way.
+    """
+    values = dotenv_values(path, interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what Kubernetes sets by itself for a service called gitpip.
+
+    GITPIP_SERVICE_HOST, GITPIP_PORT=tcp://..., GITPIP_PORT_8080_TCP and so on:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    hosts = re.compile(r"(GITPIP(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
+    links = [match[1] for name in layer if (match := hosts.fullmatch(name))]
+    return {
+        name: value
+        for name, value in layer.items()
+        if not any(
+            name.startswith((f"{link}_SERVICE_", f"{link}_PORT_"))
+            or (name == f"{link}_PORT" and re.match(r"(tcp|udp|sctp)://", value))
+            for link in links
+        )
+    }
+
+
+def _find(
+    name: str, layers: Iterable[tuple[str, Mapping[str, str]]], faults: list[str]
+) -> Found | None:
+    """The value of one setting in the first layer that has it; faults are added to `faults`."""
+    for source, layer in layers:
+        value = layer.get(name, "").strip()
+        file = layer.get(f"{name}_FILE", "").strip() if name in secret_names() else ""
+        if value and file:
+            faults.append(f"{name} and {name}_FILE are both set ({source}): one would be right")
+            return None
+        if value:
+            return Found(value, source, source)
+        if file:
+            return _find_in_file(name, file, source, faults)
+    return None
+
+
+def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found | None:
+    try:
+        value = read_secret(name, Path(file))
+    except ValueError as error:
+        faults.append(f"{name}_FILE={_one_line(file)}: {error}")
+        return None
+    return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
+
+
+def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> dict[str, Found]:
+    """Add to `found` the secrets that lie in the folder; give those that lie there or may later."""
+    folder = Path(setting.value)
+    files = {
+        name: folder / name.lower().replace("_", "-")
+        for name in secret_names()
+        if name not in found
+    }
+    secrets = {name: Found("", f"file {file}", setting.layer, file) for name, file in files.items()}
+    try:
+        present = {path.name for path in folder.iterdir()}
+    except OSError:
+        return {}  # the setting itself says that it is no folder
+    for name, file in files.items():
+        if file.name not in present:
+            continue
+        try:
+            value = read_secret(name, file)
+        except ValueError as error:
+            faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
+        else:
+            found[name] = replace(secrets[name], value=value.get_secret_value())
+    faults += [
+        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret;"
+        f" {files[name].name} would be right"
+        for other in sorted(present - {file.name for file in files.values()})
+        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
+    ]
+    return secrets
+
+
+def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
+    known = {*fields(), *(f"{name}_FILE" for name in secret_names())}
+    return [
+        f"{_one_line(name)}: no such setting ({source}){closest(name.upper(), known)}"
+        for name, value in layer.items()
+        if name.upper().startswith("GITPIP_") and name not in known and value.strip()
+    ]
+
+
+def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        name = str(fault["loc"][0])
+        if name not in found:
+            continue  # a default that could not be derived from a wrong value, told already
+        value = (
+            SECRET if name in secret_names() else _one_line(_without_password(found[name].value))
+        )
+        lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
+    return lines
+
+
+def _problem(fault: ErrorDetails) -> object:
+    return fault.get("ctx", {}).get("error", fault["msg"])
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//.*@", f"//{SECRET}@", text)
+
+
+def _one_line(text: str) -> str:
+    shown = text if text.isprintable() else ascii(text)
+    return shown if len(shown) <= 100 else f"{shown[:100]}..."  # noqa: PLR2004

@@ -1,0 +1,102 @@
+"""The secrets of a running service: what their files say now or, where they fail, said last."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from gitpip.config import Settings, fields, read_secret
+from gitpip.observability.logging import get_logger, hide
+
+EVERY = timedelta(seconds=2)
+
+log = get_logger()
+
+
+class Credentials:
+    """The settings of a running service, whose secrets follow their files.
+
+    So does the login at the database; to another database it goes with the next start only.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        hide(settings.secrets)
+        self._settings = settings
+        self._known: dict[str, SecretStr | None] = {
+            name: getattr(settings, fields()[name].attribute) for name in settings.secret_files
+        }
+        self._faults: dict[str, str] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with the secrets as they are now."""
+        return self._settings
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """A sentence for each secret whose file can't be used, so that its last value is."""
+        return tuple(self._faults.values())
+
+    def reread(self) -> bool:
+        """Look at every file; whether a secret changed. What is logged from then on hides it."""
+        before = self._settings
+        for name in [name for name in self._known if self._changes(name)]:
+            self._follow(name)
+        return self._settings is not before
+
+    def _follow(self, name: str) -> None:
+        update = {fields()[name].attribute: self._known[name]}
+        changed = self._settings.model_copy(update=update)
+        hide(changed.secrets)
+        file = str(self._settings.secret_files[name])
+        if changed.has_database_of(self._settings):
+            self._settings = changed
+            log.info("secret.changed", name=name, file=file)
+        else:
+            log.warning("secret.waits_for_restart", name=name, file=file)
+
+    def _changes(self, name: str) -> bool:
+        file, known = self._settings.secret_files[name], self._known[name]
+        try:
+            secret = read_secret(name, file)
+        except ValueError as error:
+            if known is None and not os.access(file, os.F_OK):
+                return False  # it was never there
+            if name not in self._faults:
+                stays = "the last value stays in use" if known else "it stays unset"
+                reason = f"{name} in {file}: {error}; {stays}"
+                self._faults[name] = reason
+                log.warning("secret.unreadable", name=name, reason=reason)
+            return False
+        if self._faults.pop(name, None):
+            log.info("secret.readable", name=name, file=str(file))
+        self._known[name] = secret
+        return secret != known
+
+
+@asynccontextmanager
+async def following(
+    credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Look at the files every few seconds until the block ends; `changed` is told of news."""
+    task = asyncio.create_task(_follow(credentials, changed))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(EVERY.total_seconds())
+        try:
+            if await asyncio.to_thread(credentials.reread):
+                await changed(credentials.settings)
+        except Exception:  # whatever it is, the files are looked at again
+            log.exception("secrets.not_followed")

@@ -1,0 +1,345 @@
+"""Every setting, declared once: name, type, default, meaning."""
+
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, get_args
+
+import platformdirs
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import URL
+
+from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, Means, capacity
+from gitpip.config import validators
+from gitpip.config.dsn import (
+    SQLITE,
+    parse_postgres,
+    place_of,
+    postgres_dsn_of,
+    postgres_url_of,
+    sqlite_url,
+)
+from gitpip.config.public_url import PublicUrl, parse_public_url
+from gitpip.model import Anonymous, Backfill, BackfillKind, OnDelete, OnEdit
+
+SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
+
+
+def _user_data_dir() -> Path | None:
+    """The folder for the user's data; None without a home, as in containers and some services."""
+    try:
+        return platformdirs.user_data_path("gitpip", appauthor=False)
+    except RuntimeError:
+        return None
+
+
+class Settings(BaseSettings):
+    """Every setting with its type, default and meaning; made by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=False,
+        arbitrary_types_allowed=True,
+    )
+
+    pipedrive_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
+        None,
+        alias="PIPEDRIVE_TOKEN",
+        description="Pipedrive's API token; without it nothing is published",
+    )
+    pipedrive_org: Annotated[str | None, BeforeValidator(validators.organization)] = Field(
+        None, alias="PIPEDRIVE_ORG", description="the company's part of COMPANY.pipedrive.com"
+    )
+    pipedrive_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
+        default_factory=lambda earlier: (
+            f"https://{earlier.get('pipedrive_org') or 'api'}.pipedrive.com/api"
+        ),
+        alias="PIPEDRIVE_API_URL",
+        description="Pipedrive's API; /v1/... and /v2/... are appended",
+    )
+    github_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
+        None, alias="GITHUB_TOKEN", description="GitHub's token; without it 60 requests an hour"
+    )
+    github_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
+        "https://api.github.com", alias="GITHUB_API_URL", description="GitHub's REST API"
+    )
+    github_graphql_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
+        default_factory=lambda earlier: _graphql_url(earlier.get("github_api_url", "")),
+        alias="GITHUB_GRAPHQL_URL",
+        description="GitHub's GraphQL API",
+    )
+    postgres_connection_string: Annotated[
+        SecretStr | None, AfterValidator(validators.connection_string)
+    ] = Field(
+        None,
+        alias="POSTGRES_CONNECTION_STRING",
+        description="the PostgreSQL to use; wins over GITPIP_DATABASE_URL",
+    )
+    secrets_dir: Annotated[Path | None, BeforeValidator(validators.secrets_dir)] = Field(
+        None,
+        alias="GITPIP_SECRETS_DIR",
+        description="a folder with a file for each secret, named like pipedrive-token",
+    )
+    data_dir: Annotated[Path | None, BeforeValidator(validators.folder)] = Field(
+        default_factory=_user_data_dir,
+        alias="GITPIP_DATA_DIR",
+        description="the folder of the SQLite database",
+    )
+    chosen_database: Annotated[SecretStr | None, AfterValidator(validators.database)] = Field(
+        None, alias="GITPIP_DATABASE_URL", description="the database, SQLite or PostgreSQL"
+    )
+    database_wait: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
+        timedelta(seconds=60),
+        alias="GITPIP_DATABASE_WAIT",
+        description="how long a start waits for a PostgreSQL that can't be reached",
+    )
+    database_connections: Annotated[int, BeforeValidator(validators.connections)] = Field(
+        10,
+        alias="GITPIP_DATABASE_CONNECTIONS",
+        description="how many connections to PostgreSQL one process opens at most, at least 3",
+    )
+    host: Annotated[str, BeforeValidator(validators.host)] = Field(
+        "127.0.0.1", alias="GITPIP_HOST", description="the address to listen on"
+    )
+    port: Annotated[int, BeforeValidator(validators.port)] = Field(
+        8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
+    )
+    public_url: Annotated[PublicUrl | None, BeforeValidator(parse_public_url)] = Field(
+        None,
+        alias="GITPIP_PUBLIC_URL",
+        description="the address under which a reverse proxy serves this, like"
+        " https://example.com/gitpip; used in links, feeds, redirects and cookies",
+    )
+    admin_key: Annotated[SecretStr | None, AfterValidator(validators.admin_key)] = Field(
+        None,
+        alias="GITPIP_ADMIN_KEY",
+        description="an access key with the role admin, beside those that are made by commands;"
+        " at least 32 characters",
+    )
+    allow_anonymous: Annotated[Anonymous | None, BeforeValidator(validators.anonymous)] = Field(
+        None,
+        alias="GITPIP_ALLOW_ANONYMOUS",
+        description="what may be done without an access key: read, or all; nothing if not set,"
+        " but for everything to programs of this machine on loopback, until the first key is made",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(validators.proxies)] = Field(
+        ("127.0.0.1", "::1"),
+        alias="GITPIP_TRUSTED_PROXIES",
+        description="addresses and networks of proxies that are believed who asks, and whether by"
+        " https; separated by commas",
+    )
+    request_limit: Annotated[
+        RateLimitItem | Literal["off"], BeforeValidator(validators.request_limit)
+    ] = Field(
+        default_factory=lambda: parse("3000/minute"),
+        alias="GITPIP_REQUEST_LIMIT",
+        description="how often one caller may ask a process: like 3000/minute, or off",
+    )
+    check_interval: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
+        timedelta(hours=3),
+        alias="GITPIP_CHECK_INTERVAL",
+        description="how often each tracked user is looked at",
+    )
+    feed: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
+        True,
+        alias="GITPIP_FEED",
+        description="whether GitHub's public feed is read every minute, on or off; needs a token",
+    )
+    github_share: Annotated[float, BeforeValidator(validators.share)] = Field(
+        0.8,
+        alias="GITPIP_GITHUB_SHARE",
+        description="how much of GitHub's limits is used, above 0 and up to 1;"
+        " the token's owner keeps the rest",
+    )
+    on_edit: Annotated[OnEdit, BeforeValidator(validators.on_edit)] = Field(
+        OnEdit.IGNORE,
+        alias="GITPIP_ON_EDIT",
+        description="what an edited file does in Pipedrive: ignore, update (its note),"
+        " or new (another activity)",
+    )
+    on_delete: Annotated[OnDelete, BeforeValidator(validators.on_delete)] = Field(
+        OnDelete.IGNORE,
+        alias="GITPIP_ON_DELETE",
+        description="what a deleted file does in Pipedrive: ignore, or note (its note says so)",
+    )
+    publish_deleted: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
+        True,
+        alias="GITPIP_PUBLISH_DELETED",
+        description="whether a file is published that was deleted, or made secret, before it was"
+        " sent, on or off; off skips it until it is public again",
+    )
+    hold_above: Annotated[int, BeforeValidator(validators.hold_above)] = Field(
+        300,
+        alias="GITPIP_HOLD_ABOVE",
+        description="with more files of one user at once than that, you are asked before they are"
+        " published; 0 never asks",
+    )
+    backfill: Annotated[Backfill, BeforeValidator(validators.backfill)] = Field(
+        Backfill(BackfillKind.ALL),
+        alias="GITPIP_BACKFILL",
+        description="which gists from before a user was added are published:"
+        " all, none, latest:N or since:DATE",
+    )
+    http_timeout: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
+        timedelta(seconds=20),
+        alias="GITPIP_HTTP_TIMEOUT",
+        description="the longest any one outgoing request may take",
+    )
+    absent_after: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
+        default_factory=lambda earlier: validators.absence(
+            earlier.get("http_timeout", timedelta(0))
+        ),
+        alias="GITPIP_ABSENT_AFTER",
+        description="how long after the first look in vain a publication of uncertain fate is"
+        " taken for not arrived, and sent again",
+    )
+    health_patience: Annotated[timedelta, BeforeValidator(validators.patience)] = Field(
+        default_factory=lambda earlier: max(
+            timedelta(minutes=3), 6 * earlier.get("http_timeout", timedelta(0))
+        ),
+        alias="GITPIP_HEALTH_PATIENCE",
+        description="how long no work may come further before /health says so",
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(validators.log_level),
+    ] = Field("INFO", alias="GITPIP_LOG_LEVEL", description="the least severity that is logged")
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(validators.log_format)] = (
+        Field(
+            default_factory=lambda: "console" if sys.stderr and sys.stderr.isatty() else "json",
+            alias="GITPIP_LOG_FORMAT",
+            description="console for people (the default on a terminal), json for machines",
+        )
+    )
+    sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Where each setting that was given came from, by its name."""
+    secret_files: Mapping[str, Path] = Field(default_factory=dict, repr=False)
+    """Where each secret that comes from a file lies, or may lie one day, by its name."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` found: pydantic's sources don't say where a value is from."""
+        return (init_settings,)
+
+    @property
+    def database_url(self) -> str:
+        """The database for SQLAlchemy: `sqlite+aiosqlite:///...` or `postgresql+asyncpg://...`.
+
+        Can hold a password: show `masked_database_url` instead.
+        """
+        url = self._sqlite_address or postgres_url_of(self._postgres_keywords)
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def postgres_dsn(self) -> str | None:
+        """The same database for `asyncpg.connect`, with its password; None for SQLite."""
+        return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
+
+    @property
+    def masked_database_url(self) -> str:
+        """The database for people."""
+        if self._sqlite_address:
+            return self._sqlite_address.render_as_string(hide_password=True)
+        hidden = {
+            name: "SECRET" if name in ("password", "sslpassword") else value
+            for name, value in self._postgres_keywords.items()
+        }
+        shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
+        return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
+
+    @property
+    def capacity_without_token(self) -> int:
+        """How many users can be checked in each check interval without a token of GitHub's."""
+        means = Means(REQUESTS_WITHOUT_TOKEN, share=self.github_share)
+        return capacity(means, self.check_interval)
+
+    @property
+    def serves_only_this_machine(self) -> bool:
+        """Whether no setting says that programs of other machines can reach the service."""
+        public = self.public_url
+        return validators.is_loopback(self.host) and (
+            public is None or validators.is_loopback(public.host)
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown or logged: tokens, passwords and addresses that hold one."""
+        given = [self.pipedrive_token, self.github_token, self.admin_key]
+        texts = [secret.get_secret_value() for secret in given if secret]
+        if not self._sqlite_address:
+            keywords = self._postgres_keywords
+            texts += [keywords[name] for name in ("password", "sslpassword") if name in keywords]
+        return tuple(texts)
+
+    @property
+    def lacks_database(self) -> bool:
+        """Whether no database is named, and there is no home folder for the default one."""
+        return self._database_text is None and self.data_dir is None
+
+    def has_database_of(self, other: "Settings") -> bool:
+        """Whether both lead to the same database, be it under another user or password."""
+        return self._place == other._place
+
+    @property
+    def _place(self) -> object:
+        return self._sqlite_address or place_of(self._postgres_keywords)
+
+    # Not cached: a copy with another address would keep what was found in the first one.
+    @property
+    def _database_text(self) -> str | None:
+        chosen = self.postgres_connection_string or self.chosen_database
+        return chosen.get_secret_value() if chosen else None
+
+    @property
+    def _sqlite_address(self) -> URL | None:
+        text = self._database_text
+        if text is None:
+            file = (self.data_dir or Path()) / "gitpip.db"
+            return URL.create("sqlite+aiosqlite", database=str(file))
+        return sqlite_url(text) if SQLITE.match(text) else None
+
+    @property
+    def _postgres_keywords(self) -> dict[str, str]:
+        return parse_postgres(self._database_text or "")
+
+
+def _graphql_url(api_url: str) -> str:
+    """An Enterprise Server has `https://HOST/api/v3` and `https://HOST/api/graphql`."""
+    return f"{api_url.removesuffix('/v3') if api_url.endswith('/api/v3') else api_url}/graphql"
+
+
+class Declared(NamedTuple):
+    """Where a setting stands in Settings, and what it means."""
+
+    attribute: str
+    meaning: str
+
+
+def fields() -> dict[str, Declared]:
+    """Every setting by its name."""
+    return {
+        field.alias: Declared(attribute, field.description or "")
+        for attribute, field in Settings.model_fields.items()
+        if field.alias
+    }
+
+
+def secret_names() -> set[str]:
+    """The names of the settings that are never shown."""
+    return {
+        field.alias
+        for field in Settings.model_fields.values()
+        if field.alias and SecretStr in get_args(field.annotation)
+    }

@@ -1,0 +1,291 @@
+"""What each kind of value may be; a ValueError says what is wrong, and what would be right."""
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from limits import RateLimitItem, parse
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from gitpip.clock import utc_now
+from gitpip.config.dsn import SQLITE, parse_postgres, sqlite_url
+from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
+
+LONGEST_DURATION = timedelta(days=366)
+SHORTEST_PATIENCE = timedelta(seconds=5)
+FEWEST_CONNECTIONS = 3
+"""One is the engine's, one shows life while another is busy."""
+
+_DURATIONS = "something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H would be right"
+_TOKEN_RULE = "a token is printable ASCII without spaces, as the vendor shows it"  # noqa: S105
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `45s`, `10m`, `3h`, `1h30m`, plain seconds, or ISO 8601 (`PT3H`).
+
+    ValueError says what is wrong, also of what is not above zero or longer than 366 days.
+    """
+    text = text.strip()
+    try:
+        if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
+            duration = timedelta(seconds=float(text))
+        elif units := re.fullmatch(
+            r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,6})?)s)?",
+            text,
+            re.ASCII,
+        ):
+            days, hours, minutes, seconds = (float(number or 0) for number in units.groups())
+            duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        else:
+            duration = TypeAdapter(timedelta).validate_python(text)
+    except (ValidationError, OverflowError):
+        raise ValueError(f"not a duration; {_DURATIONS}") from None
+    if duration <= timedelta(0):
+        raise ValueError(f"not longer than zero; {_DURATIONS}")
+    if duration > LONGEST_DURATION:
+        raise ValueError(f"longer than {LONGEST_DURATION.days} days; {_DURATIONS}")
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration so that `parse_duration` reads it back: `3h`, `1h30m`, `0.25s`."""
+    minutes, rest = divmod(duration, timedelta(minutes=1))
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    counted = zip((days, hours, minutes), "dhm", strict=True)
+    parts = [f"{number}{unit}" for number, unit in counted if number]
+    if rest or not parts:
+        seconds = f"{rest.seconds}.{rest.microseconds:06}"
+        parts.append(f"{seconds.rstrip('0').rstrip('.')}s")
+    return "".join(parts)
+
+
+def token(secret: SecretStr | None) -> SecretStr | None:
+    if secret and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+        raise ValueError(f"holds a space, a line break or a character outside ASCII; {_TOKEN_RULE}")
+    return secret
+
+
+def admin_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret and not re.fullmatch(r"[!-~]{32,}", secret.get_secret_value()):
+        raise ValueError(
+            "shorter than 32 characters, or with a space or a character outside ASCII;"
+            " what `openssl rand -hex 24` prints would be right"
+        )
+    return secret
+
+
+def anonymous(text: str) -> Anonymous:
+    return Anonymous(_one_of(text, Anonymous))
+
+
+def proxies(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, re.split(r"[\s,]+", text)))
+    for name in names:
+        try:
+            ip_network(name)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; addresses or networks like 10.0.0.0/8, separated by commas,"
+                " would be right"
+            ) from None
+    return names
+
+
+def request_limit(text: str) -> RateLimitItem | Literal["off"]:
+    if text.lower() == "off":
+        return "off"
+    try:
+        limit = parse(text)
+    except ValueError:
+        limit = None
+    if limit is None or limit.amount < 1 or limit.multiples < 1:
+        raise ValueError(
+            "not a limit; something like 3000/minute or 50/second, or off, would be right"
+        )
+    return limit
+
+
+def organization(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", text):
+        raise ValueError(
+            "not a company domain; the part before .pipedrive.com would be right:"
+            " letters, digits and hyphens"
+        )
+    return text.lower()
+
+
+def api_url(text: str) -> str:
+    """An http(s) address without a trailing slash, to which nobody else can listen."""
+    example = "something like https://api.example.com would be right"
+    try:
+        parts = urlsplit(text)
+        port_given = parts.port is not None
+    except ValueError as error:
+        raise ValueError(f"not an address ({error}); {example}") from None
+    if not re.fullmatch(r"[!-~]+", text) or parts.scheme not in ("https", "http"):
+        raise ValueError(f"not an address that starts with https://; {example}")
+    if not parts.hostname or (parts.netloc.endswith(":") and not port_given):
+        raise ValueError(f"an address without a host; {example}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"an address with a user, a query or a fragment; {example}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            "http would send a token in clear; https:// would be right, or http:// on this machine"
+        )
+    return text.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is behind a host's name or address."""
+    host = host.lower().removesuffix(".")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_%-]+", text):
+        raise ValueError("not a host; an address like 127.0.0.1, ::1 or 0.0.0.0 would be right")
+    return text
+
+
+def port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > 65535:  # noqa: PLR2004
+        raise ValueError("not a port; a number from 1 to 65535 would be right (0 for any free one)")
+    return int(text)
+
+
+def connections(text: str) -> int:
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < FEWEST_CONNECTIONS:
+        raise ValueError(
+            f"not a number of connections; {FEWEST_CONNECTIONS} or more, at most 9999, would be"
+            " right"
+        )
+    return int(text)
+
+
+def hold_above(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise ValueError("not a number of files, like 300; 0 never asks")
+    return int(text)
+
+
+def patience(text: str) -> timedelta:
+    chosen = parse_duration(text)
+    if chosen < SHORTEST_PATIENCE:
+        shortest = format_duration(SHORTEST_PATIENCE)
+        raise ValueError(f"too short to tell anything; {shortest} or more would be right")
+    return chosen
+
+
+def folder(text: str) -> Path:
+    try:
+        chosen = Path(text).expanduser().absolute()
+        if chosen.exists() and not chosen.is_dir():
+            raise ValueError("not a folder; a folder that exists or can be made would be right")
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"not a usable folder ({reason(error)}); name another") from None
+    return chosen
+
+
+def secrets_dir(text: str) -> Path:
+    chosen = folder(text)
+    try:
+        next(chosen.iterdir(), None)
+    except OSError as error:
+        raise ValueError(
+            f"can't be read ({reason(error)}); a folder with a file for each secret would be right"
+        ) from None
+    return chosen
+
+
+def backfill(text: str) -> Backfill:
+    chosen = Backfill.parse(text)
+    if chosen.since and chosen.since > utc_now():
+        raise ValueError("a date in the future; a past date like since:2026-01-31 would be right")
+    return chosen
+
+
+def on_or_off(text: str) -> bool:
+    chosen = {"on": True, "off": False}.get(text.lower())
+    if chosen is None:
+        raise ValueError("neither; on or off would be right")
+    return chosen
+
+
+def share(text: str) -> float:
+    try:
+        chosen = float(text)
+    except ValueError:
+        chosen = 0.0
+    if not 0 < chosen <= 1:
+        raise ValueError("not a share; a number above 0 and up to 1, like 0.8, would be right")
+    return chosen
+
+
+def on_edit(text: str) -> OnEdit:
+    return OnEdit(_one_of(text, OnEdit))
+
+
+def on_delete(text: str) -> OnDelete:
+    return OnDelete(_one_of(text, OnDelete))
+
+
+def _one_of(text: str, choices: Iterable[str]) -> str:
+    if text.lower() not in list(choices):
+        raise ValueError(f"none of the choices; one of {', '.join(choices)} would be right")
+    return text.lower()
+
+
+def log_level(text: str) -> str:
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"not a level; one of {', '.join(_LOG_LEVELS)} would be right")
+    return text.upper()
+
+
+def log_format(text: str) -> str:
+    if text.lower() not in ("console", "json"):
+        raise ValueError("not a format; console or json would be right")
+    return text.lower()
+
+
+def connection_string(secret: SecretStr | None) -> SecretStr | None:
+    if secret:
+        parse_postgres(secret.get_secret_value())
+    return secret
+
+
+def database(secret: SecretStr | None) -> SecretStr | None:
+    if secret:
+        text = secret.get_secret_value()
+        sqlite_url(text) if SQLITE.match(text) else parse_postgres(text)
+    return secret
+
+
+def reason(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+
+
+LEAST_ABSENCE = timedelta(minutes=5)
+NETWORK = timedelta(seconds=150)
+"""How long an abandoned request can live in the network: 30 s of retransmissions, which
+TCP_USER_TIMEOUT ends (see `gitpip.http_client`), and two minutes that a packet lives at most (the
+maximum segment lifetime of RFC 9293). What a proxy keeps is not known."""
+
+
+def absence(request_timeout: timedelta) -> timedelta:
+    """After how long what is not found in Pipedrive did not arrive.
+
+    With the usual time-out of 20 s a request is over after three minutes at the latest, and lists
+    may lag behind the writes by two.
+    """
+    return max(LEAST_ABSENCE, 2 * request_timeout + NETWORK)

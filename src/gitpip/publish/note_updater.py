@@ -1,0 +1,106 @@
+"""Writing notes anew whose files changed after they were published."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import FileKey, PublicationState
+from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.activity import Rendered
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.pauses import Pauses
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.records import unexpected
+from gitpip.publish.trouble import Kind, Request
+from gitpip.store.database import Database
+from gitpip.store.publications import note_updates
+from gitpip.store.publications.note_updates import Amendment
+
+BATCH = 10
+FIRST_RETRY = timedelta(seconds=2)
+"""Soon, as writing the same note twice does no harm."""
+
+log = get_logger()
+
+
+class Amender:
+    """Brings notes in Pipedrive up to date. `now` tells the time (UTC).
+
+    Writing a note twice does no harm, so nothing has to be looked for.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        pauses: Pauses,
+        render: Callable[[FileKey, int], Awaitable[Rendered]],
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._pauses = pauses
+        self._render = render
+        self._now = now
+
+    async def run(self, may_go_on: Callable[[], Awaitable[bool]]) -> int:
+        """Write a few notes that are due, as long as `may_go_on` says so; give their number."""
+        async with self._database.read() as transaction:
+            due = await note_updates.due(transaction, self._now(), BATCH)
+        for number, amendment in enumerate(due):
+            if not await may_go_on():
+                return number
+            try:
+                await self._amend(amendment)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:
+                log.exception("amendment.broken", publication_id=amendment.publication_id)
+                reason = unexpected(error)
+                await self._record(amendment, Denied(reason))
+        return len(due)
+
+    async def _amend(self, amendment: Amendment) -> None:
+        note = (await self._render(amendment.file_key, amendment.revision)).note
+        outcome = await self._pipedrive.rewrite_note(amendment.activity_id, note)
+        request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
+        outcome = self._pauses.own(outcome, request)
+        await self._record(amendment, outcome)
+        await self._pauses.after(outcome, request)
+
+    async def _record(self, amendment: Amendment, outcome: Outcome) -> None:
+        now = self._now()
+        async with self._database.begin() as transaction:
+            match outcome:
+                case Accepted():
+                    await note_updates.done(transaction, amendment)
+                case Refused(reason=reason):
+                    await note_updates.done(transaction, amendment, _failure(reason))
+                case NotProcessed(pause=pause, everyone=everyone):
+                    later = now if everyone else now + pause
+                    await note_updates.postpone(
+                        transaction, amendment, later, attempts=amendment.attempts
+                    )
+                case Denied(reason=reason) | Ambiguous(reason=reason):
+                    tried = amendment.attempts + 1
+                    change = delivery.retried(tried, reason, now=now, first=FIRST_RETRY)
+                    if change.state is PublicationState.FAILED:
+                        await note_updates.done(
+                            transaction, amendment, _failure(change.reason or reason)
+                        )
+                    else:
+                        await note_updates.postpone(
+                            transaction, amendment, change.due_at, attempts=tried
+                        )
+        log.info(
+            "publication.amended" if isinstance(outcome, Accepted) else "publication.not_amended",
+            publication_id=amendment.publication_id,
+            activity_id=amendment.activity_id,
+            reason=getattr(outcome, "reason", None),
+        )
+
+
+def _failure(reason: str) -> str:
+    return f"published, but its note could not be brought up to date: {reason}"

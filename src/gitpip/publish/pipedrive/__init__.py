@@ -1,0 +1,1 @@
+"""Pipedrive's API, as a place to publish to."""

@@ -1,0 +1,275 @@
+"""Reading Pipedrive's answers: a status, headers and a body in, a typed outcome out.
+
+Error shapes and headers follow Pipedrive's developer documentation of autumn 2026.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import httpx2
+
+from gitpip.config import organization
+from gitpip.http_client import http_date
+from gitpip.observability.logging import redacted
+from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
+from gitpip.publish.pipedrive.rate_limit import number, seconds_left
+
+Json = dict[str, object]
+
+ACCESS_PAUSE = timedelta(minutes=5)
+BAN_PAUSE = timedelta(minutes=5)
+"""After a 403 or 429 with an HTML page: the edge in front of the API may have banned this client.
+
+It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
+"""
+GATEWAY_PAUSE = timedelta(seconds=2)
+"""After a 5xx with an HTML page: an ordinary passing fault of a gateway."""
+UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
+LONGEST_ANNOUNCED = 86_400
+GATEWAY_ERRORS = range(500, 600)
+
+
+@dataclass(frozen=True)
+class RefusedWithStatus(Refused):
+    """A refusal, with its HTTP status."""
+
+    status: int
+
+
+@dataclass(frozen=True)
+class Unauthorized:
+    """401, 402 or 403 in JSON: it can be about the token, the account or just one deal."""
+
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True)
+class DealsCapped(Denied):
+    """The account's limit of open deals is reached: no deal can be made for now."""
+
+
+@dataclass(frozen=True)
+class Unread(Ambiguous):
+    """The answer took too long, or was too large to be read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success; `body` is the JSON object, `at` the time by Pipedrive's clock if it told."""
+
+    body: Json
+    at: datetime | None = None
+
+
+Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
+
+
+class LookFailed(Exception):
+    """A list could not be read to its end; what it did not show proves nothing."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(getattr(outcome, "reason", ""))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A deal or an activity in a list."""
+
+    id: int
+    text: str
+    """The title or subject."""
+    note: str | None
+    is_open: bool
+    """Whether it is a deal that is open: neither won, lost, deleted nor archived."""
+    deal_id: int | None = None
+    """The deal that an activity is under."""
+    creator_id: int | None = None
+    added_at: datetime | None = None
+    """By Pipedrive's clock."""
+    custom_fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose token it is, and of which company."""
+
+    user_id: int
+    name: str
+    company_id: int
+    company: str
+    domain: str | None
+    """The company's part of COMPANY.pipedrive.com; None where Pipedrive names none."""
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.company}"
+
+
+@dataclass(frozen=True)
+class Activity(Item):
+    """An activity in a list, with what tells whether somebody has touched it."""
+
+    untouched: bool = False
+    """Whether nobody has changed it since it was made."""
+    done: bool = False
+
+
+def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
+    """The outcome that an answer stands for."""
+    if httpx2.codes.is_redirect(status):
+        return Ambiguous(
+            f"Pipedrive answered {status}: it redirects to another address, which is not followed;"
+            " check PIPEDRIVE_ORG and PIPEDRIVE_API_URL",
+            ACCESS_PAUSE,
+        )
+    body = _json(content)
+    if body is None:
+        reason = f"Pipedrive answered {status} with something that is no JSON"
+        if status == httpx2.codes.TOO_MANY_REQUESTS:
+            return NotProcessed(reason, BAN_PAUSE, by_edge=True)
+        if status == httpx2.codes.FORBIDDEN:
+            return Ambiguous(reason, BAN_PAUSE, by_edge=True)
+        return Ambiguous(reason, GATEWAY_PAUSE if status in GATEWAY_ERRORS else None)
+    if status in {200, 201} and body.get("success") is True:
+        return Answer(body, http_date(headers.get("date")))
+    return _error(status, headers, body)
+
+
+def _error(
+    status: int, headers: Mapping[str, str], body: Json
+) -> RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous:
+    words = _words(status, body)
+    match status:
+        case 429:
+            return _limited(words, headers)
+        case 403 if body.get("code") == "feature_capping_deals_limit":
+            return DealsCapped(words)
+        case 401 | 402 | 403:
+            return Unauthorized(words, status)
+        case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
+            return RefusedWithStatus(words, status)
+        case _:
+            return Ambiguous(words)
+
+
+def _limited(words: str, headers: Mapping[str, str]) -> NotProcessed:
+    reset = seconds_left(headers, "retry-after")
+    if reset is None:
+        reset = seconds_left(headers, "x-ratelimit-reset")
+    announced = None if reset is None else timedelta(seconds=min(max(reset, 1), LONGEST_ANNOUNCED))
+    daily_remaining = number(headers, "x-daily-ratelimit-token-remaining")
+    return NotProcessed(
+        words,
+        announced or UNANNOUNCED_LIMIT_PAUSE,
+        rate_limit=RateLimit(announced, daily_remaining),
+    )
+
+
+def data(answer: Answer | Outcome) -> object:
+    """What a success holds. Raises LookFailed for everything else."""
+    if isinstance(answer, Answer):
+        return answer.body.get("data")
+    raise LookFailed(answer)
+
+
+def next_cursor(answer: Answer | Outcome) -> str | None:
+    """The cursor of a list's next page; None at its end. Raises LookFailed."""
+    extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
+    if not isinstance(extra, dict) or "next_cursor" not in extra:
+        raise LookFailed(Ambiguous("the list does not say whether it ends here"))
+    cursor = extra["next_cursor"]
+    return cursor if isinstance(cursor, str) and cursor else None
+
+
+def item(entry: object, text_field: str) -> Item:
+    """An entry of a list. Raises LookFailed where it has no id."""
+    if isinstance(entry, dict) and isinstance(entry.get("id"), int):
+        text, note = entry.get(text_field), entry.get("note")
+        is_open = (
+            entry.get("status") == "open"
+            and entry.get("is_deleted") is not True
+            and entry.get("is_archived") is not True
+        )
+        return Item(
+            entry["id"],
+            text if isinstance(text, str) else "",
+            note if isinstance(note, str) else None,
+            is_open,
+            deal_id=_whole_number(entry.get("deal_id")),
+            creator_id=_whole_number(entry.get("creator_user_id")),
+            added_at=_moment(entry.get("add_time")),
+            custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
+        )
+    raise LookFailed(Ambiguous("the list holds something that has no id"))
+
+
+def owner(answer: Answer | Outcome) -> Owner:
+    """Whose token it is, as `users/me` says. Raises LookFailed."""
+    user = data(answer)
+    if not isinstance(user, dict):
+        raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
+    number, company = _whole_number(user.get("id")), _whole_number(user.get("company_id"))
+    if number is None or company is None:
+        raise LookFailed(Ambiguous("Pipedrive did not say of which company the token is"))
+    domain = user.get("company_domain")
+    try:
+        domain = organization(domain) if isinstance(domain, str) else None
+    except ValueError:
+        domain = None
+    name, of = user.get("name"), user.get("company_name")
+    return Owner(number, f"{name or number}", company, f"{of or company}", domain)
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """A time as v2 writes it; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment and moment.tzinfo else None
+
+
+def deal(entry: object) -> Item:
+    """A deal of a list. Raises LookFailed where it has no id."""
+    return item(entry, "title")
+
+
+def activity(entry: object) -> Activity:
+    """An activity of a list. Raises LookFailed where it has no id."""
+    base = item(entry, "subject")
+    fields = cast("Json", entry)
+    made = fields.get("add_time")
+    return Activity(
+        base.id,
+        base.text,
+        base.note,
+        base.is_open,
+        base.deal_id,
+        base.creator_id,
+        base.added_at,
+        base.custom_fields,
+        untouched=made is not None and made == fields.get("update_time"),
+        done=fields.get("done") is True,
+    )
+
+
+def _json(content: bytes) -> Json | None:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return cast("Json", body) if isinstance(body, dict) else None
+
+
+def _words(status: int, body: Json) -> str:
+    said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
+    # It is kept as the reason, and may say back what was sent.
+    return f"Pipedrive answered {status}: {redacted(str(said))[:500]}"

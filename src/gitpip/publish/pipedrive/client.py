@@ -1,0 +1,497 @@
+"""Pipedrive's API v2: one request in, a typed outcome out.
+
+Limits, costs and error shapes follow Pipedrive's developer documentation of autumn 2026.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx2
+from pydantic import SecretStr
+
+from gitpip.http_client import Sending, client, http_date
+from gitpip.model import ActivityId, DealId
+from gitpip.observability import metrics
+from gitpip.observability.logging import redacted
+from gitpip.observability.watchdog import step
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.pipedrive import answers
+from gitpip.publish.pipedrive.answers import (
+    ACCESS_PAUSE,
+    Activity,
+    Answer,
+    Item,
+    Json,
+    LookFailed,
+    Owner,
+    Unauthorized,
+    Unread,
+)
+from gitpip.publish.pipedrive.page_size import SIZES, PageSize
+from gitpip.publish.pipedrive.rate_limit import Pace, Turn, number
+
+Query = Mapping[str, str | int]
+
+ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
+OWNER = "/v1/users/me"
+ANSWER_LIMIT = 64 * 2**20
+SEARCH_LIMIT = 9
+"""A window holds ten searches on every plan; the token's other users keep one."""
+SENT_LATELY = 600.0
+"""Seconds; longer than any write is under way."""
+UNREACHABLE_PAUSE = timedelta(seconds=2)
+DAILY_RESERVE = 30
+"""So many tokens are left unspent: the next step may need a list, a post and a get."""
+ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
+"""A 403 this soon after `users/me` accepted the token says nothing about the token."""
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One page of a list; `cursor` leads to the next one, None at the end.
+
+    `at` is when it was read, by Pipedrive's clock; None where that is not told.
+    """
+
+    items: tuple[Item, ...]
+    cursor: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Activities:
+    """One page of a list of activities, and when it was read by Pipedrive's clock."""
+
+    items: tuple[Activity, ...]
+    at: datetime | None
+
+
+class Pipedrive:
+    """One account's API, asked by as many requests at a time as its limit allows.
+
+    `timeout` bounds a whole request. Redirects are never followed, so that the token can't leak.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        token: SecretStr | None,
+        timeout: timedelta,
+        rest: timedelta = timedelta(seconds=2),
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._timeout = timeout
+        self._pace = Pace(rest)
+        self._sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
+        self._searches = Pace(timedelta(0), limit=SEARCH_LIMIT)
+        self._client = client(timeout=timeout.total_seconds())
+        self._admitted: str | None = None
+        """The fingerprint of the only token that is asked under; None where any is."""
+        self.use(token)
+        self.answers_received = 0
+        """How many answers have arrived."""
+        self.daily_remaining: int | None = None
+        self.daily_limit: int | None = None
+        """Tokens left today, as last announced."""
+        self.now: datetime | None = None
+        """The time by Pipedrive's clock, as last announced."""
+        self.deal_field: str | None = None
+        """The custom field of deals that holds GitHub's id, where the account has one."""
+        self.sent: dict[str, float] = {}
+        """The subjects of activities that were sent lately, and when by the monotonic clock."""
+        self.seen: Callable[[Sequence[Item]], None] = lambda _: None
+        """Is shown all activities of every list."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    def use(self, token: SecretStr | None) -> None:
+        """Ask under this token from the next request on; without one nothing should be asked."""
+        text = token.get_secret_value() if token else ""
+        self.has_token = token is not None
+        self._access_confirmed_until = 0.0
+        self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
+        self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
+        """What tells one token from another, and tells nothing of the token."""
+
+    @property
+    def burst(self) -> int:
+        """How many requests a window of the burst limit holds."""
+        return self._pace.limit
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Leave to make one request, once the pace allows it: take it before a lease."""
+        turn = await self._pace.turn()
+        try:
+            yield turn
+        finally:
+            turn.give_back()
+
+    async def owner(self) -> Owner:
+        """Whose token this is, and of which company; costs two tokens. Raises LookFailed."""
+        return answers.owner(await self._current_user())
+
+    def expect_admission(self) -> None:
+        """From now on ask nothing but whose token it is, until that token is admitted."""
+        self._admitted = ""
+
+    def admit(self, fingerprint: str) -> None:
+        """Ask under the token with this fingerprint, and no other: its account is the right one."""
+        self._admitted = fingerprint
+
+    async def create_deal(
+        self, title: str, holder: str | None = None, *, turn: Turn | None = None
+    ) -> Outcome:
+        """Make an open deal; Accepted holds its id.
+
+        Its `holder` is written into our custom field, where the account has one.
+        """
+        body: Json = {"title": title}
+        if self.deal_field is None or holder is None:
+            return await self._create(DEALS, body, turn)
+        named = body | {"custom_fields": {self.deal_field: holder}}
+        outcome = await self._create(DEALS, named, turn)
+        if isinstance(outcome, Refused):
+            # A person may have deleted the field: a refused deal was not made.
+            self.deal_field = None
+            return await self._create(DEALS, body, None)
+        return outcome
+
+    async def create_activity(
+        self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None
+    ) -> Outcome:
+        """Make an activity under a deal; Accepted holds its id."""
+        body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        self._note_sent(subject)
+        outcome = await self._create(ACTIVITIES, body, turn)
+        if not isinstance(outcome, Accepted | Ambiguous):
+            self.sent.pop(subject, None)
+        return outcome
+
+    def _note_sent(self, subject: str) -> None:
+        now = time.monotonic()
+        self.sent.pop(subject, None)
+        self.sent[subject] = now
+        while (oldest := next(iter(self.sent))) and now - self.sent[oldest] >= SENT_LATELY:
+            del self.sent[oldest]
+
+    async def delete_activity(self, activity_id: ActivityId) -> Outcome:
+        """Delete an activity, for three tokens; one that is gone already is deleted."""
+        answer = await self._request("DELETE", f"{ACTIVITIES}/{activity_id}")
+        gone = isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}
+        return Accepted(activity_id) if gone or isinstance(answer, Answer) else answer
+
+    async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
+        """Give an activity another note; doing it twice does no harm."""
+        answer = await self._request("PATCH", f"{ACTIVITIES}/{activity_id}", body={"note": note})
+        return Accepted(activity_id) if isinstance(answer, Answer) else answer
+
+    async def deal(self, deal_id: DealId) -> Item | None:
+        """A deal as it is now; None if it was deleted. Costs one token. Raises LookFailed."""
+        answer = await self._request("GET", f"{DEALS}/{deal_id}")
+        if isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}:
+            return None
+        entry = answers.data(answer)
+        deal = answers.item(entry, "title")
+        gone = isinstance(entry, dict) and (
+            entry.get("is_deleted") is True or entry.get("status") == "deleted"
+        )
+        return None if gone else deal
+
+    async def activity_page(self, cursor: str | None) -> ListPage:
+        """A page of all activities, the newest first, for 10 tokens. Raises LookFailed."""
+        query: Query = {"sort_by": "id", "sort_direction": "desc"}
+        return await self._page(ACTIVITIES, query, cursor, answers.activity)
+
+    async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
+        """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
+        query: Query = {"ids": ",".join(str(number) for number in ids)}
+        pages = self._pages(ACTIVITIES, query, answers.activity)
+        return frozenset([ActivityId(item.id) async for page in pages for item in page.items])
+
+    async def deal_field_code(self, name: str) -> str | None:
+        """The code of the custom field of deals with this name, made where it is missing.
+
+        None where the account does not let us make it. Costs 10 tokens for a list, and 5 to make
+        it. Raises LookFailed.
+        """
+        cursor: str | None = None
+        while True:
+            after = {"cursor": cursor} if cursor else {}
+            answer = await self._request("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
+            if isinstance(answer, answers.RefusedWithStatus | Denied):
+                return None
+            entries = answers.data(answer)
+            for entry in entries if isinstance(entries, list) else ():
+                if isinstance(entry, dict) and entry.get("field_name") == name:
+                    code = entry.get("field_code")
+                    if isinstance(code, str) and entry.get("field_type") == "varchar":
+                        return code
+            cursor = answers.next_cursor(answer)
+            if cursor is None:
+                break
+        body: Json = {"field_name": name, "field_type": "varchar"}
+        made = await self._request("POST", DEAL_FIELDS, body=body)
+        if isinstance(made, answers.RefusedWithStatus | Denied):
+            return None
+        field = answers.data(made)
+        code = field.get("field_code") if isinstance(field, dict) else None
+        return code if isinstance(code, str) else None
+
+    async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
+        """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
+
+        `since` limits the list to deals that changed at or after this time by Pipedrive's clock;
+        then closed deals are included.
+        """
+        query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
+        query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
+        return await self._page(DEALS, query, cursor, answers.deal)
+
+    async def search_deals(self, title: str) -> tuple[Item, ...]:
+        """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
+
+        The search lags behind the writes by seconds.
+        """
+        query: Query = {
+            "term": title,
+            "fields": "title",
+            "exact_match": "true",
+            "status": "open",
+            "limit": 100,
+        }
+        allowed = await self._searches.turn()
+        try:
+            found = answers.data(await self._request("GET", "/v2/deals/search", query))
+        finally:
+            allowed.end(None)
+        hits = found.get("items") if isinstance(found, dict) else None
+        if not isinstance(hits, list):
+            raise LookFailed(Ambiguous("the search for a deal holds no list"))
+        return tuple(
+            answers.item(hit.get("item") if isinstance(hit, dict) else None, "title")
+            for hit in hits
+        )
+
+    def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
+        """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
+        return self._pages(DEALS, _newest_first(since), answers.deal)
+
+    async def activities(
+        self, deal_id: DealId, *, since: datetime | None
+    ) -> AsyncIterator[Activities]:
+        """A deal's activities that changed after `since`, or all, newest first.
+
+        Raises LookFailed.
+        """
+        query = _newest_first(since) | {"deal_id": deal_id}
+        async for page in self._pages(ACTIVITIES, query, answers.activity):
+            items = tuple(each for each in page.items if isinstance(each, Activity))
+            yield Activities(items, page.at)
+
+    async def _pages(
+        self, path: str, query: Query, read: Callable[[object], Item]
+    ) -> AsyncIterator[ListPage]:
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            page = await self._page(path, query, cursor, read)
+            yield page
+            cursor = page.cursor
+            if cursor is None:
+                return
+            if cursor in seen:
+                raise LookFailed(Ambiguous(f"the list {path} goes round in circles"))
+            seen.add(cursor)
+
+    async def _page(
+        self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item]
+    ) -> ListPage:
+        after = {"cursor": cursor} if cursor else {}
+        sizes = self._sizes[path]
+        while True:
+            size = sizes.current
+            answer = await self._request("GET", path, {**query, "limit": size, **after})
+            if not (isinstance(answer, Unread) and sizes.was_not_read(size)):
+                break
+        entries = answers.data(answer)
+        if not isinstance(entries, list):
+            raise LookFailed(Ambiguous(f"the list {path} holds no list"))
+        sizes.was_read(size)
+        items = tuple(read(entry) for entry in entries)
+        if path == ACTIVITIES:
+            self.seen(items)
+        at = answer.at if isinstance(answer, Answer) else None
+        return ListPage(items, answers.next_cursor(answer), at)
+
+    async def _create(self, path: str, body: Json, turn: Turn | None) -> Outcome:
+        answer = await self._request("POST", path, body=body, turn=turn)
+        if isinstance(answer, Answer):
+            data = answer.body.get("data")
+            created = data.get("id") if isinstance(data, dict) else None
+            if isinstance(created, int) and not isinstance(created, bool):
+                return Accepted(created)
+            return Ambiguous("Pipedrive's answer holds no id")
+        return answer
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
+    ) -> "Answer | answers.RefusedWithStatus | Denied | NotProcessed | Ambiguous":
+        asked_under = self.fingerprint
+        outcome = await self._ask(method, path, query, body, turn)
+        if isinstance(outcome, Unauthorized):
+            return await self._explained(outcome, asked_under)
+        return outcome
+
+    async def _explained(
+        self, refusal: Unauthorized, asked_under: str
+    ) -> Denied | NotProcessed | Ambiguous:
+        """Tell a refused token from a refused deal or activity, by asking for the token's owner."""
+        if asked_under != self.fingerprint:
+            return _TOKEN_CHANGED
+        if refusal.status == _FORBIDDEN and time.monotonic() < self._access_confirmed_until:
+            return Denied(refusal.reason)
+        owner = await self._current_user()
+        if isinstance(owner, Answer):
+            return Denied(refusal.reason)
+        if isinstance(owner, NotProcessed):
+            return owner
+        reason = f"{refusal.reason}; and could not ask whether the token is accepted"
+        if isinstance(owner, Ambiguous) and owner.pause:
+            return NotProcessed(f"{reason}: {owner.reason}", owner.pause)
+        return Denied(f"{reason}: {owner.reason}")
+
+    async def _current_user(self) -> Answer | Refused | NotProcessed | Ambiguous | Denied:
+        asked_under = self.fingerprint
+        answer = await self._ask("GET", OWNER)
+        if isinstance(answer, Unauthorized):
+            if asked_under != self.fingerprint:
+                return _TOKEN_CHANGED
+            self._access_confirmed_until = 0.0
+            return NotProcessed(
+                f"{answer.reason}; {_ADVICE[answer.status]}", ACCESS_PAUSE, access=True
+            )
+        if isinstance(answer, Answer):
+            lasts = ACCESS_CONFIRMED_FOR.total_seconds()
+            self._access_confirmed_until = time.monotonic() + lasts
+        return answer
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        turn: Turn | None = None,
+    ) -> answers.Read:
+        turn = turn or await self._pace.turn()
+        if path != OWNER and self._admitted not in (None, self.fingerprint):
+            return _NOT_ADMITTED
+        headers: Mapping[str, str] | None = None
+        started, status = time.monotonic(), None
+        sending = Sending()
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                response, content = await self._exchange(method, path, query, body, sending)
+            headers, status = response.headers, response.status_code
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            return NotProcessed(f"PIPEDRIVE_API_URL does not work: {error}", ACCESS_PAUSE)
+        except _TooLarge:
+            return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
+        except (httpx2.HTTPError, TimeoutError) as error:
+            if not sending.begun and isinstance(error, _NOT_CONNECTED):
+                reason = f"Pipedrive can't be reached: {_cause(error)}"
+                return NotProcessed(reason, UNREACHABLE_PAUSE)
+            kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
+            return kind(f"Pipedrive's answer did not arrive: {_cause(error)}")
+        finally:
+            turn.end(headers)
+            metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
+            step()
+        remaining = number(response.headers, "x-daily-ratelimit-token-remaining")
+        self.daily_remaining = remaining
+        self.answers_received += 1
+        limit = number(response.headers, "x-daily-ratelimit-token-limit")
+        self.daily_limit = limit or self.daily_limit
+        self.now = http_date(response.headers.get("date"))
+        return answers.read(response.status_code, response.headers, content)
+
+    async def _exchange(
+        self, method: str, path: str, query: Query | None, body: Json | None, sending: Sending
+    ) -> tuple[httpx2.Response, bytes]:
+        url = self._api_url + path
+        async with self._client.stream(
+            method,
+            url,
+            params=query,
+            json=body,
+            headers=self._headers,
+            extensions={"trace": sending.trace},
+        ) as response:
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > ANSWER_LIMIT:
+                    raise _TooLarge
+            return response, bytes(content)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    TimeoutError,
+)
+_TOO_LATE = (httpx2.TimeoutException, TimeoutError)
+_FORBIDDEN = 403
+_TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), everyone=False)
+_NOT_ADMITTED = NotProcessed(
+    "it is not known yet which company the token belongs to", timedelta(0), everyone=False
+)
+_ADVICE = {
+    401: "set PIPEDRIVE_TOKEN to a valid token",
+    402: "Pipedrive has closed the account: see to its subscription",
+    403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
+}
+
+
+def _newest_first(since: datetime | None) -> dict[str, str | int]:
+    query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
+    return query | ({"updated_since": _whole_seconds(since)} if since else {})
+
+
+def _whole_seconds(moment: datetime) -> str:
+    # Pipedrive refuses fractions of a second.
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cause(error: Exception) -> str:
+    return type(error).__name__ + (f" ({redacted(str(error))})" if str(error) else "")

@@ -1,0 +1,86 @@
+"""The custom field of ours on deals: it holds the user's GitHub id, which no rename changes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gitpip.model import GitHubId
+from gitpip.observability.logging import get_logger
+from gitpip.publish.delivery import NotProcessed
+from gitpip.publish.pipedrive.answers import Item, LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Database
+
+NAME = "gitpip GitHub id"
+TRIED_AGAIN_AFTER = timedelta(days=1)
+"""Where the account does not let us make the field: a person may allow it later."""
+FAILED_AGAIN_AFTER = timedelta(minutes=10)
+WITHOUT_HOST = "api.github.com"
+"""Its ids stand alone; those of another GitHub follow its host, as they are given anew there."""
+
+log = get_logger()
+
+
+class DealField:
+    """Finds or makes the field once for each account, and goes on without it where it can't be."""
+
+    def __init__(
+        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._now = now
+        self._github: str | None = None
+        """The host of the GitHub that the users are of."""
+        self._used: str | None = None
+        """The field that deals were last sent with."""
+
+    def value(self, github_id: GitHubId | None) -> str | None:
+        """What the field says on the deal of a user."""
+        if github_id is None:
+            return None
+        alone = self._github in (None, WITHOUT_HOST)
+        return str(github_id) if alone else f"{self._github}:{github_id}"
+
+    def holder(self, deal: Item) -> str | None:
+        """The user that our field of a deal names: see `value`."""
+        code = self._pipedrive.deal_field
+        value = deal.custom_fields.get(code) if code else None
+        return value.strip() if isinstance(value, str) and value.strip() else None
+
+    def without_others(self, deal: Item) -> Item:
+        """The deal with no custom field but ours: a company can have hundreds, on every deal."""
+        code = self._pipedrive.deal_field
+        ours = {name: value for name, value in deal.custom_fields.items() if name == code}
+        return replace(deal, custom_fields=ours)
+
+    async def prepare(self) -> None:
+        """Let the client use the field. Raises LookFailed where Pipedrive asked to wait."""
+        async with self._database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            github = await accounts.bound(transaction, Vendor.GITHUB)
+        self._github = github.identity if github else None
+        if account is None:
+            return
+        code = account.deal_field
+        deleted = code is not None and self._used == code and self._pipedrive.deal_field is None
+        if code is not None and not deleted:
+            self._pipedrive.deal_field = self._used = code
+            return
+        if account.deal_field_due_at and self._now() < account.deal_field_due_at and not deleted:
+            self._pipedrive.deal_field = self._used = None
+            return
+        wait = TRIED_AGAIN_AFTER
+        try:
+            code = await self._pipedrive.deal_field_code(NAME)
+        except LookFailed as failure:
+            if isinstance(failure.outcome, NotProcessed):
+                raise
+            code, wait = None, FAILED_AGAIN_AFTER
+        self._pipedrive.deal_field = self._used = code
+        due_at = None if code else self._now() + wait
+        async with self._database.begin() as transaction:
+            await accounts.keep_deal_field(transaction, account.key, code, due_at)
+        log.info("deal_field.found" if code else "deal_field.missing", account=account.identity)

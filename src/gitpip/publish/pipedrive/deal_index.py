@@ -1,0 +1,160 @@
+"""Which open deal is a user's, found at a bounded cost.
+
+A company can have thousands of deals, and a list shows 500 for 10 tokens. So the list is read one
+page for each user who needs a deal, and what was read is kept; until it is complete, the search (20
+tokens) answers. Later only what changed since is read, from the time by Pipedrive's own clock.
+
+A deal is a user's where our custom field holds the user's GitHub id, else where the login is its
+title. Logins change hands: a deal that belongs to one user, by its field or by our own rows, is
+given to no other.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gitpip.model import Deal, DealId
+from gitpip.publish.delivery import Outcome
+from gitpip.publish.pipedrive.answers import Item
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_field import DealField
+from gitpip.publish.pipedrive.rate_limit import Turn
+from gitpip.store.database import Database
+from gitpip.store.publications import deals
+
+KNOWN_FOR = timedelta(minutes=1)
+"""So long after a complete reading nothing is read again."""
+OVERLAP = timedelta(minutes=1)
+"""Subtracted from the time of the last reading: a list may lag behind the writes."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A list under way: what changed since `since` (None: all open deals), and how far it is."""
+
+    since: datetime | None
+    started_at: datetime | None
+    """By Pipedrive's clock; None before the first page."""
+    cursor: str | None
+
+
+class DealIndex:
+    """The open deals of one account, as far as they were read. `now` tells our own time (UTC)."""
+
+    def __init__(
+        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._now = now
+        self._field = DealField(database, pipedrive, now)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._read_under = (self._pipedrive.fingerprint, self._pipedrive.deal_field)
+        self._deals: dict[int, Item] = {}
+        self._by_login: defaultdict[str, set[int]] = defaultdict(set)
+        self._by_github_id: defaultdict[str, set[int]] = defaultdict(set)
+        self._reading = _Reading(None, None, None)
+        self._complete_at: datetime | None = None
+
+    async def find(self, wanted: Deal) -> DealId | None:
+        """The open deal of a user: by our field, then by the title in the exact case, then oldest.
+
+        Costs at most 30 tokens, and one for each deal that may be it. Raises LookFailed.
+        """
+        await self._field.prepare()
+        if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
+            # Another token may see other deals, and of the custom fields only ours is kept.
+            self._forget()
+        if not await self._up_to_date():
+            for deal in await self._pipedrive.search_deals(wanted.login):
+                self.note(deal)
+        for deal_id in self._candidates(wanted):
+            if await self._is_still(deal_id, wanted):
+                return DealId(deal_id)
+        return None
+
+    async def create(self, wanted: Deal, turn: Turn) -> Outcome:
+        """Make a user's deal, with GitHub's id where the account has our field."""
+        holder = self._field.value(wanted.github_id)
+        return await self._pipedrive.create_deal(wanted.login, holder, turn=turn)
+
+    async def belongs(self, deal: Item, wanted: Deal) -> bool:
+        """Whether a deal is this user's, and no other's: by our field, or the title as sent."""
+        if not deal.is_open:
+            return False
+        holder = self._field.holder(deal)
+        if holder is not None and holder != self._field.value(wanted.github_id):
+            return False
+        if holder is None and deal.text.lower() != wanted.sent_title.lower():
+            return False
+        return not await self._belongs_to_another(DealId(deal.id), wanted)
+
+    async def _belongs_to_another(self, deal_id: DealId, wanted: Deal) -> bool:
+        async with self._database.read() as transaction:
+            owners = await deals.owners(transaction, [deal_id])
+            if any(owner != wanted.user_key for owner in owners.get(deal_id, ())):
+                return True
+            deal = self._deals.get(deal_id)
+            if deal is None or self._field.holder(deal) is not None:
+                return False
+            # One that another user's lost request may have made.
+            return await deals.is_expected(transaction, deal.text, besides=wanted.user_key)
+
+    def note(self, deal: Item) -> None:
+        """Remember a deal as it was seen in a list, or made."""
+        self.drop(deal.id)
+        if deal.is_open:
+            self._deals[deal.id] = self._field.without_others(deal)
+            self._by_login[deal.text.lower()].add(deal.id)
+            if holder := self._field.holder(deal):
+                self._by_github_id[holder].add(deal.id)
+
+    def drop(self, deal_id: int) -> None:
+        """Forget a deal that is not open any more."""
+        deal = self._deals.pop(deal_id, None)
+        if deal is not None:
+            self._by_login[deal.text.lower()].discard(deal_id)
+            if holder := self._field.holder(deal):
+                self._by_github_id[holder].discard(deal_id)
+
+    def _candidates(self, wanted: Deal) -> Iterable[int]:
+        by_id = self._by_github_id.get(self._field.value(wanted.github_id) or "", set())
+        by_login = self._by_login.get(wanted.login.lower(), set()) - by_id
+        exact = wanted.login
+        return [
+            *sorted(by_id),
+            *sorted(by_login, key=lambda deal_id: (self._deals[deal_id].text != exact, deal_id)),
+        ]
+
+    async def _is_still(self, deal_id: int, wanted: Deal) -> bool:
+        deal = await self._pipedrive.deal(DealId(deal_id))
+        if deal is None:
+            self.drop(deal_id)
+            return False
+        self.note(deal)
+        return await self.belongs(deal, replace(wanted, title=None))
+
+    async def _up_to_date(self) -> bool:
+        """Read one page further; True once everything up to now is known."""
+        now = self._now()
+        if self._complete_at is not None and now - self._complete_at <= KNOWN_FOR:
+            return True
+        reading = self._reading
+        page = await self._pipedrive.deal_page(since=reading.since, cursor=reading.cursor)
+        if reading.started_at is None:
+            reading = replace(reading, started_at=self._pipedrive.now)
+        for deal in page.items:
+            self.note(deal)
+        if page.cursor is not None:
+            self._reading = replace(reading, cursor=page.cursor)
+            return False
+        if reading.started_at is None:
+            # Without a time by Pipedrive's clock everything is read again next time.
+            self._reading = _Reading(None, None, None)
+        else:
+            self._reading = _Reading(reading.started_at - OVERLAP, None, None)
+        self._complete_at = now
+        return True

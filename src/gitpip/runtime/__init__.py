@@ -1,0 +1,1 @@
+"""Puts everything together: what runs in a process, and when."""

@@ -1,0 +1,108 @@
+"""A replica's signs of life: for the others as a row, for its supervisor as what ails it."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+
+from gitpip.clock import utc_now
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Part
+from gitpip.observability.logging import get_logger
+from gitpip.store.database import Database
+from gitpip.store.status import operation
+
+FAREWELL = timedelta(seconds=5)
+
+# importlib.metadata lists and keeps whole folders again each time they changed.
+VERSION = version("gitpip")
+
+log = get_logger()
+
+
+class Life:
+    """Renews this replica's row from `begin` to `end`, and remembers when that last worked."""
+
+    task: asyncio.Task[None]
+
+    def __init__(
+        self,
+        database: Database,
+        part: Part,
+        others: Callable[[], Sequence[str]] = tuple,
+        clock_ahead: Callable[[], timedelta] = timedelta,
+    ) -> None:
+        """`others` tells what else is wrong in this process; the row shows it to every replica.
+
+        So it does with how far this machine's clock is ahead of GitHub's.
+        """
+        self._database = database
+        self._part = part
+        self._others = others
+        self._clock_ahead = clock_ahead
+        self._id = secrets.token_hex(8)
+        self._shown_at = time.monotonic()
+
+    async def begin(self) -> None:
+        """Show life a first time, so that whoever sees this process start sees its row, too."""
+        await self._show()
+        self.task = asyncio.create_task(self._go_on())
+
+    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+        """A sentence if the database could not be written for longer than `patience`."""
+        silence = time.monotonic() - self._shown_at
+        if silence <= patience.total_seconds():
+            return ()
+        return (f"the database could not be written for {silence:.0f} s",)
+
+    async def _go_on(self) -> None:
+        while True:
+            await asyncio.sleep(operation.HEARTBEAT.total_seconds())
+            await self._show()
+
+    async def _show(self) -> None:
+        try:
+            async with self._database.begin() as transaction:
+                await operation.show_life(
+                    transaction,
+                    self._id,
+                    version=VERSION,
+                    part=self._part,
+                    now=utc_now(),
+                    ailments=self._others(),
+                    clock_ahead=self._clock_ahead(),
+                )
+            self._shown_at = time.monotonic()
+        except DatabaseUnavailable as error:
+            log.warning("database.unavailable", reason=str(error))
+
+    async def end(self) -> None:
+        """Stop, and give the row back if the database can be written."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with (
+                asyncio.timeout(FAREWELL.total_seconds()),
+                self._database.begin() as transaction,
+            ):
+                await operation.end_life(transaction, self._id)
+
+
+@asynccontextmanager
+async def living(
+    database: Database,
+    part: Part = Part.ALL,
+    others: Callable[[], Sequence[str]] = tuple,
+    clock_ahead: Callable[[], timedelta] = timedelta,
+) -> AsyncIterator[Life]:
+    """Show life until the block ends; see `Life` for what the functions tell."""
+    life = Life(database, part, others, clock_ahead)
+    await life.begin()
+    try:
+        yield life
+    finally:
+        await life.end()

@@ -1,0 +1,259 @@
+"""Work for once, done by the running service or, without one, by ourselves for a while."""
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.actions import pauses
+from gitpip.actions.imports import Imported, take_in, track
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
+from gitpip.model import (
+    Backfill,
+    Check,
+    CheckId,
+    Forecast,
+    PublicationState,
+    check_login,
+)
+from gitpip.observability.logging import get_logger
+from gitpip.runtime.heartbeat import living
+from gitpip.runtime.present_account import is_served, note_company
+from gitpip.runtime.scheduler import describe, failure
+from gitpip.runtime.serve import opened
+from gitpip.runtime.worker import Worker, forecast, github_of, working
+from gitpip.status.problem import until
+from gitpip.store.access import audit
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Database
+from gitpip.store.publications import publications
+from gitpip.store.status import checks, operation
+from gitpip.store.users import users
+from gitpip.watch.account import GitHubAddress
+
+SOON = timedelta(minutes=2)
+"""A drain waits for what is due within this time: long enough to settle what is uncertain."""
+
+log = get_logger()
+
+
+async def did(transaction: AsyncConnection, action: str, subject: str) -> None:
+    """Keep in the audit what the user of this machine does by a command."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user can be a mere number
+        name = "unknown"
+    await audit.record(transaction, Actor(name, Via.COMMAND), action, subject, utc_now())
+
+
+@asynccontextmanager
+async def _served(settings: Settings, database: Database) -> AsyncIterator[Callable[[], None]]:
+    """Somebody who works: the service that runs already, or one of our own for a while.
+
+    Gives a function that raises GitpipError if our own has ended.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            worker = None
+            if database.is_sqlite or not await is_served(database):
+                worker = await stack.enter_async_context(working(settings, database))
+                await stack.enter_async_context(living(database))
+            yield partial(_check_alive, worker)
+    except ServiceRunning:
+        yield partial(_check_alive, None)
+
+
+def _check_alive(worker: Worker | None) -> None:
+    if worker is not None and worker.task is not None and worker.task.done():
+        error = failure(worker.task)
+        reason = describe(error) if error else "without an error"
+        raise ServiceFailed(f"the work queue ended: {reason}; run `gitpip doctor`")
+
+
+async def check_now(
+    settings: Settings, follow: Callable[[Check, int], None] = lambda check, users: None
+) -> Check:
+    """Check every tracked user now, by the running service or by ourselves; give the result.
+
+    `follow` is told how far it is, with the number of tracked users.
+    """
+    async with opened(settings) as database:
+        async with database.begin() as transaction:
+            check_id = await checks.request(transaction, utc_now())
+            await did(transaction, "check.requested", str(check_id))
+        async with _served(settings, database) as check_alive:
+            return await _follow_check(database, check_id, check_alive, follow)
+
+
+async def _follow_check(
+    database: Database,
+    check_id: CheckId,
+    check_alive: Callable[[], None],
+    follow: Callable[[Check, int], None],
+) -> Check:
+    while True:
+        check_alive()
+        async with database.read() as transaction:
+            check = await checks.get(transaction, check_id)
+            tracked = sum((await users.count(transaction)).values())
+            pause = await operation.checks_held_up(transaction, utc_now())
+            changed = await accounts.change(transaction, Vendor.GITHUB)
+        follow(check, tracked)
+        if check.ended_at:
+            return check
+        if changed:
+            raise AccountChanged("no user is checked: see gitpip accounts list")
+        if pause:
+            raise GitpipError(
+                f"watching is paused {until(pause.until, utc_now())}: {pause.reason}; "
+                "the check will be made then"
+            )
+        await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Drained:
+    """How a drain of the due publications ended; `reason` says why some still wait."""
+
+    published: int
+    failed: int
+    """Since a check was last requested: what it finds is published at once, often before `publish`
+    begins, so that `check && publish` must count it."""
+    waiting: int
+    held: int
+    """They wait for a person's decision, and not for the publisher."""
+    reason: str | None
+
+
+async def publish_now(
+    settings: Settings, follow: Callable[[int], None] = lambda waiting: None
+) -> Drained:
+    """Publish what is due, by the running service or by ourselves.
+
+    It ends when nothing waits that is due soon, or when publishing is paused; `follow` is told how
+    many wait. Raises GitpipError without PIPEDRIVE_TOKEN.
+    """
+    if settings.pipedrive_token is None:
+        raise GitpipError("publishing waits for PIPEDRIVE_TOKEN; set it and try again")
+    async with opened(settings) as database:
+        async with database.read() as transaction:
+            before = await publications.count(transaction)
+            since = await checks.last_request(transaction) or utc_now()
+        if not await is_served(database):
+            with suppress(GitpipError):  # a pause tells why Pipedrive can't be asked
+                await note_company(settings, database)
+        async with _served(settings, database) as check_alive:
+            reason = await _follow_publishing(database, check_alive, follow)
+        async with database.read() as transaction:
+            after = await publications.count(transaction)
+            failed = await publications.failed_since(transaction, since)
+
+    published = PublicationState.PUBLISHED
+    return Drained(
+        published=after.get(published, 0) - before.get(published, 0),
+        failed=failed,
+        waiting=sum(after.get(PublicationState(state), 0) for state in publications.WAITING),
+        held=after.get(PublicationState.HELD, 0),
+        reason=reason,
+    )
+
+
+async def _follow_publishing(
+    database: Database, check_alive: Callable[[], None], follow: Callable[[int], None]
+) -> str | None:
+    while True:
+        check_alive()
+        now = utc_now()
+        async with database.read() as transaction:
+            pause = await operation.paused(transaction, operation.PUBLISHING, now)
+            counts = await publications.count(transaction)
+            next_due = await publications.next_due(transaction)
+            changed = await accounts.change(transaction, Vendor.PIPEDRIVE)
+        follow(sum(counts.get(PublicationState(state), 0) for state in publications.WAITING))
+        if next_due is None:
+            return None
+        if changed:
+            return (
+                f"the token is of {changed.waiting.name}, the rows are of {changed.bound.name}; "
+                "see gitpip accounts list"
+            )
+        if pause:
+            return f"paused {until(pause.until, now)}: {pause.reason}"
+        if next_due > now + SOON:
+            return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
+        await asyncio.sleep(0.2)
+
+
+async def try_now(settings: Settings, name: str | None) -> tuple[tuple[str, ...], str]:
+    """End this pause, or all of them; gives the names of those that were ended. Raises PauseKept.
+
+    Where none was, a sentence says why. A running service notices within seconds, and asks once
+    more.
+    """
+    names = operation.PAUSABLE if name is None else (name,)
+    async with opened(settings) as database, database.begin() as transaction:
+        now = utc_now()
+        ended = await pauses.try_now(transaction, names, did=did, now=now)
+        if ended:
+            return ended, ""
+        return (), (
+            await pauses.not_paused(transaction, name, now) if name else "Nothing is paused."
+        )
+
+
+async def add_user(
+    settings: Settings,
+    login: str,
+    *,
+    external_id: str | None,
+    backfill: Backfill | None,
+    details: users.Changes = users.NOTHING,
+) -> users.Added:
+    """Track a user; see `gitpip.intake.track`."""
+    async with opened(settings) as database, github_of(settings, database) as github:
+        await GitHubAddress(database, settings.github_api_url).check()
+        return await track(
+            database,
+            login,
+            external_id=external_id,
+            backfill=backfill or settings.backfill,
+            details=details,
+            find_account=github.account,
+            did=did,
+        )
+
+
+async def forecast_of(settings: Settings, login: str, backfill: Backfill | None) -> Forecast:
+    """What tracking a login would publish at once. Raises InvalidInput, GitHubError."""
+    check_login(login)
+    async with github_of(settings) as github:
+        return await forecast(github, login, backfill or settings.backfill)
+
+
+async def import_users(
+    settings: Settings, file: Path, follow: Callable[[Imported], None] = lambda imported: None
+) -> Imported:
+    """Track every user of a file: CSV, JSON or a login a line, see `gitpip.actions.import_file`.
+
+    `follow` is told how far it is. Raises InvalidInput when the file's header is wrong.
+    """
+    imported = Imported(0, 0, ())
+    async with opened(settings) as database:
+        async with database.begin() as transaction:
+            await did(transaction, "users.imported", file.name)
+        with file.open("rb") as stream:
+            async for piece in take_in(database, stream, backfill=settings.backfill):
+                imported += piece
+                follow(imported)
+    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
+    return replace(imported, faults=faults)

@@ -1,0 +1,125 @@
+"""Errands about accounts: switching to another one, and adopting what is in Pipedrive."""
+
+from dataclasses import dataclass, replace
+
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
+from gitpip.publish.account import company_of
+from gitpip.publish.adopt import Compared, Comparison
+from gitpip.publish.pipedrive.answers import LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.runtime.oneshot import did
+from gitpip.runtime.present_account import client_of, is_served, is_served_now, note_company
+from gitpip.runtime.serve import opened
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.database import Database
+from gitpip.store.publications.markers import Adopted
+from gitpip.watch.account import GitHubAddress
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What was adopted, or would be."""
+
+    account: str
+    read: int
+    """How many activities were listed."""
+    adopted: int
+    files: tuple[Adopted, ...]
+    """Those of tracked users."""
+    kept: int
+    """Activities whose file is not known here yet: it will be stored as published."""
+    known: int
+    duplicates: int
+
+
+async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountChange:
+    """Let the rows belong to the account that is set. Raises AccountUnchanged.
+
+    Where no service runs, it is the one that this command has set. Raises GitpipError where
+    Pipedrive can't be asked whose the token is.
+    """
+    async with opened(settings) as database:
+        try:
+            return await _switch(database, vendor, same=same)
+        except AccountUnchanged:
+            if await is_served(database):
+                raise
+        if vendor is Vendor.GITHUB:
+            await GitHubAddress(database, settings.github_api_url).permits()
+        elif settings.pipedrive_token is not None:
+            await note_company(settings, database)
+        return await _switch(database, vendor, same=same)
+
+
+async def _switch(database: Database, vendor: Vendor, *, same: bool) -> AccountChange:
+    async with database.begin() as transaction:
+        change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
+        await did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
+        return change
+
+
+async def list_accounts(settings: Settings) -> tuple[VendorAccount, ...]:
+    """Every account that was met."""
+    async with opened(settings) as database, database.read() as transaction:
+        return await accounts.everyone(transaction)
+
+
+async def adopt(settings: Settings, *, write: bool) -> Adoption:
+    """Compare everything with what is in Pipedrive, and adopt it; or only say what would be.
+
+    Raises GitpipError where Pipedrive can't be asked, AccountChanged.
+    """
+    if settings.pipedrive_token is None:
+        raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
+    async with opened(settings) as database, client_of(settings) as pipedrive:
+        try:
+            account = await _account(database, pipedrive, write=write)
+            comparison = Comparison(
+                database, pipedrive, now=utc_now, on_edit=settings.on_edit, write=write
+            )
+            compared = await _compared(comparison, account)
+        except LookFailed as failure:
+            raise GitpipError(f"{failure}; try again later") from failure
+        told = compared.told
+        if write:
+            async with database.begin() as transaction:
+                await did(transaction, "activities.adopted", str(len(told.adopted)))
+        return Adoption(
+            account=account.name,
+            read=compared.read,
+            adopted=len(told.adopted),
+            files=tuple(one for one in told.adopted if not one.removed),
+            kept=told.kept,
+            known=told.known,
+            duplicates=told.duplicates,
+        )
+
+
+async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> VendorAccount:
+    """The account that the rows belong to; without `write`, it stays unbound if none is yet."""
+    met = company_of(await pipedrive.owner())
+    now = utc_now()
+    async with database.begin() as transaction:
+        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        ours = bound is None or bound.identity == met.identity
+        # A service may run with another token: then this command does not say which one is set.
+        if write and (ours or not await is_served_now(transaction)):
+            known = await accounts.meet(transaction, met, credential=pipedrive.fingerprint, now=now)
+            if known.bound:
+                return known
+    if bound is not None and not ours:
+        raise AccountChanged(
+            f"the token is of {met.name}, and the rows are of {bound.name}: set a token of "
+            f"{bound.name}, or run gitpip accounts switch pipedrive"
+        )
+    known = accounts.unbound(met, now)
+    return replace(bound, creators=bound.creators | known.creators) if bound else known
+
+
+async def _compared(comparison: Comparison, account: VendorAccount) -> Compared:
+    while True:
+        if compared := await comparison.step(account, whole=True):
+            return compared

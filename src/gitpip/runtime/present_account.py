@@ -1,0 +1,58 @@
+"""Which accounts are set at present, as a command notes it where no service does."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import GitpipError
+from gitpip.publish.account import company_of
+from gitpip.publish.pipedrive.answers import LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.database import Database
+from gitpip.store.status import operation
+
+
+async def is_served(database: Database) -> bool:
+    """Whether a service runs that does the work on this database."""
+    async with database.read() as transaction:
+        return await is_served_now(transaction)
+
+
+async def is_served_now(transaction: AsyncConnection) -> bool:
+    """The same within a transaction."""
+    return any(service.works for service in await operation.running(transaction, utc_now()))
+
+
+def client_of(settings: Settings) -> Pipedrive:
+    """A client for Pipedrive under the token of these settings; to be entered before use."""
+    return Pipedrive(
+        api_url=settings.pipedrive_api_url,
+        token=settings.pipedrive_token,
+        timeout=settings.http_timeout,
+        rest=timedelta(0),
+    )
+
+
+async def note_company(settings: Settings, database: Database) -> VendorAccount:
+    """Note that the company of the token is set: two tokens where it is not known yet.
+
+    Raises GitpipError where Pipedrive can't be asked.
+    """
+    async with client_of(settings) as pipedrive:
+        credential = pipedrive.fingerprint
+        async with database.begin() as transaction:
+            known = await accounts.of_credential(transaction, Vendor.PIPEDRIVE, credential)
+            if known is not None:
+                now = utc_now()
+                await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, known.key, now)
+                return known
+        try:
+            met = company_of(await pipedrive.owner())
+        except LookFailed as failure:
+            raise GitpipError(f"{failure}; try again later") from failure
+        async with database.begin() as transaction:
+            return await accounts.meet(transaction, met, credential=credential, now=utc_now())

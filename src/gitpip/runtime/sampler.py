@@ -1,0 +1,79 @@
+"""What a working process hears of the vendors' budgets, and how long the queue is, kept as rows."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from gitpip.clock import utc_now
+from gitpip.errors import DatabaseUnavailable
+from gitpip.observability.logging import get_logger
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.store.database import Database
+from gitpip.store.status import gauges
+from gitpip.store.status.gauges import Budget
+from gitpip.watch.github.client import GitHub
+
+EVERY = timedelta(seconds=5)
+
+log = get_logger()
+
+
+@asynccontextmanager
+async def gauging(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
+    """Keep the gauges until the block ends."""
+    task = asyncio.create_task(_keep(database, github, pipedrive))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> None:
+    kept: dict[str, tuple[int, int]] = {}
+    while True:
+        now = utc_now()
+        news = [
+            budget
+            for budget in _heard(github, pipedrive, now)
+            if kept.get(budget.name) != (budget.total, budget.remaining)
+        ]
+        try:
+            async with database.read() as transaction:
+                due = await gauges.sample_is_due(transaction, now)
+            if news or due:
+                async with database.begin() as transaction:
+                    await gauges.note_budgets(transaction, news)
+                    if due:
+                        await gauges.take_sample(transaction, now)
+            kept |= {budget.name: (budget.total, budget.remaining) for budget in news}
+        except DatabaseUnavailable as error:
+            log.warning("database.unavailable", reason=str(error))
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+def _heard(github: GitHub, pipedrive: Pipedrive, now: datetime) -> list[Budget]:
+    heard = [
+        Budget(
+            name=(gauges.GITHUB_POINTS if budget.resource == "graphql" else gauges.GITHUB_REQUESTS),
+            total=budget.limit,
+            remaining=budget.remaining,
+            resets_at=budget.resets_at,
+            seen_at=now,
+        )
+        for budget in github.budgets()
+    ]
+    if pipedrive.daily_remaining is not None and pipedrive.daily_limit:
+        heard.append(
+            Budget(
+                name="Pipedrive tokens",
+                total=pipedrive.daily_limit,
+                remaining=pipedrive.daily_remaining,
+                resets_at=None,
+                seen_at=now,
+            )
+        )
+    return heard

@@ -1,0 +1,208 @@
+"""PgQueuer as the engine uses it: our names, our safeguards, and nothing read from outside."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+from pgqueuer.adapters.persistence import schema_plan
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+from pgqueuer.models import JOB_STATUS, Job, JobId, QueueManagerId, TableChangedEvent
+from pgqueuer.models import TracebackRecord as Trace
+from pgqueuer.qm import QueueManager
+from pgqueuer.queries import Queries
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from gitpip.clock import utc_now
+from gitpip.errors import EngineError
+from gitpip.observability.logging import get_logger
+from gitpip.runtime.scheduler.connection import Connection
+
+TURN = timedelta(seconds=0.5)
+"""How often somebody who waits for his turn to make the tables asks for it."""
+
+log = get_logger()
+
+
+class Names(DBSettings):
+    """What PgQueuer calls its tables, types and channel.
+
+    By itself it takes them from the environment, even from variables called TRIGGER or CHANNEL.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+# A prefix, not a schema of our own: creating schemas is a right not every operator can give.
+# Balanced: jobs survive a crash of the server; the log of finished ones need not.
+NAMES = Names(prefix="engine_", durability=Durability.balanced)
+
+
+def in_memory() -> InMemoryQueries:
+    """A queue that lives and dies with this process."""
+    return InMemoryQueries(
+        InMemoryDriver(),
+        qbe=QueryBuilderEnvironment(settings=NAMES),
+        qbq=QueryQueueBuilder(settings=NAMES),
+        qbs=QuerySchedulerBuilder(settings=NAMES),
+    )
+
+
+def on_postgres(connection: Connection) -> "FencedQueries":
+    """A queue shared by all replicas."""
+    return FencedQueries(
+        connection,
+        qbe=QueryBuilderEnvironment(settings=NAMES),
+        qbq=QueryQueueBuilder(settings=NAMES),
+        qbs=QuerySchedulerBuilder(settings=NAMES),
+    )
+
+
+async def install(queries: Queries) -> None:
+    """Create or migrate PgQueuer's tables; replicas that start at once take turns."""
+    async with queries.schema_lock():
+        if await queries.schema_is_installed():
+            await queries.upgrade()
+        else:
+            await queries.install()
+
+
+@dataclass
+class FencedStatements(QueryQueueBuilder):
+    """PgQueuer's statements on jobs, each of which finds only jobs that `owner` holds.
+
+    PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
+    thawed would delete the row under its successor, and a third one could start beside that.
+    """
+
+    owner: QueueManagerId | None = None
+
+    def build_update_heartbeat_query(self) -> str:
+        return self._fenced(super().build_update_heartbeat_query())
+
+    def build_log_job_query(self) -> str:
+        return self._fenced(super().build_log_job_query())
+
+    def build_retry_job_query(self) -> str:
+        return self._fenced(super().build_retry_job_query())
+
+    def _fenced(self, statement: str) -> str:
+        by_id = "WHERE id = "
+        if by_id not in statement:
+            raise EngineError("This PgQueuer's statements are unknown: install the locked version.")
+        return statement.replace(by_id, f"WHERE queue_manager_id = '{self.owner}'::uuid AND id = ")
+
+
+# The lock is the session's, not a transaction's (a label added to a type can't be used in the same
+# one). So a process that is frozen between two statements would keep it; a session that has a time
+# to be idle ends. PostgreSQL before 14 has no such time: there the lock is all that is taken.
+TAKE_TURN = """
+    SELECT pg_try_advisory_lock($1) AS taken, (
+        SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'idle_session_timeout'
+    )
+"""
+
+
+@dataclass
+class FencedQueries(Queries):
+    """PgQueuer's statements, fenced; whoever holds a job no more is told."""
+
+    owner: QueueManagerId | None = field(kw_only=True, default=None)
+    taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
+
+    @asynccontextmanager
+    async def schema_lock(self) -> AsyncIterator[None]:
+        """PgQueuer's lock, without its two traps: a frozen holder, and waiting in silence.
+
+        A statement that waits would also be given up after a while, yet wait on in the server.
+        """
+        key = schema_plan.advisory_key(self.qbe.settings)
+        told = False
+        while not (await self.driver.fetch(TAKE_TURN, key))[0]["taken"]:
+            if not told:
+                told = True
+                log.info(
+                    "engine.waiting",
+                    reason="another process makes or upgrades the queue's tables; if it is frozen, "
+                    "PostgreSQL ends its session after 10 s",
+                )
+            await asyncio.sleep(TURN.total_seconds())
+        try:
+            yield
+        finally:
+            await self.driver.execute("SELECT pg_advisory_unlock($1)", key)
+
+    async def update_heartbeat(self, job_ids: list[JobId]) -> None:
+        if ours := [job_id for job_id in set(job_ids) if await self._is_ours(job_id)]:
+            await self._fenced.update_heartbeat(ours)
+
+    async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, Trace | None]]) -> None:
+        if ours := [ended for ended in job_status if await self._is_ours(ended[0].id)]:
+            await self._fenced.log_jobs(ours)
+
+    async def retry_job(self, job: Job, delay: timedelta, traceback_record: Trace | None) -> None:
+        if not await self._is_ours(job.id):
+            return
+        await self._fenced.retry_job(job, delay, traceback_record)
+        if not delay:
+            await self._wake_all()
+
+    @property
+    def _fenced(self) -> Queries:
+        """The same without a gap between asking whose a job is and acting on it."""
+        statements = FencedStatements(settings=NAMES, owner=self.owner)
+        return Queries(self.driver, qbe=self.qbe, qbq=statements, qbs=self.qbs)
+
+    async def _is_ours(self, job_id: JobId) -> bool:
+        job = await self.queue_job_by_id(job_id)
+        ours = job is not None and job.queue_manager_id == self.owner
+        if not ours:
+            self.taken_over(job_id)
+        return ours
+
+    async def _wake_all(self) -> None:
+        """PgQueuer's trigger is silent on updates, so nobody would look for what came back."""
+        event = TableChangedEvent(
+            channel=Channel(NAMES.channel),
+            operation="update",
+            sent_at=utc_now(),
+            table=NAMES.queue_table,
+            type="table_changed_event",
+        )
+        await self.driver.notify(NAMES.channel, event.model_dump_json())
+
+
+class Loop(QueueManager):
+    """PgQueuer's loop, which tells when it last turned, on the monotonic clock."""
+
+    turned_at: float | None = None
+
+    async def fetch_jobs(
+        self,
+        batch_size: int,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> AsyncGenerator[Job, None]:
+        async for job in super().fetch_jobs(
+            batch_size, global_concurrency_limit, heartbeat_timeout
+        ):
+            yield job
+        self.turned_at = time.monotonic()

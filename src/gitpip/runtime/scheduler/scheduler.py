@@ -1,0 +1,344 @@
+"""The engine's own rules: one run at a time, nothing told is lost, and a way to stop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from math import ceil, floor
+
+from pgqueuer.adapters.inmemory import InMemoryQueries
+from pgqueuer.domain.types import Channel
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job, JobId
+
+from gitpip.clock import utc_now
+from gitpip.errors import EngineError
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger
+from gitpip.observability.watchdog import listen
+from gitpip.runtime.scheduler.connection import PATIENCE, Connection, describe, refusals_explained
+from gitpip.runtime.scheduler.health import Vitals
+from gitpip.runtime.scheduler.queue import (
+    NAMES,
+    FencedQueries,
+    Loop,
+    in_memory,
+    install,
+    on_postgres,
+)
+
+log = get_logger()
+
+Handler = Callable[[], Awaitable[None]]
+
+SOON = timedelta(seconds=0.5)
+HANDING_BACK = timedelta(seconds=2)
+
+
+@dataclass
+class Run:
+    """A handler under way."""
+
+    work: str
+    task: asyncio.Task[None]
+    taken_over: bool = False
+
+
+class Engine:
+    """Runs works by name, each at most once at a time over all replicas that share a database.
+
+    A work runs when it was told to or when its time has come. It runs at least once: after a
+    crash, or while a replica thaws that was frozen, a run can come twice. One that raises is run
+    again, each time later. An Engine object is run once.
+    """
+
+    def __init__(
+        self,
+        postgres_dsn: str | None = None,
+        *,
+        grace: timedelta = timedelta(seconds=10),
+        take_over_after: timedelta = timedelta(seconds=15),
+        look_every: timedelta = timedelta(seconds=5),
+        retry_after: timedelta = timedelta(seconds=1),
+        retry_at_most: timedelta = timedelta(minutes=1),
+        prune_every: timedelta = timedelta(minutes=10),
+    ) -> None:
+        """Nothing is opened yet.
+
+        `postgres_dsn`: a postgresql:// address; None keeps the queue in this process.
+        `grace`: how long `run` may take to return after `stop`.
+        `take_over_after`: silence after which a replica counts as dead and its works as free.
+        `look_every`: how often to look for such works, and for what no notification told of.
+        `retry_after`, `retry_at_most`: first and longest wait after a failure; it doubles.
+        `prune_every`: how often PgQueuer's log of finished jobs is emptied.
+        """
+        self._grace = grace
+        self._take_over_after = take_over_after
+        self._look_every = look_every
+        self._retry_after = retry_after
+        self._retry_at_most = retry_at_most
+        self._prune_every = prune_every
+        self._handlers: dict[str, Handler] = {}
+        self._intervals: dict[str, timedelta] = {}
+        self._runs: dict[JobId, Run] = {}
+        self._vitals = Vitals(lapse=2 * retry_at_most)
+        self._started_at = time.monotonic()
+        self._stop_asked = asyncio.Event()
+        self._handing_back = False
+        self._loop: Loop | None = None
+        self._connection: Connection | None = None
+        self._queries: InMemoryQueries | FencedQueries
+        if postgres_dsn is None:
+            self._queries = in_memory()
+        else:
+            self._connection = Connection(postgres_dsn)
+            self._queries = on_postgres(self._connection)
+
+    def use(self, postgres_dsn: str | None) -> None:
+        """Log in from the next connection on as this address of the same database says."""
+        if self._connection is not None and postgres_dsn is not None:
+            self._connection.use(postgres_dsn)
+
+    def work(self, name: str, handler: Handler) -> None:
+        """Run `handler` whenever somebody has told `name`."""
+        if name in self._handlers:
+            raise ValueError(f"work {name!r} has a handler already")
+        self._handlers[name] = handler
+
+    def every(self, name: str, interval: timedelta, handler: Handler) -> None:
+        """Run `handler` once in each `interval`, and whenever somebody has told `name`.
+
+        Intervals are counted from 1970-01-01 UTC, so that all replicas agree on them. A run that
+        takes longer than its interval is followed by one run, not by all it made miss.
+        """
+        if interval <= timedelta(0):
+            raise ValueError("interval must be positive")
+        self.work(name, handler)
+        self._intervals[name] = interval
+
+    async def tell(self, name: str, at: datetime | None = None) -> None:
+        """Have `name` run, starting after this call, and not before `at` (UTC) if given.
+
+        `at` is rounded up to the second.
+
+        Told several times before a run starts, it runs once. Needs no running engine: on
+        PostgreSQL some replica will see to it. Raises EngineError if it could not be written.
+        """
+        key, wait = name, timedelta(0)
+        if at is not None and at > utc_now():
+            second = ceil(at.timestamp())
+            key, wait = f"{name}@{second}", timedelta(seconds=second - time.time())
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()), self._queries.driver:
+                with refusals_explained(f"{name} could not be told"):
+                    # The run under way holds its key, but may have begun too early for us.
+                    if not await self._enqueue(name, key, wait):
+                        await self._enqueue(name, f"{key}+", wait)
+        except TimeoutError as error:
+            raise EngineError(f"{name} could not be told: no answer from PostgreSQL") from error
+
+    async def install(self) -> None:
+        """Create or migrate what the engine needs in the database; may be called at any time.
+
+        Raises EngineError if the database can't be reached or refuses.
+        """
+        if isinstance(self._queries, FencedQueries):
+            async with self._queries.driver:
+                with refusals_explained("The engine's tables could not be made"):
+                    await install(self._queries)
+
+    async def run(self) -> None:
+        """Run works until `stop`; when cancelled, hand back at once what is under way.
+
+        Raises EngineError if the engine can't go on. Installs no signal handlers.
+        """
+        if self._loop is not None:
+            raise EngineError("This engine was run before; make another.")
+        async with self._queries.driver:
+            self._loop = self._assemble()
+            self._started_at = time.monotonic()
+            turning = asyncio.create_task(
+                self._loop.run(
+                    dequeue_timeout=self._look_every,
+                    # One by one: what is finished is then written off at once, and two replicas
+                    # picking several limited works in one statement can't deadlock.
+                    batch_size=1,
+                    heartbeat_timeout=self._take_over_after,
+                    log_aggregation_interval=timedelta(0),
+                )
+            )
+            aside = [
+                asyncio.create_task(self._stop_asked.wait()),
+                asyncio.create_task(self._prune()),
+                *(asyncio.create_task(self._tick(*timing)) for timing in self._intervals.items()),
+            ]
+            grace = timedelta(0)
+            try:
+                await asyncio.wait({turning, *aside}, return_when=asyncio.FIRST_COMPLETED)
+                failures = [error for task in (turning, *aside) if (error := failure(task))]
+                grace = self._grace
+            finally:
+                for task in aside:
+                    task.cancel()
+                await self._wind_down(self._loop, turning, grace)
+        if failures:
+            raise EngineError(f"The engine can't go on: {describe(failures[0])}") from failures[0]
+
+    def stop(self) -> None:
+        """Have `run` return within `grace`, what is under way finished or handed back."""
+        self._stop_asked.set()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the engine runs and reaches its database."""
+        silence = self._silence
+        return (
+            silence is not None
+            and silence < self._take_over_after
+            and not self._stop_asked.is_set()
+            and self._connected
+        )
+
+    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+        """What should have happened within `patience`, and did not: a sentence for each.
+
+        Only of this replica: what another one is doing, or failing to do, is none of it.
+        """
+        silence = self._silence
+        ailing = list(self._vitals.ailments(patience))
+        if silence is not None and silence > patience:
+            seconds = silence.total_seconds()
+            ailing.insert(0, f"the engine has not looked for work for {seconds:.0f} s")
+        return tuple(ailing)
+
+    @property
+    def _silence(self) -> timedelta | None:
+        """How long ago the engine last looked for work; None before it starts."""
+        if self._loop is None:
+            return None
+        return timedelta(seconds=time.monotonic() - (self._loop.turned_at or self._started_at))
+
+    @property
+    def _connected(self) -> bool:
+        return self._connection is None or self._connection.connected
+
+    def _assemble(self) -> Loop:
+        loop = Loop(self._queries, Channel(NAMES.channel))
+        # How often PgQueuer looks while told work waits for its own run to end.
+        loop.min_dequeue_poll_interval = min(SOON, self._look_every)
+        for name, handler in self._handlers.items():
+            loop.entrypoint(name, concurrency_limit=1, accepts_context=False, on_failure="hold")(
+                partial(self._perform, handler)
+            )
+        if isinstance(self._queries, FencedQueries):
+            self._queries.owner = loop.queue_manager_id
+            self._queries.taken_over = self._let_go
+        return loop
+
+    async def _enqueue(self, name: str, key: str, wait: timedelta) -> bool:
+        """Add a job; False if one with this key is waiting or under way."""
+        [job_id] = await self._queries.enqueue(
+            name, None, execute_after=wait, dedupe_key=key, on_conflict="skip"
+        )
+        return job_id is not None
+
+    async def _perform(self, handler: Handler, job: Job) -> None:
+        """Run a handler in a task of its own, so that PgQueuer hears only "done" or "again"."""
+        vitals = self._vitals.begin(job.entrypoint)
+        run = Run(job.entrypoint, asyncio.create_task(self._run_afresh(handler, job, vitals.step)))
+        self._runs[job.id] = run
+        try:
+            await asyncio.wait({run.task})
+        finally:
+            del self._runs[job.id]
+            self._vitals.end(vitals)
+        error = asyncio.CancelledError() if run.task.cancelled() else run.task.exception()
+        if run.taken_over:
+            metrics.run_ended(run.work, "taken_over")
+            log.warning("work.taken_over", work=run.work)
+        elif error is not None and self._handing_back:
+            metrics.run_ended(run.work, "handed_back")
+            log.info("work.handed_back", work=run.work)
+            raise RetryRequested(timedelta(0))
+        elif error is not None:
+            wait = min(self._retry_after * 2 ** min(job.attempts, 20), self._retry_at_most)
+            log.error(
+                "work.failed",
+                work=run.work,
+                attempt=job.attempts + 1,
+                retry_in=wait.total_seconds(),
+                exc_info=error,
+            )
+            metrics.run_ended(run.work, "failed")
+            self._vitals.failed(run.work, error)
+            raise RetryRequested(wait, reason=type(error).__name__)
+        else:
+            metrics.run_ended(run.work, "completed")
+            self._vitals.completed(run.work)
+
+    async def _run_afresh(self, handler: Handler, job: Job, step: Callable[[], None]) -> None:
+        """Run a handler, in place of all that was told before it starts."""
+        listen(step)
+        waiting = await self._queries.browse_queue(
+            limit=1000, statuses=["queued"], entrypoints=[job.entrypoint]
+        )
+        # Both times are the database's: `updated` is when this job was picked.
+        if due := [other.id for other in waiting if other.execute_after <= job.updated]:
+            await self._queries.mark_job_as_cancelled(due)
+        await handler()
+
+    def _let_go(self, job_id: JobId) -> None:
+        """Stop a run whose job another replica has taken over while this one was frozen."""
+        if run := self._runs.get(job_id):
+            run.taken_over = True
+            run.task.cancel()
+
+    async def _tick(self, name: str, interval: timedelta) -> None:
+        """Put a job at the start of each next interval, unless another replica did.
+
+        That is done in the middle of the one before, when all clocks that differ by less than half
+        an interval agree which one is next. Two keys take turns, as a run may outlast its interval.
+
+        PgQueuer's own schedules would not do: they are cron's, in whole seconds with one second's
+        leeway, a failed run is not repeated, and one whose replica died waits for fixed 30 s.
+        """
+        seconds = interval.total_seconds()
+        while True:
+            following = floor(time.time() / seconds) + 1
+            wait = timedelta(seconds=following * seconds - time.time())
+            await self._enqueue(name, f"{name}/{following % 2}", wait)
+            await asyncio.sleep((following + 0.5) * seconds - time.time())
+
+    async def _prune(self) -> None:
+        """Empty PgQueuer's log, which it never does itself, not even in memory."""
+        while self._handlers:
+            await asyncio.sleep(self._prune_every.total_seconds())
+            await self._queries.clear_queue_log(list(self._handlers))
+        await self._stop_asked.wait()
+
+    async def _wind_down(self, loop: Loop, turning: asyncio.Task[None], grace: timedelta) -> None:
+        """Let the runs under way finish, then hand them back, then leave them to a take-over."""
+        loop.shutdown.set()
+        reserve = min(HANDING_BACK, self._grace / 3)
+        if grace and (self._runs or self._connected):
+            await asyncio.wait({turning}, timeout=(grace - reserve).total_seconds())
+        if turning.done():
+            return
+        self._handing_back = True
+        for run in self._runs.values():
+            run.task.cancel()
+        if self._connected:
+            await asyncio.wait({turning}, timeout=reserve.total_seconds() / 2)
+        if not turning.done():
+            log.warning("engine.abandoned", works=sorted(run.work for run in self._runs.values()))
+            if self._connection is not None:
+                self._connection.give_up()
+            turning.cancel()
+            await asyncio.wait({turning}, timeout=reserve.total_seconds() / 4)
+
+
+def failure(task: asyncio.Task[object]) -> BaseException | None:
+    """What a task died of, if it did."""
+    return task.exception() if task.done() and not task.cancelled() else None

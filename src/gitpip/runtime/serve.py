@@ -1,0 +1,276 @@
+"""The only place where everything is put together and started."""
+
+import asyncio
+import errno
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+
+import uvicorn
+
+from gitpip.actions.access_mode import Admission, admission
+from gitpip.config import Settings, format_duration, is_loopback
+from gitpip.config.reload import Credentials, following
+from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
+from gitpip.model import Part
+from gitpip.observability.logging import get_logger
+from gitpip.publish.preview import rendered
+from gitpip.runtime.heartbeat import living
+from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
+from gitpip.runtime.scheduler import describe, failure
+from gitpip.runtime.stalls import noticing_stalls
+from gitpip.runtime.worker import Worker, reaching, working
+from gitpip.store.database import Database, open_database, wait_until_reachable
+from gitpip.store.postgres import UNREACHABLE_ADVICE
+from gitpip.web.app import create_app
+from gitpip.web.context import Setting
+
+ANY_IPV6 = "::"
+
+log = get_logger()
+
+
+def opened(settings: Settings) -> AbstractAsyncContextManager[Database]:
+    """The database of these settings: reachable, and migrated.
+
+    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
+    DatabaseTooNew.
+    """
+    return _opened(Credentials(settings))
+
+
+@asynccontextmanager
+async def _opened(credentials: Credentials) -> AsyncIterator[Database]:
+    settings = credentials.settings
+    # One of them is the engine's.
+    database = open_database(settings.database_url, connections=settings.database_connections - 1)
+    try:
+        await _wait(database, credentials)
+        await database.migrate()
+        yield database
+    finally:
+        await database.close()
+
+
+async def _wait(database: Database, credentials: Credentials) -> None:
+    wait = credentials.settings.database_wait
+
+    async def log_in_anew() -> None:
+        if await asyncio.to_thread(credentials.reread):
+            database.use(credentials.settings.database_url)
+
+    try:
+        await wait_until_reachable(database, timedelta(0))
+    except DatabaseUnavailable as error:
+        if database.is_sqlite:
+            raise
+        log.warning("database.waiting", reason=str(error), wait=format_duration(wait))
+        try:
+            await wait_until_reachable(database, wait, meanwhile=log_in_anew)
+        except DatabaseUnavailable as last:
+            advice = last.advice or UNREACHABLE_ADVICE
+            raise DatabaseUnavailable(last.found, advice=advice) from last
+
+
+async def serve(
+    settings: Settings,
+    *,
+    part: Part = Part.ALL,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address.
+
+    Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened` raises, and ServiceFailed
+    when a part ends that nobody stopped.
+    """
+    credentials = Credentials(settings)
+    with _listening(settings.host, settings.port) as listener:
+        async with _opened(credentials) as database:
+            await _check_access(credentials.settings, database)
+            await _serve(listener, database, credentials, part, ready)
+    log.info("service.stopped")
+
+
+async def _serve(
+    listener: socket.socket,
+    database: Database,
+    credentials: Credentials,
+    part: Part,
+    ready: Callable[[str], None] | None,
+) -> None:
+    settings = credentials.settings
+    patience = settings.health_patience
+
+    def ailments() -> tuple[str, ...]:
+        return worker.engine.ailments(patience) + stalls.ailments(patience)
+
+    async with (
+        _reached(settings, database, part) as worker,
+        noticing_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
+        living(database, part, ailments, lambda: worker.github.clock_ahead) as life,
+        following(credentials, worker.use),
+    ):
+        app = create_app(
+            Setting(
+                database=database,
+                credentials=credentials,
+                find_account=worker.find_account,
+                wake=worker.wake,
+                engine_is_alive=worker.is_alive,
+                ailments=lambda: life.ailments(patience) + ailments(),
+                forecast=worker.forecast,
+                preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+            ),
+            part,
+        )
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=3,
+                timeout_keep_alive=5,
+                h11_max_incomplete_event_size=32 * 1024,
+                proxy_headers=False,  # the application's own middleware reads them
+            ),
+            Limits(connections=connection_limit(settings.database_connections)),
+        )
+        # The 170,000 objects loaded by now stay until the end. A full collection of garbage would
+        # look at them each time for 110 ms, five times while 100,000 users are listed; and CPython
+        # waits with it until a quarter as many new ones have aged, so that memory grew for minutes.
+        gc.freeze()
+        with _signals(server):
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            address = f"http://{host}:{listener.getsockname()[1]}"
+            _log_start(settings, address, part)
+            if ready:
+                ready(address)
+            lasting = {"the HTTP server": serving, "the heartbeat": life.task}
+            if worker.task:
+                lasting["the work queue"] = worker.task
+            await asyncio.wait(lasting.values(), return_when=asyncio.FIRST_COMPLETED)
+            stopped, server.should_exit = server.should_exit, True
+            await asyncio.wait({serving})
+            if not stopped:
+                raise _failed(lasting)
+            await serving
+        log.info("service.stopping")
+
+
+def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
+    """What to raise when one of the service's lasting tasks has ended on its own."""
+    ended = {name: failure(task) for name, task in lasting.items() if task.done()}
+    name, error = next(
+        ((name, error) for name, error in ended.items() if error), ("a part of the service", None)
+    )
+    reason = describe(error) if error else "without an error"
+    return ServiceFailed(
+        f"{name} ended: {reason}; see the log, and run `gitpip doctor` before starting it again"
+    )
+
+
+async def _check_access(settings: Settings, database: Database) -> None:
+    """Raise AccessUndecided where other machines could ask, and nothing says which may."""
+    if settings.serves_only_this_machine:
+        return
+    if await admission(settings, database) is Admission.NOBODY:
+        address = settings.public_url if is_loopback(settings.host) else settings.host
+        raise AccessUndecided(
+            f"{address} can be reached from other machines, and there is no access key: "
+            "make one with `gitpip keys create NAME --role admin`, or set GITPIP_ADMIN_KEY; "
+            "or let everybody read with GITPIP_ALLOW_ANONYMOUS=read"
+        )
+
+
+def _reached(
+    settings: Settings, database: Database, part: Part
+) -> AbstractAsyncContextManager[Worker]:
+    return reaching(settings, database) if part is Part.WEB else working(settings, database)
+
+
+def _log_start(settings: Settings, address: str, part: Part) -> None:
+    log.info(
+        "service.started",
+        address=address,
+        part=part.value,
+        version=version("gitpip"),
+        database=settings.masked_database_url,
+        check_interval=format_duration(settings.check_interval),
+    )
+    if part is Part.WEB:
+        return
+    if settings.github_token is None:
+        log.warning(
+            "watching.is_slow",
+            reason="GITHUB_TOKEN is not set, so GitHub allows 60 requests an hour: "
+            f"{settings.capacity_without_token} users can be looked at every "
+            f"{format_duration(settings.check_interval)}",
+        )
+    if settings.pipedrive_token is None:
+        log.warning(
+            "publishing.waits",
+            reason="PIPEDRIVE_TOKEN is not set; gists are found and kept until it is",
+        )
+
+
+class _Server(HttpServer):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # Uvicorn would raise the signal again before our own work is handed back.
+        yield
+
+
+@contextmanager
+def _signals(server: uvicorn.Server) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # A terminal that is closed ends us as well; nohup has this ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server(
+            (host, port),
+            family=family,
+            backlog=512,
+            # Python's default is IPv6 alone; every other server serves IPv4 too on this address.
+            dualstack_ipv6=host == ANY_IPV6 and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUse(
+                f"{host}:{port} is in use; stop what listens there or set GITPIP_PORT to another"
+            ) from error
+        raise AddressInUse(
+            f"{host}:{port} can't be listened on: {error.strerror}; "
+            "set GITPIP_HOST and GITPIP_PORT to an address of this machine"
+        ) from error
+    with listener:
+        # asyncio sets this only on sockets that name their protocol; those accepted here don't, and
+        # every answer's body would wait 40 ms for the client to acknowledge its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield listener

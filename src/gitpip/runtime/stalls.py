@@ -1,0 +1,116 @@
+"""Standstills: work that waits and is not done, though nothing outside holds it up.
+
+The engine tells of runs that hang or fail. This tells of what it can't see: runs that end well and
+get nothing done, work that nobody was told of, and pauses of gitpip's own making.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gitpip.clock import utc_now
+from gitpip.errors import DatabaseUnavailable
+from gitpip.store.database import Database
+from gitpip.store.status import workload
+from gitpip.store.status.workload import Work
+
+EVERY = timedelta(seconds=5)
+
+
+@dataclass
+class _Part:
+    name: str
+    what_waits: str
+    work: Work | None = None
+    still_since: float = 0.0
+
+    def see(self, work: Work | None, at: float) -> None:
+        """Take in what the rows say; None if they could not be read."""
+        before = self.work
+        stands_still = before and work and before.waits and work.waits and before.mark == work.mark
+        if not stands_still:
+            self.still_since = at
+        self.work = work
+
+
+class Stalls:
+    """Looks at the rows now and then, and tells since when nothing moved.
+
+    `publishes` tells whether there is a token to publish with. `monotonic` gives seconds that never
+    go back, `now` the present time (UTC).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        publishes: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._publishes = publishes
+        self._monotonic = monotonic
+        self._now = now
+        self._watching = _Part("watching", "users are due")
+        self._publishing = _Part("publishing", "files wait to be sent")
+
+    def ailments(self, patience: timedelta) -> tuple[str, ...]:
+        """A sentence for each part that stood still for longer than `patience`.
+
+        While some process has claimed work, it may be busy with one large piece of it; the engine
+        there tells if it hangs.
+        """
+        at = self._monotonic()
+        return tuple(
+            f"{part.name} has made no progress for {at - part.still_since:.0f} s, "
+            f"though {part.what_waits}"
+            for part in (self._watching, self._publishing)
+            if part.work
+            and part.work.waits
+            and not part.work.claimed
+            and at - part.still_since > patience.total_seconds()
+        )
+
+    async def look(self) -> None:
+        """Look at the rows once."""
+        watching = publishing = None
+        try:
+            async with self._database.read() as transaction:
+                now = self._now()
+                watching = await workload.of_watching(transaction, now)
+                if self._publishes():
+                    publishing = await workload.of_publishing(transaction, now)
+        except DatabaseUnavailable:
+            pass  # the signs of life tell of it
+        at = self._monotonic()
+        self._watching.see(watching, at)
+        self._publishing.see(publishing, at)
+
+    async def keep_looking(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY.total_seconds())
+
+
+@asynccontextmanager
+async def noticing_stalls(
+    database: Database, *, publishes: Callable[[], bool], works: bool
+) -> AsyncIterator[Stalls]:
+    """Notice standstills until the block ends; nothing in a process that does not work."""
+    stalls = Stalls(database, publishes=publishes)
+    if not works:
+        yield stalls
+        return
+    task = asyncio.create_task(stalls.keep_looking())
+    try:
+        yield stalls
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,262 @@
+"""What does the work of one process: the engine, with everything that it runs."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import make_url
+
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
+from gitpip.model import Account, Backfill, Forecast
+from gitpip.observability.logging import get_logger
+from gitpip.publish.delivery import Waits
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.rate_limit import shortest_time
+from gitpip.publish.publisher import Publisher
+from gitpip.runtime.sampler import gauging
+from gitpip.runtime.scheduler import Engine
+from gitpip.store.database import Database
+from gitpip.store.status import operation
+from gitpip.watch.account import GitHubAddress
+from gitpip.watch.check import Watcher
+from gitpip.watch.forecast import past_of
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.shared_limits import SharedLimits
+from gitpip.watch.public_feed import EVERY, Feed
+from gitpip.watch.user_check import Rules
+
+SWEEP = timedelta(seconds=2)
+"""How soon work that another process wrote into the rows is noticed."""
+GRACE = timedelta(seconds=8)
+
+log = get_logger()
+
+Work = Literal["check", "publish"]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The way to the engine, be it run in this process or by others, and to GitHub."""
+
+    engine: Engine
+    github: GitHub
+    database: Database
+    address: GitHubAddress
+    pipedrive: Pipedrive | None
+    """None where others do the work."""
+    task: asyncio.Task[None] | None
+    """None where others do the work."""
+
+    def is_alive(self) -> bool | None:
+        """Whether the engine runs and reaches its database; None where others do the work."""
+        return None if self.task is None else self.engine.healthy
+
+    def publishes(self) -> bool:
+        """Whether this process has a token to publish with."""
+        return self.pipedrive is not None and self.pipedrive.has_token
+
+    async def use(self, settings: Settings) -> None:
+        """Ask and connect as these settings say from the next request and connection on.
+
+        What waited because another token was refused goes on.
+        """
+        self.database.use(settings.database_url)
+        self.engine.use(settings.postgres_dsn)
+        token = settings.github_token
+        self.github.use(token.get_secret_value() if token else None)
+        if self.pipedrive is None:
+            return
+        self.pipedrive.use(settings.pipedrive_token)
+        try:
+            await self.end_pauses()
+        except DatabaseUnavailable as error:
+            log.warning("database.unavailable", reason=str(error))
+        await self.wake("check")
+        await self.wake("publish")
+
+    async def end_pauses(self) -> None:
+        """End what other tokens than these caused. Raises DatabaseUnavailable."""
+        if self.pipedrive is None:
+            return
+        watching = (operation.WATCHING, operation.SWEEPING, operation.READING)
+        async with self.database.begin() as transaction:
+            ended = (
+                *await operation.resume_with(transaction, watching, self.github.fingerprint),
+                *await operation.resume_with(
+                    transaction, (operation.PUBLISHING,), self.pipedrive.fingerprint
+                ),
+            )
+        for name in ended:
+            log.info(f"{name}.resumed", reason="it was another token that was refused")
+
+    async def find_account(self, login: str) -> Account:
+        """Ask GitHub whose a login is; raises GitHubError, AccountChanged."""
+        await self.address.check()
+        return await self.github.account(login)
+
+    async def forecast(self, login: str, backfill: Backfill) -> Forecast:
+        """What tracking a login would publish at once; raises GitHubError."""
+        return await forecast(self.github, login, backfill)
+
+    async def wake(self, work: Work) -> None:
+        """Tell the engine that work waits; the sweep finds it later where that fails."""
+        try:
+            await self.engine.tell(work)
+        except GitpipError as error:
+            log.warning("engine.not_told", work=work, reason=str(error))
+
+
+async def forecast(github: GitHub, login: str, backfill: Backfill) -> Forecast:
+    """What tracking a login would publish at once; raises GitHubError."""
+    past = await past_of(github, login, backfill, utc_now())
+    return Forecast(past.account, past.gists, past.files, shortest_time(past.files))
+
+
+def github_of(settings: Settings, database: Database | None = None) -> GitHub:
+    """A client for the GitHub of these settings; to be entered before use.
+
+    Given a database, it keeps to GitHub's limits together with all others beside that database.
+    """
+    token = settings.github_token.get_secret_value() if settings.github_token else None
+    return GitHub(
+        api_url=settings.github_api_url,
+        graphql_url=settings.github_graphql_url,
+        token=token,
+        share=settings.github_share,
+        timeout=settings.http_timeout,
+        shared=SharedLimits(database, utc_now) if database else None,
+    )
+
+
+@asynccontextmanager
+async def working(settings: Settings, database: Database) -> AsyncIterator[Worker]:
+    """Run the engine with everything it runs, until the block ends. Raises ServiceRunning."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(settings))
+        github = await stack.enter_async_context(github_of(settings, database))
+        rules = Rules(
+            interval=settings.check_interval,
+            on_edit=settings.on_edit,
+            on_delete=settings.on_delete,
+            publish_deleted=settings.publish_deleted,
+            hold_above=settings.hold_above,
+        )
+        watcher = Watcher(database, github, rules=rules)
+        pipedrive = await stack.enter_async_context(
+            Pipedrive(
+                api_url=settings.pipedrive_api_url,
+                token=settings.pipedrive_token,
+                timeout=settings.http_timeout,
+            )
+        )
+        publisher = Publisher(
+            database,
+            pipedrive,
+            waits=Waits(settings.http_timeout, settings.absent_after),
+            on_edit=settings.on_edit,
+            on_delete=settings.on_delete,
+        )
+        if database.is_sqlite:
+            # The lock proves that no other process works on this database.
+            await publisher.take_over()
+        await stack.enter_async_context(gauging(database, github, pipedrive))
+        engine = Engine(settings.postgres_dsn, grace=GRACE)
+        await engine.install()
+        address = GitHubAddress(database, settings.github_api_url)
+        _give_work(engine, watcher, publisher, address)
+        if settings.feed:
+            _give_feed(engine, github, Feed(database, github), address)
+        worker = Worker(engine, github, database, address, pipedrive, None)
+        await worker.end_pauses()
+        running = asyncio.create_task(engine.run())
+        try:
+            yield replace(worker, task=running)
+        finally:
+            publisher.stop()
+            engine.stop()
+            await asyncio.wait({running})
+            if not running.cancelled() and (error := running.exception()):
+                log.error("engine.failed", reason=str(error))
+
+
+def _give_work(
+    engine: Engine, watcher: Watcher, publisher: Publisher, address: GitHubAddress
+) -> None:
+    async def check() -> None:
+        if await address.permits():
+            await watcher.run()
+        await sweep()
+
+    async def publish() -> None:
+        await publisher.run()
+
+    async def sweep() -> None:
+        if await address.permits() and await watcher.due():
+            await engine.tell("check")
+        if await publisher.due():
+            await engine.tell("publish")
+
+    engine.work("check", check)
+    engine.work("publish", publish)
+    engine.every("sweep", SWEEP, sweep)
+
+
+def _give_feed(engine: Engine, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
+    async def read() -> None:
+        # Without a token its requests would be missed.
+        if github.sweeps and await address.permits() and await feed.read():
+            await engine.tell("check")
+
+    engine.every("feed", EVERY, read)
+
+
+@asynccontextmanager
+async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
+    """A way to GitHub, and to the engines of others, until the block ends."""
+    async with github_of(settings, database) as github:
+        engine = Engine(settings.postgres_dsn)
+        await engine.install()
+        address = GitHubAddress(database, settings.github_api_url)
+        yield Worker(engine, github, database, address, None, None)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """On SQLite, the lock that lets only one process work on a database; it dies with us."""
+    path = _sqlite_path(settings)
+    if path is None:
+        yield
+        return
+    lock_path = path.with_name(path.name + ".lock")
+    try:
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"{lock_path} can't be opened: {error.strerror}; give it to this user, or, "
+            "while no gitpip runs, remove it"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceRunning(
+                f"another gitpip works on {path} already; stop it, or use PostgreSQL for several"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sqlite_path(settings: Settings) -> Path | None:
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return Path(url.database)
+    return None

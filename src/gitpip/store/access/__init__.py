@@ -1,0 +1,1 @@
+"""Access: keys, sessions, feed tokens, and the audit log."""

@@ -1,0 +1,184 @@
+"""Secret addresses of feeds: made by a viewer, used by a feed reader, revoked. Hashes are stored.
+
+A feed reader can't sign in; its address is the key, to the feeds alone. It ends with what it is
+derived from: a key that is revoked, rotated or expired, the settings' key when it is another one,
+or that one can read without a key.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NewType
+
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
+from gitpip.store import commit_order
+from gitpip.store.access import keys
+from gitpip.store.schema import feed_addresses
+
+FeedAddressId = NewType("FeedAddressId", int)
+
+PREFIX = "gitpip_feed_"
+FORM = re.compile(rf"{PREFIX}[0-9a-f]{{48}}")
+NAME_LIMIT = 60
+ANONYMOUS = "anonymous"
+"""The parent of addresses made without a key: they hold while one can read without a key."""
+KEY_LIMIT = 50
+"""How many addresses a key may have."""
+ANONYMOUS_LIMIT = 500
+"""How many addresses there may be that were made without a key."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What an address is derived from, and ends with."""
+
+    label: str
+    """Of a key, which changes when the key does, or of what is no key with a row."""
+    key_id: int | None
+    """The key's row; None for the key of the settings, and for callers without a key."""
+
+
+@dataclass(frozen=True)
+class FeedAddress:
+    """A secret address as it is kept: without its secret. Times are UTC."""
+
+    id: FeedAddressId
+    name: str
+    viewer: str
+    """Who made it."""
+    created_at: datetime
+    used_at: datetime | None
+
+
+async def create(
+    transaction: AsyncConnection, *, name: str, viewer: str, parent: Parent, now: datetime
+) -> str:
+    """Make an address, and give its secret, which can't be shown again.
+
+    What was revoked, or ended with its parent, is deleted. Raises InvalidInput for a name that
+    can't be one, FeedAddressConflict where there are too many addresses already.
+    """
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInput(
+            "name",
+            f"{name[: NAME_LIMIT + 20]!r} can't name an address; it must be 1 to {NAME_LIMIT} "
+            "printable characters, e.g. the name of your feed reader",
+        )
+    await commit_order.one_at_a_time(transaction, f"feed addresses of {parent.label}")
+    await transaction.execute(delete(feed_addresses).where(_has_ended(now)))
+    await _check_number(transaction, parent)
+    secret = f"{PREFIX}{secrets.token_hex(24)}"
+    await transaction.execute(
+        insert(feed_addresses).values(
+            hash=_digest(secret),
+            name=name,
+            viewer=viewer,
+            parent=parent.label,
+            key_id=parent.key_id,
+            created_at=now,
+        )
+    )
+    return secret
+
+
+async def presented(
+    transaction: AsyncConnection, secret: str, *, held: Collection[str], now: datetime
+) -> FeedAddress | None:
+    """The address with this secret, while it and its parent hold.
+
+    `held`: the labels of parents without a row that hold now.
+    """
+    if not FORM.fullmatch(secret):
+        return None
+    found = select(feed_addresses).where(
+        feed_addresses.c.hash == _digest(secret), _holds(held, now)
+    )
+    row = (await transaction.execute(found)).one_or_none()
+    return _address(row) if row else None
+
+
+async def note_use(transaction: AsyncConnection, address: FeedAddress, now: datetime) -> None:
+    """Keep that an address was used; call it where `keys.use_is_news`."""
+    await transaction.execute(
+        update(feed_addresses).where(feed_addresses.c.id == address.id).values(used_at=now)
+    )
+
+
+async def of_viewer(
+    transaction: AsyncConnection, viewer: str | None, *, held: Collection[str], now: datetime
+) -> tuple[FeedAddress, ...]:
+    """The addresses of a viewer, or everybody's, that hold, newest first; see `presented`."""
+    wanted = select(feed_addresses).where(_holds(held, now))
+    if viewer is not None:
+        wanted = wanted.where(feed_addresses.c.viewer == viewer)
+    rows = await transaction.execute(wanted.order_by(feed_addresses.c.id.desc()))
+    return tuple(map(_address, rows))
+
+
+async def revoke(
+    transaction: AsyncConnection,
+    address_id: FeedAddressId,
+    now: datetime,
+    *,
+    viewer: str | None,
+) -> FeedAddress:
+    """Let an address lead nowhere any more; one of this viewer, or anybody's if None.
+
+    Raises FeedAddressNotFound.
+    """
+    wanted = select(feed_addresses).where(
+        feed_addresses.c.id == address_id, feed_addresses.c.revoked_at.is_(None)
+    )
+    if viewer is not None:
+        wanted = wanted.where(feed_addresses.c.viewer == viewer)
+    row = (await transaction.execute(wanted)).one_or_none()
+    if row is None:
+        raise FeedAddressNotFound(
+            f"there is no address {address_id} of yours that could be revoked"
+        )
+    await transaction.execute(
+        update(feed_addresses).where(feed_addresses.c.id == address_id).values(revoked_at=now)
+    )
+    return _address(row)
+
+
+def _holds(held: Collection[str], now: datetime) -> ColumnElement[bool]:
+    address = feed_addresses.c
+    parent_holds = or_(address.parent.in_(held), address.parent.in_(keys.usable_labels(now)))
+    return and_(address.revoked_at.is_(None), parent_holds)
+
+
+def _has_ended(now: datetime) -> ColumnElement[bool]:
+    """What can never hold again; the settings of another replica may know other parents."""
+    address = feed_addresses.c
+    of_key = address.key_id.is_not(None)
+    key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))
+    return or_(address.revoked_at.is_not(None), key_ended)
+
+
+async def _check_number(transaction: AsyncConnection, parent: Parent) -> None:
+    """Not by viewer: a browser without a key is another one as often as it likes."""
+    anonymous = parent.label == ANONYMOUS
+    limit = ANONYMOUS_LIMIT if anonymous else KEY_LIMIT
+    counted = select(func.count()).where(feed_addresses.c.parent == parent.label)
+    number = await transaction.scalar(counted) or 0
+    if number >= limit:
+        owner = "made without a key" if anonymous else "of your key"
+        raise FeedAddressConflict(
+            f"there are {number} addresses {owner} already, and at most {limit} are kept; "
+            "revoke one that is not used any more"
+        )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _address(row: Row[Any]) -> FeedAddress:
+    return FeedAddress(FeedAddressId(row.id), row.name, row.viewer, row.created_at, row.used_at)

@@ -1,0 +1,66 @@
+"""Sessions of browsers that signed in: which key each stands for, until when.
+
+Only hashes are stored, so that neither a backup nor a look into the database opens anything; and
+signing out, or revoking the key, counts at once on every replica.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime
+
+from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store import commit_order
+from gitpip.store.access import keys
+from gitpip.store.schema import sessions
+
+KEPT = 100
+"""How many sessions a key has at most; one more ends the oldest."""
+SETTINGS_LABEL = "="
+"""What the label of the settings' key begins with, which has no row."""
+
+
+async def begin(transaction: AsyncConnection, *, label: str, now: datetime, until: datetime) -> str:
+    """Begin a session for the key of this label, and give its token.
+
+    Sessions that are over, or whose key has ended, are deleted, and the oldest ones of this key
+    beyond `KEPT`. The token holds 256 random bits, so one round of SHA-256 is enough to keep it.
+    """
+    token = secrets.token_urlsafe(32)
+    await commit_order.one_at_a_time(transaction, f"sessions of {label}")
+    key_ended = and_(
+        sessions.c.label.not_like(f"{SETTINGS_LABEL}%"),
+        sessions.c.label.not_in(keys.usable_labels(now)),
+    )
+    await transaction.execute(delete(sessions).where(or_(sessions.c.until <= now, key_ended)))
+    newest = (
+        select(sessions.c.hash)
+        .where(sessions.c.label == label)
+        .order_by(sessions.c.began_at.desc())
+        .limit(KEPT - 1)
+    )
+    await transaction.execute(
+        delete(sessions).where(sessions.c.label == label, sessions.c.hash.not_in(newest))
+    )
+    await transaction.execute(
+        insert(sessions).values(hash=_digest(token), label=label, began_at=now, until=until)
+    )
+    return token
+
+
+async def label_of(transaction: AsyncConnection, token: str, now: datetime) -> str | None:
+    """The label of the key that a session stands for at `now`; None for whatever is none."""
+    label: str | None = await transaction.scalar(
+        select(sessions.c.label).where(sessions.c.hash == _digest(token), sessions.c.until > now)
+    )
+    return label
+
+
+async def end(transaction: AsyncConnection, token: str) -> None:
+    """End a session, if there is one with this token."""
+    await transaction.execute(delete(sessions).where(sessions.c.hash == _digest(token)))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -1,0 +1,1 @@
+"""Accounts at GitHub and Pipedrive: which one the rows belong to."""

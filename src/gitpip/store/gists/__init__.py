@@ -1,0 +1,1 @@
+"""Gists, their files, and how they are listed and searched."""

@@ -1,0 +1,502 @@
+"""Gists and their files: what is known, what was found, what is shown."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    func,
+    insert,
+    null,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import (
+    ActivityId,
+    CheckId,
+    FileKey,
+    GistFile,
+    GistId,
+    KnownFile,
+    KnownGist,
+    Page,
+    PublicationId,
+    PublicationState,
+    SeenFile,
+    SeenGist,
+    User,
+    UserKey,
+)
+from gitpip.store import commit_order
+from gitpip.store.schema import gist_files, gists, publications, revisions, users
+from gitpip.store.visibility import tracked
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file, and the revision of it, that was just stored."""
+
+    key: FileKey
+    gist_id: GistId
+    filename: str
+    revision: int
+    blob_hash: str
+    times: int = 0
+    """How often the file had this very content before."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `store` changed."""
+
+    new: tuple[StoredFile, ...]
+    """Files that were not known before, in the order of their sequence."""
+    edited: tuple[StoredFile, ...]
+    """Known files with a new content."""
+    back: tuple[FileKey, ...] = ()
+    """Known files that GitHub did not show for a while, edited or not."""
+
+
+async def known_files(
+    transaction: AsyncConnection, user_key: UserKey
+) -> dict[tuple[GistId, str], KnownFile]:
+    """Every stored file of a user, by gist id and file name."""
+    rows = await transaction.execute(
+        select(
+            gist_files.c.gist_id,
+            gist_files.c.filename,
+            gist_files.c.blob_hash,
+            gist_files.c.removed_at,
+        ).where(gist_files.c.user_key == user_key)
+    )
+    return {
+        (GistId(gist_id), filename): KnownFile(blob_hash, removed_at is not None)
+        for gist_id, filename, blob_hash, removed_at in rows
+    }
+
+
+async def known_gists(transaction: AsyncConnection, user_key: UserKey) -> dict[GistId, KnownGist]:
+    """Every stored gist of a user, those that are gone from GitHub included."""
+    rows = await transaction.execute(
+        select(gists.c.id, gists.c.updated_at, gists.c.deleted_at).where(
+            gists.c.user_key == user_key
+        )
+    )
+    return {GistId(row.id): KnownGist(row.updated_at, row.deleted_at is not None) for row in rows}
+
+
+async def store(
+    transaction: AsyncConnection,
+    user: User,
+    found: Sequence[SeenGist],
+    *,
+    check_id: CheckId | None,
+    now: datetime,
+) -> Stored:
+    """Store the files of `found` that are not known as they are, oldest gist first.
+
+    New files are numbered; of an edited one the former content is kept as a revision. The caller
+    holds the user's row lock (`users.lock`), so the sequence is in commit order. A gist that
+    belongs to another user already is left alone: an id has one owner.
+    """
+    await commit_order.about_to_appear(transaction)
+    owners = await _owners(transaction, [gist.id for gist in found])
+    known = await _rows_of(transaction, [gist.id for gist in found])
+    sequence = user.last_sequence
+    new: list[StoredFile] = []
+    edited: list[StoredFile] = []
+    back: list[FileKey] = []
+    for gist in sorted(found, key=lambda gist: (gist.created_at, gist.id)):
+        owner = owners.get(gist.id)
+        if owner is None:
+            await _insert_gist(transaction, user.key, gist, check_id, now)
+        elif owner != user.key:
+            continue
+        else:
+            await touch(transaction, [gist])
+        for file in gist.files:
+            row = known.get((gist.id, file.filename))
+            if row is None:
+                sequence += 1
+                key = await _insert_file(
+                    transaction, user.key, gist.id, file, sequence=sequence, now=now
+                )
+                new.append(StoredFile(key, gist.id, file.filename, 1, file.blob_hash))
+                continue
+            if row.removed_at is not None:
+                back.append(FileKey(row.key))
+            if revised := await _revise(transaction, row, file, now):
+                edited.append(revised)
+    if new or edited:
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == user.key)
+            .values(last_sequence=sequence, found_at=now, **_newest(new))
+        )
+    return Stored(tuple(new), tuple(edited), tuple(back))
+
+
+def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:
+    return {"found_key": max(file.key for file in new)} if new else {}
+
+
+async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:
+    """Take over what known gists say of themselves; one that was gone is back."""
+    for gist in seen:
+        await transaction.execute(
+            update(gists)
+            .where(gists.c.id == gist.id)
+            .values(deleted_at=None, **_said_of_itself(gist))
+        )
+
+
+async def mark_removed(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    files: Sequence[tuple[GistId, str]],
+    gone: Sequence[GistId],
+    now: datetime,
+) -> tuple[FileKey, ...]:
+    """Note which files, and which whole gists, GitHub shows no more; their contents stay.
+
+    Gives the files for which that is news.
+    """
+    marked: list[FileKey] = []
+    wanted = [
+        *(and_(gist_files.c.gist_id == id_, gist_files.c.filename == name) for id_, name in files),
+        *(gist_files.c.gist_id == gist_id for gist_id in gone),
+    ]
+    for one in wanted:
+        rows = await transaction.execute(
+            update(gist_files)
+            .where(one, gist_files.c.user_key == user_key, gist_files.c.removed_at.is_(None))
+            .values(removed_at=now)
+            .returning(gist_files.c.key)
+        )
+        marked += [FileKey(key) for key in rows.scalars()]
+    for gist_id in gone:
+        await transaction.execute(
+            update(gists)
+            .where(gists.c.id == gist_id, gists.c.user_key == user_key)
+            .values(deleted_at=now)
+        )
+    return tuple(marked)
+
+
+async def between(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    after: int,
+    up_to: int,
+    content_limit: int | None = None,
+) -> tuple[GistFile, ...]:
+    """A user's files with `after` < sequence <= `up_to`, oldest first.
+
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    """
+    rows = await transaction.execute(
+        select_files(content_limit)
+        .where(
+            gist_files.c.user_key == user_key,
+            gist_files.c.sequence > after,
+            gist_files.c.sequence <= up_to,
+        )
+        .order_by(gist_files.c.sequence)
+    )
+    return tuple(file_of(row) for row in rows)
+
+
+async def in_pages(
+    transaction: AsyncConnection, user_key: UserKey, *, after: int, up_to: int, size: int = 500
+) -> AsyncIterator[tuple[GistFile, ...]]:
+    """The same some at a time, without their contents."""
+    # A user's sequence has no gaps.
+    for start in range(after, up_to, size):
+        end = min(start + size, up_to)
+        yield await between(transaction, user_key, after=start, up_to=end, content_limit=0)
+
+
+async def page(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    user_key: UserKey | None = None,
+    content_limit: int | None = None,
+) -> Page[GistFile]:
+    """A slice of the stored files of tracked users, newest found first.
+
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    """
+    wanted: list[ColumnElement[bool]] = [tracked]
+    if user_key is not None:
+        wanted.append(gist_files.c.user_key == user_key)
+    total = await transaction.scalar(
+        select(func.count())
+        .select_from(gist_files.join(users, users.c.key == gist_files.c.user_key))
+        .where(*wanted)
+    )
+    rows = await transaction.execute(
+        select_files(content_limit)
+        .where(*wanted)
+        .order_by(gist_files.c.key.desc())
+        .offset(offset)
+        .limit(limit)
+    )
+    return Page(tuple(file_of(row) for row in rows), total or 0)
+
+
+async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFile, ...]:
+    """The files of a tracked user's gist, in the order in which they were found; else empty."""
+    rows = await transaction.execute(
+        select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
+    )
+    return tuple(file_of(row) for row in rows)
+
+
+async def keys_of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[FileKey, ...]:
+    """The keys of the files of a tracked user's gist, in the same order; else empty."""
+    found = await transaction.execute(
+        select(gist_files.c.key)
+        .join(users, users.c.key == gist_files.c.user_key)
+        .where(tracked, gist_files.c.gist_id == gist_id)
+        .order_by(gist_files.c.sequence)
+    )
+    return tuple(FileKey(key) for key in found.scalars())
+
+
+async def file_of_gist(
+    transaction: AsyncConnection, gist_id: GistId, key: FileKey
+) -> GistFile | None:
+    """One file of a tracked user's gist; None where there is none."""
+    found = await transaction.execute(
+        select_files().where(gist_files.c.gist_id == gist_id, gist_files.c.key == key)
+    )
+    row = found.one_or_none()
+    return file_of(row) if row else None
+
+
+async def file(transaction: AsyncConnection, key: FileKey, revision: int | None = None) -> GistFile:
+    """One stored file, as it is or as it was in a `revision`; also of a user who was removed.
+
+    For what is sent: the user may be removed between the claim of a publication and its sending.
+    """
+    present = file_of(
+        (await transaction.execute(_select_files().where(gist_files.c.key == key))).one()
+    )
+    if revision is None or revision == present.revision:
+        return present
+    past = {past.revision: past for past in await revisions_of(transaction, present)}
+    return past[revision]
+
+
+async def revisions_of(transaction: AsyncConnection, present: GistFile) -> tuple[GistFile, ...]:
+    """What a file was before, oldest first: the same file with the contents of those days."""
+    rows = await transaction.execute(
+        select(revisions).where(revisions.c.file_key == present.key).order_by(revisions.c.revision)
+    )
+    return tuple(
+        replace(
+            present,
+            revision=row.revision,
+            revised_at=row.found_at if row.revision > 1 else None,
+            blob_hash=row.blob_hash,
+            size=row.size,
+            language=row.language,
+            content=row.content,
+            truncated=bool(row.truncated),
+            raw_url=row.raw_url,
+        )
+        for row in rows
+    )
+
+
+async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mapping[GistId, UserKey]:
+    owners: dict[GistId, UserKey] = {}
+    for start in range(0, len(ids), 500):
+        rows = await transaction.execute(
+            select(gists.c.id, gists.c.user_key).where(gists.c.id.in_(ids[start : start + 500]))
+        )
+        owners |= {GistId(row.id): UserKey(row.user_key) for row in rows}
+    return owners
+
+
+async def _rows_of(
+    transaction: AsyncConnection, ids: Sequence[GistId]
+) -> dict[tuple[GistId, str], Row[Any]]:
+    found: dict[tuple[GistId, str], Row[Any]] = {}
+    for start in range(0, len(ids), 500):
+        rows = await transaction.execute(
+            select(gist_files).where(gist_files.c.gist_id.in_(ids[start : start + 500]))
+        )
+        found |= {(GistId(row.gist_id), row.filename): row for row in rows}
+    return found
+
+
+async def _insert_gist(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    gist: SeenGist,
+    check_id: CheckId | None,
+    now: datetime,
+) -> None:
+    await transaction.execute(
+        insert(gists).values(
+            id=gist.id,
+            user_key=user_key,
+            check_id=check_id,
+            created_at=gist.created_at,
+            found_at=now,
+            **_said_of_itself(gist),
+        )
+    )
+
+
+async def _insert_file(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    gist_id: GistId,
+    file: SeenFile,
+    *,
+    sequence: int,
+    now: datetime,
+) -> FileKey:
+    result = await transaction.execute(
+        insert(gist_files)
+        .values(
+            gist_id=gist_id,
+            user_key=user_key,
+            filename=file.filename,
+            sequence=sequence,
+            found_at=now,
+            **_content_of(file),
+        )
+        .returning(gist_files.c.key)
+    )
+    return FileKey(result.scalar_one())
+
+
+async def _revise(
+    transaction: AsyncConnection, row: Row[Any], file: SeenFile, now: datetime
+) -> StoredFile | None:
+    """Bring a known file up to date, keeping what it was; give its revision if that is new."""
+    if row.blob_hash == file.blob_hash:
+        if row.removed_at is None:
+            return None
+        await transaction.execute(
+            update(gist_files).where(gist_files.c.key == row.key).values(removed_at=None)
+        )
+        return None
+    kept = ("blob_hash", "size", "language", "content", "truncated", "raw_url", "revision")
+    former = {name: getattr(row, name) for name in kept}
+    await transaction.execute(
+        insert(revisions).values(
+            file_key=row.key, found_at=row.revised_at or row.found_at, **former
+        )
+    )
+    await transaction.execute(
+        update(gist_files)
+        .where(gist_files.c.key == row.key)
+        .values(revision=row.revision + 1, revised_at=now, removed_at=None, **_content_of(file))
+    )
+    times = await transaction.scalar(
+        select(func.count()).where(
+            revisions.c.file_key == row.key, revisions.c.blob_hash == file.blob_hash
+        )
+    )
+    key, gist_id = FileKey(row.key), GistId(row.gist_id)
+    return StoredFile(key, gist_id, row.filename, row.revision + 1, file.blob_hash, times or 0)
+
+
+def _said_of_itself(gist: SeenGist) -> dict[str, object]:
+    return {
+        "description": gist.description,
+        "html_url": gist.html_url,
+        "updated_at": gist.updated_at,
+    }
+
+
+def _content_of(file: SeenFile) -> dict[str, object]:
+    return {
+        "blob_hash": file.blob_hash,
+        "size": file.size,
+        "language": file.language,
+        "content": file.content,
+        "truncated": int(file.truncated),
+        "raw_url": file.raw_url,
+    }
+
+
+def select_files(content_limit: int | None = None) -> Select[Any]:
+    """Whole rows of tracked users' files, to be narrowed down and given to `file_of`.
+
+    `content_limit`, if given, cuts each content after so many characters; 0 leaves them out.
+    """
+    return _select_files(content_limit).where(tracked)
+
+
+def _select_files(content_limit: int | None = None) -> Select[Any]:
+    content: ColumnElement[str | None] = gist_files.c.content
+    if content_limit == 0:
+        content = type_coerce(null(), gist_files.c.content.type).label("content")
+    elif content_limit is not None:
+        content = func.substr(content, 1, content_limit).label("content")
+    return (
+        select(
+            *(column for column in gist_files.c if column is not gist_files.c.content),
+            content,
+            users.c.login,
+            gists.c.html_url,
+            gists.c.description,
+            gists.c.created_at,
+            gists.c.updated_at,
+            publications.c.id.label("publication_id"),
+            publications.c.state,
+            publications.c.activity_id,
+        )
+        .join(gists, gists.c.id == gist_files.c.gist_id)
+        .join(users, users.c.key == gist_files.c.user_key)
+        .outerjoin(
+            publications,
+            and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
+        )
+    )
+
+
+def file_of(row: Row[Any]) -> GistFile:
+    """The file of a whole row."""
+    return GistFile(
+        key=FileKey(row.key),
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        gist_id=GistId(row.gist_id),
+        filename=row.filename,
+        sequence=row.sequence,
+        blob_hash=row.blob_hash,
+        size=row.size,
+        language=row.language,
+        content=row.content,
+        truncated=bool(row.truncated),
+        raw_url=row.raw_url,
+        html_url=row.html_url,
+        description=row.description,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        found_at=row.found_at,
+        publication=None if row.state is None else PublicationState(row.state),
+        activity_id=None if row.activity_id is None else ActivityId(row.activity_id),
+        revision=row.revision,
+        revised_at=row.revised_at,
+        removed_at=row.removed_at,
+        publication_id=None if row.publication_id is None else PublicationId(row.publication_id),
+    )

@@ -1,0 +1,226 @@
+"""What GitHub lists of a user but could not be read: noted with its reason, and tried again."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import GistId, Unreadable, UserKey
+from gitpip.store.schema import active, looked_at, unreadable, users
+from gitpip.store.visibility import tracked
+
+FIRST_RETRY = timedelta(minutes=1)
+FIRST_RETRY_OF_A_LAG = timedelta(seconds=5)
+"""One of GitHub's APIs shows already what another one does not: that is over in seconds."""
+LONGEST_WAIT = timedelta(days=1)
+REASON_LIMIT = 500
+NO_GIST = GistId("")
+"""In the place of a gist's id: an item of the gist list without one, or a page of that list."""
+DOUBT = "GraphQL"
+"""In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that could not be read just now."""
+
+    gist_id: GistId
+    filename: str
+    reason: str
+    skipped_because: str | None = None
+    held_because: str | None = None
+    lags: bool = False
+    """Whether GitHub names it elsewhere, and may show it in a moment."""
+
+
+@dataclass(frozen=True)
+class UnreadableSummary:
+    """How much of the tracked users could not be read."""
+
+    gists: int
+    """A gist counts once, whether all of it is unread or some files only."""
+    users: int
+    since: datetime | None
+    """When the oldest of it was first found unreadable (UTC); None where everything is read."""
+    example: str | None
+    """The oldest of it, with its reason."""
+
+
+async def record(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    failures: Sequence[Failure],
+    now: datetime,
+) -> tuple[Failure, ...]:
+    """Note what could not be read, and when it is tried again; gives what was not known before.
+
+    The wait begins with a minute, or with seconds for what `lags`, and doubles with each failure,
+    up to a day. Why it was skipped or held at first stays. The caller holds the user's row lock.
+    """
+    known = {(row.gist_id, row.filename): row for row in await of_user(transaction, user_key)}
+    new = []
+    for failure in failures:
+        before = known.get((failure.gist_id, failure.filename))
+        number = before.failures + 1 if before else 1
+        first = FIRST_RETRY_OF_A_LAG if failure.lags else FIRST_RETRY
+        values: dict[str, object] = {
+            "reason": failure.reason.replace("\0", "")[:REASON_LIMIT],
+            "failures": number,
+            "next_try_at": now + min(first * 2 ** min(number - 1, 20), LONGEST_WAIT),
+        }
+        if before:
+            await transaction.execute(
+                update(unreadable)
+                .where(
+                    unreadable.c.user_key == user_key,
+                    unreadable.c.gist_id == failure.gist_id,
+                    unreadable.c.filename == failure.filename,
+                )
+                .values(values)
+            )
+        else:
+            new.append(failure)
+            await transaction.execute(
+                insert(unreadable).values(
+                    user_key=user_key,
+                    gist_id=failure.gist_id,
+                    filename=failure.filename,
+                    first_failed_at=now,
+                    skipped_because=failure.skipped_because,
+                    held_because=failure.held_because,
+                    **values,
+                )
+            )
+    return tuple(new)
+
+
+async def resolve(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    gist_id: GistId,
+    *,
+    still_unread: Collection[str] = (),
+) -> None:
+    """Forget what was noted of a gist, but for the files that are `still_unread` ("" for all)."""
+    await transaction.execute(
+        delete(unreadable).where(
+            unreadable.c.user_key == user_key,
+            unreadable.c.gist_id == gist_id,
+            unreadable.c.filename.not_in(list(still_unread)),
+        )
+    )
+
+
+async def make_due(transaction: AsyncConnection, now: datetime) -> None:
+    """Let everything that could not be read be tried again in the next look at its user."""
+    await transaction.execute(
+        update(unreadable).where(unreadable.c.next_try_at > now).values(next_try_at=now)
+    )
+
+
+async def of_user(transaction: AsyncConnection, user_key: UserKey) -> tuple[Unreadable, ...]:
+    """What could not be read of a user, the oldest first."""
+    rows = await transaction.execute(
+        select(unreadable)
+        .where(unreadable.c.user_key == user_key)
+        .order_by(unreadable.c.first_failed_at, unreadable.c.gist_id, unreadable.c.filename)
+    )
+    return tuple(_unreadable(row) for row in rows)
+
+
+async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[Unreadable, ...]:
+    """What could not be read of one gist of a tracked user, by file name."""
+    rows = await transaction.execute(
+        select(unreadable)
+        .join(users, users.c.key == unreadable.c.user_key)
+        .where(unreadable.c.gist_id == gist_id, tracked)
+        .order_by(unreadable.c.filename)
+    )
+    return tuple(_unreadable(row) for row in rows)
+
+
+async def summary(transaction: AsyncConnection) -> UnreadableSummary:
+    """How much of the tracked users could not be read, with the oldest as an example."""
+    gists = (
+        select(unreadable.c.user_key, unreadable.c.gist_id)
+        .join(users, users.c.key == unreadable.c.user_key)
+        .where(tracked)
+        .distinct()
+        .subquery()
+    )
+    number, owners = (
+        await transaction.execute(
+            select(func.count(), func.count(gists.c.user_key.distinct())).select_from(gists)
+        )
+    ).one()
+    oldest = (
+        await transaction.execute(
+            select(unreadable, users.c.login)
+            .join(users, users.c.key == unreadable.c.user_key)
+            .where(tracked)
+            .order_by(unreadable.c.first_failed_at, unreadable.c.gist_id, unreadable.c.filename)
+            .limit(1)
+        )
+    ).one_or_none()
+    if oldest is None:
+        return UnreadableSummary(0, 0, None, None)
+    what = describe(_unreadable(oldest))
+    return UnreadableSummary(
+        number, owners, oldest.first_failed_at, f"{oldest.login}: {what}: {oldest.reason}"
+    )
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Who holds back the time up to which everybody is known, and why."""
+
+    login: str
+    reason: str
+
+
+async def holds_back(transaction: AsyncConnection) -> HeldBack | None:
+    """Who is known up to the earliest time, if something is in the way; else None.
+
+    Of those never read completely, the one added first.
+    """
+    wanted = select(users.c.key, users.c.login, users.c.failure).limit(1)
+    never_read = wanted.where(active, users.c.complete_until.is_(None)).order_by(users.c.key)
+    known = wanted.where(looked_at, users.c.complete_until.is_not(None))
+    row = (await transaction.execute(never_read)).one_or_none() or (
+        await transaction.execute(known.order_by(users.c.complete_until))
+    ).one_or_none()
+    if row is None:
+        return None
+    unread = await of_user(transaction, UserKey(row.key))
+    if row.failure:
+        return HeldBack(row.login, row.failure)
+    if unread:
+        return HeldBack(row.login, f"{describe(unread[0])}: {unread[0].reason}")
+    return None
+
+
+def describe(item: Unreadable) -> str:
+    """What it is that could not be read, in words."""
+    if not item.gist_id and item.filename == DOUBT:
+        return "the list of gists"
+    if not item.gist_id:
+        return "a part of the list of gists"
+    if not item.filename:
+        return f"gist {item.gist_id}"
+    return f"file {item.filename} of gist {item.gist_id}"
+
+
+def _unreadable(row: Row[Any]) -> Unreadable:
+    return Unreadable(
+        gist_id=GistId(row.gist_id),
+        filename=row.filename,
+        reason=row.reason,
+        failures=row.failures,
+        first_failed_at=row.first_failed_at,
+        next_try_at=row.next_try_at,
+        skipped_because=row.skipped_because,
+        held_because=row.held_because,
+    )

@@ -1,0 +1,1 @@
+"""Publications and deals: what is, may be, or will be in the CRM."""

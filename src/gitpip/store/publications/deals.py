@@ -1,0 +1,320 @@
+"""Deals: one for each user, made the way a publication is sent."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
+from gitpip.store import lease
+from gitpip.store.locking import in_order
+from gitpip.store.publications.outbox import values_of
+from gitpip.store.schema import UTCDateTime, deals, publications, users
+from gitpip.store.visibility import of_tracked
+
+
+async def claim(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    token: str,
+    now: datetime,
+    claim: timedelta,
+    given_up: Change,
+) -> Deal:
+    """The user's deal row, made when first needed, and claimed for a while where it is due.
+
+    It is ours to act on when the returned `token` is the given one. The change `given_up` is
+    applied to one in `sending` whose lease is over: its sender died.
+    """
+    known = await transaction.scalar(
+        select(deals.c.user_key).where(deals.c.user_key == user_key).with_for_update()
+    )
+    if known is None:
+        # Somebody else who needs it may be making the row at this moment.
+        with suppress(IntegrityError):
+            async with transaction.begin_nested():
+                await transaction.execute(
+                    insert(deals).values(
+                        user_key=user_key, state=PublicationState.PENDING.value, due_at=now
+                    )
+                )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state == PublicationState.SENDING.value,
+            lease.is_over(deals.c.lease_until, now),
+        )
+        .values(**values_of(given_up))
+    )
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == user_key,
+            deals.c.state.in_([PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]),
+            deals.c.due_at <= now,
+            lease.is_free(deals.c.lease_until, now),
+        )
+        .values(token=token, lease_until=lease.until(now, claim))
+    )
+    return await get(transaction, user_key)
+
+
+async def get(transaction: AsyncConnection, user_key: UserKey) -> Deal:
+    """The deal row of a user for whom `claim` was called before."""
+    return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
+
+
+async def made(transaction: AsyncConnection, user_key: UserKey) -> DealId | None:
+    """The user's deal; None if it is still to be found or made."""
+    deal_id = await transaction.scalar(
+        select(deals.c.deal_id).where(
+            deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value
+        )
+    )
+    return None if deal_id is None else DealId(deal_id)
+
+
+async def begin_sending(
+    transaction: AsyncConnection,
+    claim: Deal,
+    *,
+    now: datetime,
+    held_for: timedelta,
+    vendor_time: datetime | None = None,
+) -> bool:
+    """Mark a claimed deal `sending`, with a fresh lease.
+
+    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known.
+    False when the claim was lost, or the user removed meanwhile.
+    """
+    result = await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.user_key == claim.user_key,
+            deals.c.token == claim.token,
+            deals.c.state == PublicationState.PENDING.value,
+            of_tracked(deals.c.user_key),
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=deals.c.attempts + 1,
+            # Of several requests the first counts, unless the deal was made and is gone.
+            sent_after=case(
+                (
+                    or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
+                    literal(vendor_time, UTCDateTime),
+                ),
+                else_=deals.c.sent_after,
+            ),
+            sent_at=now,
+            in_flight_until=None,
+            lease_until=lease.until(now, held_for),
+            title=claim.login,
+            reason=None,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def record(
+    transaction: AsyncConnection,
+    claim: Deal,
+    change: Change,
+    *,
+    only_in: PublicationState | None = None,
+) -> bool:
+    """Write an outcome and release the deal; False when the claim was lost meanwhile.
+
+    With `only_in`, a deal that is in another state is left alone, and False is returned.
+    """
+    wanted = [deals.c.user_key == claim.user_key, deals.c.token == claim.token]
+    if only_in is not None:
+        wanted.append(deals.c.state == only_in.value)
+    result = await transaction.execute(
+        update(deals).where(*wanted).values(**values_of(change), deal_id=change.accepted_id)
+    )
+    return result.rowcount == 1
+
+
+async def give_up_all(transaction: AsyncConnection, change: Change) -> int:
+    """Apply `change` to every deal in `sending`, as all senders are dead; give their number.
+
+    Claims of deals that are not being sent are handed back.
+    """
+    result = await transaction.execute(
+        update(deals)
+        .where(deals.c.state == PublicationState.SENDING.value)
+        .values(**values_of(change))
+    )
+    await transaction.execute(
+        update(deals).where(deals.c.token.is_not(None)).values(token=None, lease_until=None)
+    )
+    return result.rowcount
+
+
+async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change) -> None:
+    """Apply `change` to a user's deal that is gone from Pipedrive: another is found or made."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.state == PublicationState.PUBLISHED.value)
+        .values(**values_of(change), deal_id=None, looked_at=None)
+    )
+
+
+async def owners(
+    transaction: AsyncConnection, ids: Sequence[DealId]
+) -> dict[DealId, tuple[UserKey, ...]]:
+    """Which users these deals belong to, those included who were removed."""
+    found: defaultdict[DealId, tuple[UserKey, ...]] = defaultdict(tuple)
+    rows = await transaction.execute(
+        select(deals.c.deal_id, deals.c.user_key)
+        .where(deals.c.deal_id.in_(ids), deals.c.state == PublicationState.PUBLISHED.value)
+        .order_by(deals.c.user_key)
+    )
+    for row in rows:
+        found[DealId(row.deal_id)] += (UserKey(row.user_key),)
+    return dict(found)
+
+
+async def is_expected(transaction: AsyncConnection, title: str, *, besides: UserKey) -> bool:
+    """Whether a deal with this title may be one that another user's request has made."""
+    found = await transaction.scalar(
+        select(deals.c.user_key)
+        .where(
+            deals.c.state.in_([PublicationState.SENDING.value, PublicationState.UNCERTAIN.value]),
+            deals.c.user_key != besides,
+            func.lower(deals.c.title) == title.lower(),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+async def release(transaction: AsyncConnection, token: str) -> None:
+    """Hand back the deal that is claimed with this token and was not sent."""
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.token == token, deals.c.state != PublicationState.SENDING.value)
+        .values(token=None, lease_until=None)
+    )
+
+
+async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
+    """Let a deal that was refused be made after all, and end the wait of one that waits.
+
+    The user's publications that wait for the same time as the deal are due at `now` too. Call
+    `ledger.lock` first.
+    """
+    waits = and_(_waits(now), deals.c.user_key == user_key)
+    until = await transaction.scalar(select(deals.c.due_at).where(waits))
+    if until is not None:
+        await transaction.execute(
+            update(publications)
+            .where(
+                in_order(
+                    publications.c.user_key == user_key,
+                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.token.is_(None),
+                    publications.c.due_at == until,
+                )
+            )
+            .values(due_at=now)
+        )
+        # Deals that wait for the same cap wait for the same time: no deal waits for it now.
+        await transaction.execute(
+            update(deals).where(_waits(now), deals.c.due_at == until).values(due_at=now)
+        )
+    failed = deals.c.state == PublicationState.FAILED.value
+    due_again = and_(deals.c.state == PublicationState.PENDING.value, deals.c.due_at == now)
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, or_(failed, due_again))
+        .values(state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0)
+    )
+
+
+async def end_waits(transaction: AsyncConnection, now: datetime) -> bool:
+    """Let every deal that waits be tried at `now`, and its user's files be sent; False if none.
+
+    Call `ledger.lock` first.
+    """
+    waiting = select(deals.c.user_key).where(_waits(now))
+    await transaction.execute(
+        update(publications)
+        .where(
+            in_order(
+                publications.c.user_key.in_(waiting),
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.token.is_(None),
+                publications.c.due_at > now,
+            )
+        )
+        .values(due_at=now)
+    )
+    ended = await transaction.execute(update(deals).where(_waits(now)).values(due_at=now))
+    return ended.rowcount > 0
+
+
+async def any_waits_until(transaction: AsyncConnection, until: datetime) -> bool:
+    """Whether a deal is still put off to exactly this time."""
+    found = await transaction.scalar(
+        select(deals.c.user_key)
+        .where(deals.c.state == PublicationState.PENDING.value, deals.c.due_at == until)
+        .limit(1)
+    )
+    return found is not None
+
+
+def _waits(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        deals.c.state == PublicationState.PENDING.value,
+        deals.c.token.is_(None),
+        deals.c.reason.is_not(None),
+        deals.c.due_at > now,
+    )
+
+
+def _deals() -> Select[Any]:
+    return select(deals, users.c.login, users.c.github_id).join(
+        users, users.c.key == deals.c.user_key
+    )
+
+
+def _deal(row: Row[Any]) -> Deal:
+    return Deal(
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        state=PublicationState(row.state),
+        due_at=row.due_at,
+        attempts=row.attempts,
+        looks=row.looks,
+        token=row.token,
+        lease_until=row.lease_until,
+        sent_at=row.sent_at,
+        deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        reason=row.reason,
+        in_flight_until=row.in_flight_until,
+        sent_after=row.sent_after,
+        looked_at=row.looked_at,
+        title=row.title,
+        github_id=None if row.github_id is None else GitHubId(row.github_id),
+    )

@@ -1,0 +1,231 @@
+"""Held publications: so much at once that a person decides whether it is published.
+
+A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
+lets a held one be sent: no restart, no other replica and no later check does.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
+from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
+from gitpip.store.schema import gist_files, gists, publications, unreadable
+from gitpip.store.schema import users as user_rows
+from gitpip.store.users import users
+from gitpip.store.visibility import of_removed, tracked
+
+Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
+"""Records an action and its subject in the audit."""
+
+IS_HELD = publications.c.state == PublicationState.HELD.value
+
+
+@dataclass(frozen=True)
+class Held:
+    """What of a tracked user waits for a decision. Times are UTC."""
+
+    login: str
+    files: int
+    gists: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What of all tracked users waits for a decision."""
+
+    files: int
+    users: int
+    first: Held
+    """The one that waits longest."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an answer did, in files; nothing where nothing was held."""
+
+    login: str
+    published: int
+    """So many are published now, as soon as the publisher comes to them."""
+    skipped: int
+
+
+def parse_answer(text: str) -> Backfill:
+    """Read `all`, `latest:N` or `none`; raises InvalidInput."""
+    try:
+        approved = Backfill.parse(text)
+    except ValueError:
+        approved = None
+    if approved is None or approved.kind is BackfillKind.SINCE:
+        raise InvalidInput(
+            "approve", f"{text[:40]!r} is none of all, latest:N (1 to 999999) and none"
+        )
+    return approved
+
+
+async def everyone(transaction: AsyncConnection, *, limit: int) -> tuple[Held, ...]:
+    """The tracked users with held files, the longest wait first."""
+    rows = await transaction.execute(
+        _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
+    )
+    return tuple(Held(*row) for row in rows)
+
+
+async def of_user(transaction: AsyncConnection, user_key: UserKey) -> Held | None:
+    """What is held of one tracked user; None if nothing."""
+    rows = await transaction.execute(_selected(publications.c.user_key == user_key))
+    row = rows.one_or_none()
+    return Held(*row) if row else None
+
+
+async def summary(transaction: AsyncConnection) -> Summary | None:
+    """What is held of all tracked users; None if nothing."""
+    first = await everyone(transaction, limit=1)
+    if not first:
+        return None
+    counted = await transaction.execute(
+        select(func.count(), func.count(publications.c.user_key.distinct())).where(
+            IS_HELD, ~of_removed(publications.c.user_key)
+        )
+    )
+    files, number = counted.one()
+    return Summary(files, number, first[0])
+
+
+def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(
+            user_rows.c.login,
+            func.count(),
+            func.count(gist_files.c.gist_id.distinct()),
+            func.min(publications.c.queued_at, type_=publications.c.queued_at.type),
+        )
+        .join(user_rows, user_rows.c.key == publications.c.user_key)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(IS_HELD, tracked, *wanted)
+        .group_by(user_rows.c.key, user_rows.c.login)
+    )
+
+
+async def queued(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    *,
+    after: datetime | None,
+    with_backfill: bool,
+) -> dict[GistId, int]:
+    """How many files of each gist of a user were queued since a time, or at all; held or not.
+
+    `with_backfill` counts those from before the user was added as well.
+    """
+    wanted = [publications.c.user_key == user_key, publications.c.queued_at.is_not(None)]
+    if after is not None:
+        wanted.append(publications.c.queued_at > after)
+    if not with_backfill:
+        wanted.append(publications.c.backfill == 0)
+    rows = await transaction.execute(
+        select(gist_files.c.gist_id, func.count())
+        .select_from(publications)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(*wanted)
+        .group_by(gist_files.c.gist_id)
+    )
+    return {GistId(gist_id): number for gist_id, number in rows}
+
+
+async def answer(
+    transaction: AsyncConnection,
+    login: str,
+    approved: Backfill,
+    *,
+    did: Did,
+    now: datetime,
+    shown: int | None = None,
+) -> Answered:
+    """Publish what is held of a user: all, the latest N gists, or none; the rest is skipped.
+
+    Wake the publisher after the commit. Where nothing is held, as after the same answer before,
+    nothing changes. `shown` is how many files the person was told of. Raises UserNotTracked,
+    InvalidInput, and HeldChanged where another number is held now.
+    """
+    parse_answer(str(approved))
+    found = await users.find(transaction, login)
+    user = await users.lock(transaction, found.key)
+    if user is None:
+        raise UserNotTracked(f"{login} is not tracked")
+    held = await of_user(transaction, user.key)
+    if held is None:
+        return Answered(user.login, published=0, skipped=0)
+    if shown is not None and shown != held.files:
+        raise HeldChanged(
+            f"{held.files:,} files of {user.login} are held now, and not {shown:,}; look at them, "
+            "and decide again"
+        )
+    published = await _publish(transaction, user.key, approved, now)
+    skipped = await _skip_rest(transaction, user.key, now)
+    await _answer_for_unread(transaction, user.key, approved)
+    subject = f"{user.login}: {approved}, {published} to publish, {skipped} skipped"
+    await did(transaction, "held.decided", subject)
+    return Answered(user.login, published=published, skipped=skipped)
+
+
+async def _publish(
+    transaction: AsyncConnection, user_key: UserKey, approved: Backfill, now: datetime
+) -> int:
+    wanted = [IS_HELD, publications.c.user_key == user_key]
+    match approved.kind:
+        case BackfillKind.NONE:
+            return 0
+        case BackfillKind.LATEST:
+            wanted.append(publications.c.file_key.in_(_files_of_latest(user_key, approved.count)))
+    result = await transaction.execute(
+        update(publications)
+        .where(*wanted)
+        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+    )
+    return result.rowcount
+
+
+async def _answer_for_unread(
+    transaction: AsyncConnection, user_key: UserKey, approved: Backfill
+) -> None:
+    """The same for what belongs to the flood and could not be read yet."""
+    publish = approved.kind is BackfillKind.ALL
+    skipped = {} if publish else {"skipped_because": SKIPPED_BY_A_PERSON}
+    await transaction.execute(
+        update(unreadable)
+        .where(unreadable.c.user_key == user_key, unreadable.c.held_because.is_not(None))
+        .values(held_because=None, **skipped)
+    )
+
+
+def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
+    """The files of the latest gists of which something is held."""
+    latest = (
+        select(gists.c.id)
+        .where(
+            gists.c.id.in_(
+                select(gist_files.c.gist_id)
+                .join(publications, publications.c.file_key == gist_files.c.key)
+                .where(IS_HELD, publications.c.user_key == user_key)
+            )
+        )
+        .order_by(gists.c.created_at.desc(), gists.c.id.desc())
+        .limit(number)
+    )
+    return select(gist_files.c.key).where(gist_files.c.gist_id.in_(latest))
+
+
+async def _skip_rest(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> int:
+    result = await transaction.execute(
+        update(publications)
+        .where(IS_HELD, publications.c.user_key == user_key)
+        .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
+    )
+    return result.rowcount

@@ -1,0 +1,501 @@
+"""Activities of ours that were seen in Pipedrive: the ledger takes in what it did not know.
+
+An activity is found by its marker, which follows from the gist file and its revision. Where the
+publication does not exist yet, as in a new database, the activity is kept, and the publication is
+born as published.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Result, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.marking import Match, match
+from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
+from gitpip.store import ledger
+from gitpip.store.publications import note_updates, recognition
+from gitpip.store.publications.sightings import Sighting
+from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
+from gitpip.store.schema_accounts import markers
+from gitpip.store.visibility import tracked
+
+Item = TypeVar("Item")
+
+AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A publication that the ledger did not know to be in Pipedrive."""
+
+    publication_id: PublicationId
+    login: str
+    filename: str
+    activity_id: ActivityId
+    deal_id: DealId | None
+    removed: bool
+    """Whether its user is tracked no more, so that nothing of it may be shown."""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What some sightings told the ledger."""
+
+    adopted: tuple[Adopted, ...] = ()
+    kept: int = 0
+    """Activities of which no publication exists yet."""
+    duplicates: int = 0
+    """Activities with the marker of another one."""
+    known: int = 0
+    unknown: tuple[Sighting, ...] = ()
+    """Those that the ledger did not expect: what it sent in vain may well have landed late."""
+
+    def __add__(self, other: "TakenIn") -> "TakenIn":
+        return TakenIn(
+            self.adopted + other.adopted,
+            self.kept + other.kept,
+            self.duplicates + other.duplicates,
+            self.known + other.known,
+            self.unknown + other.unknown,
+        )
+
+
+async def take_in(
+    transaction: AsyncConnection,
+    account_key: int,
+    sightings: Sequence[Sighting],
+    now: datetime,
+    *,
+    on_edit: OnEdit = OnEdit.IGNORE,
+    write: bool = True,
+) -> TakenIn:
+    """Adopt what the ledger did not know to be in Pipedrive; without `write`, only tell what.
+
+    Of several activities with one marker the first sighting counts, and the others are reported.
+    Where edits count (`on_edit`), what was adopted with a former content is brought up to date.
+    """
+    if write:
+        await ledger.lock(transaction)
+    told = TakenIn()
+    for some in _in_pieces(sightings):
+        told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
+    return told
+
+
+async def _take_in(
+    transaction: AsyncConnection,
+    account_key: int,
+    sightings: Sequence[Sighting],
+    now: datetime,
+    *,
+    on_edit: OnEdit,
+    write: bool,
+) -> TakenIn:
+    wanted = {sighting.marker for sighting in sightings}
+    rows = await _publications(transaction, publications.c.marker.in_(wanted), lock=write)
+    taken, seen = await _known(transaction, account_key, rows, sightings)
+    adopted: list[tuple[Row[Any], Sighting]] = []
+    new: list[tuple[Sighting, bool]] = []
+    edited: list[int] = []
+    known = 0
+    for sighting in sightings:
+        publication = rows.get(sighting.marker)
+        # What is being sent is left to its sender, who looks for it if the answer is lost.
+        being_sent = publication and publication.state == PublicationState.SENDING.value
+        if sighting.activity_id in seen or being_sent:
+            known += 1
+        elif sighting.marker in taken:
+            if taken[sighting.marker] == sighting.activity_id:
+                known += 1
+            else:
+                new.append((sighting, True))
+        else:
+            taken[sighting.marker] = sighting.activity_id
+            if publication is None:
+                new.append((sighting, False))
+            elif _holds_a_former_content(publication, sighting, on_edit):
+                edited.append(publication.id)
+                new.append((sighting, False))
+            else:
+                adopted.append((publication, sighting))
+    if write:
+        await _adopt(transaction, adopted, now, on_edit)
+        await _keep(transaction, account_key, new, now)
+        if on_edit is OnEdit.NEW and new:
+            adopted += await _adopt_edits(transaction, account_key, edited, now)
+    return TakenIn(
+        adopted=tuple(_adopted(row, sighting) for row, sighting in adopted),
+        kept=sum(not duplicate for _, duplicate in new),
+        duplicates=sum(duplicate for _, duplicate in new),
+        known=known,
+        unknown=tuple(sighting for row, sighting in adopted if row.sent_at is None)
+        + tuple(sighting for sighting, duplicate in new if not duplicate),
+    )
+
+
+async def _known(
+    transaction: AsyncConnection,
+    account_key: int,
+    rows: Mapping[str, Row[Any]],
+    sightings: Sequence[Sighting],
+) -> tuple[dict[str, int], set[int]]:
+    """Which activity each marker stands for, and those of the sightings that are no news."""
+    kept = await _kept(transaction, account_key, sightings)
+    taken: dict[str, int] = {}
+    for marker, row in rows.items():
+        if row.state == PublicationState.PUBLISHED.value:
+            taken[marker] = row.activity_id
+    for row in sorted(kept, key=lambda row: row.duplicate):
+        taken.setdefault(row.marker, row.activity_id)
+    seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
+    return taken, seen | await _deleted_by_us(transaction, sightings)
+
+
+def _adopted(row: Row[Any], sighting: Sighting) -> Adopted:
+    return Adopted(
+        PublicationId(row.id),
+        row.login,
+        row.filename,
+        sighting.activity_id,
+        sighting.deal_id,
+        removed=row.removed_at is not None,
+    )
+
+
+def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) -> bool:
+    """Whether a file that waits to be sent was published with another content before.
+
+    What this database has sent holds its content.
+    """
+    return (
+        on_edit is OnEdit.NEW
+        and row.revision == 1
+        and row.state == PublicationState.PENDING.value
+        and row.sent_at is None
+        and match(sighting.content, row.revision_hash) is Match.OTHER
+    )
+
+
+async def _adopt_edits(
+    transaction: AsyncConnection, account_key: int, edited: Sequence[int], now: datetime
+) -> list[tuple[Row[Any], Sighting]]:
+    """Adopt activities that hold the content of an edit that waits to be sent.
+
+    The publications `edited` are of files that Pipedrive has with a former content: they are marked
+    by their content from now on. Others may have been marked by a number in Pipedrive.
+    """
+    waits = and_(
+        publications.c.state == PublicationState.PENDING.value,
+        publications.c.sent_at.is_(None),
+        or_(publications.c.id.in_(edited), publications.c.revision > 1),
+    )
+    rows = (await _publications(transaction, waits, lock=True)).values()
+    wanted = {row: recognition.wanted_of(row) for row in rows}
+    candidates = {marker for one in wanted.values() for marker in one.markers_of_content}
+    kept = await recognition.kept_with(transaction, account_key, candidates)
+    found: list[tuple[Row[Any], Sighting]] = []
+    for row, one in wanted.items():
+        # A later edit is found by its own marker, which counts how often it had this content.
+        others = {marker: kept[marker] for marker in kept if marker != one.marker_of_content}
+        seen = recognition.of_content(one, kept if row.id in edited else others)
+        if seen is not None:
+            found.append((row, seen))
+        elif row.id in edited:
+            await transaction.execute(
+                update(publications)
+                .where(publications.c.id == row.id)
+                .values(marker=one.marker_of_content, token=None, lease_until=None)
+            )
+    await _adopt(transaction, found, now, OnEdit.NEW)
+    await recognition.take(transaction, account_key, [seen.activity_id for _, seen in found])
+    return found
+
+
+async def _publications(
+    transaction: AsyncConnection, wanted: ColumnElement[bool], *, lock: bool
+) -> dict[str, Row[Any]]:
+    found = (
+        select(
+            publications.c.id,
+            publications.c.marker,
+            publications.c.state,
+            publications.c.activity_id,
+            publications.c.sent_at,
+            publications.c.user_key,
+            publications.c.revision,
+            users.c.login,
+            users.c.removed_at,
+            gist_files.c.gist_id,
+            gist_files.c.filename,
+            gist_files.c.blob_hash,
+            func.coalesce(revisions.c.blob_hash, gist_files.c.blob_hash).label("revision_hash"),
+        )
+        .join(users, users.c.key == publications.c.user_key)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .outerjoin(
+            revisions,
+            and_(
+                revisions.c.file_key == publications.c.file_key,
+                revisions.c.revision == publications.c.revision,
+            ),
+        )
+        .where(wanted)
+        .order_by(publications.c.id)
+        .limit(AT_A_TIME)
+    )
+    rows: Result[Any] = await transaction.execute(
+        found.with_for_update(of=publications) if lock else found
+    )
+    return {row.marker: row for row in rows}
+
+
+async def _published(transaction: AsyncConnection, sightings: Sequence[Sighting]) -> set[int]:
+    """The activities that publications have, whatever a person made of their markers since."""
+    ids = [sighting.activity_id for sighting in sightings]
+    found = await transaction.execute(
+        select(publications.c.activity_id).where(publications.c.activity_id.in_(ids))
+    )
+    return set(found.scalars())
+
+
+async def _deleted_by_us(transaction: AsyncConnection, sightings: Sequence[Sighting]) -> set[int]:
+    """Second activities that gitpip deleted: a list that is behind may still show them."""
+    ids = [sighting.activity_id for sighting in sightings]
+    found = await transaction.execute(
+        select(doubles.c.activity_id).where(
+            doubles.c.activity_id.in_(ids), doubles.c.reason.is_(None)
+        )
+    )
+    return set(found.scalars())
+
+
+async def _kept(
+    transaction: AsyncConnection, account_key: int, sightings: Sequence[Sighting]
+) -> Sequence[Row[Any]]:
+    rows = await transaction.execute(
+        select(markers).where(
+            markers.c.account_key == account_key,
+            or_(
+                markers.c.marker.in_({sighting.marker for sighting in sightings}),
+                # A person may have changed the marker of an activity since.
+                markers.c.activity_id.in_([sighting.activity_id for sighting in sightings]),
+            ),
+        )
+    )
+    return rows.all()
+
+
+async def _adopt(
+    transaction: AsyncConnection,
+    adopted: Sequence[tuple[Row[Any], Sighting]],
+    now: datetime,
+    on_edit: OnEdit,
+) -> None:
+    deals_of: defaultdict[UserKey, Counter[DealId]] = defaultdict(Counter)
+    for row, sighting in adopted:
+        await transaction.execute(
+            update(publications)
+            .where(publications.c.id == row.id)
+            .values(
+                state=PublicationState.PUBLISHED.value,
+                marker=sighting.marker,
+                activity_id=sighting.activity_id,
+                deal_id=sighting.deal_id,
+                published_at=sighting.added_at or now,
+                due_at=now,
+                reason=None,
+                token=None,
+                lease_until=None,
+            )
+        )
+        # Where edits are written into the note, it shows the file as it is now.
+        shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
+        if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
+            await note_updates.ask(transaction, row.id, now)
+        if sighting.deal_id is not None:
+            deals_of[UserKey(row.user_key)][sighting.deal_id] += 1
+    for user_key, counted in sorted(deals_of.items()):
+        await adopt_deal(transaction, user_key, counted, now)
+
+
+async def adopt_deal(
+    transaction: AsyncConnection, user_key: UserKey, found: Counter[DealId], now: datetime
+) -> None:
+    """Give a user without a deal the one that holds most of these activities of the user's.
+
+    A deal that belongs to another user is not taken.
+    """
+    present = (
+        await transaction.execute(
+            select(deals.c.state).where(deals.c.user_key == user_key).with_for_update()
+        )
+    ).one_or_none()
+    if present and present.state in {
+        PublicationState.PUBLISHED.value,
+        PublicationState.SENDING.value,
+    }:
+        return
+    taken = set(
+        (
+            await transaction.execute(
+                select(deals.c.deal_id).where(
+                    deals.c.deal_id.in_(list(found)), deals.c.user_key != user_key
+                )
+            )
+        ).scalars()
+    )
+    free = [(-number, deal_id) for deal_id, number in found.items() if deal_id not in taken]
+    if not free:
+        return
+    values = {
+        "state": PublicationState.PUBLISHED.value,
+        "deal_id": min(free)[1],
+        "due_at": now,
+        "reason": None,
+        "token": None,
+        "lease_until": None,
+    }
+    if present:
+        await transaction.execute(
+            update(deals).where(deals.c.user_key == user_key).values(**values)
+        )
+    else:
+        await transaction.execute(insert(deals).values(user_key=user_key, **values))
+
+
+async def _keep(
+    transaction: AsyncConnection,
+    account_key: int,
+    new: Sequence[tuple[Sighting, bool]],
+    now: datetime,
+) -> None:
+    if not new:
+        return
+    await transaction.execute(
+        insert(markers),
+        [
+            {
+                "account_key": account_key,
+                "activity_id": sighting.activity_id,
+                "marker": sighting.marker,
+                "deal_id": sighting.deal_id,
+                "added_at": sighting.added_at,
+                "seen_at": now,
+                "content": sighting.content,
+                "duplicate": int(duplicate),
+            }
+            for sighting, duplicate in new
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """An activity with the marker of a publication that has another one."""
+
+    activity_id: ActivityId
+    marker: str
+    deal_id: DealId | None
+    published_as: ActivityId | None
+    """The activity that the publication has; None where there is no publication."""
+    login: str | None
+    filename: str | None
+    seen_at: datetime
+
+
+async def duplicates(
+    transaction: AsyncConnection, account_key: int, limit: int, *, after: int = 0
+) -> tuple[Duplicate, ...]:
+    """Activities with a marker that another one has, too; the oldest first, `after` an id.
+
+    Those of users who were removed are left out.
+    """
+    rows = await transaction.execute(
+        select(
+            markers,
+            publications.c.activity_id.label("published_as"),
+            users.c.login,
+            gist_files.c.filename,
+        )
+        .outerjoin(publications, publications.c.marker == markers.c.marker)
+        .outerjoin(users, users.c.key == publications.c.user_key)
+        .outerjoin(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(
+            markers.c.account_key == account_key,
+            markers.c.duplicate == 1,
+            markers.c.activity_id > after,
+            tracked,
+        )
+        .order_by(markers.c.activity_id)
+        .limit(limit)
+    )
+    return tuple(
+        Duplicate(
+            ActivityId(row.activity_id),
+            row.marker,
+            None if row.deal_id is None else DealId(row.deal_id),
+            None if row.published_as is None else ActivityId(row.published_as),
+            row.login,
+            row.filename,
+            row.seen_at,
+        )
+        for row in rows
+    )
+
+
+async def waiting(transaction: AsyncConnection, account_key: int) -> int:
+    """How many activities are kept until their publication exists."""
+    number = await transaction.scalar(
+        select(func.count()).where(markers.c.account_key == account_key, markers.c.duplicate == 0)
+    )
+    return number or 0
+
+
+async def settle_duplicates(
+    transaction: AsyncConnection,
+    account_key: int,
+    some: Sequence[Duplicate],
+    present: Collection[ActivityId],
+) -> None:
+    """Forget the duplicates whose activity is gone, or whose publication's other one is.
+
+    `present` are those activities, of both kinds, that Pipedrive still has.
+    """
+    await ledger.lock(transaction)
+    for one in some:
+        original_gone = one.published_as is not None and one.published_as not in present
+        is_the_original = one.activity_id == one.published_as
+        if one.activity_id in present and not original_gone and not is_the_original:
+            continue
+        await transaction.execute(
+            delete(markers).where(
+                markers.c.account_key == account_key, markers.c.activity_id == one.activity_id
+            )
+        )
+        if one.activity_id in present and not is_the_original:
+            await transaction.execute(
+                update(publications)
+                .where(
+                    publications.c.marker == one.marker,
+                    publications.c.activity_id == one.published_as,
+                )
+                .values(activity_id=one.activity_id, deal_id=one.deal_id)
+            )
+
+
+async def forget(transaction: AsyncConnection, marker: str, activity_ids: Collection[int]) -> None:
+    """Forget what was seen of these activities of one marker: one of them was deleted."""
+    await transaction.execute(
+        delete(markers).where(
+            markers.c.marker == marker, markers.c.activity_id.in_(list(activity_ids))
+        )
+    )
+
+
+def _in_pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), AT_A_TIME):
+        yield items[start : start + AT_A_TIME]

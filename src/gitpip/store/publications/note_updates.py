@@ -1,0 +1,137 @@
+"""Amendments: notes in Pipedrive that are to be written anew, since their file changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
+from gitpip.store.schema import amendments, note_failed, publications, users
+from gitpip.store.visibility import of_tracked, tracked
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """The note of an activity that is to be written anew."""
+
+    publication_id: PublicationId
+    file_key: FileKey
+    revision: int
+    activity_id: ActivityId
+    version: int
+    """Counts the changes asked for, so that one that comes meanwhile is not lost."""
+    attempts: int = 0
+    """How often it was tried in vain."""
+
+
+async def add(transaction: AsyncConnection, files: Sequence[FileKey], now: datetime) -> None:
+    """Ask for the notes of these files' publications to be written anew."""
+    for key in files:
+        ids = await transaction.execute(
+            select(publications.c.id).where(publications.c.file_key == key)
+        )
+        for publication_id in ids.scalars().all():
+            await ask(transaction, publication_id, now)
+
+
+async def ask(transaction: AsyncConnection, publication_id: int, now: datetime) -> None:
+    """Ask for the note of a publication to be written anew."""
+    again = await transaction.execute(
+        update(amendments)
+        .where(amendments.c.publication_id == publication_id)
+        .values(version=amendments.c.version + 1, due_at=now, attempts=0)
+    )
+    if again.rowcount:
+        return
+    await transaction.execute(
+        insert(amendments).values(publication_id=publication_id, version=1, due_at=now)
+    )
+
+
+async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[Amendment, ...]:
+    """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then."""
+    rows = await transaction.execute(
+        select(
+            amendments.c.publication_id,
+            amendments.c.version,
+            amendments.c.attempts,
+            publications.c.file_key,
+            publications.c.revision,
+            publications.c.activity_id,
+        )
+        .join(publications, publications.c.id == amendments.c.publication_id)
+        .where(
+            amendments.c.due_at <= now,
+            publications.c.state == PublicationState.PUBLISHED.value,
+            of_tracked(publications.c.user_key),
+        )
+        .order_by(amendments.c.due_at)
+        .limit(limit)
+    )
+    return tuple(
+        Amendment(
+            PublicationId(row.publication_id),
+            FileKey(row.file_key),
+            row.revision,
+            ActivityId(row.activity_id),
+            row.version,
+            row.attempts,
+        )
+        for row in rows
+    )
+
+
+async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether a note waits to be written anew."""
+    return bool(await due(transaction, now, 1))
+
+
+async def postpone(
+    transaction: AsyncConnection, amendment: Amendment, until: datetime, *, attempts: int
+) -> None:
+    """Try again later, with so many attempts counted; a newer request for it stays as it is."""
+    await transaction.execute(
+        update(amendments)
+        .where(
+            amendments.c.publication_id == amendment.publication_id,
+            amendments.c.version == amendment.version,
+        )
+        .values(due_at=until, attempts=attempts)
+    )
+
+
+async def done(
+    transaction: AsyncConnection, amendment: Amendment, failure: str | None = None
+) -> None:
+    """Note that a note is written, or can't be (`failure`); a newer request for it stays."""
+    await transaction.execute(
+        delete(amendments).where(
+            amendments.c.publication_id == amendment.publication_id,
+            amendments.c.version == amendment.version,
+        )
+    )
+    await transaction.execute(
+        update(publications)
+        .where(publications.c.id == amendment.publication_id)
+        .values(reason=failure)
+    )
+
+
+async def settle_failed(transaction: AsyncConnection, *, again: bool, now: datetime) -> int:
+    """Ask `again` for the notes that could not be written, or leave them; gives their number."""
+    left = await transaction.execute(
+        update(publications)
+        .where(
+            note_failed,
+            publications.c.user_key.in_(select(users.c.key).where(tracked)),
+        )
+        .values(reason=None)
+        .returning(publications.c.id)
+    )
+    ids = left.scalars().all()
+    if again:
+        for publication_id in ids:
+            await ask(transaction, publication_id, now)
+    return len(ids)

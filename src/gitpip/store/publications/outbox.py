@@ -1,0 +1,346 @@
+"""The outbox: claiming publications, marking them sent, and recording what became of them.
+
+The fencing token lets only the claimant send a row, and record its outcome. `now` is the time by
+our own clock; how long a claim holds is told by the clock of `lease`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
+from gitpip.store import lease, ledger
+from gitpip.store.locking import in_order
+from gitpip.store.publications import second_sends
+from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.schema import UTCDateTime, publications, users
+from gitpip.store.visibility import of_tracked, tracked
+
+
+async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether a publication is to be sent or looked for now, or its sender may have died."""
+    sending = publications.c.state == PublicationState.SENDING.value
+    waits = publications.c.state.in_(
+        [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
+    )
+    found = await transaction.scalar(
+        select(publications.c.id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            tracked,
+            or_(
+                and_(
+                    waits,
+                    publications.c.due_at <= now,
+                    lease.is_free(publications.c.lease_until, now),
+                ),
+                and_(sending, lease.is_over(publications.c.lease_until, now)),
+            ),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+async def claim_sends(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    claim: timedelta,
+    limit: int,
+    without: Collection[UserKey] = (),
+) -> tuple[Publication, ...]:
+    """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
+
+    Fresh ones come before those from before their user was tracked; none of the users `without`
+    are taken.
+    """
+    others = [publications.c.user_key.not_in(without)] if without else []
+    due = (
+        select(publications.c.id)
+        .join(users, users.c.key == publications.c.user_key)
+        .where(
+            tracked,
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.due_at <= now,
+            lease.is_free(publications.c.lease_until, now),
+            *others,
+        )
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=publications)
+    )
+    ids = (await transaction.execute(due)).scalars().all()
+    return await _claim(transaction, ids, token=token, until=lease.until(now, claim))
+
+
+async def claim_looks(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    claim: timedelta,
+    deals: int,
+    limit: int,
+) -> dict[DealId, tuple[Publication, ...]]:
+    """Take the uncertain publications of up to `deals` deals in which a look is due.
+
+    Those of the same deals that are not due yet are taken too, at most `limit` in all, since one
+    list of a deal's activities answers for all of them.
+    """
+    is_uncertain = (
+        publications.c.state == PublicationState.UNCERTAIN.value,
+        of_tracked(publications.c.user_key),
+        lease.is_free(publications.c.lease_until, now),
+    )
+    first = (
+        select(publications.c.deal_id)
+        .where(*is_uncertain, publications.c.due_at <= now)
+        .group_by(publications.c.deal_id)
+        .order_by(func.min(publications.c.due_at), publications.c.deal_id)
+        .limit(deals)
+    )
+    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
+    if not chosen:
+        return {}
+    ids = await transaction.execute(
+        select(publications.c.id)
+        .where(*is_uncertain, publications.c.deal_id.in_(chosen))
+        .order_by(publications.c.due_at, publications.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = await _claim(
+        transaction, ids.scalars().all(), token=token, until=lease.until(now, claim)
+    )
+    return {
+        DealId(deal_id): tuple(row for row in claimed if row.deal_id == deal_id)
+        for deal_id in chosen
+        if any(row.deal_id == deal_id for row in claimed)
+    }
+
+
+async def begin_sending(
+    transaction: AsyncConnection,
+    claim: Publication,
+    *,
+    deal_id: DealId,
+    now: datetime,
+    held_for: timedelta,
+    vendor_time: datetime | None = None,
+) -> bool:
+    """Mark a claimed row `sending`, with a fresh lease.
+
+    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known. What
+    may have been sent before is looked at again after this. False when the claim was lost, or the
+    user removed meanwhile.
+    """
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == claim.id,
+            publications.c.token == claim.token,
+            publications.c.state == PublicationState.PENDING.value,
+            of_tracked(publications.c.user_key),
+        )
+        .values(
+            state=PublicationState.SENDING.value,
+            attempts=publications.c.attempts + 1,
+            deal_id=deal_id,
+            # Of several requests the first counts: a look for any of them finds what it did.
+            sent_after=case(
+                (publications.c.sent_at.is_(None), literal(vendor_time, UTCDateTime)),
+                else_=publications.c.sent_after,
+            ),
+            sent_at=now,
+            in_flight_until=None,
+            lease_until=lease.until(now, held_for),
+            reason=None,
+        )
+    )
+    if result.rowcount and claim.looked_at is not None:
+        await second_sends.watch(transaction, claim.id, now)
+    return result.rowcount == 1
+
+
+async def record(
+    transaction: AsyncConnection,
+    claim: Publication,
+    change: Change,
+    now: datetime,
+    *,
+    only_in: PublicationState | None = None,
+) -> bool:
+    """Write an outcome and release the row; False when the claim was lost meanwhile.
+
+    With `only_in`, a row that is in another state is left alone, and False is returned.
+    """
+    wanted = [publications.c.id == claim.id, publications.c.token == claim.token]
+    if only_in is not None:
+        wanted.append(publications.c.state == only_in.value)
+    published_at = now if change.state is PublicationState.PUBLISHED else None
+    if change.accepted_id is not None:
+        await _take_from_another(transaction, wanted, claim, change.accepted_id, now)
+    result = await transaction.execute(
+        update(publications)
+        .where(*wanted)
+        .values(
+            **values_of(change),
+            activity_id=change.accepted_id,
+            published_at=published_at,
+        )
+    )
+    return result.rowcount == 1
+
+
+async def _take_from_another(
+    transaction: AsyncConnection,
+    wanted: Sequence[ColumnElement[bool]],
+    claim: Publication,
+    activity_id: int,
+    now: datetime,
+) -> None:
+    """Let another publication give up an activity's id that Pipedrive has given anew.
+
+    Ids begin anew where an account was reset or restored: the former activity is gone.
+    """
+    another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
+    if await transaction.scalar(select(publications.c.id).where(another)) is None:
+        return
+    await ledger.lock(transaction)  # before any row: whoever adopts does it in this order
+    held = select(publications.c.id).where(*wanted).with_for_update()
+    if await transaction.scalar(held) is None:
+        return
+    await transaction.execute(
+        update(publications)
+        .where(another)
+        .values(
+            state=PublicationState.SKIPPED.value,
+            activity_id=None,
+            published_at=None,
+            due_at=now,
+            reason=(
+                f"published as activity {activity_id}, which is missing: Pipedrive has given its "
+                "number to another file; retry it to publish it again"
+            ),
+        )
+    )
+    await ledger.note_missing(transaction, now)
+
+
+async def give_up(
+    transaction: AsyncConnection,
+    change: Change,
+    *,
+    over_at: datetime | None,
+    alive: str | None = None,
+) -> int:
+    """Apply `change` to the rows in `sending` whose sender may have died; give their number.
+
+    That is so when its lease is over; `over_at` is the time by our clock, and None says that all of
+    them are dead. The holder of the token `alive` is not.
+    """
+    wanted = [publications.c.state == PublicationState.SENDING.value]
+    if over_at is not None:
+        wanted.append(lease.is_over(publications.c.lease_until, over_at))
+    if alive is not None:
+        wanted.append(publications.c.token != alive)
+    result = await transaction.execute(
+        update(publications).where(in_order(*wanted)).values(**values_of(change))
+    )
+    return result.rowcount
+
+
+async def free_claims(transaction: AsyncConnection) -> int:
+    """Hand back every claim of a row that is not being sent, regardless of the holder."""
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.token.is_not(None),
+            publications.c.state != PublicationState.SENDING.value,
+        )
+        .values(token=None, lease_until=None)
+    )
+    return result.rowcount
+
+
+async def hold_back(
+    transaction: AsyncConnection, user_key: UserKey, change: Change, *, token: str, now: datetime
+) -> int:
+    """Apply `change` to all of a user's due publications that are to be sent; give their number.
+
+    Those that somebody else than the holder of `token` has claimed are left alone.
+    """
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            in_order(
+                publications.c.user_key == user_key,
+                publications.c.state == PublicationState.PENDING.value,
+                publications.c.due_at <= now,
+                or_(publications.c.token == token, lease.is_free(publications.c.lease_until, now)),
+            )
+        )
+        .values(**values_of(change))
+    )
+    return result.rowcount
+
+
+async def release(
+    transaction: AsyncConnection, token: str, ids: Collection[PublicationId] | None = None
+) -> None:
+    """Hand back what is claimed with this token and was not sent; all, or some of it."""
+    wanted = [
+        publications.c.token == token,
+        publications.c.state != PublicationState.SENDING.value,
+    ]
+    if ids is not None:
+        wanted.append(publications.c.id.in_(ids))
+    await transaction.execute(
+        update(publications).where(in_order(*wanted)).values(token=None, lease_until=None)
+    )
+
+
+async def _claim(
+    transaction: AsyncConnection,
+    ids: Collection[int],
+    *,
+    token: str,
+    until: ColumnElement[datetime],
+) -> tuple[Publication, ...]:
+    if not ids:
+        return ()
+    await transaction.execute(
+        update(publications)
+        .where(publications.c.id.in_(ids))
+        .values(token=token, lease_until=until)
+    )
+    rows = await transaction.execute(
+        selected()
+        .where(publications.c.id.in_(ids))
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+    )
+    return tuple(publication_of(row) for row in rows)
+
+
+def values_of(change: Change) -> Mapping[str, Any]:
+    """What a change makes of the columns of a publication or a deal; the claim on it ends."""
+    counted = {} if change.attempts is None else {"attempts": change.attempts}
+    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    return (
+        counted
+        | looked
+        | {
+            "state": change.state.value,
+            "due_at": change.due_at,
+            "looks": change.looks,
+            "reason": change.reason,
+            "in_flight_until": change.in_flight_until,
+            "token": None,
+            "lease_until": None,
+        }
+    )

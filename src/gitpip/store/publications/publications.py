@@ -1,0 +1,421 @@
+"""Publications: the ledger of what is, may be, or will be in the CRM."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import PublicationNotFound, PublicationStateError
+from gitpip.model import (
+    FileKey,
+    GistId,
+    OnEdit,
+    Page,
+    Publication,
+    PublicationId,
+    PublicationState,
+    UserKey,
+)
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.locking import in_order
+from gitpip.store.publications import deals, markers, note_updates, recognition
+from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.publications.recognition import Recognised, Wanted
+from gitpip.store.schema import publications, users
+from gitpip.store.visibility import of_removed, of_tracked, tracked
+
+WAITING = (
+    PublicationState.PENDING.value,
+    PublicationState.SENDING.value,
+    PublicationState.UNCERTAIN.value,
+)
+NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
+SKIPPED_BY_A_PERSON = "skipped by a person"
+
+LATELY = timedelta(minutes=10)
+"""The pace of publishing is that of so long."""
+DELETED_WHILE_HELD = "deleted or made secret while it was held"
+HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
+DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
+"""Why a publication was skipped that is sent after all once GitHub shows its file again."""
+
+
+@dataclass(frozen=True)
+class NewPublication:
+    """A publication to be: pending, or skipped or held for a reason."""
+
+    file_key: FileKey
+    gist_id: GistId
+    filename: str
+    blob_hash: str = ""
+    revision: int = 1
+    times: int = 0
+    """How often the file had this very content before."""
+    skipped_because: str | None = None
+    held_because: str | None = None
+    backfill: bool = False
+    """From before the user was added: it goes behind what is fresh."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be published."""
+        return Wanted(self.gist_id, self.filename, self.revision, self.blob_hash, self.times)
+
+
+async def add(
+    transaction: AsyncConnection,
+    user_key: UserKey,
+    new: Sequence[NewPublication],
+    now: datetime,
+    *,
+    on_edit: OnEdit = OnEdit.IGNORE,
+) -> None:
+    """Add the publications of newly stored files, in the files' own transaction.
+
+    Those whose activity was seen in Pipedrive before are published already; where edits count
+    (`on_edit`), only with this content.
+    """
+    if not new:
+        return
+    await ledger.share(transaction)
+    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    wanted = [publication.wanted for publication in new]
+    key = account.key if account else accounts.NO_KEY
+    found = await recognition.claim(transaction, key, wanted, on_edit)
+    await transaction.execute(
+        insert(publications),
+        [
+            {
+                "file_key": publication.file_key,
+                "user_key": user_key,
+                "revision": publication.revision,
+                "marker": one.marker,
+                "backfill": int(publication.backfill),
+                "due_at": now,
+                **_beginning(publication, one, now),
+            }
+            for publication, one in zip(new, found, strict=True)
+        ],
+    )
+    outdated = [each.file_key for each, one in zip(new, found, strict=True) if one.outdated]
+    await note_updates.add(transaction, outdated, now)
+    deal_ids = Counter(one.seen.deal_id for one in found if one.seen and one.seen.deal_id)
+    if deal_ids:
+        await markers.adopt_deal(transaction, user_key, deal_ids, now)
+
+
+def _beginning(
+    publication: NewPublication, recognised: Recognised, now: datetime
+) -> dict[str, object]:
+    seen = recognised.seen
+    # The rule about the past is no reason to lose the edit of a file that was published.
+    skipped_because = None if recognised.is_edit else publication.skipped_because
+    if skipped_because:
+        state = PublicationState.SKIPPED
+    else:
+        state = PublicationState.HELD if publication.held_because else PublicationState.PENDING
+    reason = skipped_because or publication.held_because
+    return {
+        "state": (PublicationState.PUBLISHED if seen else state).value,
+        "reason": None if seen else reason,
+        "queued_at": None if skipped_because else now,
+        "activity_id": seen and seen.activity_id,
+        "deal_id": seen and seen.deal_id,
+        "published_at": (seen.added_at or now) if seen else None,
+    }
+
+
+async def marker(transaction: AsyncConnection, file_key: FileKey, revision: int) -> str | None:
+    """What the activity of a revision of a file is recognised by."""
+    found: str | None = await transaction.scalar(
+        select(publications.c.marker).where(
+            publications.c.file_key == file_key, publications.c.revision == revision
+        )
+    )
+    return found
+
+
+async def failed_since(transaction: AsyncConnection, since: datetime) -> int:
+    """How many publications failed at or after this time (UTC) and are still failed."""
+    # What fails is due no more; the column then says when it failed.
+    failed = await transaction.scalar(
+        select(func.count()).where(
+            publications.c.state == PublicationState.FAILED.value, publications.c.due_at >= since
+        )
+    )
+    return failed or 0
+
+
+async def next_due(transaction: AsyncConnection) -> datetime | None:
+    """When the next publication wants attention; None when none waits."""
+    waiting = (
+        select(
+            func.min(
+                func.coalesce(publications.c.lease_until, publications.c.due_at),
+                type_=publications.c.due_at.type,
+            )
+        )
+        .join(users, users.c.key == publications.c.user_key)
+        .where(publications.c.state.in_(WAITING), tracked)
+    )
+    return await transaction.scalar(waiting)
+
+
+async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Publication:
+    """One publication of a tracked user; raises PublicationNotFound."""
+    row = (
+        await transaction.execute(selected().where(publications.c.id == publication_id))
+    ).one_or_none()
+    if row is None:
+        raise PublicationNotFound(f"there is no publication {publication_id}")
+    return publication_of(row)
+
+
+async def page(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    state: PublicationState | None = None,
+) -> Page[Publication]:
+    """A slice of the publications, newest first, all or those in one state."""
+    counts = await count(transaction)
+    total = sum(counts.values()) if state is None else counts.get(state, 0)
+    items = await listed(transaction, offset=offset, limit=limit, state=state)
+    return Page(items, total)
+
+
+async def listed(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    state: PublicationState | None = None,
+) -> tuple[Publication, ...]:
+    """The same without counting all."""
+    wanted = [~of_removed(publications.c.user_key)]
+    if state is not None:
+        wanted.append(publications.c.state == state.value)
+    # First the ids alone: what is looked up for each row would be looked up for those left out.
+    ids = (
+        select(publications.c.id)
+        .where(*wanted)
+        .order_by(publications.c.id.desc())
+        .offset(offset)
+        .limit(limit)
+        .subquery()
+    )
+    rows = await transaction.execute(
+        selected().where(publications.c.id.in_(select(ids.c.id))).order_by(publications.c.id.desc())
+    )
+    return tuple(publication_of(row) for row in rows)
+
+
+async def count(
+    transaction: AsyncConnection, user_keys: Sequence[UserKey] | None = None
+) -> dict[PublicationState, int]:
+    """How many publications of tracked users are in each state, all or those of some users."""
+    if user_keys is not None:
+        mine = publications.c.user_key.in_(user_keys)
+        return await _count(transaction, mine, of_tracked(publications.c.user_key))
+    # All of them are counted in an index; to look up the user of each would take far longer.
+    counts = await _count(transaction)
+    hidden = await _count(transaction, of_removed(publications.c.user_key))
+    return {state: number - hidden.get(state, 0) for state, number in counts.items()}
+
+
+async def _count(
+    transaction: AsyncConnection, *wanted: ColumnElement[bool]
+) -> dict[PublicationState, int]:
+    rows = await transaction.execute(
+        select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
+    )
+    return {PublicationState(state): number for state, number in rows}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the publishing of a user's files is."""
+
+    published: int
+    waiting: int
+    failed: int
+    skipped: int
+    held: int
+    left: timedelta | None
+    """How long it takes yet at the pace of late; None where none was published of late."""
+
+    @property
+    def total(self) -> int:
+        """How many are to be in Pipedrive in the end, as far as that is decided."""
+        return self.published + self.waiting + self.failed
+
+
+async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> Progress:
+    """How far the publishing of a user's files is."""
+    counts = await count(transaction, [user_key])
+    waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
+    left = await time_left(transaction, waiting, now, user_key)
+    return Progress(
+        published=counts.get(PublicationState.PUBLISHED, 0),
+        waiting=waiting,
+        failed=counts.get(PublicationState.FAILED, 0),
+        skipped=counts.get(PublicationState.SKIPPED, 0),
+        held=counts.get(PublicationState.HELD, 0),
+        left=left,
+    )
+
+
+async def time_left(
+    transaction: AsyncConnection, waiting: int, now: datetime, user_key: UserKey | None = None
+) -> timedelta | None:
+    """How long `waiting` publications take, of one user or of all, at the pace of late.
+
+    None where none was published of late, or none waits.
+    """
+    if not waiting:
+        return None
+    wanted = [] if user_key is None else [publications.c.user_key == user_key]
+    lately, since = (
+        await transaction.execute(
+            select(
+                func.count(),
+                func.min(publications.c.published_at, type_=publications.c.published_at.type),
+            ).where(publications.c.published_at > now - LATELY, *wanted)
+        )
+    ).one()
+    return (now - since) / lately * waiting if lately else None
+
+
+async def retry(
+    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+) -> Publication:
+    """Let a publication that failed, was skipped or is held be sent, and one that waits at `now`.
+
+    A deal that was refused, or waits, is tried again too. Attempts are counted anew.
+
+    Raises PublicationNotFound, or PublicationStateError in any other state.
+    """
+    await ledger.lock(transaction)
+    publication = await get(transaction, publication_id)
+    await deals.retry(transaction, publication.user_key, now)
+    return await _move(
+        transaction,
+        publication_id,
+        away_from=(
+            PublicationState.FAILED,
+            PublicationState.SKIPPED,
+            PublicationState.HELD,
+            PublicationState.PENDING,
+        ),
+        to=PublicationState.PENDING,
+        reason=None,
+        now=now,
+    )
+
+
+async def skip(
+    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+) -> Publication:
+    """Decide that a publication is not to be sent.
+
+    Raises PublicationNotFound, or PublicationStateError when it is or may be in Pipedrive already.
+    """
+    return await _move(
+        transaction,
+        publication_id,
+        away_from=(PublicationState.FAILED, PublicationState.HELD, PublicationState.PENDING),
+        to=PublicationState.SKIPPED,
+        reason=SKIPPED_BY_A_PERSON,
+        now=now,
+    )
+
+
+async def skip_deleted(
+    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+) -> None:
+    """Decide that what GitHub shows no more is not sent, unless an attempt may have arrived."""
+    was_held = publications.c.state == PublicationState.HELD.value
+    for start in range(0, len(file_keys), 500):
+        await transaction.execute(
+            update(publications)
+            .where(
+                in_order(
+                    publications.c.file_key.in_(file_keys[start : start + 500]),
+                    publications.c.state.in_(NOT_SENT),
+                    publications.c.token.is_(None),
+                )
+            )
+            .values(
+                state=PublicationState.SKIPPED.value,
+                due_at=now,
+                reason=case((was_held, DELETED_WHILE_HELD), else_=DELETED_BEFORE_SENT),
+            )
+        )
+
+
+async def take_back_skips_of_deleted(
+    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+) -> None:
+    """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again.
+
+    What was held is held again: a person still decides about it.
+    """
+    was_held = publications.c.reason == DELETED_WHILE_HELD
+    for start in range(0, len(file_keys), 500):
+        await transaction.execute(
+            update(publications)
+            .where(
+                in_order(
+                    publications.c.file_key.in_(file_keys[start : start + 500]),
+                    publications.c.state == PublicationState.SKIPPED.value,
+                    publications.c.reason.in_((DELETED_BEFORE_SENT, DELETED_WHILE_HELD)),
+                )
+            )
+            .values(
+                state=case(
+                    (was_held, PublicationState.HELD.value), else_=PublicationState.PENDING.value
+                ),
+                due_at=now,
+                reason=case((was_held, HELD_AGAIN), else_=None),
+            )
+        )
+
+
+async def _move(
+    transaction: AsyncConnection,
+    publication_id: PublicationId,
+    *,
+    away_from: Sequence[PublicationState],
+    to: PublicationState,
+    reason: str | None,
+    now: datetime,
+) -> Publication:
+    result = await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == publication_id,
+            publications.c.state.in_([state.value for state in away_from]),
+        )
+        .values(
+            state=to.value,
+            due_at=now,
+            reason=reason,
+            attempts=0,
+            looks=0,
+            token=None,
+            lease_until=None,
+        )
+    )
+    publication = await get(transaction, publication_id)
+    if result.rowcount == 0:
+        raise PublicationStateError(
+            f"publication {publication_id} is {publication.state}; only one that is "
+            f"{' or '.join(state for state in away_from if state is not to)} can become {to}"
+        )
+    return publication

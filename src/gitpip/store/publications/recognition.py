@@ -1,0 +1,153 @@
+"""Recognising what a publication that is being added has in Pipedrive already.
+
+An activity with its marker was seen there, and waits for it. Where edits count, the activity must
+also hold the content: what a former database published may be older than the file is now.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.marking import Match, marker_of_content, markers_by_number, match
+from gitpip.model import ActivityId, DealId, GistId, OnEdit, marker_of
+from gitpip.store.publications.sightings import Sighting
+from gitpip.store.schema_accounts import markers
+
+AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A content of a gist file that is to be published."""
+
+    gist_id: GistId
+    filename: str
+    revision: int
+    blob_hash: str
+    times: int = 0
+    """How often the file had this very content before."""
+
+    @property
+    def marker(self) -> str:
+        """The marker, as far as nothing in Pipedrive says otherwise."""
+        if self.revision == 1:
+            return marker_of(self.gist_id, self.filename)
+        return self.marker_of_content
+
+    @property
+    def marker_of_content(self) -> str:
+        """The marker of an edit with this content."""
+        return marker_of_content(self.gist_id, self.filename, self.blob_hash, self.times)
+
+    @property
+    def markers_of_content(self) -> tuple[str, ...]:
+        """All that an activity of such an edit can have: a number was the mark at first."""
+        return (self.marker_of_content, *markers_by_number(self.gist_id, self.filename))
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """How a publication begins."""
+
+    marker: str
+    seen: Sighting | None
+    """Its activity, where Pipedrive has it already."""
+    outdated: bool = False
+    """Whether the note of that activity may hold a former content."""
+    is_edit: bool = False
+    """Whether Pipedrive has the file with a former content."""
+
+
+async def claim(
+    transaction: AsyncConnection, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
+) -> tuple[Recognised, ...]:
+    """Recognise contents that are being added; the activities that they have wait no more."""
+    kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
+    edits = [one for one in wanted if one.revision > 1 or _is_former(one, kept, on_edit)]
+    candidates = {marker for one in edits for marker in one.markers_of_content}
+    kept |= await kept_with(transaction, account_key, candidates)
+    found = tuple(_recognised(one, kept, on_edit) for one in wanted)
+    await take(transaction, account_key, [one.seen.activity_id for one in found if one.seen])
+    return found
+
+
+def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
+    """The activity of an edit: by its marker, or marked by a number and with the same content."""
+    first, *others = (kept.get(marker) for marker in one.markers_of_content)
+    if first is not None:
+        return first
+    same = (each for each in others if each and match(each.content, one.blob_hash) is Match.SAME)
+    return next(same, None)
+
+
+def _is_former(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> bool:
+    """Whether what Pipedrive has of a file surely holds another content, and that is news."""
+    seen = kept.get(one.marker)
+    return (
+        seen is not None
+        and on_edit is OnEdit.NEW
+        and match(seen.content, one.blob_hash) is Match.OTHER
+    )
+
+
+def _recognised(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> Recognised:
+    former = one.revision == 1 and _is_former(one, kept, on_edit)
+    if one.revision > 1 or former:
+        found = of_content(one, kept)
+        marker = found.marker if found else one.marker_of_content
+        return Recognised(marker, found, is_edit=former)
+    seen = kept.get(one.marker)
+    return Recognised(one.marker, seen, outdated=is_outdated(seen, one.blob_hash, on_edit))
+
+
+def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
+    """Whether the note of an activity may hold another content, where that is to be mended."""
+    if seen is None or on_edit is OnEdit.IGNORE:
+        return False
+    return match(seen.content, blob_hash) is not Match.SAME
+
+
+async def kept_with(
+    transaction: AsyncConnection, account_key: int, wanted: Collection[str]
+) -> dict[str, Sighting]:
+    """The activities with these markers that wait for a publication."""
+    found: dict[str, Sighting] = {}
+    names = sorted(wanted)
+    for start in range(0, len(names), AT_A_TIME):
+        rows = await transaction.execute(
+            select(markers).where(
+                markers.c.account_key == account_key,
+                markers.c.marker.in_(names[start : start + AT_A_TIME]),
+                markers.c.duplicate == 0,
+            )
+        )
+        for row in rows:
+            found[row.marker] = Sighting(
+                ActivityId(row.activity_id),
+                row.marker,
+                None if row.deal_id is None else DealId(row.deal_id),
+                row.added_at,
+                row.content,
+            )
+    return found
+
+
+async def take(
+    transaction: AsyncConnection, account_key: int, activity_ids: Sequence[ActivityId]
+) -> None:
+    """Let these activities wait no more: they have a publication."""
+    for start in range(0, len(activity_ids), AT_A_TIME):
+        await transaction.execute(
+            delete(markers).where(
+                markers.c.account_key == account_key,
+                markers.c.activity_id.in_(activity_ids[start : start + AT_A_TIME]),
+            )
+        )
+
+
+def wanted_of(row: Row[Any]) -> Wanted:
+    """The content that a stored publication delivers."""
+    return Wanted(GistId(row.gist_id), row.filename, row.revision, row.revision_hash)

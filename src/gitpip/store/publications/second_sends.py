@@ -1,0 +1,139 @@
+"""What was sent twice: it is looked at again for a while, as the first request may still land."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import ActivityId, DealId, Publication, PublicationId, PublicationState
+from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.schema import doubles, publications, second_sends
+from gitpip.store.visibility import of_tracked
+
+WATCHED = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=20),
+    timedelta(minutes=34),
+)
+"""The waits before each look, from the second request on: an hour in all."""
+
+
+@dataclass(frozen=True)
+class Double:
+    """A publication of which Pipedrive holds, or held, a second activity."""
+
+    publication_id: PublicationId
+    activity_id: ActivityId
+    reason: str | None
+    """Why gitpip leaves it there; None where it deleted it."""
+
+
+async def watch(transaction: AsyncConnection, publication_id: PublicationId, now: datetime) -> None:
+    """Look at a publication again from now on, as it is sent once more."""
+    values = {"due_at": now + WATCHED[0], "looks": 0}
+    known = await transaction.execute(
+        update(second_sends).where(second_sends.c.publication_id == publication_id).values(values)
+    )
+    if not known.rowcount:
+        await transaction.execute(
+            insert(second_sends).values(publication_id=publication_id, **values)
+        )
+
+
+async def next_due(transaction: AsyncConnection) -> datetime | None:
+    """When the next look is due; None when nothing is watched."""
+    due_at: datetime | None = await transaction.scalar(
+        select(second_sends.c.due_at)
+        .where(_can_be_looked_at())
+        .join(publications, publications.c.id == second_sends.c.publication_id)
+        .order_by(second_sends.c.due_at)
+        .limit(1)
+    )
+    return due_at
+
+
+async def due(
+    transaction: AsyncConnection, now: datetime
+) -> tuple[DealId, Mapping[Publication, int]] | None:
+    """The watched publications of a deal in which a look is due, with the looks so far."""
+    deal_id = await transaction.scalar(
+        select(publications.c.deal_id)
+        .join(second_sends, second_sends.c.publication_id == publications.c.id)
+        .where(_can_be_looked_at(), second_sends.c.due_at <= now)
+        .order_by(second_sends.c.due_at)
+        .limit(1)
+    )
+    if deal_id is None:
+        return None
+    watched = await transaction.execute(
+        select(second_sends)
+        .join(publications, publications.c.id == second_sends.c.publication_id)
+        .where(_can_be_looked_at(), publications.c.deal_id == deal_id)
+        .order_by(second_sends.c.due_at)
+        .limit(500)
+    )
+    looks = {row.publication_id: row.looks for row in watched}
+    rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))
+    found = (publication_of(row) for row in rows)
+    return DealId(deal_id), {each: looks[each.id] for each in found}
+
+
+async def looked(
+    transaction: AsyncConnection, publication_id: PublicationId, looks: int, now: datetime
+) -> None:
+    """Note a complete look, and when the next one comes; after the last one the watch ends."""
+    mine = second_sends.c.publication_id == publication_id
+    if looks + 1 >= len(WATCHED):
+        await transaction.execute(delete(second_sends).where(mine))
+    else:
+        await postpone(transaction, publication_id, now + WATCHED[looks + 1], looks + 1)
+
+
+async def postpone(
+    transaction: AsyncConnection, publication_id: PublicationId, due_at: datetime, looks: int
+) -> None:
+    """Look again at another time, after so many looks."""
+    await transaction.execute(
+        update(second_sends)
+        .where(second_sends.c.publication_id == publication_id)
+        .values(due_at=due_at, looks=looks)
+    )
+
+
+async def note(transaction: AsyncConnection, double: Double, now: datetime) -> bool:
+    """Keep what was found, to be shown; False when it is known."""
+    values = {"activity_id": double.activity_id, "reason": double.reason}
+    mine = doubles.c.publication_id == double.publication_id
+    known = (await transaction.execute(select(doubles).where(mine).with_for_update())).one_or_none()
+    if known is not None and (known.activity_id, known.reason) == tuple(values.values()):
+        return False
+    await transaction.execute(delete(doubles).where(mine))
+    await transaction.execute(
+        insert(doubles).values(publication_id=double.publication_id, found_at=now, **values)
+    )
+    return True
+
+
+async def keep(
+    transaction: AsyncConnection, publication: Publication, activity_id: ActivityId
+) -> None:
+    """Say that a published file's activity is this one, as the other was deleted."""
+    await transaction.execute(
+        update(publications)
+        .where(
+            publications.c.id == publication.id,
+            publications.c.state == PublicationState.PUBLISHED.value,
+        )
+        .values(activity_id=activity_id)
+    )
+
+
+def _can_be_looked_at() -> ColumnElement[bool]:
+    return and_(
+        publications.c.deal_id.is_not(None),
+        publications.c.state == PublicationState.PUBLISHED.value,
+        of_tracked(publications.c.user_key),
+    )

@@ -1,0 +1,1 @@
+"""How the service is doing, as rows: pauses, checks, samples, troubles."""

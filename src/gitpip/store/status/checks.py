@@ -1,0 +1,223 @@
+"""Checks: the record of every look over the due users, and requests for one."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import CheckNotFound
+from gitpip.model import Check, CheckId, Page
+from gitpip.observability import metrics
+from gitpip.store import visibility
+from gitpip.store.gists import unreadable
+from gitpip.store.schema import checks
+from gitpip.store.users import schedule
+
+FAILURES_KEPT = 20
+LATEST = 200
+A_DAY = timedelta(days=1)
+AN_HOUR = timedelta(hours=1)
+LARGE = 100
+"""So many users fill a query or two."""
+
+
+async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
+    """Ask for a check of all users now, and of what could not be read of them.
+
+    Whatever runs checks notices the row.
+    """
+    await schedule.make_due(transaction, now)
+    await unreadable.make_due(transaction, now)
+    result = await transaction.execute(
+        insert(checks).values(requested_at=now).returning(checks.c.id)
+    )
+    return CheckId(result.scalar_one())
+
+
+async def start(transaction: AsyncConnection, now: datetime) -> CheckId:
+    """Begin a check: the oldest one that was requested or cut short, else a new one."""
+    waiting = await transaction.scalar(
+        select(checks.c.id).where(checks.c.ended_at.is_(None)).order_by(checks.c.id).limit(1)
+    )
+    if waiting is None:
+        result = await transaction.execute(
+            insert(checks).values(requested_at=now, started_at=now).returning(checks.c.id)
+        )
+        return CheckId(result.scalar_one())
+    await transaction.execute(
+        update(checks)
+        .where(checks.c.id == waiting)
+        .values(started_at=func.coalesce(checks.c.started_at, now))
+    )
+    return CheckId(waiting)
+
+
+async def add_results(
+    transaction: AsyncConnection,
+    check_id: CheckId,
+    *,
+    users: int = 0,
+    unchanged: int = 0,
+    gists: int = 0,
+    files: int = 0,
+    failures: Sequence[str] = (),
+    swept: int = 0,
+    points: int = 0,
+    listed: int = 0,
+    note: str | None = None,
+) -> None:
+    """Add what the look at some users gave. Beyond the first failures only their number is kept.
+
+    `swept` users were asked about by GraphQL at the cost of `points`; `listed` were not due, and
+    have their lists read with requests to spare. `note` is a line among the
+    failures that counts for no user.
+    """
+    metrics.looks.labels("unchanged").inc(unchanged)
+    metrics.looks.labels("read").inc(users - unchanged - len(failures))
+    metrics.looks.labels("failed").inc(len(failures))
+    metrics.files_found.inc(files)
+    # Gists refer to the check: of two transactions that stored some, each would wait for the other
+    # under a lock that forbids references.
+    kept = await transaction.scalar(
+        select(checks.c.failures).where(checks.c.id == check_id).with_for_update(key_share=True)
+    )
+    lines = (kept or "").splitlines()
+    lines += [" ".join(line.split()) for line in (*failures, *([note] if note else []))]
+    await transaction.execute(
+        update(checks)
+        .where(checks.c.id == check_id)
+        .values(
+            users=checks.c.users + users,
+            unchanged=checks.c.unchanged + unchanged,
+            gists=checks.c.gists + gists,
+            files=checks.c.files + files,
+            swept=checks.c.swept + swept,
+            points=checks.c.points + points,
+            listed=checks.c.listed + listed,
+            failed=checks.c.failed + len(failures),
+            failures="\n".join(lines[:FAILURES_KEPT]),
+        )
+    )
+
+
+async def end(transaction: AsyncConnection, check_id: CheckId, now: datetime) -> None:
+    """Close a check."""
+    await transaction.execute(update(checks).where(checks.c.id == check_id).values(ended_at=now))
+
+
+async def prune(transaction: AsyncConnection, before: datetime) -> None:
+    """Forget the checks that ended before a time and neither found anything nor failed."""
+    await transaction.execute(
+        delete(checks).where(
+            checks.c.ended_at < before, checks.c.gists == 0, checks.c.failures == ""
+        )
+    )
+
+
+async def any_open(transaction: AsyncConnection, *, other_than: CheckId | None = None) -> bool:
+    """Whether a check was requested, or cut short, and waits to be run; `other_than` this one."""
+    wanted = select(checks.c.id).where(checks.c.ended_at.is_(None))
+    if other_than is not None:
+        wanted = wanted.where(checks.c.id != other_than)
+    return bool(await transaction.scalar(select(wanted.exists())))
+
+
+async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
+    """Of the latest large checks: how many users, how many of them by GraphQL, for what points.
+
+    Smaller checks are left out: their queries cost a point each without being full. So are users
+    that were not due: they take only what is left over.
+    """
+    latest = (
+        select((checks.c.users - checks.c.listed).label("users"), checks.c.swept, checks.c.points)
+        .where(checks.c.ended_at.is_not(None))
+        .order_by(checks.c.ended_at.desc())
+        .limit(LATEST)
+        .subquery()
+    )
+    row = (
+        await transaction.execute(
+            select(
+                func.coalesce(func.sum(latest.c.users), 0),
+                func.coalesce(func.sum(latest.c.swept), 0),
+                func.coalesce(func.sum(latest.c.points), 0),
+            ).where(latest.c.swept >= LARGE)
+        )
+    ).one()
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+async def lists_a_day(transaction: AsyncConnection, now: datetime) -> float:
+    """How many lists of users that were not due are read in a day, at the pace of the last one."""
+    latest = or_(checks.c.ended_at.is_(None), checks.c.ended_at > now - A_DAY)
+    listed, began = (
+        await transaction.execute(
+            select(
+                func.coalesce(func.sum(checks.c.listed), 0),
+                func.min(checks.c.started_at, type_=checks.c.started_at.type),
+            ).where(latest)
+        )
+    ).one()
+    if not listed or began is None:
+        return 0.0
+    return float(listed * (A_DAY / min(max(now - began, AN_HOUR), A_DAY)))
+
+
+async def last_end(transaction: AsyncConnection) -> datetime | None:
+    """When the check that ended last did so."""
+    return await transaction.scalar(
+        select(checks.c.ended_at)
+        .where(checks.c.ended_at.is_not(None))
+        .order_by(checks.c.ended_at.desc())
+        .limit(1)
+    )
+
+
+async def last_request(transaction: AsyncConnection) -> datetime | None:
+    """When a check of all users was last requested; None without one among the kept checks."""
+    # A check that the service begins because users are due has the same time twice: see `start`.
+    requested = or_(checks.c.started_at.is_(None), checks.c.started_at != checks.c.requested_at)
+    return await transaction.scalar(
+        select(checks.c.requested_at).where(requested).order_by(checks.c.id.desc()).limit(1)
+    )
+
+
+async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
+    """One check; raises CheckNotFound."""
+    rows = (await transaction.execute(select(checks).where(checks.c.id == check_id))).all()
+    if not rows:
+        raise CheckNotFound(f"there is no check {check_id}")
+    return (await _checks(transaction, rows))[0]
+
+
+async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page[Check]:
+    """A slice of the checks, newest first."""
+    total = await transaction.scalar(select(func.count()).select_from(checks))
+    rows = await transaction.execute(
+        select(checks).order_by(checks.c.id.desc()).offset(offset).limit(limit)
+    )
+    return Page(await _checks(transaction, rows.all()), total or 0)
+
+
+async def _checks(transaction: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
+    """The checks of these rows, without the failures of users who were removed since."""
+    lines = [line for row in rows for line in row.failures.splitlines()]
+    shown = await visibility.without_removed(transaction, lines)
+    return tuple(_check(row, shown) for row in rows)
+
+
+def _check(row: Row[Any], shown: Collection[str]) -> Check:
+    return Check(
+        id=CheckId(row.id),
+        requested_at=row.requested_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        users=row.users,
+        unchanged=row.unchanged,
+        failed=row.failed,
+        gists=row.gists,
+        files=row.files,
+        failures=tuple(line for line in row.failures.splitlines() if line in shown),
+    )

@@ -1,0 +1,125 @@
+"""Times that lie further ahead than they can: a clock was ahead when they were written.
+
+A user whose check is due tomorrow, as the clock was a day ahead for a while, would be looked at by
+nobody for a day. Such times are set to what they can be at most.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import UserState
+from gitpip.store.publications.publications import WAITING
+from gitpip.store.schema import (
+    amendments,
+    deals,
+    looked_at,
+    pauses,
+    publications,
+    second_sends,
+    unreadable,
+    users,
+)
+from gitpip.store.schema_accounts import ledger
+
+TOLERANCE = timedelta(minutes=15)
+"""Clocks of two replicas can differ; a time that is too late by less does little harm."""
+LONGEST_WAIT = timedelta(days=1)
+"""Of a user that GitHub does not show, of something unreadable, and of a pause."""
+LONGEST_RETRY = timedelta(hours=6)
+"""Of a delivery, a deal and a note: see `publish.delivery`."""
+LONGEST_WATCH = timedelta(minutes=34)
+"""Between two looks at what was sent twice: see `second_sends`."""
+LONGEST_HOLD = timedelta(minutes=5)
+"""Of everything, while more may be on its way into the ledger: see `publish.adopt`."""
+OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | None], ...] = (
+    (publications.c.due_at, LONGEST_RETRY, publications.c.state.in_(WAITING)),
+    (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
+    (amendments.c.due_at, LONGEST_RETRY, None),
+    (second_sends.c.due_at, LONGEST_WATCH, None),
+    (ledger.c.hold_until, LONGEST_HOLD, None),
+)
+"""The times of publishing, and how far ahead each can lie."""
+
+
+async def any_too_late(transaction: AsyncConnection, *, now: datetime, interval: timedelta) -> bool:
+    """Whether there is such a time; `interval` is the general one between two checks."""
+    sqlite = transaction.dialect.name == "sqlite"
+    return bool(
+        await transaction.scalar(
+            select(
+                or_(
+                    exists().where(_due_too_late(now, interval, sqlite)),
+                    exists().where(_paused_too_long(now)),
+                    *(exists().where(wanted) for _, wanted in _publishing_too_late(now)),
+                )
+            )
+        )
+    )
+
+
+async def set_back(transaction: AsyncConnection, *, now: datetime, interval: timedelta) -> int:
+    """Set every such time to the latest that it can be; gives the number of users concerned."""
+    sqlite = transaction.dialect.name == "sqlite"
+    next_check_at = case((users.c.check_interval.is_(None), now + interval), else_=now)
+    changed = await transaction.execute(
+        update(users)
+        .where(_due_too_late(now, interval, sqlite))
+        .values(next_check_at=next_check_at)
+    )
+    latest = now + TOLERANCE
+    await transaction.execute(update(users).where(users.c.hinted_at > latest).values(hinted_at=now))
+    await transaction.execute(
+        update(users)
+        .where(users.c.claimed_until > latest)
+        .values(claimed_by=None, claimed_until=None)
+    )
+    await transaction.execute(
+        update(unreadable)
+        .where(unreadable.c.next_try_at > latest + LONGEST_WAIT)
+        .values(next_try_at=now)
+    )
+    await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
+    for column, wanted in _publishing_too_late(now):
+        await transaction.execute(update(column.table).where(wanted).values({column.name: now}))
+    return changed.rowcount
+
+
+def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnElement[bool]:
+    usual = round(interval.total_seconds())
+    own = func.coalesce(users.c.check_interval, usual)
+    a_day = round(LONGEST_WAIT.total_seconds())
+    unavailable = users.c.state == UserState.UNAVAILABLE.value
+    longest = case((and_(unavailable, own < a_day), a_day), else_=own)
+    at = literal(now, users.c.next_check_at.type)
+    ahead = (
+        (func.julianday(users.c.next_check_at) - func.julianday(at)) * a_day
+        if sqlite
+        else func.extract("epoch", users.c.next_check_at - at)
+    )
+    shortest = min(interval, LONGEST_WAIT)
+    return and_(
+        looked_at,
+        users.c.next_check_at > now + shortest + TOLERANCE,  # an index has these few
+        ahead > longest + TOLERANCE.total_seconds(),
+    )
+
+
+def _publishing_too_late(
+    now: datetime,
+) -> list[tuple[Column[datetime], ColumnElement[bool]]]:
+    return [
+        (column, and_(column > now + longest + TOLERANCE, *([] if of is None else [of])))
+        for column, longest, of in OF_PUBLISHING
+    ]
+
+
+def _paused_too_long(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        pauses.c.until > now,
+        or_(
+            pauses.c.since > now + TOLERANCE,
+            pauses.c.until > now + LONGEST_WAIT + TOLERANCE,
+        ),
+    )

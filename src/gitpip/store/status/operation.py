@@ -1,0 +1,248 @@
+"""How the service is doing: pauses, and which services run beside each other."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.clock import utc_now
+from gitpip.model import Part, Pause, PauseCause, PublicationState
+from gitpip.store import ledger
+from gitpip.store.locking import in_order
+from gitpip.store.publications.deals import end_waits
+from gitpip.store.schema import deals, pauses, publications, services
+
+HEARTBEAT = timedelta(seconds=2)
+SILENCE = timedelta(seconds=10)
+"""A service that has not shown itself for so long is taken for gone."""
+
+PUBLISHING = "publishing"
+WATCHING = "watching"
+SWEEPING = "sweeping"
+"""Asking GraphQL about many users at once; meanwhile everybody is checked by REST."""
+READING = "reading"
+"""Reading what is new; telling the unchanged from the others goes on."""
+
+PAUSABLE = (WATCHING, SWEEPING, READING, PUBLISHING)
+STOPS_WATCHING = (WATCHING, READING)
+"""The pauses during which no new gists are read."""
+ROUNDING = timedelta(seconds=1)
+"""A refused row is put off to the end of the pause, by a clock read a moment later."""
+SAME_PAUSE = timedelta(minutes=5)
+"""A pause that follows another within this time is the same trouble, going on."""
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service process beside this database."""
+
+    id: str
+    version: str
+    part: Part
+    started_at: datetime
+    ailments: tuple[str, ...] = ()
+    """What its `/health` says is wrong."""
+    clock_ahead: timedelta = timedelta(0)
+    """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it watches and publishes."""
+        return self.part is not Part.WEB
+
+
+async def pause(
+    transaction: AsyncConnection,
+    name: str,
+    *,
+    until: datetime,
+    reason: str,
+    credential: str | None = None,
+    cause: PauseCause = PauseCause.VENDOR,
+    now: datetime | None = None,
+) -> None:
+    """Stop all publishing or watching until a time, saying why.
+
+    `credential` is the fingerprint of the token that was refused or used up, if that is the reason.
+    `now` (UTC) is the present time, the clock's if not given.
+    """
+    now = now or utc_now()
+    values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(insert(pauses).values(name=name, since=now, **values))
+    except IntegrityError:
+        goes_on = pauses.c.until > now - SAME_PAUSE
+        begins = literal(now, pauses.c.since.type)
+        since = case((goes_on, func.coalesce(pauses.c.since, begins)), else_=begins)
+        await transaction.execute(
+            update(pauses).where(pauses.c.name == name).values(since=since, **values)
+        )
+
+
+async def end_pauses(
+    transaction: AsyncConnection, names: Collection[str], now: datetime
+) -> tuple[str, ...]:
+    """End those of these pauses that GitHub did not ask for; gives their names.
+
+    Their rows stay until a request succeeds, which is why one request goes alone at first.
+    Whatever a pause of publishing put off to its end is due at `now`. Deals that can't be made for
+    now are part of publishing: their waits end too.
+    """
+    if PUBLISHING in names:
+        await ledger.lock(transaction)
+    can_be_ended = (
+        pauses.c.name.in_(names),
+        pauses.c.until > now,
+        or_(pauses.c.name == PUBLISHING, pauses.c.cause != PauseCause.RATE_LIMIT.value),
+    )
+    rows = await transaction.execute(
+        select(pauses.c.name, pauses.c.until).where(*can_be_ended).with_for_update()
+    )
+    ended = {row.name: row.until for row in rows}
+    await transaction.execute(update(pauses).where(*can_be_ended).values(until=now))
+    if until := ended.get(PUBLISHING):
+        for table in (publications, deals):
+            put_off = (
+                table.c.state == PublicationState.PENDING.value,
+                table.c.token.is_(None),
+                table.c.due_at.between(now, until + ROUNDING),
+            )
+            wanted = (in_order(*put_off),) if table is publications else put_off
+            await transaction.execute(update(table).where(*wanted).values(due_at=now))
+    if PUBLISHING in names and await end_waits(transaction, now) and PUBLISHING not in ended:
+        return (*ended, PUBLISHING)
+    return tuple(ended)
+
+
+async def resume(transaction: AsyncConnection, name: str) -> None:
+    """Forget a pause, also one whose time is over."""
+    await transaction.execute(delete(pauses).where(pauses.c.name == name))
+
+
+async def resume_with(
+    transaction: AsyncConnection, names: Collection[str], credential: str
+) -> tuple[str, ...]:
+    """End those of these pauses that another token than `credential` caused; give their names."""
+    ended = await transaction.execute(
+        delete(pauses)
+        .where(pauses.c.name.in_(names), pauses.c.credential != credential)
+        .returning(pauses.c.name)
+    )
+    return tuple(ended.scalars())
+
+
+async def paused(
+    transaction: AsyncConnection, name: str, now: datetime, *, credential: str | None = None
+) -> Pause | None:
+    """The pause that holds at `now`, if any; none that another token than `credential` caused."""
+    wanted = [pauses.c.name == name, pauses.c.until > now]
+    if credential is not None:
+        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
+    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
+    return _pause(row) if row else None
+
+
+async def pauses_now(transaction: AsyncConnection, now: datetime) -> dict[str, Pause]:
+    """Every pause that holds at `now`, by name."""
+    rows = await transaction.execute(select(pauses).where(pauses.c.until > now))
+    return {row.name: _pause(row) for row in rows}
+
+
+async def last_pause(
+    transaction: AsyncConnection, name: str, *, credential: str | None = None
+) -> Pause | None:
+    """The pause of this name, also one that is over and was not ended by a success since.
+
+    With `credential`, none that another token than this one caused.
+    """
+    wanted = [pauses.c.name == name]
+    if credential is not None:
+        wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
+    row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
+    return _pause(row) if row else None
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(row.until, row.reason, PauseCause(row.cause), row.since)
+
+
+async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
+    """The pause that keeps every check from being made, if any.
+
+    Without GraphQL users are checked by REST, and the other way round: one of them is enough.
+    """
+    if pause := await paused(transaction, WATCHING, now):
+        return pause
+    sweeping = await paused(transaction, SWEEPING, now)
+    reading = await paused(transaction, READING, now)
+    return min(sweeping, reading, key=lambda pause: pause.until) if sweeping and reading else None
+
+
+async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) -> None:
+    """Forget a pause that is over."""
+    await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))
+
+
+async def show_life(
+    transaction: AsyncConnection,
+    service_id: str,
+    *,
+    version: str,
+    part: Part,
+    now: datetime,
+    ailments: Sequence[str] = (),
+    clock_ahead: timedelta = timedelta(0),
+) -> None:
+    """Renew this service's lease row, and clear those of services long gone."""
+    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
+    shown = {
+        "heartbeat_at": now,
+        "ailments": wrong,
+        "clock_ahead": round(clock_ahead.total_seconds()),
+    }
+    renewed = await transaction.execute(
+        update(services).where(services.c.id == service_id).values(shown)
+    )
+    if renewed.rowcount == 0:
+        await transaction.execute(
+            insert(services).values(
+                id=service_id,
+                version=version,
+                part=part.value,
+                started_at=now,
+                **shown,
+            )
+        )
+        await transaction.execute(
+            delete(services).where(services.c.heartbeat_at < now - SILENCE * 10)
+        )
+
+
+async def end_life(transaction: AsyncConnection, service_id: str) -> None:
+    """Give this service's lease back."""
+    await transaction.execute(delete(services).where(services.c.id == service_id))
+
+
+async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningService, ...]:
+    """The services that showed life lately."""
+    rows = await transaction.execute(
+        select(services)
+        .where(services.c.heartbeat_at > now - SILENCE)
+        .order_by(func.lower(services.c.id))
+    )
+    return tuple(
+        RunningService(
+            id=row.id,
+            version=row.version,
+            part=Part(row.part),
+            started_at=row.started_at,
+            ailments=tuple((row.ailments or "").splitlines()),
+            clock_ahead=timedelta(seconds=row.clock_ahead),
+        )
+        for row in rows
+    )

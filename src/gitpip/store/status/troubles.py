@@ -1,0 +1,343 @@
+"""What the rows say is going wrong: counts, since when, and an example of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import PublicationState, UserState
+from gitpip.store.publications.publications import WAITING
+from gitpip.store.schema import (
+    active,
+    amendments,
+    checks,
+    deals,
+    doubles,
+    gist_files,
+    looked_at,
+    not_compared,
+    note_failed,
+    publications,
+    removed,
+    retried,
+    troubled,
+    unsettled,
+    users,
+)
+from gitpip.store.visibility import tracked
+
+FAILED = PublicationState.FAILED.value
+PENDING = PublicationState.PENDING.value
+UNCERTAIN = PublicationState.UNCERTAIN.value
+
+
+of_removed = publications.c.user_key.in_(select(users.c.key).where(removed))
+"""The publications of users who are tracked no more; an index has these users."""
+filename = (
+    select(gist_files.c.filename)
+    .where(gist_files.c.key == publications.c.file_key)
+    .scalar_subquery()
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """So many rows are in the same kind of trouble. Times are UTC."""
+
+    count: int
+    since: datetime | None = None
+    """The earliest time that the rows tell of."""
+    example: str | None = None
+    """A login, or a file's name."""
+    reason: str | None = None
+    """Why it is so, of the example."""
+    next_try: datetime | None = None
+    """When the next attempt comes, where that is asked for."""
+
+
+NONE = Trouble(0)
+
+
+async def _trouble(
+    transaction: AsyncConnection,
+    rows: FromClause,
+    wanted: Sequence[ColumnElement[bool]],
+    *,
+    since: ColumnElement[Any],
+    example: ColumnElement[Any],
+    reason: ColumnElement[Any] | None = None,
+) -> Trouble:
+    """The rows that are wanted; `example` may be a scalar subquery, read for one row alone."""
+    counted = await transaction.execute(
+        select(func.count(), func.min(since, type_=since.type)).select_from(rows).where(*wanted)
+    )
+    count, earliest = counted.one()
+    if not count:
+        return NONE
+    shown = await transaction.execute(
+        select(example.label("example"), (null() if reason is None else reason).label("reason"))
+        .select_from(rows)
+        .where(*wanted)
+        .order_by(since)
+        .limit(1)
+    )
+    row = shown.one()
+    return Trouble(count, earliest, row.example, row.reason)
+
+
+async def users_unavailable(transaction: AsyncConnection) -> Trouble:
+    """Users that GitHub does not show; `since` is up to when the first of them is known."""
+    return await _troubled_users(transaction, users.c.state == UserState.UNAVAILABLE.value)
+
+
+async def users_failing(transaction: AsyncConnection) -> Trouble:
+    """Other users whose last check failed; `since` is up to when the first of them is known."""
+    return await _troubled_users(transaction, users.c.state == UserState.ACTIVE.value)
+
+
+async def _troubled_users(transaction: AsyncConnection, state: ColumnElement[bool]) -> Trouble:
+    return await _trouble(
+        transaction,
+        users,
+        [troubled, state],
+        since=users.c.complete_until,
+        example=users.c.login,
+        reason=users.c.failure,
+    )
+
+
+async def users_unread(transaction: AsyncConnection) -> Trouble:
+    """Active users who were never checked completely; `since` is when the first was added."""
+    return await _trouble(
+        transaction,
+        users,
+        [active, users.c.complete_until.is_(None)],
+        since=users.c.created_at,
+        example=users.c.login,
+    )
+
+
+async def users_not_compared(transaction: AsyncConnection) -> Trouble:
+    """Active users with gists whose list was not read since an upgrade from before 0025."""
+    return await _trouble(
+        transaction,
+        users,
+        [not_compared],
+        since=users.c.created_at,
+        example=users.c.login,
+    )
+
+
+async def users_late(
+    transaction: AsyncConnection,
+    *,
+    due_before: datetime,
+    complete_before: datetime,
+    interval: timedelta,
+) -> Trouble:
+    """Users checked before whose next check is overdue; `since` is up to when they are known.
+
+    Overdue is a user who was due before `due_before`. So is one who is known up to less than
+    `complete_before`, except users with an own interval longer than `interval`. Users whose last
+    check failed are left out.
+    """
+    usual = or_(
+        users.c.check_interval.is_(None),
+        users.c.check_interval <= max(int(interval.total_seconds()), 1),
+    )
+    overdue = or_(
+        users.c.next_check_at < due_before,
+        and_(users.c.complete_until < complete_before, usual),
+    )
+    return await _trouble(
+        transaction,
+        users,
+        [active, users.c.complete_until.is_not(None), users.c.failure.is_(None), overdue],
+        since=users.c.complete_until,
+        example=users.c.login,
+    )
+
+
+async def publications_failed(transaction: AsyncConnection) -> Trouble:
+    """Publications that Pipedrive refused."""
+    return await _publications(transaction, publications.c.state == FAILED)
+
+
+async def publications_uncertain(transaction: AsyncConnection, sent_before: datetime) -> Trouble:
+    """Publications sent before a time of which it is still unknown whether they arrived."""
+    return await _publications(
+        transaction, publications.c.state == UNCERTAIN, publications.c.sent_at < sent_before
+    )
+
+
+async def publications_retried(transaction: AsyncConnection) -> Trouble:
+    """Publications that wait although they were sent three times already, or more often."""
+    return await _publications(transaction, retried)
+
+
+async def doubles_left(transaction: AsyncConnection, since: datetime) -> Trouble:
+    """Files found in Pipedrive twice since then, of which gitpip deleted none."""
+    return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
+
+
+async def doubles_deleted(transaction: AsyncConnection, since: datetime) -> Trouble:
+    """Files found in Pipedrive twice since then, and made one by gitpip."""
+    return await _doubles(transaction, doubles.c.reason.is_(None), doubles.c.found_at > since)
+
+
+async def _doubles(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> Trouble:
+    return await _trouble(
+        transaction,
+        doubles.join(publications, publications.c.id == doubles.c.publication_id),
+        [~of_removed, *wanted],
+        since=doubles.c.found_at,
+        example=filename,
+        reason=doubles.c.reason,
+    )
+
+
+async def publications_overdue(
+    transaction: AsyncConnection, due_before: datetime, *, backfill: bool
+) -> Trouble:
+    """Publications that were to be sent before a time; `backfill` also counts those of the past.
+
+    `since` is since when the first of them is due.
+    """
+    wanted = [publications.c.state == PENDING, publications.c.due_at < due_before]
+    if not backfill:
+        wanted.append(publications.c.backfill == 0)
+    return await _publications(transaction, *wanted, since=publications.c.due_at)
+
+
+async def publications_waiting(transaction: AsyncConnection) -> int:
+    """How many publications are still to be sent, or to be confirmed."""
+    waiting = select(func.count()).where(publications.c.state.in_(WAITING))
+    # An index alone counts all of them; the few of removed users are taken off.
+    all_of_them = await transaction.scalar(waiting) or 0
+    if not all_of_them:
+        return 0
+    return all_of_them - (await transaction.scalar(waiting.where(of_removed)) or 0)
+
+
+async def publications_put_off(transaction: AsyncConnection) -> Trouble:
+    """Publications that wait with a reason: an attempt did not succeed, or could not be made."""
+    return await _publications(
+        transaction, publications.c.state.in_(WAITING), publications.c.reason.is_not(None)
+    )
+
+
+async def last_published(transaction: AsyncConnection) -> datetime | None:
+    """When a publication last arrived."""
+    latest: datetime | None = await transaction.scalar(
+        select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
+    )
+    return latest
+
+
+async def _publications(
+    transaction: AsyncConnection,
+    *wanted: ColumnElement[bool],
+    since: ColumnElement[Any] = publications.c.sent_at,
+) -> Trouble:
+    return await _trouble(
+        transaction,
+        publications,
+        [~of_removed, *wanted],
+        since=since,
+        example=filename,
+        reason=publications.c.reason,
+    )
+
+
+async def deals_failed(transaction: AsyncConnection) -> Trouble:
+    """Deals that Pipedrive refused."""
+    return await _deals(transaction, deals.c.state == FAILED)
+
+
+async def deals_delayed(transaction: AsyncConnection, now: datetime) -> Trouble:
+    """Deals that were refused and are tried again, where a publication waits for them.
+
+    `since` is when the first of them was last sent, `next_try` when one of them is tried next.
+    """
+    awaited = exists().where(
+        publications.c.user_key == deals.c.user_key, publications.c.state == PENDING
+    )
+    # One without an attempt that counts, which is due, was only held up by a pause.
+    refused = or_(deals.c.attempts > 0, deals.c.due_at > now)
+    wanted = [deals.c.state == PENDING, deals.c.reason.is_not(None), refused, awaited]
+    trouble = await _deals(transaction, *wanted)
+    if not trouble.count:
+        return trouble
+    next_try = await transaction.scalar(
+        select(func.min(deals.c.due_at, type_=deals.c.due_at.type))
+        .select_from(deals.join(users, users.c.key == deals.c.user_key))
+        .where(unsettled, tracked, *wanted)
+    )
+    return replace(trouble, next_try=next_try)
+
+
+async def deals_uncertain(transaction: AsyncConnection, sent_before: datetime) -> Trouble:
+    """Deals sent before a time of which it is still unknown whether they arrived."""
+    return await _deals(transaction, deals.c.state == UNCERTAIN, deals.c.sent_at < sent_before)
+
+
+async def _deals(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> Trouble:
+    return await _trouble(
+        transaction,
+        deals.join(users, users.c.key == deals.c.user_key),
+        [unsettled, tracked, *wanted],
+        since=deals.c.sent_at,
+        example=users.c.login,
+        reason=deals.c.reason,
+    )
+
+
+async def notes_failed(transaction: AsyncConnection) -> Trouble:
+    """Published files whose note Pipedrive did not let us bring up to date."""
+    return await _publications(transaction, note_failed, since=publications.c.published_at)
+
+
+async def notes_overdue(transaction: AsyncConnection, due_before: datetime) -> Trouble:
+    """Notes that were to be brought up to date before a time."""
+    return await _trouble(
+        transaction,
+        amendments.join(publications, publications.c.id == amendments.c.publication_id),
+        [
+            ~of_removed,
+            publications.c.state == PublicationState.PUBLISHED.value,
+            amendments.c.due_at < due_before,
+        ],
+        since=amendments.c.due_at,
+        example=filename,
+    )
+
+
+async def checks_abandoned(
+    transaction: AsyncConnection, *, now: datetime, requested_before: datetime
+) -> Trouble:
+    """Checks requested before a time that are not over, while no user is being checked."""
+    claimed = exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now)
+    return await _trouble(
+        transaction,
+        checks,
+        [checks.c.ended_at.is_(None), checks.c.requested_at < requested_before, ~claimed],
+        since=checks.c.requested_at,
+        example=checks.c.id,
+    )
+
+
+async def any_checkable(transaction: AsyncConnection) -> bool:
+    """Whether a tracked user is not paused."""
+    return bool(await transaction.scalar(select(exists().where(looked_at))))

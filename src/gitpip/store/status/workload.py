@@ -1,0 +1,94 @@
+"""Whether work waits, and how far it has come: what tells a standstill from patience."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import PauseCause, PublicationState
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema import checks, looked_at, publications, removed, users
+from gitpip.store.status import operation
+
+TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one part of the service has to do at one time, in all replicas together."""
+
+    waits: bool
+    """Whether something is due that no vendor, and no missing token, holds up."""
+    claimed: bool
+    """Whether some process works on it at this moment."""
+    mark: tuple[object, ...]
+    """Changes whenever any process has done a step."""
+
+
+async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
+    """The users who are due, and the last result of a check: a success, a failure or a file."""
+    due = select(exists().where(looked_at, users.c.next_check_at <= now))
+    claimed = select(exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now))
+    last = (
+        await transaction.execute(
+            select(checks.c.id, checks.c.users, checks.c.files)
+            .where(or_(checks.c.users > 0, checks.c.files > 0))
+            .order_by(checks.c.id.desc())
+            .limit(1)
+        )
+    ).first()
+    waits = bool(await transaction.scalar(due)) and not (
+        await _held_up(transaction, operation.STOPS_WATCHING, now)
+        or await accounts.change(transaction, Vendor.GITHUB)
+    )
+    return Work(waits, bool(await transaction.scalar(claimed)), tuple(last or ()))
+
+
+async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
+    """The publications that are next in turn, and when one last arrived."""
+    following = [
+        row for state in TO_DO if (row := (await transaction.execute(_next(state, now))).first())
+    ]
+    claimed = select(
+        exists().where(publications.c.state.in_(TO_DO), publications.c.lease_until > now)
+    )
+    arrived = await transaction.scalar(
+        select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
+    )
+    waits = bool(following) and not (
+        await _held_up(transaction, (operation.PUBLISHING,), now)
+        or await accounts.change(transaction, Vendor.PIPEDRIVE)
+    )
+    compared = await ledger.read(transaction)
+    mark = (*(tuple(row) for row in following), arrived, compared.compared_at, compared.read)
+    return Work(waits, waits and bool(await transaction.scalar(claimed)), mark)
+
+
+def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
+    """The first due publication in one state, claimed or not, in the order of an index."""
+    return (
+        select(
+            publications.c.id,
+            publications.c.due_at,
+            publications.c.attempts,
+            publications.c.looks,
+        )
+        .where(
+            publications.c.state == state,
+            publications.c.due_at <= now,
+            publications.c.user_key.not_in(select(users.c.key).where(removed)),
+        )
+        .order_by(publications.c.backfill, publications.c.due_at)
+        .limit(1)
+    )
+
+
+async def _held_up(transaction: AsyncConnection, names: tuple[str, ...], now: datetime) -> bool:
+    """Whether a vendor holds a part up; a pause of gitpip's own making does not count."""
+    pauses = await operation.pauses_now(transaction, now)
+    return any(
+        pause.cause is not PauseCause.FAULT for name, pause in pauses.items() if name in names
+    )

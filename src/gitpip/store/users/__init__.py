@@ -1,0 +1,1 @@
+"""Tracked users: who they are, when they are due, and lists of them."""

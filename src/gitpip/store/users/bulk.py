@@ -1,0 +1,185 @@
+"""Many users at once: added, or looked up to be changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, insert, or_, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import UserNotTracked
+from gitpip.model import Backfill, DealId, PublicationState, User, UserState
+from gitpip.store.schema import deals, user_tags, users
+from gitpip.store.users.users import rows, user_of
+from gitpip.store.visibility import tracked
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A user to be tracked; who that is on GitHub is asked later."""
+
+    login: str
+    external_id: str
+    backfill: Backfill
+    tags: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    deal_id: DealId | None = None
+    """A deal that exists already, to be used for this user."""
+    any_id: bool = False
+    """The id is only a proposal: who is tracked already under another one is known by it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of them: added, tracked already, or in conflict with another user."""
+
+    added: bool
+    conflict: str | None = None
+
+
+async def add_many(
+    transaction: AsyncConnection, wanted: Sequence[NewUser], now: datetime
+) -> tuple[Outcome, ...]:
+    """Track these users, due at once; an outcome for each, in their order.
+
+    Give some thousand at a time at the most.
+    """
+    by_login, by_id, formerly = await _known(transaction, wanted)
+    outcomes: list[Outcome | None] = []
+    new: list[NewUser] = []
+    for user in wanted:
+        known_id = by_login.get(user.login.lower())
+        known_login = by_id.get(user.external_id)
+        if known_id is None and known_login is None:
+            new.append(user)
+            by_login[user.login.lower()] = user.external_id
+            by_id[user.external_id] = user.login
+            outcomes.append(None)
+        elif (
+            known_id == user.external_id
+            or (known_id is not None and user.any_id)
+            or (known_id is None and (user.login.lower(), user.external_id) in formerly)
+        ):
+            outcomes.append(Outcome(added=False))
+        elif known_id is not None:
+            reason = f"{user.login} is tracked already, under the id {known_id}"
+            outcomes.append(Outcome(added=False, conflict=reason))
+        else:
+            reason = f"the id {user.external_id} is taken already, by {known_login}"
+            outcomes.append(Outcome(added=False, conflict=reason))
+    keys = await _insert(transaction, new, now)
+    await _insert_details(transaction, new, keys, now)
+    late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
+    fates = iter([Outcome(added=True) if user.login.lower() in keys else late for user in new])
+    return tuple(outcome or next(fates) for outcome in outcomes)
+
+
+async def find_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+    """The tracked users of these logins, in any case; raises UserNotTracked, which names who isn't.
+
+    Give some hundred at a time at the most.
+    """
+    wanted = [login.lower() for login in logins]
+    found = await transaction.execute(
+        rows().where(tracked, func.lower(users.c.login).in_(wanted)).order_by(users.c.key)
+    )
+    each = tuple(user_of(row) for row in found)
+    known = {user.login.lower() for user in each}
+    if unknown := [login for login in logins if login.lower() not in known]:
+        raise UserNotTracked(
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not tracked"
+        )
+    return each
+
+
+async def lock_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+    """The same, with their row locks taken to the end of the transaction."""
+    wanted = [login.lower() for login in logins]
+    # In one order, so that two who take some of the same do not wait for each other for ever. Read
+    # after that: what stands beside a row, as tags do, is then as the last holder left it.
+    await transaction.execute(
+        select(users.c.key)
+        .where(tracked, func.lower(users.c.login).in_(wanted))
+        .order_by(users.c.key)
+        .with_for_update()
+    )
+    return await find_each(transaction, logins)
+
+
+async def _known(
+    transaction: AsyncConnection, wanted: Sequence[NewUser]
+) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
+    """Of the tracked users in question: ids by login in lower case, logins by id.
+
+    And the logins before the last rename, in lower case, each with the id: a list may be given
+    again after a rename.
+    """
+    rows = (
+        await transaction.execute(
+            select(users.c.login, users.c.former_login, users.c.external_id).where(
+                tracked,
+                or_(
+                    func.lower(users.c.login).in_([user.login.lower() for user in wanted]),
+                    users.c.external_id.in_([user.external_id for user in wanted]),
+                ),
+            )
+        )
+    ).all()
+    return (
+        {row.login.lower(): row.external_id for row in rows},
+        {row.external_id: row.login for row in rows},
+        {(row.former_login.lower(), row.external_id) for row in rows if row.former_login},
+    )
+
+
+async def _insert(
+    transaction: AsyncConnection, new: Sequence[NewUser], now: datetime
+) -> dict[str, int]:
+    """The keys of those who were inserted, by login in lower case."""
+    if not new:
+        return {}
+    sqlite = transaction.dialect.name == "sqlite"
+    statement = (insert_on_sqlite if sqlite else insert_on_postgres)(users)
+    rows = await transaction.execute(
+        statement.on_conflict_do_nothing().returning(users.c.key, users.c.login),
+        [
+            {
+                "login": user.login,
+                "external_id": user.external_id,
+                "backfill": str(user.backfill),
+                "state": UserState.ACTIVE.value,
+                "backfill_left": user.backfill.count,
+                "created_at": now,
+                "added_at": now,
+                "added_by_our_clock": 1,
+                "next_check_at": now,
+                "check_interval": (
+                    None if user.interval is None else round(user.interval.total_seconds())
+                ),
+            }
+            for user in new
+        ],
+    )
+    return {row.login.lower(): row.key for row in rows}
+
+
+async def _insert_details(
+    transaction: AsyncConnection, new: Sequence[NewUser], keys: dict[str, int], now: datetime
+) -> None:
+    added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
+    if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:
+        await transaction.execute(insert(user_tags), tagged)
+    with_deal = [
+        {
+            "user_key": key,
+            "state": PublicationState.PUBLISHED.value,
+            "due_at": now,
+            "deal_id": user.deal_id,
+        }
+        for key, user in added
+        if user.deal_id is not None
+    ]
+    if with_deal:
+        await transaction.execute(insert(deals), with_deal)

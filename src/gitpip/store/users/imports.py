@@ -1,0 +1,129 @@
+"""Imports of lists of users: how far each is, and what was wrong with which line."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NewType
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import ImportNotFound
+from gitpip.store import visibility
+from gitpip.store.schema import imports
+
+ImportId = NewType("ImportId", int)
+
+FAULTS_KEPT = 500
+SILENCE = timedelta(minutes=2)
+"""An import that did not get on for so long was cut short."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import. `size` and `read` are bytes of the file; times are UTC."""
+
+    id: ImportId
+    name: str
+    size: int
+    read: int
+    added: int
+    known: int
+    faulty: int
+    faults: tuple[str, ...]
+    """The first faults, a line each, without those that name a user who was removed since."""
+    started_at: datetime
+    moved_at: datetime
+    ended_at: datetime | None
+    failure: str | None
+
+    def cut_short(self, now: datetime) -> bool:
+        """Whether whoever did it went away before the end."""
+        return self.ended_at is None and now - self.moved_at > SILENCE
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long it takes yet, as far as can be told."""
+        if not self.read or self.ended_at:
+            return None
+        return (self.moved_at - self.started_at) * ((self.size - self.read) / self.read)
+
+
+async def begin(transaction: AsyncConnection, *, name: str, size: int, now: datetime) -> ImportId:
+    """Note that an import begins."""
+    result = await transaction.execute(
+        insert(imports)
+        .values(name=name, size=size, faults="", started_at=now, moved_at=now)
+        .returning(imports.c.id)
+    )
+    return ImportId(result.scalar_one())
+
+
+async def advance(
+    transaction: AsyncConnection,
+    import_id: ImportId,
+    *,
+    read: int,
+    added: int,
+    known: int,
+    faults: tuple[str, ...],
+    now: datetime,
+) -> None:
+    """Note how far an import is: all figures from its start."""
+    lines = [" ".join(fault.split()) for fault in faults[:FAULTS_KEPT]]
+    await transaction.execute(
+        update(imports)
+        .where(imports.c.id == import_id)
+        .values(
+            read=read,
+            added=added,
+            known=known,
+            faulty=len(faults),
+            faults="\n".join(lines),
+            moved_at=now,
+        )
+    )
+
+
+async def end(
+    transaction: AsyncConnection, import_id: ImportId, *, failure: str | None, now: datetime
+) -> None:
+    """Note that an import is over, or why it could not go on."""
+    await transaction.execute(
+        update(imports)
+        .where(imports.c.id == import_id)
+        .values(ended_at=now, moved_at=now, failure=failure)
+    )
+
+
+async def get(transaction: AsyncConnection, import_id: ImportId) -> Import:
+    """One import; raises ImportNotFound."""
+    found = await transaction.execute(select(imports).where(imports.c.id == import_id))
+    row = found.one_or_none()
+    if row is None:
+        raise ImportNotFound(f"there is no import {import_id}")
+    faults = row.faults.splitlines()
+    shown = await visibility.without_removed(transaction, faults)
+    return _import(row, tuple(fault for fault in faults if fault in shown))
+
+
+async def latest(transaction: AsyncConnection, *, limit: int) -> tuple[Import, ...]:
+    """The last imports, newest first, without their faults."""
+    found = await transaction.execute(select(imports).order_by(imports.c.id.desc()).limit(limit))
+    return tuple(_import(row, ()) for row in found)
+
+
+def _import(row: Row[Any], faults: tuple[str, ...]) -> Import:
+    return Import(
+        id=ImportId(row.id),
+        name=row.name,
+        size=row.size,
+        read=row.read,
+        added=row.added,
+        known=row.known,
+        faulty=row.faulty,
+        faults=faults,
+        started_at=row.started_at,
+        moved_at=row.moved_at,
+        ended_at=row.ended_at,
+        failure=row.failure,
+    )

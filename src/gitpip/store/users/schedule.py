@@ -1,0 +1,413 @@
+"""The schedule of looks: which users are due, who looks at them, and how that ended."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Account, GitHubId, User, UserKey, UserState
+from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
+from gitpip.store.users.users import rows, user_of
+
+LISTED_EVERY = timedelta(days=7)
+"""GraphQL alone is not believed for longer: it may show nothing of a change that REST shows."""
+listed = func.coalesce(users.c.listed_at, users.c.created_at)
+"""When REST last showed the list of a user, or when the user was added."""
+
+
+async def claim_due(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    due_by: datetime | None = None,
+) -> tuple[User, ...]:
+    """Take up to `limit` due users that nobody else looks at.
+
+    First those just added, and those of whom something hinted that there is news, then the longest
+    overdue. `due_by`, if given, leaves those alone that became due after it, unless they are hinted
+    at.
+    """
+    keys = await _free(transaction, _hinted(now), now=now, limit=limit, order=users.c.hinted_at)
+    due = users.c.next_check_at <= (due_by or now)
+    keys += await _free(transaction, due, now=now, limit=limit - len(keys), without=keys)
+    return await _claim(transaction, keys, token=token, until=now + lease)
+
+
+async def _claim(
+    transaction: AsyncConnection, keys: Sequence[int], *, token: str, until: datetime
+) -> tuple[User, ...]:
+    if not keys:
+        return ()
+    await transaction.execute(
+        update(users).where(users.c.key.in_(keys)).values(claimed_by=token, claimed_until=until)
+    )
+    claimed = await transaction.execute(
+        rows().where(users.c.key.in_(keys)).order_by(users.c.next_check_at, users.c.key)
+    )
+    return tuple(user_of(row) for row in claimed)
+
+
+async def claim_unlisted(
+    transaction: AsyncConnection,
+    *,
+    token: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    listed_before: datetime,
+) -> tuple[User, ...]:
+    """Take up to `limit` users whose list REST did not show since a time, whether due or not.
+
+    First those whose list was never compared with what GraphQL shows, then the longest ago. They
+    stay due as they are. Those of which the last look failed,
+    or a part of the list, are tried again with waits of their own.
+    """
+    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    list_unread = exists().where(unreadable.c.user_key == users.c.key, unreadable.c.gist_id == "")
+    keys: list[int] = []
+    for wanted, order in (
+        (not_compared, users.c.created_at),
+        (and_(active, listed < listed_before), listed),
+    ):
+        found = await transaction.execute(
+            select(users.c.key)
+            .where(wanted, free, users.c.failure.is_(None), ~list_unread, users.c.key.not_in(keys))
+            .order_by(order)
+            .limit(limit - len(keys))
+            .with_for_update(skip_locked=True)
+        )
+        keys += found.scalars()
+    return await _claim(transaction, keys, token=token, until=now + lease)
+
+
+def _hinted(now: datetime) -> ColumnElement[bool]:
+    # Written so that no index of due times serves: among a million due users, few are hinted at.
+    due_at = func.coalesce(users.c.next_check_at, users.c.hinted_at)
+    return and_(users.c.hinted_at.is_not(None), due_at <= now)
+
+
+async def _free(
+    transaction: AsyncConnection,
+    wanted: ColumnElement[bool],
+    *,
+    now: datetime,
+    limit: int,
+    without: Sequence[int] = (),
+    order: ColumnElement[Any] = users.c.next_check_at,
+) -> list[int]:
+    if limit <= 0:
+        return []
+    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    found = await transaction.execute(
+        select(users.c.key)
+        .where(looked_at, wanted, free, users.c.key.not_in(without))
+        .order_by(order, users.c.key)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(found.scalars())
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How a look at a user ended well. Times are UTC."""
+
+    user: User
+    """As claimed."""
+    asked_at: datetime
+    """When the look began."""
+    next_check_at: datetime
+    etag: str | None
+    gist_count: int | None
+    sweep_mark: str | None
+    known_until: datetime | None = None
+    """Whatever was public before, by GitHub's clock, is stored now; None leaves that as before."""
+    listed_at: datetime | None = None
+    """When REST showed the list, by GitHub's clock; None if it was not asked."""
+
+
+async def record_successes(
+    transaction: AsyncConnection, looks: Sequence[Looked], *, token: str, now: datetime
+) -> None:
+    """Note looks that ended well, and release the claims held under `token`.
+
+    Who was asked for again since the claim stays due: that look may have come too early.
+    """
+    if not looks:
+        return
+    ordered = sorted(looks, key=lambda look: look.user.key)
+    due_at = users.c.next_check_at
+    asked_again = and_(
+        due_at > bindparam("asked_before_now", type_=due_at.type),
+        due_at != bindparam("was_due", type_=due_at.type),
+    )
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == bindparam("row"), users.c.claimed_by == token)
+        .values(
+            etag=bindparam("tag"),
+            checked_at=now,
+            complete_until=func.coalesce(
+                bindparam("known_until", type_=users.c.complete_until.type),
+                users.c.complete_until,
+            ),
+            listed_at=func.coalesce(
+                bindparam("listed_at", type_=users.c.listed_at.type), users.c.listed_at
+            ),
+            gist_count=bindparam("gists", type_=users.c.gist_count.type),
+            sweep_mark=bindparam("mark", type_=users.c.sweep_mark.type),
+            next_check_at=case(
+                (asked_again, users.c.next_check_at),
+                else_=bindparam("next_look", type_=users.c.next_check_at.type),
+            ),
+            hinted_at=case(
+                (
+                    users.c.hinted_at > bindparam("asked_before", type_=users.c.hinted_at.type),
+                    users.c.hinted_at,
+                ),
+                else_=null(),
+            ),
+            state=_unless_paused(UserState.ACTIVE),
+            failures=0,
+            failure=None,
+            claimed_by=None,
+            claimed_until=None,
+        ),
+        [
+            {
+                "row": look.user.key,
+                "tag": look.etag,
+                "known_until": look.known_until,
+                "listed_at": look.listed_at,
+                "asked_before": look.asked_at,
+                "gists": look.gist_count,
+                "mark": look.sweep_mark,
+                # A request for a look makes a user due at the time of the request.
+                "asked_before_now": look.asked_at,
+                "was_due": look.user.next_check_at,
+                "next_look": look.next_check_at,
+            }
+            for look in ordered
+        ],
+    )
+
+
+async def record_accounts(
+    transaction: AsyncConnection, accounts: Mapping[UserKey, Account]
+) -> None:
+    """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
+    for key, account in sorted(accounts.items()):
+        # A login that changes its case only is found as before, so it is no former one.
+        renamed = func.lower(users.c.login) != account.login.lower()
+        former = case((renamed, users.c.login), else_=users.c.former_login)
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == key)
+            .values(
+                former_login=former,
+                login=account.login,
+                github_id=account.github_id,
+                node_id=func.coalesce(account.node_id, users.c.node_id),
+            )
+        )
+
+
+async def put_back(
+    transaction: AsyncConnection,
+    keys: Sequence[UserKey],
+    *,
+    token: str,
+    due_at: datetime | None,
+) -> None:
+    """Release users claimed under `token` who could not be looked at, or not to the end.
+
+    They are due again at `due_at`; if that is None, they stay due as they were.
+    """
+    due = {} if due_at is None else {"next_check_at": due_at}
+    await transaction.execute(
+        update(users)
+        .where(users.c.key.in_(keys), users.c.claimed_by == token)
+        .values(claimed_by=None, claimed_until=None, **due)
+    )
+
+
+async def record_refusals(transaction: AsyncConnection, until: Mapping[UserKey, datetime]) -> None:
+    """Note that GraphQL failed about each of these users alone: REST is asked until then (UTC)."""
+    for key, time in sorted(until.items()):
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == key)
+            .values(graphql_refusals=users.c.graphql_refusals + 1, graphql_refused_until=time)
+        )
+
+
+async def forget_refusals(transaction: AsyncConnection, keys: Collection[UserKey]) -> None:
+    """Note that GraphQL answers about these users again."""
+    await transaction.execute(
+        update(users)
+        .where(users.c.key.in_(keys))
+        .values(graphql_refusals=0, graphql_refused_until=None)
+    )
+
+
+async def renew(transaction: AsyncConnection, token: str, *, until: datetime) -> None:
+    """Prolong every claim held under a token."""
+    await transaction.execute(
+        update(users).where(users.c.claimed_by == token).values(claimed_until=until)
+    )
+
+
+async def hint(
+    transaction: AsyncConnection, github_ids: Collection[GitHubId], now: datetime
+) -> tuple[str, ...]:
+    """Make the tracked users among these accounts due at once; gives their logins."""
+    hinted = await transaction.execute(
+        update(users)
+        .where(looked_at, users.c.github_id.in_(github_ids))
+        .values(hinted_at=now, next_check_at=now)
+        .returning(users.c.login)
+    )
+    return tuple(hinted.scalars())
+
+
+async def record_failure(
+    transaction: AsyncConnection,
+    key: UserKey,
+    *,
+    failure: str,
+    failures: int,
+    state: UserState,
+    next_check_at: datetime,
+) -> None:
+    """Note that this user could not be looked at, for the `failures`th time, and release them."""
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == key)
+        .values(
+            failures=failures,
+            failure=failure,
+            state=_unless_paused(state),
+            next_check_at=next_check_at,
+            claimed_by=None,
+            claimed_until=None,
+        )
+    )
+
+
+def _unless_paused(state: UserState) -> ColumnElement[str]:
+    """The state after a look; whoever was paused during it stays so."""
+    paused = UserState.PAUSED.value
+    return case((users.c.state == paused, paused), else_=state.value)
+
+
+async def release(transaction: AsyncConnection, token: str) -> None:
+    """Hand back every user claimed with this token; they stay due."""
+    await transaction.execute(
+        update(users).where(users.c.claimed_by == token).values(claimed_by=None, claimed_until=None)
+    )
+
+
+async def make_due(transaction: AsyncConnection, now: datetime) -> None:
+    """Make every tracked user due now, also those being looked at: that look may be over soon."""
+    later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
+    await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
+
+
+async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether a tracked user waits for a look that nobody takes."""
+    free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
+    due = users.c.next_check_at <= now
+    return bool(await transaction.scalar(select(exists().where(looked_at, due, free))))
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How well the active users are known. Times are UTC."""
+
+    users: int
+    unread: int
+    """How many were never read completely yet."""
+    complete_until: datetime | None
+    """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+    oldest: datetime | None
+    """Everybody of those read is known at least up to this time."""
+    median: datetime | None
+    """Half of those read are known at least up to this time."""
+    most: datetime | None
+    """Nineteen in twenty of those read are known at least up to this time."""
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Up to when the users are known. Times are UTC, by GitHub's clock."""
+
+    users: int
+    """How many are active."""
+    unread: int
+    """How many of these were never read completely yet."""
+    oldest: datetime | None
+    """Everybody of those read is known at least up to this time."""
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Nothing before can have been missed of anybody; None as long as somebody is unread."""
+        return self.oldest if self.unread == 0 else None
+
+
+async def completeness(transaction: AsyncConnection) -> Completeness:
+    """Up to when the users are known.
+
+    Those that GitHub does not show any more are known up to when it last did; paused ones, and
+    those that it never showed, do not count.
+    """
+    counted = await transaction.execute(
+        select(func.count(), func.count(users.c.complete_until)).where(active)
+    )
+    total, read = counted.one()
+    oldest = await transaction.scalar(
+        select(func.min(users.c.complete_until, type_=users.c.complete_until.type)).where(looked_at)
+    )
+    return Completeness(total, total - read, oldest)
+
+
+async def freshness(transaction: AsyncConnection) -> Freshness:
+    """How well the users are known; see `completeness` for who counts."""
+    known = await completeness(transaction)
+    read = known.users - known.unread
+
+    async def at(part: float) -> datetime | None:
+        if not read:
+            return None
+        return await transaction.scalar(
+            select(users.c.complete_until)
+            .where(active, users.c.complete_until.is_not(None))
+            .order_by(users.c.complete_until)
+            .offset(min(int(read * part), read - 1))
+            .limit(1)
+        )
+
+    return Freshness(
+        users=known.users,
+        unread=known.unread,
+        complete_until=known.complete_until,
+        oldest=known.oldest,
+        median=await at(0.5),
+        most=await at(0.05),
+    )

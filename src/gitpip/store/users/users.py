@@ -1,0 +1,501 @@
+"""Tracked users: added, found, changed, removed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import UserConflict, UserNotTracked
+from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
+from gitpip.store import commit_order
+from gitpip.store.schema import deals, unreadable, user_tags, users
+from gitpip.store.visibility import tracked
+
+GENERAL: Final = "general"
+"""In the place of a user's own interval: the one of the settings."""
+
+Interval = timedelta | Literal["general"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to change of a user; None stays as it is."""
+
+    external_id: str | None = None
+    backfill: Backfill | None = None
+    tags: tuple[str, ...] | None = None
+    interval: Interval | None = None
+    paused: bool | None = None
+
+
+NOTHING = Changes()
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add` did: `new` is False when the same pair was tracked already."""
+
+    user: User
+    new: bool
+
+
+class LoginAndId(NamedTuple):
+    """What the list of all users tells of each."""
+
+    login: str
+    external_id: str
+
+
+async def add(
+    transaction: AsyncConnection,
+    *,
+    login: str,
+    external_id: str,
+    github_id: GitHubId | None,
+    node_id: str | None = None,
+    backfill: Backfill,
+    now: datetime,
+    added_at: datetime | None = None,
+    default_id: bool = False,
+) -> Added:
+    """Track a user, due at once. A user who was removed comes back with all that is known of them.
+
+    `added_at` is the time by GitHub's clock, if it is known. `default_id` says that nobody asked
+    for this id: then a user who was removed has the former one, if it is free. Raises UserConflict
+    when the login or the id belongs to another tracked user.
+    """
+    known = await known_pair(transaction, login, external_id)
+    if known:
+        return Added(known, new=False)
+    if default_id and github_id is not None:
+        external_id = await _former_id(transaction, github_id) or external_id
+    try:
+        async with transaction.begin_nested():
+            key = await _revive_or_insert(
+                transaction,
+                login=login,
+                external_id=external_id,
+                github_id=github_id,
+                now=now,
+                values={"node_id": node_id, **_past_of(backfill, added_at, now)},
+            )
+    except IntegrityError:
+        raise UserConflict(f"{login} or the id {external_id} was added a moment ago") from None
+    if key is None:  # another transaction was faster to bring the same user back
+        known = await known_pair(transaction, login, external_id)
+        if known is None:
+            raise UserConflict(f"GitHub's account {github_id} is tracked already")
+        return Added(known, new=False)
+    return Added(await get(transaction, key), new=True)
+
+
+def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> dict[str, object]:
+    """What a user's row says of the rule, and of the time before which the rule is about gists."""
+    return {
+        "backfill": str(backfill),
+        "backfill_left": backfill.count,
+        "added_at": added_at or now,
+        "added_by_our_clock": int(added_at is None),
+    }
+
+
+async def _former_id(transaction: AsyncConnection, github_id: GitHubId) -> str | None:
+    """The id of a removed user, if no tracked user has it."""
+    same = users.alias("same")
+    taken = exists().where(same.c.removed_at.is_(None), same.c.external_id == users.c.external_id)
+    former: str | None = await transaction.scalar(
+        select(users.c.external_id).where(
+            users.c.github_id == github_id, users.c.removed_at.is_not(None), ~taken
+        )
+    )
+    return former
+
+
+async def known_pair(transaction: AsyncConnection, login: str, external_id: str) -> User | None:
+    """The tracked user with this login and this id; None when both are free.
+
+    The login may be the one before the user's last rename, if no other tracked user has it now.
+    Raises UserConflict when the login or the id belongs to another.
+    """
+    same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
+    same_id = await _one(transaction, tracked, users.c.external_id == external_id)
+    if same_id and not same_login and (same_id.former_login or "").lower() == login.lower():
+        return same_id
+    if same_login and same_login != same_id:
+        raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
+    if same_id and same_id != same_login:
+        raise UserConflict(f"the id {external_id} is taken already, by {same_id.login}")
+    return same_login
+
+
+async def _revive_or_insert(
+    transaction: AsyncConnection,
+    *,
+    login: str,
+    external_id: str,
+    github_id: GitHubId | None,
+    now: datetime,
+    values: dict[str, object],
+) -> UserKey | None:
+    """The key; None where another transaction has brought the same user back a moment ago."""
+    values = {
+        **values,
+        "login": login,
+        "external_id": external_id,
+        "state": UserState.ACTIVE.value,
+        "next_check_at": now,
+        "hinted_at": now,
+        "removed_at": None,
+        "failures": 0,
+        "failure": None,
+    }
+    if github_id is not None:
+        known = (
+            await transaction.execute(
+                select(users.c.key, users.c.removed_at, users.c.login)
+                .where(users.c.github_id == github_id)
+                # Two at once would each find the user removed, and the second overwrite the first.
+                .with_for_update()
+            )
+        ).one_or_none()
+        if known and known.removed_at is None:
+            if known.login.lower() == login.lower():
+                return None
+            raise UserConflict(f"GitHub's account {github_id} is tracked already, as {known.login}")
+        if known:
+            await commit_order.about_to_appear(transaction)
+            values["found_key"] = await commit_order.newest(transaction)
+            await transaction.execute(update(users).where(users.c.key == known.key).values(values))
+            return UserKey(known.key)
+    result = await transaction.execute(
+        insert(users).values(**values, github_id=github_id, created_at=now).returning(users.c.key)
+    )
+    return UserKey(result.scalar_one())
+
+
+async def get(transaction: AsyncConnection, key: UserKey) -> User:
+    """The tracked user of a row; raises UserNotTracked."""
+    user = await _one(transaction, tracked, users.c.key == key)
+    if user is None:
+        raise UserNotTracked(f"no user with the key {key} is tracked")
+    return user
+
+
+async def find(transaction: AsyncConnection, login: str) -> User:
+    """The tracked user of a login, in any case; raises UserNotTracked.
+
+    If no tracked user has the login now, it is the one who had it before their last rename; of
+    several, the one added last.
+    """
+    user = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
+    if user is None:
+        formerly = await transaction.scalar(
+            select(users.c.key)
+            .where(
+                tracked,
+                users.c.former_login.is_not(None),
+                func.lower(users.c.former_login) == login.lower(),
+            )
+            .order_by(users.c.key.desc())
+            .limit(1)
+        )
+        user = None if formerly is None else await _one(transaction, users.c.key == formerly)
+    if user is None:
+        raise UserNotTracked(f"{login} is not tracked")
+    return user
+
+
+async def everyone(transaction: AsyncConnection) -> tuple[User, ...]:
+    """All tracked users, in the order of their adding."""
+    found = await transaction.execute(rows().where(tracked).order_by(users.c.key))
+    return tuple(user_of(row) for row in found)
+
+
+async def in_pages(
+    transaction: AsyncConnection, *, size: int = 1_000
+) -> AsyncIterator[tuple[LoginAndId, ...]]:
+    """The logins and ids of all tracked users, in the order of their adding, some at a time.
+
+    Within a transaction of `Database.read` these are the users of one moment.
+    """
+    after = 0
+    while True:
+        found = await transaction.execute(
+            select(users.c.key, users.c.login, users.c.external_id)
+            .where(tracked, users.c.key > after)
+            .order_by(users.c.key)
+            .limit(size)
+        )
+        rows = found.all()
+        if not rows:
+            return
+        yield tuple(LoginAndId(row.login, row.external_id) for row in rows)
+        after = rows[-1].key
+
+
+async def page(
+    transaction: AsyncConnection,
+    *,
+    offset: int,
+    limit: int,
+    login_contains: str = "",
+    tag: str | None = None,
+) -> Page[User]:
+    """A slice of the tracked users, by login, all or those with a tag."""
+    wanted = and_(
+        tracked, func.lower(users.c.login).contains(login_contains.lower(), autoescape=True)
+    )
+    if tag is not None:
+        tagged = select(user_tags.c.user_key).where(user_tags.c.tag == tag)
+        wanted = and_(wanted, users.c.key.in_(tagged))
+    total = await transaction.scalar(select(func.count()).select_from(users).where(wanted))
+    found = await transaction.execute(
+        rows().where(wanted).order_by(func.lower(users.c.login)).offset(offset).limit(limit)
+    )
+    return Page(tuple(user_of(row) for row in found), total or 0)
+
+
+async def any_tracked(transaction: AsyncConnection) -> bool:
+    """Whether anybody is tracked at all."""
+    return bool(await transaction.scalar(select(exists().where(tracked))))
+
+
+async def count(transaction: AsyncConnection) -> dict[UserState, int]:
+    """How many tracked users are in each state."""
+    found = await transaction.execute(
+        select(users.c.state, func.count()).where(tracked).group_by(users.c.state)
+    )
+    return {UserState(state): number for state, number in found}
+
+
+async def change(
+    transaction: AsyncConnection, key: UserKey, changes: Changes, now: datetime
+) -> User:
+    """Change what a caller may change; raises UserNotTracked, UserConflict."""
+    values: dict[str, object] = {}
+    if changes.external_id is not None:
+        values["external_id"] = changes.external_id
+    if changes.backfill is not None:
+        values |= {"backfill": str(changes.backfill), "backfill_left": changes.backfill.count}
+    if changes.interval is not None:
+        # The next look is set anew, so that a shorter interval holds from now on.
+        own = changes.interval if isinstance(changes.interval, timedelta) else None
+        values["check_interval"] = None if own is None else max(round(own.total_seconds()), 1)
+        values["next_check_at"] = now
+    if changes.paused is not None:
+        values["state"] = (UserState.PAUSED if changes.paused else UserState.ACTIVE).value
+        values |= {"next_check_at": now, "failures": 0, "failure": None}
+    if values:
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(
+                    update(users).where(users.c.key == key, tracked).values(values)
+                )
+        except IntegrityError:
+            raise UserConflict(f"the id {changes.external_id} is taken already") from None
+    if changes.tags is not None:
+        await transaction.execute(delete(user_tags).where(user_tags.c.user_key == key))
+        if changes.tags:
+            await transaction.execute(
+                insert(user_tags), [{"user_key": key, "tag": tag} for tag in changes.tags]
+            )
+    return await get(transaction, key)
+
+
+async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
+    """Stop tracking. The rows stay, so that adding the user again publishes nothing twice.
+
+    Users who could not be looked at because this one stood for the same account are due now.
+    """
+    removed = await transaction.execute(
+        update(users)
+        .where(users.c.key == key, tracked)
+        .values(removed_at=now)
+        .returning(users.c.login)
+    )
+    for login in removed.scalars().all():
+        kept_out = (
+            select(users.c.key)
+            .where(tracked, users.c.failure.is_not(None))
+            .where(users.c.failure.endswith(_same_account_as(login), autoescape=True))
+            # A check that holds one of them and waits for the removed one is not waited for.
+            .with_for_update(skip_locked=True)
+        )
+        await transaction.execute(
+            update(users)
+            .where(users.c.key.in_(kept_out))
+            .values(failure=None, failures=0, next_check_at=now)
+        )
+
+
+async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
+    """Take the user's row lock to the end of the transaction; None when no longer tracked."""
+    found = await transaction.execute(
+        select(users.c.key)
+        .where(users.c.key == key, tracked)
+        # Others may meanwhile write a row that only names the user, as a deal does.
+        .with_for_update(key_share=True)
+    )
+    return await _one(transaction, users.c.key == key) if found.first() else None
+
+
+async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) -> User:
+    """Note which account a tracked user's login stands for, and return the user's row.
+
+    It is another row when the account was tracked before and removed: that one comes back with
+    all that is known of it, and takes the claim along. What was just given of it holds: the rule,
+    and the id, tags, interval and deal if they were given; else these are as they were.
+    Raises UserConflict when the account is tracked already, UserNotTracked.
+    """
+    user = await lock(transaction, key)
+    if user is None:
+        raise UserNotTracked(f"no user with the key {key} is tracked")
+    known = (
+        await transaction.execute(
+            select(users.c.key, users.c.login, users.c.removed_at)
+            .where(users.c.github_id == account.github_id, users.c.key != key)
+            .with_for_update()
+        )
+    ).one_or_none()
+    if known is None:
+        await transaction.execute(
+            update(users)
+            .where(users.c.key == key)
+            .values(github_id=account.github_id, node_id=account.node_id)
+        )
+        return await get(transaction, key)
+    if known.removed_at is None:
+        raise UserConflict(f"{user.login}{_same_account_as(known.login)}")
+    return await _bring_back(transaction, UserKey(known.key), user, account)
+
+
+async def _bring_back(
+    transaction: AsyncConnection, removed: UserKey, user: User, account: Account
+) -> User:
+    """Let the row of a removed user take the place of the one under which they were added again."""
+    kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
+    new = (
+        await transaction.execute(
+            select(*kept, users.c.backfill_left).where(users.c.key == user.key)
+        )
+    ).one()
+    former_id = None
+    if user.external_id == user.login.lower():  # as it is where no id was given
+        former_id = await _former_id(transaction, account.github_id)
+    interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
+    await commit_order.about_to_appear(transaction)
+    await _take_details(transaction, removed, user)
+    await transaction.execute(delete(users).where(users.c.key == user.key))
+    await transaction.execute(
+        update(users)
+        .where(users.c.key == removed)
+        .values(
+            found_key=await commit_order.newest(transaction),
+            login=user.login,
+            node_id=account.node_id,
+            external_id=former_id or user.external_id,
+            backfill=str(user.backfill),
+            state=user.state.value,
+            next_check_at=user.next_check_at,
+            removed_at=None,
+            failures=0,
+            failure=None,
+            **{name: round(own.total_seconds()) for name, own in interval.items()},
+            **new._mapping,
+        )
+    )
+    return await get(transaction, removed)
+
+
+async def _take_details(transaction: AsyncConnection, removed: UserKey, user: User) -> None:
+    """Give a row the tags and the deal of another one, where that has some."""
+    if user.tags:
+        await transaction.execute(delete(user_tags).where(user_tags.c.user_key == removed))
+        await transaction.execute(
+            insert(user_tags), [{"user_key": removed, "tag": tag} for tag in user.tags]
+        )
+    if user.deal_id is not None:
+        await transaction.execute(delete(deals).where(deals.c.user_key == removed))
+        await transaction.execute(
+            update(deals).where(deals.c.user_key == user.key).values(user_key=removed)
+        )
+
+
+def _same_account_as(login: str) -> str:
+    return f" is the same account as {login}, tracked already"
+
+
+async def login_taken(transaction: AsyncConnection, login: str, *, by_other_than: UserKey) -> bool:
+    """Whether another tracked user goes by this login, perhaps because their own rename waits."""
+    other = users.c.key != by_other_than
+    same = func.lower(users.c.login) == login.lower()
+    return bool(await transaction.scalar(select(exists().where(tracked, other, same))))
+
+
+def rows() -> Select[Any]:
+    """Whole rows of users, to be narrowed down and given to `user_of`."""
+    tags = (
+        select(func.aggregate_strings(user_tags.c.tag, ","))
+        .where(user_tags.c.user_key == users.c.key)
+        .scalar_subquery()
+    )
+    unread = select(func.count()).where(unreadable.c.user_key == users.c.key).scalar_subquery()
+    return select(users, deals.c.deal_id, tags.label("tags"), unread.label("unreadable")).outerjoin(
+        deals, deals.c.user_key == users.c.key
+    )
+
+
+async def _one(transaction: AsyncConnection, *wanted: Any) -> User | None:
+    row = (await transaction.execute(rows().where(*wanted))).one_or_none()
+    return user_of(row) if row else None
+
+
+def user_of(row: Row[Any]) -> User:
+    """The user of a whole row."""
+    return User(
+        key=UserKey(row.key),
+        login=row.login,
+        external_id=row.external_id,
+        github_id=None if row.github_id is None else GitHubId(row.github_id),
+        backfill=Backfill.parse(row.backfill),
+        state=UserState(row.state),
+        created_at=row.created_at,
+        next_check_at=row.next_check_at,
+        checked_at=row.checked_at,
+        etag=row.etag,
+        failures=row.failures,
+        failure=row.failure,
+        last_sequence=row.last_sequence,
+        deal_id=None if row.deal_id is None else DealId(row.deal_id),
+        complete_until=row.complete_until,
+        node_id=row.node_id,
+        former_login=row.former_login,
+        check_interval=(
+            None if row.check_interval is None else timedelta(seconds=row.check_interval)
+        ),
+        hinted_at=row.hinted_at,
+        gist_count=row.gist_count,
+        sweep_mark=row.sweep_mark,
+        graphql_refusals=row.graphql_refusals,
+        graphql_refused_until=row.graphql_refused_until,
+        found_at=row.found_at,
+        tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
+        added_at=row.added_at,
+        added_by_our_clock=bool(row.added_by_our_clock),
+        backfill_left=row.backfill_left,
+        unreadable=row.unreadable,
+    )
+
+
+async def make_due(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
+    """Let a tracked user be looked at as soon as possible, and what could not be read, too."""
+    await transaction.execute(
+        update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)
+    )
+    await transaction.execute(
+        update(unreadable).where(unreadable.c.user_key == key).values(next_try_at=now)
+    )

@@ -1,0 +1,1 @@
+"""Visits: what each viewer has seen."""

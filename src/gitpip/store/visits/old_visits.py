@@ -1,0 +1,91 @@
+"""Visits to the home page that are deleted, so that their number has a bound.
+
+What a viewer has seen is what the latest of their visits to a user saw: that one always stays.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import HomeVisit, VisitId
+from gitpip.store import commit_order
+from gitpip.store.schema import home_visits, visits
+from gitpip.store.visits.visits import BROWSER
+
+KEPT = 50
+"""How many visits of a viewer are kept at least; an older one only if it is still the latest to
+one of the users."""
+BROWSERS_KEPT = 500
+"""How many browsers without a key are kept: anybody who may read can be as many as they like."""
+BROWSER_FORGOTTEN = timedelta(days=400)
+"""After this time without a visit its cookie is gone; browsers keep none for longer:
+https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5"""
+
+
+async def delete_old(transaction: AsyncConnection, newest: HomeVisit) -> None:
+    """Delete old visits, of this viewer and of browsers that are gone, now that there is a new one.
+
+    The viewer's own visits must be made one at a time: see `order.one_at_a_time`.
+    """
+    of_viewer = home_visits.c.viewer == newest.viewer
+    ids = select(home_visits.c.id).where(of_viewer).order_by(home_visits.c.id.desc())
+    last_deleted = await transaction.scalar(ids.offset(KEPT).limit(1))
+    if last_deleted is not None:
+        await _delete_up_to(transaction, newest, VisitId(last_deleted))
+    is_first = await transaction.scalar(ids.offset(1).limit(1)) is None
+    if is_first and newest.viewer.startswith(BROWSER):
+        await _delete_browsers(transaction, newest)
+
+
+async def _delete_up_to(
+    transaction: AsyncConnection, newest: HomeVisit, last_deleted: VisitId
+) -> None:
+    of_viewer = home_visits.c.viewer == newest.viewer
+    old = and_(of_viewer, home_visits.c.id <= last_deleted)
+    later = visits.alias()
+    is_superseded = (
+        select(later.c.id)
+        .where(
+            later.c.user_key == visits.c.user_key,
+            later.c.viewer == visits.c.viewer,
+            later.c.up_to >= visits.c.up_to,
+            later.c.id > visits.c.id,
+        )
+        .exists()
+    )
+    await transaction.execute(
+        delete(visits).where(
+            visits.c.home_visit_id.in_(select(home_visits.c.id).where(old)), is_superseded
+        )
+    )
+    # What was once complete stays so: the new visit takes it over from those that go.
+    complete = select(func.max(home_visits.c.complete_up_to)).where(of_viewer)
+    await transaction.execute(
+        update(home_visits)
+        .where(home_visits.c.id == newest.id)
+        .values(complete_up_to=await transaction.scalar(complete))
+    )
+    is_needed = select(visits.c.id).where(visits.c.home_visit_id == home_visits.c.id).exists()
+    await transaction.execute(delete(home_visits).where(old, ~is_needed))
+
+
+async def _delete_browsers(transaction: AsyncConnection, newest: HomeVisit) -> None:
+    await commit_order.one_at_a_time(transaction, BROWSER)
+    by_last_visit = await transaction.execute(
+        select(home_visits.c.viewer, func.max(home_visits.c.at).label("at"))
+        .where(home_visits.c.viewer.startswith(BROWSER))
+        .group_by(home_visits.c.viewer)
+        .order_by(func.max(home_visits.c.id).desc())
+    )
+    forgotten = newest.at - BROWSER_FORGOTTEN
+    gone = [
+        row.viewer
+        for number, row in enumerate(by_last_visit)
+        if number >= BROWSERS_KEPT or row.at < forgotten
+    ]
+    if gone:
+        theirs = home_visits.c.viewer.in_(gone)
+        ids = select(home_visits.c.id).where(theirs)
+        await transaction.execute(delete(visits).where(visits.c.home_visit_id.in_(ids)))
+        await transaction.execute(delete(home_visits).where(theirs))

@@ -1,0 +1,113 @@
+"""Visits: what a viewer has seen of a user's files, counted by sequence and not by clocks."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import UserNotTracked, VisitNotFound
+from gitpip.model import User, UserKey, Visit, VisitId
+from gitpip.store.schema import users as users_table
+from gitpip.store.schema import visits
+from gitpip.store.users import users
+from gitpip.store.visibility import tracked
+
+SHARED_VIEWER = "everyone"
+"""Who visits through the original endpoint, which knows no viewers."""
+
+
+BROWSER = "browser:"
+"""What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
+KEPT = 100
+"""How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
+
+
+async def record(
+    transaction: AsyncConnection, user_key: UserKey, *, viewer: str, now: datetime
+) -> Visit:
+    """Record that `viewer` sees all that was found since their last visit.
+
+    Under the user's row lock: a check that stores files at the same time comes wholly before or
+    wholly after. Raises UserNotTracked.
+    """
+    user = await users.lock(transaction, user_key)
+    if user is None:
+        raise UserNotTracked(f"no user with the key {user_key} is tracked")
+    after = await last_seen(transaction, user_key, viewer=viewer)
+    result = await transaction.execute(
+        insert(visits)
+        .values(user_key=user_key, viewer=viewer, after=after, up_to=user.last_sequence, at=now)
+        .returning(visits.c.id)
+    )
+    visit = await get(transaction, VisitId(result.scalar_one()))
+    await _delete_old(transaction, visit)
+    return visit
+
+
+async def look(transaction: AsyncConnection, user: User, *, viewer: str, now: datetime) -> Visit:
+    """The visit that `record` would make now, without recording it; its id is 0."""
+    after = await last_seen(transaction, user.key, viewer=viewer)
+    return Visit(VisitId(0), user.key, user.login, viewer, after, user.last_sequence, now)
+
+
+async def last_seen(transaction: AsyncConnection, user_key: UserKey, *, viewer: str) -> int:
+    """The sequence up to which `viewer` has seen this user's files; 0 before the first visit."""
+    seen = await transaction.scalar(
+        select(func.max(visits.c.up_to)).where(
+            visits.c.user_key == user_key, visits.c.viewer == viewer
+        )
+    )
+    return seen or 0
+
+
+async def get(transaction: AsyncConnection, visit_id: VisitId) -> Visit:
+    """One visit to a tracked user's files; raises VisitNotFound."""
+    row = (await transaction.execute(_visits().where(visits.c.id == visit_id))).one_or_none()
+    if row is None:
+        raise VisitNotFound(f"there is no visit {visit_id}")
+    return _visit(row)
+
+
+async def of_user(
+    transaction: AsyncConnection, user_key: UserKey, *, limit: int
+) -> tuple[Visit, ...]:
+    """A user's latest visits, newest first."""
+    rows = await transaction.execute(
+        _visits().where(visits.c.user_key == user_key).order_by(visits.c.id.desc()).limit(limit)
+    )
+    return tuple(_visit(row) for row in rows)
+
+
+async def _delete_old(transaction: AsyncConnection, newest: Visit) -> None:
+    """What was seen is what the newest visit saw, so none of the others is needed for that."""
+    of_both = and_(visits.c.user_key == newest.user_key, visits.c.viewer == newest.viewer)
+    last_deleted = (
+        select(visits.c.id)
+        .where(of_both)
+        .order_by(visits.c.id.desc())
+        .offset(KEPT)
+        .limit(1)
+        .scalar_subquery()
+    )
+    await transaction.execute(delete(visits).where(of_both, visits.c.id <= last_deleted))
+
+
+def _visits() -> Select[Any]:
+    return (
+        select(visits, users_table.c.login)
+        .join(users_table, users_table.c.key == visits.c.user_key)
+        .where(tracked)
+    )
+
+
+def _visit(row: Row[Any]) -> Visit:
+    return Visit(
+        id=VisitId(row.id),
+        user_key=UserKey(row.user_key),
+        login=row.login,
+        viewer=row.viewer,
+        after=row.after,
+        up_to=row.up_to,
+        at=row.at,
+    )

@@ -1,0 +1,410 @@
+"""The work of one check: one asks who changed, and several look at these, side by side."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import (
+    GitHubError,
+    GitHubLimited,
+    GitHubUnauthorized,
+    GitHubUnavailable,
+    GraphQLFailed,
+    GraphQLHidesGists,
+    GraphQLUnusable,
+    UserConflict,
+    UserNotTracked,
+)
+from gitpip.model import Account, PauseCause, User, UserKey
+from gitpip.observability.logging import get_logger
+from gitpip.store.database import Database
+from gitpip.store.status import checks, operation
+from gitpip.store.users import backfills, schedule, users
+from gitpip.store.users.schedule import Looked
+from gitpip.watch import decide
+from gitpip.watch.batch_poll import Sweep, Swept
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.lanes import Lanes, SlowUsers
+from gitpip.watch.user_check import Looker, Run, log_rename
+
+CLAIMED_AT_A_TIME = 20
+LEASE = timedelta(seconds=20)
+"""How long a claim outlives its holder; while a look lasts it is renewed."""
+LONGEST_CHECK = timedelta(minutes=5)
+"""After this time a check takes no users any more, however slow its looks are."""
+CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
+LISTED_AT_A_TIME = 30
+"""So many lists that only the sweep vouched for are read before a look at who is due: a million
+in a month, even where somebody is due all the time."""
+
+log = get_logger()
+
+
+class _Mode(Enum):
+    """Which of GitHub's APIs is asked about the users that are due."""
+
+    SWEEP = auto()
+    """GraphQL, about many at once."""
+    PROBE = auto()
+    """The same, but first about one user: it was in trouble."""
+    REST = auto()
+    """REST, about one user after the other."""
+
+
+class OneCheck:
+    """The work of one check: one asks who changed, several look at these, side by side."""
+
+    def __init__(
+        self,
+        database: Database,
+        github: GitHub,
+        *,
+        looker: Looker,
+        sweep: Sweep,
+        slow: SlowUsers,
+        run: Run,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._github = github
+        self._looker = looker
+        self._sweep = sweep
+        self._run = run
+        self._now = now
+        self._lanes = Lanes(self._look_at, slow)
+        self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
+        self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
+        """What ended this check, or its reading, early."""
+
+    async def run(self) -> None:
+        """Look at everybody who is due; raises DatabaseUnavailable."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew())
+                async with asyncio.TaskGroup() as work:
+                    work.create_task(self._claim_all())
+                    work.create_task(self._lanes.run())
+                renewing.cancel()
+        except ExceptionGroup as group:
+            raise _first_of(group) from group
+
+    async def _renew(self) -> None:
+        """Keep the claims: a look can take longer than a lease, which is short for the killed."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            async with self._database.begin() as transaction:
+                await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
+
+    async def _claim_all(self) -> None:
+        """Claim users until nobody is left and every look is over.
+
+        One slow user must not keep the others waiting, so users are claimed while it is read.
+        """
+        ends_by = _clock() + LONGEST_CHECK.total_seconds()
+        while not self._must_stop:
+            claimed = await self._claim()
+            now = self._now()
+            direct = [user for user in claimed if self._asks_rest(user, now)]
+            for user in direct:
+                await self._lanes.put(user, None)
+            await self._sweep_over([user for user in claimed if user not in direct])
+            if not claimed and (
+                _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER)
+            ):
+                break
+        await self._read_unlisted()
+        if waiting := await self._lanes.close():
+            await self._put_back(waiting, due_at=None)
+
+    async def _read_unlisted(self) -> None:
+        """Have REST show lists that it did not show for long, as far as requests are to spare.
+
+        Users that are due come first: this is done once none is left, and ends when one is due.
+        """
+        left = self._github.spare
+        claimed: Sequence[User] = ()
+        while number := min(left, self._github.spare, LISTED_AT_A_TIME):
+            claimed = await self._claim_unlisted(number, unless_due=bool(claimed))
+            if not claimed:
+                break
+            left -= len(claimed)
+            for user in claimed:
+                await self._lanes.put(user, None)
+
+    async def _claim_unlisted(self, number: int, *, unless_due: bool) -> Sequence[User]:
+        if self._mode is not _Mode.SWEEP or self.reading_stopped:
+            return ()
+        now = self._now()
+        async with self._database.begin() as transaction:
+            if unless_due and await schedule.any_due(transaction, now):
+                return ()
+            if await operation.paused(
+                transaction, operation.READING, now, credential=self._github.fingerprint
+            ):
+                return ()
+            claimed = await schedule.claim_unlisted(
+                transaction,
+                token=self._run.token,
+                now=now,
+                lease=LEASE,
+                limit=number,
+                listed_before=now - schedule.LISTED_EVERY,
+            )
+            if claimed:
+                await checks.add_results(transaction, self._run.check_id, listed=len(claimed))
+        return claimed
+
+    async def _due_by(self, transaction: AsyncConnection) -> datetime:
+        """Users who became due after this time wait for the next check.
+
+        Without it, a check with more users than fit an interval would never end. A slow look moves
+        it, unless another check was asked for, which is to look at the users itself.
+        """
+        if self._lanes.any_slow and not await checks.any_open(
+            transaction, other_than=self._run.check_id
+        ):
+            return self._now()
+        return self._run.started_at
+
+    def _asks_rest(self, user: User, now: datetime) -> bool:
+        """Whether GraphQL is not asked about a user.
+
+        It can't be; or there is news anyway; or it failed about this one lately.
+        """
+        return (
+            self._mode is _Mode.REST
+            or bool(user.github_id and (user.hinted_at or not user.node_id))
+            or (user.graphql_refused_until is not None and user.graphql_refused_until > now)
+        )
+
+    @property
+    def _must_stop(self) -> bool:
+        return isinstance(self.reading_stopped, GitHubUnauthorized) or (
+            self.reading_stopped is not None and self._mode is _Mode.REST
+        )
+
+    async def _claim(self) -> tuple[User, ...]:
+        async with self._database.begin() as transaction:
+            self._mode = await self._mode_now(transaction)
+            return await schedule.claim_due(
+                transaction,
+                token=self._run.token,
+                now=self._now(),
+                lease=LEASE,
+                limit=(self._sweep.batch_size if self._mode is _Mode.SWEEP else CLAIMED_AT_A_TIME),
+                due_by=await self._due_by(transaction),
+            )
+
+    async def _mode_now(self, transaction: AsyncConnection) -> "_Mode":
+        if not self._github.sweeps:
+            return _Mode.REST
+        pause = await operation.last_pause(
+            transaction, operation.SWEEPING, credential=self._github.fingerprint
+        )
+        if pause is None:
+            return _Mode.SWEEP
+        return _Mode.REST if pause.until > self._now() else _Mode.PROBE
+
+    async def _sweep_over(self, claimed: Sequence[User]) -> None:
+        if not claimed:
+            return
+        asked_at = self._now()
+        swept = await self._sweep.ask(claimed, probing=self._mode is _Mode.PROBE)
+        await self._note_how_it_went(swept)
+        unchanged: list[tuple[User, Glimpse]] = []
+        for user, glimpse in await self._identified(swept.answers):
+            if isinstance(glimpse, Glimpse) and decide.is_unchanged(
+                user, gist_count=glimpse.gist_count, mark=glimpse.mark
+            ):
+                unchanged.append((user, glimpse))
+            else:
+                known = glimpse if isinstance(glimpse, Glimpse) else None
+                await self._lanes.put(user, known)
+        await self._record_unchanged(unchanged, asked_at)
+        if isinstance(swept.stopped_by, GitHubUnauthorized):
+            await self._put_back(swept.unasked, due_at=None)
+            return
+        for user in swept.unasked:
+            await self._lanes.put(user, None)
+
+    async def _note_how_it_went(self, swept: Swept) -> None:
+        """Note which users GraphQL failed about alone, and pause or resume the sweep."""
+        now = self._now()
+        stopped = swept.stopped_by
+        refused = [
+            (user, answer) for user, answer in swept.answers if isinstance(answer, GraphQLFailed)
+        ]
+        answered = [
+            user.key
+            for user, answer in swept.answers
+            if user.graphql_refusals and not isinstance(answer, GraphQLFailed)
+        ]
+        until: datetime | None = None
+        async with self._database.begin() as transaction:
+            await schedule.record_refusals(
+                transaction,
+                {user.key: now + self._looker.without_graphql(user) for user, _ in refused},
+            )
+            await schedule.forget_refusals(transaction, answered)
+            if isinstance(stopped, GitHubUnauthorized):
+                self.reading_stopped = stopped
+            elif stopped is not None:
+                until = (
+                    stopped.until
+                    if isinstance(stopped, GitHubLimited)
+                    else now + self._sweep.pause_after(stopped)
+                )
+                await operation.pause(
+                    transaction,
+                    operation.SWEEPING,
+                    until=until,
+                    reason=str(stopped),
+                    credential=self._github.fingerprint,
+                    cause=cause_of(stopped),
+                    now=self._now(),
+                )
+                self._mode = _Mode.REST
+            elif self._mode is _Mode.PROBE:
+                await operation.resume(transaction, operation.SWEEPING)
+            await checks.add_results(
+                transaction,
+                self._run.check_id,
+                swept=len(swept.answers),
+                points=swept.queries,
+                note=str(stopped) if until else None,
+            )
+        for user, answer in refused:
+            log.info("sweep.user_refused", login=user.login, reason=str(answer))
+        if until:
+            log.warning("sweeping.paused", until=until, reason=str(stopped))
+
+    async def _identified(
+        self, seen: Sequence[tuple[User, Glimpse | GitHubError]]
+    ) -> list[tuple[User, Glimpse | GitHubError]]:
+        """The same, with the accounts noted of those who were known by their login alone."""
+        if all(user.github_id for user, _ in seen):
+            return list(seen)
+        identified: list[tuple[User, Glimpse | GitHubError]] = []
+        async with self._database.begin() as transaction:
+            for user, glimpse in seen:
+                if user.github_id is not None or not isinstance(glimpse, Glimpse):
+                    identified.append((user, glimpse))
+                    continue
+                try:
+                    known = await users.resolve(transaction, user.key, glimpse.account)
+                    identified.append((known, glimpse))
+                except UserNotTracked:
+                    continue
+                except UserConflict as error:
+                    # A look at this one alone will fail in the same way, and record it.
+                    identified.append((user, GitHubUnavailable(str(error))))
+        return identified
+
+    async def _record_unchanged(
+        self, unchanged: Sequence[tuple[User, Glimpse]], asked_at: datetime
+    ) -> None:
+        if not unchanged:
+            return
+        renamed: dict[UserKey, Account] = {}
+        looks: list[Looked] = []
+        async with self._database.begin() as transaction:
+            for user, glimpse in unchanged:
+                if self._github.knows_the_time:
+                    await backfills.correct_added_at(
+                        transaction, user, ahead=self._github.clock_ahead, now=self._now()
+                    )
+                account, taken = glimpse.account, False
+                if account.login != user.login:
+                    taken = await users.login_taken(
+                        transaction, account.login, by_other_than=user.key
+                    )
+                    renamed |= {} if taken else {user.key: account}
+                looks.append(
+                    Looked(
+                        user=user,
+                        asked_at=asked_at,
+                        next_check_at=self._looker.next_look(user, self._run),
+                        etag=user.etag,
+                        known_until=decide.known_until(glimpse.as_of) if glimpse.as_of else None,
+                        gist_count=glimpse.gist_count,
+                        # Until the other one's rename is noted, this one is looked at again.
+                        sweep_mark=None if taken else glimpse.mark,
+                    )
+                )
+            await schedule.record_accounts(transaction, renamed)
+            await schedule.record_successes(
+                transaction, looks, token=self._run.token, now=self._now()
+            )
+            await checks.add_results(
+                transaction, self._run.check_id, users=len(looks), unchanged=len(looks)
+            )
+        for user, glimpse in unchanged:
+            if user.key in renamed:
+                log_rename(user, glimpse.account)
+
+    async def _look_at(self, user: User, glimpse: Glimpse | None) -> None:
+        stopped = self.reading_stopped
+        if stopped is None:
+            try:
+                await self._looker.look_at(user, glimpse, self._run)
+                if glimpse and glimpse.gist_count < (user.gist_count or 0):
+                    await self._doubt(user, glimpse)
+                return
+            except (GitHubLimited, GitHubUnauthorized) as error:
+                stopped = self.reading_stopped = error
+        # While the sweep goes on, users with news are due once REST answers again.
+        sweeping = self._mode is not _Mode.REST
+        until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
+        await self._put_back([user], due_at=until if sweeping else None)
+
+    async def _doubt(self, user: User, glimpse: Glimpse) -> None:
+        """Find out whether GraphQL counted too few gists, and whether it always does of this user.
+
+        A count shrinks when gists are deleted, or when an answer was cut silently: REST knows.
+        """
+        try:
+            async with self._database.read() as transaction:
+                known = (await users.get(transaction, user.key)).gist_count
+        except UserNotTracked:
+            return
+        if known is None or known <= glimpse.gist_count:
+            return
+        if await self._sweep.miscounts(user, glimpse, known):
+            async with self._database.begin() as transaction:
+                until = self._now() + self._looker.without_graphql(user)
+                await schedule.record_refusals(transaction, {user.key: until})
+            log.info("sweep.user_refused", login=user.login, reason="GraphQL counts too few gists")
+
+    async def _put_back(self, claimed: Sequence[User], *, due_at: datetime | None) -> None:
+        async with self._database.begin() as transaction:
+            await schedule.put_back(
+                transaction,
+                [user.key for user in claimed],
+                token=self._run.token,
+                due_at=due_at,
+            )
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def cause_of(error: GitHubError) -> PauseCause:
+    match error:
+        case GitHubLimited():
+            return PauseCause.RATE_LIMIT
+        case GitHubUnauthorized() | GraphQLHidesGists():
+            return PauseCause.CREDENTIAL
+        case GitHubUnavailable() | GraphQLUnusable():
+            return PauseCause.VENDOR
+        case _:
+            return PauseCause.FAULT
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,423 @@
+"""GitHub's REST API as it concerns public gists: model objects or a typed error out.
+
+How an unchanged user costs one request, and nothing is missed all the same. A list that fits one
+page is asked for with the ETag of that page, which stands for all of it. With several pages the
+first one's ETag would not do: a file added to an old gist changes only a page far behind. So such
+a list is asked for with `since`, a time of the server shortly before the list was read as a whole:
+the answer holds whatever was updated from then on, however deep in the list, is one short page,
+and has an ETag of its own. Should GitHub ever change a list without touching `updated_at`, the
+reading of every page once a day finds it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Self
+from urllib.parse import quote, urlencode
+
+from gitpip.clock import utc_now
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubError,
+    GitHubLimited,
+    GitHubNotFound,
+    GitHubUnauthorized,
+    GitHubUnavailable,
+)
+from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
+from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
+from gitpip.watch.github.gist_list import BURST, EPOCH, PAGE_SIZE, GistList, SeenList, Tag, since_of
+from gitpip.watch.github.graphql import (
+    GISTS_OF_ONE,
+    Glimpse,
+    question_about,
+    shows_gists,
+    what_it_says,
+)
+from gitpip.watch.github.rate_limits import MINUTE, SPARE_A_MINUTE, Budget, Limits
+from gitpip.watch.github.rest_models import (
+    GIST,
+    LIMITS,
+    OWNER,
+    OddItem,
+    parse,
+    parse_feed,
+    parse_gists,
+)
+from gitpip.watch.github.shared_limits import SharedLimits
+from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
+
+MOST_PAGES = 1000
+ROUNDS = 3
+WHOLE_LIST_EVERY = timedelta(days=1)
+FEED_RESERVE = 60
+"""Requests of an hour that are kept for the public feed."""
+
+
+@dataclass(frozen=True)
+class FeedGist:
+    """A gist as the public feed names it."""
+
+    id: GistId
+    owner_id: GitHubId
+    updated_at: datetime
+    """1970 where GitHub's answer made no sense of it."""
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """A page of the newest public gists of all users."""
+
+    gists: tuple[FeedGist, ...]
+    etag: str | None
+    next_page: str | None
+    odd: tuple[OddItem, ...] = ()
+    """Items that no owner could be told of."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How GitHub takes a client: whose token it is, what is left to it, and what time it is."""
+
+    login: str | None
+    """None without a token."""
+    budgets: tuple[Budget, ...]
+    """Empty where there is no limit."""
+    now: datetime | None
+    """By GitHub's clock; None where it does not say."""
+
+
+class GitHub:
+    """A client for one installation of GitHub, under one token or none.
+
+    Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
+    GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
+    is where many users are asked about at once, given a token; None where that can't be.
+    `share` (0 to 1) is how much of GitHub's limits is used. `shared` are the limits that other
+    processes use as well, and `minute` is the window of GitHub's secondary limit.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        token: str | None,
+        timeout: timedelta,
+        graphql_url: str | None = None,
+        share: float = 1.0,
+        shared: SharedLimits | None = None,
+        minute: timedelta = MINUTE,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._graphql_url = graphql_url
+        self._now = now
+        self._share = share
+        self._limits = Limits(now, share=share, shared=shared, minute=minute)
+        self._graphql_limits = Limits(
+            now, resource="graphql", share=share, shared=shared, minute=minute
+        )
+        self._transport = Transport(
+            api_url=self._api_url,
+            token=token,
+            timeout=timeout,
+            limits=self._limits,
+            graphql_limits=self._graphql_limits,
+        )
+        self._contents = Contents(
+            self._transport,
+            api_url=self._api_url,
+            graphql_url=graphql_url,
+            find_listed=self._find_listed,
+        )
+        self.use(token)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def use(self, token: str | None) -> None:
+        """Ask under this token from the next request on, or under none."""
+        self._has_token = token is not None
+        # An ETag is good only under the token it was given to.
+        self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
+        self._limits.begin(credential=self._fingerprint, reserve=FEED_RESERVE if self.sweeps else 0)
+        self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
+        self._transport.use(token)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether many users can be asked about at once."""
+        return self._graphql_url is not None and self._has_token
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells one token from another, and tells nothing of the token."""
+        return self._fingerprint
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of GitHub's at the last answer; 0 where they agree."""
+        return self._transport.clock_ahead or timedelta(0)
+
+    @property
+    def knows_the_time(self) -> bool:
+        """Whether an answer of GitHub's ever told it: then ours can be corrected."""
+        return self._transport.clock_ahead is not None
+
+    def budgets(self) -> tuple[Budget, ...]:
+        """What is left of GitHub's limits, as far as GitHub said."""
+        known = (self._limits.budget, self._graphql_limits.budget)
+        return tuple(budget for budget in known if budget)
+
+    @property
+    def spare(self) -> int:
+        """How many requests can go now into what is not urgent.
+
+        Of this hour's those beyond half of ours, as far as is known; and not all of a minute's.
+        """
+        most = max(int(SPARE_A_MINUTE * self._share), 1)
+        budget = self._limits.budget
+        return most if budget is None else min(most, budget.spare)
+
+    async def standing(self) -> Standing:
+        """Ask how GitHub takes this client; costs one request, be it of those in reserve."""
+        login = None
+        if self._has_token:
+            whose = f"{self._api_url}/user"
+            login = parse(OWNER, await self._transport.get(whose, accept=JSON, reserved=True)).login
+        try:
+            answer = await self._transport.get(
+                f"{self._api_url}/rate_limit", accept=JSON, reserved=True
+            )
+        except GitHubNotFound:  # an Enterprise Server without limits
+            return Standing(login, (), None)
+        limits = parse(LIMITS, answer).resources
+        return Standing(
+            login,
+            tuple(
+                Budget(
+                    resource=name,
+                    limit=limits[name].limit,
+                    ours=limits[name].limit,
+                    remaining=limits[name].remaining,
+                    resets_at=datetime.fromtimestamp(limits[name].reset, UTC),
+                )
+                for name in ("core", "graphql")
+                if name in limits
+            ),
+            answer.date,
+        )
+
+    async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
+        """Of each user how many gists there are, and which changed last, in one request.
+
+        A user that GitHub does not show has a GitHubNotFound in place; one without an answer, or
+        with half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
+        GraphQLFailed when there is no answer about anybody.
+        """
+        answer = await self._transport.post(self._graphql_url or "", question_about(users))
+        try:
+            return what_it_says(answer, users, self._graphql_limits)
+        finally:
+            await self._graphql_limits.tell()
+
+    async def shows_gists(self) -> bool | None:
+        """Whether GraphQL shows gists to this token, which it does not to a fine-grained one.
+
+        None where there is no public gist to ask about. Costs two requests or a few more.
+        """
+        newest = f"{self._api_url}/gists/public?per_page=10"
+        answer = await self._transport.get(newest, accept=JSON, reserved=True)
+        listed, _ = parse_gists(answer)
+        for login in dict.fromkeys(item.owner.login for item in listed if item.owner):
+            question = {"query": GISTS_OF_ONE, "variables": {"login": login}}
+            shown_one = shows_gists(await self._transport.post(self._graphql_url or "", question))
+            if shown_one is not None:
+                return shown_one
+        return None
+
+    async def is_gone(self, gist_id: GistId) -> bool:
+        """Whether a gist was deleted, is blocked, or is not public any more."""
+        try:
+            answer = await self._get(f"{self._api_url}/gists/{quote(gist_id, safe='')}")
+        except (GitHubNotFound, GitHubBlocked):
+            return True
+        except AnswerTooLarge:
+            return False
+        return not parse(GIST, answer).public
+
+    async def public_feed(self, etag: str | None, page: str | None = None) -> FeedPage | None:
+        """A page of the newest public gists of all users; None when nothing changed since `etag`.
+
+        `page` is the URL that the page before gave as `next_page`; None for the first.
+        """
+        url = page or f"{self._api_url}/gists/public?per_page={PAGE_SIZE}"
+        if not same_origin(url, self._api_url):
+            raise GitHubUnavailable("the public feed has its next page on another host")
+        answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
+        if answer.unchanged:
+            return None
+        items, odd = parse_feed(answer)
+        return FeedPage(
+            gists=tuple(
+                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
+                for item in items
+                if item.public is not False
+            ),
+            etag=answer.etag,
+            next_page=answer.next_page,
+            odd=tuple(odd),
+        )
+
+    async def account(self, login: str) -> Account:
+        """The account of a login, in any case."""
+        try:
+            return await self._account(f"/users/{quote(login, safe='')}")
+        except GitHubNotFound:
+            raise GitHubNotFound(f"GitHub shows no user {login}; check the login") from None
+
+    async def account_by_id(self, github_id: GitHubId) -> Account:
+        """The account of an id, under whatever login it has now."""
+        return await self._account(f"/user/{github_id}")
+
+    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList:
+        """A user's public gists; `unchanged` when nothing changed since the list that gave `tag`.
+
+        Without a tag, or with one of another token, it is the whole list.
+        """
+        known = Tag.parse(tag, self._fingerprint)
+        if known is None or (known.since and self._is_old(known.read_at)):
+            return await self._whole_list(github_id)
+        first = await self._get(self._list_url(github_id, known.since), known.etag)
+        whole, as_of = known.since is None, first.date
+        if first.unchanged:
+            return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
+        if first.next_page:
+            return await self._whole_list(github_id, first if whole else None)
+        seen = SeenList(github_id)
+        seen.add(first)
+        return seen.as_list(replace(known, etag=first.etag).text(), whole=whole, as_of=as_of)
+
+    def _is_old(self, read_at: datetime) -> bool:
+        """Whether a list was read long ago, or at a time to come: then the clock was wrong."""
+        return abs(self._now() - read_at) >= WHOLE_LIST_EVERY
+
+    async def read(self, wanted: Wanted) -> Reading:
+        """A gist with the contents of its files, and the reasons why some could not be read.
+
+        Raises GistNotPublic too.
+        """
+        return await self._contents.read(wanted, has_token=self._has_token)
+
+    async def _find_listed(self, gist_id: GistId, owner_id: GitHubId) -> SeenGist | None:
+        listed = await self._whole_list(owner_id)
+        return next((gist for gist in listed.gists if gist.id == gist_id), None)
+
+    async def _account(self, path: str) -> Account:
+        owner = parse(OWNER, await self._get(self._api_url + path))
+        # Finer than the whole seconds of the answer's date, where the clocks agree.
+        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
+        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
+
+    async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
+        """Every page, read until no gist can have slipped from an unread page to a read one.
+
+        That happens when a gist is deleted meanwhile; then one of the pages but the last differs
+        when it is asked for again. A list that won't keep still is taken as far as it was seen,
+        and gives no tag, so that the next look reads it again. So is one of which a page fails.
+        """
+        seen = SeenList(github_id)
+        for _ in range(ROUNDS):
+            read_at = self._now()
+            pages = await self._pages(first or await self._get(self._list_url(github_id)), seen)
+            as_of = pages[0].date
+            first = None
+            if seen.fault_of_pages:
+                break
+            if len(pages) == 1:
+                tag = Tag(self._fingerprint, None, read_at, pages[0].etag).text()
+                return seen.as_list(tag, whole=True, as_of=as_of)
+            if not await self._kept_still(pages[:-1]):
+                continue
+            since = since_of(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
+            if since is None:
+                # So many updates in this very second: let it pass, GitHub counts in seconds.
+                await asyncio.sleep(BURST.total_seconds())
+                continue
+            tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
+            return seen.as_list(tag, whole=True, as_of=as_of)
+        seen.fault_of_pages = seen.fault_of_pages or "the list of gists changed while it was read"
+        return seen.as_list(None, whole=False)
+
+    async def _pages(self, first: Answer, seen: "SeenList") -> list[Answer]:
+        """All pages from the first on; a later one that fails ends them, and `seen` has why."""
+        seen.add(first)
+        pages = [first]
+        try:
+            while (url := pages[-1].next_page) is not None:
+                if not same_origin(url, first.url):
+                    raise GitHubUnavailable(f"{shown(first.url)} has its next page on another host")
+                if len(pages) == MOST_PAGES or any(page.url == url for page in pages):
+                    raise GitHubUnavailable(f"the pages of {shown(first.url)} have no end")
+                page = await self._get(url)
+                seen.add(page)
+                pages.append(page)
+        except (GitHubLimited, GitHubUnauthorized):
+            raise
+        except GitHubError as error:
+            seen.fault_of_pages = f"page {len(pages) + 1} of the list of gists: {error}"
+        return pages
+
+    async def _kept_still(self, pages: Iterable[Answer]) -> bool:
+        again = await asyncio.gather(
+            *(self._get(page.url, page.etag) for page in pages), return_exceptions=True
+        )
+        for answer in again:
+            if isinstance(answer, GitHubLimited | GitHubUnauthorized):
+                raise answer
+            if isinstance(answer, GitHubError):
+                return False
+            if isinstance(answer, BaseException):
+                raise answer
+        return all(
+            isinstance(answer, Answer) and (answer.unchanged or answer.body == page.body)
+            for answer, page in zip(again, pages, strict=True)
+        )
+
+    async def _tag_by_time(
+        self,
+        github_id: GitHubId,
+        since: datetime,
+        gists: dict[GistId, SeenGist],
+        read_at: datetime,
+    ) -> str | None:
+        lately = SeenList(github_id)
+        try:
+            answer = await self._get(self._list_url(github_id, since))
+            lately.add(answer)
+        except (GitHubLimited, GitHubUnauthorized):
+            raise
+        except GitHubError:  # all pages were read: it is the next look that costs more
+            return None
+        if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
+            return None
+        return Tag(self._fingerprint, since, read_at, answer.etag).text()
+
+    def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
+        query = {"per_page": str(PAGE_SIZE)}
+        if since:
+            query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
+        # By id and not by login: it survives a rename, and a login taken over by somebody else.
+        return f"{self._api_url}/user/{github_id}/gists?{urlencode(query)}"
+
+    async def _get(self, url: str, etag: str | None = None) -> Answer:
+        return await self._transport.get(url, accept=JSON, etag=etag)

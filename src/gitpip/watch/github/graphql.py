@@ -1,0 +1,197 @@
+"""GitHub's GraphQL API as it concerns the sweep: one query about many users.
+
+It asks for little: a query that asks for more fails, or is cut silently, once users have much.
+Costs as in https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api:
+a point for a hundred users.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
+
+from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
+from gitpip.model import Account, GistId, GitHubId, User, UserKey
+from gitpip.observability.logging import redacted
+from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.transport import Answer
+
+NEWEST = 5
+SETTLING = timedelta(seconds=2)
+GLIMPSE = f"""
+fragment glimpse on User {{
+  id databaseId login
+  gists(first: {NEWEST}, privacy: PUBLIC, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
+    totalCount nodes {{ name updatedAt }}
+  }}
+}}"""
+
+GISTS_OF_ONE = """query($login: String!) { user(login: $login) {
+  gists(first: 1, privacy: PUBLIC) { totalCount nodes { name updatedAt } }
+} }"""
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What the sweep sees of a user: enough to tell whether anything changed."""
+
+    account: Account
+    gist_count: int
+    mark: str | None
+    """A digest of the gists that were updated last: any change of a public gist changes it.
+
+    None right after an update: times are of whole seconds, so another one could go unnoticed.
+    """
+    newest: Mapping[GistId, datetime] = field(default_factory=dict)
+    """When each of the gists was updated that were updated last."""
+    as_of: datetime | None = None
+    """When GitHub gave it, by GitHub's clock; None where that was not told."""
+    asked_with: int = 1
+    """How many users the query asked about."""
+
+
+def question_about(users: Sequence[User]) -> Mapping[str, object]:
+    """The query about these users: by node id, which survives renames, else by login."""
+    ids = [user.node_id for user in users if user.node_id]
+    logins = {f"login{user.key}": user.login for user in users if not user.node_id}
+    declared = [*(["$ids: [ID!]!"] if ids else []), *(f"${name}: String!" for name in logins)]
+    fields = [
+        *(["nodes(ids: $ids) { ...glimpse }"] if ids else []),
+        *(f"{name}: user(login: ${name}) {{ ...glimpse }}" for name in logins),
+    ]
+    query = f"query({', '.join(declared)}) {{ {' '.join(fields)} }}{GLIMPSE}"
+    return {"query": query, "variables": {**({"ids": ids} if ids else {}), **logins}}
+
+
+def what_it_says(
+    answer: Answer, users: Sequence[User], limits: Limits
+) -> Mapping[UserKey, Glimpse | GitHubError]:
+    """What an answer says of each of the users asked about.
+
+    Raises GitHubLimited, and GraphQLFailed where it says nothing of anybody.
+    """
+    try:
+        body = _Body.model_validate_json(answer.body)
+    except ValidationError as error:
+        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    kinds = {problem.place: problem.type for problem in body.errors or () if problem.place}
+    if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
+        raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
+    if body.data is None:
+        words = redacted("; ".join(problem.message or "" for problem in body.errors or ()))[:300]
+        raise GraphQLFailed(f"GraphQL gave no data: {words or 'no reason'}")
+    nodes = body.data.get("nodes")
+    found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
+    by_id = [user.key for user in users if user.node_id]
+    places = {key: f"nodes.{number}" for number, key in enumerate(by_id)}
+    seen: dict[UserKey, Glimpse | GitHubError] = {}
+    for user in users:
+        place = places.get(user.key, f"login{user.key}")
+        node = found.get(place, body.data.get(place))
+        try:
+            seen[user.key] = replace(
+                _glimpse(user, node, kinds.get(place), answer.date), asked_with=len(users)
+            )
+        except GitHubError as error:
+            seen[user.key] = error
+    return seen
+
+
+def shows_gists(answer: Answer) -> bool | None:
+    """Whether an answer about one user shows a gist; None if that user has none, or is unknown.
+
+    Raises GraphQLFailed where the answer is broken.
+    """
+    try:
+        data = _Body.model_validate_json(answer.body).data or {}
+        given = data.get("user")
+        node = None if given is None else _Node.model_validate(given)
+    except ValidationError as error:
+        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    if node is None or node.gists is None or not node.gists.totalCount:
+        return None
+    return any(node.gists.nodes or ())
+
+
+class _Gist(BaseModel):
+    name: str
+    updatedAt: AwareDatetime  # noqa: N815 - GitHub's name
+
+
+class _Gists(BaseModel):
+    totalCount: Annotated[int, Field(ge=0)]  # noqa: N815 - GitHub's name
+    nodes: list[_Gist | None] | None
+
+
+class _Node(BaseModel):
+    id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    databaseId: Annotated[int, Field(gt=0, lt=2**63)] | None = None  # noqa: N815 - GitHub's name
+    login: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    gists: _Gists | None = None
+
+
+class _Problem(BaseModel):
+    type: str | None = None
+    message: str | None = None
+    path: list[str | int] | None = None
+
+    @property
+    def place(self) -> str | None:
+        path = self.path or []
+        parts = path[:2] if path[:1] == ["nodes"] else path[:1]
+        return ".".join(str(part) for part in parts) or None
+
+
+class _Body(BaseModel):
+    # Users are checked one by one: what is odd about one says nothing about the others.
+    data: dict[str, JsonValue] | None = None
+    errors: list[_Problem] | None = None
+
+
+def _fault(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "the body"
+    return f"{place}: {fault['type']}"
+
+
+def _glimpse(user: User, given: object, kind: str | None, server_now: datetime | None) -> Glimpse:
+    """What the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
+    try:
+        node = None if given is None else _Node.model_validate(given)
+    except ValidationError as error:
+        raise GraphQLFailed(
+            f"GraphQL gave a broken answer about {user.login}: {_fault(error)}"
+        ) from None
+    if node is None or node.gists is None:
+        if kind == "NOT_FOUND" or (node is not None and node.id is None and kind is None):
+            raise GitHubNotFound(f"{user.login} is not shown by GraphQL")
+        raise GraphQLFailed(f"GraphQL left {user.login} out: {kind or 'no reason'}")
+    gists = [gist for gist in node.gists.nodes or () if gist]
+    if node.gists.totalCount and not gists:
+        raise GistsHidden(
+            f"GraphQL counts {node.gists.totalCount} gists of {user.login} and shows none"
+        )
+    if node.databaseId is None or node.login is None or len(gists) != len(node.gists.nodes or ()):
+        raise GraphQLFailed(f"GraphQL told only a part about {user.login}")
+    if user.github_id is not None and node.databaseId != user.github_id:
+        raise GitHubNotFound(f"the login {user.login} belongs to another account now")
+    newest = sorted(f"{gist.name} {gist.updatedAt.isoformat()}" for gist in gists)
+    marked = "\n".join([str(node.gists.totalCount), *newest])
+    return Glimpse(
+        account=Account(node.login, GitHubId(node.databaseId), node.id),
+        gist_count=node.gists.totalCount,
+        mark=(
+            hashlib.sha256(marked.encode(errors="replace")).hexdigest()[:32]
+            if server_now and all(_settled(gist, server_now) for gist in gists)
+            else None
+        ),
+        newest={GistId(gist.name): gist.updatedAt for gist in gists},
+        as_of=server_now,
+    )
+
+
+def _settled(gist: _Gist, server_now: datetime) -> bool:
+    return gist.updatedAt < server_now - SETTLING

@@ -1,0 +1,310 @@
+"""What GitHub's headers allow, shared fairly: how many requests, when, and for whom.
+
+The rules are those of https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from gitpip.errors import GitHubLimited
+from gitpip.http_client import http_date
+from gitpip.watch.github.shared_limits import SharedLimits
+
+IN_FLIGHT = 8
+SHORTEST_WAIT = timedelta(seconds=1)
+SECONDARY_WAIT = timedelta(seconds=60)
+LONGEST_WAIT = timedelta(days=1)
+MINUTE = timedelta(seconds=60)
+MOST_A_MINUTE = {"core": 900, "graphql": 2000}
+SPARE_A_MINUTE = 150
+"""So many requests of a minute can go into what is not urgent: the rest is for what is."""
+BLOCKS_A_MINUTE = 18
+"""A process reserves up to this part of a minute's requests at a time."""
+SMALLEST_BLOCK = 2
+USED_UP = "GitHub's rate limit is used up until"
+LONGEST_GROWTH = 12
+"""After so many refusals in a row, waits double no more."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is left of one of GitHub's hourly limits: of `limit`, we use up to `ours`."""
+
+    resource: str
+    limit: int
+    ours: int
+    remaining: int
+    """Of the whole limit, whoever used the rest."""
+    resets_at: datetime
+
+    @property
+    def spare(self) -> int:
+        """How many of ours are left beyond half of them: for what can wait."""
+        return max(self.remaining - (self.limit - self.ours) - self.ours // 2, 0)
+
+
+class Limits:
+    """One hourly limit of GitHub's (`core` or `graphql`), and the secondary one of a minute.
+
+    Of the hourly limit at most `share` (0 to 1) is used, and `reserve` of these requests are kept
+    for those who ask for room with `reserved`. Waits are differences of the server's own times, so
+    a wrong local clock does no harm. As long as nothing is known, one request goes alone to learn
+    what is left.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        resource: str = "core",
+        share: float = 1.0,
+        shared: SharedLimits | None = None,
+        minute: timedelta = MINUTE,
+    ) -> None:
+        """Nothing is known yet: `begin` says whose limits these are.
+
+        `shared` is what other processes use and were told; `minute` the window of the secondary
+        limit.
+        """
+        self.now = now
+        self.ahead = timedelta(0)
+        """How far our clock was ahead of the server's at its last answer with a date."""
+        self._resource = resource
+        self._share = share
+        self._shared = shared
+        self._minute = minute
+        self._reserving = asyncio.Lock()
+        self._in_flight = 0
+        self._freed = asyncio.Event()
+        self._sent: deque[float] = deque()
+        self.begin(credential="", reserve=0)
+
+    def begin(self, *, credential: str, reserve: int) -> None:
+        """Forget what is known: the limit is that of another token from now on.
+
+        `credential` is the token's fingerprint.
+        """
+        self._credential = credential
+        self._reserve = reserve
+        self._block = 0
+        self._block_ends = 0.0
+        self._block_size = SMALLEST_BLOCK
+        self._untold = False
+        self._left: float | None = None
+        self._limit = 0
+        self._window: str | None = None
+        self._resets_at: datetime | None = None
+        self._until: datetime | None = None
+        self._refusals = 0
+        self._refused_until: datetime | None = None
+        self._freed.set()
+
+    @property
+    def budget(self) -> Budget | None:
+        """What is left; None as long as GitHub said nothing, or where it has no limit."""
+        if self._resets_at is None:
+            return None
+        fresh = self.now() >= self._resets_at
+        return Budget(
+            resource=self._resource,
+            limit=self._limit,
+            ours=int(self._limit * self._share),
+            remaining=self._limit if fresh else int(self._left or 0) + self._others_part,
+            resets_at=self._resets_at,
+        )
+
+    @asynccontextmanager
+    async def room(self, *, reserved: bool = False) -> AsyncIterator[None]:
+        """Wait for room for one more request; raises GitHubLimited when none may be sent."""
+        while self._in_flight >= self._allowed(reserved):
+            self._freed.clear()
+            await self._freed.wait()
+        self._in_flight += 1
+        try:
+            await self._pace()
+            yield
+        finally:
+            self._in_flight -= 1
+            self._freed.set()
+
+    def learn(self, headers: Mapping[str, str], server_now: datetime | None) -> None:
+        """Take in what an answer of the API says of the limits."""
+        remaining = number(headers.get("x-ratelimit-remaining"))
+        window = headers.get("x-ratelimit-reset")
+        if remaining is None:
+            # Where GitHub told of limits before, this is an edge's answer, which knows of none.
+            if self._resets_at is None and self._until is None:
+                self._left = float("inf")
+            return
+        self._limit = int(number(headers.get("x-ratelimit-limit")) or self._limit)
+        left = remaining - self._others_part
+        # Answers overtake each other: within a window, the smallest figure is the latest.
+        if window == self._window and self._left is not None:
+            left = min(left, self._left)
+        self._left, self._window = left, window
+        wait = self._wait_for_reset(headers, server_now)
+        self._resets_at = self.now() + wait
+        if left <= 0:
+            self.wait(wait)
+
+    def accepted(self) -> None:
+        """Take in that GitHub answered as asked; what was under way during a wait says nothing."""
+        if self._refusals and (self._refused_until is None or self.now() >= self._refused_until):
+            self._refusals = 0
+            self._untold = True
+
+    def refused(self, headers: Mapping[str, str], server_now: datetime | None) -> GitHubLimited:
+        """The error for a refusal: `retry-after`, else the reset, else a minute.
+
+        Whatever was waited for, and proved too short, is waited for longer: at least a second, and
+        twice as long after each further refusal. What is refused during a wait was sent before it.
+        """
+        after = headers.get("retry-after")
+        growth = 1 << min(self._refusals, LONGEST_GROWTH)
+        told: timedelta | None = None
+        if after is not None:
+            told = _retry_after(after, server_now or self._now_there)
+        if told is None and headers.get("x-ratelimit-remaining") == "0":
+            told = self._wait_for_reset(headers, server_now)
+        if self._refused_until is None or self.now() >= self._refused_until:
+            least = SHORTEST_WAIT if told is not None else SECONDARY_WAIT
+            told = max(told or least, least * growth)
+            self._refusals += 1
+            self._refused_until = self.now() + told
+        if told is not None:
+            self.wait(told)
+        return self._limited()
+
+    def wait(self, wait: timedelta) -> None:
+        """Send nothing for so long from now on."""
+        until = self.now() + min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+        self._until = max(self._until or until, until)
+        self._untold = True
+        self._freed.set()
+
+    async def tell(self) -> None:
+        """Let other processes know of a wait, or that it is over. Raises DatabaseUnavailable."""
+        if self._shared is not None and self._untold:
+            self._untold = False
+            await self._shared.note_wait(
+                self._credential, self._resource, until=self._until, refusals=self._refusals
+            )
+
+    @property
+    def _others_part(self) -> int:
+        """What is left to others who use the same token."""
+        return ceil(self._limit * (1 - self._share) - 1e-9)
+
+    def _allowed(self, reserved: bool) -> float:
+        if self._until is not None:
+            if self.now() < self._until:
+                raise self._limited()
+            self._until = self._left = None
+        if self._left is None:
+            return 1
+        left = self._left if reserved else self._left - self._reserve
+        if left <= 0 and self._resets_at is not None:
+            if self.now() < self._resets_at:
+                raise GitHubLimited(
+                    f"{USED_UP} {_moment(self._resets_at)}", self._resets_at, self._resource
+                )
+            self._left = None
+            return 1
+        return min(left, IN_FLIGHT)
+
+    async def _pace(self) -> None:
+        """Stay below the secondary limit of a minute, where there are limits."""
+        most = max(int(MOST_A_MINUTE[self._resource] * self._share), 1)
+        if self._shared is not None and self._left != float("inf"):
+            async with self._reserving:
+                await self._take_reserved(self._shared, most)
+            return
+        if self._resets_at is None:
+            return
+        clock = asyncio.get_running_loop().time
+        minute = self._minute.total_seconds()
+        while True:
+            while self._sent and self._sent[0] <= clock() - minute:
+                self._sent.popleft()
+            if len(self._sent) < most:
+                break
+            await asyncio.sleep(self._sent[0] + minute - clock())
+        self._sent.append(clock())
+
+    async def _take_reserved(self, shared: SharedLimits, most: int) -> None:
+        """Take one of the requests that this process has reserved, or reserve more of them.
+
+        A reservation is good for a twelfth of a minute, and GitHub may see its last request a bit
+        later still: so it counts for more than a minute. What a killed process had reserved counts
+        as used.
+        """
+        clock = asyncio.get_running_loop().time
+        if self._block == 0 or clock() >= self._block_ends:
+            good_for, margin = self._minute / 12, self._minute / 60
+            used_up = self._block == 0 and clock() < self._block_ends
+            largest = max(most // BLOCKS_A_MINUTE, 1)
+            self._block = 0
+            self._block_size = min(2 * self._block_size if used_up else SMALLEST_BLOCK, largest)
+            while self._block == 0:
+                asked_at = clock()
+                got = await shared.reserve(
+                    self._credential,
+                    self._resource,
+                    wanted=self._block_size,
+                    most=most,
+                    window=self._minute + good_for + margin,
+                )
+                self._refusals = got.refusals
+                if got.until is not None:
+                    self._until = got.until
+                    raise self._limited()
+                self._block, self._block_ends = got.granted, asked_at + good_for.total_seconds()
+                if not got.granted:
+                    await asyncio.sleep(got.wait.total_seconds())
+        self._block -= 1
+
+    def _wait_for_reset(self, headers: Mapping[str, str], server_now: datetime | None) -> timedelta:
+        reset = number(headers.get("x-ratelimit-reset"))
+        if reset is None:
+            return SECONDARY_WAIT
+        # Both times are cut to whole seconds, hence one second more.
+        left = reset - (server_now or self._now_there).timestamp()
+        wait = timedelta(seconds=left) + SHORTEST_WAIT
+        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+
+    @property
+    def _now_there(self) -> datetime:
+        """What the server's clock shows, as far as is known, where an answer has no date."""
+        return self.now() - self.ahead
+
+    def _limited(self) -> GitHubLimited:
+        until = self._until or self.now()
+        if self._left is not None and self._left <= 0:
+            why = USED_UP
+        elif self._left is not None or self._refusals:
+            why = "GitHub asked to wait until"
+        else:  # another process was told to wait
+            why = "GitHub's rate limits allow no request until"
+        return GitHubLimited(f"{why} {_moment(until)}", until, self._resource)
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(text: str | None) -> float | None:
+    """The number of a header; None where there is none, or it is none."""
+    return float(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _retry_after(text: str, server_now: datetime) -> timedelta | None:
+    seconds = number(text)
+    if seconds is not None:
+        return max(timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())), SHORTEST_WAIT)
+    date = http_date(text)
+    return max(date - server_now, SHORTEST_WAIT) if date else None

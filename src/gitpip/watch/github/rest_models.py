@@ -1,0 +1,255 @@
+"""The JSON of GitHub's REST API, as far as gists need it: checked, and turned into our nouns.
+
+A list is checked item by item, and a gist file by file: one odd item is that item's trouble.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+
+from gitpip.errors import GitHubUnavailable
+from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
+from gitpip.watch.github.transport import Answer, shown
+
+Parsed = TypeVar("Parsed")
+
+FILENAME_LIMIT = 500
+"""In characters: an index of PostgreSQL takes 2,704 bytes, and Linux has names of 255 bytes."""
+GIST_ID = r"^[0-9A-Za-z_-]{1,64}$"
+
+
+def _storable(text: str) -> str:
+    """Text without what a database refuses: U+0000, and halves of surrogate pairs."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999") from None
+
+
+_Text = Annotated[str, AfterValidator(_storable)]
+_Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+_Filename = Annotated[_Text, Field(min_length=1, max_length=FILENAME_LIMIT)]
+_AccountId = Annotated[int, Field(gt=0, lt=2**63)]
+_GistId = Annotated[str, Field(pattern=GIST_ID)]
+
+
+class OwnerShape(BaseModel):
+    """Who owns a gist."""
+
+    login: Annotated[_Text, Field(min_length=1, max_length=100)]
+    id: _AccountId
+    node_id: Annotated[_Text, Field(min_length=1, max_length=100)] | None = None
+
+
+class FileShape(BaseModel):
+    """A file of a gist; `content` is there where one gist was asked for."""
+
+    filename: _Filename
+    language: _Text | None = None
+    raw_url: _Text
+    size: Annotated[int, Field(ge=0, lt=2**63)]
+    truncated: bool = False
+    content: str | None = None
+    encoding: str | None = None
+
+    def octets(self) -> bytes | None:
+        """The content as bytes; None where there is none, or none that could be read."""
+        try:
+            if self.content is None:
+                return None
+            if self.encoding == "base64":
+                return base64.b64decode(self.content)
+            return self.content.encode()
+        except ValueError:
+            return None
+
+    def seen(self) -> SeenFile:
+        """The same as a noun of ours, without content."""
+        found = re.search(r"/raw/([0-9a-f]{40}|[0-9a-f]{64})(?:/|$)", self.raw_url)
+        return SeenFile(
+            filename=self.filename,
+            blob_hash=found[1] if found else "",
+            size=self.size,
+            language=self.language[:200] if self.language else None,
+            raw_url=self.raw_url,
+        )
+
+
+@dataclass(frozen=True)
+class OddFile:
+    """A file of a gist about which GitHub's answer makes no sense; `name` is "" if unusable."""
+
+    name: str
+    reason: str
+
+
+class GistShape(BaseModel):
+    """A gist, in a list or alone. Its files are checked one by one."""
+
+    id: _GistId
+    node_id: Annotated[_Text, Field(min_length=1, max_length=200)] | None = None
+    html_url: _Text
+    public: bool
+    created_at: _Moment
+    updated_at: _Moment
+    description: _Text | None = None
+    owner: OwnerShape | None = None
+    truncated: bool = False
+    files: dict[str, object]
+
+    def shaped_files(self) -> Iterator[FileShape | OddFile]:
+        """Each file, or what is wrong with it."""
+        for name, file in self.files.items():
+            try:
+                yield FileShape.model_validate(file)
+            except ValidationError as error:
+                yield OddFile(_usable(name), fault_of(error))
+
+    def seen(self, listed_for: GitHubId) -> SeenGist:
+        """The same as a noun of ours, without contents.
+
+        An odd file is there with its name alone: reading the gist tells more of it.
+        """
+        return SeenGist(
+            id=GistId(self.id),
+            owner_id=GitHubId(self.owner.id) if self.owner else listed_for,
+            description=self.description,
+            html_url=self.html_url,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            files=tuple(
+                file.seen()
+                if isinstance(file, FileShape)
+                else SeenFile(file.name, blob_hash="", size=0, language=None, raw_url="")
+                for file in self.shaped_files()
+                if isinstance(file, FileShape) or file.name
+            ),
+        )
+
+
+class _Identified(BaseModel):
+    id: _GistId
+
+
+class _FeedOwner(BaseModel):
+    id: _AccountId
+
+
+class FeedShape(BaseModel):
+    """As much of a gist in the public feed as a hint needs."""
+
+    id: _GistId
+    owner: _FeedOwner
+    public: object = True
+    updated_at: object = None
+
+    def updated(self) -> datetime | None:
+        """When the gist was last updated (UTC); None where GitHub's answer makes no sense."""
+        try:
+            return TypeAdapter[datetime](_Moment).validate_python(self.updated_at)
+        except ValidationError:
+            return None
+
+
+class LimitShape(BaseModel):
+    """One of the limits, as of now; `reset` in seconds since 1970."""
+
+    limit: Annotated[int, Field(ge=0, lt=2**31)]
+    remaining: Annotated[int, Field(ge=0, lt=2**31)]
+    reset: Annotated[int, Field(ge=0, lt=2**33)]
+
+
+class LimitsShape(BaseModel):
+    """All the limits, by what they are on."""
+
+    resources: dict[str, LimitShape]
+
+
+@dataclass(frozen=True)
+class OddItem:
+    """An item of a list that makes no sense. Only its id may be known."""
+
+    gist_id: GistId | None
+    reason: str
+
+
+LIMITS = TypeAdapter(LimitsShape)
+OWNER = TypeAdapter(OwnerShape)
+GIST = TypeAdapter(GistShape)
+_FEED_ITEM = TypeAdapter(FeedShape)
+_ITEMS = TypeAdapter(list[object])
+_FILENAME = TypeAdapter[str](_Filename)
+
+
+def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
+    """What an answer holds; raises GitHubUnavailable where it is broken."""
+    try:
+        try:
+            return adapter.validate_json(answer.body)
+        except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] != "json_invalid":
+                raise
+        # pydantic refuses a whole body for half a surrogate pair or one wrong byte in some text.
+        return adapter.validate_python(json.loads(answer.body.decode(errors="replace")))
+    except ValidationError as error:
+        raise GitHubUnavailable(
+            f"{shown(answer.url)} gave a broken answer: {fault_of(error)}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise GitHubUnavailable(
+            f"{shown(answer.url)} gave a broken answer: the body is not JSON"
+        ) from None
+
+
+def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
+    """The gists of a list, and the items that make no sense; raises GitHubUnavailable."""
+    return _item_by_item(GIST, answer)
+
+
+def parse_feed(answer: Answer) -> tuple[list[FeedShape], list[OddItem]]:
+    """The gists of the public feed, and the items that no owner could be told of."""
+    return _item_by_item(_FEED_ITEM, answer)
+
+
+def _item_by_item(
+    adapter: TypeAdapter[Parsed], answer: Answer
+) -> tuple[list[Parsed], list[OddItem]]:
+    good: list[Parsed] = []
+    odd: list[OddItem] = []
+    for item in parse(_ITEMS, answer):
+        try:
+            good.append(adapter.validate_python(item))
+        except ValidationError as error:
+            odd.append(OddItem(_id_of(item), fault_of(error)))
+    return good, odd
+
+
+def _id_of(item: object) -> GistId | None:
+    try:
+        return GistId(_Identified.model_validate(item).id)
+    except ValidationError:
+        return None
+
+
+def _usable(name: str) -> str:
+    try:
+        return _FILENAME.validate_python(name)
+    except ValidationError:
+        return ""
+
+
+def fault_of(error: ValidationError) -> str:
+    """What is wrong, and where; without the values, which are GitHub's and can be anything."""
+    fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "the item"
+    return f"{place}: {fault['msg']}"

@@ -1,0 +1,50 @@
+"""GitHub's limits as all processes beside one database share them.
+
+A process that replaces another one must not start with a whole minute's budget, nor ask before the
+time that GitHub gave the other one: three replicas that were killed now and then exceeded the
+secondary limit ten times in one run.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gitpip.store.database import Database
+from gitpip.store.status import rate_limits
+from gitpip.store.status.rate_limits import Reservation
+
+
+class SharedLimits:
+    """The limits of one credential; every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def reserve(
+        self, credential: str, resource: str, *, wanted: int, most: int, window: timedelta
+    ) -> Reservation:
+        """Reserve requests among all processes; see `store.github_limits.reserve`."""
+        async with self._database.begin() as transaction:
+            return await rate_limits.reserve(
+                transaction,
+                credential,
+                resource,
+                wanted=wanted,
+                most=most,
+                window=window,
+                now=self._now(),
+            )
+
+    async def note_wait(
+        self, credential: str, resource: str, *, until: datetime | None, refusals: int
+    ) -> None:
+        """Let every process know until when GitHub wants no request."""
+        async with self._database.begin() as transaction:
+            await rate_limits.note_wait(
+                transaction,
+                credential,
+                resource,
+                until=until,
+                refusals=refusals,
+                now=self._now(),
+            )

@@ -1,0 +1,402 @@
+"""One request to GitHub: bounded in time and size, within the limits, or a typed error."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+import stamina
+
+from gitpip.clock import CLOCK_TOLERANCE
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubError,
+    GitHubLimited,
+    GitHubNotFound,
+    GitHubUnauthorized,
+    GitHubUnavailable,
+    GraphQLFailed,
+    GraphQLTooSlow,
+)
+from gitpip.http_client import Origin, client, http_date, origin_of
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger, redacted
+from gitpip.observability.watchdog import step
+from gitpip.watch.github.rate_limits import Limits
+
+ANSWER_LIMIT = 32 * 1024 * 1024
+ATTEMPTS = 3
+REDIRECTS = 3
+GRAPHQL_TIMEOUT = timedelta(seconds=12)
+"""GitHub ends a query after ten seconds:
+https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+"""
+API_VERSION = "2022-11-28"
+RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
+"""What GitHub says when a limit is exceeded. Other refusals may speak of limits as well, so only
+these words count:
+https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
+"""
+
+log = get_logger()
+
+
+class AnswerTooLarge(GitHubUnavailable):
+    """GitHub's answer is larger than what is read of one."""
+
+
+class _PassingFault(GitHubUnavailable):
+    """A fault that may be gone in a moment: it is worth a short retry."""
+
+
+class _TooSlow(GitHubUnavailable):
+    """No whole answer came in time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 200 or a 304: anything else was raised as an error."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+    @property
+    def unchanged(self) -> bool:
+        return self.status == httpx2.codes.NOT_MODIFIED
+
+    @property
+    def etag(self) -> str | None:
+        return self.headers.get("etag")
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's own time of the answer, UTC."""
+        return http_date(self.headers.get("date"))
+
+    @property
+    def next_page(self) -> str | None:
+        """The URL of the next page, as the `Link` header (RFC 8288) gives it."""
+        links = httpx2.Response(200, headers={"link": self.headers.get("link", "")}).links
+        for link in links.values():
+            relations = {name.lower(): value for name, value in link.items()}.get("rel", "")
+            if "next" in relations.lower().split():
+                return urljoin(self.url, link["url"])
+        return None
+
+    @property
+    def message(self) -> str:
+        """GitHub's own words about a refusal; empty where it gives none."""
+        try:
+            said = json.loads(self.body).get("message")
+        except (ValueError, AttributeError, RecursionError):
+            return ""
+        if not isinstance(said, str):
+            return ""
+        printable = "".join(c if c.isprintable() else " " for c in redacted(said))
+        return " ".join(printable.split())[:300]
+
+    @property
+    def words(self) -> str:
+        """The same, to be put behind an error of ours."""
+        return f": {self.message}" if self.message else ""
+
+
+class Transport:
+    """Requests to one API and the hosts that hold its files; the token goes to the API alone.
+
+    A request that the known limits forbid is not sent: `limits` are those of REST,
+    `graphql_limits` those of GraphQL. `timeout` bounds a whole request, from the first byte sent
+    to the last one read.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        token: str | None,
+        timeout: timedelta,
+        limits: Limits,
+        graphql_limits: Limits,
+    ) -> None:
+        self._api = origin_of(api_url)
+        self._rate_limit_url = f"{api_url}/rate_limit"
+        self._timeout = timeout.total_seconds()
+        self.use(token)
+        self._limits = limits
+        self._graphql_limits = graphql_limits
+        self._client = client(timeout=self._timeout)
+        self.clock_ahead: timedelta | None = None
+        """How far our clock was ahead of GitHub's at the last answer with a date; 0 where they
+        agree, None before the first one."""
+
+    def use(self, token: str | None) -> None:
+        """Ask under this token from the next request on, or under none."""
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: str,
+        etag: str | None = None,
+        size_limit: int = ANSWER_LIMIT,
+        reserved: bool = False,
+    ) -> Answer:
+        """Ask, with up to two short retries where GitHub fails or the connection breaks.
+
+        `reserved` takes of what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
+        GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
+        AnswerTooLarge and GitHubUnavailable.
+        """
+        headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
+        async for attempt in stamina.retry_context(
+            on=_PassingFault,
+            attempts=ATTEMPTS,
+            timeout=None,
+            wait_initial=0.2,
+            wait_max=2.0,
+            wait_jitter=0.3,
+        ):
+            with attempt:
+                try:
+                    return await self._ask(url, headers, size_limit, reserved)
+                except GitHubUnauthorized as error:
+                    if url == self._rate_limit_url:
+                        raise
+                    await self._confirm_refusal()
+                    raise GitHubUnavailable(
+                        f"{shown(url)} answered 401, although GitHub accepts the token elsewhere"
+                    ) from error
+        raise GitHubUnavailable(f"{shown(url)} was not asked")
+
+    async def post(self, url: str, content: Mapping[str, object]) -> Answer:
+        """Ask GraphQL once.
+
+        Raises GitHubUnauthorized (only if REST refuses the token as well), GitHubLimited, and
+        GraphQLFailed (a GraphQLTooSlow after at most 12 seconds) for every other failure: it can
+        be that of a single user in the query.
+        """
+        headers = {"Accept": "application/json", **self._authorization}
+        try:
+            async with self._graphql_limits.room():
+                answer = await self._exchange("POST", url, headers, content=content)
+                self._graphql_limits.learn(answer.headers, answer.date)
+            return await self._judged(answer, self._graphql_limits)
+        except GitHubLimited:
+            raise
+        except GitHubUnauthorized as error:
+            await self._confirm_refusal()
+            raise GraphQLFailed("GraphQL refuses the token (401), and REST accepts it") from error
+        except _TooSlow as error:
+            raise GraphQLTooSlow(str(error)) from error
+        except GitHubError as error:
+            raise GraphQLFailed(str(error)) from error
+
+    async def _confirm_refusal(self) -> None:
+        """Raise GitHubUnauthorized if GitHub refuses the token for `/rate_limit` as well.
+
+        A single 401 can be the fault of one address. This request costs nothing of the hourly
+        limit: https://docs.github.com/rest/rate-limit/rate-limit
+        """
+        try:
+            await self.get(self._rate_limit_url, accept="application/json", reserved=True)
+        except GitHubUnauthorized:
+            raise
+        except GitHubError as error:
+            log.info("token.unconfirmed", reason=str(error))
+
+    async def _ask(
+        self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
+    ) -> Answer:
+        for _ in range(1 + REDIRECTS):
+            answer = await self._send(url, headers, size_limit, reserved)
+            if answer.status == httpx2.codes.UNAUTHORIZED and origin_of(url) != self._api:
+                # The token was not sent there, so this says nothing of it.
+                raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
+            if answer.status not in {301, 302, 307, 308}:
+                return await self._judged(answer, self._limits)
+            target = urljoin(url, answer.headers.get("location", ""))
+            if not same_origin(target, url):
+                raise GitHubUnavailable(f"{shown(url)} redirects to another host")
+            url = target
+        raise GitHubUnavailable(f"{shown(url)} redirects too often")
+
+    async def _send(
+        self, url: str, headers: dict[str, str], size_limit: int, reserved: bool
+    ) -> Answer:
+        try:
+            origin = origin_of(url)
+        except httpx2.InvalidURL as error:
+            raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
+        is_api = origin == self._api
+        if not is_api and not _holds_contents(self._api, origin):
+            raise GitHubUnavailable(
+                f"{shown(url)} is none of GitHub's hosts as GITHUB_API_URL names them,"
+                " and was not asked"
+            )
+        if is_api:
+            headers = {**headers, **self._authorization, "X-GitHub-Api-Version": API_VERSION}
+        async with self._limits.room(reserved=reserved):
+            answer = await self._exchange("GET", url, headers, size_limit)
+            if is_api:
+                self._limits.learn(answer.headers, answer.date)
+            return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        size_limit: int = ANSWER_LIMIT,
+        content: Mapping[str, object] | None = None,
+    ) -> Answer:
+        started, status, asked_at = time.monotonic(), None, self._limits.now()
+        timeout = self._timeout
+        if content is not None:
+            timeout = min(timeout, GRAPHQL_TIMEOUT.total_seconds())
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._client.stream(method, url, headers=headers, json=content) as response,
+            ):
+                body = await _read(response, size_limit)
+                status = response.status_code
+        except (TimeoutError, httpx2.TimeoutException):
+            raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
+        except (httpx2.ConnectError, httpx2.ProxyError) as error:
+            reason = redacted(str(error)) or type(error).__name__
+            raise _PassingFault(f"GitHub can't be reached: {reason}") from error
+        except httpx2.RequestError as error:
+            raise _PassingFault(
+                f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
+            ) from error
+        finally:
+            metrics.vendor_answered("github", status, time.monotonic() - started)
+            step()
+        if (
+            response.status_code == httpx2.codes.UNAUTHORIZED
+            and "Authorization" in headers
+            and headers["Authorization"] != self._authorization.get("Authorization")
+        ):
+            raise _PassingFault(f"{shown(url)} was asked while the token was changed")
+        answer = Answer(response.status_code, response.headers, body, url)
+        if origin_of(url) == self._api:
+            self._compare_clocks(answer, asked_at)
+        return answer
+
+    def _compare_clocks(self, answer: Answer, asked_at: datetime) -> None:
+        # A cache's answer has the time at which the cache got it: RFC 9111, section 4.2.3.
+        if answer.date is None or "age" in answer.headers:
+            return
+        ahead = clock_ahead(asked_at, self._limits.now(), answer.date)
+        before = self.clock_ahead or timedelta(0)
+        if (abs(ahead) > CLOCK_TOLERANCE) != (abs(before) > CLOCK_TOLERANCE):
+            log.warning("clock.compared", ahead=ahead.total_seconds())
+        self.clock_ahead = self._limits.ahead = self._graphql_limits.ahead = ahead
+
+    async def _judged(self, answer: Answer, limits: Limits) -> Answer:
+        try:
+            return self._judge(answer, limits)
+        finally:
+            await self._limits.tell()
+            await self._graphql_limits.tell()
+
+    def _judge(self, answer: Answer, limits: Limits) -> Answer:
+        what = shown(answer.url)
+        match answer.status:
+            case 200 | 304:
+                limits.accepted()
+                return answer
+            case 401:
+                raise GitHubUnauthorized(
+                    "GitHub does not accept the token: set GITHUB_TOKEN to a valid one"
+                )
+            case 404 | 410:
+                raise GitHubNotFound(f"{what} is not shown by GitHub ({answer.status})")
+            case 451:
+                raise GitHubBlocked(f"{what} is blocked for legal reasons (451){answer.words}")
+            case 403 | 429:
+                raise self._refusal(answer, limits)
+            case status if status >= httpx2.codes.INTERNAL_SERVER_ERROR:
+                raise _PassingFault(f"{what} answered {status}")
+            case status:
+                raise GitHubUnavailable(f"{what} answered {status}, which was not expected")
+
+    def _refusal(self, answer: Answer, limits: Limits) -> GitHubError:
+        if (
+            answer.status == httpx2.codes.TOO_MANY_REQUESTS
+            or "retry-after" in answer.headers
+            or answer.headers.get("x-ratelimit-remaining") == "0"
+            or RATE_LIMITED.search(answer.message)
+        ):
+            error = limits.refused(answer.headers, answer.date)
+            if answer.headers.get("x-ratelimit-remaining") != "0":
+                # A secondary limit is the caller's, whichever API they ask.
+                for other in (self._limits, self._graphql_limits):
+                    other.wait(error.until - limits.now())
+            return error
+        text = answer.body[:10_000].decode(errors="replace").lower()
+        if '"block"' in text:
+            return GitHubBlocked(f"{shown(answer.url)} is blocked by GitHub (403){answer.words}")
+        return GitHubUnavailable(f"{shown(answer.url)} was refused (403){answer.words}")
+
+
+def clock_ahead(asked_at: datetime, answered_at: datetime, theirs: datetime) -> timedelta:
+    """How far our clock is ahead of the server's, which counts in whole seconds; 0 if they agree.
+
+    The server took the time between the request and the answer.
+    """
+    if asked_at > theirs + timedelta(seconds=1):
+        return asked_at - theirs - timedelta(seconds=1)
+    return min(answered_at - theirs, timedelta(0))
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether both go to the same host; a URL that is none goes nowhere."""
+    try:
+        return origin_of(url) == origin_of(other)
+    except httpx2.InvalidURL:
+        return False
+
+
+def _holds_contents(api: Origin, origin: Origin) -> bool:
+    """Whether an installation of GitHub keeps the contents of files there.
+
+    An Enterprise Server keeps them on its own host or, with subdomain isolation, on hosts below:
+    https://docs.github.com/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation
+    """
+    if origin.scheme != api.scheme:
+        return False
+    if api.scheme == "http":  # settings allow it on this machine alone, where ports are no hosts
+        return origin.host == api.host
+    if origin.port != api.port:
+        return False
+    if api.host == "api.github.com":
+        return origin.host == "gist.githubusercontent.com"
+    home = api.host.removeprefix("api.") if api.host.endswith(".ghe.com") else api.host
+    return origin.host == home or origin.host.endswith(f".{home}")
+
+
+def shown(url: str) -> str:
+    """A URL as errors name it: without its query, and without secrets."""
+    parts = urlsplit(url)
+    return redacted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+async def _read(response: httpx2.Response, size_limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > size_limit:
+            raise AnswerTooLarge(f"{shown(str(response.url))} gave more than {size_limit} bytes")
+    return bytes(body)

@@ -1,0 +1,149 @@
+"""What one look knows of a user, and what it saw."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from gitpip.model import GistId, GitHubId, KnownFile, KnownGist, SeenGist, Unreadable, User
+from gitpip.store.gists import unreadable
+from gitpip.watch import decide
+from gitpip.watch.github.contents import Wanted
+from gitpip.watch.github.gist_list import EPOCH, GistList
+from gitpip.watch.github.graphql import Glimpse
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the store knows of a user."""
+
+    gists: Mapping[GistId, KnownGist]
+    files: Mapping[tuple[GistId, str], KnownFile]
+    unread: tuple[Unreadable, ...]
+    retries: decide.Retries
+
+    @cached_property
+    def hashes(self) -> Mapping[GistId, Mapping[str, str]]:
+        """The blob hashes of the stored files, by gist and name."""
+        found: dict[GistId, dict[str, str]] = {}
+        for (gist_id, name), file in self.files.items():
+            found.setdefault(gist_id, {})[name] = file.blob_hash
+        return found
+
+    @property
+    def there(self) -> set[GistId]:
+        """The gists that GitHub shows, as far as we know, whether they could be read or not."""
+        stored = {gist_id for gist_id, gist in self.gists.items() if not gist.deleted}
+        return stored | {row.gist_id for row in self.unread if row.gist_id}
+
+    def doubt_after(
+        self,
+        glimpse: Glimpse | None,
+        listed: GistList,
+        there: Collection[GistId],
+        now: datetime,
+        *,
+        graphql_answers: bool,
+    ) -> str | None:
+        """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
+
+        Without another glimpse the doubt stays until GraphQL answers, or where that can't be asked
+        about the user, until no list can be that old.
+        """
+        if glimpse is None:
+            before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)
+            recent = before and now - before.first_failed_at < 2 * decide.LONGEST_LAG
+            return before.reason if before and (recent or graphql_answers) else None
+        shown: dict[GistId, datetime | None] = {id_: g.updated_at for id_, g in self.gists.items()}
+        shown |= {row.gist_id: None for row in self.unread if row.gist_id not in shown}
+        shown |= dict.fromkeys(listed.odd)
+        shown |= {gist.id: gist.updated_at for gist in listed.gists}
+        is_whole = listed.whole and not listed.fault and listed.as_of is not None
+        return decide.unexplained(
+            glimpse.newest,
+            glimpse.gist_count,
+            shown=shown,
+            there=there,
+            complete_until=decide.known_until(listed.as_of) if is_whole and listed.as_of else None,
+        )
+
+    def wanted(self, user_id: GitHubId, gist_id: GistId, listed: SeenGist | None) -> Wanted:
+        """The order to read a gist, with what is known of it."""
+        return Wanted(
+            gist_id,
+            user_id,
+            listed,
+            known=self.hashes.get(gist_id, {}),
+            failed={row.filename for row in self.unread if row.gist_id == gist_id},
+        )
+
+    def too_recent(self, asked: Iterable[GistId], listed: GistList) -> set[GistId]:
+        """Those of these gists that were updated later than the list may be old.
+
+        An answer that is behind does not show them, though they are there. Of a list without a
+        time nobody knows how old it is.
+        """
+        oldest = decide.known_until(listed.as_of) if listed.as_of else EPOCH
+        return {
+            gist_id
+            for gist_id in asked
+            if gist_id in self.gists and self.gists[gist_id].updated_at > oldest
+        }
+
+    def in_question(self, listed: GistList) -> list[GistId]:
+        """Stored gists of which nobody could say before whether they are still there.
+
+        A list that did not change, or shows the latest changes only, does not tell either.
+        """
+        return sorted(
+            gist_id
+            for gist_id in self.retries.gists - listed.odd.keys() - {g.id for g in listed.gists}
+            if (gist := self.gists.get(gist_id)) and not gist.deleted
+            if any(row.gist_id == gist_id and not row.filename for row in self.unread)
+        )
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What became of known gists that the list does not name any more."""
+
+    gone: tuple[GistId, ...]
+    there: tuple[GistId, ...]
+    unclear: Mapping[GistId, str]
+    """Why it could not be found out."""
+
+    @property
+    def settled(self) -> Collection[GistId]:
+        """Those of which there is nothing to be read now."""
+        return {*self.gone, *self.unclear}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look saw of a user."""
+
+    asked_at: datetime
+    listed: GistList
+    glimpse: Glimpse | None
+    there: Collection[GistId]
+    """The gists that GitHub shows."""
+    doubt: str | None
+    """Why the list may be behind."""
+
+    @property
+    def list_told(self) -> bool:
+        """Whether REST showed the list, be it as it was, or what of it changed lately."""
+        return self.listed.unchanged or self.listed.whole or not self.listed.fault
+
+    @property
+    def list_read(self) -> bool:
+        return self.listed.whole and not self.listed.fault
+
+    @property
+    def still_unread(self) -> Collection[str]:
+        """What of the list stays noted as not read."""
+        return {*([] if self.list_read else [""]), *([unreadable.DOUBT] if self.doubt else [])}
+
+    def mark(self, user: User) -> str | None:
+        """What of GraphQL's the list explains: a mark that it does not explain is no use."""
+        return self.glimpse.mark if self.glimpse and not self.doubt else user.sweep_mark

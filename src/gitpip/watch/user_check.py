@@ -1,0 +1,436 @@
+"""One look at one user: read GitHub's list, read what differs, store it, record how it went."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import (
+    DatabaseUnavailable,
+    GitHubError,
+    GitHubLimited,
+    GitHubUnauthorized,
+    GitpipError,
+    UserNotTracked,
+)
+from gitpip.model import (
+    Account,
+    CheckId,
+    FileKey,
+    GistId,
+    GitHubId,
+    OnDelete,
+    OnEdit,
+    SeenGist,
+    Unreadable,
+    User,
+)
+from gitpip.observability.logging import get_logger
+from gitpip.store.database import Database
+from gitpip.store.gists import gists, unreadable
+from gitpip.store.gists.unreadable import Failure
+from gitpip.store.publications import note_updates, publications
+from gitpip.store.status import checks
+from gitpip.store.users import backfills, schedule, users
+from gitpip.store.users.schedule import Looked
+from gitpip.watch import decide, flood
+from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.gist_list import GistList
+from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.reading import TURN, Reader, Task
+from gitpip.watch.snapshot import Doubts, Known, Seen
+
+CONFIRMED_AT_A_TIME = 30
+"""So many gists that a list does not name any more are asked for, one by one, in one look."""
+CONFIRMED_SIDE_BY_SIDE = 2
+"""Fewer than the requests that may be under way: the other users' go on while these hang."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What watching goes by."""
+
+    interval: timedelta
+    """Between two looks at a user who has no interval of their own."""
+    on_edit: OnEdit = OnEdit.IGNORE
+    on_delete: OnDelete = OnDelete.IGNORE
+    publish_deleted: bool = True
+    """Whether what GitHub shows no more is published, if that was not sent before."""
+    hold_above: int = 300
+    """With more files at once than that, a person decides whether they are published; 0 never
+    asks."""
+
+
+@dataclass
+class Run:
+    """What belongs to one check."""
+
+    check_id: CheckId
+    started_at: datetime
+    eager: bool = False
+    """Whether the budget allows to look more often at those with news lately."""
+    token: str = field(default_factory=lambda: uuid4().hex)
+
+
+class Looker:
+    """Looks at users one by one, by REST; several looks can be under way side by side."""
+
+    def __init__(
+        self, database: Database, github: GitHub, rules: Rules, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._github = github
+        self._rules = rules
+        self._now = now
+        self._reader = Reader(
+            database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
+        )
+
+    async def look_at(self, user: User, glimpse: Glimpse | None, run: Run) -> bool:
+        """Read and store what is new of a claimed user; whether GitHub's list had not changed.
+
+        `glimpse` is what the sweep saw just before. A failure that is this user's alone is
+        recorded, and no exception. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
+        """
+        asked_at = self._now()
+        try:
+            user = await self._identified(user)
+            return await self._read(user, glimpse, asked_at, run)
+        except (GitHubLimited, GitHubUnauthorized, DatabaseUnavailable):
+            raise
+        except UserNotTracked:
+            log.info("user.gone", login=user.login)
+        except Exception as error:  # one user's failure must not stop the others
+            await self._record_failure(user, error, run)
+        return False
+
+    async def _identified(self, user: User) -> User:
+        if user.github_id is not None:
+            return user
+        account = await self._github.account(user.login)
+        async with self._database.begin() as transaction:
+            return await users.resolve(transaction, user.key, account)
+
+    async def _read(
+        self, user: User, glimpse: Glimpse | None, asked_at: datetime, run: Run
+    ) -> bool:
+        if user.github_id is None:
+            raise UserNotTracked(f"{user.login} has no account yet")
+        known = await self._known(user)
+        tag = user.etag if user.checked_at and not known.retries.whole_list else None
+        listed = await self._github.gists(user.github_id, tag)
+        if glimpse and not listed.whole:
+            named = known.there | {gist.id for gist in listed.gists}
+            if glimpse.gist_count < len(named):
+                # Gists may be gone, or GraphQL was cut: only the whole list can tell.
+                listed = await self._github.gists(user.github_id, None)
+        differences = decide.compare(
+            listed.gists,
+            whole=listed.whole,
+            known_gists=known.gists,
+            known_files=known.files,
+            retries=known.retries,
+            also_named=listed.odd,
+        )
+        user = await self._added_by_githubs_clock(user)
+        missing = differences.missing[:CONFIRMED_AT_A_TIME]
+        asked = dict.fromkeys([*missing, *known.in_question(listed)])
+        doubts = await self._doubts(asked, known.too_recent(asked, listed))
+        task = self._task(user, listed, differences, known, run)
+        task = replace(task, wanted=[w for w in task.wanted if w.gist_id not in doubts.settled])
+        await self._note(task, listed, differences, doubts)
+        if not await self._reader.read(task, since=asked_at):
+            await self._go_on_later(user, run)
+            return False
+        there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
+        await self._end(
+            user,
+            run,
+            Seen(
+                asked_at=asked_at,
+                listed=listed,
+                glimpse=glimpse,
+                there=there.difference(doubts.gone),
+                doubt=known.doubt_after(
+                    glimpse,
+                    listed,
+                    there.difference(doubts.gone),
+                    self._now(),
+                    graphql_answers=self._graphql_answers(user),
+                ),
+            ),
+        )
+        return listed.unchanged
+
+    def _graphql_answers(self, user: User) -> bool:
+        """Whether GraphQL can be asked about a user, as far as is known."""
+        refused_until = user.graphql_refused_until
+        return self._github.sweeps and (refused_until is None or refused_until <= self._now())
+
+    async def _added_by_githubs_clock(self, user: User) -> User:
+        if not (user.added_by_our_clock and self._github.knows_the_time):
+            return user
+        async with self._database.begin() as transaction:
+            return await backfills.correct_added_at(
+                transaction, user, ahead=self._github.clock_ahead, now=self._now()
+            )
+
+    async def _known(self, user: User) -> Known:
+        async with self._database.read() as transaction:
+            unread = await unreadable.of_user(transaction, user.key)
+            return Known(
+                await gists.known_gists(transaction, user.key),
+                await gists.known_files(transaction, user.key),
+                unread,
+                decide.retries(unread, self._now()),
+            )
+
+    async def _doubts(self, in_doubt: Iterable[GistId], too_recent: Collection[GistId]) -> Doubts:
+        """Ask about gists one by one: a list can miss one that is there.
+
+        Those without an answer when the user's turn is over are unclear; so are those that are
+        `too_recent` for an answer.
+        """
+        answers: dict[GistId, bool] = {}
+        unclear = dict.fromkeys(
+            too_recent, "the list of gists does not show it any more, and may be behind"
+        )
+        asked = [gist_id for gist_id in in_doubt if gist_id not in unclear]
+        waiting = iter(asked)
+
+        async def ask() -> None:
+            for gist_id in waiting:
+                try:
+                    answers[gist_id] = await self._github.is_gone(gist_id)
+                except (GitHubLimited, GitHubUnauthorized):
+                    raise
+                except GitHubError as error:
+                    unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
+
+        try:
+            async with asyncio.timeout(TURN.total_seconds()), asyncio.TaskGroup() as tasks:
+                for _ in range(CONFIRMED_SIDE_BY_SIDE):
+                    tasks.create_task(ask())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        except TimeoutError:
+            log.info("gists.unclear", asked=len(asked), answered=len(answers) + len(unclear))
+        for gist_id in asked:
+            if gist_id not in answers:
+                unclear.setdefault(
+                    gist_id,
+                    "whether it was deleted could not be found out: GitHub answers too slowly",
+                )
+        return Doubts(
+            gone=tuple(gist_id for gist_id in asked if answers.get(gist_id) is True),
+            there=tuple(gist_id for gist_id in asked if answers.get(gist_id) is False),
+            unclear=unclear,
+        )
+
+    def _task(
+        self,
+        user: User,
+        listed: GistList,
+        differences: decide.Differences,
+        known: Known,
+        run: Run,
+    ) -> Task:
+        """What is to be read: new and edited gists, oldest first, then what failed before."""
+        by_id = {gist.id: gist for gist in listed.gists}
+        in_doubt = {*differences.missing, *(gist.id for gist in differences.to_read)}
+        odd = listed.odd.keys() - known.retries.waiting_gists
+        again = (known.retries.gists | odd) - in_doubt
+        if listed.whole and not listed.fault:
+            again &= by_id.keys() | listed.odd.keys()
+        owner = GitHubId(user.github_id or 0)
+        wanted = [gist.id for gist in differences.to_read] + sorted(again)
+        task = Task(
+            user,
+            run.check_id,
+            [known.wanted(owner, gist_id, by_id.get(gist_id)) for gist_id in wanted],
+            known=known.gists.keys(),
+            unread=known.unread,
+        )
+        new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
+        skipped = decide.not_published(user, new, known=task.known, rows=task.rows)
+        task = replace(task, skipped=skipped)
+        return replace(task, planned=self._planned(task, listed.gists, known))
+
+    def _planned(self, task: Task, listed: Sequence[SeenGist], known: Known) -> dict[GistId, int]:
+        """How many files of each listed gist are to be published, and were not asked for."""
+        skipped = {*task.skipped, *(row.gist_id for row in task.unread if row.skipped_because)}
+        wanted = {*(one.gist_id for one in task.wanted), *(row.gist_id for row in task.unread)}
+        counted = [
+            gist
+            for gist in listed
+            if gist.id in wanted and not flood.is_asked_for(task.user, old=task.is_old(gist))
+        ]
+        edits = self._rules.on_edit is OnEdit.NEW
+        return flood.planned(counted, known.files, skipped=skipped, edits=edits)
+
+    async def _note(
+        self, task: Task, listed: GistList, differences: decide.Differences, doubts: Doubts
+    ) -> None:
+        """Store what the list says without any gist being read."""
+        user, now = task.user, self._now()
+        failures = [task.failure(id_, "", reason) for id_, reason in doubts.unclear.items()]
+        if listed.fault:
+            failures.append(task.failure(unreadable.NO_GIST, "", listed.fault))
+        over = {*doubts.gone, *(set(doubts.there) & set(differences.missing))}
+        if listed.whole and not listed.fault:
+            named = {gist.id for gist in listed.gists}.union(listed.odd, differences.missing)
+            over |= {row.gist_id for row in task.unread if row.gist_id not in named}
+            over.discard(unreadable.NO_GIST)  # until all that the list shows was tried
+        over &= {row.gist_id for row in task.unread}
+        if not (failures or over or differences.touched or differences.removed or doubts.gone):
+            return
+        async with self._database.begin() as transaction:
+            if await users.lock(transaction, user.key) is None:
+                raise UserNotTracked(f"{user.login} was removed meanwhile")
+            await gists.touch(transaction, differences.touched)
+            removed = await gists.mark_removed(
+                transaction, user.key, files=differences.removed, gone=doubts.gone, now=now
+            )
+            await self._follow_removal(transaction, removed, now)
+            for gist_id in over:
+                await unreadable.resolve(transaction, user.key, gist_id)
+            await unreadable.record(transaction, user.key, failures, now)
+        for failure in failures:
+            log.warning(
+                "gist.unreadable",
+                login=user.login,
+                gist_id=failure.gist_id,
+                filename="",
+                reason=failure.reason,
+            )
+        for gist_id in doubts.gone:
+            log.info("gist.deleted", login=user.login, gist_id=gist_id)
+        for gist_id, filename in differences.removed:
+            log.info("file.removed", login=user.login, gist_id=gist_id, filename=filename)
+
+    async def _follow_removal(
+        self, transaction: AsyncConnection, removed: Sequence[FileKey], now: datetime
+    ) -> None:
+        """Do with publications what the rules say of files that GitHub shows no more."""
+        if self._rules.on_delete is OnDelete.NOTE:
+            await note_updates.add(transaction, removed, now)
+        if not self._rules.publish_deleted:
+            await publications.skip_deleted(transaction, removed, now)
+
+    async def _go_on_later(self, user: User, run: Run) -> None:
+        async with self._database.begin() as transaction:
+            await schedule.put_back(transaction, [user.key], token=run.token, due_at=self._now())
+        log.info("user.read_in_part", login=user.login)
+
+    async def _end(self, user: User, run: Run, seen: Seen) -> None:
+        """Conclude a look at which everything was stored that could be read."""
+        now = self._now()
+        tag = seen.listed.tag
+        account = seen.listed.owner or (seen.glimpse.account if seen.glimpse else None)
+        async with self._database.begin() as transaction:
+            locked = await users.lock(transaction, user.key)
+            if locked is None:
+                raise UserNotTracked(f"{user.login} was removed meanwhile")
+            # Another user may bear the new login still, whose own rename waits: leave it for now.
+            taken = account and await users.login_taken(
+                transaction, account.login, by_other_than=user.key
+            )
+            if account and not taken:
+                await schedule.record_accounts(transaction, {user.key: account})
+            unread = await self._note_list(transaction, user, seen)
+            as_of = seen.listed.as_of
+            looked = Looked(
+                user=user,
+                asked_at=seen.asked_at,
+                next_check_at=min(
+                    [
+                        self.next_look(locked, run),
+                        *(row.next_try_at for row in unread),
+                        *self._soon_if_hinted_in_vain(user, seen),
+                    ]
+                ),
+                etag=user.etag if taken else tag,
+                gist_count=len(seen.there),
+                sweep_mark=None if taken else seen.mark(user),
+                listed_at=now - self._github.clock_ahead if seen.list_told else None,
+                known_until=decide.known_until(as_of) if as_of and not unread else None,
+            )
+            await schedule.record_successes(transaction, [looked], token=run.token, now=now)
+            await checks.add_results(
+                transaction,
+                run.check_id,
+                users=1,
+                unchanged=int(tag == user.etag and user.etag is not None),
+            )
+        if seen.doubt:
+            log.info("user.list_behind", login=user.login, reason=seen.doubt)
+        if account and not taken:
+            log_rename(user, account)
+
+    def _soon_if_hinted_in_vain(self, user: User, seen: Seen) -> Sequence[datetime]:
+        """When GraphQL is asked about a user who was said to have news that the list lacks."""
+        in_vain = user.hinted_at is not None and seen.glimpse is None and seen.listed.unchanged
+        if not (in_vain and self._github.sweeps):
+            return ()
+        return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
+
+    async def _note_list(
+        self, transaction: AsyncConnection, user: User, seen: Seen
+    ) -> tuple[Unreadable, ...]:
+        """Note whether all of the list was read; gives what is unread of the user now."""
+        await unreadable.resolve(
+            transaction, user.key, unreadable.NO_GIST, still_unread=seen.still_unread
+        )
+        if seen.doubt:
+            behind = Failure(unreadable.NO_GIST, unreadable.DOUBT, seen.doubt, lags=True)
+            await unreadable.record(transaction, user.key, [behind], self._now())
+        return await unreadable.of_user(transaction, user.key)
+
+    def next_look(self, user: User, run: Run) -> datetime:
+        """When a user is due again who was looked at with success in this check."""
+        interval = decide.interval_of(
+            user, general=self._rules.interval, now=run.started_at, eager=run.eager
+        )
+        return decide.next_look(user.key, interval=interval, now=self._now())
+
+    def without_graphql(self, user: User) -> timedelta:
+        """How long this user is checked by REST alone after GraphQL failed about this one."""
+        interval = user.check_interval or self._rules.interval
+        return decide.without_graphql(user.graphql_refusals + 1, interval=interval)
+
+    async def _record_failure(self, user: User, error: Exception, run: Run) -> None:
+        interval = user.check_interval or self._rules.interval
+        setback = decide.after_failure(user, error, now=self._now(), interval=interval)
+        async with self._database.begin() as transaction:
+            locked = await users.lock(transaction, user.key)
+            if locked is None:
+                return
+            asked_for = locked.next_check_at > max(user.next_check_at, run.started_at)
+            await schedule.record_failure(
+                transaction,
+                user.key,
+                failure=setback.failure,
+                failures=setback.failures,
+                state=setback.state,
+                next_check_at=locked.next_check_at if asked_for else setback.next_check_at,
+            )
+            await checks.add_results(
+                transaction, run.check_id, users=1, failures=[f"{user.login}: {setback.failure}"]
+            )
+        log.warning(
+            "user.failed",
+            login=user.login,
+            reason=setback.failure,
+            exc_info=None if isinstance(error, GitpipError) else error,
+        )
+
+
+def log_rename(user: User, account: Account) -> None:
+    """Log a rename, if it is one."""
+    if user.login != account.login:
+        log.info("user.renamed", login=account.login, old_login=user.login)

@@ -1,0 +1,155 @@
+"""`/api/v1/accounts` and `/api/v1/adoption`: whose the rows are, and what Pipedrive holds."""
+
+from dataclasses import asdict
+from datetime import datetime
+from http import HTTPStatus
+from typing import Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from gitpip.clock import utc_now
+from gitpip.errors import InvalidInput
+from gitpip.model import Role
+from gitpip.store import ledger
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.publications import markers
+from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In, Setting
+
+MOST_DUPLICATES = 100
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["accounts"], responses=PROBLEMS)
+
+
+class AccountBody(BaseModel):
+    """A company on Pipedrive, or an address of GitHub. Times are UTC."""
+
+    vendor: Vendor
+    identity: str
+    """Pipedrive's id of the company; GitHub's host."""
+    name: str
+    bound: bool
+    """Whether the rows belong to it."""
+    waits_since: datetime | None
+    """Since when it is set although the rows belong to another account."""
+    met_at: datetime
+
+    @classmethod
+    def of(cls, account: VendorAccount) -> Self:
+        """The body of an account."""
+        return cls(
+            vendor=account.vendor,
+            identity=account.identity,
+            name=account.name,
+            bound=account.bound,
+            waits_since=account.waits_since,
+            met_at=account.met_at,
+        )
+
+
+class Switch(BaseModel):
+    """How to switch: `same` says that it is the same GitHub under another address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    same: bool = False
+
+
+class DuplicateBody(BaseModel):
+    """An activity with the marker of another one. Times are UTC."""
+
+    activity_id: int
+    published_as: int | None
+    """The other one, where it is a publication's."""
+    deal_id: int | None
+    login: str | None
+    filename: str | None
+    seen_at: datetime
+
+
+class AdoptionBody(BaseModel):
+    """What comparing with Pipedrive has shown. Times are UTC."""
+
+    compared_at: datetime | None
+    requested_at: datetime | None
+    """When a comparison of everything was asked for that is not done yet."""
+    adopted: int
+    """How many publications were found in Pipedrive that the ledger did not know there."""
+    waiting: int
+    """Activities of files that are not found yet: they will be stored as published."""
+    missing: int
+    """How many of the last published activities Pipedrive does not show; 0 if it shows one."""
+    duplicates: list[DuplicateBody]
+    """The first hundred."""
+
+
+@router.get("/accounts")
+@needs(Role.VIEWER)
+async def list_accounts(setting: In) -> list[AccountBody]:
+    """Every account that was met, and which ones the rows belong to."""
+    async with setting.database.read() as transaction:
+        return [AccountBody.of(account) for account in await accounts.everyone(transaction)]
+
+
+@router.post("/accounts/{vendor}/switch")
+@needs(Role.ADMIN)
+async def switch_account(
+    vendor: Vendor, setting: In, who: Who, how: Switch | None = None
+) -> AccountBody:
+    """Let the rows belong to the account that is set; those of the former one are kept apart."""
+    same = how is not None and how.same
+    if same and vendor is not Vendor.GITHUB:
+        raise InvalidInput("same", "only GitHub can have another address")
+    change = await switch(setting, vendor, who, same=same)
+    async with setting.database.read() as transaction:
+        bound = await accounts.bound(transaction, vendor)
+    return AccountBody.of(bound or change.waiting)
+
+
+@router.get("/adoption")
+@needs(Role.VIEWER)
+async def get_adoption(setting: In) -> AdoptionBody:
+    """What comparing with Pipedrive has shown."""
+    async with setting.database.read() as transaction:
+        state = await ledger.read(transaction)
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        key = account.key if account else 0
+        found = await markers.duplicates(transaction, key, MOST_DUPLICATES)
+        waiting = await markers.waiting(transaction, key)
+    return AdoptionBody(
+        compared_at=state.compared_at,
+        requested_at=state.requested_at,
+        adopted=state.adopted,
+        waiting=waiting,
+        missing=state.missing,
+        duplicates=[DuplicateBody.model_validate(asdict(one)) for one in found],
+    )
+
+
+@router.post("/adoption", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def adopt(setting: In, who: Who) -> AdoptionBody:
+    """Have everything compared with what is in Pipedrive, before anything more is sent."""
+    await request_comparison(setting, who)
+    return await get_adoption(setting)
+
+
+async def switch(setting: Setting, vendor: Vendor, who: Caller, *, same: bool) -> AccountChange:
+    """Switch, audited, and wake the engine. Raises AccountUnchanged."""
+    async with setting.database.begin() as transaction:
+        change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
+        await who.did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
+    await setting.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
+    return change
+
+
+async def request_comparison(setting: Setting, who: Caller) -> None:
+    """Ask the process that publishes for a comparison of everything. Audited."""
+    async with setting.database.begin() as transaction:
+        await ledger.request(transaction, utc_now())
+        await who.did(transaction, "adoption.requested", "pipedrive")
+    await setting.wake("publish")

@@ -1,0 +1,98 @@
+"""`/api/v1/held` and `/api/v1/users/{login}/held`: what waits for a decision, and the answer."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitpip.clock import utc_now
+from gitpip.model import Backfill, Role
+from gitpip.store.publications import held
+from gitpip.store.publications.held import Answered, Held
+from gitpip.web.api.parameters import Login, clean_login
+from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In, Setting
+
+router = APIRouter(
+    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
+)
+
+
+class HeldBody(BaseModel):
+    """What of a user waits for a decision. Times are UTC."""
+
+    login: str
+    files: int
+    gists: int
+    since: datetime
+
+    @classmethod
+    def of(cls, one: Held) -> Self:
+        """The body of what is held of a user."""
+        return cls.model_validate(asdict(one))
+
+
+class Answer(BaseModel):
+    """What to publish of what is held of a user; the rest is skipped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approve: str
+    """`all`, `latest:N` or `none`; N counts gists."""
+    shown: Annotated[int | None, Field(ge=0, le=2**53)] = None
+    """How many files you decide about; refused where another number is held now."""
+
+
+class AnsweredBody(BaseModel):
+    """What an answer did, in files."""
+
+    login: str
+    published: int
+    """So many are sent now, in their turn."""
+    skipped: int
+
+    @classmethod
+    def of(cls, answered: Answered) -> Self:
+        """The body of an answer."""
+        return cls.model_validate(asdict(answered))
+
+
+@router.get("/held")
+@needs(Role.VIEWER)
+async def list_held(
+    setting: In,
+    limit: Annotated[int, Query(ge=1, le=500, description="How many users at most.")] = 100,
+) -> list[HeldBody]:
+    """The users with files that wait for a decision, the longest wait first."""
+    async with setting.database.read() as transaction:
+        return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
+
+
+@router.post("/users/{login}/held")
+@needs(Role.OPERATOR)
+async def decide_held(login: Login, answer: Answer, setting: In, who: Who) -> AnsweredBody:
+    """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
+
+    Given again, it changes nothing.
+    """
+    approved = held.parse_answer(answer.approve)
+    return AnsweredBody.of(
+        await decide(setting, clean_login(login), approved, who, shown=answer.shown)
+    )
+
+
+async def decide(
+    setting: Setting, login: str, approved: Backfill, who: Caller, *, shown: int | None
+) -> Answered:
+    """Answer, audited, and wake the publisher. Raises UserNotTracked, HeldChanged."""
+    async with setting.database.begin() as transaction:
+        answered = await held.answer(
+            transaction, login, approved, did=who.did, now=utc_now(), shown=shown
+        )
+    if answered.published:
+        await setting.wake("publish")
+    return answered

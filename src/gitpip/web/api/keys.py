@@ -1,0 +1,159 @@
+"""`/api/v1/keys` and `/api/v1/audit`: who may ask, and who did what. For admins."""
+
+from dataclasses import asdict
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from gitpip.clock import utc_now
+from gitpip.config import parse_duration
+from gitpip.model import Role
+from gitpip.store.access import audit, keys
+from gitpip.store.access.audit import AuditEntry, Via
+from gitpip.store.access.keys import AccessKey, IssuedKey
+from gitpip.web.api.parameters import Limit, Offset
+from gitpip.web.api.schemas import PROBLEMS, ListBody
+from gitpip.web.auth import first_key
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+
+
+def _duration_text(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Lifetime = Annotated[str, AfterValidator(_duration_text)]
+
+
+class NewKey(BaseModel):
+    """A key to be made. `expires` is after how long it ends, like `90d`; without, it lasts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    role: Role
+    expires: Lifetime | None = None
+
+
+class Rotation(BaseModel):
+    """How long the new secret holds, like `90d`; without, as long as the former did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires: Lifetime | None = None
+
+
+class KeyBody(BaseModel):
+    """An access key, without its secret. Times are UTC."""
+
+    name: str
+    role: Role
+    state: Literal["active", "expired", "revoked"]
+    label: str
+    """The part of the key that is no secret."""
+    created_at: datetime
+    issued_at: datetime
+    """When its present secret was made."""
+    expires_at: datetime | None
+    used_at: datetime | None
+
+    @classmethod
+    def of(cls, key: AccessKey, now: datetime) -> Self:
+        """The body of a key."""
+        return cls.model_validate({**asdict(key), "state": key.state(now)})
+
+
+class IssuedKeyBody(BaseModel):
+    """A key just made: `key` is its secret, shown only now."""
+
+    key: str
+    name: str
+    role: Role
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, issued: IssuedKey) -> Self:
+        """The body of a key just made."""
+        key = issued.key
+        return cls(key=issued.secret, name=key.name, role=key.role, expires_at=key.expires_at)
+
+
+class AuditBody(BaseModel):
+    """One thing that somebody did. Times are UTC."""
+
+    id: int
+    at: datetime
+    actor: str
+    via: Via
+    action: str
+    subject: str
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        """The body of an entry."""
+        return cls.model_validate(asdict(entry))
+
+
+@router.get("/keys", tags=["keys"])
+@needs(Role.ADMIN)
+async def list_keys(setting: In) -> list[KeyBody]:
+    """The access keys, the revoked ones last."""
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        return [KeyBody.of(key, now) for key in await keys.everyone(transaction)]
+
+
+@router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
+@needs(Role.ADMIN)
+async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
+    """Make a key; it is shown in this answer only."""
+    lifetime = parse_duration(new.expires) if new.expires else None
+    async with setting.database.begin() as transaction:
+        await first_key.check_role(transaction, setting, who, new.role)
+        issued = await keys.create(
+            transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
+        )
+        await who.did(transaction, "key.created", issued.key.name)
+    return IssuedKeyBody.of(issued)
+
+
+@router.post("/keys/{name}/rotate", tags=["keys"])
+@needs(Role.ADMIN)
+async def rotate_key(
+    name: str, setting: In, who: Who, rotation: Rotation | None = None
+) -> IssuedKeyBody:
+    """Give a key another secret, shown in this answer only; the former opens nothing any more."""
+    expires = rotation.expires if rotation else None
+    lifetime = parse_duration(expires) if expires else None
+    async with setting.database.begin() as transaction:
+        issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
+        await who.did(transaction, "key.rotated", issued.key.name)
+    return IssuedKeyBody.of(issued)
+
+
+@router.delete("/keys/{name}", tags=["keys"])
+@needs(Role.ADMIN)
+async def revoke_key(name: str, setting: In, who: Who) -> KeyBody:
+    """Let a key open nothing any more, from this moment on."""
+    now = utc_now()
+    async with setting.database.begin() as transaction:
+        key = await keys.revoke(transaction, name, now)
+        await who.did(transaction, "key.revoked", key.name)
+    return KeyBody.of(key, now)
+
+
+@router.get("/audit", tags=["keys"])
+@needs(Role.ADMIN)
+async def list_audit(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[AuditBody]:
+    """Who did what, latest first."""
+    async with setting.database.read() as transaction:
+        page = await audit.page(transaction, offset=offset, limit=limit)
+    items = [AuditBody.of(entry) for entry in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)

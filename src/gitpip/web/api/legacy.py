@@ -1,0 +1,83 @@
+"""The original's endpoints, kept as they were."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.clock import utc_now
+from gitpip.model import EXTERNAL_ID_LIMIT, Role
+from gitpip.store.users import users
+from gitpip.store.visits import visits
+from gitpip.web.api.long_list import FILES, files_shown_by, json_array
+from gitpip.web.api.schemas import PROBLEMS, FileBody
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
+
+Login = Annotated[str, Path(description="A GitHub login.", max_length=100)]
+
+
+class TrackedUser(BaseModel):
+    """A tracked user: GitHub's login, and the caller's id."""
+
+    login: str
+    id: str
+
+
+LIST = TypeAdapter(list[TrackedUser])
+
+
+@router.get("/users", response_model=list[TrackedUser])
+@needs(Role.VIEWER)
+async def list_users(setting: In) -> Response:
+    """Every tracked user, in the order of adding."""
+    async with setting.database.read() as transaction:
+        return await json_array(_tracked(transaction), LIST)
+
+
+async def _tracked(transaction: AsyncConnection) -> AsyncIterator[list[TrackedUser]]:
+    async for page in users.in_pages(transaction):
+        yield [TrackedUser(login=login, id=external_id) for login, external_id in page]
+
+
+@router.post(
+    "/users/{login}/{user_id}",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"description": "The same pair was tracked already.", "model": TrackedUser},
+        202: {"description": "Tracked; GitHub can't be asked now.", "model": TrackedUser},
+    },
+)
+@needs(Role.OPERATOR)
+async def track_user(
+    login: Login,
+    user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
+    setting: In,
+    who: Who,
+    response: Response,
+) -> TrackedUser:
+    """Track a user under your own unique id."""
+    added = await setting.track(login, user_id, who=who)
+    if not added.new:
+        response.status_code = HTTPStatus.OK
+    elif added.user.github_id is None:
+        response.status_code = HTTPStatus.ACCEPTED
+    return TrackedUser(login=added.user.login, id=added.user.external_id)
+
+
+@router.post("/latestgists/{login}", response_model=list[FileBody])
+@needs(Role.VIEWER)
+async def latest_gists(login: Login, setting: In) -> Response:
+    """The gist files added since the last visit, oldest first; records the visit."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        visit = await visits.record(
+            transaction, user.key, viewer=visits.SHARED_VIEWER, now=utc_now()
+        )
+        return await json_array(files_shown_by(transaction, visit), FILES)

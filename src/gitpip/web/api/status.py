@@ -1,0 +1,304 @@
+"""For those who keep it running: alive, ready, and how it is doing."""
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import Literal, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.actions.pauses import not_paused, try_now
+from gitpip.clock import utc_now
+from gitpip.model import PublicationState, Role, UserState
+from gitpip.status import reading
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity
+from gitpip.status.reading import Condition, due_after, read, read_stops
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import note_updates, publications
+from gitpip.store.status import checks, gauges, lists_read, operation
+from gitpip.store.users import schedule, users
+from gitpip.web.api.schemas import PROBLEMS, CheckBody
+from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In, Setting
+
+VERSION = version("gitpip")
+Pausable = Literal["watching", "sweeping", "reading", "publishing"]
+"""The names of `operation.PAUSABLE`."""
+STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
+"""Those of `operation.STOPS_WATCHING`."""
+NotesAct = Literal["retry", "leave"]
+
+router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
+
+
+class ActivityBody(BaseModel):
+    """Whether watching or publishing runs, and if not why, and until when (UTC)."""
+
+    state: Literal["running", "paused", "waiting-for-token"]
+    reason: str | None = None
+    until: datetime | None = None
+    pause: Pausable | None = None
+    """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
+
+
+class ProblemBody(BaseModel):
+    """One thing that is wrong, or not done yet. Times are UTC."""
+
+    kind: ProblemKind
+    severity: Severity
+    sentence: str
+    """What happened, what it means, and what to do."""
+    since: datetime | None
+    count: int
+    """How many users, files or parts have it."""
+    act: Act | None
+    """What helps; null if it passes without help."""
+    pause: str | None
+    """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
+    vendor: Vendor | None
+    """The name for `POST /api/v1/accounts/{vendor}/switch`, where an account was changed."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """The body of a problem."""
+        return cls(
+            kind=problem.kind,
+            severity=problem.severity,
+            sentence=problem.sentence,
+            since=problem.since,
+            count=problem.count,
+            act=problem.act,
+            pause=problem.pause,
+            vendor=problem.vendor,
+        )
+
+
+class TriedBody(BaseModel):
+    """What became of a pause that somebody wanted to end."""
+
+    name: Pausable
+    ended: bool
+    """False where there was no pause."""
+    reason: str | None = None
+    """Why nothing was ended, where nothing was: another pause can hold it up."""
+
+
+class NotesBody(BaseModel):
+    """How many notes an act was about."""
+
+    notes: int
+
+
+class FreshnessBody(BaseModel):
+    """How long ago the active users were known completely, in seconds; null without any."""
+
+    unread: int
+    """Users who were not looked at as a whole yet; they count in none of the others."""
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
+class HeldBackBody(BaseModel):
+    """A user that something could not be read of, and why."""
+
+    login: str
+    reason: str
+
+
+class ListsBody(BaseModel):
+    """How far the reading of every user's list by REST is, which backs up GraphQL's answers."""
+
+    waiting: int
+    """How many users' lists were not read within the last seven days."""
+    oldest: datetime | None
+    """When the list not read for the longest time was read, or its user added (UTC)."""
+    a_day: int
+    """How many are read in a day at the present pace, besides those of users with news."""
+    round: float | None
+    """Seconds that a round over all users takes at that pace; null if none waits, or none is
+    read."""
+
+
+class BudgetBody(BaseModel):
+    """What is left of one of the vendors' limits, as far as was heard. Times are UTC."""
+
+    name: str
+    total: int
+    remaining: int
+    resets_at: datetime | None
+    """Null where the vendor does not say when."""
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, budget: gauges.Budget, now: datetime) -> Self:
+        """The body of a budget; one that was reset since it was heard of is whole again."""
+        renewed = budget.resets_at is not None and budget.resets_at <= now
+        return cls(
+            name=budget.name,
+            total=budget.total,
+            remaining=budget.total if renewed else budget.remaining,
+            resets_at=None if renewed else budget.resets_at,
+            seen_at=budget.seen_at,
+        )
+
+
+class StatusBody(BaseModel):
+    """How the service is doing. Times are UTC."""
+
+    version: str
+    sentence: str
+    """The worst problem and how many more there are, or that all is good; for people only."""
+    all_good: bool
+    problems: list[ProblemBody]
+    """Worst first; empty when all is good."""
+    users: dict[UserState, int]
+    publications: dict[PublicationState, int]
+    watching: ActivityBody
+    publishing: ActivityBody
+    next_publication_due: datetime | None
+    """Not before the end of a pause."""
+    nothing_missed_before: datetime | None
+    """No gist that was public before can have been missed; null while somebody is unread."""
+    held_back_by: HeldBackBody | None
+    """The user who holds that time back, if something is in the way."""
+    freshness: FreshnessBody
+    lists: ListsBody
+    capacity: int
+    """How many users GitHub's limits let be looked at in each check interval."""
+    budgets: list[BudgetBody]
+    running_services: int
+    versions: list[str]
+    """Of the services that run; more than one during an upgrade."""
+    engine_is_alive: bool
+    """Here, or in another replica where this one only shows."""
+    last_checks: list[CheckBody]
+
+
+@router.get("/status")
+@needs(Role.VIEWER)
+async def status(setting: In) -> StatusBody:
+    """How the service is doing."""
+    return await status_of(setting)
+
+
+async def status_of(setting: Setting) -> StatusBody:
+    """Read the status from the store."""
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        condition = await read(transaction, setting.surroundings, now)
+        user_counts = await users.count(transaction)
+        counts = await publications.count(transaction)
+        last_checks = await checks.page(transaction, offset=0, limit=5)
+        next_due = await publications.next_due(transaction)
+        freshness = await schedule.freshness(transaction)
+        lists = await lists_read.lists(transaction, now)
+        budgets = await gauges.known_budgets(transaction)
+        capacity = await reading.capacity(transaction, setting.surroundings, now)
+    alive = setting.engine_is_alive()
+    return StatusBody(
+        version=VERSION,
+        sentence=condition.sentence,
+        all_good=condition.all_good,
+        problems=[ProblemBody.of(problem) for problem in condition.problems],
+        users={state: user_counts.get(state, 0) for state in UserState},
+        publications={state: counts.get(state, 0) for state in PublicationState},
+        watching=_watching(condition),
+        publishing=_publishing(condition),
+        next_publication_due=due_after(next_due, condition.pauses.get(operation.PUBLISHING)),
+        nothing_missed_before=freshness.complete_until,
+        held_back_by=(
+            HeldBackBody(login=held.login, reason=held.reason)
+            if (held := condition.held_back)
+            else None
+        ),
+        freshness=FreshnessBody(
+            unread=freshness.unread,
+            p50=_seconds_since(freshness.median, now),
+            p95=_seconds_since(freshness.most, now),
+            max=_seconds_since(freshness.oldest, now),
+        ),
+        lists=ListsBody(
+            waiting=lists.waiting,
+            oldest=lists.oldest,
+            a_day=round(lists.a_day),
+            round=lists.round.total_seconds() if lists.round else None,
+        ),
+        capacity=capacity,
+        budgets=[BudgetBody.of(budget, now) for budget in budgets],
+        running_services=len(condition.services),
+        versions=sorted({service.version for service in condition.services}),
+        engine_is_alive=condition.works if alive is None else alive,
+        last_checks=[CheckBody.of(check) for check in last_checks.items],
+    )
+
+
+async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
+    """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
+    async with setting.database.begin() as transaction:
+        now = utc_now()
+        ended = await try_now(transaction, (name,), did=who.did, now=now)
+        reason = None if ended else await not_paused(transaction, name, now)
+    if ended:
+        await setting.wake("publish" if name == operation.PUBLISHING else "check")
+    return TriedBody(name=name, ended=bool(ended), reason=reason)
+
+
+async def act_on_failed_notes(setting: Setting, act: NotesAct, who: Caller) -> NotesBody:
+    """Bring the failed notes up to date once more, or leave them as they are. Audited."""
+    async with setting.database.begin() as transaction:
+        again = act == "retry"
+        number = await note_updates.settle_failed(transaction, again=again, now=utc_now())
+        if number:
+            await who.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
+    if number and again:
+        await setting.wake("publish")
+    return NotesBody(notes=number)
+
+
+async def condition_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+    """How it is doing, without counting what no problem tells of."""
+    return await read(transaction, setting.surroundings, utc_now())
+
+
+async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+    """Only what keeps watching or publishing from going on; cheap, whatever waits."""
+    return await read_stops(transaction, setting.surroundings, utc_now())
+
+
+def _watching(condition: Condition) -> ActivityBody:
+    if not condition.works:
+        return _idle(condition)
+    problem = condition.held_up(operation.WATCHING)
+    if problem and problem.vendor:
+        return ActivityBody(state="paused", reason=problem.sentence)
+    for name in STOPS_WATCHING:
+        if pause := condition.pauses.get(name):
+            return ActivityBody(state="paused", reason=pause.reason, until=pause.until, pause=name)
+    return ActivityBody(state="running")
+
+
+def _publishing(condition: Condition) -> ActivityBody:
+    if not condition.works:
+        return _idle(condition)
+    problem = condition.held_up(operation.PUBLISHING)
+    if problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
+        return ActivityBody(state="waiting-for-token", reason=problem.sentence)
+    if problem and problem.vendor:
+        return ActivityBody(state="paused", reason=problem.sentence)
+    if pause := condition.pauses.get(operation.PUBLISHING):
+        return ActivityBody(
+            state="paused", reason=pause.reason, until=pause.until, pause="publishing"
+        )
+    return ActivityBody(state="running")
+
+
+def _idle(condition: Condition) -> ActivityBody:
+    problem = condition.held_up(operation.WATCHING)
+    return ActivityBody(state="paused", reason=problem.sentence if problem else None)
+
+
+def _seconds_since(time: datetime | None, now: datetime) -> float | None:
+    return None if time is None else (now - time).total_seconds()

@@ -1,0 +1,186 @@
+"""`/api/v1/users`: who is tracked, and how."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from gitpip.clock import utc_now
+from gitpip.config import parse_duration
+from gitpip.model import Backfill, Role, check_external_id, check_login, checked_tags
+from gitpip.store.gists import unreadable
+from gitpip.store.users import users
+from gitpip.store.users.users import GENERAL, Changes, Interval
+from gitpip.web.api.parameters import Limit, Login, Offset, clean_login
+from gitpip.web.api.schemas import (
+    PROBLEMS,
+    ForecastBody,
+    ListBody,
+    OneUserBody,
+    UnreadableBody,
+    UserBody,
+)
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+
+
+def _backfill_text(text: str) -> str:
+    return str(Backfill.parse(text))
+
+
+def _interval_text(text: str) -> str:
+    if text != GENERAL:
+        parse_duration(text)
+    return text
+
+
+BackfillText = Annotated[str, AfterValidator(_backfill_text)]
+IntervalText = Annotated[str, AfterValidator(_interval_text)]
+
+
+class NewUser(BaseModel):
+    """Whom to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str
+    id: str | None = None
+    backfill: BackfillText | None = None
+    tags: list[str] | None = None
+    interval: IntervalText | None = None
+
+
+class UserChange(BaseModel):
+    """What to change of a user; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None = None
+    backfill: BackfillText | None = None
+    tags: list[str] | None = None
+    """All of them; `[]` takes every tag away."""
+    interval: IntervalText | None = None
+    """Between two looks, like `45s` or `6h`; `general` for that of the settings."""
+    paused: bool | None = None
+
+
+class ForecastRequest(BaseModel):
+    """The user to be tracked. Without a backfill, the setting's is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str
+    backfill: BackfillText | None = None
+
+
+@router.get("/users", tags=["users"])
+@needs(Role.VIEWER)
+async def list_users(
+    setting: In,
+    offset: Offset = 0,
+    limit: Limit = 100,
+    q: Annotated[str, Query(max_length=100, description="A part of the login.")] = "",
+    tag: Annotated[str | None, Query(max_length=100, description="Only those with it.")] = None,
+) -> ListBody[UserBody]:
+    """The tracked users, by login."""
+    async with setting.database.read() as transaction:
+        page = await users.page(
+            transaction,
+            offset=offset,
+            limit=limit,
+            login_contains=q.replace("\0", ""),
+            tag=tag and tag.replace("\0", ""),
+        )
+    items = [UserBody.of(user) for user in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post(
+    "/users",
+    tags=["users"],
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"description": "The same pair was tracked already.", "model": UserBody},
+        202: {"description": "Tracked; GitHub can't be asked now.", "model": UserBody},
+    },
+)
+@needs(Role.OPERATOR)
+async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> UserBody:
+    """Track a user."""
+    changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
+    backfill = Backfill.parse(new.backfill) if new.backfill else None
+    added = await setting.track(new.login, new.id, backfill, changes, who=who)
+    if not added.new:
+        response.status_code = HTTPStatus.OK
+    elif added.user.github_id is None:
+        response.status_code = HTTPStatus.ACCEPTED
+    return UserBody.of(added.user)
+
+
+@router.post("/forecast", tags=["users"])
+@needs(Role.OPERATOR)
+async def forecast(wanted: ForecastRequest, setting: In) -> ForecastBody:
+    """What tracking a user would publish at once, and how long that would take.
+
+    It spends requests of GitHub's rate limit, so it is for operators, and no GET: a page of
+    another site can make a browser send one.
+    """
+    check_login(wanted.login)
+    rule = Backfill.parse(wanted.backfill) if wanted.backfill else setting.settings.backfill
+    return ForecastBody.of(await setting.forecast(wanted.login, rule))
+
+
+@router.get("/users/{login}", tags=["users"])
+@needs(Role.VIEWER)
+async def get_user(login: Login, setting: In) -> OneUserBody:
+    """One tracked user, by the login or the one before the last rename."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, clean_login(login))
+        unread = await unreadable.of_user(transaction, user.key)
+    body = OneUserBody.of(user)
+    body.could_not_read = [UnreadableBody.of(item) for item in unread]
+    return body
+
+
+@router.patch("/users/{login}", tags=["users"])
+@needs(Role.OPERATOR)
+async def change_user(login: Login, change: UserChange, setting: In, who: Who) -> UserBody:
+    """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
+    if change.id is not None:
+        check_external_id(change.id)
+    changes = Changes(
+        external_id=change.id,
+        backfill=Backfill.parse(change.backfill) if change.backfill else None,
+        tags=_tags(change.tags),
+        interval=_interval(change.interval),
+        paused=change.paused,
+    )
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, clean_login(login))
+        changed = await users.change(transaction, user.key, changes, utc_now())
+        await who.did(transaction, "user.changed", user.login)
+    if change.paused is False:
+        await setting.wake("check")
+    return UserBody.of(changed)
+
+
+@router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
+@needs(Role.OPERATOR)
+async def remove_user(login: Login, setting: In, who: Who) -> None:
+    """Stop tracking. What was found stays, so that nothing is published twice later."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, clean_login(login))
+        await users.remove(transaction, user.key, utc_now())
+        await who.did(transaction, "user.removed", user.login)
+
+
+def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
+    return None if tags is None else checked_tags(tags)
+
+
+def _interval(text: str | None) -> Interval | None:
+    return GENERAL if text == GENERAL else parse_duration(text) if text else None

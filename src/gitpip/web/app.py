@@ -1,0 +1,110 @@
+"""The ASGI application put together."""
+
+from pathlib import Path
+
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
+from fastapi.staticfiles import StaticFiles
+
+from gitpip.model import Part
+from gitpip.web import feeds
+from gitpip.web.api import accounts as api_accounts
+from gitpip.web.api import docs_page as api_docs_page
+from gitpip.web.api import gists as api_gists
+from gitpip.web.api import held as api_held
+from gitpip.web.api import keys as api_keys
+from gitpip.web.api import legacy as api_legacy
+from gitpip.web.api import status as api_status
+from gitpip.web.api import users as api_users
+from gitpip.web.auth import sign_in
+from gitpip.web.auth.authentication import Authentication
+from gitpip.web.auth.authorization import Access, Unmatched
+from gitpip.web.auth.roles import OpenMount, check_routes
+from gitpip.web.auth.throttle import Throttle
+from gitpip.web.context import Setting
+from gitpip.web.errors import handle_problems
+from gitpip.web.middleware import Guard
+from gitpip.web.ops import health, metrics
+from gitpip.web.pages import (
+    bulk,
+    feed_tokens,
+    gists,
+    home,
+    imports,
+    keys,
+    publications,
+    status,
+    user,
+    users,
+)
+from gitpip.web.proxies import Proxies
+from gitpip.web.public_address import PublicAddress
+
+STATIC = Path(__file__).parent / "pages" / "static"
+
+PAGES = (
+    api_status.router,
+    api_legacy.router,
+    api_gists.router,
+    api_users.router,
+    api_keys.router,
+    api_accounts.router,
+    api_held.router,
+    api_docs_page.router,
+    home.router,
+    imports.router,
+    users.router,
+    bulk.router,
+    user.router,
+    gists.router,
+    publications.router,
+    status.router,
+    feeds.router,
+    feed_tokens.router,
+    keys.router,
+    sign_in.router,
+)
+KEY = HTTPBearer(
+    auto_error=False,
+    description="An access key, made by `gitpip keys create`; on loopback none is needed before "
+    "the first one was made.",
+)
+"""For the OpenAPI document; it is `Access` that asks for the key."""
+
+
+def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
+    """The application over a migrated database; of a process that only works, just its probes."""
+    shows = part is not Part.WORK
+    public_url = setting.settings.public_url
+    app = FastAPI(
+        title="gitpip",
+        description="Tracked GitHub users, their new gist files, and how these get into the CRM.",
+        version=api_status.VERSION,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": public_url.prefix}] if public_url and public_url.prefix else None,
+        openapi_url=None,  # FastAPI's own route asks for no role; see `documentation`
+        redirect_slashes=False,  # `Unmatched` does it
+    )
+    app.state.setting = setting
+    app.state.authentication = Authentication(setting.database, setting.credentials)
+    request_limit = setting.settings.request_limit
+    limit = None if request_limit == "off" else request_limit
+    app.state.access = Access(app.state.authentication, limit)
+    app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
+    app.state.new_browsers = Throttle(home.NEW_BROWSERS)
+    app.state.sign_ins = Throttle(sign_in.SIGN_INS)
+    handle_problems(app)
+    app.include_router(health.router)
+    for router in (metrics.router, *(PAGES if shows else ())):
+        app.include_router(router, dependencies=[Security(KEY)])
+    if shows:
+        static = OpenMount("/static", StaticFiles(directory=STATIC), name="static files")
+        app.router.routes.append(static)
+    app.router.default = Unmatched(app.router)
+    check_routes(app.routes)
+    app.add_middleware(Guard, public_url=public_url, limit=limit)
+    if public_url:
+        app.add_middleware(PublicAddress, public_url=public_url)
+    app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)
+    return app

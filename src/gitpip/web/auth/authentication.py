@@ -1,0 +1,306 @@
+"""Recognises who asks: by a key, a session, a feed's address, or where none is needed."""
+
+import contextlib
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from limits import RateLimitItemPerMinute
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.clock import utc_now
+from gitpip.config import is_loopback
+from gitpip.config.reload import Credentials
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Role
+from gitpip.observability.logging import get_logger
+from gitpip.store.access import feed_tokens, keys, sessions
+from gitpip.store.access.audit import Via
+from gitpip.store.access.feed_tokens import FeedAddress
+from gitpip.store.access.keys import AccessKey
+from gitpip.store.database import Database
+from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.roles import Requirement
+from gitpip.web.auth.throttle import Throttle, address_counted
+from gitpip.web.proxies import connection_of
+from gitpip.web.request_log import REFUSALS_LOGGED, shortened
+
+log = get_logger()
+
+Used = TypeVar("Used", AccessKey, FeedAddress)
+
+log = get_logger()
+
+COOKIE = "gitpip_session"
+SESSION = timedelta(days=30)
+"""How long a browser stays signed in, unless its key ends before."""
+RIGHT_REMEMBERED = 10_000
+"""How many secrets that were right are remembered, as digests; then all are forgotten."""
+FIRST_KEY = (
+    "make the first one with `gitpip keys create NAME --role admin` on the machine that runs gitpip"
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session just begun: its secret token, and for how long it holds."""
+
+    token: str
+    length: timedelta
+
+
+class Authentication:
+    """Recognises callers. What it remembers counts only while the database is away."""
+
+    def __init__(self, database: Database, credentials: Credentials) -> None:
+        self._database = database
+        self._credentials = credentials
+        self._anonymous = credentials.settings.allow_anonymous
+        self.on_loopback = is_loopback(credentials.settings.host)
+        public_url = credentials.settings.public_url
+        self.public_host = public_url.host if public_url else None
+        self._keys_exist: bool | None = None
+        self._proxy_was_logged = False
+        self._refusals_logged = Throttle(RateLimitItemPerMinute(REFUSALS_LOGGED))
+        self._known: dict[str, Caller] = {}
+        self._right: set[str] = set()
+        """Digests of secrets that were recognised."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether callers on this machine need no key until the first one is made."""
+        return self.on_loopback and not self._anonymous
+
+    async def caller(self, request: Request, requirement: Requirement) -> Caller | None:
+        """The caller of a route; None for one who shows nothing valid where something is needed.
+
+        Raises DatabaseUnavailable.
+        """
+        caller = await self._recognised(request, requirement)
+        if caller and caller.name and (secret := _shown(request, requirement)):
+            if len(self._right) >= RIGHT_REMEMBERED:
+                self._right.clear()
+            self._right.add(_digest(secret))
+        return caller
+
+    def was_right(self, request: Request, requirement: Requirement) -> bool:
+        """Whether what a request shows was recognised before; it need not be valid any longer."""
+        secret = _shown(request, requirement)
+        admin_key = self._admin_key()
+        if secret is None:
+            return False
+        digest = _digest(secret)
+        is_admin = admin_key is not None and hmac.compare_digest(_digest(admin_key), digest)
+        return is_admin or digest in self._right
+
+    async def _recognised(self, request: Request, requirement: Requirement) -> Caller | None:
+        authorization = request.headers.get("authorization")
+        if authorization is not None:
+            secret = _shown(request, requirement)
+            if secret is None:
+                return None
+            known_suffices = requirement.without_database
+            return await self.by_key(request, secret, known_suffices=known_suffices)
+        if requirement.by_feed_address and "address" in request.path_params:
+            return await self._by_feed_address(request, request.path_params["address"])
+        token = request.cookies.get(COOKIE)
+        if token and (caller := await self._by_session(request, token)):
+            return caller
+        return await self._without_key(request)
+
+    async def by_key(
+        self, request: Request, text: str, *, known_suffices: bool = False
+    ) -> Caller | None:
+        """The caller who shows a key; None for one that is refused, which is logged.
+
+        With `known_suffices`, a key that was accepted before is accepted while the database is
+        away. Otherwise raises DatabaseUnavailable then.
+        """
+        admin_key, now, digest = self._admin_key(), utc_now(), _digest(text)
+        if admin_key and hmac.compare_digest(_digest(admin_key), digest):
+            return _admin(request, admin_key)
+        try:
+            async with self._database.read() as transaction:
+                key = await keys.presented(transaction, text, now)
+        except DatabaseUnavailable:
+            known = self._known.get(digest)
+            if known_suffices and known and (not known.expires_at or now < known.expires_at):
+                return known
+            raise
+        if isinstance(key, keys.Refusal):
+            self._known.pop(digest, None)
+            label = keys.label_in(text)
+            address = address_of(request)
+            # The rest is counted in http.refusals_not_logged.
+            if self._refusals_logged.hit(address_counted(address)) is None:
+                log.warning("key.refused", reason=key, label=label, address=shortened(address))
+            return None
+        await self._note_use(key, keys.note_use, now)
+        self._known[digest] = _holder(request, key)
+        return self._known[digest]
+
+    async def begin_session(self, caller: Caller) -> Session:
+        """Begin a session for a caller who has shown a key. Raises DatabaseUnavailable."""
+        now = utc_now()
+        until = min(now + SESSION, caller.expires_at or now + SESSION)
+        async with self._database.begin() as transaction:
+            token = await sessions.begin(transaction, label=caller.parent, now=now, until=until)
+            await caller.did(transaction, "session.begun", caller.name or "")
+        return Session(token, until - now)
+
+    async def sign_out(self, request: Request) -> None:
+        """End the session of a browser, if it has one."""
+        if token := request.cookies.get(COOKIE):
+            async with self._database.begin() as transaction:
+                await sessions.end(transaction, token)
+
+    async def _by_session(self, request: Request, token: str) -> Caller | None:
+        now = utc_now()
+        async with self._database.read() as transaction:
+            label = await sessions.label_of(transaction, token, now)
+            key = await keys.labelled(transaction, label, now) if label else None
+        if key:
+            await self._note_use(key, keys.note_use, now)
+            return replace(_holder(request, key), in_session=True)
+        admin_key = self._admin_key()
+        if label and admin_key and label == _admin_label(admin_key):
+            return replace(_admin(request, admin_key), in_session=True)
+        return None
+
+    async def _by_feed_address(self, request: Request, secret: str) -> Caller | None:
+        now, held = utc_now(), await self.held_parents(request)
+        async with self._database.read() as transaction:
+            address = await feed_tokens.presented(transaction, secret, held=held, now=now)
+        if address is None:
+            return None
+        await self._note_use(address, feed_tokens.note_use, now)
+        return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
+
+    async def held_parents(self, request: Request) -> frozenset[str]:
+        """The labels of the parents of feed addresses that hold now and have no row."""
+        admin_key = self._admin_key()
+        held = {_admin_label(admin_key)} if admin_key else set()
+        if await self._without_key(request):
+            held.add(feed_tokens.ANONYMOUS)
+        return frozenset(held)
+
+    async def _without_key(self, request: Request) -> Caller | None:
+        anybody = Caller(Role.VIEWER, address_of(request), _via(request))
+        if self._anonymous:
+            return replace(anybody, role=self._anonymous.role)
+        if await self._needs_no_key() and connection_of(request).is_from_this_machine:
+            return replace(anybody, role=Role.ADMIN)
+        return None
+
+    async def proxy_notice(self, request: Request) -> str | None:
+        """Why a request without a key is refused though no key exists; None in any other case.
+
+        That is: a proxy on this machine passed it on, so it can come from anybody. Raises
+        DatabaseUnavailable.
+        """
+        connection = connection_of(request)
+        if self._anonymous or connection.is_from_this_machine or not await self._needs_no_key():
+            return None
+        sign = connection.proxy_sign or f"the connection from {connection.peer}"
+        if not self._proxy_was_logged:
+            self._proxy_was_logged = True
+            log.warning(
+                "access.proxy_needs_key",
+                reason=f"a request came through a proxy ({sign}) and was refused: no access key "
+                f"exists, and without one only this machine itself is served; {FIRST_KEY}",
+            )
+        return (
+            f"this request came through a proxy ({sign}), so it needs an access key, and none "
+            f"exists yet: {FIRST_KEY}, and sign in with it"
+        )
+
+    async def _needs_no_key(self) -> bool:
+        """Whether programs of this machine are served without a key: nobody has made one yet."""
+        settings = self._credentials.settings
+        return settings.serves_only_this_machine and not await self._any_key()
+
+    def _admin_key(self) -> str | None:
+        secret = self._credentials.settings.admin_key
+        return secret.get_secret_value() if secret else None
+
+    async def _any_key(self) -> bool:
+        """Whether a key was ever made: from then on, nothing is open by itself."""
+        if self._keys_exist or self._admin_key():
+            return True
+        try:
+            async with self._database.read() as transaction:
+                self._keys_exist = await keys.any_exists(transaction)
+        except DatabaseUnavailable:
+            if self._keys_exist is None:
+                raise
+        return bool(self._keys_exist)
+
+    async def _note_use(
+        self,
+        used: Used,
+        note: Callable[[AsyncConnection, Used, datetime], Awaitable[None]],
+        now: datetime,
+    ) -> None:
+        if keys.use_is_news(used.used_at, now):
+            # A full disk must not keep anybody from reading; the next use is noted then.
+            with contextlib.suppress(DatabaseUnavailable):
+                async with self._database.begin() as transaction:
+                    await note(transaction, used, now)
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from, as far as trusted proxies tell."""
+    return request.client.host if request.client else "unknown"
+
+
+def _shown(request: Request, requirement: Requirement) -> str | None:
+    """The key, secret feed address or session token by which a request is recognised, if any."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, text = authorization.partition(" ")
+        return text.strip() if scheme.lower() == "bearer" else None
+    if requirement.by_feed_address and "address" in request.path_params:
+        return str(request.path_params["address"])
+    return request.cookies.get(COOKIE)
+
+
+def _holder(request: Request, key: AccessKey) -> Caller:
+    return Caller(
+        key.role,
+        address_of(request),
+        _via(request),
+        name=key.name,
+        key_id=key.id,
+        parent=key.label,
+        expires_at=key.expires_at,
+    )
+
+
+def _admin(request: Request, admin_key: str) -> Caller:
+    return Caller(
+        Role.ADMIN,
+        address_of(request),
+        _via(request),
+        name=keys.SETTINGS_KEY,
+        parent=_admin_label(admin_key),
+    )
+
+
+def _via(request: Request) -> Via:
+    """Programs ask for what the OpenAPI document describes; pages are no part of it."""
+    route = request.scope.get("route")
+    described = isinstance(route, APIRoute) and route.include_in_schema
+    return Via.API if described or "authorization" in request.headers else Via.PAGE
+
+
+def _admin_label(admin_key: str) -> str:
+    return f"{sessions.SETTINGS_LABEL}{_digest(admin_key)[:16]}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

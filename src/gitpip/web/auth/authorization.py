@@ -1,0 +1,231 @@
+"""Who is let in: each request must meet its route's requirement, as often as the limits allow.
+
+`gitpip.web.auth.roles` says how a route declares the role it needs.
+"""
+
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from limits import RateLimitItem
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Router
+from starlette.types import Receive, Scope, Send
+
+from gitpip.config import is_loopback
+from gitpip.errors import AccessRefused
+from gitpip.model import Role
+from gitpip.web.auth.authentication import Authentication, address_of
+from gitpip.web.auth.identity import STATE, Caller, present
+from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
+from gitpip.web.auth.sign_in import sign_in_form
+from gitpip.web.auth.throttle import Throttle, address_counted
+from gitpip.web.errors import answer, wants_page
+from gitpip.web.middleware import SAFE_METHODS
+from gitpip.web.public_address import path_of_page
+
+NOT_DONE = (
+    "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
+)
+UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
+
+UNRECOGNISED_LOOK_UPS = 10
+"""How many times the limit an address may show what is no valid key, until nothing it shows is
+looked up in the database any longer. It is larger than the limit itself because many people can
+share an address, and the right key of one of them is only recognised by looking it up."""
+
+
+class Access:
+    """Lets in callers who meet a route's requirement, and answers the others."""
+
+    def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
+        """`limit`: how often each key, and each address without one, may ask; None for no limit.
+
+        What is open to all is counted apart from the rest.
+        """
+        self._authentication = authentication
+        self._throttle = Throttle(limit) if limit else None
+        many = limit and type(limit)(
+            limit.amount * UNRECOGNISED_LOOK_UPS, limit.multiples, limit.namespace
+        )
+        self._look_ups = Throttle(many) if many else None
+
+    async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
+        """The answer to a caller who is refused; None for one who is let in.
+
+        Raises AccessRefused for a caller whose role does not suffice, DatabaseUnavailable.
+        """
+        if requirement.role is None:
+            return self._open_too_often(request, requirement)
+        if refusal := self._looked_up_too_often(request, requirement):
+            return refusal
+        caller = await self._authentication.caller(request, requirement)
+        request.scope[STATE] = caller
+        refusal = self._too_often(request, caller) or self._foreign_host(request, caller)
+        if refusal:
+            return refusal
+        if caller is None:
+            return _unknown(request, requirement, await self._authentication.proxy_notice(request))
+        if not caller.role.includes(requirement.role):
+            raise AccessRefused(_too_little(caller, requirement.role))
+        if caller.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
+            raise AccessRefused(
+                "a change in a browser's session must say which page it comes from, in the "
+                "header Origin or Sec-Fetch-Site; programs send an access key instead"
+            )
+        present.set(caller)
+        return None
+
+    def _open_too_often(self, request: Request, requirement: Requirement) -> Response | None:
+        if requirement.counted_as is None:
+            return None
+        address = address_counted(address_of(request))
+        return self._hit(request, f"{address} for {requirement.counted_as}")
+
+    def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
+        open_at_home = self._authentication.is_open and caller and caller.name is None
+        if open_at_home:
+            return None
+        named = caller.name if caller else None
+        if named:
+            return self._hit(request, f"key {named}")
+        address = address_counted(address_of(request))
+        if self._look_ups:
+            self._look_ups.hit(address)
+        return self._hit(request, address)
+
+    def _looked_up_too_often(self, request: Request, requirement: Requirement) -> Response | None:
+        """Refuse without the database what comes from an address far beyond its limit.
+
+        Keys, sessions and feed addresses that were right before are never refused here.
+        """
+        address = address_counted(address_of(request))
+        if self._look_ups is None or (pause := self._look_ups.test(address)) is None:
+            return None
+        if self._authentication.was_right(request, requirement):
+            return None
+        return _too_many(request, self._look_ups, address, pause)
+
+    def _hit(self, request: Request, counted: str) -> Response | None:
+        if self._throttle is None or (pause := self._throttle.hit(counted)) is None:
+            return None
+        return _too_many(request, self._throttle, counted, pause)
+
+    def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
+        """Refuse what a page elsewhere gets at by giving its own name this machine's address."""
+        if caller is None or caller.name or not self._authentication.on_loopback:
+            return None
+        host = request.headers.get("host", "")
+        if is_loopback(_name(host)) or _name(host).lower() == self._authentication.public_host:
+            return None
+        return answer(
+            request,
+            HTTPStatus.BAD_REQUEST,
+            "foreign-host",
+            f"Host {host[:100]!r} is not this machine; use http://127.0.0.1 or localhost, set "
+            "GITPIP_PUBLIC_URL to the address that people use, or make an access key",
+        )
+
+
+class Unmatched:
+    """Answers paths that no route matches, but only to callers who may read.
+
+    A path that matches without the slashes at its end is redirected, as Starlette would do; but
+    Starlette does it for everybody, and so tells strangers which paths there are.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, redirect, or raise HTTPException (404)."""
+        if scope["type"] == "http":
+            await guarded(UNMATCHED, self._answer, scope, receive, send)
+        else:
+            await self._router.not_found(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shorter = scope["path"].rstrip("/")
+        if shorter == scope["path"] or not self._matches({**scope, "path": shorter}):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        redirect = RedirectResponse(_address(shorter, scope["query_string"]))
+        await redirect(scope, receive, send)
+
+    def _matches(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._router.routes)
+
+
+def _too_many(request: Request, throttle: Throttle, counted: str, pause: int) -> Response:
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        f"more than {throttle.limit} from {counted}: wait as long as the header "
+        "Retry-After says, or let the operator raise GITPIP_REQUEST_LIMIT",
+        headers={"retry-after": str(pause)},
+    )
+
+
+def _unknown(request: Request, requirement: Requirement, proxy_notice: str | None) -> Response:
+    """One wording for whatever is no valid key; a browser is led to where it can give one."""
+    if requirement.by_feed_address and "address" in request.path_params:
+        detail = "no feed has this address; it may have been revoked"
+        return answer(request, HTTPStatus.NOT_FOUND, "feed-not-found", detail)
+    if "authorization" not in request.headers:
+        if "hx-request" in request.headers:
+            return Response(
+                status_code=HTTPStatus.UNAUTHORIZED,
+                headers={"hx-redirect": _sign_in_before(_page_before(request))},
+            )
+        if wants_page(request) and request.method in SAFE_METHODS:
+            return RedirectResponse(_sign_in_before(_wanted(request)), status_code=303)
+        if wants_page(request):
+            fault = f"Nothing was changed: {proxy_notice}" if proxy_notice else NOT_DONE
+            return sign_in_form(_page_before(request), fault=fault, key_is_wrong=False)
+    return answer(
+        request,
+        HTTPStatus.UNAUTHORIZED,
+        "no-valid-key",
+        UNKNOWN if proxy_notice is None or "authorization" in request.headers else proxy_notice,
+        headers={"www-authenticate": 'Bearer realm="gitpip"'},
+    )
+
+
+def _sign_in_before(wanted: str) -> str:
+    """The sign-in page, which leads on to what was wanted."""
+    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted})}"
+
+
+def _wanted(request: Request) -> str:
+    """The page that is asked for."""
+    return _address(request.scope["path"], request.scope["query_string"])
+
+
+def _address(path: str, query: bytes) -> str:
+    return f"{quote(path)}?{query.decode('latin-1')}" if query else quote(path)
+
+
+def _page_before(request: Request) -> str:
+    """The page of ours that a request was made on; the first one where it does not say."""
+    return path_of_page(request, request.headers.get("referer", "")) or "/"
+
+
+def _too_little(caller: Caller, needed: Role) -> str:
+    if caller.name:
+        return f"this needs the role {needed}; your key {caller.name} has {caller.role}"
+    return (
+        f"this needs the role {needed}; without an access key only reading is open here: sign in, "
+        "or send a key in the header Authorization: Bearer KEY"
+    )
+
+
+def _tells_page(request: Request) -> bool:
+    """Whether it says where it comes from; that this is no other site was seen before."""
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

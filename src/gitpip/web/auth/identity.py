@@ -1,0 +1,84 @@
+"""Who asks: by which key, with which role, and as which viewer and actor."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.clock import utc_now
+from gitpip.errors import AccessRefused
+from gitpip.model import Role
+from gitpip.store.access import audit, feed_tokens
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.visits import visits
+
+STATE = "gitpip.caller"
+"""Under which name a request's scope holds its caller."""
+present: ContextVar["Caller | None"] = ContextVar("present", default=None)
+"""Who asks at present, for what every page shows of them."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who asks, and was let in."""
+
+    role: Role
+    address: str
+    """Where the request came from."""
+    via: Via
+    name: str | None = None
+    """Of the access key; None for whoever needs none."""
+    key_id: int | None = None
+    """The key's row; None also for the admin key of the settings, which has none."""
+    parent: str = feed_tokens.ANONYMOUS
+    """What the caller's sessions and feed addresses are derived from, and end with: the label of
+    the key, which changes when the key does."""
+    expires_at: datetime | None = None
+    """When the key ends (UTC), if it does."""
+    in_session: bool = False
+    """Whether this is a browser that signed in."""
+
+    @property
+    def viewer(self) -> str | None:
+        """Whose visits are theirs; None for whoever shows no key."""
+        return f"key:{self.name.lower()}" if self.name else None
+
+    @property
+    def actor(self) -> Actor:
+        """Who the audit says it was."""
+        return Actor(self.name or f"anybody at {self.address}", self.via)
+
+    async def did(self, transaction: AsyncConnection, action: str, subject: str) -> None:
+        """Keep in the audit what this caller does, in the transaction in which it is done."""
+        await audit.record(transaction, self.actor, action, subject, utc_now())
+
+    def viewer_for(self, wanted: str | None) -> str:
+        """The viewer whose visits a program means: its own, unless it names another.
+
+        Raises AccessRefused for a caller whose role does not include that of an operator, and who
+        names another viewer.
+        """
+        own = self.viewer or visits.SHARED_VIEWER
+        if wanted is None or wanted == own:
+            return own
+        if not self.role.includes(Role.OPERATOR):
+            has = f"yours, {self.name}, has {self.role}" if self.name else "you have none"
+            raise AccessRefused(
+                f"the visits of viewer {wanted!r} need a key with the role operator; "
+                f"{has}, and the visits of {own!r}"
+            )
+        return wanted
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as access control found."""
+    caller = request.scope[STATE]
+    if not isinstance(caller, Caller):
+        raise TypeError("the request passed no access control")
+    return caller
+
+
+Who = Annotated[Caller, Depends(caller_of)]

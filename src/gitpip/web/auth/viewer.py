@@ -1,0 +1,50 @@
+"""Who looks: the name of the access key, or else a random name that the browser keeps."""
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+
+from fastapi import Request, Response
+
+from gitpip.store.visits.visits import BROWSER
+from gitpip.web.auth.identity import caller_of
+
+COOKIE = "gitpip_viewer"
+KEPT = timedelta(days=400)
+"""The longest that browsers keep a cookie."""
+
+
+def viewer_of(request: Request) -> str:
+    """The viewer's name; a browser that has none yet gets one with `remember`."""
+    by_key = caller_of(request).viewer
+    if by_key:
+        return by_key
+    known = request.cookies[COOKIE] if sends_name(request) else secrets.token_hex(16)
+    return BROWSER + known
+
+
+def sends_name(request: Request) -> bool:
+    """Whether a browser sends the name that it got with `remember`."""
+    return re.fullmatch("[0-9a-f]{32}", request.cookies.get(COOKIE, "")) is not None
+
+
+def shown_viewer(viewer: str) -> str:
+    """A viewer's name as others may see it: the name of a browser is its cookie."""
+    if not viewer.startswith(BROWSER):
+        return viewer
+    return BROWSER + hashlib.sha256(viewer.encode()).hexdigest()[:12]
+
+
+def remember(request: Request, response: Response, viewer: str) -> None:
+    """Let the browser keep the viewer's name, unless that is a key's."""
+    name = viewer.removeprefix(BROWSER)
+    if request.cookies.get(COOKIE) != name and viewer.startswith(BROWSER):
+        response.set_cookie(
+            COOKIE,
+            name,
+            max_age=int(KEPT.total_seconds()),
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )

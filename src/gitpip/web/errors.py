@@ -1,0 +1,213 @@
+"""Every error as `application/problem+json` (RFC 9457): what is wrong, where, what to do."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from gitpip.errors import (
+    AccessRefused,
+    AccountChanged,
+    AccountUnchanged,
+    CheckNotFound,
+    DatabaseUnavailable,
+    FeedAddressConflict,
+    FeedAddressNotFound,
+    GistNotFound,
+    GitHubError,
+    GitHubNotFound,
+    GitpipError,
+    HeldChanged,
+    ImportNotFound,
+    InvalidInput,
+    KeyConflict,
+    KeyNotFound,
+    PauseKept,
+    PublicationNotFound,
+    PublicationStateError,
+    UserConflict,
+    UserNotTracked,
+    VisitNotFound,
+)
+from gitpip.observability.logging import get_logger
+from gitpip.web.render.jinja import render
+from gitpip.web.request_log import shortened
+
+MEDIA_TYPE = "application/problem+json"
+INSTANCE = 2_000
+"""How many characters of a path are repeated in a problem document."""
+
+# Of two that fit, the later counts.
+KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
+    InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
+    UserNotTracked: (HTTPStatus.NOT_FOUND, "user-not-tracked"),
+    UserConflict: (HTTPStatus.CONFLICT, "user-conflict"),
+    GitHubError: (HTTPStatus.BAD_GATEWAY, "github-unavailable"),
+    GitHubNotFound: (HTTPStatus.NOT_FOUND, "github-user-not-found"),
+    GistNotFound: (HTTPStatus.NOT_FOUND, "gist-not-found"),
+    PublicationNotFound: (HTTPStatus.NOT_FOUND, "publication-not-found"),
+    PublicationStateError: (HTTPStatus.CONFLICT, "publication-state"),
+    HeldChanged: (HTTPStatus.CONFLICT, "held-changed"),
+    PauseKept: (HTTPStatus.CONFLICT, "pause-kept"),
+    VisitNotFound: (HTTPStatus.NOT_FOUND, "visit-not-found"),
+    ImportNotFound: (HTTPStatus.NOT_FOUND, "import-not-found"),
+    AccessRefused: (HTTPStatus.FORBIDDEN, "role-missing"),
+    AccountChanged: (HTTPStatus.CONFLICT, "account-changed"),
+    AccountUnchanged: (HTTPStatus.CONFLICT, "account-unchanged"),
+    FeedAddressConflict: (HTTPStatus.CONFLICT, "feed-address-conflict"),
+    FeedAddressNotFound: (HTTPStatus.NOT_FOUND, "feed-address-not-found"),
+    KeyNotFound: (HTTPStatus.NOT_FOUND, "key-not-found"),
+    KeyConflict: (HTTPStatus.CONFLICT, "key-conflict"),
+    CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
+    DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
+}
+
+TITLES = {
+    HTTPStatus.NOT_FOUND: "There is no such thing here",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "That can't be right",
+    HTTPStatus.CONFLICT: "That is not possible just now",
+    HTTPStatus.BAD_GATEWAY: "GitHub can't be asked just now",
+    HTTPStatus.SERVICE_UNAVAILABLE: "That can't be answered just now",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
+}
+"""What people read of an error first; of any other, its own name."""
+
+_FEED_SECRET = re.compile(
+    r"(?<=/feeds/)(?!\d+/)[^/]+|gitpip(?:_|%(?:25)*5f)feed(?:_|%(?:25)*5f)[^/]*", re.IGNORECASE
+)
+"""What stands in the place of a feed's secret, and what looks like one in any other place, also
+where a feed reader encoded the address once too often."""
+
+log = get_logger()
+
+
+def _problem(
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    *,
+    path: str,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document; `kind` is its stable name, `errors` name single fields."""
+    content: dict[str, object] = {
+        "type": f"urn:gitpip:{kind}",
+        "title": status.phrase,
+        "status": status.value,
+        "code": kind,
+        "detail": detail,
+        "instance": path,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    return JSONResponse(content, status_code=status.value, media_type=MEDIA_TYPE, headers=headers)
+
+
+def answer(
+    request: Request,
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    *,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """An error's answer: a page for people, a problem document for programs."""
+    # What a page asks for of its own accord has the same address: a browser that goes back may
+    # not take the one's answer out of its cache for the other's.
+    headers = {"vary": "accept", **(headers or {})}
+    if wants_page(request):
+        page = render("error.html", title=TITLES.get(status, status.phrase), detail=detail)
+        return HTMLResponse(page, status_code=status.value, headers=headers)
+    path = told_path(request.scope["path"])[:INSTANCE]
+    return _problem(status, kind, detail, path=path, errors=errors, headers=headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person asks, by a browser."""
+    accepted = request.headers.get("accept", "")
+    return "text/html" in accepted and not request.scope["path"].startswith("/api/")
+
+
+def told_path(path: str) -> str:
+    """A path as it may be told: without the secret in a feed's address, wherever it stands."""
+    return _FEED_SECRET.sub("[secret]", path)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Let the application answer every error with a problem document."""
+    app.add_exception_handler(GitpipError, answer_foreseen)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, answer_unforeseen)
+
+
+async def answer_foreseen(request: Request, error: Exception) -> Response:
+    """The answer to an error that gitpip foresaw."""
+    status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
+    for known, told in KNOWN.items():
+        if isinstance(error, known):
+            status, kind = told
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return await answer_unforeseen(request, error)
+    errors = []
+    if isinstance(error, InvalidInput):
+        errors = [{"field": error.field, "message": str(error)}]
+    headers = {"retry-after": "5"} if isinstance(error, DatabaseUnavailable) else None
+    return answer(request, status, kind, str(error), errors=errors, headers=headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    errors = [
+        {
+            "field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
+            "message": str(fault["msg"]).removeprefix("Value error, "),
+        }
+        for fault in faults
+    ]
+    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    return answer(
+        request,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-input",
+        detail,
+        errors=errors,
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    detail = str(error.detail)
+    if detail == status.phrase:
+        asked = f"{request.method} {told_path(request.scope['path'])}"
+        detail = f"{asked}: {status.description or status.phrase}"
+    kind = status.phrase.lower().replace(" ", "-")
+    headers = dict(error.headers) if error.headers else None
+    return answer(request, status, kind, detail, headers=headers)
+
+
+async def _disconnected(request: Request, _error: Exception) -> Response:
+    """What the log says of a client that went away in its body; nobody reads the answer."""
+    detail = "the connection ended before the body did"
+    return answer(request, HTTPStatus.BAD_REQUEST, "body-incomplete", detail)
+
+
+async def answer_unforeseen(request: Request, error: Exception) -> Response:
+    """The answer to an error of ours, which only the log tells."""
+    log.error("request.failed", path=shortened(told_path(request.scope["path"])), exc_info=error)
+    return answer(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "something went wrong here; the log says what",
+    )

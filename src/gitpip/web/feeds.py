@@ -1,0 +1,234 @@
+"""Feeds: the files found last, of all, of one user or of one tag, for feed readers."""
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+from uuid import NAMESPACE_URL, uuid5
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
+from markupsafe import Markup
+
+from gitpip.clock import utc_now
+from gitpip.model import GistFile, Role
+from gitpip.store import listing
+from gitpip.store.users import users
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In, Setting
+from gitpip.web.public_address import public_base, public_url_of
+from gitpip.web.render.highlight import visible
+from gitpip.web.render.jinja import size
+from gitpip.web.render.links import Links
+
+ENTRIES = 40
+CONTENT = 20_000
+"""How many characters of a file an entry shows."""
+TITLE = 250
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Named(NamedTuple):
+    """What a feed is called, the page that it stands for, and its lasting identity."""
+
+    title: str
+    home: str
+    identity: str
+
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+UserName = Annotated[str, Query(max_length=100)]
+TagName = Annotated[str, Query(max_length=50)]
+
+
+@router.get("/feed.atom")
+@router.get("/feeds/{address}/gists.atom")
+@needs(Role.VIEWER, by_feed_address=True)
+async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
+    """An Atom feed (RFC 4287)."""
+    files = await _files(setting, user, tag)
+    named, links = _named(user, tag), await setting.links()
+    body = await asyncio.to_thread(_atom, request, files, links, named)
+    return _answer(request, body, "application/atom+xml; charset=utf-8")
+
+
+def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Named) -> bytes:
+    base = public_base(request)
+    feed = Atom1Feed(
+        title=named.title,
+        link=base + named.home,
+        description=None,
+        feed_url=public_url_of(request),
+        feed_guid=named.identity,
+    )
+    # The library takes the present moment for a feed without entries: never twice the same.
+    feed.latest_post_date = lambda: max(map(_changed, files), default=BEGINNING)
+    for file in files:
+        feed.add_item(
+            title=_title(file),
+            link=f"{base}/gist/{file.gist_id}",
+            description=None,
+            content=_content(file, links),
+            unique_id=_identity("file", file.gist_id, file.filename),
+            pubdate=file.created_at,
+            updateddate=_changed(file),
+            author_name=file.login,
+            categories=[visible(file.language)] if file.language else [],
+        )
+    written: str = feed.writeString("utf-8")
+    return written.encode()
+
+
+@router.get("/feed.json")
+@router.get("/feeds/{address}/gists.json")
+@needs(Role.VIEWER, by_feed_address=True)
+async def json_feed(
+    request: Request, setting: In, user: UserName = "", tag: TagName = ""
+) -> Response:
+    """A JSON Feed (version 1.1)."""
+    files = await _files(setting, user, tag)
+    named, links = _named(user, tag), await setting.links()
+    body = await asyncio.to_thread(_json, request, files, links, named)
+    return _answer(request, body, "application/feed+json; charset=utf-8")
+
+
+def _json(request: Request, files: Sequence[GistFile], links: Links, named: Named) -> bytes:
+    base = public_base(request)
+    document = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": named.title,
+        "home_page_url": base + named.home,
+        "feed_url": public_url_of(request),
+        "items": [
+            {
+                "id": _identity("file", file.gist_id, file.filename),
+                "url": f"{base}/gist/{file.gist_id}",
+                "title": _title(file),
+                "content_html": _content(file, links),
+                "date_published": file.created_at.isoformat(),
+                "date_modified": _changed(file).isoformat(),
+                "authors": [{"name": file.login}],
+                "tags": [visible(file.language)] if file.language else [],
+            }
+            for file in files
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]:
+    async with setting.database.read() as transaction:
+        keys = [(await users.find(transaction, login.replace("\0", ""))).key] if login else None
+        wanted = listing.FileWanted(user_keys=keys, tag=tag.replace("\0", ""))
+        found = await listing.list_files(
+            transaction, wanted, before=None, limit=ENTRIES, content_limit=CONTENT + 1
+        )
+    return found[:ENTRIES]
+
+
+def _named(login: str, tag: str) -> Named:
+    identity = _identity("feed", login.lower(), tag)
+    match login, tag:
+        case "", "":
+            return Named("New gists · gitpip", "/", identity)
+        case _, "":
+            title = f"New gists of {visible(login)} · gitpip"
+            return Named(title, f"/people/{login}", identity)
+        case "", _:
+            title = f"New gists of users tagged {visible(tag)} · gitpip"
+            return Named(title, f"/?{urlencode({'tag': tag})}", identity)
+        case _:
+            title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
+            return Named(title, f"/people/{login}", identity)
+
+
+def _identity(*parts: str) -> str:
+    """A name that stays the same wherever and whenever it is made."""
+    what = "\0".join(parts).encode(errors="replace").decode()
+    return uuid5(NAMESPACE_URL, f"gitpip:{what}").urn
+
+
+def _title(file: GistFile) -> str:
+    name = f"{file.login}: {visible(file.filename)}"
+    return name if len(name) <= TITLE else name[:TITLE] + " …"
+
+
+def _changed(file: GistFile) -> datetime:
+    return max(moment for moment in (file.found_at, file.revised_at) if moment)
+
+
+def _content(file: GistFile, links: Links) -> str:
+    """The entry as HTML in which nothing that came from GitHub is more than text."""
+    facts = Markup("<p>{} · {}{}</p>").format(
+        visible(file.language or "Unknown language"),
+        size(file.size),
+        _link(links.gist(file.html_url)),
+    )
+    about = Markup("<p>{}</p>").format(visible(file.description)) if file.description else Markup()
+    if file.content is None:
+        return about + facts + Markup("<p>The content is not stored here.</p>")
+    text = file.content[:CONTENT].replace("\r\n", "\n").replace("\r", "\n")
+    cut = file.truncated or len(file.content) > CONTENT
+    rest = Markup("<p>Cut here.</p>") if cut else Markup()
+    return about + facts + Markup("<pre>{}</pre>").format(visible(text)) + rest
+
+
+def _link(address: str | None) -> Markup:
+    return Markup(' · <a href="{}">on GitHub</a>').format(address) if address else Markup()
+
+
+def _answer(request: Request, body: bytes, media_type: str) -> Response:
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {
+        "etag": etag,
+        "last-modified": format_datetime(_changes.since(str(request.url), etag), usegmt=True),
+        "cache-control": "private, no-cache",
+    }
+    if _knows(request, etag, headers["last-modified"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _knows(request: Request, etag: str, modified: str) -> bool:
+    """Whether the reader has this already (RFC 9110, 13.1); a tag decides before a time does."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+        return etag in known or "*" in known
+    since = request.headers.get("if-modified-since", "")
+    try:
+        return parsedate_to_datetime(since) >= parsedate_to_datetime(modified)
+    except (ValueError, TypeError):
+        return False
+
+
+class _Changes:
+    """Since when each feed is as it is, as far as this process saw it.
+
+    The times of the entries would not do: an entry can appear late, under an earlier time, or
+    because a user was tagged.
+    """
+
+    KEPT = 1_000
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
+
+    def since(self, feed: str, etag: str) -> datetime:
+        """When the feed came to have this tag, in whole seconds that differ between changes."""
+        known, since = self._seen.pop(feed, ("", BEGINNING))
+        if known != etag:
+            since = max(utc_now().replace(microsecond=0), since + timedelta(seconds=1))
+        self._seen[feed] = (etag, since)
+        if len(self._seen) > self.KEPT:
+            self._seen.popitem(last=False)
+        return since
+
+
+_changes = _Changes()

@@ -1,0 +1,1 @@
+"""What operators' programs ask for: health, readiness, metrics."""

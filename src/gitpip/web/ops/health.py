@@ -1,0 +1,51 @@
+"""For what supervises the process: alive, and able to serve."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from gitpip.web.auth.roles import RoleRoute, open_to_all
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, tags=["status"])
+
+
+class ReadyBody(BaseModel):
+    """Whether this replica can serve, part by part."""
+
+    ready: bool
+    database: bool
+    migrations: bool
+    engine: bool | None
+    """Null where this replica only shows, and others watch and publish."""
+
+
+@router.get(
+    "/health",
+    response_class=PlainTextResponse,
+    responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
+)
+@open_to_all()
+async def health(setting: In) -> PlainTextResponse:
+    """Say `Alive`, or what has not happened here for too long: then a restart may help."""
+    ailments = setting.ailments()
+    if not ailments:
+        return PlainTextResponse("Alive")
+    return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
+
+
+@router.get("/ready", responses={503: {"model": ReadyBody}})
+@open_to_all()
+async def ready(setting: In, response: Response) -> ReadyBody:
+    """Say whether the database answers, migrations are in place and the engine runs."""
+    answer = await setting.readiness.ask()
+    engine = setting.engine_is_alive()
+    body = ReadyBody(
+        ready=answer.migrations and engine is not False,
+        database=answer.database,
+        migrations=answer.migrations,
+        engine=engine,
+    )
+    if not body.ready:
+        response.status_code = 503
+    return body

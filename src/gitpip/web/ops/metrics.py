@@ -1,0 +1,208 @@
+"""`/metrics` for Prometheus: what this process counted, and what the rows say for all replicas."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from gitpip.model import PublicationState, Role, UserState
+from gitpip.observability.metrics import PROCESS
+from gitpip.status.problem import ProblemKind
+from gitpip.store.database import Pool
+from gitpip.store.status import operation
+from gitpip.web.api.status import VERSION, BudgetBody
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+from gitpip.web.ops.stats import Figures
+
+router = APIRouter(route_class=RoleRoute, tags=["status"])
+
+
+@router.get("/metrics", response_class=Response, include_in_schema=False)
+@needs(Role.VIEWER, without_database=True)
+async def metrics(setting: In, accept: Annotated[str, Header()] = "") -> Response:
+    """Figures for Prometheus; without the database, those of this process alone."""
+    figures = await setting.figures.read()
+    encode, content_type = choose_encoder(accept)
+    together = _Together(
+        figures,
+        setting.database.pool,
+        setting.settings.check_interval,
+        healthy=not setting.ailments(),
+    )
+    return Response(encode(together), media_type=content_type)
+
+
+class _Together(Collector):
+    def __init__(
+        self, figures: Figures | None, pool: Pool, check_interval: timedelta, *, healthy: bool
+    ) -> None:
+        self._figures = figures
+        self._pool = pool
+        self._check_interval = check_interval
+        self._healthy = healthy
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, with what is known."""
+        yield from PROCESS.collect()
+        yield _gauge("gitpip_build_info", "Which gitpip this is.", {VERSION: 1}, "version")
+        yield _one("gitpip_healthy", "Whether /health says Alive.", self._healthy)
+        yield _one("gitpip_database_up", "Whether the database answered.", bool(self._figures))
+        yield _gauge(
+            "gitpip_database_connections",
+            "Connections of this process, by state.",
+            {"in_use": self._pool.in_use, "idle": self._pool.idle},
+            "state",
+        )
+        yield _one(
+            "gitpip_database_connections_limit",
+            "How many connections the pool of this process opens at most.",
+            self._pool.limit,
+        )
+        yield _one(
+            "gitpip_check_interval_seconds",
+            "How often each user is looked at, unless the user has an own interval.",
+            self._check_interval.total_seconds(),
+        )
+        if self._figures:
+            for families in FAMILIES:
+                yield from families(self._figures)
+
+
+def _of_users(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "gitpip_users",
+        "Tracked users, by state.",
+        {state: figures.users.get(state, 0) for state in UserState},
+        "state",
+    )
+    known = figures.freshness
+    yield _one("gitpip_users_unread", "Active users never read as a whole yet.", known.unread)
+    ages = {
+        "median": _age(figures, known.median),
+        "p95": _age(figures, known.most),
+        "max": _age(figures, known.oldest),
+    }
+    yield _gauge(
+        "gitpip_freshness_seconds",
+        "How long ago the active users were known completely.",
+        {name: age for name, age in ages.items() if age is not None},
+        "statistic",
+    )
+    yield _one(
+        "gitpip_loss_window_seconds",
+        "Nothing that was public longer ago can have been missed; absent while users are unread.",
+        _age(figures, known.complete_until),
+    )
+
+
+def _of_problems(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "gitpip_problems",
+        "How many users, files or parts have a problem, by its kind; 0 is good.",
+        {kind: figures.problems.get(kind, 0) for kind in ProblemKind},
+        "kind",
+    )
+
+
+def _of_watching(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "gitpip_paused",
+        "1 for what waits by a rule: a limit, a refused token, an outage.",
+        {name: int(name in figures.paused) for name in operation.PAUSABLE},
+        "what",
+    )
+    yield _one(
+        "gitpip_last_check_timestamp_seconds",
+        "When the last check ended.",
+        _timestamp(figures.last_check),
+    )
+    yield _one(
+        "gitpip_feed_read_timestamp_seconds",
+        "When the public feed last showed something new.",
+        _timestamp(figures.feed.read_at if figures.feed else None),
+    )
+    gaps = CounterMetricFamily(
+        "gitpip_feed_gaps", "How often gists may have passed through the public feed unseen."
+    )
+    hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
+    gaps.add_metric([], figures.feed.gaps if figures.feed else 0)
+    hints.add_metric([], figures.feed.hints if figures.feed else 0)
+    yield gaps
+    yield hints
+    yield _one("gitpip_replicas", "Replicas that showed life lately.", figures.replicas)
+
+
+def _of_publishing(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "gitpip_publications",
+        "Publications, by state.",
+        {state: figures.publications.get(state, 0) for state in PublicationState},
+        "state",
+    )
+    yield _one(
+        "gitpip_publications_overdue_seconds",
+        "For how long the publication that waits longest has been due.",
+        max(0.0, _age(figures, figures.next_due) or 0.0),
+    )
+
+
+def _of_budgets(figures: Figures) -> Iterator[Metric]:
+    known = [BudgetBody.of(budget, figures.at) for budget in figures.budgets]
+
+    def name(budget: BudgetBody) -> str:
+        return budget.name.lower().replace(" ", "_")
+
+    yield _gauge(
+        "gitpip_budget_remaining",
+        "What is left of a vendor's limit, as far as was heard.",
+        {name(budget): budget.remaining for budget in known},
+        "budget",
+    )
+    yield _gauge(
+        "gitpip_budget_limit",
+        "A vendor's limit.",
+        {name(budget): budget.total for budget in known},
+        "budget",
+    )
+    yield _gauge(
+        "gitpip_budget_heard_timestamp_seconds",
+        "When a vendor last said what is left.",
+        {name(budget): budget.seen_at.timestamp() for budget in known},
+        "budget",
+    )
+
+
+FAMILIES: Sequence[Callable[[Figures], Iterator[Metric]]] = (
+    _of_problems,
+    _of_users,
+    _of_watching,
+    _of_publishing,
+    _of_budgets,
+)
+
+
+def _age(figures: Figures, time: datetime | None) -> float | None:
+    return None if time is None else (figures.at - time).total_seconds()
+
+
+def _timestamp(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
+
+
+def _one(name: str, meaning: str, value: float | None) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, meaning)
+    if value is not None:
+        family.add_metric([], value)
+    return family
+
+
+def _gauge(name: str, meaning: str, values: Mapping[str, float], label: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for value_of_label, value in values.items():
+        family.add_metric([value_of_label], value)
+    return family

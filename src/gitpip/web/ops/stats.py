@@ -1,0 +1,89 @@
+"""What the rows say in figures, which is the same in every replica; read now and then."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gitpip.clock import utc_now
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import PublicationState, UserState
+from gitpip.status.problem import ProblemKind
+from gitpip.status.reading import Surroundings, read
+from gitpip.store.database import Database
+from gitpip.store.gists import public_feed
+from gitpip.store.gists.public_feed import FeedState
+from gitpip.store.publications import publications
+from gitpip.store.status import checks, gauges
+from gitpip.store.status.gauges import Budget
+from gitpip.store.users import schedule, users
+from gitpip.store.users.schedule import Freshness
+
+SHORTEST_CACHE = timedelta(seconds=5)
+SHARE = 0.05
+"""So much of the time, at most, the database is asked for these figures."""
+PATIENCE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the rows said at one time. Times are UTC."""
+
+    at: datetime
+    users: Mapping[UserState, int]
+    freshness: Freshness
+    publications: Mapping[PublicationState, int]
+    next_due: datetime | None
+    paused: frozenset[str]
+    problems: Mapping[ProblemKind, int]
+    """How many users, files or parts have each kind of problem."""
+    replicas: int
+    last_check: datetime | None
+    feed: FeedState | None
+    budgets: Sequence[Budget]
+
+
+class FigureReader:
+    """Reads the figures, but not more often than the database bears easily."""
+
+    def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
+        self._database = database
+        self._surroundings = surroundings
+        self._reading = asyncio.Lock()
+        self._figures: Figures | None = None
+        self._stale_at = 0.0
+
+    async def read(self) -> Figures | None:
+        """What the rows said lately; None if the database gives no answer."""
+        async with self._reading:
+            started = time.monotonic()
+            if started >= self._stale_at:
+                self._figures = await self._fresh()
+                took = time.monotonic() - started
+                self._stale_at = started + max(SHORTEST_CACHE.total_seconds(), took / SHARE)
+            return self._figures
+
+    async def _fresh(self) -> Figures | None:
+        now = utc_now()
+        try:
+            async with (
+                asyncio.timeout(PATIENCE.total_seconds()),
+                self._database.read() as transaction,
+            ):
+                condition = await read(transaction, self._surroundings(), now)
+                return Figures(
+                    at=now,
+                    users=await users.count(transaction),
+                    freshness=await schedule.freshness(transaction),
+                    publications=await publications.count(transaction),
+                    next_due=await publications.next_due(transaction),
+                    paused=frozenset(condition.pauses),
+                    problems={problem.kind: problem.count for problem in condition.problems},
+                    replicas=len(condition.services),
+                    last_check=await checks.last_end(transaction),
+                    feed=await public_feed.get(transaction),
+                    budgets=await gauges.known_budgets(transaction),
+                )
+        except (DatabaseUnavailable, TimeoutError):
+            return None

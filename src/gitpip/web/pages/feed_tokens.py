@@ -1,0 +1,97 @@
+"""The page of secret addresses, by which feed readers get at the feeds without signing in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.clock import utc_now
+from gitpip.errors import FeedAddressConflict, InvalidInput
+from gitpip.model import Role
+from gitpip.store.access import feed_tokens
+from gitpip.store.access.feed_tokens import FeedAddressId, Parent
+from gitpip.web.auth.authentication import Authentication
+from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.viewer import viewer_of
+from gitpip.web.context import In, Setting
+from gitpip.web.public_address import public_base
+from gitpip.web.render.jinja import render
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+@router.get("/feeds")
+@needs(Role.VIEWER)
+async def list_addresses(request: Request, setting: In, who: Who) -> HTMLResponse:
+    """The viewer's addresses (an admin sees everybody's), and a form for another one."""
+    return await _feeds(request, setting, who)
+
+
+@router.post("/feeds")
+@needs(Role.VIEWER)
+async def create_address(
+    request: Request, setting: In, who: Who, name: Annotated[str, Form(max_length=200)] = ""
+) -> HTMLResponse:
+    """Make an address, and show it once."""
+    try:
+        async with setting.database.begin() as transaction:
+            secret = await feed_tokens.create(
+                transaction,
+                name=name.strip(),
+                viewer=viewer_of(request),
+                parent=Parent(who.parent, who.key_id),
+                now=utc_now(),
+            )
+            await who.did(transaction, "feed_address.created", name.strip())
+    except (InvalidInput, FeedAddressConflict) as error:
+        return await _feeds(request, setting, who, fault=str(error), name=name)
+    return await _feeds(request, setting, who, secret=secret)
+
+
+@router.post("/feeds/{address_id}/revoke")
+@needs(Role.VIEWER)
+async def revoke_address(
+    address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, setting: In, who: Who
+) -> Response:
+    """Let an address lead nowhere any more."""
+    async with setting.database.begin() as transaction:
+        address = await feed_tokens.revoke(
+            transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, who)
+        )
+        await who.did(transaction, "feed_address.revoked", address.name)
+    return RedirectResponse("/feeds", status_code=303)
+
+
+async def _feeds(
+    request: Request,
+    setting: Setting,
+    who: Caller,
+    *,
+    fault: str = "",
+    name: str = "",
+    secret: str = "",
+) -> HTMLResponse:
+    authentication: Authentication = request.app.state.authentication
+    held = await authentication.held_parents(request)
+    async with setting.database.read() as transaction:
+        listed = await feed_tokens.of_viewer(
+            transaction, _whose(request, who), held=held, now=utc_now()
+        )
+    page = render(
+        "feeds.html",
+        page="feeds",
+        listed=listed,
+        own=viewer_of(request),
+        fault=fault,
+        written=name,
+        base=public_base(request),
+        secret=secret,
+    )
+    headers = {"cache-control": "no-store"} if secret else None
+    return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
+
+
+def _whose(request: Request, who: Caller) -> str | None:
+    """Whose addresses a caller may see and revoke; None for everybody's."""
+    return None if who.role.includes(Role.ADMIN) else viewer_of(request)

@@ -1,0 +1,117 @@
+"""The pages of one gist: all its files, what changed in them, and their contents to be saved."""
+
+import asyncio
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import AfterValidator
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.errors import GistNotFound
+from gitpip.model import FileKey, GistFile, GistId, Role
+from gitpip.store.gists import gists, unreadable
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+from gitpip.web.render.diff import LINES, differences
+from gitpip.web.render.highlight import shown, whole_of
+from gitpip.web.render.jinja import moment, render
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+def _possible(gist_id: str) -> str:
+    if not re.fullmatch("[0-9A-Za-z]{1,64}", gist_id):
+        raise GistNotFound(f"{gist_id[:64]!r} can't be the id of a gist")
+    return gist_id
+
+
+GistPath = Annotated[str, Path(), AfterValidator(_possible)]
+Key = Annotated[int, Path(ge=1, le=2**53)]
+Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+
+
+@router.get("/gist/{gist_id}")
+@needs(Role.VIEWER)
+async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
+    """One gist with all its files."""
+    async with setting.database.read() as transaction:
+        files = await gists.of_gist(transaction, GistId(gist_id))
+        unread = await unreadable.of_gist(transaction, GistId(gist_id))
+    if not files and unread:
+        first = unread[0]
+        raise GistNotFound(
+            f"the gist {gist_id} could not be read from GitHub: {first.reason};"
+            f" the next try is at {moment(first.next_try_at)}"
+        )
+    if not files:
+        raise GistNotFound(f"no gist {gist_id} is known here")
+    bounds = whole_of(len(files))
+    page = await asyncio.to_thread(
+        render,
+        "gist.html",
+        page="people",
+        files=files,
+        unread=unread,
+        whole=lambda file: shown(file, bounds),
+        links=await setting.links(),
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/gist/{gist_id}/changes/{key}")
+@needs(Role.VIEWER)
+async def changes(
+    *, gist_id: GistPath, key: Key, setting: In, before: Revision = None, after: Revision = None
+) -> HTMLResponse:
+    """Two revisions of a file side by side; without being told which, the last two."""
+    async with setting.database.read() as transaction:
+        file = await _file(transaction, gist_id, key)
+        past = await gists.revisions_of(transaction, file)
+    known = {revision.revision: revision for revision in (*past, file)}
+    newest = after or file.revision
+    earlier = [number for number in known if number < newest]
+    new, old = known.get(newest), known.get(before or max(earlier, default=newest))
+    if new is None or old is None:
+        raise GistNotFound(f"of this file the revisions {', '.join(map(str, known))} are known")
+    places = await asyncio.to_thread(differences, old.content or "", new.content or "")
+    page = await asyncio.to_thread(
+        render,
+        "changes.html",
+        page="people",
+        file=file,
+        old=old,
+        new=new,
+        revisions=sorted(known),
+        places=places,
+        lines=LINES,
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/gist/{gist_id}/raw/{key}")
+@needs(Role.VIEWER)
+async def raw(gist_id: GistPath, key: Key, setting: In) -> PlainTextResponse:
+    """A file's content as it is stored, to be saved."""
+    async with setting.database.read() as transaction:
+        file = await _file(transaction, gist_id, key)
+    if file.content is None:
+        raise GistNotFound(f"no content of file {key} is stored here")
+    return PlainTextResponse(
+        file.content.encode(errors="replace"),
+        headers={"content-disposition": f'attachment; filename="{_saved_as(file)}"'},
+    )
+
+
+def _saved_as(file: GistFile) -> str:
+    """A name that is harmless in a header and on every disk, and opens in an editor."""
+    name = re.sub("[^A-Za-z0-9._-]+", "_", file.filename[:100]).strip("._") or file.gist_id
+    return f"{name}.txt"
+
+
+async def _file(transaction: AsyncConnection, gist_id: str, key: int) -> GistFile:
+    file = await gists.file_of_gist(transaction, GistId(gist_id), FileKey(key))
+    if file is None:
+        raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")
+    return file

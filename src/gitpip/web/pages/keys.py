@@ -1,0 +1,105 @@
+"""The pages of access keys and of the audit, for admins."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.clock import utc_now
+from gitpip.config import parse_duration
+from gitpip.errors import InvalidInput, KeyConflict
+from gitpip.model import Role
+from gitpip.store.access import audit, keys
+from gitpip.store.access.keys import IssuedKey
+from gitpip.web.auth import first_key
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In, Setting
+from gitpip.web.render.jinja import render
+
+ROWS = 50
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Field = Annotated[str, Form(max_length=200)]
+Name = Annotated[str, Path(max_length=60)]
+
+
+@router.get("/keys")
+@needs(Role.ADMIN)
+async def list_keys(setting: In) -> HTMLResponse:
+    """The access keys, and a form for another one."""
+    return await _keys(setting)
+
+
+@router.post("/keys")
+@needs(Role.ADMIN)
+async def create_key(
+    *, setting: In, who: Who, name: Field = "", role: Field = "", expires: Field = ""
+) -> HTMLResponse:
+    """Make a key, and show it once."""
+    new = {"name": name, "role": role, "expires": expires}
+    try:
+        lifetime = parse_duration(expires) if expires.strip() else None
+        async with setting.database.begin() as transaction:
+            await first_key.check_role(transaction, setting, who, Role(role))
+            issued = await keys.create(
+                transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
+            )
+            await who.did(transaction, "key.created", issued.key.name)
+    except (InvalidInput, KeyConflict) as error:
+        return await _keys(setting, new=new, fault=str(error))
+    except ValueError as error:
+        field = "expires" if role in list(Role) else "role"
+        return await _keys(setting, new=new, fault=f"{field}: {error}")
+    return await _keys(setting, issued=issued)
+
+
+@router.post("/keys/{name}/{act}")
+@needs(Role.ADMIN)
+async def act_on_key(
+    name: Name, act: Literal["rotate", "revoke"], setting: In, who: Who
+) -> Response:
+    """Give a key another secret, shown once, or let it open nothing any more."""
+    async with setting.database.begin() as transaction:
+        if act == "rotate":
+            issued = await keys.rotate(transaction, name, lifetime=None, now=utc_now())
+            await who.did(transaction, "key.rotated", issued.key.name)
+        else:
+            key = await keys.revoke(transaction, name, utc_now())
+            await who.did(transaction, "key.revoked", key.name)
+            issued = None
+    return await _keys(setting, issued=issued) if issued else RedirectResponse("/keys", 303)
+
+
+async def _keys(
+    setting: Setting,
+    *,
+    new: dict[str, str] | None = None,
+    fault: str = "",
+    issued: IssuedKey | None = None,
+) -> HTMLResponse:
+    async with setting.database.read() as transaction:
+        everyone = await keys.everyone(transaction)
+    page = render(
+        "keys.html",
+        page="keys",
+        keys=everyone,
+        now=utc_now(),
+        roles=list(Role),
+        new=new or {"name": "", "role": Role.VIEWER if everyone else Role.ADMIN, "expires": ""},
+        fault=fault,
+        issued=issued,
+    )
+    headers = {"cache-control": "no-store"} if issued else None
+    return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
+
+
+@router.get("/audit")
+@needs(Role.ADMIN)
+async def list_audit(
+    setting: In, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
+) -> HTMLResponse:
+    """Who did what, latest first."""
+    async with setting.database.read() as transaction:
+        listed = await audit.page(transaction, offset=offset, limit=ROWS)
+    return HTMLResponse(render("audit.html", page="audit", listed=listed, offset=offset, rows=ROWS))

@@ -1,0 +1,128 @@
+"""The pages of publications: what waits, what was refused, what exactly is or would be sent."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.clock import utc_now
+from gitpip.model import PublicationId, PublicationState, Role
+from gitpip.status.reading import Condition
+from gitpip.store.publications import held, publications
+from gitpip.store.status import operation
+from gitpip.web.api.status import stops_of
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+from gitpip.web.render.jinja import render
+
+ROWS = 50
+HELD_USERS = 10
+"""So many users are asked about at once, those that wait longest."""
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
+
+
+@router.get("/publications")
+@needs(Role.VIEWER)
+async def list_publications(
+    setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
+) -> HTMLResponse:
+    """What waits, why and until when; what was refused, and why."""
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        listed = await publications.listed(
+            transaction, offset=offset, limit=ROWS, state=state or None
+        )
+        counts = await publications.count(transaction)
+        waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
+        left = await publications.time_left(transaction, waiting, now)
+        waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
+        stops = await stops_of(transaction, setting)
+    page = await asyncio.to_thread(
+        render,
+        "publications.html",
+        page="publications",
+        listed=listed,
+        held=waiting_for_decision,
+        total=counts.get(state, 0) if state else sum(counts.values()),
+        counts=counts,
+        waiting=waiting,
+        left=left,
+        held_up=_sentence(stops),
+        paused_until=_paused_until(stops),
+        now=now,
+        states=list(PublicationState),
+        state=state,
+        offset=offset,
+        rows=ROWS,
+    )
+    return HTMLResponse(page)
+
+
+@router.get("/publications/{publication_id}")
+@needs(Role.VIEWER)
+async def publication(
+    publication_id: PublicationPath,
+    setting: In,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> HTMLResponse:
+    """One publication, and what exactly is or would be sent."""
+    async with setting.database.read() as transaction:
+        row = await publications.get(transaction, PublicationId(publication_id))
+        activity = await setting.preview(transaction, row.file_key, row.revision)
+        stops = await stops_of(transaction, setting)
+    page = render(
+        "publication.html",
+        page="publications",
+        row=row,
+        paused_until=_paused_until(stops),
+        now=utc_now(),
+        activity=activity,
+        links=await setting.links(),
+        came_from=_list(state, offset),
+        state=state,
+        offset=offset,
+    )
+    return HTMLResponse(page)
+
+
+@router.post("/publications/{publication_id}/{act}")
+@needs(Role.OPERATOR)
+async def act_on_publication(
+    *,
+    publication_id: PublicationPath,
+    act: Literal["retry", "skip"],
+    setting: In,
+    who: Who,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> Response:
+    """Send a publication after all, or not at all; then back to the list one came from."""
+    move = publications.retry if act == "retry" else publications.skip
+    async with setting.database.begin() as transaction:
+        await move(transaction, PublicationId(publication_id), utc_now())
+        done = "publication.retried" if act == "retry" else "publication.skipped"
+        await who.did(transaction, done, str(publication_id))
+    await setting.wake("publish")
+    return RedirectResponse(_list(state, offset), status_code=303)
+
+
+def _sentence(stops: Condition) -> str | None:
+    problem = stops.held_up(operation.PUBLISHING)
+    return problem.sentence if problem else None
+
+
+def _paused_until(stops: Condition) -> datetime | None:
+    pause = stops.pauses.get(operation.PUBLISHING)
+    return pause.until if pause else None
+
+
+def _list(state: str, offset: int) -> str:
+    return "/publications?" + urlencode({"state": state, "offset": offset})

@@ -1,0 +1,36 @@
+"""What is said before users are removed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import PublicationState, User
+from gitpip.store import listing
+from gitpip.store.publications import publications
+from gitpip.web.render.jinja import render
+
+
+async def asked_before_removing(
+    transaction: AsyncConnection, leaving: Sequence[User], *, action: str, keep: str
+) -> str:
+    """The page that says what removing these users does, and asks whether to.
+
+    `action` is where the form is sent if so, with the logins, and `keep` leads back if not.
+    """
+    keys = [user.key for user in leaving]
+    counts = await publications.count(transaction, keys)
+    return render(
+        "remove.html",
+        page="people",
+        leaving=leaving,
+        gists=await listing.count_gists(transaction, keys),
+        files=sum(user.last_sequence for user in leaving),
+        deals=[user.deal_id for user in leaving if user.deal_id],
+        waiting=sum(
+            counts.get(state, 0)
+            for state in (*map(PublicationState, publications.WAITING), PublicationState.HELD)
+        ),
+        published=counts.get(PublicationState.PUBLISHED, 0),
+        action=action,
+        keep=keep,
+    )

@@ -1,0 +1,99 @@
+"""The status page: what is wrong and what helps, then the figures behind it."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.clock import utc_now
+from gitpip.model import PublicationState, Role
+from gitpip.status.problem import ProblemKind
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import publications
+from gitpip.store.status import gauges
+from gitpip.web.api.accounts import request_comparison, switch
+from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+from gitpip.web.render.charts import over_a_day
+from gitpip.web.render.jinja import duration, render
+
+LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
+
+PLACES: Mapping[ProblemKind, tuple[str, str]] = {
+    ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
+    ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
+    ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
+    ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
+    ProblemKind.PUBLICATIONS_OVERDUE: ("/publications?state=pending", "Show them"),
+    ProblemKind.PUBLICATIONS_RETRIED: ("/publications?state=pending", "Show them"),
+    ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
+    ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these users"),
+    ProblemKind.USERS_FAILING: ("/people", "Review users"),
+    ProblemKind.USERS_LATE: ("/people", "Review users"),
+    ProblemKind.USERS_UNREAD: ("/people", "Review users"),
+    ProblemKind.USERS_PAUSED: ("/people?state=paused", "Resume users"),
+    ProblemKind.NO_USERS: ("/people", "Add a user"),
+}
+"""Where a person can do something about a problem, and what the link says."""
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+@router.get("/status-page")
+@needs(Role.VIEWER)
+async def status_page(setting: In) -> HTMLResponse:
+    """How it is doing, in words and figures."""
+    status = await status_of(setting)
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        samples = await gauges.samples_of_a_day(transaction)
+        groups = await gauges.freshness_groups(transaction, now)
+    waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
+    page = render(
+        "status.html",
+        page="status",
+        status=status,
+        places=PLACES,
+        queue=over_a_day(
+            [*((sample.at, sample.waiting) for sample in samples), (now, waiting)], now
+        ),
+        now_waiting=waiting,
+        groups=list(zip(LABELS, groups, strict=True)),
+        active=sum(groups),
+        now=now,
+    )
+    return HTMLResponse(page)
+
+
+@router.post("/status-page/try/{name}")
+@needs(Role.OPERATOR)
+async def try_now(name: Pausable, setting: In, who: Who) -> Response:
+    """End a pause, and ask once more."""
+    await end_pause(setting, name, who)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/notes/{act}")
+@needs(Role.OPERATOR)
+async def act_on_notes(act: NotesAct, setting: In, who: Who) -> Response:
+    """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
+    await act_on_failed_notes(setting, act, who)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/accounts/{vendor}/switch")
+@needs(Role.ADMIN)
+async def switch_account(vendor: Vendor, setting: In, who: Who) -> Response:
+    """Let the rows belong to the account that is set."""
+    await switch(setting, vendor, who, same=False)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/adopt")
+@needs(Role.OPERATOR)
+async def adopt(setting: In, who: Who) -> Response:
+    """Compare everything with what is in Pipedrive once more."""
+    await request_comparison(setting, who)
+    return RedirectResponse("/status-page", status_code=303)

@@ -1,0 +1,190 @@
+"""The page of one user, and what is done to them there."""
+
+import asyncio
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import AfterValidator
+
+from gitpip.clock import utc_now
+from gitpip.config import format_duration, parse_duration
+from gitpip.errors import HeldChanged, InvalidInput
+from gitpip.model import FileKey, Role, UserState
+from gitpip.store import listing
+from gitpip.store.gists import unreadable
+from gitpip.store.publications import held, publications
+from gitpip.store.status import operation
+from gitpip.store.users import users
+from gitpip.web.api.held import decide
+from gitpip.web.api.status import stops_of
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.viewer import viewer_of
+from gitpip.web.context import In, Setting
+from gitpip.web.pages.forms import Field, possible_login, read_field, tags_of
+from gitpip.web.pages.removal import asked_before_removing
+from gitpip.web.pages.user_acts import Act, act_on, change
+from gitpip.web.render.charts import WEEKS, per_week
+from gitpip.web.render.highlight import PREVIEW, shown
+from gitpip.web.render.jinja import render
+
+ROWS = 50
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Login = Annotated[str, Path(), AfterValidator(possible_login)]
+
+
+@router.get("/people/{login}")
+@needs(Role.VIEWER)
+async def person(
+    login: Login,
+    request: Request,
+    setting: In,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> Response:
+    """One user: what is known, and the files, newest first."""
+    return await _person(request, setting, login, before=before)
+
+
+async def _person(
+    request: Request,
+    setting: Setting,
+    login: str,
+    *,
+    before: int | None = None,
+    fault: str = "",
+    written: tuple[str, str] | None = None,
+) -> Response:
+    """The page; with a fault it keeps what was written as tags and as interval."""
+    now = utc_now()
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, login)
+        if user.login.lower() != login.lower():
+            # Not for good: somebody else can take the former login, and be tracked under it.
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/people/{user.login}{query}", status_code=307)
+        unread = await unreadable.of_user(transaction, user.key)
+        seen = await listing.seen_of(transaction, user.key, viewer_of(request))
+        wanted = listing.FileWanted(user_keys=[user.key])
+        key = None if before is None else FileKey(before)
+        files = await listing.list_files(transaction, wanted, before=key, limit=ROWS)
+        number = await listing.count_gists(transaction, [user.key])
+        times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
+        visited = await listing.last_visit(transaction, user.key, viewer_of(request))
+        progress = await publications.progress(transaction, user.key, now)
+        waiting = await held.of_user(transaction, user.key)
+        stops = await stops_of(transaction, setting)
+    held_up = stops.held_up(operation.PUBLISHING)
+    own = format_duration(user.check_interval) if user.check_interval else ""
+    tags, interval = written or (" ".join(user.tags), own)
+    page = await asyncio.to_thread(
+        render,
+        "person.html",
+        page="people",
+        user=user,
+        unread=unread,
+        waits_for_look=(
+            user.next_check_at <= now
+            and user.state is not UserState.PAUSED
+            and stops.held_up(operation.WATCHING) is None
+        ),
+        tags=tags,
+        interval=interval,
+        general=format_duration(setting.settings.check_interval),
+        seen=seen,
+        visited=visited,
+        gists=number,
+        progress=progress,
+        held=waiting,
+        held_up=held_up.sentence if held_up and progress.waiting else None,
+        before=before,
+        weeks=per_week(times, now),
+        files=files[:ROWS],
+        older=files[ROWS - 1].key if len(files) > ROWS else None,
+        preview=lambda file: shown(file, PREVIEW),
+        links=await setting.links(),
+        fault=fault,
+    )
+    return HTMLResponse(page, status_code=422 if fault else 200)
+
+
+@router.post("/people/{login}/change")
+@needs(Role.OPERATOR)
+async def change_user(
+    *,
+    login: Login,
+    request: Request,
+    setting: In,
+    who: Who,
+    tags: Field = "",
+    interval: Field = "",
+) -> Response:
+    """Give a user other tags, or an interval of their own."""
+    try:
+        own = read_field("interval", parse_duration, interval)
+        changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
+    except InvalidInput as error:
+        return await _person(request, setting, login, fault=str(error), written=(tags, interval))
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        if own == user.check_interval:
+            changes = users.Changes(tags=changes.tags)
+        await change(transaction, user, changes, who)
+    return RedirectResponse(f"/people/{user.login}", status_code=303)
+
+
+@router.post("/people/{login}/held")
+@needs(Role.OPERATOR)
+async def decide_held(
+    *,
+    login: Login,
+    request: Request,
+    setting: In,
+    who: Who,
+    approve: Field = "",
+    latest: Field = "",
+    shown: Field = "",
+    back: Field = "",
+) -> Response:
+    """Publish what is held of a user: all, the latest gists, or none; the rest is skipped."""
+    try:
+        approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
+        number = read_field("shown", _number, shown)
+        answered = await decide(setting, login, approved, who, shown=number)
+    except (InvalidInput, HeldChanged) as error:
+        return await _person(request, setting, login, fault=str(error))
+    where = "/publications" if back == "publications" else f"/people/{answered.login}"
+    return RedirectResponse(where, status_code=303)
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r" *[0-9]{1,9} *", text):
+        raise ValueError(f"{text[:40]!r} is no number of files")
+    return int(text)
+
+
+@router.get("/people/{login}/remove")
+@needs(Role.OPERATOR)
+async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
+    """Say what removing a user does, before it is done."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, login)
+        own = f"/people/{user.login}"
+        page = await asked_before_removing(transaction, [user], action=f"{own}/remove", keep=own)
+    return HTMLResponse(page)
+
+
+@router.post("/people/{login}/{act}")
+@needs(Role.OPERATOR)
+async def act_on_user(login: Login, act: Act, setting: In, who: Who) -> Response:
+    """Pause, resume, check now, or stop tracking."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, login)
+        await act_on(transaction, user, act, who)
+    if act.makes_due:
+        await setting.wake("check")
+    where = "/people" if act is Act.REMOVE else f"/people/{user.login}"
+    return RedirectResponse(where, status_code=303)

@@ -1,0 +1,1 @@
+"""How rows become HTML: templates, highlighting, charts, diffs, links."""

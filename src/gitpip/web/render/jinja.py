@@ -1,0 +1,136 @@
+"""Templates: rendered with everything escaped, and with a few words of our own for people."""
+
+import re
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2.ext import Extension
+from markupsafe import Markup
+
+from gitpip.clock import utc_now
+from gitpip.model import Role
+from gitpip.status.problem import clock
+from gitpip.web.auth.identity import present
+from gitpip.web.public_address import local_url, url_prefix
+from gitpip.web.render.highlight import visible
+from gitpip.web.render.times import ago
+
+FOLDER = Path(__file__).parents[1] / "pages" / "templates"
+STATES = {
+    "pending": "waiting to be sent",
+    "sending": "being sent",
+    "uncertain": "being looked for",
+    "published": "in Pipedrive",
+    "failed": "refused",
+    "skipped": "not sent",
+    "held": "held for your decision",
+}
+ADDRESS = re.compile(r'\b(href|src|action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
+"""The start of an attribute that holds an address: an expression, or a path of ours."""
+_KIB = 1024
+
+
+def render(name: str, **values: object) -> str:
+    """Render a template; whatever is not markup of the template itself is escaped."""
+    return _template(name).render(values)
+
+
+def size(number: int) -> str:
+    """A number of bytes for people."""
+    if number < _KIB:
+        return f"{number} B"
+    if number < _KIB * _KIB:
+        return f"{number / _KIB:.1f} KB"
+    return f"{number / _KIB / _KIB:.1f} MB"
+
+
+def _may(role: str) -> bool:
+    """Whether who asks has the rights of a role."""
+    caller = present.get()
+    return caller is not None and caller.role.includes(Role(role))
+
+
+def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
+    if time is None:
+        return otherwise
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        time.isoformat(timespec="seconds"),
+        moment(time),
+        ago(time, utc_now()),
+    )
+
+
+def _state(state: str | None) -> Markup:
+    return Markup('<span class="state {}">{}</span>').format(
+        state or "none", STATES.get(state or "", "not planned")
+    )
+
+
+def _state_words(state: str) -> str:
+    return STATES[state]
+
+
+def moment(time: datetime) -> str:
+    """A time for people, as exact as they read one."""
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _count(number: int, thing: str, things: str | None = None) -> str:
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def duration(length: timedelta | float) -> str:
+    """A length of time (or a number of seconds) for people, in one unit."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    for unit, worth in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= worth:
+            number = round(seconds / worth)
+            return _count(number, unit) if unit == "day" else f"{number} {unit}"
+    return f"{max(round(seconds), 1)} s"
+
+
+class _LocalAddresses(Extension):
+    """Lets templates name paths as they are routed, and adds the prefix of GITPIP_PUBLIC_URL.
+
+    Done for every template when it is loaded, because a link without the prefix works wherever
+    there is none, and so nobody would notice it.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Add the prefix to each address of a template that is a path of ours."""
+
+        def with_prefix(found: re.Match[str]) -> str:
+            attribute, expression = found.groups()
+            if expression:
+                return f'{attribute}="{{{{ ({expression}) | local_url }}}}'
+            return f'{attribute}="{{{{ url_prefix() }}}}/'
+
+        return ADDRESS.sub(with_prefix, source)
+
+
+@cache
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[_LocalAddresses],
+    )
+    environment.filters.update(
+        visible=visible,
+        size=size,
+        age=_age,
+        moment=moment,
+        clock=clock,
+        state=_state,
+        state_words=_state_words,
+        count=_count,
+        duration=duration,
+        local_url=local_url,
+    )
+    environment.globals.update(may=_may, caller=present.get, url_prefix=url_prefix)
+    return environment.get_template(name)

@@ -1,0 +1,58 @@
+"""Links that lead out: to GitHub and to Pipedrive, and to nowhere else."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gitpip.config import Settings
+from gitpip.model import ActivityId, DealId
+
+PUBLIC_API = "api.github.com"
+HOSTS = ("github.com", "gist.github.com", "gist.githubusercontent.com", "www.github.com")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where the pages may lead: GitHub or your Enterprise Server, and your company at Pipedrive."""
+
+    enterprise: str | None = None
+    """Where an Enterprise Server is, as in `https://git.example`."""
+    organisation: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, company: str | None) -> "Links":
+        """The links that fit the settings; `company` is the domain that Pipedrive named, if any."""
+        api = urlsplit(settings.github_api_url)
+        # A server answers under /api/v3; a company's own part of ghe.com has a host for that.
+        host = api.netloc.rpartition("@")[2].removeprefix("api.")
+        public = api.hostname == PUBLIC_API
+        return cls(None if public else f"{api.scheme}://{host}", settings.pipedrive_org or company)
+
+    def gist(self, url: str) -> str | None:
+        """The address of a gist, if it may be linked: on GitHub, or where the settings say."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        known = {f"https://{host}" for host in HOSTS}
+        if self.enterprise:
+            scheme, _, host = self.enterprise.partition("://")
+            known |= {self.enterprise, f"{scheme}://gist.{host}"}
+        safe = f"{parts.scheme}://{parts.netloc}" in known
+        return url if safe and url.isprintable() and " " not in url else None
+
+    def user(self, login: str) -> str:
+        """The page of a user's gists."""
+        if self.enterprise:
+            return f"{self.enterprise}/gist/{login}"
+        return f"https://gist.github.com/{login}"
+
+    def deal(self, deal_id: DealId) -> str | None:
+        """The page of a deal; None where the company is not known."""
+        return self._pipedrive(f"deal/{deal_id}")
+
+    def activity(self, activity_id: ActivityId) -> str | None:
+        """The page of an activity; None where the company is not known."""
+        return self._pipedrive(f"activities/{activity_id}")
+
+    def _pipedrive(self, path: str) -> str | None:
+        return f"https://{self.organisation}.pipedrive.com/{path}" if self.organisation else None

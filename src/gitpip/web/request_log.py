@@ -1,0 +1,72 @@
+"""The log of requests, which strangers cannot fill: what they are refused is logged in part."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from http import HTTPStatus
+
+from gitpip.observability.logging import get_logger
+from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.throttle import address_counted
+
+LONGEST = 200
+"""How many characters of a path or an address are logged."""
+REFUSALS_LOGGED = 30
+"""How many refused requests of one address are logged in a minute."""
+ADDRESSES_LOGGED = 100
+"""Of how many addresses refused requests are logged in a minute."""
+WINDOW = timedelta(minutes=1)
+
+log = get_logger()
+
+
+def shortened(text: str) -> str:
+    """A text of a client as it may be logged: its beginning, if it is long."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+
+
+class RefusalLog:
+    """Decides which refused requests are logged, and logs how many were left out."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def takes(self, status: int, caller: Caller | None, address: str) -> bool:
+        """Whether a request is to be logged; call it once for each, in a running event loop.
+
+        `caller` is None where no caller was recognised. Requests with a key are always logged.
+        """
+        if (caller and caller.name) or not _is_refusal(status, caller):
+            return True
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(WINDOW.total_seconds(), self._end_window)
+        counted = address_counted(address)
+        if counted in self._seen or len(self._seen) < ADDRESSES_LOGGED:
+            self._seen[counted] += 1
+            if self._seen[counted] <= REFUSALS_LOGGED:
+                return True
+            self._left_out[counted] += 1
+        else:
+            self._left_out["other addresses"] += 1
+        return False
+
+    def _end_window(self) -> None:
+        left_out = self._left_out
+        self._seen, self._left_out, self._timer = Counter(), Counter(), None
+        if left_out:
+            log.warning(
+                "http.refusals_not_logged",
+                requests=left_out.total(),
+                most={shortened(name): number for name, number in left_out.most_common(5)},
+                reason=f"at most {REFUSALS_LOGGED} refused requests of an address are logged "
+                "in a minute",
+            )
+
+
+def _is_refusal(status: int, caller: Caller | None) -> bool:
+    redirected = caller is None and status == HTTPStatus.SEE_OTHER  # to the sign-in page
+    is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return redirected or is_client_error
