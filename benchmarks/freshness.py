@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.crowd import FIRST_ID, fill
 from gitpip.store.database import open_database
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-ins'
 EVERY = 60.0

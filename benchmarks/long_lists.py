@@ -22,7 +22,7 @@ from benchmarks import crowd
 from gitpip.store.database import open_database
 from gitpip.store.schema import users
 from gitpip_standins import GitHub, Server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 LISTS = 5
 

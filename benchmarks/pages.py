@@ -20,7 +20,7 @@ import httpx2
 
 from gitpip.store.database import Database, open_database
 from gitpip_standins import GitHub, Server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 ROUNDS = 60
 LIMIT = 0.1

@@ -31,7 +31,7 @@ from gitpip.store.database import open_database
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Pipedrive, Server
 from tests.journeys.cluster import clustered
-from tests.publish.scene import TOKEN, Clock, Process, RealTime, Scene
+from tests.support.scene import TOKEN, Clock, Process, RealTime, Scene
 
 FILES = 120
 GIVE_UP = timedelta(minutes=2)

@@ -22,7 +22,7 @@ import psutil
 
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import postgres_server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-ins'
 USERS = 200

@@ -16,7 +16,7 @@ import httpx2
 import psutil
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 USERS = 1000
 STARTS = 5

@@ -20,7 +20,7 @@ from httpx2._transports import default
 from hypothesis import settings
 
 from gitpip.store.database import open_database
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 Verified = SSLContext | str | bool
 

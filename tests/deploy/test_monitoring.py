@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.show.conftest import Served, serving
+from tests.web.conftest import Served, serving
 
 HERE = Path(__file__).parent
 MONITORING = HERE.parents[1] / "deploy" / "helm" / "gitpip" / "monitoring"

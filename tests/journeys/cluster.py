@@ -16,7 +16,7 @@ import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import PostgresServer, postgres_server
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 TOKEN = "cluster-token"
 CONNECTIONS = 6  # of each replica, at most

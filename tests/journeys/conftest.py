@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.journeys.chromium import axe, browser
-from tests.journeys.running import Installation
+from tests.support.chromium import axe, browser
+from tests.support.running import Installation
 
 __all__ = ["axe", "browser"]
 

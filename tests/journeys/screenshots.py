@@ -16,8 +16,8 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 from gitpip.demo.cast import CAST, settle
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
 from gitpip_standins.faults import FaultKind
-from tests.journeys.chromium import ARGUMENTS
-from tests.journeys.running import Installation
+from tests.support.chromium import ARGUMENTS
+from tests.support.running import Installation
 
 TOKEN = "picture-token"
 WIDE = ViewportSize(width=1280, height=900)

@@ -11,9 +11,9 @@ import pytest
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import metadata
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.journeys.backups import Backups, backups
 from tests.journeys.conftest import World
-from tests.show.conftest import TOKEN, Served, serving
+from tests.support.backups import Backups, backups
+from tests.web.conftest import TOKEN, Served, serving
 
 __all__ = ["backups"]
 

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, text
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import TOKEN, World
-from tests.journeys.running import GITPIP
-from tests.network import nobody_listening
+from tests.support.network import nobody_listening
+from tests.support.running import GITPIP
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)

@@ -15,7 +15,7 @@ import pytest
 
 from gitpip.web.middleware import BODIES_IN_MEMORY
 from tests.journeys.conftest import World
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 MIB = 2**20
 PROMPT = 5  # seconds, on a busy machine; 0.01 on an idle one

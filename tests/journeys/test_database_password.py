@@ -12,7 +12,7 @@ from sqlalchemy import URL, make_url
 from tests.conftest import PostgresServer
 from tests.journeys.cluster import Cluster, clustered
 from tests.journeys.mounted import Mounted
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 OLD, NEW, OTHER = "old/pass@word-of-ours", "new/pass@word-of-ours", "pass-word-of-another"
 REFUSAL = "password authentication failed for user"

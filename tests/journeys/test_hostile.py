@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser
 
-from tests import hostile
 from tests.journeys.conftest import World
+from tests.support import hostile
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 # Neither controls nor what turns text around, shows nothing or is no character reaches anybody.

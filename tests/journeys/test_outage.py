@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, clustered
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 PATIENCE = 15
 SOON = 30

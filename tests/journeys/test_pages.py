@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
-from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
+from tests.support.chromium import serious_findings
 
 COLOURS = {
     "all.py": "#!/usr/bin/python\n# a comment\nimport os\n\n\n@property\ndef name(self) -> str:\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.conftest import World
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gitpip_standins import GitHub, Pipedrive, Server
-from tests.journeys.running import Installation
-from tests.network import Certificate, Proxy, in_front_of, nobody_listening
+from tests.support.network import Certificate, Proxy, in_front_of, nobody_listening
+from tests.support.running import Installation
 
 REFUSED_GITHUB = 'planted-gh-OLD/one+1&"q%<'
 REFUSED_PIPEDRIVE = 'planted-pd-OLD/two+2&"q%<'

@@ -8,8 +8,8 @@ import pytest
 
 from gitpip_standins import Fault
 from tests.journeys.conftest import World
-from tests.journeys.running import Installation
-from tests.pgbouncer import pgbouncer
+from tests.support.pgbouncer import pgbouncer
+from tests.support.running import Installation
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer

@@ -15,7 +15,7 @@ import pytest
 
 from gitpip_standins import Fault
 from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, clustered
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 REPLICAS = 3
 USERS, GISTS, FILES = 100, 10, 2

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from tests.journeys.chromium import serious_findings
 from tests.journeys.conftest import World
+from tests.support.chromium import serious_findings
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from gitpip_standins import Fault
 from tests.journeys.cluster import Cluster, clustered
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 WITHIN = 30
 FILES = 8  # fewer than are claimed at a time

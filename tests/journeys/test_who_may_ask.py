@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.journeys.conftest import World
-from tests.journeys.running import Installation
+from tests.support.running import Installation
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
 

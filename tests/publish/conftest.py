@@ -7,7 +7,7 @@ import pytest
 from gitpip.store.database import open_database
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
-from tests.publish.scene import TOKEN, Clock, Scene, make_hands
+from tests.support.scene import TOKEN, Clock, Scene, make_hands
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.status import operation
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.publish.scene import TOKEN, Clock, Process, Scene
+from tests.support.scene import TOKEN, Clock, Process, Scene
 
 OTHER_TOKEN = "fedcba9876543210fedcba9876543210fedcba98"
 

@@ -21,7 +21,7 @@ from gitpip.store.publications import markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.publish.scene import Clock, Scene, make_hands
+from tests.support.scene import Clock, Scene, make_hands
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"

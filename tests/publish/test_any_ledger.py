@@ -20,7 +20,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.publish.scene import TOKEN, Clock, Process, Scene
+from tests.support.scene import TOKEN, Clock, Process, Scene
 
 pytestmark = pytest.mark.long
 

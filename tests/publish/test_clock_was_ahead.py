@@ -10,7 +10,7 @@ from gitpip.store import ledger
 from gitpip.store.publications import second_sends
 from gitpip.store.schema import publications
 from gitpip.store.status import future_times
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 TWO_DAYS = timedelta(days=2)
 INTERVAL = timedelta(minutes=10)

@@ -7,7 +7,7 @@ import pytest
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
 from gitpip_standins import Fault
-from tests.publish.scene import OurClock, Scene
+from tests.support.scene import OurClock, Scene
 
 DAYS = timedelta(days=2)
 TEN_MINUTES = timedelta(minutes=10)

@@ -10,7 +10,7 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, second_sends
 from gitpip.store.schema import doubles
 from gitpip_standins import Fault
-from tests.publish.scene import Process, Scene
+from tests.support.scene import Process, Scene
 
 LONG = ABSENCE + timedelta(minutes=1)
 FIRST, SECOND = 1, 2

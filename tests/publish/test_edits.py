@@ -16,7 +16,7 @@ from gitpip.store.publications import note_updates, publications
 from gitpip.store.schema import publications as rows
 from gitpip.store.users import users
 from tests.conftest import PostgresServer
-from tests.publish.scene import Scene, make_hands
+from tests.support.scene import Scene, make_hands
 
 GIST = GistId("a" * 32)
 NAME = "a.py"

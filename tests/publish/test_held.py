@@ -16,7 +16,7 @@ from gitpip.store.publications import held, markers, publications
 from gitpip.store.publications.held import Answered
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.users import users
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 BECAUSE = "one of 5 files that would have been published at once"
 WEEK = timedelta(days=7)

@@ -7,7 +7,7 @@ from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
-from tests.publish.scene import TOKEN, Process, Scene
+from tests.support.scene import TOKEN, Process, Scene
 
 
 async def test_an_older_file_gives_up_the_id_of_its_activity(scene: Scene) -> None:

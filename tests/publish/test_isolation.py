@@ -9,7 +9,7 @@ from gitpip.model import Publication, PublicationState
 from gitpip.publish.delivery import MAX_ATTEMPTS
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 pytestmark = pytest.mark.long
 

@@ -20,7 +20,7 @@ from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.status import operation
 from gitpip.store.users import users
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 ROUNDS = 12
 USERS = 5

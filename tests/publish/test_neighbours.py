@@ -20,7 +20,7 @@ from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.publish.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
+from tests.support.scene import INSTANT, TOKEN, Clock, Process, Scene, make_hands
 
 pytestmark = pytest.mark.long
 

@@ -5,7 +5,7 @@ import pytest
 from gitpip.publish.pipedrive.client import ANSWER_LIMIT
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
 from gitpip_standins import Fault
-from tests.publish.scene import TIMEOUT, Scene
+from tests.support.scene import TIMEOUT, Scene
 
 LISTS = "activities$"
 

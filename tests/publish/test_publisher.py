@@ -15,8 +15,8 @@ from gitpip.store.status import operation
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins.exchange import UNDER_WAY
-from tests.network import nobody_listening
-from tests.publish.scene import TIMEOUT, TOKEN, Killed, Machine, RealTime, Scene
+from tests.support.network import nobody_listening
+from tests.support.scene import TIMEOUT, TOKEN, Killed, Machine, RealTime, Scene
 
 JUST_TOO_LATE = TIMEOUT * 1.3
 PENDING, PUBLISHED, FAILED, UNCERTAIN, SENDING = (

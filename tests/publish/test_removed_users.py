@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from gitpip.store.publications import note_updates
 from gitpip.store.users import users
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 
 async def test_nothing_is_sent_for_a_user_who_was_removed_at_any_moment(scene: Scene) -> None:

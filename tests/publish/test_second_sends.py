@@ -8,7 +8,7 @@ import pytest
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
 from gitpip_standins import Fault
-from tests.publish.scene import Process, Scene
+from tests.support.scene import Process, Scene
 
 LISTS = "activities$"
 LATE = ABSENCE + timedelta(minutes=3)

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from gitpip.store import ledger
 from gitpip.store.database import Database
 from tests.conftest import PostgresServer
-from tests.publish.scene import Process, Scene
+from tests.support.scene import Process, Scene
 
 HOUR = timedelta(hours=1)
 

@@ -15,7 +15,7 @@ from gitpip.http_client import USER_TIMEOUT, Sending, client
 from gitpip.model import DealId
 from gitpip.publish.delivery import Ambiguous, NotProcessed, Outcome
 from gitpip.publish.pipedrive.client import Pipedrive
-from tests.network import Listener
+from tests.support.network import Listener
 
 SOON = timedelta(milliseconds=400)
 

@@ -13,7 +13,7 @@ from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.users import users
 from gitpip_standins import Fault, FaultKind
-from tests.publish.scene import Scene
+from tests.support.scene import Scene
 
 
 async def rename(scene: Scene, login: str, to: str) -> None:

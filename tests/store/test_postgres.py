@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.database import TRIAL, Database, open_database, wait_until_reachable
 from gitpip.store.status import operation
-from tests.relay import Relay, relay_to
+from tests.support.relay import Relay, relay_to
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer

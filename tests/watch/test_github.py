@@ -24,7 +24,7 @@ from gitpip.watch.github.contents import Reading, Wanted, blob_hash
 from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
-from tests.network import nobody_listening
+from tests.support.network import nobody_listening
 from tests.watch.conftest import TOKEN, Clock
 
 ADA = GitHubId(7)

@@ -1,0 +1,557 @@
+"""Settings: where they come from, what they mean, and what a wrong one says."""
+
+import contextlib
+import os
+import re
+import ssl
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from gitpip.config import (
+    LONGEST_DURATION,
+    NOT_SET,
+    Settings,
+    describe,
+    fields,
+    format_duration,
+    load_settings,
+    parse_duration,
+)
+from gitpip.errors import SettingsError
+from gitpip.model import Anonymous, Backfill
+
+# asyncpg's own reading of addresses is no public function, but what counts is how it reads ours.
+ASYNCPG = import_module("asyncpg.connect_utils")
+
+
+@pytest.fixture(autouse=True)
+def _no_postgres_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """asyncpg fills what an address leaves open from PGHOST and the like, and from the home."""
+    for name in os.environ:
+        if name.startswith("PG"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def load(**environ: str) -> Settings:
+    return load_settings(environ, env_file=None)
+
+
+def faults(**environ: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as raised:
+        load(**environ)
+    return raised.value.faults
+
+
+def rows(settings: Settings) -> dict[str, tuple[str, str]]:
+    return {row.name: (row.value, row.source) for row in describe(settings)}
+
+
+def test_defaults() -> None:
+    settings = load()
+    assert settings.pipedrive_token is None
+    assert settings.pipedrive_api_url == "https://api.pipedrive.com/api"
+    assert settings.github_api_url == "https://api.github.com"
+    assert settings.github_graphql_url == "https://api.github.com/graphql"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.check_interval == timedelta(hours=3)
+    assert settings.http_timeout == timedelta(seconds=20)
+    assert settings.database_wait == timedelta(seconds=60)
+    assert settings.database_connections == 10
+    assert settings.backfill == Backfill.parse("all")
+    assert settings.log_level == "INFO"
+    assert settings.postgres_dsn is None
+    assert make_url(settings.database_url).database == f"{settings.data_dir}/gitpip.db"
+
+
+@pytest.mark.parametrize("home", [None, "relative/folder"])
+def test_without_a_home_folder_a_database_has_to_be_named(
+    monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    """As in a container whose user has no entry in /etc/passwd."""
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 3)
+    [fault] = faults()
+    assert fault.startswith("GITPIP_DATA_DIR: must be set")
+    postgres = load(POSTGRES_CONNECTION_STRING="postgresql://ann@db.example/gitpip")
+    assert postgres.postgres_dsn == "postgresql://ann@db.example/gitpip"
+    assert [row.value for row in describe(postgres) if row.name == "GITPIP_DATA_DIR"] == [NOT_SET]
+    assert load(GITPIP_DATA_DIR="/srv").database_url.endswith("/srv/gitpip.db")
+
+
+def test_settings_can_not_be_changed() -> None:
+    settings = load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.__setattr__("port", 1)
+
+
+def test_an_empty_value_counts_as_not_set() -> None:
+    assert load(GITPIP_PORT="", PIPEDRIVE_TOKEN=" ", GITPIP_TYPO="").port == 8080
+
+
+@pytest.mark.parametrize(
+    ("api", "graphql"),
+    [
+        ("https://api.github.com/", "https://api.github.com/graphql"),
+        ("https://git.example.com/api/v3", "https://git.example.com/api/graphql"),
+        ("https://git.example.com/api/v3/", "https://git.example.com/api/graphql"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/graphql"),
+        ("http://[::1]:9000", "http://[::1]:9000/graphql"),
+        ("http://localhost:9000", "http://localhost:9000/graphql"),
+    ],
+)
+def test_the_graphql_address_follows_the_api(api: str, graphql: str) -> None:
+    assert load(GITHUB_API_URL=api).github_graphql_url == graphql
+
+
+def test_the_pipedrive_address_follows_the_company() -> None:
+    settings = load(PIPEDRIVE_ORG="Acme-1")
+    assert settings.pipedrive_api_url == "https://acme-1.pipedrive.com/api"
+    assert rows(settings)["PIPEDRIVE_API_URL"][1] == "derived from PIPEDRIVE_ORG"
+    given = load(PIPEDRIVE_ORG="acme", PIPEDRIVE_API_URL="https://proxy.example.com/api/")
+    assert given.pipedrive_api_url == "https://proxy.example.com/api"
+
+
+def test_the_environment_wins_over_the_file_and_each_source_is_told(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("abc123\n")
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        f"GITPIP_PORT=1\nGITPIP_HOST=0.0.0.0\nGITHUB_TOKEN_FILE={secret}\nPIPEDRIVE_TOKEN=low\n"
+        "OTHER=ignored\n"
+    )
+    settings = load_settings(
+        {"GITPIP_PORT": "2", "PIPEDRIVE_TOKEN_FILE": str(secret)}, env_file=env_file
+    )
+    assert settings.port == 2
+    assert settings.github_token
+    assert settings.github_token.get_secret_value() == "abc123"
+    assert settings.pipedrive_token == settings.github_token
+    told = rows(settings)
+    assert told["GITPIP_PORT"] == ("2", "environment")
+    assert told["GITPIP_HOST"] == ("0.0.0.0", str(env_file))  # noqa: S104
+    assert told["GITHUB_TOKEN"] == ("[secret]", f"file {secret}")
+    assert told["GITPIP_CHECK_INTERVAL"] == ("3h", "default")
+    assert told["PIPEDRIVE_ORG"] == (NOT_SET, "default")
+
+
+def test_the_env_file_of_the_current_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("GITPIP_PORT=1234\n")
+    monkeypatch.chdir(tmp_path)
+    assert rows(load_settings({}))["GITPIP_PORT"] == ("1234", ".env")
+
+
+@pytest.mark.parametrize(
+    "name", ["PIPEDRIVE_TOKEN", "GITHUB_TOKEN", "POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL"]
+)
+def test_every_secret_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("postgresql://u:hunter22@h/d\n")
+    told = rows(load(**{f"{name}_FILE": str(secret)}))
+    assert told[name][1] == f"file {secret}"
+    assert "hunter22" not in str(told)
+
+
+def test_the_readme_has_a_row_for_every_setting() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    first_cells = re.findall(r"^\| (`[A-Z_`, ]+`) \|", readme, re.MULTILINE)
+    named = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(fields())
+
+
+def test_every_setting_has_a_meaning() -> None:
+    assert all(row.meaning for row in describe(load()))
+
+
+BAD = [
+    ("GITPIP_PORT", "http", "1 to 65535"),
+    ("GITPIP_PORT", "65536", "1 to 65535"),
+    ("GITPIP_PORT", "-1", "1 to 65535"),
+    ("GITPIP_PORT", "٣", "1 to 65535"),
+    ("GITPIP_HOST", "http://x", "127.0.0.1"),
+    ("GITPIP_HOLD_ABOVE", "-1", "0 never asks"),
+    ("GITPIP_HOLD_ABOVE", "many", "0 never asks"),
+    ("GITPIP_CHECK_INTERVAL", "0", "not longer than zero"),
+    ("GITPIP_CHECK_INTERVAL", "-PT1H", "not longer than zero"),
+    ("GITPIP_CHECK_INTERVAL", "soon", "3h"),
+    ("GITPIP_CHECK_INTERVAL", "nan", "3h"),
+    ("GITPIP_CHECK_INTERVAL", "400d", "366 days"),
+    ("GITPIP_CHECK_INTERVAL", "999999999999", "366 days"),
+    ("GITPIP_CHECK_INTERVAL", "P9999999Y", "3h"),
+    ("GITPIP_HTTP_TIMEOUT", "fast", "45s"),
+    ("GITPIP_HEALTH_PATIENCE", "2s", "5s"),
+    ("GITPIP_DATABASE_WAIT", "0s", "45s"),
+    ("GITPIP_DATABASE_CONNECTIONS", "2", "3 or more"),
+    ("GITPIP_DATABASE_CONNECTIONS", "many", "3 or more"),
+    ("GITPIP_BACKFILL", "some", "latest:N"),
+    ("GITPIP_BACKFILL", "latest:-3", "latest:N"),
+    ("GITPIP_BACKFILL", "since:yesterday", "2026-01-31"),
+    ("GITPIP_BACKFILL", "since:9998-01-01", "future"),
+    ("GITPIP_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
+    ("GITPIP_LOG_FORMAT", "xml", "console or json"),
+    ("GITPIP_DATA_DIR", "/dev/null", "folder"),
+    ("PIPEDRIVE_ORG", "https://evil/", "before .pipedrive.com"),
+    ("PIPEDRIVE_ORG", "evil.example.com#", "before .pipedrive.com"),
+    ("PIPEDRIVE_API_URL", "api.pipedrive.com", "https://"),
+    ("PIPEDRIVE_API_URL", "http://api.pipedrive.com/api", "token in clear"),
+    ("GITHUB_API_URL", "http://localhost.evil.com", "token in clear"),
+    ("GITHUB_API_URL", "https://", "without a host"),
+    ("GITHUB_API_URL", "https://host:port/", "https://api.example.com"),
+    ("GITHUB_API_URL", "https://a b/", "https://api.example.com"),
+    ("GITHUB_API_URL", "https://user:hunter22@host/", "with a user"),
+    ("GITHUB_GRAPHQL_URL", "ftp://host/", "https://"),
+    ("GITHUB_TOKEN", "hunter22 hunter22", "without spaces"),
+    ("GITHUB_TOKEN", "hunter22\nhunter22", "without spaces"),
+    ("PIPEDRIVE_TOKEN", "hunter22é", "ASCII"),
+    ("GITPIP_DATABASE_URL", "mysql://root:hunter22@host/db", "postgresql://"),
+    ("GITPIP_DATABASE_URL", "sqlite://", "forgotten"),
+    ("GITPIP_DATABASE_URL", "sqlite:///:memory:", "forgotten"),
+    ("GITPIP_DATABASE_URL", "/var/lib/hunter22.db", "sqlite:///PATH"),
+    ("POSTGRES_CONNECTION_STRING", "sqlite:///x", "postgresql://"),
+    ("POSTGRES_CONNECTION_STRING", "postgres://u:hunter22@h:port/d", "port"),
+    ("POSTGRES_CONNECTION_STRING", "postgres://u:hunter22/x@h/d", "percent-encoded"),
+    ("POSTGRES_CONNECTION_STRING", "host=h sslmod=require password=hunter22", "mean sslmode"),
+    ("POSTGRES_CONNECTION_STRING", "host=h sslmode=hunter22", "verify-full"),
+    ("POSTGRES_CONNECTION_STRING", "host=h target_session_attrs=hunter22", "read-write"),
+    ("POSTGRES_CONNECTION_STRING", "host=h ssl_min_protocol_version=hunter22", "TLSv1.2"),
+    ("POSTGRES_CONNECTION_STRING", "host=h password='hunter22", "host=HOST"),
+    ("POSTGRES_CONNECTION_STRING", "host=a,b port=1,2,3 password=hunter22", "ports"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "right"), BAD)
+def test_a_wrong_value_is_one_line_with_its_name_and_what_is_right(
+    name: str, value: str, right: str
+) -> None:
+    (fault,) = faults(**{name: value})
+    assert fault.startswith(f"{name}=")
+    assert right in fault
+    assert fault.isprintable()
+    assert "hunter22" not in fault
+
+
+def test_all_faults_are_told_at_once() -> None:
+    told = faults(GITPIP_PORT="x", GITPIP_PROT="1", GITHUB_API_URL="x", GITPIP_LOG_LEVEL="x")
+    assert {line.partition("=")[0].partition(":")[0] for line in told} == {
+        "GITPIP_PORT",
+        "GITPIP_PROT",
+        "GITHUB_API_URL",
+        "GITPIP_LOG_LEVEL",
+    }
+
+
+def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
+    assert faults(GITPIP_CHECK_INTERVALL="3h") == (
+        "GITPIP_CHECK_INTERVALL: no such setting (environment); "
+        "did you mean GITPIP_CHECK_INTERVAL?",
+    )
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
+    links = {
+        "GITPIP_SERVICE_HOST": "10.0.0.1",
+        "GITPIP_SERVICE_PORT": "80",
+        "GITPIP_PORT": "tcp://10.0.0.1:80",
+        "GITPIP_PORT_80_TCP_ADDR": "10.0.0.1",
+        "GITPIP_WEB_SERVICE_HOST": "10.0.0.2",
+        "GITPIP_WEB_PORT": "tcp://10.0.0.2:80",
+    }
+    assert load(**links).port == 8080
+    assert load(**links | {"GITPIP_PORT": "81"}).port == 81
+
+
+def test_a_secret_both_given_and_in_a_file_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(GITHUB_TOKEN="hunter22", GITHUB_TOKEN_FILE=str(tmp_path / "token"))
+    assert "GITHUB_TOKEN and GITHUB_TOKEN_FILE are both set" in fault
+    assert "hunter22" not in fault
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_an_unusable_secret_file_is_a_fault(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    (fault,) = faults(GITHUB_TOKEN_FILE=str(file))
+    assert fault.startswith(f"GITHUB_TOKEN_FILE={file}: ")
+    assert "a text file with only the secret would be right" in fault
+
+
+def test_a_folder_is_no_secret_file(tmp_path: Path) -> None:
+    (fault,) = faults(GITHUB_TOKEN_FILE=str(tmp_path))
+    assert "can't be read" in fault
+
+
+def test_a_broken_env_file_is_a_fault(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"GITPIP_PORT=\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load_settings({}, env_file=env_file)
+
+
+durations = st.timedeltas(min_value=timedelta(microseconds=1), max_value=LONGEST_DURATION)
+
+
+@given(durations | durations.map(lambda d: timedelta(seconds=int(d.total_seconds()) + 1)))
+def test_a_duration_is_read_back_as_written(duration: timedelta) -> None:
+    assume(duration <= LONGEST_DURATION)
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@given(st.text(max_size=20) | st.from_regex(r"[-+P]?[0-9]{1,20}[.TDHMSdhms]{0,3}[0-9]*[a-z]?"))
+def test_a_duration_is_positive_and_bounded_or_a_value_error(text: str) -> None:
+    try:
+        duration = parse_duration(text)
+    except ValueError:
+        return
+    assert timedelta(0) < duration <= LONGEST_DURATION
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "written"),
+    [
+        ("45s", 45, "45s"),
+        ("10m", 600, "10m"),
+        ("3h", 10800, "3h"),
+        ("90", 90, "1m30s"),
+        ("0.25", 0.25, "0.25s"),
+        ("1h30m", 5400, "1h30m"),
+        ("PT3H", 10800, "3h"),
+        ("P1DT1S", 86401, "1d1s"),
+        ("7d", 604800, "7d"),
+    ],
+)
+def test_durations(text: str, seconds: float, written: str) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+    assert format_duration(parse_duration(text)) == written
+
+
+def test_backfill_since_a_day() -> None:
+    assert load(GITPIP_BACKFILL="since:2024-05-06").backfill.since == datetime(
+        2024, 5, 6, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+aiosqlite"])
+def test_sqlite_addresses(scheme: str) -> None:
+    url = make_url(load(GITPIP_DATABASE_URL=f"{scheme}:////srv/x.db").database_url)
+    assert (url.drivername, url.database) == ("sqlite+aiosqlite", "/srv/x.db")
+
+
+def test_a_data_folder_of_any_name_makes_a_good_address(tmp_path: Path) -> None:
+    folder = tmp_path / "a b?c#d%41ü"
+    url = make_url(load(GITPIP_DATA_DIR=str(folder)).database_url)
+    assert url.database == str(folder / "gitpip.db")
+
+
+def test_the_connection_string_wins_over_the_database_url() -> None:
+    settings = load(
+        POSTGRES_CONNECTION_STRING="postgres://u:hunter22@h/d", GITPIP_DATABASE_URL="sqlite:///x.db"
+    )
+    assert settings.postgres_dsn == "postgresql://u:hunter22@h/d"
+    assert settings.database_url == "postgresql+asyncpg://u:hunter22@h/d"
+    assert rows(settings)["GITPIP_DATABASE_URL"] == (
+        "postgresql://u:[secret]@h/d",
+        "derived from POSTGRES_CONNECTION_STRING",
+    )
+    assert "hunter22" not in repr(settings)
+    assert settings.secrets == ("hunter22",)
+
+
+def as_asyncpg_reads(**arguments: Any) -> tuple[list[object], Any]:
+    """The addresses and parameters asyncpg makes of what `asyncpg.connect` is given."""
+    names = (
+        "dsn host port user password passfile database ssl service servicefile direct_tls"
+        " server_settings target_session_attrs krbsrvname gsslib"
+    )
+    addresses, parameters = ASYNCPG._parse_connect_dsn_and_args(
+        **dict.fromkeys(names.split()) | arguments
+    )
+    return addresses, parameters
+
+
+def both_ways(settings: Settings) -> list[tuple[list[object], Any]]:
+    url = make_url(settings.database_url)
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return [as_asyncpg_reads(dsn=settings.postgres_dsn), as_asyncpg_reads(**arguments)]
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses", "user", "password", "database"),
+    [
+        ("postgres://u:p@h/d", [("h", 5432)], "u", "p", "d"),
+        ("postgresql://u:p@h:6000/d", [("h", 6000)], "u", "p", "d"),
+        ("postgresql+asyncpg://u:p@h:6000/d", [("h", 6000)], "u", "p", "d"),
+        ("postgresql://u:p%40%2F%3F%23+%20%25@[::1]:6000/d", [("::1", 6000)], "u", "p@/?#+ %", "d"),
+        ("postgresql://u:p:q@h/d%20e", [("h", 5432)], "u", "p:q", "d e"),
+        ("postgresql://u@a:1,b:2/d", [("a", 1), ("b", 2)], "u", None, "d"),
+        ("postgresql:///d?host=/run&user=u&password=a+b", ["/run/.s.PGSQL.5432"], "u", "a+b", "d"),
+        ("postgresql://%2Frun:6000/d?user=u", ["/run/.s.PGSQL.6000"], "u", None, "d"),
+        ("host=h dbname=d user=u password='a b'", [("h", 5432)], "u", "a b", "d"),
+        (
+            r"host = h  port=6000 dbname='' user=u password='a\'\\b'",
+            [("h", 6000)],
+            "u",
+            r"a'\b",
+            "u",
+        ),
+        (r"host=a,b port=1,2 user=u password=x\ y dbname=d", [("a", 1), ("b", 2)], "u", "x y", "d"),
+    ],
+)
+def test_postgres_spellings(
+    text: str, addresses: list[object], user: str, password: str | None, database: str
+) -> None:
+    for found, parameters in both_ways(load(POSTGRES_CONNECTION_STRING=text)):
+        assert found == addresses
+        assert (parameters.user, parameters.password, parameters.database) == (
+            user,
+            password,
+            database,
+        )
+
+
+def test_ssl_options_reach_asyncpg() -> None:
+    text = "host=h dbname=d user=u sslmode=require channel_binding=require connect_timeout=5"
+    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
+        assert parameters.sslmode.name == "require"
+        assert isinstance(parameters.ssl, ssl.SSLContext)
+        assert parameters.server_settings is None
+    for _, parameters in both_ways(load(GITPIP_DATABASE_URL="postgres://u@h/d?sslmode=disable")):
+        assert parameters.ssl is False
+    text = f"postgres://u@h/d?sslmode=verify-full&sslrootcert={certifi.where()}"
+    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
+        assert parameters.ssl.check_hostname
+        assert parameters.ssl.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_other_options_reach_the_server() -> None:
+    text = "postgres://u@h/d?application_name=gitpip&options=-c%20statement_timeout%3D5s"
+    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
+        assert parameters.server_settings == {
+            "application_name": "gitpip",
+            "options": "-c statement_timeout=5s",
+        }
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).map(str.strip)
+
+
+@given(user=words, password=words, database=words)
+def test_any_user_password_and_database_survive(user: str, password: str, database: str) -> None:
+    assume(user and password and database)
+
+    def quoted(text: str) -> str:
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    settings = load(
+        POSTGRES_CONNECTION_STRING=f"host=h user={quoted(user)} password={quoted(password)}"
+        f" dbname={quoted(database)}"
+    )
+    for _, found in both_ways(settings):
+        assert (found.user, found.password, found.database) == (user, password, database)
+    masked = settings.masked_database_url.partition("@")[0]
+    assert masked.endswith(":[secret]")
+
+
+def test_who_may_ask_is_decided_by_settings() -> None:
+    settings = load(
+        GITPIP_ADMIN_KEY="k" * 32,
+        GITPIP_ALLOW_ANONYMOUS="READ",
+        GITPIP_TRUSTED_PROXIES="10.0.0.0/8, 192.168.0.1",
+        GITPIP_REQUEST_LIMIT="50/second",
+    )
+    assert settings.allow_anonymous is Anonymous.READ
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.168.0.1")
+    assert rows(settings)["GITPIP_REQUEST_LIMIT"][0] == "50 per 1 second"
+    assert "k" * 32 in settings.secrets
+    assert rows(settings)["GITPIP_ADMIN_KEY"] == ("[secret]", "environment")
+    assert rows(load(GITPIP_REQUEST_LIMIT="off"))["GITPIP_REQUEST_LIMIT"][0] == "off"
+    assert load(GITPIP_REQUEST_LIMIT="3000 per 1 minute").request_limit == load().request_limit
+    assert rows(load())["GITPIP_TRUSTED_PROXIES"][0] == "127.0.0.1, ::1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("GITPIP_ADMIN_KEY", "k" * 31, "32 characters"),
+        ("GITPIP_ADMIN_KEY", "k" * 32 + " k", "openssl rand"),
+        ("GITPIP_ALLOW_ANONYMOUS", "yes", "read, all"),
+        ("GITPIP_TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
+        ("GITPIP_TRUSTED_PROXIES", "proxy.example", "networks"),
+        ("GITPIP_REQUEST_LIMIT", "many", "3000/minute"),
+        ("GITPIP_REQUEST_LIMIT", "0/minute", "3000/minute"),
+    ],
+)
+def test_what_these_can_not_be(name: str, value: str, words: str) -> None:
+    (fault,) = faults(**{name: value})
+    assert fault.startswith(f"{name}=")
+    assert words in fault
+    assert "k" * 31 not in fault
+
+
+@pytest.mark.parametrize(
+    ("given_address", "address", "prefix"),
+    [
+        ("https://gitpip.example.com", "https://gitpip.example.com", ""),
+        ("https://Gitpip.Example.COM/", "https://gitpip.example.com", ""),
+        ("https://gitpip.example.com:443", "https://gitpip.example.com", ""),
+        ("http://intranet:80/tools/gitpip/", "http://intranet/tools/gitpip", "/tools/gitpip"),
+        ("https://example.com:8443/Gists", "https://example.com:8443/Gists", "/Gists"),
+        ("http://[2001:DB8::1]:8080", "http://[2001:db8::1]:8080", ""),
+    ],
+)
+def test_a_public_address(given_address: str, address: str, prefix: str) -> None:
+    public = load(GITPIP_PUBLIC_URL=given_address).public_url
+    assert public is not None
+    assert (str(public), public.prefix) == (address, prefix)
+    assert rows(load(GITPIP_PUBLIC_URL=given_address))["GITPIP_PUBLIC_URL"][0] == address
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("gitpip.example.com", "must begin with https:// or http://"),
+        ("ftp://gitpip.example.com", "must begin with https:// or http://"),
+        ("https://", "must have a host"),
+        ("https:///gitpip", "must have a host"),
+        ("https://user:pass@example.com", "must have a host"),
+        ("https://exa mple.com", "must have a host"),
+        ("https://gitpip.exämple.com", "xn--"),
+        ("https://example.com:port", "must be an address"),
+        ("https://example.com:70000", "must be an address"),
+        ("https://[::1", "must be an address"),
+        ("https://example.com/?", "without ? and #"),
+        ("https://example.com/#x", "without ? and #"),
+        ("https://example.com/a//b", "between single slashes"),
+        ("https://example.com/../a", "between single slashes"),
+        ("https://example.com/%61", "between single slashes"),
+        ("https://example.com/people", "begins with another name than people"),
+        ("https://example.com/api/gitpip", "begins with another name than api"),
+    ],
+)
+def test_a_wrong_public_address_says_what_is_accepted(address: str, reason: str) -> None:
+    (fault,) = faults(GITPIP_PUBLIC_URL=address)
+    assert fault.startswith("GITPIP_PUBLIC_URL=")
+    assert "pass" not in fault
+    assert reason in fault
+    assert "e.g. https://gitpip.example.com" in fault
+
+
+@given(st.text(max_size=40) | st.from_regex(r"https?://[a-z.]{1,9}(/[^/]{0,5}){0,3}"))
+def test_any_public_address_is_refused_or_reads_back_as_itself(text: str) -> None:
+    assume(text.strip() and "\0" not in text)
+    with contextlib.suppress(SettingsError):
+        public = load(GITPIP_PUBLIC_URL=text).public_url
+        assert load(GITPIP_PUBLIC_URL=str(public)).public_url == public

@@ -1,0 +1,593 @@
+"""The engine from outside: what runs, how often, and who takes over when a replica fails."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from gitpip.errors import EngineError
+from gitpip.runtime.scheduler import Engine
+from gitpip.runtime.scheduler.connection import Connection
+from gitpip.runtime.scheduler.queue import install, on_postgres
+from tests.support.relay import relay_to
+
+if TYPE_CHECKING:
+    from tests.conftest import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60  # seconds; reached only when something is broken
+LONGEST_FREEZE = 10  # seconds that PostgreSQL waits for somebody whom others wait for
+NEVER = 10 * PATIENCE
+TAKE_OVER_AFTER = 3
+CONNECTIONS = """
+    pg_stat_activity WHERE application_name = 'gitpip engine' AND datname = current_database()
+"""
+
+
+def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> Engine:
+    """An engine whose timers suit tests.
+
+    Unless a test is about it, nobody is taken for dead who just was not given the processor.
+    """
+    return Engine(
+        dsn,
+        grace=timedelta(seconds=grace),
+        take_over_after=timedelta(seconds=take_over_after),
+        look_every=timedelta(seconds=0.3),
+        retry_after=timedelta(seconds=0.1),
+        retry_at_most=timedelta(seconds=0.4),
+        prune_every=timedelta(seconds=0.3),
+    )
+
+
+@asynccontextmanager
+async def running(*engines: Engine) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(engine.run()) for engine in engines]
+    try:
+        yield
+    finally:
+        for engine in engines:
+            engine.stop()
+        await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Work:
+    """A handler that counts its runs, and lasts until it is released."""
+
+    def __init__(self, *, free: bool = False) -> None:
+        self.begun = self.ended = self.active = self.most_active = 0
+        self.release = asyncio.Semaphore(10**9 if free else 0)
+        self.times: list[float] = []
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        self.times.append(time.time())
+        try:
+            await self.release.acquire()
+            self.ended += 1
+        finally:
+            self.active -= 1
+
+    async def begin(self, run: int) -> None:
+        """Wait until that many runs have begun."""
+        await until(lambda: self.begun == run)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def dsn(request: pytest.FixtureRequest) -> str | None:
+    """Where the queue is: None in memory, else in a database made ready."""
+    if request.param == "memory":
+        return None
+    address: str = request.getfixturevalue("postgres_dsn")
+    await quick(address).install()
+    return address
+
+
+@pytest.fixture
+async def shared(postgres_dsn: str) -> str:
+    """A queue that several engines can share."""
+    await quick(postgres_dsn).install()
+    return postgres_dsn
+
+
+@pytest.fixture
+def logged() -> Iterator[list[EventDict]]:
+    with capture_logs() as events:
+        yield events
+
+
+def count(events: list[EventDict], name: str) -> int:
+    return sum(event["event"] == name for event in events)
+
+
+async def test_what_is_told_often_before_a_run_leads_to_one_run(dsn: str | None) -> None:
+    engine, works = quick(dsn), Work(free=True)
+    engine.work("publish", works)
+    for _ in range(5):
+        await engine.tell("publish")
+    async with running(engine):
+        await until(lambda: works.ended == 1)
+        # A run left over from before would come before this one.
+        await engine.tell("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
+        await until(lambda: works.ended == 2)
+    assert works.begun == 2
+
+
+async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> None:
+    works = Work()
+    engines = [quick(dsn) for _ in range(3 if dsn else 1)]
+    for engine in engines:
+        engine.work("publish", works)
+    async with running(*engines):
+        for run in range(1, 4):
+            if run == 1:
+                await engines[0].tell("publish")
+            await works.begin(run)
+            for engine in engines:
+                for _ in range(3):
+                    await engine.tell("publish")
+            assert works.begun == run
+            works.release.release()
+        await works.begin(4)
+        works.release.release()
+        await until(lambda: works.ended == 4)
+        await engines[0].tell("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
+        await works.begin(5)
+        works.release.release()
+        await until(lambda: works.ended == 5)
+    assert works.most_active == 1
+
+
+async def test_what_is_told_for_later_does_not_run_sooner(dsn: str | None) -> None:
+    engine, works = quick(dsn), Work(free=True)
+    engine.work("publish", works)
+    async with running(engine):
+        await engine.tell("publish")
+        await until(lambda: works.ended == 1)
+        at = datetime.now(UTC) + timedelta(seconds=3)
+        await engine.tell("publish", at=at)
+        await engine.tell("publish", at=at)
+        await engine.tell("publish")
+        await until(lambda: works.ended == 3)
+    assert works.times[1] < at.timestamp() <= works.times[2]
+
+
+async def test_different_works_run_side_by_side(dsn: str | None) -> None:
+    engine, one, other = quick(dsn), Work(), Work()
+    engine.work("one", one)
+    engine.work("other", other)
+    async with running(engine):
+        await engine.tell("one")
+        await engine.tell("other")
+        await until(lambda: one.active == other.active == 1)
+        one.release.release()
+        other.release.release()
+
+
+async def test_a_failed_run_is_repeated_later_and_later(
+    dsn: str | None, logged: list[EventDict]
+) -> None:
+    times: list[float] = []
+    done = asyncio.Event()
+
+    async def fails_thrice() -> None:
+        times.append(time.monotonic())
+        if len(times) < 4:
+            raise ValueError("not yet")
+        done.set()
+
+    engine = quick(dsn)
+    engine.work("publish", fails_thrice)
+    async with running(engine):
+        await engine.tell("publish")
+        await asyncio.wait_for(done.wait(), PATIENCE)
+    waits = [later - sooner for sooner, later in pairwise(times)]
+    assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True))
+    assert count(logged, "work.failed") == 3
+    assert {event["work"] for event in logged if event["event"] == "work.failed"} == {"publish"}
+
+
+async def test_telling_a_failing_work_all_the_time_does_not_make_it_run_all_the_time(
+    dsn: str | None,
+) -> None:
+    runs = 0
+
+    async def fails() -> None:
+        nonlocal runs
+        runs += 1
+        raise ValueError("never")
+
+    engine = quick(dsn)
+    engine.work("publish", fails)
+    begin = time.monotonic()
+    async with running(engine):
+        while (passed := time.monotonic() - begin) < 2 or (runs < 4 and passed < PATIENCE):
+            await engine.tell("publish")
+            await asyncio.sleep(0.01)
+    # Two jobs at most, with waits of 0.1, 0.2, 0.4, 0.4 ... seconds.
+    assert 4 <= runs <= 2 * (3 + passed / 0.4)
+
+
+async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
+    dsn: str | None,
+) -> None:
+    works = Work(free=True)
+    engines = [quick(dsn) for _ in range(3 if dsn else 1)]
+    for engine in engines:
+        engine.every("sweep", timedelta(seconds=1.5), works)
+    async with running(*engines):
+        await until(lambda: works.ended >= 4)
+    intervals = int(works.times[-1] / 1.5) - int(works.times[0] / 1.5)
+    assert len(works.times) - 1 <= intervals <= len(works.times)
+    assert works.most_active == 1
+
+
+async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run(
+    dsn: str | None,
+) -> None:
+    engine, works, clock = quick(dsn), Work(), Work(free=True)
+    engine.every("sweep", timedelta(seconds=1), works)
+    engine.every("clock", timedelta(seconds=1), clock)
+    async with running(engine):
+        await works.begin(1)
+        await until(lambda: clock.ended >= 3)
+        assert works.begun == 1
+        works.release.release()
+        await works.begin(2)
+        works.release.release()
+        await works.begin(3)
+        works.release.release()
+    assert works.times[2] - works.times[1] > 0.2
+
+
+async def test_stop_lets_a_run_finish(dsn: str | None) -> None:
+    engine, works = quick(dsn, grace=NEVER), Work()
+    engine.work("publish", works)
+    task = asyncio.create_task(engine.run())
+    await engine.tell("publish")
+    await works.begin(1)
+    assert engine.healthy
+    engine.stop()
+    await asyncio.sleep(0)
+    assert not engine.healthy
+    works.release.release()
+    await asyncio.wait_for(task, PATIENCE)
+    assert works.ended == 1
+
+
+async def test_stop_hands_back_what_does_not_finish(shared: str, logged: list[EventDict]) -> None:
+    leaver, stayer = quick(shared, grace=1), quick(shared)
+    stuck, works = Work(), Work(free=True)
+    leaver.work("publish", stuck)
+    stayer.work("publish", works)
+    async with running(leaver):
+        await leaver.tell("publish")
+        await stuck.begin(1)
+        async with running(stayer):
+            leaver.stop()
+            await until(lambda: works.ended == 1)
+    assert stuck.ended == 0
+    assert count(logged, "work.handed_back") == 1
+
+
+async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str | None) -> None:
+    engine, begun, freed = quick(dsn, grace=4), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        while not freed.is_set():
+            try:
+                await freed.wait()
+            except asyncio.CancelledError:
+                continue
+
+    engine.work("publish", stubborn)
+    task = asyncio.create_task(engine.run())
+    await engine.tell("publish")
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    begin = time.monotonic()
+    engine.stop()
+    await asyncio.wait_for(task, PATIENCE)
+    assert time.monotonic() - begin < 7
+    freed.set()
+
+
+async def test_cancelling_run_hands_back_at_once(shared: str) -> None:
+    leaver, stayer = quick(shared, grace=NEVER), quick(shared)
+    stuck, works = Work(), Work(free=True)
+    leaver.work("publish", stuck)
+    stayer.work("publish", works)
+    task = asyncio.create_task(leaver.run())
+    await leaver.tell("publish")
+    await stuck.begin(1)
+    async with running(stayer):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, PATIENCE)
+        await until(lambda: works.ended == 1)
+
+
+async def test_stop_before_run(dsn: str | None) -> None:
+    engine = quick(dsn)
+    engine.stop()
+    await asyncio.wait_for(engine.run(), PATIENCE)
+
+
+@asynccontextmanager
+async def replica(dsn: str, part: str = "publish") -> AsyncIterator[Process]:
+    """Another process with an engine: a run of `publish`, or a turn to `install`, does not end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.runtime.test_scheduler", dsn, part), cwd=ROOT, stdout=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def says(process: Process, line: str) -> None:
+    assert process.stdout
+    said = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+    assert said.decode().strip() == line
+
+
+async def test_who_freezes_while_it_makes_the_tables_holds_no_start_up_for_long(
+    postgres_dsn: str, logged: list[EventDict]
+) -> None:
+    async with replica(postgres_dsn, "install") as process:
+        await says(process, "my turn")
+        async with asyncio.timeout(LONGEST_FREEZE + PATIENCE):
+            await quick(postgres_dsn).install()
+        assert count(logged, "engine.waiting") == 1
+        process.send_signal(signal.SIGCONT)
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    await quick(postgres_dsn).tell("publish")
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> None:
+    works, engine = Work(), quick(shared, take_over_after=TAKE_OVER_AFTER)
+    engine.work("publish", works)
+    async with replica(shared) as process:
+        await says(process, "ready")
+        await engine.tell("publish")
+        await says(process, "begun")
+        async with running(engine):
+            process.send_signal(blow)
+            await works.begin(1)
+
+            if blow == signal.SIGSTOP:
+                process.send_signal(signal.SIGCONT)
+                await says(process, "cancelled")
+                # What thaws must not end the run of its successor, nor run beside it.
+                await engine.tell("publish")
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(says(process, "begun"), 1)
+                process.kill()
+            assert works.begun == 1
+            works.release.release()
+            works.release.release()
+            await until(lambda: works.ended >= 1)
+
+
+async def test_sigterm_hands_back_within_the_grace(shared: str) -> None:
+    works, engine = Work(free=True), quick(shared)
+    engine.work("publish", works)
+    async with replica(shared) as process:
+        await says(process, "ready")
+        await engine.tell("publish")
+        await says(process, "begun")
+        async with running(engine):
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+            await until(lambda: works.ended == 1)
+
+
+async def test_a_restart_of_postgres_is_survived(
+    postgres: "PostgresServer", shared: str, logged: list[EventDict]
+) -> None:
+    engines = [quick(shared) for _ in range(2)]
+    works = Work()
+    for engine in engines:
+        engine.work("publish", works)
+    async with running(*engines):
+        await engines[0].tell("publish")
+        await works.begin(1)
+        await engines[0].tell("publish")
+        await asyncio.to_thread(postgres.stop)
+        await until(lambda: count(logged, "engine.disconnected") == 2)
+        assert not any(engine.healthy for engine in engines)
+        await asyncio.to_thread(postgres.ensure_postgres_running)
+        await until(lambda: all(engine.healthy for engine in engines))
+        assert count(logged, "engine.reconnected") == 2
+        assert works.begun == 1
+        works.release.release()
+        await works.begin(2)
+        works.release.release()
+        await until(lambda: works.ended == 2)
+        assert await count_rows(shared, CONNECTIONS) == 2
+    assert works.most_active == 1
+    await until_none(shared, CONNECTIONS)
+
+
+async def test_stop_while_postgres_is_away(
+    postgres: "PostgresServer", shared: str, logged: list[EventDict]
+) -> None:
+    engine, works = quick(shared), Work()
+    engine.work("publish", works)
+    task = asyncio.create_task(engine.run())
+    await engine.tell("publish")
+    await works.begin(1)
+    await asyncio.to_thread(postgres.stop)
+    try:
+        await until(lambda: count(logged, "engine.disconnected") == 1)
+        begin = time.monotonic()
+        engine.stop()
+        await asyncio.wait_for(task, PATIENCE)
+        assert time.monotonic() - begin < 5.5
+    finally:
+        await asyncio.to_thread(postgres.ensure_postgres_running)
+    successor, works = quick(shared, take_over_after=TAKE_OVER_AFTER), Work(free=True)
+    successor.work("publish", works)
+    async with running(successor):
+        await until(lambda: works.ended == 1)
+
+
+async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone(
+    shared: str,
+) -> None:
+    engine, works = quick(shared), Work()
+    engine.work("publish", works)
+    successor = await asyncpg.connect(shared)
+    async with running(engine):
+        await engine.tell("publish")
+        await works.begin(1)
+        # The successor's statement comes between the engine's last look and its own statement.
+        async with successor.transaction():
+            await successor.execute("SELECT * FROM engine_pgqueuer FOR UPDATE")
+            works.release.release()
+            await until_some(
+                shared,
+                "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE%'",
+            )
+            await successor.execute("UPDATE engine_pgqueuer SET queue_manager_id = $1", uuid4())
+        await until_none(shared, "pg_stat_activity WHERE wait_event_type = 'Lock'")
+        assert await count_rows(shared, "engine_pgqueuer") == 1
+    await successor.close()
+
+
+async def test_a_network_that_falls_silent_loses_nothing(
+    shared: str, logged: list[EventDict]
+) -> None:
+    with relay_to(shared) as relay:
+        cut_off, stayer = (
+            quick(address, take_over_after=TAKE_OVER_AFTER)
+            for address in (relay.address(shared), shared)
+        )
+        stuck, works = Work(), Work(free=True)
+        cut_off.work("publish", stuck)
+        stayer.work("publish", works)
+        async with running(cut_off):
+            await stayer.tell("publish")
+            await stuck.begin(1)
+            relay.swallow()
+            async with running(stayer):
+                await until(lambda: works.ended == 1)
+                await until(lambda: not cut_off.healthy)
+                relay.pass_on()
+                await until(lambda: cut_off.healthy)
+                await until(lambda: stuck.active == 0)
+        assert stuck.ended == 0
+        assert count(logged, "engine.disconnected") == count(logged, "engine.reconnected") == 1
+
+
+async def test_install_is_idempotent_and_safe_at_once(postgres_dsn: str) -> None:
+    await asyncio.gather(*(quick(postgres_dsn).install() for _ in range(6)))
+    engine, works = quick(postgres_dsn), Work(free=True)
+    await engine.install()
+    engine.work("publish", works)
+    async with running(engine):
+        await engine.tell("publish")
+        await until(lambda: works.ended == 1)
+        await quick(postgres_dsn).install()
+
+
+async def test_what_is_missing_is_said(postgres_dsn: str) -> None:
+    engine = quick(postgres_dsn)
+    with pytest.raises(EngineError, match="could not be told"):
+        await engine.tell("publish")
+    with pytest.raises(EngineError, match="go on"):
+        await engine.run()
+    nowhere = quick("postgresql://user:secret@127.0.0.1:1/nowhere")
+    for attempt in (nowhere.tell("publish"), nowhere.install(), nowhere.run()):
+        with pytest.raises(EngineError, match="can't be reached") as caught:
+            await attempt
+        assert "secret" not in str(caught.value)
+
+
+async def test_the_log_of_finished_jobs_stays_small(shared: str) -> None:
+    engine, works = quick(shared), Work(free=True)
+    engine.every("sweep", timedelta(seconds=0.2), works)
+    async with running(engine):
+        await until(lambda: works.ended >= 10)
+        await until_none(shared, "engine_pgqueuer_log WHERE created < now() - interval '1 second'")
+
+
+async def count_rows(dsn: str, what: str) -> int:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows: int = await connection.fetchval(f"SELECT count(*) FROM {what}")  # noqa: S608
+    finally:
+        await connection.close()
+    return rows
+
+
+async def until_none(dsn: str, what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await count_rows(dsn, what):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def until_some(dsn: str, what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await count_rows(dsn, what):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def be_a_replica(dsn: str) -> None:
+    engine = quick(dsn, grace=1, take_over_after=TAKE_OVER_AFTER)
+
+    async def publish() -> None:
+        print("begun", flush=True)  # noqa: T201
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            print("cancelled", flush=True)  # noqa: T201
+            raise
+
+    engine.work("publish", publish)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.healthy)
+    print("ready", flush=True)  # noqa: T201
+    await task
+
+
+async def make_tables(dsn: str) -> None:
+    queries = on_postgres(Connection(dsn))
+    async with queries.driver, queries.schema_lock():
+        print("my turn", flush=True)  # noqa: T201
+        os.kill(os.getpid(), signal.SIGSTOP)
+        await install(queries)
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    part = {"publish": be_a_replica, "install": make_tables}[sys.argv[2]]
+    asyncio.run(part(sys.argv[1]))

@@ -1,0 +1,171 @@
+"""Bad input gets a specific problem document, and changes nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from html import unescape
+
+import httpx2
+import pytest
+
+from tests.web.conftest import Served
+
+
+@pytest.fixture
+def url(served_to_all: Served) -> Iterator[str]:
+    yield served_to_all.gitpip.url
+    assert served_to_all.gitpip.get("/users").json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "field"),
+    [
+        ("POST", "/users/not_a_login/1", 422, "login"),
+        ("POST", f"/users/{'a' * 40}/1", 422, "login"),
+        ("POST", "/users/a--b/1", 404, ""),
+        ("POST", "/users/octo%20cat/1", 422, "login"),
+        ("POST", "/users/octocat/%20", 422, "id"),
+        ("POST", f"/users/octocat/{'1' * 300}", 422, "id"),
+        ("POST", "/latestgists/%00", 400, ""),
+        ("GET", "/api/v1/users?offset=-1", 422, "offset"),
+        ("GET", "/api/v1/users?limit=0", 422, "limit"),
+        ("GET", "/api/v1/users?limit=many", 422, "limit"),
+        ("GET", "/api/v1/users/%0A", 400, ""),
+        ("GET", "/api/v1/users/stranger", 404, ""),
+        ("DELETE", "/api/v1/users/stranger", 404, ""),
+        ("GET", "/api/v1/users/stranger/gists?since=yesterday", 422, "since"),
+        ("GET", "/api/v1/publications?state=lost", 422, "state"),
+        ("GET", "/api/v1/publications/0", 422, "publication_id"),
+        ("GET", "/api/v1/publications/1", 404, ""),
+        ("GET", "/api/v1/visits/1", 404, ""),
+        ("GET", "/api/v1/checks/99999999999999999999", 422, "check_id"),
+        ("GET", "/nothing/here", 404, ""),
+        ("PUT", "/users", 405, ""),
+    ],
+)
+def test_addresses(url: str, method: str, path: str, status: int, field: str) -> None:
+    answer = httpx2.request(method, url + path)
+
+    body = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["detail"]
+    if field:
+        assert any(field in error["field"] for error in body["errors"]), body
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status", "words"),
+    [
+        (b"{", "application/json", 422, "JSON"),
+        (b'{"login": "octocat"}', "text/plain", 422, "valid dictionary"),
+        (b"[]", "application/json", 422, "valid dictionary"),
+        (b"{}", "application/json", 422, "login"),
+        (b'{"login": 7}', "application/json", 422, "login"),
+        (b'{"login": "octocat", "tgas": []}', "application/json", 422, "tgas"),
+        (b'{"login": "octocat", "backfill": "some"}', "application/json", 422, "latest:N"),
+        (b'{"login": "octocat", "id": ""}', "application/json", 422, "id"),
+        (b'{"login": "a b"}', "application/json", 422, "login"),
+        (b'{"login": "' + b"a" * 2**20 + b'"}', "application/json", 413, "1048576"),
+    ],
+)
+def test_bodies(url: str, content: bytes, media_type: str, status: int, words: str) -> None:
+    answer = httpx2.post(
+        f"{url}/api/v1/users", content=content, headers={"content-type": media_type}
+    )
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.text
+
+
+def test_a_large_body_without_a_length_is_refused(url: str) -> None:
+    answer = httpx2.post(f"{url}/api/v1/users", content=(b"x" * 2**16 for _ in range(17)))
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"host": "gitpip.example"}, 400, "foreign-host"),
+        ({"origin": "https://elsewhere.example"}, 403, "cross-site"),
+        ({"sec-fetch-site": "cross-site"}, 403, "cross-site"),
+        (
+            {"host": "localhost", "origin": "http://localhost", "x-forwarded-proto": "https"},
+            *(403, "cross-site"),
+        ),
+        ({"host": "localhost", "origin": "null"}, 403, "cross-site"),
+    ],
+)
+def test_other_sites_change_nothing(
+    url: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    page = httpx2.post(f"{url}/users/octocat/1", headers=headers | {"accept": "text/html"})
+    assert page.status_code == status
+    assert answer.json()["detail"] in unescape(page.text)
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost.", "Localhost:8080", "127.0.0.1."])
+def test_every_spelling_of_this_machine_is_this_machine(url: str, host: str) -> None:
+    assert httpx2.get(f"{url}/api/v1/users", headers={"host": host}).status_code == 200
+    origin = {"host": host, "origin": f"http://{host.lower()}"}
+    assert httpx2.post(f"{url}/api/v1/users", json={}, headers=origin).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x-long": "a" * 2**15}, {f"x-{number}": "a" * 100 for number in range(320)}]
+)
+def test_large_headers_are_refused(url: str, headers: dict[str, str]) -> None:
+    answer = httpx2.post(f"{url}/users/octocat/1", headers=headers)
+
+    assert 400 <= answer.status_code < 500
+    assert httpx2.get(f"{url}/health").text == "Alive"
+
+
+@pytest.mark.parametrize("asked", ["since=0001-01-01", "until=9999-12-31", "until=0001-01-01"])
+def test_the_first_and_the_last_day_of_all_are_days(url: str, asked: str) -> None:
+    answer = httpx2.get(f"{url}/?{asked}")
+
+    assert answer.status_code == 200
+    assert "No file fits" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/people", 200),
+        ("/feed.atom", 200),
+        ("/health", 200),
+        ("/api/v1/users", 200),
+        ("/gist/abc", 404),
+        ("/seen", 405),
+    ],
+)
+def test_the_head_is_what_the_whole_answer_has(url: str, path: str, status: int) -> None:
+    head, whole = httpx2.head(url + path), httpx2.get(url + path)
+
+    assert head.status_code == whole.status_code == status
+    assert head.content == b""
+    for name in ("content-type", "content-length", "content-security-policy", "etag"):
+        assert head.headers.get(name) == whole.headers.get(name), name
+
+
+def test_an_error_of_ours_is_answered_with_the_headers_of_all_pages(served: Served) -> None:
+    served.track("ada", {"a.txt": "a"})
+    with closing(sqlite3.connect(served.gitpip.folder / "gitpip.sqlite3")) as database, database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute("UPDATE users SET state = 'unheard of'")
+    sound = httpx2.get(f"{served.gitpip.url}/sign-in").headers
+
+    answer = httpx2.get(f"{served.gitpip.url}/people/ada", headers={"accept": "text/html"})
+
+    assert answer.status_code == 500
+    assert "the log says what" in answer.text
+    for name in ("content-security-policy", "cache-control", "x-content-type-options"):
+        assert answer.headers[name] == sound[name]

@@ -1,0 +1,247 @@
+"""What is held is shown by every door, and each door gives the same answer."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from gitpip.config import load_settings
+from gitpip.model import Backfill, GistId, GitHubId, PublicationState, SeenFile, SeenGist
+from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.users import users
+from gitpip.web.context import Setting
+from tests.support.running import Installation
+from tests.web.conftest import Served, serving
+from tests.web.routes import application
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+PENDING, HELD, SKIPPED = PublicationState.PENDING, PublicationState.HELD, PublicationState.SKIPPED
+
+
+@dataclass
+class Shown:
+    """The application over a database, asked without a socket; it notes what it wakes."""
+
+    database: Database
+    client: httpx2.AsyncClient
+    woken: list[str] = field(default_factory=list)
+
+    async def hold(self, login: str, number: int) -> None:
+        """A tracked user with so many held gists of one file each."""
+        async with self.database.begin() as transaction:
+            user = (
+                await users.add(
+                    transaction,
+                    login=login,
+                    external_id=login,
+                    github_id=None,
+                    backfill=Backfill.parse("all"),
+                    now=NOW,
+                )
+            ).user
+            found = [_gist(login, index) for index in range(number)]
+            stored = await gists.store(transaction, user, found, check_id=None, now=NOW)
+            new = [
+                publications.NewPublication(
+                    file.key, file.gist_id, file.filename, held_because="a flood"
+                )
+                for file in stored.new
+            ]
+            await publications.add(transaction, user.key, new, NOW)
+
+    async def states(self, login: str) -> dict[PublicationState, int]:
+        async with self.database.read() as transaction:
+            user = await users.find(transaction, login)
+            return await publications.count(transaction, [user.key])
+
+    async def decide(self, login: str, **answer: object) -> httpx2.Response:
+        return await self.client.post(f"/api/v1/users/{login}/held", json=answer)
+
+    async def post(self, path: str, **form: str) -> httpx2.Response:
+        return await self.client.post(path, data=form, headers={"origin": "http://127.0.0.1"})
+
+
+def _gist(login: str, number: int) -> SeenGist:
+    at = NOW - timedelta(days=100 - number)
+    return SeenGist(
+        id=GistId(f"{login}{number:020}"),
+        owner_id=GitHubId(1),
+        description=None,
+        html_url="https://gist.github.com/x",
+        created_at=at,
+        updated_at=at,
+        files=(
+            SeenFile(
+                filename=f"{number}.txt",
+                blob_hash=f"{number:040}",
+                size=1,
+                language=None,
+                raw_url="https://gist.githubusercontent.com/x",
+                content="x",
+            ),
+        ),
+    )
+
+
+@pytest.fixture
+async def shown(database_url: str, tmp_path: Path) -> AsyncIterator[Shown]:
+    database = open_database(database_url)
+    await database.migrate()
+    settings = load_settings({"GITPIP_DATA_DIR": str(tmp_path)}, env_file=None)
+    app: FastAPI = application(database, settings)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", timeout=60
+    ) as client:
+        shown = Shown(database, client)
+
+        async def wake(work: str) -> None:
+            shown.woken.append(work)
+
+        setting: Setting = app.state.setting
+        app.state.setting = replace(setting, wake=wake)
+        yield shown
+    await database.close()
+
+
+async def test_the_api_lists_what_is_held_and_takes_the_answer_once(shown: Shown) -> None:
+    await shown.hold("ada", 5)
+    await shown.hold("bob", 2)
+    listed = (await shown.client.get("/api/v1/held")).json()
+    assert [(one["login"], one["files"], one["gists"]) for one in listed] == [
+        ("ada", 5, 5),
+        ("bob", 2, 2),
+    ]
+    status = (await shown.client.get("/status")).json()
+    assert status["publications"]["held"] == 7
+    assert [p["count"] for p in status["problems"] if p["kind"] == "publications-held"] == [7]
+    assert not status["all_good"]
+    assert 'gitpip_publications{state="held"} 7.0' in (await shown.client.get("/metrics")).text
+
+    answer = await shown.decide("ada", approve="latest:2", shown=5)
+
+    assert answer.json() == {"login": "ada", "published": 2, "skipped": 3}
+    assert shown.woken == ["publish"]
+    assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
+    again = await shown.decide("ada", approve="all")
+    assert again.json() == {"login": "ada", "published": 0, "skipped": 0}
+    assert shown.woken == ["publish"]
+    assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
+    assert await shown.states("bob") == {HELD: 2}
+    audit = (await shown.client.get("/api/v1/audit")).json()["items"]
+    assert [(entry["via"], entry["action"], entry["subject"]) for entry in audit] == [
+        ("api", "held.decided", "ada: latest:2, 2 to publish, 3 skipped")
+    ]
+
+
+async def test_a_bad_answer_names_what_is_wrong_and_changes_nothing(shown: Shown) -> None:
+    await shown.hold("ada", 3)
+    for body, status, words in (
+        ({"approve": "since:2026-01-01"}, 422, "is none of all, latest:N (1 to 999999) and none"),
+        ({"approve": "latest:0"}, 422, "is none of all"),
+        ({"approve": "everything"}, 422, "'everything' is none of all"),
+        ({}, 422, "approve"),
+        ({"approve": "all", "shown": 2}, 409, "3 files of ada are held now, and not 2"),
+        ({"approve": "all", "more": 1}, 422, "more"),
+    ):
+        answer = await shown.decide("ada", **body)
+        assert (answer.status_code, words in answer.text) == (status, True), answer.text
+    assert (await shown.decide("nobody", approve="all")).status_code == 404
+    for form in (
+        {"approve": "latest", "latest": "many", "shown": "3"},
+        {"approve": "latest", "latest": "", "shown": "3"},
+        {"approve": "all", "shown": "2"},
+        {"approve": "all", "shown": "x"},
+        {"shown": "3"},
+    ):
+        page = await shown.post("/people/ada/held", **form)
+        assert page.status_code == 422, page.text
+        assert 'id="fault"' in page.text
+    assert await shown.states("ada") == {HELD: 3}
+    assert shown.woken == []
+
+
+async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) -> None:
+    await shown.hold("ada", 5)
+    await shown.hold("bob", 1)
+    for path in ("/people/ada", "/publications"):
+        page = (await shown.client.get(path)).text
+        assert "5 files of ada wait for your decision" in page
+        assert '<form method="post" action="/people/ada/held"' in page
+    assert "1 file of bob waits for your decision" in page
+    assert "held for your decision" in page
+    assert 'href="/publications?state=held"' in (await shown.client.get("/status-page")).text
+
+    answer = await shown.post(
+        "/people/ada/held", approve="latest", latest="2", shown="5", back="publications"
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/publications")
+    answer = await shown.post("/people/bob/held", approve="none", shown="1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/people/bob")
+
+    assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
+    assert await shown.states("bob") == {SKIPPED: 1}
+    assert shown.woken == ["publish"]
+    assert "for your decision</h2>" not in (await shown.client.get("/publications")).text
+
+
+async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:
+    await shown.hold("ada", 3)
+    page = (await shown.client.get("/publications?state=held")).text
+    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Publish', page)
+    assert (await shown.post(f"/publications/{first}/retry")).status_code == 303
+    assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
+    assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}
+    removal = (await shown.client.get("/people/ada/remove")).text
+    assert "2 publications that wait are not sent" in removal
+
+
+async def test_the_command_shows_and_decides(
+    shown: Shown, database_url: str, tmp_path: Path
+) -> None:
+    await shown.hold("ada", 5)
+    gitpip = Installation(tmp_path, {"GITPIP_DATABASE_URL": database_url})
+    assert json.loads(gitpip.command("held", "--json").stdout)[0]["files"] == 5
+    assert gitpip.command("held", "--approve", "all").returncode == 2
+    wrong = gitpip.command("held", "ada", "--approve", "some")
+    assert (wrong.returncode, "'some' is none of all" in wrong.stderr) == (1, True)
+    assert await shown.states("ada") == {HELD: 5}
+    done = gitpip.command("held", "ada", "--approve", "latest:2")
+    assert done.stdout == "ada: 2 files to be published now, 3 skipped.\n"
+    assert await shown.states("ada") == {PENDING: 2, SKIPPED: 3}
+
+
+def test_a_flood_waits_through_a_restart_and_three_are_sent(
+    database_url: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path, database_url, GITPIP_HOLD_ABOVE="10") as served:
+        served.track("ada", {"known.py": "1"})
+        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+        for number in range(12):
+            served.github.add_gist("ada", {f"{number}.py": str(number)})
+        assert served.gitpip.post("/api/v1/checks").status_code == 202
+        served.wait_for_files("ada", 13)
+        served.gitpip.stop()
+        served.gitpip.start()
+        served.gitpip.wait_for(lambda: served.gitpip.get("/ready").is_success, "readiness")
+        served.github.add_gist("ada", {"later.py": "x"})
+        served.gitpip.post("/api/v1/checks")
+        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 2)
+        assert _held(served) == 12
+        answer = served.api("POST", "/users/ada/held", {"approve": "latest:3"})
+        assert answer.json() == {"login": "ada", "published": 3, "skipped": 9}
+        served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 5)
+        assert _held(served) == 0
+
+
+def _held(served: Served) -> int:
+    counts: dict[str, int] = served.gitpip.get("/status").json()["publications"]
+    return counts["held"]

@@ -1,0 +1,92 @@
+"""The pages of publications: what exactly would be sent, and decisions that lead back."""
+
+import re
+
+import httpx2
+
+from gitpip_standins import Fault
+from tests.web.conftest import Served
+
+
+def test_what_is_shown_is_what_is_sent(served: Served) -> None:
+    served.track("ada", {"one.py": "print('<1>')"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    row = served.gitpip.get("/api/v1/publications").json()["items"][0]
+
+    preview = served.gitpip.get(f"/api/v1/publications/{row['id']}/preview").json()
+    page = served.gitpip.get(f"/publications/{row['id']}").text
+
+    activity = served.pipedrive.activities[0]
+    assert preview["subject"] == activity["subject"]
+    assert preview["note"] == activity["note"]
+    assert preview["deal_id"] == activity["deal_id"]
+    assert "&lt;pre&gt;print(&amp;#x27;&amp;lt;1" in page
+    assert served.gitpip.get("/api/v1/publications/99/preview").status_code == 404
+    assert served.gitpip.get("/publications/99").status_code == 404
+
+
+def test_the_list_says_how_many_wait_and_how_long_that_takes(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=published").json()["items"],
+        "the first publication",
+    )
+    assert "at the pace of" not in served.gitpip.get("/publications").text
+
+    served.pipedrive.faults.script(Fault.held(), method="POST", path="activities$")
+    served.track("bob", {"two.py": "2", "three.py": "3"})
+    served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=sending").json()["items"],
+        "an activity on its way",
+    )
+    listed = served.gitpip.get("/publications").text
+    assert re.search(
+        r"2 publications wait, about \d+ \w+ left at the pace of the last minutes", listed
+    )
+
+    served.pipedrive.faults.let_go()
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 3)
+    served.gitpip.wait_for(
+        lambda: "at the pace of" not in served.gitpip.get("/publications").text, "the queue's end"
+    )
+
+
+def test_a_decision_leads_back_to_the_list_it_came_from(served: Served) -> None:
+    served.github.add_user("ada")
+    served.github.add_gist("ada", {"one.py": "1"})
+    added = httpx2.post(
+        served.gitpip.url + "/api/v1/users", json={"login": "ada", "backfill": "none"}
+    )
+    assert added.status_code == 201
+    served.wait_for_files("ada", 1)
+    row = served.gitpip.get("/api/v1/publications?state=skipped").json()["items"][0]
+
+    listed = served.gitpip.get("/publications?state=skipped").text
+    assert f'action="/publications/{row["id"]}/retry?state=skipped&amp;offset=0"' in listed
+    answer = served.gitpip.post(f"/publications/{row['id']}/retry?state=skipped&offset=0")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/publications?state=skipped&offset=0"
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    assert served.gitpip.post("/publications/1/retry?state=nonsense").status_code == 422
+
+
+def test_a_file_that_waits_for_its_deal_can_be_retried_and_the_status_says_why(
+    served: Served,
+) -> None:
+    served.pipedrive.deal_cap = 0
+    served.track("ada", {"one.py": "1"})
+
+    def kinds() -> list[str]:
+        problems = served.gitpip.get("/api/v1/status").json()["problems"]
+        return [problem["kind"] for problem in problems]
+
+    served.gitpip.wait_for(lambda: "deals-delayed" in kinds(), "the warning")
+    assert "open deals" in served.gitpip.get("/status-page").text
+    row = served.gitpip.get("/api/v1/publications?state=pending").json()["items"][0]
+    assert f'id="retry-{row["id"]}"' in served.gitpip.get("/publications").text
+
+    served.pipedrive.deal_cap = None
+    assert served.gitpip.post(f"/publications/{row['id']}/retry").status_code == 303
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)

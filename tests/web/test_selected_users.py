@@ -1,0 +1,236 @@
+"""Users selected in the table: what is done to all of them or to none, as forms send it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+
+import httpx2
+import pytest
+
+from tests.web.conftest import Served
+
+SELECTED = "/people/selected"
+
+
+class Table:
+    """The page of users, as a browser without scripts uses it."""
+
+    def __init__(self, served: Served, client: httpx2.Client) -> None:
+        self._served = served
+        self._client = client
+
+    def order(
+        self,
+        act: str,
+        *logins: str,
+        tags: str = "",
+        confirmed: str = "",
+        within: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        form = {"act": act, "login": logins, "tags": tags, "confirmed": confirmed}
+        return self._client.post(f"{SELECTED}?{within}", data=form, headers=headers)
+
+    def users(self) -> dict[str, tuple[str, Sequence[str]]]:
+        """The state and the tags of everybody."""
+        listed = self._served.gitpip.get("/api/v1/users").json()["items"]
+        return {user["login"]: (user["state"], user["tags"]) for user in listed}
+
+    def audit(self) -> set[tuple[str, str]]:
+        """What was done to whom, apart from adding."""
+        listed = self._served.gitpip.get("/api/v1/audit?limit=500").json()["items"]
+        did = {(entry["action"], entry["subject"]) for entry in listed}
+        return {(action, subject) for action, subject in did if action != "user.added"}
+
+
+def _table(served: Served, client: httpx2.Client, *logins: str) -> Table:
+    for login in logins:
+        served.github.add_user(login)
+        client.post("/people", data={"login": login})
+    return Table(served, client)
+
+
+@pytest.fixture
+def table(served_from_any: Served) -> Iterator[Table]:
+    with httpx2.Client(
+        base_url=served_from_any.gitpip.url, follow_redirects=True, timeout=20
+    ) as client:
+        yield _table(served_from_any, client, "ada", "bob", "cleo")
+
+
+def _said(page: httpx2.Response) -> str:
+    """What the page says was done, or was wrong."""
+    found = re.search(r'role="(?:status|alert)">([^<]+)</p>', page.text)
+    return unescape(found[1]).strip() if found else ""
+
+
+def _ticked(page: httpx2.Response) -> list[str]:
+    return re.findall(r'value="([^"]+)" form="selection"[^>]* checked>', page.text)
+
+
+def test_some_are_paused_tagged_checked_and_resumed(table: Table) -> None:
+    assert _said(table.order("pause", "ada", "cleo")) == "2 users are paused."
+    tagged = table.order("tag", "ada", "bob", tags="vip, new")
+    assert _said(tagged) == "2 users have the tags vip, new."
+    assert table.users() == {
+        "ada": ("paused", ["new", "vip"]),
+        "bob": ("active", ["new", "vip"]),
+        "cleo": ("paused", []),
+    }
+
+    untagged = table.order("untag", "ada", "cleo", tags="new")
+    assert _said(untagged) == "2 users no longer have the tag new."
+    assert _said(table.order("check", "ada", "bob")) == (
+        "1 user is checked now; 1 is paused, and checked once resumed."
+    )
+    assert _said(table.order("resume", "ADA", "ada")) == "1 user is no longer paused."
+
+    assert table.users() == {
+        "ada": ("active", ["vip"]),
+        "bob": ("active", ["new", "vip"]),
+        "cleo": ("paused", []),
+    }
+    assert table.audit() == {
+        *(("user.paused", "ada"), ("user.paused", "cleo"), ("user.resumed", "ada")),
+        *(("user.changed", "ada"), ("user.changed", "bob")),
+        *(("user.check_requested", "ada"), ("user.check_requested", "bob")),
+    }
+
+
+def test_whoever_is_paused_already_keeps_that_and_the_audit_says_nothing(table: Table) -> None:
+    table.order("pause", "ada")
+    before = table.audit()
+
+    assert _said(table.order("resume", "bob")) == "1 user is no longer paused."
+    assert _said(table.order("pause", "ada")) == "1 user is paused."
+
+    assert table.audit() == before
+    assert table.users()["bob"] == ("active", [])
+
+
+def test_tags_given_at_once_by_several_are_all_kept(table: Table) -> None:
+    orders = [
+        (("ada", "bob", "cleo")[:: 1 if number % 2 else -1], f"tag{number}") for number in range(8)
+    ]
+
+    with ThreadPoolExecutor(8) as several:
+        pages = list(
+            several.map(lambda order: table.order("tag", *order[0], tags=order[1]), orders)
+        )
+
+    assert [page.status_code for page in pages] == [200] * 8
+    everything = ("active", [tag for _, tag in orders])
+    assert table.users() == dict.fromkeys(("ada", "bob", "cleo"), everything)
+
+
+def test_the_page_stays_as_it_was_filtered_and_sorted(table: Table) -> None:
+    table.order("tag", "ada", "bob", tags="vip")
+    within = "q=a&tag=vip&state=active&sort=checked"
+
+    done = table.order("check", "ada", within=within)
+    wrong = table.order("check", "nobody", "ada", within=within)
+
+    assert done.url.params.items() >= dict(pair.split("=") for pair in within.split("&")).items()
+    assert done.url.fragment == "selection"
+    for page in (done, wrong):
+        assert re.findall(r'id="user-(\w+)"', page.text) == ["ada"]
+        assert f'action="{SELECTED}?{within.replace("&", "&amp;")}#selection"' in page.text
+
+
+MANY = tuple(f"user{number}" for number in range(51))
+
+
+@pytest.mark.parametrize(
+    ("act", "logins", "tags", "says"),
+    [
+        ("pause", (), "", "login: nobody is selected; tick the box of at least one user"),
+        ("remove", (), "", "login: nobody is selected; tick the box of at least one user"),
+        ("pause", ("ada", "eve", "bob"), "", "login: eve is not tracked"),
+        ("remove", ("ada", "eve", "mallory"), "", "login: eve, mallory are not tracked"),
+        ("check", ("ada", "a\0b"), "", "login: 'a\\x00b' can't be a login"),
+        ("check", ("ada", "<b>"), "", "login: '<b>' can't be a login"),
+        ("pause", ("ada", *MANY), "", "login: 52 are selected; at most 50 at once"),
+        ("tag", ("ada",), " , ", "tags: there is none; write one or more"),
+        ("tag", ("ada",), "x" * 51, "can't be a tag; one has 1 to 50 printable characters"),
+        ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "ada would have 21 tags; a user"),
+        ("untag", ("ada", "bob"), "old vpi", "tags: none of the selected users has the tag 'vpi'"),
+        ("", ("ada",), "", "act: '' is none of check, pause, resume, remove, tag, untag"),
+        ("destroy", ("ada",), "", "act: 'destroy' is none of check, pause"),
+    ],
+)
+def test_a_wrong_order_is_explained_and_changes_nothing(
+    told_wrong: Table, act: str, logins: Sequence[str], tags: str, says: str
+) -> None:
+    before = told_wrong.users(), told_wrong.audit()
+
+    page = told_wrong.order(act, *logins, tags=tags, confirmed="yes")
+
+    assert page.status_code == 422
+    assert says in _said(page)
+    assert _said(page).endswith(". Nothing was changed.")
+    assert (told_wrong.users(), told_wrong.audit()) == before
+    assert set(_ticked(page)) == {"ada", "bob"} & set(logins)
+
+
+@pytest.fixture(scope="module")
+def told_wrong(served_to_all: Served) -> Iterator[Table]:
+    with httpx2.Client(
+        base_url=served_to_all.gitpip.url, follow_redirects=True, timeout=20
+    ) as client:
+        table = _table(served_to_all, client, "ada", "bob")
+        table.order("tag", "ada", tags="old")
+        yield table
+
+
+def test_a_form_that_no_page_sends_changes_nothing(told_wrong: Table) -> None:
+    before = told_wrong.users(), told_wrong.audit()
+
+    flooded = told_wrong.order("pause", *("ada" for _ in range(1_000)))
+    elsewhere = told_wrong.order("pause", "ada", headers={"origin": "https://elsewhere.example"})
+    misled = told_wrong.order("pause", "ada", within="offset=-1")
+
+    assert [flooded.status_code, elsewhere.status_code, misled.status_code] == [400, 403, 422]
+    assert (told_wrong.users(), told_wrong.audit()) == before
+
+
+@pytest.mark.parametrize("said", ["done=destroy", "done=pause&number=51", "done=pause&number=-1"])
+def test_the_page_says_nothing_that_can_not_have_been_done(
+    served_to_all: Served, said: str
+) -> None:
+    assert served_to_all.gitpip.get(f"/people?{said}").status_code == 422
+
+
+def test_before_several_are_removed_it_is_said_what_happens(served_from_any: Served) -> None:
+    served = served_from_any
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        table = _table(served, client, "cleo")
+        served.track("ada", {"one.py": "1"}, {"two.py": "2", "three.py": "3"})
+        served.track("bob", {"four.py": "4"})
+        published = "/api/v1/publications?state=published"
+        served.gitpip.wait_for(
+            lambda: served.gitpip.get(published).json()["total"] == 4, "the activities"
+        )
+
+        asked = table.order("remove", "bob", "ada", within="q=a")
+        of_one = table.order("remove", "ada", within="q=a")
+        lines = re.compile("<ul>.*</ul>", re.DOTALL)
+        alone = client.get("/people/ada/remove")
+
+        assert lines.findall(of_one.text) == lines.findall(alone.text) != []
+        assert "Remove 2 users?" in asked.text
+        assert re.findall(r'href="/people/(\w+)"', asked.text) == ["ada", "bob"]
+        assert "What was found (3 gists, 4 files) stays stored" in asked.text
+        assert "4 activities and 2 deals stay there" in asked.text
+        assert "Nothing of these users waits to be sent" in asked.text
+        assert set(table.users()) == {"ada", "bob", "cleo"}
+
+        hidden = re.findall(r'type="hidden" name="login" value="(\w+)"', asked.text)
+        done = table.order("remove", *hidden, confirmed="yes", within="q=a")
+
+        assert _said(done) == "2 users are removed; what was found of them stays stored."
+        assert done.url.params["q"] == "a"
+        assert set(table.users()) == {"cleo"}
+        assert table.audit() >= {("user.removed", "ada"), ("user.removed", "bob")}
+        again = table.order("remove", *hidden, confirmed="yes")
+        assert _said(again) == "login: ada, bob are not tracked. Nothing was changed."

@@ -1,0 +1,204 @@
+"""The pages of users: tags, forecasts, imports, checks and removal, as forms send them."""
+
+import http.client
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.web.conftest import Served
+
+
+@pytest.fixture
+def people(served: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        yield client
+
+
+def test_users_are_tagged_and_found_by_tag(served: Served, people: httpx2.Client) -> None:
+    for login in ("ada", "bob"):
+        served.github.add_user(login)
+    people.post("/people", data={"login": "ada", "tags": "vip, c++"})
+    people.post("/people", data={"login": "bob"})
+
+    assert "ada" in people.get("/people?tag=vip").text
+    assert "bob" not in people.get("/people?tag=c%2B%2B").text
+    changed = people.post("/people/bob/change", data={"tags": "vip", "interval": "45m"})
+    wrong = people.post("/people/bob/change", data={"tags": "x" * 51})
+    strange = people.post("/people/bob/change", data={"tags": "vip", "interval": "soon"})
+
+    assert 'value="45m"' in changed.text
+    assert "bob" in people.get("/people?tag=vip").text
+    assert wrong.status_code == strange.status_code == 422
+    assert "tags: " in wrong.text
+    assert "interval: " in strange.text
+    assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == ["vip"]
+    people.post("/people/bob/change", data={"tags": "", "interval": ""})
+    assert served.gitpip.get("/api/v1/users/bob").json()["tags"] == []
+
+
+def test_what_was_written_stays_in_the_form_that_is_refused(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.github.add_user("ada")
+    people.post("/people", data={"login": "ada", "tags": "old"})
+
+    user = people.post("/people/ada/change", data={"tags": "vip, new", "interval": "soon"})
+    feed = people.post("/feeds", data={"name": "my\treader"})
+
+    assert user.status_code == feed.status_code == 422
+    assert 'value="vip, new"' in user.text
+    assert 'value="soon"' in user.text
+    assert 'value="my\treader"' in feed.text
+    assert served.gitpip.get("/api/v1/users/ada").json()["tags"] == ["old"]
+
+
+@pytest.mark.parametrize("login", ["import", "check", "selected", "change", "remove"])
+def test_whoever_is_called_like_a_page_has_one_too(
+    served: Served, people: httpx2.Client, login: str
+) -> None:
+    served.github.add_user(login)
+
+    added = people.post("/people", data={"login": login})
+    asked = people.get(f"/people/{login}/remove")
+    paused = people.post(f"/people/{login}/pause")
+    removed = people.post(f"/people/{login}/remove")
+
+    assert re.search(rf"<h1>.*</span> {login}</h1>", added.text)
+    assert f"Remove {login}" in asked.text
+    assert "paused" in paused.text
+    assert removed.status_code == 200
+    assert served.gitpip.get("/users").json() == []
+
+
+def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
+    served.github.add_user("ada")
+    served.github.add_gist("ada", {"one.py": "1", "two.py": "2"})
+
+    forecast = people.post("/people", data={"login": "ada", "backfill": "all", "forecast": "1"})
+    none = people.post("/people", data={"login": "ada", "backfill": "none", "forecast": "1"})
+
+    assert "Added like this, 2 files would become activities" in forecast.text
+    assert "0 files would become" in none.text
+    assert served.gitpip.get("/users").json() == []
+
+
+def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: httpx2.Client) -> None:
+    served.github.tokens.clear()
+
+    answer = people.post("/people", data={"login": "ada", "forecast": "1"})
+
+    assert "No forecast now, as GitHub can&#39;t be asked" in answer.text
+
+
+def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: httpx2.Client) -> None:
+    served.track("cleo", {"one.py": "1"})
+    text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
+    files = {"file": ("<b>list</b>.csv", text.encode(), "text/csv")}
+
+    page = people.post("/imports", files=files)
+    served.gitpip.wait_for(lambda: "Done." in people.get(page.url.path).text, "the import")
+
+    done = people.get(page.url.path).text
+    assert "2 users added, 1 tracked already, 1 bad line" in done
+    assert "no such login" in done
+    assert "<b>list" not in done
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
+    assert "<b>list" not in people.get("/imports").text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"id,tags,login,login\n", "Not imported"),
+        (b"", "the file holds no login"),
+        (b"PK\x03\x04\x14\x00", "save it as CSV"),
+        (b'{"login": "ada"}', "a list was expected"),
+        (b"login;id\nada;1\n", "separated by semicolons"),
+        (b"\x00\xff\xfe\n", "1 bad line"),
+        (b"[1, 2", "bad line"),
+    ],
+)
+def test_a_bad_file_changes_nothing(
+    served: Served, people: httpx2.Client, content: bytes, says: str
+) -> None:
+    page = people.post("/imports", files={"file": ("list.csv", content)})
+    served.gitpip.wait_for(lambda: "Under way" not in people.get(page.url.path).text, "the import")
+
+    assert says in people.get(page.url.path).text
+    assert served.gitpip.get("/users").json() == []
+
+
+def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
+    assert "choose one" in people.post("/imports", data={"file": ""}).text
+    address = people.base_url
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.putrequest("POST", "/imports")
+    connection.putheader("content-length", str(2**26 + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert people.get("/imports/99").status_code == 404
+
+
+def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:
+    served.track("ada", {"one.py": "1"})
+    published = "/api/v1/publications?state=published"
+    served.gitpip.wait_for(lambda: served.gitpip.get(published).json()["total"], "the activity")
+
+    asked = people.get("/people/ada/remove").text
+    assert "1 gist, 1 file" in asked
+    assert "1 activity" in asked
+    assert served.gitpip.get("/api/v1/users/ada").status_code == 200
+
+    people.post("/people/ada/remove")
+    assert served.gitpip.get("/api/v1/users/ada").status_code == 404
+
+
+def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2.Client) -> None:
+    served.track("ada", {"one.py": "1"})
+
+    page = people.post("/people/check")
+    served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
+
+    assert "1 user looked at" in people.get(page.url.path).text
+
+
+def test_who_is_removed_with_news_and_added_again_has_them_still(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.track("bob", {"two.py": "2"})
+    assert "one.py" in people.get("/").text
+
+    people.post("/people/ada/remove")
+    assert "one.py" not in people.get("/").text
+    people.post("/seen", data={"everything": "1"})
+    people.post("/people", data={"login": "ada"})
+
+    home = people.get("/").text
+    assert "one.py" in home
+    assert "two.py" not in home
+
+
+def test_a_user_shows_how_much_is_published_and_why_the_rest_waits(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    served.gitpip.wait_for(
+        lambda: "1 of 1 publication in Pipedrive" in served.gitpip.get("/people/ada").text,
+        "the activity",
+    )
+    assert "Publishing:" not in served.gitpip.get("/people/ada").text
+    served.gitpip.stop()
+    served.gitpip.environment = {**served.gitpip.environment, "PIPEDRIVE_TOKEN": ""}
+    served.gitpip.start()
+
+    served.publish_another("ada", {"two.py": "2", "three.py": "3"})
+
+    waiting = served.gitpip.get("/people/ada").text
+    assert "1 of 3 publications in Pipedrive" in waiting
+    assert re.search(r"Publishing: 2 wait, about \d+ \w+ left", waiting)
+    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in waiting
+    listed = served.gitpip.get("/publications?state=pending").text
+    assert "Nothing is published: PIPEDRIVE_TOKEN is not set" in listed
+    assert "its turn has not come" in listed
