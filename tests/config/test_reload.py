@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
-from gitpip.observability.logging import redacted
+from gitpip.observability.redaction import redacted
 
 ADDRESS = "postgresql://ann:first-word@db:5432/gitpip"
 SAME = (

@@ -17,7 +17,7 @@ from gitpip.store.publications import publications
 from gitpip.store.schema import metadata
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
-from gitpip.store.status import operation
+from gitpip.store.status import instances
 from gitpip.store.users import users
 from tests.conftest import PostgresServer
 
@@ -36,7 +36,7 @@ class Rows:
 
     async def fill(self) -> None:
         async with self.database.begin() as transaction:
-            await operation.show_life(transaction, "one", version="1", part=Part.ALL, now=NOW)
+            await instances.show_life(transaction, "one", version="1", part=Part.ALL, now=NOW)
         for number, login in enumerate(LOGINS, start=1):
             await self._track(login, number)
 

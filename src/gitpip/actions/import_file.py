@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, DealId, check_external_id, check_login, checked_tags
+from gitpip.model import Backfill, DealId
+from gitpip.validation import check_external_id, check_login, checked_tags
 
 COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal")
 EXPECTED = (

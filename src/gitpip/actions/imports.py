@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.actions.import_file import Entry, Fault, read_roster
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound
-from gitpip.model import Account, Backfill, User, check_external_id, check_login
+from gitpip.model import Account, Backfill, User
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.store.users.bulk import NewUser, add_many
+from gitpip.validation import check_external_id, check_login
 
 AT_A_TIME = 1000
 

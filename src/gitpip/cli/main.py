@@ -33,7 +33,8 @@ from gitpip.demo.run import run_demo
 from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
-from gitpip.observability.logging import configure_logging, get_logger, log_uncaught, redacted
+from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
+from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.serve import opened
 from gitpip.runtime.serve import serve as run_service

@@ -21,10 +21,11 @@ from gitpip.cli.output import (
 )
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
-from gitpip.model import Forecast, User, check_external_id, checked_tags
+from gitpip.model import Forecast, User
 from gitpip.runtime import oneshot, serve
 from gitpip.status.problem import count
 from gitpip.store.users import users
+from gitpip.validation import check_external_id, checked_tags
 
 TWO_MINUTES = 120
 

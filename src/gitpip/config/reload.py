@@ -10,7 +10,8 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from gitpip.config import Settings, fields, read_secret
-from gitpip.observability.logging import get_logger, hide
+from gitpip.observability.logging import get_logger
+from gitpip.observability.redaction import hide
 
 EVERY = timedelta(seconds=2)
 

@@ -9,7 +9,7 @@ from gitpip.doctor.findings import Finding, Verdict, failure, ok
 from gitpip.doctor.vendors import look_at_vendors
 from gitpip.errors import EnvironmentUnusable, SettingsError
 from gitpip.http_client import proxy_passwords
-from gitpip.observability.logging import hide
+from gitpip.observability.redaction import hide
 
 __all__ = ["Finding", "Verdict", "examine"]
 

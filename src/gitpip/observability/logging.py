@@ -8,28 +8,27 @@ logged as a warning or an error is counted too (see metrics.py).
 
 import logging
 import os
-import re
 import sys
 import threading
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from enum import Enum
 from io import TextIOWrapper
 from json import dumps
-from math import isfinite
 from typing import Literal, TextIO
-from urllib.parse import quote, quote_plus
 
 import stamina
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from gitpip.observability import metrics
-
-SECRET = "[secret]"  # noqa: S105 (what is shown in a secret's place)
-SHORTEST_IN_BASE64 = 8
-"""Less of a secret than this is found in any longer text."""
+from gitpip.observability.redaction import (
+    RESERVED_FIELDS,
+    as_text,
+    clean_event,
+    forget,
+    format_time,
+    hide,
+)
 
 
 def get_logger() -> FilteringBoundLogger:
@@ -62,7 +61,7 @@ def configure_logging(
     stream = stream or sys.stderr  # which is None in a process started without one
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    _redaction.forget()
+    forget()
     hide(secrets)
     rendering: list[Processor] = (
         [structlog.processors.JSONRenderer()]
@@ -76,7 +75,7 @@ def configure_logging(
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            lambda _logger, _method, event: _cleaned(event, _redaction),
+            lambda _logger, _method, event: clean_event(event),
             *rendering,
         ],
         pass_foreign_args=True,
@@ -114,16 +113,6 @@ def log_uncaught() -> None:
 
     threading.excepthook = log_of_thread
     sys.unraisablehook = log_of_finalizer
-
-
-def hide(secrets: Iterable[str]) -> None:
-    """Keep these out of all that is logged from now on, beside those hidden before."""
-    _redaction.learn(secrets)
-
-
-def redacted(text: str) -> str:
-    """The text without secrets, as it would be logged; for what is printed."""
-    return _redaction(text)
 
 
 # Below these, libraries write headers, statements with the gists' contents, or noise.
@@ -202,19 +191,11 @@ def _name_logger(_logger: object, _method: str, event: EventDict) -> EventDict:
 def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
     return {
-        "timestamp": _moment(datetime.fromtimestamp(record.created, UTC)),
+        "timestamp": format_time(datetime.fromtimestamp(record.created, UTC)),
         "severity": _severity(record.levelno),
         "event": event.get("event", ""),
-        **{name: event[name] for name in event if name not in _RESERVED},
+        **{name: event[name] for name in event if name not in RESERVED_FIELDS},
     }
-
-
-def _moment(time: datetime) -> str:
-    """RFC 3339 in UTC, e.g. 2026-01-02T03:04:05.678Z."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-_RESERVED = ("timestamp", "severity", "event")
 
 
 def _severity(number: int) -> str:
@@ -224,134 +205,9 @@ def _severity(number: int) -> str:
     return "DEBUG"
 
 
-class _Redaction:
-    """Puts `[secret]` for every secret in a text, in any of its usual spellings."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        self._spellings: set[str] = set()
-        self._known: re.Pattern[str] | None = None
-
-    def learn(self, secrets: Iterable[str]) -> None:
-        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-        if spellings <= self._spellings:
-            return
-        self._spellings |= spellings
-        longest_first = sorted(self._spellings, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first)))
-
-    def __call__(self, text: str) -> str:
-        if self._known:
-            text = self._known.sub(SECRET, text)
-        for pattern in _TELLING:
-            text = pattern.sub(lambda match: f"{match['before']}{SECRET}", text)
-        return text
-
-
-_redaction = _Redaction()
-
-
-def _spellings(secret: str) -> tuple[str, ...]:
-    return (
-        *_inside_base64(secret.encode()),
-        secret,
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-        repr(secret)[1:-1],
-        dumps(secret)[1:-1],
-        dumps(secret, ensure_ascii=False)[1:-1],
-    )
-
-
-def _inside_base64(secret: bytes) -> Iterator[str]:
-    """How it looks in a longer text that is encoded: what of it no neighbour has a share in."""
-    for shift in range(3):
-        whole = (shift + len(secret)) * 8 // 6
-        for encode in (b64encode, urlsafe_b64encode):
-            text = encode(bytes(shift) + secret)[(shift * 8 + 5) // 6 : whole].decode()
-            if len(text) >= SHORTEST_IN_BASE64:
-                yield text
-
-
-_TELLING = (
-    # The example of our own hints, USER:PASSWORD@HOST, holds no secret.
-    re.compile(
-        r"(?P<before>://[^\s/:@]*:)(?!(?<=://USER:)PASSWORD@HOST(?:/NAME|:PORT)\b)[^\s/]+(?=@)"
-    ),
-    re.compile(
-        r"(?P<before>\b(?:x-api-token|authorization)[\"']?\s*[:=,]\s*b?[\"']?)"
-        r"(?:(?:bearer|basic|token)\s+)?[^\s\"',;)\]}]+",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(?P<before>\b(?:api_token|access_token)=)[^\s&\"'#]+", re.IGNORECASE),
-    re.compile(
-        r"(?P<before>\b(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&\"']+)", re.IGNORECASE
-    ),
-    re.compile(r"(?P<before>\b)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,})"),
-    # Our own keys, which can be told from other words but not known beforehand.
-    re.compile(r"(?P<before>gitpip_(?:[0-9a-f]{8}|feed)_)[0-9a-f]{16,}", re.IGNORECASE),
-)
-_TELLING_NAMES = frozenset(
-    {
-        *("x-api-token", "authorization", "proxy-authorization", "cookie", "set-cookie"),
-        *("api_token", "access_token", "password", "token"),
-    }
-)
-_DEEPEST = 8
-
-
-def _cleaned(event: EventDict, redact: Callable[[str], str]) -> EventDict:
-    """The event with plain values only: texts without secrets, numbers, lists, mappings."""
-    kept: EventDict = {name: event[name] for name in ("timestamp", "severity")}
-    kept["event"] = _clean(event["event"], redact, 0)
-    for name, value in event.items():
-        if name not in _RESERVED:
-            hidden = _is_telling(name) and value is not None
-            kept[redact(_text(name))] = SECRET if hidden else _clean(value, redact, 0)
-    return kept
-
-
-def _clean(value: object, redact: Callable[[str], str], depth: int) -> object:
-    if isinstance(value, bool | int | float | None) and not isinstance(value, Enum):
-        text = str(value)
-        is_number = not isinstance(value, float) or isfinite(value)
-        return value if is_number and redact(text) == text else redact(text)
-    if isinstance(value, Mapping | list | tuple | set | frozenset) and depth == _DEEPEST:
-        return "..."
-    if isinstance(value, Mapping):
-        return {
-            redact(_text(key)): SECRET if _is_telling(key) else _clean(item, redact, depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple) and len(value) == 2 and _is_telling(value[0]):  # noqa: PLR2004
-        return [_text(value[0]), SECRET]
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_clean(item, redact, depth + 1) for item in value]
-    return redact(_text(value))
-
-
-def _is_telling(name: object) -> bool:
-    """Whether a header or field of this name holds a secret."""
-    return isinstance(name, str | bytes) and _text(name).lower() in _TELLING_NAMES
-
-
-def _text(value: object) -> str:
-    try:
-        if isinstance(value, bytes | bytearray):
-            return bytes(value).decode(errors="backslashreplace")
-        if isinstance(value, datetime) and value.tzinfo:
-            return _moment(value)
-        return str(value).encode(errors="backslashreplace").decode()
-    except Exception:  # whatever a foreign object raises, its event is told
-        return f"<{type(value).__name__}>"
-
-
 def _for_console(_logger: object, _method: str, event: EventDict) -> EventDict:
     below = {name: event.pop(name) for name in ("stack", "exception") if name in event}
-    shown: EventDict = {on_one_line(name): on_one_line(_text(event[name])) for name in event}
+    shown: EventDict = {on_one_line(name): on_one_line(as_text(event[name])) for name in event}
     shown["level"] = shown.pop("severity").lower()
     for name, text in below.items():
         lines = str(text).split("\n")

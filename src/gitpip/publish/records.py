@@ -4,7 +4,8 @@ from datetime import datetime
 
 from gitpip.model import Change, Publication, PublicationState
 from gitpip.observability import metrics
-from gitpip.observability.logging import get_logger, redacted
+from gitpip.observability.logging import get_logger
+from gitpip.observability.redaction import redacted
 from gitpip.store.database import Database
 from gitpip.store.publications import outbox
 

@@ -14,7 +14,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
-from gitpip.store.status import operation
+from gitpip.store.status import instances
 
 FAREWELL = timedelta(seconds=5)
 
@@ -61,13 +61,13 @@ class Life:
 
     async def _go_on(self) -> None:
         while True:
-            await asyncio.sleep(operation.HEARTBEAT.total_seconds())
+            await asyncio.sleep(instances.HEARTBEAT.total_seconds())
             await self._show()
 
     async def _show(self) -> None:
         try:
             async with self._database.begin() as transaction:
-                await operation.show_life(
+                await instances.show_life(
                     transaction,
                     self._id,
                     version=VERSION,
@@ -89,7 +89,7 @@ class Life:
                 asyncio.timeout(FAREWELL.total_seconds()),
                 self._database.begin() as transaction,
             ):
-                await operation.end_life(transaction, self._id)
+                await instances.end_life(transaction, self._id)
 
 
 @asynccontextmanager

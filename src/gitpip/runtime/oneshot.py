@@ -16,14 +16,7 @@ from gitpip.actions.imports import Imported, take_in, track
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
-from gitpip.model import (
-    Backfill,
-    Check,
-    CheckId,
-    Forecast,
-    PublicationState,
-    check_login,
-)
+from gitpip.model import Backfill, Check, CheckId, Forecast, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.heartbeat import living
 from gitpip.runtime.present_account import is_served, note_company
@@ -39,6 +32,7 @@ from gitpip.store.database import Database
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, operation
 from gitpip.store.users import users
+from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
 
 SOON = timedelta(minutes=2)

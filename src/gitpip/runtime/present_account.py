@@ -13,7 +13,7 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.database import Database
-from gitpip.store.status import operation
+from gitpip.store.status import instances
 
 
 async def is_served(database: Database) -> bool:
@@ -24,7 +24,7 @@ async def is_served(database: Database) -> bool:
 
 async def is_served_now(transaction: AsyncConnection) -> bool:
     """The same within a transaction."""
-    return any(service.works for service in await operation.running(transaction, utc_now()))
+    return any(service.works for service in await instances.running(transaction, utc_now()))
 
 
 def client_of(settings: Settings) -> Pipedrive:

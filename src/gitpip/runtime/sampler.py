@@ -11,7 +11,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.logging import get_logger
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.database import Database
-from gitpip.store.status import gauges
+from gitpip.store.status import gauges, samples
 from gitpip.store.status.gauges import Budget
 from gitpip.watch.github.client import GitHub
 
@@ -43,12 +43,12 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
         ]
         try:
             async with database.read() as transaction:
-                due = await gauges.sample_is_due(transaction, now)
+                due = await samples.sample_is_due(transaction, now)
             if news or due:
                 async with database.begin() as transaction:
                     await gauges.note_budgets(transaction, news)
                     if due:
-                        await gauges.take_sample(transaction, now)
+                        await samples.take_sample(transaction, now)
             kept |= {budget.name: (budget.total, budget.remaining) for budget in news}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))

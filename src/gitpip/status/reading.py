@@ -25,8 +25,8 @@ from gitpip.status.problem import (
 )
 from gitpip.store.gists import unreadable
 from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
-from gitpip.store.status import gauges, operation
-from gitpip.store.status.operation import RunningService
+from gitpip.store.status import gauges, instances, operation
+from gitpip.store.status.instances import RunningService
 from gitpip.store.users import schedule, users
 
 
@@ -173,7 +173,7 @@ async def read_stops(
 ) -> Condition:
     """Only what keeps watching or publishing from going on: cheap, whatever waits."""
     pauses = await operation.pauses_now(transaction, now)
-    services = await operation.running(transaction, now)
+    services = await instances.running(transaction, now)
     works = surroundings.engine_is_alive is not None or any(one.works for one in services)
     checks = not set(operation.STOPS_WATCHING) & set(pauses)
     problems = [

@@ -13,7 +13,7 @@ import httpx2
 
 from gitpip.config import organization
 from gitpip.http_client import http_date
-from gitpip.observability.logging import redacted
+from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
 from gitpip.publish.pipedrive.rate_limit import number, seconds_left
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
-from gitpip.observability.logging import redacted
+from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.pipedrive import answers

@@ -1,10 +1,10 @@
-"""Gauges: what is left of the vendors' budgets, how long the queue was, how fresh the users are."""
+"""Budgets: what is left of the vendors' limits, and how many users it allows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,25 +17,12 @@ from gitpip.capacity import (
     capacity,
 )
 from gitpip.model import Pause, PauseCause
-from gitpip.store.publications.publications import WAITING
-from gitpip.store.schema import active, budgets, publications, samples, users
+from gitpip.store.schema import budgets
 from gitpip.store.status import checks, operation
-from gitpip.store.visibility import of_tracked
 
-SAMPLE_EVERY = timedelta(minutes=5)
-KEPT = timedelta(days=1)
 GITHUB_REQUESTS = "GitHub requests"
 GITHUB_POINTS = "GitHub GraphQL points"
 """Names of budgets."""
-STEPS = (
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=3),
-    timedelta(hours=12),
-    timedelta(days=1),
-)
-"""The bounds between the groups of freshness; what is known lies three minutes back at least."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +35,6 @@ class Budget:
     resets_at: datetime | None
     """None where the vendor does not say when."""
     seen_at: datetime
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How many publications waited at a time."""
-
-    at: datetime
-    waiting: int
 
 
 async def note_budgets(transaction: AsyncConnection, seen: Sequence[Budget]) -> None:
@@ -125,46 +104,3 @@ async def capacity_now(
 def token_keeps_from_graphql(pause: Pause | None) -> bool:
     """Whether this pause of GraphQL lasts until another token is set: this one shows no gists."""
     return pause is not None and pause.cause is PauseCause.CREDENTIAL
-
-
-async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
-    """Whether it is time to note how long the queue is."""
-    last = await transaction.scalar(select(func.max(samples.c.at, type_=samples.c.at.type)))
-    return last is None or now - last >= SAMPLE_EVERY
-
-
-async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
-    """Note how long the queue is, and forget what is older than a day."""
-    waiting = await transaction.scalar(
-        select(func.count()).where(
-            publications.c.state.in_(WAITING), of_tracked(publications.c.user_key)
-        )
-    )
-    try:
-        async with transaction.begin_nested():
-            await transaction.execute(insert(samples).values(at=now, waiting=waiting or 0))
-    except IntegrityError:
-        return
-    await transaction.execute(delete(samples).where(samples.c.at < now - KEPT))
-
-
-async def samples_of_a_day(transaction: AsyncConnection) -> tuple[Sample, ...]:
-    """The samples that are kept, oldest first."""
-    found = await transaction.execute(select(samples).order_by(samples.c.at))
-    return tuple(Sample(row.at, row.waiting) for row in found)
-
-
-async def freshness_groups(transaction: AsyncConnection, now: datetime) -> tuple[int, ...]:
-    """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
-    whens = [(users.c.complete_until >= now - step, number) for number, step in enumerate(STEPS)]
-    group = case(
-        *whens,
-        (users.c.complete_until.is_not(None), len(STEPS)),
-        else_=len(STEPS) + 1,
-    )
-    grouped = select(group.label("group")).where(active).subquery()
-    found = await transaction.execute(
-        select(grouped.c.group, func.count()).group_by(grouped.c.group)
-    )
-    counted = {row[0]: row[1] for row in found}
-    return tuple(counted.get(number, 0) for number in range(len(STEPS) + 2))

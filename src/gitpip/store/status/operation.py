@@ -1,7 +1,6 @@
-"""How the service is doing: pauses, and which services run beside each other."""
+"""Pauses of watching and publishing: why, until when, and how one ends."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,15 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import Part, Pause, PauseCause, PublicationState
+from gitpip.model import Pause, PauseCause, PublicationState
 from gitpip.store import ledger
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
-from gitpip.store.schema import deals, pauses, publications, services
-
-HEARTBEAT = timedelta(seconds=2)
-SILENCE = timedelta(seconds=10)
-"""A service that has not shown itself for so long is taken for gone."""
+from gitpip.store.schema import deals, pauses, publications
 
 PUBLISHING = "publishing"
 WATCHING = "watching"
@@ -34,25 +29,6 @@ ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
 """A pause that follows another within this time is the same trouble, going on."""
-
-
-@dataclass(frozen=True)
-class RunningService:
-    """A service process beside this database."""
-
-    id: str
-    version: str
-    part: Part
-    started_at: datetime
-    ailments: tuple[str, ...] = ()
-    """What its `/health` says is wrong."""
-    clock_ahead: timedelta = timedelta(0)
-    """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
-
-    @property
-    def works(self) -> bool:
-        """Whether it watches and publishes."""
-        return self.part is not Part.WEB
 
 
 async def pause(
@@ -186,63 +162,3 @@ async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause |
 async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) -> None:
     """Forget a pause that is over."""
     await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))
-
-
-async def show_life(
-    transaction: AsyncConnection,
-    service_id: str,
-    *,
-    version: str,
-    part: Part,
-    now: datetime,
-    ailments: Sequence[str] = (),
-    clock_ahead: timedelta = timedelta(0),
-) -> None:
-    """Renew this service's lease row, and clear those of services long gone."""
-    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
-    shown = {
-        "heartbeat_at": now,
-        "ailments": wrong,
-        "clock_ahead": round(clock_ahead.total_seconds()),
-    }
-    renewed = await transaction.execute(
-        update(services).where(services.c.id == service_id).values(shown)
-    )
-    if renewed.rowcount == 0:
-        await transaction.execute(
-            insert(services).values(
-                id=service_id,
-                version=version,
-                part=part.value,
-                started_at=now,
-                **shown,
-            )
-        )
-        await transaction.execute(
-            delete(services).where(services.c.heartbeat_at < now - SILENCE * 10)
-        )
-
-
-async def end_life(transaction: AsyncConnection, service_id: str) -> None:
-    """Give this service's lease back."""
-    await transaction.execute(delete(services).where(services.c.id == service_id))
-
-
-async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningService, ...]:
-    """The services that showed life lately."""
-    rows = await transaction.execute(
-        select(services)
-        .where(services.c.heartbeat_at > now - SILENCE)
-        .order_by(func.lower(services.c.id))
-    )
-    return tuple(
-        RunningService(
-            id=row.id,
-            version=row.version,
-            part=Part(row.part),
-            started_at=row.started_at,
-            ailments=tuple((row.ailments or "").splitlines()),
-            clock_ahead=timedelta(seconds=row.clock_ahead),
-        )
-        for row in rows
-    )

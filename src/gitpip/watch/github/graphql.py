@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
 
 from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
 from gitpip.model import Account, GistId, GitHubId, User, UserKey
-from gitpip.observability.logging import redacted
+from gitpip.observability.redaction import redacted
 from gitpip.watch.github.rate_limits import Limits
 from gitpip.watch.github.transport import Answer
 

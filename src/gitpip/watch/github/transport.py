@@ -25,7 +25,8 @@ from gitpip.errors import (
 )
 from gitpip.http_client import Origin, client, http_date, origin_of
 from gitpip.observability import metrics
-from gitpip.observability.logging import get_logger, redacted
+from gitpip.observability.logging import get_logger
+from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
 from gitpip.watch.github.rate_limits import Limits
 

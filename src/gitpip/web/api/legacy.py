@@ -9,9 +9,10 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
-from gitpip.model import EXTERNAL_ID_LIMIT, Role
+from gitpip.model import Role
 from gitpip.store.users import users
 from gitpip.store.visits import visits
+from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.schemas import PROBLEMS, FileBody
 from gitpip.web.auth.identity import Who

@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
-from gitpip.model import Backfill, Role, check_external_id, check_login, checked_tags
+from gitpip.model import Backfill, Role
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval
+from gitpip.validation import check_external_id, check_login, checked_tags
 from gitpip.web.api.parameters import Limit, Login, Offset, clean_login
 from gitpip.web.api.schemas import (
     PROBLEMS,

@@ -8,8 +8,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import InvalidInput, UserNotTracked
-from gitpip.model import Role, User, UserState, checked_tags
+from gitpip.model import Role, User, UserState
 from gitpip.store.users import bulk, users
+from gitpip.validation import checked_tags
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import In

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from fastapi import Form
 
 from gitpip.errors import InvalidInput, UserNotTracked
-from gitpip.model import checked_tags
+from gitpip.validation import checked_tags
 
 Field = Annotated[str, Form(max_length=2_000)]
 Value = TypeVar("Value")

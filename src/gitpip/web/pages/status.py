@@ -10,7 +10,7 @@ from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
-from gitpip.store.status import gauges
+from gitpip.store.status import freshness, samples
 from gitpip.web.api.accounts import request_comparison, switch
 from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
 from gitpip.web.auth.identity import Who
@@ -19,7 +19,11 @@ from gitpip.web.context import In
 from gitpip.web.render.charts import over_a_day
 from gitpip.web.render.jinja import duration, render
 
-LABELS = (*(f"in the last {duration(step)}" for step in gauges.STEPS), "longer ago", "not read yet")
+LABELS = (
+    *(f"in the last {duration(step)}" for step in freshness.STEPS),
+    "longer ago",
+    "not read yet",
+)
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
@@ -48,17 +52,15 @@ async def status_page(setting: In) -> HTMLResponse:
     status = await status_of(setting)
     now = utc_now()
     async with setting.database.read() as transaction:
-        samples = await gauges.samples_of_a_day(transaction)
-        groups = await gauges.freshness_groups(transaction, now)
+        taken = await samples.samples_of_a_day(transaction)
+        groups = await freshness.freshness_groups(transaction, now)
     waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
     page = render(
         "status.html",
         page="status",
         status=status,
         places=PLACES,
-        queue=over_a_day(
-            [*((sample.at, sample.waiting) for sample in samples), (now, waiting)], now
-        ),
+        queue=over_a_day([*((sample.at, sample.waiting) for sample in taken), (now, waiting)], now),
         now_waiting=waiting,
         groups=list(zip(LABELS, groups, strict=True)),
         active=sum(groups),

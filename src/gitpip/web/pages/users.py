@@ -10,10 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
-from gitpip.model import Backfill, Forecast, Role, UserState, check_login
+from gitpip.model import Backfill, Forecast, Role, UserState
 from gitpip.store import listing
 from gitpip.store.status import checks
 from gitpip.store.users import users
+from gitpip.validation import check_login
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of

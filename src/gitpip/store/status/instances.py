@@ -1,0 +1,94 @@
+"""The service processes beside one database, each with a heartbeat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.model import Part
+from gitpip.store.schema import services
+
+HEARTBEAT = timedelta(seconds=2)
+SILENCE = timedelta(seconds=10)
+"""A service that has not shown itself for so long is taken for gone."""
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service process beside this database."""
+
+    id: str
+    version: str
+    part: Part
+    started_at: datetime
+    ailments: tuple[str, ...] = ()
+    """What its `/health` says is wrong."""
+    clock_ahead: timedelta = timedelta(0)
+    """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it watches and publishes."""
+        return self.part is not Part.WEB
+
+
+async def show_life(
+    transaction: AsyncConnection,
+    service_id: str,
+    *,
+    version: str,
+    part: Part,
+    now: datetime,
+    ailments: Sequence[str] = (),
+    clock_ahead: timedelta = timedelta(0),
+) -> None:
+    """Renew this service's lease row, and clear those of services long gone."""
+    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
+    shown = {
+        "heartbeat_at": now,
+        "ailments": wrong,
+        "clock_ahead": round(clock_ahead.total_seconds()),
+    }
+    renewed = await transaction.execute(
+        update(services).where(services.c.id == service_id).values(shown)
+    )
+    if renewed.rowcount == 0:
+        await transaction.execute(
+            insert(services).values(
+                id=service_id,
+                version=version,
+                part=part.value,
+                started_at=now,
+                **shown,
+            )
+        )
+        await transaction.execute(
+            delete(services).where(services.c.heartbeat_at < now - SILENCE * 10)
+        )
+
+
+async def end_life(transaction: AsyncConnection, service_id: str) -> None:
+    """Give this service's lease back."""
+    await transaction.execute(delete(services).where(services.c.id == service_id))
+
+
+async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningService, ...]:
+    """The services that showed life lately."""
+    rows = await transaction.execute(
+        select(services)
+        .where(services.c.heartbeat_at > now - SILENCE)
+        .order_by(func.lower(services.c.id))
+    )
+    return tuple(
+        RunningService(
+            id=row.id,
+            version=row.version,
+            part=Part(row.part),
+            started_at=row.started_at,
+            ailments=tuple((row.ailments or "").splitlines()),
+            clock_ahead=timedelta(seconds=row.clock_ahead),
+        )
+        for row in rows
+    )

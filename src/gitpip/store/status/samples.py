@@ -1,0 +1,50 @@
+"""Samples: how long the queue was, every few minutes of the last day."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store.publications.publications import WAITING
+from gitpip.store.schema import publications, samples
+from gitpip.store.visibility import of_tracked
+
+SAMPLE_EVERY = timedelta(minutes=5)
+KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many publications waited at a time."""
+
+    at: datetime
+    waiting: int
+
+
+async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
+    """Whether it is time to note how long the queue is."""
+    last = await transaction.scalar(select(func.max(samples.c.at, type_=samples.c.at.type)))
+    return last is None or now - last >= SAMPLE_EVERY
+
+
+async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
+    """Note how long the queue is, and forget what is older than a day."""
+    waiting = await transaction.scalar(
+        select(func.count()).where(
+            publications.c.state.in_(WAITING), of_tracked(publications.c.user_key)
+        )
+    )
+    try:
+        async with transaction.begin_nested():
+            await transaction.execute(insert(samples).values(at=now, waiting=waiting or 0))
+    except IntegrityError:
+        return
+    await transaction.execute(delete(samples).where(samples.c.at < now - KEPT))
+
+
+async def samples_of_a_day(transaction: AsyncConnection) -> tuple[Sample, ...]:
+    """The samples that are kept, oldest first."""
+    found = await transaction.execute(select(samples).order_by(samples.c.at))
+    return tuple(Sample(row.at, row.waiting) for row in found)

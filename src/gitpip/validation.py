@@ -1,0 +1,55 @@
+"""What a login, an id and a tag from outside may be."""
+
+import re
+from collections.abc import Iterable
+
+from gitpip.errors import InvalidInput
+
+LOGIN_LIMIT = 39
+EXTERNAL_ID_LIMIT = 200
+TAG_LIMIT = 50
+MOST_TAGS = 20
+
+
+def check_login(login: str) -> None:
+    """Raise InvalidInput unless GitHub can have this login.
+
+    Letters, digits and hyphens, at most 39; enterprise-managed ones end in `_` and a short code.
+    Some old accounts break the rules about where hyphens may stand, so those are not checked.
+    """
+    if len(login) > LOGIN_LIMIT or not re.fullmatch("[A-Za-z0-9-]+(_[A-Za-z0-9]+)?", login):
+        raise InvalidInput(
+            "login",
+            f"{login[:60]!r} can't be a GitHub login; one has 1 to {LOGIN_LIMIT} letters, "
+            "digits and hyphens",
+        )
+
+
+def check_external_id(external_id: str) -> None:
+    """Raise InvalidInput unless this can be a caller's id of a user."""
+    short_enough = len(external_id) <= EXTERNAL_ID_LIMIT
+    if not short_enough or not external_id.strip() or not external_id.isprintable():
+        raise InvalidInput(
+            "id",
+            f"{external_id[:60]!r} can't be an id; one has 1 to {EXTERNAL_ID_LIMIT} "
+            "printable characters, not only spaces",
+        )
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags, each once; raises InvalidInput where one can't be one, or there are too many."""
+    different = tuple(dict.fromkeys(tags))
+    if len(different) > MOST_TAGS:
+        raise InvalidInput("tags", f"{len(different)} tags; a user has at most {MOST_TAGS}")
+    for tag in different:
+        _check_tag(tag)
+    return different
+
+
+def _check_tag(tag: str) -> None:
+    if len(tag) > TAG_LIMIT or not re.fullmatch(r"[^\s,;]+", tag) or not tag.isprintable():
+        raise InvalidInput(
+            "tags",
+            f"{tag[:60]!r} can't be a tag; one has 1 to {TAG_LIMIT} printable characters "
+            "without spaces, commas and semicolons",
+        )
