@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gitpip.capacity import Means, capacity
 from gitpip.model import PauseCause
 from gitpip.store.database import Database, open_database
-from gitpip.store.status import checks, gauges, operation
-from gitpip.store.status.gauges import Budget
+from gitpip.store.status import budgets, checks, pauses
+from gitpip.store.status.budgets import Budget
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -69,13 +69,13 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
 ) -> None:
     async def promised(*, has_token: bool = True) -> int:
         async with database.read() as transaction:
-            return await gauges.capacity_now(
+            return await budgets.capacity_now(
                 transaction, has_token=has_token, share=1.0, interval=HOUR, now=NOW
             )
 
     async def note(name: str, total: int) -> None:
         async with database.begin() as transaction:
-            await gauges.note_budgets(transaction, [Budget(name, total, 1, None, NOW)])
+            await budgets.note_budgets(transaction, [Budget(name, total, 1, None, NOW)])
 
     assert await promised(has_token=False) == 60
     assert await promised() == 250_000
@@ -88,7 +88,7 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
             await checks.end(transaction, check_id, NOW)
     # Ten users a point; the check of three users says nothing.
     assert await promised() == 50_000
-    await note(gauges.GITHUB_POINTS, 10_000)
+    await note(budgets.GITHUB_POINTS, 10_000)
     assert await promised() == 100_000
     for cause, expected in {
         PauseCause.VENDOR: 100_000,
@@ -97,11 +97,11 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
         PauseCause.CREDENTIAL: 5_000,
     }.items():
         async with database.begin() as transaction:
-            await operation.pause(
-                transaction, operation.SWEEPING, until=NOW + HOUR, reason="why", cause=cause
+            await pauses.pause(
+                transaction, pauses.SWEEPING, until=NOW + HOUR, reason="why", cause=cause
             )
         assert await promised() == expected
-    await note(gauges.GITHUB_REQUESTS, 15_000)
+    await note(budgets.GITHUB_REQUESTS, 15_000)
     assert await promised() == 15_000
     # What is known is of a token that was taken away.
     assert await promised(has_token=False) == 60

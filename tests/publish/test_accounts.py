@@ -13,7 +13,7 @@ from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
 from gitpip.store.schema_accounts import accounts as account_rows
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.support.scene import TOKEN, Clock, Process, Scene
@@ -171,9 +171,9 @@ async def test_who_has_the_former_token_after_a_switch_says_so(
     # It is told also while publishing is paused, and after a restore that does not know it.
     async with scene.database.begin() as transaction:
         await transaction.execute(update(account_rows).values(waits_since=None))
-        await operation.pause(
+        await pauses.pause(
             transaction,
-            operation.PUBLISHING,
+            pauses.PUBLISHING,
             until=scene.clock() + accounts.NOTED_FOR,
             reason="a limit",
             now=scene.clock(),

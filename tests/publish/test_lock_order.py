@@ -18,7 +18,7 @@ from gitpip.store.publications import markers, publications
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.schema import publications as publication_rows
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.store.users import users
 from tests.support.scene import Scene
 
@@ -62,8 +62,8 @@ class Crowd:
             await transaction.execute(
                 deal_rows.insert(), [{"user_key": key, **waits} for key in reversed(keys)]
             )
-            await operation.pause(
-                transaction, operation.PUBLISHING, until=now + HOUR, reason="a pause", now=now
+            await pauses.pause(
+                transaction, pauses.PUBLISHING, until=now + HOUR, reason="a pause", now=now
             )
 
     async def switch(self, transaction: AsyncConnection) -> None:
@@ -73,7 +73,7 @@ class Crowd:
         await publications.retry(transaction, self.rows[-1].id, self.scene.clock())
 
     async def end_the_pause(self, transaction: AsyncConnection) -> None:
-        await operation.end_pauses(transaction, [operation.PUBLISHING], self.scene.clock())
+        await pauses.end_pauses(transaction, [pauses.PUBLISHING], self.scene.clock())
 
     async def take_in(self, transaction: AsyncConnection) -> None:
         sightings = [

@@ -11,7 +11,7 @@ from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
 from gitpip.store.database import open_database
 from gitpip.store.publications import note_updates, publications
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins.exchange import UNDER_WAY
@@ -448,8 +448,8 @@ async def test_a_person_ends_the_wait_for_the_cap_and_it_is_tried_once(
             if way == "retry":
                 await publications.retry(transaction, (await scene.rows())[-1].id, scene.clock())
             else:
-                names = [operation.PUBLISHING]
-                assert await operation.end_pauses(transaction, names, scene.clock()) == (*names,)
+                names = [pauses.PUBLISHING]
+                assert await pauses.end_pauses(transaction, names, scene.clock()) == (*names,)
 
     scene.crm.deal_cap = 0
     for login in ("ada", "bob", "cy"):

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gitpip.actions.pauses import not_paused, try_now
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
-from gitpip.store.schema import deals, pauses, publications
-from gitpip.store.status import operation
+from gitpip.store.schema import deals, publications
+from gitpip.store.schema import pauses as pause_rows
+from gitpip.store.status import pauses
 from tests.status.conftest import NOW, Rows
 
 SOON, LATER = NOW + timedelta(minutes=30), NOW + timedelta(hours=2)
@@ -23,7 +24,7 @@ REFUSED_FOR = {
 
 
 async def pause(rows: Rows, name: str, cause: PauseCause) -> None:
-    await rows.execute(insert(pauses).values(name=name, until=SOON, reason="why", cause=cause))
+    await rows.execute(insert(pause_rows).values(name=name, until=SOON, reason="why", cause=cause))
 
 
 async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[str, str]]]:
@@ -57,7 +58,7 @@ async def test_a_pause_ends_and_what_it_put_off_is_due(rows: Rows) -> None:
         assert await transaction.scalar(select(deals.c.due_at)) == NOW
 
 
-@pytest.mark.parametrize("name", operation.PAUSABLE)
+@pytest.mark.parametrize("name", pauses.PAUSABLE)
 @pytest.mark.parametrize("cause", PauseCause)
 async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: PauseCause) -> None:
     await pause(rows, name, cause)
@@ -69,7 +70,7 @@ async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: 
         await tried(rows, name)
     assert set((await rows.condition()).pauses) == {name}
     await pause(rows, "publishing", PauseCause.VENDOR)
-    assert (await tried(rows, *operation.PAUSABLE))[0] == ("publishing",)
+    assert (await tried(rows, *pauses.PAUSABLE))[0] == ("publishing",)
 
 
 async def test_what_is_not_paused_but_held_up_names_the_pause_that_holds_it_up(rows: Rows) -> None:

@@ -18,14 +18,16 @@ from gitpip.store.schema import (
     deals,
     doubles,
     feed,
-    pauses,
     publications,
     services,
     unreadable,
     users,
 )
+from gitpip.store.schema import (
+    pauses as pause_rows,
+)
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
 HOUR = timedelta(hours=1)
@@ -49,10 +51,10 @@ class Case:
 
 def paused(name: str, cause: PauseCause, reason: str) -> Sequence[Executable]:
     values = {"name": name, "until": NOW + HOUR, "reason": reason, "cause": cause.value}
-    return (insert(pauses).values(**values, since=JUST_NOW),)
+    return (insert(pause_rows).values(**values, since=JUST_NOW),)
 
 
-OVER = pauses.update().values(until=NOW)
+OVER = pause_rows.update().values(until=NOW)
 WELL = (
     users.update()
     .where(ADA)
@@ -616,7 +618,7 @@ async def test_rows_of_a_removed_user_are_no_problem(rows: Rows) -> None:
 
 async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
     await rows.execute(*paused("publishing", PauseCause.VENDOR, "a limit"))
-    pause = (await rows.condition()).pauses[operation.PUBLISHING]
+    pause = (await rows.condition()).pauses[pauses.PUBLISHING]
 
     assert reading.due_after(NOW, pause) == NOW + HOUR
     assert reading.due_after(NOW + 2 * HOUR, pause) == NOW + 2 * HOUR
@@ -640,22 +642,22 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
     for minutes in (0, 10, 20):
         async with rows.database.begin() as transaction:
             at = NOW - HOUR + timedelta(minutes=minutes)
-            await operation.pause(
+            await pauses.pause(
                 transaction,
-                operation.PUBLISHING,
+                pauses.PUBLISHING,
                 until=at + timedelta(minutes=8),
                 reason="a limit",
                 now=at,
             )
     async with rows.database.begin() as transaction:
-        again = await operation.pauses_now(transaction, NOW - timedelta(minutes=39))
-        await operation.pause(
-            transaction, operation.PUBLISHING, until=NOW + HOUR, reason="a limit", now=NOW
+        again = await pauses.pauses_now(transaction, NOW - timedelta(minutes=39))
+        await pauses.pause(
+            transaction, pauses.PUBLISHING, until=NOW + HOUR, reason="a limit", now=NOW
         )
     later = (await rows.condition()).pauses
 
-    assert again[operation.PUBLISHING].since == NOW - HOUR
-    assert later[operation.PUBLISHING].since == NOW
+    assert again[pauses.PUBLISHING].since == NOW - HOUR
+    assert later[pauses.PUBLISHING].since == NOW
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.database import TRIAL, Database, open_database, wait_until_reachable
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from tests.support.relay import Relay, relay_to
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
 ) -> None:
     async def pause(reason: str, thaw: asyncio.Event | None = None) -> None:
         async with database.begin() as transaction:
-            await operation.pause(transaction, operation.WATCHING, until=LATER, reason=reason)
+            await pauses.pause(transaction, pauses.WATCHING, until=LATER, reason=reason)
             if thaw:
                 paused.set()
                 await thaw.wait()
@@ -140,7 +140,7 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     with pytest.raises(DatabaseUnavailable, match="closed"):
         await frozen
     async with database.read() as transaction:
-        kept = await operation.paused(transaction, operation.WATCHING, datetime.now(UTC))
+        kept = await pauses.paused(transaction, pauses.WATCHING, datetime.now(UTC))
     assert kept
     assert kept.reason == "after"
 

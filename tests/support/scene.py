@@ -33,7 +33,7 @@ from gitpip.publish.publisher import Publisher
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip_standins import FaultKind
 from gitpip_standins import Pipedrive as Crm
@@ -326,7 +326,7 @@ class Scene:
 
     async def pause(self) -> Pause | None:
         async with self.database.read() as transaction:
-            return await operation.paused(transaction, operation.PUBLISHING, self.clock())
+            return await pauses.paused(transaction, pauses.PUBLISHING, self.clock())
 
     async def wake(self, *, watched: bool = False) -> bool:
         """Move the clock to when something can be done next; False when nothing waits.

@@ -10,7 +10,7 @@ from gitpip.model import Backfill, Check, GistFile, PublicationState, User, User
 from gitpip.store.database import Database
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as users_table
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
@@ -336,7 +336,7 @@ async def test_a_refused_token_pauses_watching_and_is_never_left_out(
         assert "token" in check.failures[0]
         assert await watcher.run() is None
         async with database.read() as transaction:
-            pause = await operation.paused(transaction, operation.WATCHING, clock())
+            pause = await pauses.paused(transaction, pauses.WATCHING, clock())
         assert pause is not None
         clock.advance(timedelta(minutes=5))
         await run(watcher)
@@ -366,7 +366,7 @@ async def test_a_401_at_one_address_only_pauses_nothing(
     check = await run(watcher)
     assert (check.users, check.files) == (3, 2)
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
         user = await users.find(transaction, "ada")
         rows = await unreadable.of_user(transaction, user.key)
     assert "401" in (user.failure or rows[0].reason)

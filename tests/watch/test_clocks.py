@@ -12,7 +12,7 @@ from gitpip.model import GistId, PauseCause, UserState
 from gitpip.store.database import Database
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as user_rows
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.store.users import schedule
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
@@ -102,9 +102,9 @@ async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
     await track(database, ours, "ada")
     await run(watcher)
     async with database.begin() as transaction:
-        await operation.pause(
+        await pauses.pause(
             transaction,
-            operation.WATCHING,
+            pauses.WATCHING,
             until=ours() + A_MINUTE,
             reason="while the clock was wrong",
             cause=PauseCause.VENDOR,

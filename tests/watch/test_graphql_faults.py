@@ -8,7 +8,7 @@ import pytest
 
 from gitpip.model import Check, User
 from gitpip.store.database import Database
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
@@ -75,7 +75,7 @@ async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
     await run(watcher)
     assert (await user_named(database, "user-7")).graphql_refusals == 0
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock() - timedelta(days=30))
+        assert not await pauses.pauses_now(transaction, clock() - timedelta(days=30))
 
 
 @pytest.mark.parametrize("trouble", MISCOUNTS)
@@ -135,7 +135,7 @@ async def test_a_batch_that_is_too_large_is_not_tried_again_at_once(
     # Ten queries about thirty users are the least that this takes.
     assert costs[-2:] == [10, 10]
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
 
 
 @pytest.mark.parametrize("status", [401, 404, 410, 418, 451, 403, 204, 302])
@@ -150,7 +150,7 @@ async def test_whatever_graphql_answers_the_check_ends_and_everybody_is_checked(
     assert (check.users, check.failed, check.files) == (20, 0, 1)
     assert queries(world) <= 12
     async with database.read() as transaction:
-        pause = await operation.paused(transaction, operation.SWEEPING, clock())
+        pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
         everybody = await users.everyone(transaction)
     assert pause
     assert "checked by REST" in pause.reason
@@ -167,7 +167,7 @@ async def test_a_token_that_rest_refuses_as_well_pauses_watching(
     assert (check.users, check.failed) == (0, 0)
     assert len(world.requests) == 2
     async with database.read() as transaction:
-        assert await operation.paused(transaction, operation.WATCHING, clock())
+        assert await pauses.paused(transaction, pauses.WATCHING, clock())
 
 
 async def test_a_fine_grained_token_is_noticed_and_everybody_is_checked_by_rest(
@@ -183,12 +183,10 @@ async def test_a_fine_grained_token_is_noticed_and_everybody_is_checked_by_rest(
     asked = queries(world)
     assert asked <= 2
     async with database.read() as transaction:
-        pause = await operation.paused(
-            transaction, operation.SWEEPING, clock(), credential=github.fingerprint
+        pause = await pauses.paused(
+            transaction, pauses.SWEEPING, clock(), credential=github.fingerprint
         )
-        assert not await operation.paused(
-            transaction, operation.SWEEPING, clock(), credential="another"
-        )
+        assert not await pauses.paused(transaction, pauses.SWEEPING, clock(), credential="another")
     assert pause
     assert "fine-grained" in pause.reason
     assert pause.until >= clock() + timedelta(hours=6)
@@ -204,7 +202,7 @@ async def test_a_fine_grained_token_is_noticed_and_everybody_is_checked_by_rest(
     check = await run(watcher)
     assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
 
 
 async def test_without_graphql_and_rest_nothing_is_due_until_one_of_them_answers(
@@ -220,11 +218,11 @@ async def test_without_graphql_and_rest_nothing_is_due_until_one_of_them_answers
     assert not await watcher.due()
     assert await watcher.run() is None
     async with database.read() as transaction:
-        assert await operation.checks_held_up(transaction, clock())
+        assert await pauses.checks_held_up(transaction, clock())
     world.faults.clear()
     clock.advance(timedelta(minutes=2))
     async with database.read() as transaction:
-        assert await operation.checks_held_up(transaction, clock()) is None
+        assert await pauses.checks_held_up(transaction, clock()) is None
     assert await watcher.due()
     assert (await run(watcher)).users == 50
 
@@ -255,7 +253,7 @@ async def test_a_user_about_whom_graphql_never_answers_costs_one_wait_a_round_un
     refused = {login for login in logins if (await user_named(database, login)).graphql_refusals}
     assert refused == {"user-5"}
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
 
 
 async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_alone(
@@ -274,7 +272,7 @@ async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_a
     assert (check.users, check.failed, check.files) == (120, 0, 1)
     assert queries(world) == 2
     async with database.read() as transaction:
-        pause = await operation.paused(transaction, operation.SWEEPING, clock())
+        pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
     assert pause
     assert "too slowly" in pause.reason
     world.faults.clear()
@@ -282,4 +280,4 @@ async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_a
     check = await run(watcher)
     assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())

@@ -8,7 +8,7 @@ import pytest
 
 from gitpip.model import GitHubId
 from gitpip.store.database import Database
-from gitpip.store.status import checks, gauges, lists_read
+from gitpip.store.status import budgets, checks, lists_read
 from gitpip.store.users import schedule
 from gitpip.store.users.schedule import LISTED_EVERY
 from gitpip.watch.check import Watcher
@@ -111,7 +111,7 @@ async def test_reading_lists_does_not_make_the_promised_number_of_users_smaller(
         await checks.add_results(transaction, check_id, users=500, unchanged=500, listed=500)
         await checks.end(transaction, check_id, clock())
     async with database.read() as transaction:
-        promised = await gauges.capacity_now(
+        promised = await budgets.capacity_now(
             transaction, has_token=True, share=1.0, interval=timedelta(hours=1), now=clock()
         )
     assert promised == 500_000

@@ -19,7 +19,7 @@ from gitpip.model import (
 from gitpip.store.database import Database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
@@ -254,7 +254,7 @@ async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     assert (check.users, check.unchanged, check.failed) == (200, 200, 0)
     assert queries(world) == before + 2
     async with database.read() as transaction:
-        assert await operation.paused(transaction, operation.SWEEPING, clock())
+        assert await pauses.paused(transaction, pauses.SWEEPING, clock())
     assert not await watcher.due()
     ada = await user_named(database, "user-150")
     assert ada.github_id
@@ -269,7 +269,7 @@ async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
     assert (await run(watcher)).users == 200
     assert queries(world) > before + 2
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
 
 
 async def test_used_up_requests_stop_the_reading_and_not_the_sweep(
@@ -320,16 +320,16 @@ async def test_graphql_in_trouble_leaves_everybody_to_rest_until_one_query_works
 ) -> None:
     await track(database, clock, *add_users(world, 3))
     world.faults.script(Fault.error(502), path="^/graphql", times=None)
-    pauses = []
+    lengths = []
     for _ in range(3):
         before = queries(world)
         check = await run(watcher)
         assert (check.users, check.failed) == (3, 0)
         assert queries(world) - before <= 5
         async with database.read() as transaction:
-            pause = await operation.paused(transaction, operation.SWEEPING, clock())
+            pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
         assert pause
-        pauses.append(pause.until - clock())
+        lengths.append(pause.until - clock())
         # As long as the pause lasts, nobody asks GraphQL.
         before = queries(world)
         async with database.begin() as transaction:
@@ -337,13 +337,13 @@ async def test_graphql_in_trouble_leaves_everybody_to_rest_until_one_query_works
         assert (await run(watcher)).users == 3
         assert queries(world) == before
         clock.advance(INTERVAL)
-    assert pauses == [timedelta(minutes=minutes) for minutes in (1, 2, 4)]
+    assert lengths == [timedelta(minutes=minutes) for minutes in (1, 2, 4)]
     world.faults.clear()
     before = queries(world)
     assert (await run(watcher)).unchanged == 3
     assert queries(world) == before + 2
     async with database.read() as transaction:
-        assert not await operation.pauses_now(transaction, clock())
+        assert not await pauses.pauses_now(transaction, clock())
 
 
 async def test_what_is_known_of_everybody_is_computed_from_what_was_read(

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PauseKept
 from gitpip.status.problem import until
-from gitpip.store.status import operation
-from gitpip.store.status.operation import READING, WATCHING
+from gitpip.store.status import pauses
+from gitpip.store.status.pauses import READING, WATCHING
 
 Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
 """Records an action and its subject in the audit."""
@@ -20,17 +20,17 @@ async def try_now(
     """End those of these pauses that may be ended; gives their names, in no certain order.
 
     Wake the engine after the commit. Work then begins with one request, and pauses again if that is
-    refused. `names` are of `operation.PAUSABLE`; what is not paused stays as it is.
+    refused. `names` are of `pauses.PAUSABLE`; what is not paused stays as it is.
 
     Raises PauseKept if none was ended because GitHub said how long to wait: asking earlier is what
     its documents call abuse, and can get the token banned.
     """
-    ended = await operation.end_pauses(transaction, names, now)
+    ended = await pauses.end_pauses(transaction, names, now)
     for name in ended:
         await did(transaction, "pause.ended", name)
     kept = [
         (name, pause)
-        for name, pause in (await operation.pauses_now(transaction, now)).items()
+        for name, pause in (await pauses.pauses_now(transaction, now)).items()
         if name in names
     ]
     if kept and not ended:
@@ -44,7 +44,7 @@ async def try_now(
 
 async def not_paused(transaction: AsyncConnection, name: str, now: datetime) -> str:
     """Why there is no pause of this name to end, as a sentence: another one can hold it up."""
-    pause = await operation.paused(transaction, READING, now) if name == WATCHING else None
+    pause = await pauses.paused(transaction, READING, now) if name == WATCHING else None
     if pause is None:
         return f"{name} is not paused."
     end = until(pause.until, now)

@@ -43,7 +43,7 @@ from gitpip.status.problem import Act, Severity, until
 from gitpip.status.reading import Condition, Surroundings
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
-from gitpip.store.status import checks, lists_read, operation
+from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.users import schedule, users
 from gitpip.store.visits import visits
 
@@ -226,7 +226,7 @@ def status(as_json: Json = False) -> None:
             condition = await reading.read(transaction, surroundings, now)
             tracked = await users.count(transaction)
             counts = await publications.count(transaction)
-            publishing = condition.pauses.get(operation.PUBLISHING)
+            publishing = condition.pauses.get(pauses.PUBLISHING)
             last = (await checks.page(transaction, offset=0, limit=1)).items
             freshness = await schedule.freshness(transaction)
             lists = await lists_read.lists(transaction, now)
@@ -374,19 +374,19 @@ STOPPED = "stopped: another account is set"
 
 
 def _publishing(condition: Condition, now: datetime) -> str:
-    problem = condition.held_up(operation.PUBLISHING)
+    problem = condition.held_up(pauses.PUBLISHING)
     if problem and problem.vendor:
         return STOPPED
-    return _paused(condition.pauses.get(operation.PUBLISHING), now)
+    return _paused(condition.pauses.get(pauses.PUBLISHING), now)
 
 
 def _watching(condition: Condition, now: datetime) -> str:
-    problem = condition.held_up(operation.WATCHING)
+    problem = condition.held_up(pauses.WATCHING)
     if problem and problem.vendor:
         return STOPPED
-    reading = condition.pauses.get(operation.READING)
-    if operation.WATCHING in condition.pauses or reading is None:
-        return _paused(condition.pauses.get(operation.WATCHING), now)
+    reading = condition.pauses.get(pauses.READING)
+    if pauses.WATCHING in condition.pauses or reading is None:
+        return _paused(condition.pauses.get(pauses.WATCHING), now)
     return f"reading is {_paused(reading, now)}"
 
 

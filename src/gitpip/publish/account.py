@@ -28,7 +28,7 @@ from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
@@ -296,9 +296,9 @@ class Clearance:
         now = self._now()
         wait = longer_pause(FIRST_WAIT, self._failures, at_most=LONGEST_WAIT)
         async with self._database.begin() as transaction:
-            await operation.pause(
+            await pauses.pause(
                 transaction,
-                operation.PUBLISHING,
+                pauses.PUBLISHING,
                 until=now + wait,
                 reason=f"Pipedrive did not show what is in the account: {failure}",
                 cause=PauseCause.VENDOR,
@@ -308,9 +308,9 @@ class Clearance:
 
     async def _pause_until(self, until: datetime) -> None:
         async with self._database.begin() as transaction:
-            await operation.pause(
+            await pauses.pause(
                 transaction,
-                operation.PUBLISHING,
+                pauses.PUBLISHING,
                 until=until,
                 reason=(
                     "Pipedrive holds files that this database did not know to be published, and "

@@ -9,7 +9,7 @@ from gitpip.publish.delivery import Accepted, NotProcessed, Outcome
 from gitpip.publish.pipedrive.client import DAILY_RESERVE, Pipedrive
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 
 LATER = timedelta(seconds=1)
 """A pause that ends less than this later is the same one."""
@@ -40,13 +40,13 @@ class Pauses:
         """The pause that holds now, if any."""
         async with self._database.read() as transaction:
             if self._stored is None:
-                known = await operation.last_pause(transaction, operation.PUBLISHING)
+                known = await pauses.last_pause(transaction, pauses.PUBLISHING)
                 self._stored = known is not None
                 if self._stored:
                     self._trouble.resume()
-            pause = await operation.paused(
+            pause = await pauses.paused(
                 transaction,
-                operation.PUBLISHING,
+                pauses.PUBLISHING,
                 self._now(),
                 credential=self._pipedrive.fingerprint,
             )
@@ -94,7 +94,7 @@ class Pauses:
             await self._enter(pause, outcome)
         elif self._stored and not self._trouble.probing:
             async with self._database.begin() as transaction:
-                await operation.clear_pause(transaction, operation.PUBLISHING, self._now())
+                await pauses.clear_pause(transaction, pauses.PUBLISHING, self._now())
             self._stored = False
         return pause
 
@@ -112,9 +112,9 @@ class Pauses:
     async def _enter(self, pause: Pause, outcome: Outcome | None) -> None:
         refused = isinstance(outcome, NotProcessed) and outcome.access
         async with self._database.begin() as transaction:
-            await operation.pause(
+            await pauses.pause(
                 transaction,
-                operation.PUBLISHING,
+                pauses.PUBLISHING,
                 until=pause.until,
                 reason=pause.reason,
                 credential=self._pipedrive.fingerprint if refused else None,

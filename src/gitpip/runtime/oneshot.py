@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gitpip.actions import pauses
 from gitpip.actions.imports import Imported, take_in, track
+from gitpip.actions.pauses import not_paused
+from gitpip.actions.pauses import try_now as try_pauses_now
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
@@ -30,7 +31,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import publications
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
 from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
@@ -100,7 +101,7 @@ async def _follow_check(
         async with database.read() as transaction:
             check = await checks.get(transaction, check_id)
             tracked = sum((await users.count(transaction)).values())
-            pause = await operation.checks_held_up(transaction, utc_now())
+            pause = await pauses.checks_held_up(transaction, utc_now())
             changed = await accounts.change(transaction, Vendor.GITHUB)
         follow(check, tracked)
         if check.ended_at:
@@ -169,7 +170,7 @@ async def _follow_publishing(
         check_alive()
         now = utc_now()
         async with database.read() as transaction:
-            pause = await operation.paused(transaction, operation.PUBLISHING, now)
+            pause = await pauses.paused(transaction, pauses.PUBLISHING, now)
             counts = await publications.count(transaction)
             next_due = await publications.next_due(transaction)
             changed = await accounts.change(transaction, Vendor.PIPEDRIVE)
@@ -194,15 +195,13 @@ async def try_now(settings: Settings, name: str | None) -> tuple[tuple[str, ...]
     Where none was, a sentence says why. A running service notices within seconds, and asks once
     more.
     """
-    names = operation.PAUSABLE if name is None else (name,)
+    names = pauses.PAUSABLE if name is None else (name,)
     async with opened(settings) as database, database.begin() as transaction:
         now = utc_now()
-        ended = await pauses.try_now(transaction, names, did=did, now=now)
+        ended = await try_pauses_now(transaction, names, did=did, now=now)
         if ended:
             return ended, ""
-        return (), (
-            await pauses.not_paused(transaction, name, now) if name else "Nothing is paused."
-        )
+        return (), (await not_paused(transaction, name, now) if name else "Nothing is paused.")
 
 
 async def add_user(

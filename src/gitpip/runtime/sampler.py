@@ -11,8 +11,8 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.logging import get_logger
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.database import Database
-from gitpip.store.status import gauges, samples
-from gitpip.store.status.gauges import Budget
+from gitpip.store.status import budgets, samples
+from gitpip.store.status.budgets import Budget
 from gitpip.watch.github.client import GitHub
 
 EVERY = timedelta(seconds=5)
@@ -46,7 +46,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
                 due = await samples.sample_is_due(transaction, now)
             if news or due:
                 async with database.begin() as transaction:
-                    await gauges.note_budgets(transaction, news)
+                    await budgets.note_budgets(transaction, news)
                     if due:
                         await samples.take_sample(transaction, now)
             kept |= {budget.name: (budget.total, budget.remaining) for budget in news}
@@ -58,7 +58,9 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
 def _heard(github: GitHub, pipedrive: Pipedrive, now: datetime) -> list[Budget]:
     heard = [
         Budget(
-            name=(gauges.GITHUB_POINTS if budget.resource == "graphql" else gauges.GITHUB_REQUESTS),
+            name=(
+                budgets.GITHUB_POINTS if budget.resource == "graphql" else budgets.GITHUB_REQUESTS
+            ),
             total=budget.limit,
             remaining=budget.remaining,
             resets_at=budget.resets_at,

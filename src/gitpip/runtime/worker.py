@@ -24,7 +24,7 @@ from gitpip.publish.publisher import Publisher
 from gitpip.runtime.sampler import gauging
 from gitpip.runtime.scheduler import Engine
 from gitpip.store.database import Database
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
@@ -86,12 +86,12 @@ class Worker:
         """End what other tokens than these caused. Raises DatabaseUnavailable."""
         if self.pipedrive is None:
             return
-        watching = (operation.WATCHING, operation.SWEEPING, operation.READING)
+        watching = (pauses.WATCHING, pauses.SWEEPING, pauses.READING)
         async with self.database.begin() as transaction:
             ended = (
-                *await operation.resume_with(transaction, watching, self.github.fingerprint),
-                *await operation.resume_with(
-                    transaction, (operation.PUBLISHING,), self.pipedrive.fingerprint
+                *await pauses.resume_with(transaction, watching, self.github.fingerprint),
+                *await pauses.resume_with(
+                    transaction, (pauses.PUBLISHING,), self.pipedrive.fingerprint
                 ),
             )
         for name in ended:

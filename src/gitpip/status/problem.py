@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 
 SHOWN_IN_SECONDS = timedelta(minutes=2)
 """A time without seconds says too little of what is over sooner."""
@@ -103,10 +103,10 @@ class Act(StrEnum):
 
 
 PAUSES: Mapping[str, ProblemKind] = {
-    operation.WATCHING: ProblemKind.WATCHING_PAUSED,
-    operation.READING: ProblemKind.READING_PAUSED,
-    operation.SWEEPING: ProblemKind.SWEEPING_PAUSED,
-    operation.PUBLISHING: ProblemKind.PUBLISHING_PAUSED,
+    pauses.WATCHING: ProblemKind.WATCHING_PAUSED,
+    pauses.READING: ProblemKind.READING_PAUSED,
+    pauses.SWEEPING: ProblemKind.SWEEPING_PAUSED,
+    pauses.PUBLISHING: ProblemKind.PUBLISHING_PAUSED,
 }
 """Which problem each pause is."""
 
@@ -141,7 +141,7 @@ class Problem:
     def pause(self) -> str | None:
         """The name of the pause that this problem is or belongs to, to be given to `try_now`."""
         if self.kind is ProblemKind.DEALS_DELAYED:
-            return operation.PUBLISHING
+            return pauses.PUBLISHING
         return next((name for name, kind in PAUSES.items() if kind is self.kind), None)
 
 

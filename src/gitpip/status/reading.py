@@ -25,7 +25,7 @@ from gitpip.status.problem import (
 )
 from gitpip.store.gists import unreadable
 from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
-from gitpip.store.status import gauges, instances, operation
+from gitpip.store.status import budgets, instances, pauses
 from gitpip.store.status.instances import RunningService
 from gitpip.store.users import schedule, users
 
@@ -80,19 +80,19 @@ class Condition:
         return f"{first.sentence} And {more} more." if more else first.sentence
 
     def held_up(self, name: str) -> Problem | None:
-        """What keeps `operation.PUBLISHING` or `operation.WATCHING` from going on, if anything."""
+        """What keeps `pauses.PUBLISHING` or `pauses.WATCHING` from going on, if anything."""
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
 STOPS: Mapping[str, frozenset[ProblemKind]] = {
-    operation.WATCHING: frozenset(
+    pauses.WATCHING: frozenset(
         {
             ProblemKind.NO_WORKER,
             ProblemKind.GITHUB_ACCOUNT_CHANGED,
             ProblemKind.WATCHING_PAUSED,
         }
     ),
-    operation.PUBLISHING: frozenset(
+    pauses.PUBLISHING: frozenset(
         {
             ProblemKind.NO_WORKER,
             ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
@@ -106,7 +106,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 async def capacity(transaction: AsyncConnection, surroundings: Surroundings, now: datetime) -> int:
     """How many users GitHub's limits let be checked in each interval."""
     settings = surroundings.settings
-    return await gauges.capacity_now(
+    return await budgets.capacity_now(
         transaction,
         has_token=settings.github_token is not None,
         share=settings.github_share,
@@ -154,7 +154,7 @@ async def read(
             )
         )
     problems += await accounts.contents(transaction, now)
-    goes_on = not stops & STOPS[operation.PUBLISHING]
+    goes_on = not stops & STOPS[pauses.PUBLISHING]
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
     )
@@ -172,13 +172,13 @@ async def read_stops(
     transaction: AsyncConnection, surroundings: Surroundings, now: datetime
 ) -> Condition:
     """Only what keeps watching or publishing from going on: cheap, whatever waits."""
-    pauses = await operation.pauses_now(transaction, now)
+    current = await pauses.pauses_now(transaction, now)
     services = await instances.running(transaction, now)
     works = surroundings.engine_is_alive is not None or any(one.works for one in services)
-    checks = not set(operation.STOPS_WATCHING) & set(pauses)
+    checks = not set(pauses.STOPS_WATCHING) & set(current)
     problems = [
         _of_pause(name, pause, now, checks=checks)
-        for name, pause in pauses.items()
+        for name, pause in current.items()
         if name in PAUSES
     ]
     problems += await accounts.changes(transaction, now)
@@ -202,23 +202,23 @@ async def read_stops(
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
-    return Condition(worst_first(problems), None, pauses, services, works=works)
+    return Condition(worst_first(problems), None, current, services, works=works)
 
 
 WHAT_WAITS = {
-    operation.WATCHING: "Checking users is paused",
-    operation.READING: "Reading new gists is paused",
-    operation.SWEEPING: "Checking many users in one request is paused",
-    operation.PUBLISHING: "Publishing is paused",
+    pauses.WATCHING: "Checking users is paused",
+    pauses.READING: "Reading new gists is paused",
+    pauses.SWEEPING: "Checking many users in one request is paused",
+    pauses.PUBLISHING: "Publishing is paused",
 }
 
 
 def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Problem:
     """The problem that a pause is; `checks` tells whether users are checked meanwhile."""
-    stops_all = name in {operation.WATCHING, operation.PUBLISHING}
+    stops_all = name in {pauses.WATCHING, pauses.PUBLISHING}
     act, severity = watching.help_for(name, pause.cause)
     meanwhile = " Nothing is lost." if stops_all else ""
-    if name == operation.SWEEPING and checks:
+    if name == pauses.SWEEPING and checks:
         meanwhile = " Until then users are checked one after the other, which takes longer."
     return Problem(
         PAUSES[name],

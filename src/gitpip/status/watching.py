@@ -19,7 +19,7 @@ from gitpip.status.problem import (
     see_doctor,
 )
 from gitpip.store.gists import public_feed
-from gitpip.store.status import gauges, operation, troubles
+from gitpip.store.status import budgets, pauses, troubles
 from gitpip.store.status.troubles import Trouble
 from gitpip.store.users import users
 from gitpip.store.users.schedule import Completeness
@@ -50,7 +50,7 @@ class Watching:
     @property
     def goes_on(self) -> bool:
         """Whether users are checked at present, so that a delay is a problem of its own."""
-        return self.works and not set(operation.STOPS_WATCHING) & set(self.pauses)
+        return self.works and not set(pauses.STOPS_WATCHING) & set(self.pauses)
 
     @property
     def delay(self) -> timedelta:
@@ -61,14 +61,14 @@ class Watching:
 def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
     """What helps against a pause, and how severe it is."""
     match cause:
-        case PauseCause.CREDENTIAL if name == operation.SWEEPING:
+        case PauseCause.CREDENTIAL if name == pauses.SWEEPING:
             # REST accepts the token, so users are still checked.
             return Act.SET_GITHUB_TOKEN, Severity.WARNING
         case PauseCause.CREDENTIAL:
-            publishing = name == operation.PUBLISHING
+            publishing = name == pauses.PUBLISHING
             act = Act.SET_PIPEDRIVE_TOKEN if publishing else Act.SET_GITHUB_TOKEN
             return act, Severity.ERROR
-        case PauseCause.RATE_LIMIT if name != operation.PUBLISHING:
+        case PauseCause.RATE_LIMIT if name != pauses.PUBLISHING:
             return None, Severity.WARNING
         case _:
             return Act.TRY_NOW, Severity.WARNING
@@ -223,7 +223,7 @@ def _over_capacity(watching: Watching, known: Completeness, capacity: int) -> Pr
     other_advice = ""
     if not watching.has_token:
         other_advice = "GITHUB_TOKEN, or "
-    elif gauges.token_keeps_from_graphql(watching.pauses.get(operation.SWEEPING)):
+    elif budgets.token_keeps_from_graphql(watching.pauses.get(pauses.SWEEPING)):
         other_advice = "GITHUB_TOKEN to a classic token without any scope, or "
     return Problem(
         ProblemKind.OVER_CAPACITY,

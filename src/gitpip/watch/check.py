@@ -13,7 +13,7 @@ from gitpip.errors import (
 from gitpip.model import Check
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
-from gitpip.store.status import checks, future_times, operation
+from gitpip.store.status import checks, future_times, pauses
 from gitpip.store.users import schedule
 from gitpip.watch.batch_poll import Sweep
 from gitpip.watch.check_run import OneCheck, cause_of
@@ -134,15 +134,15 @@ class Watcher:
         async with self._database.read() as transaction:
 
             async def paused(name: str) -> bool:
-                pause = await operation.paused(
+                pause = await pauses.paused(
                     transaction, name, self._now(), credential=self._github.fingerprint
                 )
                 return pause is not None
 
-            if await paused(operation.WATCHING):
+            if await paused(pauses.WATCHING):
                 return True
-            sweeping = self._github.sweeps and not await paused(operation.SWEEPING)
-            return not sweeping and await paused(operation.READING)
+            sweeping = self._github.sweeps and not await paused(pauses.SWEEPING)
+            return not sweeping and await paused(pauses.READING)
 
     async def _end(self, run: Run, stopped_by: GitHubError | None, *, note: str = "") -> Check:
         now = self._now()
@@ -150,7 +150,7 @@ class Watcher:
         async with self._database.begin() as transaction:
             if stopped_by and pause:
                 name, until = pause
-                await operation.pause(
+                await pauses.pause(
                     transaction,
                     name,
                     until=until,
@@ -173,8 +173,8 @@ class Watcher:
         """What has to wait after REST gave an error, and until when."""
         if isinstance(error, GitHubLimited):
             # With a sweep, the unchanged can still be told from the others.
-            return (operation.READING if self._github.sweeps else operation.WATCHING), error.until
-        return operation.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
+            return (pauses.READING if self._github.sweeps else pauses.WATCHING), error.until
+        return pauses.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
     async def _let_go(self, run: Run) -> None:
         """Hand the claimed users back, so that whoever comes next need not await the lease."""

@@ -21,7 +21,7 @@ from gitpip.errors import (
 from gitpip.model import Account, PauseCause, User, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 from gitpip.store.users import backfills, schedule, users
 from gitpip.store.users.schedule import Looked
 from gitpip.watch import decide
@@ -142,8 +142,8 @@ class OneCheck:
         async with self._database.begin() as transaction:
             if unless_due and await schedule.any_due(transaction, now):
                 return ()
-            if await operation.paused(
-                transaction, operation.READING, now, credential=self._github.fingerprint
+            if await pauses.paused(
+                transaction, pauses.READING, now, credential=self._github.fingerprint
             ):
                 return ()
             claimed = await schedule.claim_unlisted(
@@ -202,8 +202,8 @@ class OneCheck:
     async def _mode_now(self, transaction: AsyncConnection) -> "_Mode":
         if not self._github.sweeps:
             return _Mode.REST
-        pause = await operation.last_pause(
-            transaction, operation.SWEEPING, credential=self._github.fingerprint
+        pause = await pauses.last_pause(
+            transaction, pauses.SWEEPING, credential=self._github.fingerprint
         )
         if pause is None:
             return _Mode.SWEEP
@@ -258,9 +258,9 @@ class OneCheck:
                     if isinstance(stopped, GitHubLimited)
                     else now + self._sweep.pause_after(stopped)
                 )
-                await operation.pause(
+                await pauses.pause(
                     transaction,
-                    operation.SWEEPING,
+                    pauses.SWEEPING,
                     until=until,
                     reason=str(stopped),
                     credential=self._github.fingerprint,
@@ -269,7 +269,7 @@ class OneCheck:
                 )
                 self._mode = _Mode.REST
             elif self._mode is _Mode.PROBE:
-                await operation.resume(transaction, operation.SWEEPING)
+                await pauses.resume(transaction, pauses.SWEEPING)
             await checks.add_results(
                 transaction,
                 self._run.check_id,

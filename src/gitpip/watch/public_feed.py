@@ -16,7 +16,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
 from gitpip.store.gists.public_feed import FeedState
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.store.users import schedule
 from gitpip.watch.github.client import FeedGist, GitHub
 
@@ -48,8 +48,8 @@ class Feed:
         """
         now = self._now()
         async with self._database.read() as transaction:
-            if await operation.paused(
-                transaction, operation.WATCHING, now, credential=self._github.fingerprint
+            if await pauses.paused(
+                transaction, pauses.WATCHING, now, credential=self._github.fingerprint
             ):
                 return 0
             before = await public_feed.get(transaction)

@@ -11,7 +11,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.schema import checks, looked_at, publications, removed, users
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
 
@@ -41,7 +41,7 @@ async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
         )
     ).first()
     waits = bool(await transaction.scalar(due)) and not (
-        await _held_up(transaction, operation.STOPS_WATCHING, now)
+        await _held_up(transaction, pauses.STOPS_WATCHING, now)
         or await accounts.change(transaction, Vendor.GITHUB)
     )
     return Work(waits, bool(await transaction.scalar(claimed)), tuple(last or ()))
@@ -59,7 +59,7 @@ async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
     )
     waits = bool(following) and not (
-        await _held_up(transaction, (operation.PUBLISHING,), now)
+        await _held_up(transaction, (pauses.PUBLISHING,), now)
         or await accounts.change(transaction, Vendor.PIPEDRIVE)
     )
     compared = await ledger.read(transaction)
@@ -88,7 +88,7 @@ def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
 
 async def _held_up(transaction: AsyncConnection, names: tuple[str, ...], now: datetime) -> bool:
     """Whether a vendor holds a part up; a pause of gitpip's own making does not count."""
-    pauses = await operation.pauses_now(transaction, now)
+    current = await pauses.pauses_now(transaction, now)
     return any(
-        pause.cause is not PauseCause.FAULT for name, pause in pauses.items() if name in names
+        pause.cause is not PauseCause.FAULT for name, pause in current.items() if name in names
     )

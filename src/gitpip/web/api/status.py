@@ -16,7 +16,8 @@ from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import note_updates, publications
-from gitpip.store.status import checks, gauges, lists_read, operation
+from gitpip.store.status import checks, lists_read, pauses
+from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.web.api.schemas import PROBLEMS, CheckBody
 from gitpip.web.auth.identity import Caller
@@ -25,9 +26,9 @@ from gitpip.web.context import In, Setting
 
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
-"""The names of `operation.PAUSABLE`."""
+"""The names of `pauses.PAUSABLE`."""
 STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
-"""Those of `operation.STOPS_WATCHING`."""
+"""Those of `pauses.STOPS_WATCHING`."""
 NotesAct = Literal["retry", "leave"]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
@@ -133,7 +134,7 @@ class BudgetBody(BaseModel):
     seen_at: datetime
 
     @classmethod
-    def of(cls, budget: gauges.Budget, now: datetime) -> Self:
+    def of(cls, budget: Budget, now: datetime) -> Self:
         """The body of a budget; one that was reset since it was heard of is whole again."""
         renewed = budget.resets_at is not None and budget.resets_at <= now
         return cls(
@@ -195,7 +196,7 @@ async def status_of(setting: Setting) -> StatusBody:
         next_due = await publications.next_due(transaction)
         freshness = await schedule.freshness(transaction)
         lists = await lists_read.lists(transaction, now)
-        budgets = await gauges.known_budgets(transaction)
+        budgets = await known_budgets(transaction)
         capacity = await reading.capacity(transaction, setting.surroundings, now)
     alive = setting.engine_is_alive()
     return StatusBody(
@@ -207,7 +208,7 @@ async def status_of(setting: Setting) -> StatusBody:
         publications={state: counts.get(state, 0) for state in PublicationState},
         watching=_watching(condition),
         publishing=_publishing(condition),
-        next_publication_due=due_after(next_due, condition.pauses.get(operation.PUBLISHING)),
+        next_publication_due=due_after(next_due, condition.pauses.get(pauses.PUBLISHING)),
         nothing_missed_before=freshness.complete_until,
         held_back_by=(
             HeldBackBody(login=held.login, reason=held.reason)
@@ -242,7 +243,7 @@ async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
         ended = await try_now(transaction, (name,), did=who.did, now=now)
         reason = None if ended else await not_paused(transaction, name, now)
     if ended:
-        await setting.wake("publish" if name == operation.PUBLISHING else "check")
+        await setting.wake("publish" if name == pauses.PUBLISHING else "check")
     return TriedBody(name=name, ended=bool(ended), reason=reason)
 
 
@@ -271,7 +272,7 @@ async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
 def _watching(condition: Condition) -> ActivityBody:
     if not condition.works:
         return _idle(condition)
-    problem = condition.held_up(operation.WATCHING)
+    problem = condition.held_up(pauses.WATCHING)
     if problem and problem.vendor:
         return ActivityBody(state="paused", reason=problem.sentence)
     for name in STOPS_WATCHING:
@@ -283,12 +284,12 @@ def _watching(condition: Condition) -> ActivityBody:
 def _publishing(condition: Condition) -> ActivityBody:
     if not condition.works:
         return _idle(condition)
-    problem = condition.held_up(operation.PUBLISHING)
+    problem = condition.held_up(pauses.PUBLISHING)
     if problem and problem.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING:
         return ActivityBody(state="waiting-for-token", reason=problem.sentence)
     if problem and problem.vendor:
         return ActivityBody(state="paused", reason=problem.sentence)
-    if pause := condition.pauses.get(operation.PUBLISHING):
+    if pause := condition.pauses.get(pauses.PUBLISHING):
         return ActivityBody(
             state="paused", reason=pause.reason, until=pause.until, pause="publishing"
         )
@@ -296,7 +297,7 @@ def _publishing(condition: Condition) -> ActivityBody:
 
 
 def _idle(condition: Condition) -> ActivityBody:
-    problem = condition.held_up(operation.WATCHING)
+    problem = condition.held_up(pauses.WATCHING)
     return ActivityBody(state="paused", reason=problem.sentence if problem else None)
 
 

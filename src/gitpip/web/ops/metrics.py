@@ -13,7 +13,7 @@ from gitpip.model import PublicationState, Role, UserState
 from gitpip.observability.metrics import PROCESS
 from gitpip.status.problem import ProblemKind
 from gitpip.store.database import Pool
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.web.api.status import VERSION, BudgetBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import In
@@ -113,7 +113,7 @@ def _of_watching(figures: Figures) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_paused",
         "1 for what waits by a rule: a limit, a refused token, an outage.",
-        {name: int(name in figures.paused) for name in operation.PAUSABLE},
+        {name: int(name in figures.paused) for name in pauses.PAUSABLE},
         "what",
     )
     yield _one(

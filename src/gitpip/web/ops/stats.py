@@ -15,8 +15,8 @@ from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
 from gitpip.store.gists.public_feed import FeedState
 from gitpip.store.publications import publications
-from gitpip.store.status import checks, gauges
-from gitpip.store.status.gauges import Budget
+from gitpip.store.status import checks
+from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.store.users.schedule import Freshness
 
@@ -83,7 +83,7 @@ class FigureReader:
                     replicas=len(condition.services),
                     last_check=await checks.last_end(transaction),
                     feed=await public_feed.get(transaction),
-                    budgets=await gauges.known_budgets(transaction),
+                    budgets=await known_budgets(transaction),
                 )
         except (DatabaseUnavailable, TimeoutError):
             return None

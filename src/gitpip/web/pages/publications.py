@@ -12,7 +12,7 @@ from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.status.reading import Condition
 from gitpip.store.publications import held, publications
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -115,12 +115,12 @@ async def act_on_publication(
 
 
 def _sentence(stops: Condition) -> str | None:
-    problem = stops.held_up(operation.PUBLISHING)
+    problem = stops.held_up(pauses.PUBLISHING)
     return problem.sentence if problem else None
 
 
 def _paused_until(stops: Condition) -> datetime | None:
-    pause = stops.pauses.get(operation.PUBLISHING)
+    pause = stops.pauses.get(pauses.PUBLISHING)
     return pause.until if pause else None
 
 

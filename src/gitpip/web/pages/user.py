@@ -16,7 +16,7 @@ from gitpip.model import FileKey, Role, UserState
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, publications
-from gitpip.store.status import operation
+from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.web.api.held import decide
 from gitpip.web.api.status import stops_of
@@ -77,7 +77,7 @@ async def _person(
         progress = await publications.progress(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         stops = await stops_of(transaction, setting)
-    held_up = stops.held_up(operation.PUBLISHING)
+    held_up = stops.held_up(pauses.PUBLISHING)
     own = format_duration(user.check_interval) if user.check_interval else ""
     tags, interval = written or (" ".join(user.tags), own)
     page = await asyncio.to_thread(
@@ -89,7 +89,7 @@ async def _person(
         waits_for_look=(
             user.next_check_at <= now
             and user.state is not UserState.PAUSED
-            and stops.held_up(operation.WATCHING) is None
+            and stops.held_up(pauses.WATCHING) is None
         ),
         tags=tags,
         interval=interval,

@@ -18,7 +18,7 @@ from gitpip.capacity import (
 )
 from gitpip.model import Pause, PauseCause
 from gitpip.store.schema import budgets
-from gitpip.store.status import checks, operation
+from gitpip.store.status import checks, pauses
 
 GITHUB_REQUESTS = "GitHub requests"
 GITHUB_POINTS = "GitHub GraphQL points"
@@ -88,7 +88,7 @@ async def capacity_now(
         return capacity(Means(few, share=share), interval)
     if requests <= REQUESTS_WITHOUT_TOKEN:
         requests = REQUESTS_WITH_TOKEN
-    if token_keeps_from_graphql(await operation.paused(transaction, operation.SWEEPING, now)):
+    if token_keeps_from_graphql(await pauses.paused(transaction, pauses.SWEEPING, now)):
         return capacity(Means(requests, share=share), interval)
     looked_at, swept, points = await checks.spent(transaction)
     means = Means(
