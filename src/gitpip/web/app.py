@@ -9,13 +9,16 @@ from fastapi.staticfiles import StaticFiles
 from gitpip.model import Part
 from gitpip.web import feeds
 from gitpip.web.api import accounts as api_accounts
+from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
 from gitpip.web.api import gists as api_gists
 from gitpip.web.api import held as api_held
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
+from gitpip.web.api import publications as api_publications
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
+from gitpip.web.api import visits as api_visits
 from gitpip.web.auth import sign_in
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.authorization import Access, Unmatched
@@ -26,7 +29,9 @@ from gitpip.web.errors import handle_problems
 from gitpip.web.middleware import Guard
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
+    audit,
     bulk,
+    checks,
     feed_tokens,
     gists,
     home,
@@ -46,6 +51,10 @@ PAGES = (
     api_status.router,
     api_legacy.router,
     api_gists.router,
+    api_visits.router,
+    api_publications.router,
+    api_checks.router,
+    api_status.api_router,
     api_users.router,
     api_keys.router,
     api_accounts.router,
@@ -53,6 +62,7 @@ PAGES = (
     api_docs_page.router,
     home.router,
     imports.router,
+    checks.router,
     users.router,
     bulk.router,
     user.router,
@@ -62,6 +72,7 @@ PAGES = (
     feeds.router,
     feed_tokens.router,
     keys.router,
+    audit.router,
     sign_in.router,
 )
 KEY = HTTPBearer(

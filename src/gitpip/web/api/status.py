@@ -20,7 +20,7 @@ from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.web.api.schemas import PROBLEMS, CheckBody
-from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import In, Setting
 
@@ -32,6 +32,7 @@ STOPS_WATCHING: tuple[Pausable, ...] = ("watching", "reading")
 NotesAct = Literal["retry", "leave"]
 
 router = APIRouter(route_class=RoleRoute, tags=["status"], responses=PROBLEMS)
+api_router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["status"], responses=PROBLEMS)
 
 
 class ActivityBody(BaseModel):
@@ -183,6 +184,23 @@ class StatusBody(BaseModel):
 async def status(setting: In) -> StatusBody:
     """How the service is doing."""
     return await status_of(setting)
+
+
+@api_router.get("/status")
+@needs(Role.VIEWER)
+async def get_status(setting: In) -> StatusBody:
+    """How the service is doing."""
+    return await status_of(setting)
+
+
+@api_router.post("/pauses/{name}/try")
+@needs(Role.OPERATOR)
+async def try_pause_now(name: Pausable, setting: In, who: Who) -> TriedBody:
+    """End a pause: one request is made, and it pauses again if that is refused.
+
+    A pause during which GitHub asked to wait can't be ended (409).
+    """
+    return await end_pause(setting, name, who)
 
 
 async def status_of(setting: Setting) -> StatusBody:

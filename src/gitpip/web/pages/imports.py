@@ -1,4 +1,4 @@
-"""The pages of work that takes a while: imports of users and checks, with how far they are."""
+"""The pages of imports of users, with how far each is."""
 
 import asyncio
 import shutil
@@ -11,10 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.imports import Imported, take_in
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError
-from gitpip.model import Check, CheckId, Role
+from gitpip.model import Role
 from gitpip.observability.logging import get_logger
-from gitpip.store.status import checks
-from gitpip.store.users import imports, users
+from gitpip.store.users import imports
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import In, Setting
@@ -72,26 +71,6 @@ async def one_import(import_id: Number, setting: In) -> HTMLResponse:
     async with setting.database.read() as transaction:
         found = await imports.get(transaction, imports.ImportId(import_id))
     return HTMLResponse(render("import.html", page="people", work=found, now=utc_now()))
-
-
-@router.get("/checks/{check_id}")
-@needs(Role.VIEWER)
-async def one_check(check_id: Number, setting: In) -> HTMLResponse:
-    """How far a check is, and whom it could not look at."""
-    async with setting.database.read() as transaction:
-        check = await checks.get(transaction, CheckId(check_id))
-        tracked = sum((await users.count(transaction)).values())
-    left = _left(check, tracked)
-    page = render("check.html", page="status", check=check, tracked=tracked, left=left)
-    return HTMLResponse(page)
-
-
-def _left(check: Check, tracked: int) -> float | None:
-    """How many seconds a check takes yet, at its pace so far."""
-    if check.ended_at or not check.started_at or not check.users:
-        return None
-    passed = (utc_now() - check.started_at).total_seconds()
-    return passed / check.users * max(tracked - check.users, 0)
 
 
 async def _import(setting: Setting, import_id: imports.ImportId, file: BinaryIO) -> None:

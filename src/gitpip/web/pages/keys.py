@@ -1,15 +1,15 @@
-"""The pages of access keys and of the audit, for admins."""
+"""The page of access keys, for admins."""
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Form, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
-from gitpip.store.access import audit, keys
+from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth import first_key
 from gitpip.web.auth.identity import Who
@@ -92,14 +92,3 @@ async def _keys(
     )
     headers = {"cache-control": "no-store"} if issued else None
     return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
-
-
-@router.get("/audit")
-@needs(Role.ADMIN)
-async def list_audit(
-    setting: In, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
-) -> HTMLResponse:
-    """Who did what, latest first."""
-    async with setting.database.read() as transaction:
-        listed = await audit.page(transaction, offset=offset, limit=ROWS)
-    return HTMLResponse(render("audit.html", page="audit", listed=listed, offset=offset, rows=ROWS))

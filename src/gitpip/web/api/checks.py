@@ -1,0 +1,52 @@
+"""`/api/v1/checks`: when users were checked, and a check now."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from gitpip.clock import utc_now
+from gitpip.model import (
+    CheckId,
+    Role,
+)
+from gitpip.store.status import checks
+from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.schemas import (
+    PROBLEMS,
+    CheckBody,
+    ListBody,
+)
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+
+
+@router.get("/checks", tags=["checks"])
+@needs(Role.VIEWER)
+async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> ListBody[CheckBody]:
+    """The checks, newest first."""
+    async with setting.database.read() as transaction:
+        page = await checks.page(transaction, offset=offset, limit=limit)
+    items = [CheckBody.of(check) for check in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def request_check(setting: In, who: Who) -> CheckBody:
+    """Check every tracked user now."""
+    async with setting.database.begin() as transaction:
+        check = await checks.get(transaction, await checks.request(transaction, utc_now()))
+        await who.did(transaction, "check.requested", str(check.id))
+    await setting.wake("check")
+    return CheckBody.of(check)
+
+
+@router.get("/checks/{check_id}", tags=["checks"])
+@needs(Role.VIEWER)
+async def get_check(check_id: Number, setting: In) -> CheckBody:
+    """One check."""
+    async with setting.database.read() as transaction:
+        return CheckBody.of(await checks.get(transaction, CheckId(check_id)))

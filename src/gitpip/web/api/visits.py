@@ -1,0 +1,62 @@
+"""`/api/v1/visits`: what a viewer has seen of a user."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from gitpip.clock import utc_now
+from gitpip.model import (
+    Role,
+    VisitId,
+)
+from gitpip.store.users import users
+from gitpip.store.visits import visits
+from gitpip.web.api.long_list import visit_body
+from gitpip.web.api.parameters import Limit, Login, Number, Viewer, clean_login
+from gitpip.web.api.schemas import (
+    PROBLEMS,
+    VisitBody,
+)
+from gitpip.web.auth.identity import Who
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+
+
+@router.get("/users/{login}/visits", tags=["visits"])
+@needs(Role.VIEWER)
+async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[VisitBody]:
+    """A user's latest visits, newest first, without what they showed."""
+    async with setting.database.read() as transaction:
+        user = await users.find(transaction, clean_login(login))
+        return [
+            VisitBody.of(visit, ())
+            for visit in await visits.of_user(transaction, user.key, limit=limit)
+        ]
+
+
+@router.post(
+    "/users/{login}/visits",
+    tags=["visits"],
+    status_code=HTTPStatus.CREATED,
+    response_model=VisitBody,
+)
+@needs(Role.VIEWER)
+async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> Response:
+    """Record a visit, and show what was new."""
+    async with setting.database.begin() as transaction:
+        user = await users.find(transaction, clean_login(login))
+        visit = await visits.record(
+            transaction, user.key, viewer=who.viewer_for(viewer), now=utc_now()
+        )
+        return await visit_body(transaction, visit, status_code=HTTPStatus.CREATED)
+
+
+@router.get("/visits/{visit_id}", tags=["visits"], response_model=VisitBody)
+@needs(Role.VIEWER)
+async def get_visit(visit_id: Number, setting: In) -> Response:
+    """Show again what a visit showed."""
+    async with setting.database.read() as transaction:
+        visit = await visits.get(transaction, VisitId(visit_id))
+        return await visit_body(transaction, visit)

@@ -1,0 +1,37 @@
+"""The page of one check, with how far it is."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
+
+from gitpip.clock import utc_now
+from gitpip.model import Check, CheckId, Role
+from gitpip.store.status import checks
+from gitpip.store.users import users
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import In
+from gitpip.web.render.jinja import render
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Number = Annotated[int, Path(ge=1, le=2**53)]
+
+
+@router.get("/checks/{check_id}")
+@needs(Role.VIEWER)
+async def one_check(check_id: Number, setting: In) -> HTMLResponse:
+    """How far a check is, and whom it could not look at."""
+    async with setting.database.read() as transaction:
+        check = await checks.get(transaction, CheckId(check_id))
+        tracked = sum((await users.count(transaction)).values())
+    left = _left(check, tracked)
+    page = render("check.html", page="status", check=check, tracked=tracked, left=left)
+    return HTMLResponse(page)
+
+
+def _left(check: Check, tracked: int) -> float | None:
+    """How many seconds a check takes yet, at its pace so far."""
+    if check.ended_at or not check.started_at or not check.users:
+        return None
+    passed = (utc_now() - check.started_at).total_seconds()
+    return passed / check.users * max(tracked - check.users, 0)
