@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, Backfill, DealId, PublicationState
@@ -12,6 +11,7 @@ from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.publications import held, markers, publications
 from gitpip.store.publications.held import Answered
 from gitpip.store.publications.sightings import Sighting
@@ -30,7 +30,7 @@ async def hold(scene: Scene, login: str, *filenames: str) -> None:
 
 
 async def answer(scene: Scene, login: str, approved: str, *, shown: int | None = None) -> Answered:
-    async def did(transaction: AsyncConnection, action: str, subject: str) -> None:
+    async def did(transaction: Transaction, action: str, subject: str) -> None:
         await audit.record(transaction, Actor("eve", Via.PAGE), action, subject, scene.clock())
 
     async with scene.database.begin() as transaction:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, PublicationState
@@ -14,6 +13,7 @@ from gitpip.publish.account import company_of
 from gitpip.publish.pipedrive.answers import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals as deal_rows
@@ -25,7 +25,7 @@ from tests.support.scene import Scene
 ROUNDS = 12
 USERS = 5
 HOUR = timedelta(hours=1)
-Act = Callable[[AsyncConnection], Awaitable[object]]
+Act = Callable[[Transaction], Awaitable[object]]
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
@@ -66,16 +66,16 @@ class Crowd:
                 transaction, pauses.PUBLISHING, until=now + HOUR, reason="a pause", now=now
             )
 
-    async def switch(self, transaction: AsyncConnection) -> None:
+    async def switch(self, transaction: Transaction) -> None:
         await account_switch.switch(transaction, Vendor.PIPEDRIVE, self.scene.clock())
 
-    async def retry(self, transaction: AsyncConnection) -> None:
+    async def retry(self, transaction: Transaction) -> None:
         await publications.retry(transaction, self.rows[-1].id, self.scene.clock())
 
-    async def end_the_pause(self, transaction: AsyncConnection) -> None:
+    async def end_the_pause(self, transaction: Transaction) -> None:
         await pauses.end_pauses(transaction, [pauses.PUBLISHING], self.scene.clock())
 
-    async def take_in(self, transaction: AsyncConnection) -> None:
+    async def take_in(self, transaction: Transaction) -> None:
         sightings = [
             Sighting(ActivityId(row.id), row.marker, DealId(int(row.user_key)), None)
             for row in reversed(self.rows)
@@ -83,7 +83,7 @@ class Crowd:
         now = self.scene.clock()
         await markers.take_in(transaction, self.account.key, sightings, now)
 
-    async def delete_files(self, transaction: AsyncConnection) -> None:
+    async def delete_files(self, transaction: Transaction) -> None:
         """A check holds its user while it follows what GitHub shows no more."""
         user = self.rows[0].user_key
         await users.lock(transaction, user)

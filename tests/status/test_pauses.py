@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.actions.pauses import not_paused, try_now
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
+from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema import pauses as pause_rows
 from gitpip.store.status import pauses
@@ -31,7 +31,7 @@ async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[st
     """What was ended, and what the audit was given."""
     audited: list[tuple[str, str]] = []
 
-    async def did(_: AsyncConnection, action: str, subject: str) -> None:
+    async def did(_: Transaction, action: str, subject: str) -> None:
         audited.append((action, subject))
 
     async with rows.database.begin() as transaction:

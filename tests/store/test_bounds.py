@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Table, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import FeedAddressConflict
 from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.schema import feed_addresses as address_table
 from gitpip.store.schema import gist_files as gist_files_table
@@ -188,7 +187,7 @@ async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
         assert await _count(transaction, address_table) == 3 + 2  # without a key, and bob's
 
 
-async def _key(transaction: AsyncConnection, name: str) -> keys.IssuedKey:
+async def _key(transaction: Transaction, name: str) -> keys.IssuedKey:
     return await keys.create(transaction, name=name, role=Role.VIEWER, lifetime=None, now=NOW)
 
 
@@ -205,7 +204,7 @@ async def _track(database: Database, login: str) -> UserKey:
     return added.user.key
 
 
-async def _find(transaction: AsyncConnection, user_key: UserKey, number: int) -> None:
+async def _find(transaction: Transaction, user_key: UserKey, number: int) -> None:
     user = await users.lock(transaction, user_key)
     assert user
     assert user.github_id
@@ -220,6 +219,6 @@ async def _find(transaction: AsyncConnection, user_key: UserKey, number: int) ->
     await gists.store(transaction, user, [gist], check_id=None, now=NOW)
 
 
-async def _count(transaction: AsyncConnection, table: Table) -> int:
+async def _count(transaction: Transaction, table: Table) -> int:
     counted = await transaction.execute(select(func.count()).select_from(table))
     return int(counted.scalar_one())

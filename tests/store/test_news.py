@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import unseen
@@ -43,7 +42,7 @@ async def _track(database: Database, login: str) -> UserKey:
     return added.user.key
 
 
-async def _find(transaction: AsyncConnection, key: UserKey, at: datetime) -> None:
+async def _find(transaction: Transaction, key: UserKey, at: datetime) -> None:
     user = await users.lock(transaction, key)
     assert user
     number = next(numbers)

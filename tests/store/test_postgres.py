@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.store.database import TRIAL, Database, open_database, wait_until_reachable
+from gitpip.store.database import TRIAL, Database, Transaction, open_database, wait_until_reachable
 from gitpip.store.status import pauses
 from tests.support.relay import Relay, relay_to
 
@@ -169,7 +168,7 @@ async def test_a_new_login_counts_from_the_next_connection_on(
     postgres.psql(f"CREATE ROLE {role} LOGIN SUPERUSER;")
     database = open_database(address.render_as_string(hide_password=False))
 
-    async def user(transaction: AsyncConnection) -> str:
+    async def user(transaction: Transaction) -> str:
         return str(await transaction.scalar(text("SELECT current_user")))
 
     async with database.read() as before:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import Clocks
 from gitpip.model import (
@@ -30,7 +29,7 @@ from gitpip.model import (
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
 from gitpip.store.status import pauses
@@ -160,7 +159,7 @@ class MortalDatabase(Database):
             raise Killed
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self) -> AsyncIterator[Transaction]:
         await self._moment()
         async with super().begin() as transaction:
             await self._set_hands(transaction)
@@ -168,13 +167,13 @@ class MortalDatabase(Database):
         await self._moment()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Transaction]:
         await self._moment()
         async with super().read() as transaction:
             await self._set_hands(transaction)
             yield transaction
 
-    async def _set_hands(self, transaction: AsyncConnection) -> None:
+    async def _set_hands(self, transaction: Transaction) -> None:
         if not self.is_sqlite:
             values = {
                 "path": f"{HANDS}, pg_catalog, public",
@@ -299,7 +298,7 @@ class Scene:
         async with self.database.begin() as transaction:
             await self._tracked(transaction, login)
 
-    async def _tracked(self, transaction: AsyncConnection, login: str) -> User:
+    async def _tracked(self, transaction: Transaction, login: str) -> User:
         added = await users.add(
             transaction,
             login=login,

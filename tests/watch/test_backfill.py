@@ -5,12 +5,11 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.actions.imports import take_in
 from gitpip.actions.imports import track as add_user
 from gitpip.model import Backfill, PublicationState, User
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
@@ -186,7 +185,7 @@ async def test_importing_a_removed_user_takes_what_the_file_says(
     )
 
 
-async def _did_nothing(transaction: AsyncConnection, action: str, subject: str) -> None:
+async def _did_nothing(transaction: Transaction, action: str, subject: str) -> None:
     """Keep nothing in the audit."""
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import (
     Backfill,
@@ -19,7 +18,7 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import held
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
@@ -312,7 +311,7 @@ async def test_what_of_a_flood_could_not_be_read_at_first_is_no_exception(
     assert await states(database) == then[answer]
 
 
-async def _did_nothing(transaction: AsyncConnection, action: str, subject: str) -> None:
+async def _did_nothing(transaction: Transaction, action: str, subject: str) -> None:
     """Keep nothing in the audit."""
 
 

@@ -20,14 +20,13 @@ import pytest
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Backfill, FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered
 from gitpip.publish.preview import rendered
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.users import users
 from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.web.api.legacy import TrackedUser
@@ -226,7 +225,7 @@ async def _fill(database: Database) -> None:
 
 
 def _let_preview(app: FastAPI) -> None:
-    async def preview(transaction: AsyncConnection, key: FileKey, revision: int) -> Rendered:
+    async def preview(transaction: Transaction, key: FileKey, revision: int) -> Rendered:
         return await rendered(
             transaction, key, revision, on_edit=OnEdit.IGNORE, on_delete=OnDelete.IGNORE
         )

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import visits
@@ -201,6 +200,6 @@ async def _shown(database: Database, visit: Visit) -> list[tuple[int, str]]:
         return await _between(transaction, await visits.get(transaction, visit.id))
 
 
-async def _between(transaction: AsyncConnection, visit: Visit) -> list[tuple[int, str]]:
+async def _between(transaction: Transaction, visit: Visit) -> list[tuple[int, str]]:
     files = await gists.between(transaction, visit.user_key, after=visit.after, up_to=visit.up_to)
     return [(file.sequence, file.filename) for file in files]

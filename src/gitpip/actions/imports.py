@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.actions.import_file import Entry, Fault, read_roster
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound
 from gitpip.model import Account, Backfill, User
 from gitpip.observability.logging import get_logger
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
 from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.validation import check_external_id, check_login
@@ -22,7 +20,7 @@ AT_A_TIME = 1000
 
 FindAccount = Callable[[str], Awaitable[Account]]
 """Asks GitHub who bears a login; raises GitHubError."""
-Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
+Did = Callable[[Transaction, str, str], Awaitable[None]]
 """Keeps an action and its subject in the audit, as part of the transaction."""
 
 log = get_logger()

@@ -3,19 +3,18 @@
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.errors import PauseKept
 from gitpip.status.problem import until
+from gitpip.store.database import Transaction
 from gitpip.store.status import pauses
 from gitpip.store.status.pauses import READING, WATCHING
 
-Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
+Did = Callable[[Transaction, str, str], Awaitable[None]]
 """Records an action and its subject in the audit."""
 
 
 async def try_now(
-    transaction: AsyncConnection, names: Collection[str], *, did: Did, now: datetime
+    transaction: Transaction, names: Collection[str], *, did: Did, now: datetime
 ) -> tuple[str, ...]:
     """End those of these pauses that may be ended; gives their names, in no certain order.
 
@@ -42,7 +41,7 @@ async def try_now(
     return ended
 
 
-async def not_paused(transaction: AsyncConnection, name: str, now: datetime) -> str:
+async def not_paused(transaction: Transaction, name: str, now: datetime) -> str:
     """Why there is no pause of this name to end, as a sentence: another one can hold it up."""
     pause = await pauses.paused(transaction, READING, now) if name == WATCHING else None
     if pause is None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.cli.output import (
     Json,
@@ -23,6 +22,7 @@ from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.runtime import oneshot, serve
 from gitpip.store.access import audit, keys
+from gitpip.store.database import Transaction
 
 MOST = 1_000
 
@@ -41,7 +41,7 @@ def create_key(
     """Make a key, and show it once."""
     lifetime = _lifetime(expires)
 
-    async def make(transaction: AsyncConnection) -> tuple[keys.IssuedKey, bool]:
+    async def make(transaction: Transaction) -> tuple[keys.IssuedKey, bool]:
         now = utc_now()
         issued = await keys.create(transaction, name=name, role=role, lifetime=lifetime, now=now)
         await oneshot.did(transaction, "key.created", issued.key.name)
@@ -91,7 +91,7 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
     """Give a key another secret, and show it once; the former one opens nothing any more."""
     lifetime = _lifetime(expires)
 
-    async def change(transaction: AsyncConnection) -> keys.IssuedKey:
+    async def change(transaction: Transaction) -> keys.IssuedKey:
         issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
         await oneshot.did(transaction, "key.rotated", issued.key.name)
         return issued
@@ -103,7 +103,7 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
 def revoke_key(name: str) -> None:
     """Let a key open nothing any more, from this moment on."""
 
-    async def change(transaction: AsyncConnection) -> keys.AccessKey:
+    async def change(transaction: Transaction) -> keys.AccessKey:
         key = await keys.revoke(transaction, name, utc_now())
         await oneshot.did(transaction, "key.revoked", key.name)
         return key
@@ -127,7 +127,7 @@ def show_audit(
     print_rows(rows, as_json, "Nothing was done yet.")
 
 
-def _change(change: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+def _change(change: Callable[[Transaction], Awaitable[Result]]) -> Result:
     async def inside() -> Result:
         async with serve.opened(settings) as database, database.begin() as transaction:
             return await change(transaction)

@@ -243,6 +243,12 @@ class Settings(BaseSettings):
         return url.render_as_string(hide_password=False)
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the database; None for PostgreSQL."""
+        address = self._sqlite_address
+        return Path(address.database) if address and address.database else None
+
+    @property
     def postgres_dsn(self) -> str | None:
         """The same database for `asyncpg.connect`, with its password; None for SQLite."""
         return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)

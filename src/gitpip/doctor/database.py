@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from gitpip.actions.access_mode import Admission, admission
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -42,8 +40,7 @@ LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
 async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at the disk, the database, who may ask, and who runs; a finding each, as it comes."""
     advice = UNREACHABLE_ADVICE
-    if settings.postgres_dsn is None:
-        file = Path(make_url(settings.database_url).database or "")
+    if file := settings.sqlite_file:
         yield _space(file)
         if not await asyncio.to_thread(os.access, file, os.F_OK):
             yield _new_file(file)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.model import OnEdit, PauseCause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
@@ -25,7 +23,7 @@ from gitpip.publish.witnesses import Witnesses
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
 from gitpip.store.status import pauses
@@ -101,7 +99,7 @@ class Clearance:
                 await accounts.note_present(transaction, Vendor.PIPEDRIVE, known.key, now)
         return not known.bound
 
-    async def _account(self, transaction: AsyncConnection) -> VendorAccount | None:
+    async def _account(self, transaction: Transaction) -> VendorAccount | None:
         """The token's account, as far as that is known."""
         fingerprint = self._pipedrive.fingerprint
         if self._identity is not None and self._met_under == fingerprint:
@@ -120,7 +118,7 @@ class Clearance:
     def _was_at_another(self, account: VendorAccount) -> bool:
         return self._compared_in is not None and self._compared_in[1] != account.identity
 
-    async def _is_set_back(self, transaction: AsyncConnection) -> bool:
+    async def _is_set_back(self, transaction: Transaction) -> bool:
         if not self._set_back:
             if await self._witnesses.hold(transaction):
                 await self._witnesses.learn(transaction)

@@ -1,15 +1,14 @@
 """What exactly is sent for a publication: the same when it is sent and when it is shown before."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.model import FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered, remarks_on, render
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 
 
 async def rendered(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     key: FileKey,
     revision: int,
     *,

@@ -7,9 +7,8 @@ sent by this process or seen to be published by another one.
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.store import ledger
+from gitpip.store.database import Transaction
 from gitpip.store.ledger import Witness
 
 
@@ -24,13 +23,13 @@ class Witnesses:
         """Remember that this was marked as being sent, once the transaction is committed."""
         self._own = Witness(marker, at)
 
-    async def hold(self, transaction: AsyncConnection) -> bool:
+    async def hold(self, transaction: Transaction) -> bool:
         """Whether the database still holds what is remembered."""
         return await ledger.holds(
             transaction, [one for one in (self._own, self._newest) if one is not None]
         )
 
-    async def learn(self, transaction: AsyncConnection) -> None:
+    async def learn(self, transaction: Transaction) -> None:
         """Remember what was published last, by whichever process; only where `hold` is true."""
         self._newest = await ledger.newest(transaction) or self._newest
 

@@ -9,8 +9,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.actions.imports import Imported, take_in, track
 from gitpip.actions.pauses import not_paused
 from gitpip.actions.pauses import try_now as try_pauses_now
@@ -29,7 +27,7 @@ from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
@@ -42,7 +40,7 @@ SOON = timedelta(minutes=2)
 log = get_logger()
 
 
-async def did(transaction: AsyncConnection, action: str, subject: str) -> None:
+async def did(transaction: Transaction, action: str, subject: str) -> None:
     """Keep in the audit what the user of this machine does by a command."""
     try:
         name = getpass.getuser()

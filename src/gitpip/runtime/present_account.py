@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import GitpipError
@@ -12,7 +10,7 @@ from gitpip.publish.pipedrive.answers import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.status import instances
 
 
@@ -22,7 +20,7 @@ async def is_served(database: Database) -> bool:
         return await is_served_now(transaction)
 
 
-async def is_served_now(transaction: AsyncConnection) -> bool:
+async def is_served_now(transaction: Transaction) -> bool:
     """The same within a transaction."""
     return any(service.works for service in await instances.running(transaction, utc_now()))
 

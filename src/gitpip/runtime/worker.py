@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal
-
-from sqlalchemy import make_url
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -231,7 +228,7 @@ async def reaching(settings: Settings, database: Database) -> AsyncIterator[Work
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """On SQLite, the lock that lets only one process work on a database; it dies with us."""
-    path = _sqlite_path(settings)
+    path = settings.sqlite_file
     if path is None:
         yield
         return
@@ -253,10 +250,3 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _sqlite_path(settings: Settings) -> Path | None:
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        return Path(url.database)
-    return None

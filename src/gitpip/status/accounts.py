@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
 
@@ -17,7 +16,7 @@ COUNTED = 1_000
 """No more duplicates are counted; each of them is one too many."""
 
 
-async def changes(transaction: AsyncConnection, now: datetime) -> Sequence[Problem]:
+async def changes(transaction: Transaction, now: datetime) -> Sequence[Problem]:
     """Accounts that are set although the rows belong to others: nothing goes on with these."""
     found = []
     if change := await accounts.change(transaction, Vendor.PIPEDRIVE, now):
@@ -75,7 +74,7 @@ def _github(change: AccountChange) -> Problem:
     )
 
 
-async def contents(transaction: AsyncConnection, now: datetime) -> Sequence[Problem]:
+async def contents(transaction: Transaction, now: datetime) -> Sequence[Problem]:
     """What Pipedrive holds twice, or not at all."""
     account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
     if account is None:
@@ -145,7 +144,7 @@ def _missing(state: LedgerState) -> Problem | None:
     )
 
 
-async def _doubled(transaction: AsyncConnection, account_key: int) -> Problem | None:
+async def _doubled(transaction: Transaction, account_key: int) -> Problem | None:
     found = await markers.duplicates(transaction, account_key, COUNTED)
     if not found:
         return None

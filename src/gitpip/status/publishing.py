@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
+from gitpip.store.database import Transaction
 from gitpip.store.publications import held
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
@@ -19,7 +18,7 @@ LOOKS_TAKE = 10
 
 
 async def problems(
-    transaction: AsyncConnection, now: datetime, *, request_timeout: timedelta, goes_on: bool
+    transaction: Transaction, now: datetime, *, request_timeout: timedelta, goes_on: bool
 ) -> Sequence[Problem]:
     """Every problem of publishing.
 
@@ -59,7 +58,7 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
 
 
 async def _delayed(
-    transaction: AsyncConnection, now: datetime, *, request_timeout: timedelta, waiting: int
+    transaction: Transaction, now: datetime, *, request_timeout: timedelta, waiting: int
 ) -> list[Problem | None]:
     unsure_since = now - max(PATIENCE, LOOKS_TAKE * request_timeout)
     found = [
@@ -76,7 +75,7 @@ async def _delayed(
     return found
 
 
-async def _held(transaction: AsyncConnection) -> Problem | None:
+async def _held(transaction: Transaction) -> Problem | None:
     waiting = await held.summary(transaction)
     if waiting is None:
         return None
@@ -253,7 +252,7 @@ def _retried(trouble: Trouble) -> Problem | None:
     )
 
 
-async def _overdue(transaction: AsyncConnection, now: datetime) -> Problem | None:
+async def _overdue(transaction: Transaction, now: datetime) -> Problem | None:
     """What waits for too long; what is from before its user was added may wait for its turn."""
     published = await troubles.last_published(transaction)
     stands_still = published is None or now - published > PATIENCE

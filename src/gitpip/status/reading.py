@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
 from gitpip.model import Pause
@@ -23,6 +21,7 @@ from gitpip.status.problem import (
     until,
     worst_first,
 )
+from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
 from gitpip.store.status import budgets, instances, pauses
@@ -103,7 +102,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 }
 
 
-async def capacity(transaction: AsyncConnection, surroundings: Surroundings, now: datetime) -> int:
+async def capacity(transaction: Transaction, surroundings: Surroundings, now: datetime) -> int:
     """How many users GitHub's limits let be checked in each interval."""
     settings = surroundings.settings
     return await budgets.capacity_now(
@@ -115,9 +114,7 @@ async def capacity(transaction: AsyncConnection, surroundings: Surroundings, now
     )
 
 
-async def read(
-    transaction: AsyncConnection, surroundings: Surroundings, now: datetime
-) -> Condition:
+async def read(transaction: Transaction, surroundings: Surroundings, now: datetime) -> Condition:
     """Every problem at `now` (UTC)."""
     stopped = await read_stops(transaction, surroundings, now)
     known = await schedule.completeness(transaction)
@@ -169,7 +166,7 @@ async def read(
 
 
 async def read_stops(
-    transaction: AsyncConnection, surroundings: Surroundings, now: datetime
+    transaction: Transaction, surroundings: Surroundings, now: datetime
 ) -> Condition:
     """Only what keeps watching or publishing from going on: cheap, whatever waits."""
     current = await pauses.pauses_now(transaction, now)

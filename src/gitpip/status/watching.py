@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import (
@@ -18,6 +16,7 @@ from gitpip.status.problem import (
     said,
     see_doctor,
 )
+from gitpip.store.database import Transaction
 from gitpip.store.gists import public_feed
 from gitpip.store.status import budgets, pauses, troubles
 from gitpip.store.status.troubles import Trouble
@@ -38,7 +37,7 @@ FEED_FAILS_FOR = timedelta(minutes=10)
 class Watching:
     """What the problems of watching are read from."""
 
-    transaction: AsyncConnection
+    transaction: Transaction
     now: datetime
     interval: timedelta
     """Between two checks of a user without an own interval."""

@@ -6,22 +6,22 @@ more waits for all of them. SQLite has one writer, so there the keys are in orde
 """
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey
+from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files
 
 # Any number will do that no other lock has.
 LOCK = 4_871_325_002
 
 
-async def about_to_appear(transaction: AsyncConnection) -> None:
+async def about_to_appear(transaction: Transaction) -> None:
     """Say that this transaction will let files appear to whoever looks for news."""
     if transaction.dialect.name != "sqlite":
         await transaction.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
 
 
-async def everything_up_to(transaction: AsyncConnection) -> FileKey:
+async def everything_up_to(transaction: Transaction) -> FileKey:
     """A key such that no file with a smaller one will ever appear after this transaction.
 
     Waits for those who are about to, and holds them up to its end: so it must be the first thing
@@ -32,12 +32,12 @@ async def everything_up_to(transaction: AsyncConnection) -> FileKey:
     return await newest(transaction)
 
 
-async def one_at_a_time(transaction: AsyncConnection, viewer: str) -> None:
+async def one_at_a_time(transaction: Transaction, viewer: str) -> None:
     """Wait for what other windows of a viewer are marking as seen, and let later ones wait."""
     if transaction.dialect.name != "sqlite":
         await transaction.execute(select(func.pg_advisory_xact_lock(1, func.hashtext(viewer))))
 
 
-async def newest(transaction: AsyncConnection) -> FileKey:
+async def newest(transaction: Transaction) -> FileKey:
     """The largest key of a file so far; 0 without files."""
     return FileKey(await transaction.scalar(select(func.max(gist_files.c.key))) or 0)

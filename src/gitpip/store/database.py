@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 from alembic import command
@@ -25,6 +25,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.store.postgres import PREPARE, SILENCE, Watched, check_suitable
+
+Transaction: TypeAlias = AsyncConnection
+"""What `Database.begin` and `Database.read` open, and every function that touches rows takes."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
@@ -89,7 +92,7 @@ class Database:
         parameters.update(dialect.create_connect_args(self._url)[1])
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self) -> AsyncIterator[Transaction]:
         """A transaction that may write; it commits at the end, or rolls back on an exception.
 
         Raises DatabaseUnavailable when the database can't be reached or written.
@@ -102,7 +105,7 @@ class Database:
             yield transaction
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads, and sees one state of the database throughout."""
         async with self._faults_named(), self._engine.connect() as connection:
             await connection.execution_options(

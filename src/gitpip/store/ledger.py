@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, PublicationState
+from gitpip.store.database import Transaction
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import ledger, markers
 
@@ -48,7 +48,7 @@ class Witness:
     """None where it was adopted."""
 
 
-async def read(transaction: AsyncConnection) -> LedgerState:
+async def read(transaction: Transaction) -> LedgerState:
     """What is known of the ledger."""
     row = (await transaction.execute(select(ledger).where(ledger.c.id == ROW))).one_or_none()
     if row is None:
@@ -66,14 +66,14 @@ async def read(transaction: AsyncConnection) -> LedgerState:
     )
 
 
-async def share(transaction: AsyncConnection) -> None:
+async def share(transaction: Transaction) -> None:
     """Let nobody adopt or switch before the end of this transaction, which adds publications."""
     await transaction.execute(
         select(ledger.c.id).where(ledger.c.id == ROW).with_for_update(read=True)
     )
 
 
-async def lock(transaction: AsyncConnection) -> None:
+async def lock(transaction: Transaction) -> None:
     """Let nobody add, adopt, retry or switch before the end of this transaction."""
     held = await transaction.scalar(select(ledger.c.id).where(ledger.c.id == ROW).with_for_update())
     if held is None:
@@ -84,24 +84,24 @@ async def lock(transaction: AsyncConnection) -> None:
             await lock(transaction)
 
 
-async def note(transaction: AsyncConnection, **values: Any) -> None:
+async def note(transaction: Transaction, **values: Any) -> None:
     """Write some of the columns; call `lock` first."""
     await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
 
 
-async def note_missing(transaction: AsyncConnection, now: datetime) -> None:
+async def note_missing(transaction: Transaction, now: datetime) -> None:
     """Count one more published activity that is gone; call `lock` first."""
     before = await read(transaction)
     await note(transaction, missing=before.missing + 1, missing_since=before.missing_since or now)
 
 
-async def request(transaction: AsyncConnection, now: datetime) -> None:
+async def request(transaction: Transaction, now: datetime) -> None:
     """Have everything compared by the process that publishes, before it sends anything more."""
     await lock(transaction)
     await note(transaction, requested_at=now)
 
 
-async def database_life(transaction: AsyncConnection) -> str:
+async def database_life(transaction: Transaction) -> str:
     """What changes when another server, or another database, takes the place of this one.
 
     It says nothing of a restore into the same database: for that there are witnesses. A file of
@@ -118,7 +118,7 @@ async def database_life(transaction: AsyncConnection) -> str:
     return str(found)
 
 
-async def last_activity(transaction: AsyncConnection, account_key: int) -> ActivityId | None:
+async def last_activity(transaction: Transaction, account_key: int) -> ActivityId | None:
     """The latest activity of the account that the ledger knows."""
     published = await transaction.scalar(select(func.max(publications.c.activity_id)))
     seen = await transaction.scalar(
@@ -129,7 +129,7 @@ async def last_activity(transaction: AsyncConnection, account_key: int) -> Activ
 
 
 async def published_between(
-    transaction: AsyncConnection, first: int, *, before: datetime, limit: int
+    transaction: Transaction, first: int, *, before: datetime, limit: int
 ) -> tuple[ActivityId, ...]:
     """The latest published activities with this id or a later one, published before a time."""
     found = await transaction.execute(
@@ -145,7 +145,7 @@ async def published_between(
     return tuple(ActivityId(number) for number in found.scalars())
 
 
-async def newest(transaction: AsyncConnection) -> Witness | None:
+async def newest(transaction: Transaction) -> Witness | None:
     """The publication that was published last."""
     row = (
         await transaction.execute(
@@ -158,7 +158,7 @@ async def newest(transaction: AsyncConnection) -> Witness | None:
     return None if row is None else Witness(row.marker, row.sent_at)
 
 
-async def holds(transaction: AsyncConnection, witnesses: Collection[Witness]) -> bool:
+async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> bool:
     """Whether the publications are at least as far as these were."""
     wanted = {one.marker for one in witnesses}
     if not wanted:
@@ -179,7 +179,7 @@ async def holds(transaction: AsyncConnection, witnesses: Collection[Witness]) ->
     return True
 
 
-async def knows_nothing_of_some(transaction: AsyncConnection, sent: Collection[str]) -> bool:
+async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str]) -> bool:
     """Whether one of these markers was sent, and neither its publication nor a list said so."""
     known = or_(
         publications.c.state != PublicationState.PENDING.value, publications.c.sent_at.is_not(None)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Column, ColumnElement, Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKey, UserState
 from gitpip.store import commit_order
+from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import file_of, select_files
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
@@ -53,7 +53,7 @@ class ListedUser:
 
 
 async def list_users(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     viewer: str,
     wanted: UserWanted,
     sort: UserSort,
@@ -114,7 +114,7 @@ class FileWanted:
 
 
 async def list_files(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     wanted: FileWanted,
     *,
     before: FileKey | None,
@@ -132,7 +132,7 @@ async def list_files(
 
 
 async def _keys(
-    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None, number: int
+    transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
     """The keys of the newest files that fit, found without reading more of them than needed."""
     wanted = await _with_users_of_tag(transaction, wanted)
@@ -164,7 +164,7 @@ async def _keys(
     return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
 
 
-async def _with_users_of_tag(transaction: AsyncConnection, wanted: FileWanted) -> FileWanted:
+async def _with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
     """The same with the users instead of their tag, where they are few."""
     if not wanted.tag:
         return wanted
@@ -178,7 +178,7 @@ async def _with_users_of_tag(transaction: AsyncConnection, wanted: FileWanted) -
 
 
 async def _are_common(
-    transaction: AsyncConnection, words: search.Words, lowest: int, highest: int
+    transaction: Transaction, words: search.Words, lowest: int, highest: int
 ) -> bool:
     """Whether many of the newest files hold the words."""
     some = select(words.key).where(words.match, words.key >= lowest, words.key <= highest)
@@ -186,7 +186,7 @@ async def _are_common(
 
 
 async def _keys_of_words_on_sqlite(
-    transaction: AsyncConnection, wanted: FileWanted, lowest: int, highest: int, number: int
+    transaction: Transaction, wanted: FileWanted, lowest: int, highest: int, number: int
 ) -> list[FileKey]:
     words = search.holding(transaction, wanted.text)
     rest = replace(wanted, text="")
@@ -205,7 +205,7 @@ async def _keys_of_words_on_sqlite(
 
 
 async def _keys_of_words(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     wanted: FileWanted,
     words: search.Words,
     bounds: tuple[int, int],
@@ -231,7 +231,7 @@ async def _keys_of_words(
     return found
 
 
-async def _first(transaction: AsyncConnection, chosen: Select[int], number: int) -> list[FileKey]:
+async def _first(transaction: Transaction, chosen: Select[int], number: int) -> list[FileKey]:
     found = await transaction.execute(chosen.limit(number))
     return [FileKey(key) for key in found.scalars()]
 
@@ -265,7 +265,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
 
 
 async def _keys_of_days(
-    transaction: AsyncConnection, wanted: FileWanted, before: FileKey | None
+    transaction: Transaction, wanted: FileWanted, before: FileKey | None
 ) -> tuple[int, int]:
     """Between which keys the wanted files lie: keys grow with time, but for a little disorder."""
     lowest, highest = 1, await commit_order.newest(transaction) if before is None else before - 1
@@ -281,7 +281,7 @@ async def _keys_of_days(
     return lowest, highest
 
 
-async def _window(transaction: AsyncConnection, highest: int) -> int:
+async def _window(transaction: Transaction, highest: int) -> int:
     """The key of the first of the newest files up to a key."""
     newest = (
         select(gist_files.c.key)
@@ -293,18 +293,18 @@ async def _window(transaction: AsyncConnection, highest: int) -> int:
     return await transaction.scalar(select(func.min(newest.c.key))) or 1
 
 
-async def languages(transaction: AsyncConnection) -> tuple[str, ...]:
+async def languages(transaction: Transaction) -> tuple[str, ...]:
     """The languages in which tracked users write, by name."""
     return await _different(transaction, gist_files.c.language, gist_files.c.user_key)
 
 
-async def tags(transaction: AsyncConnection) -> tuple[str, ...]:
+async def tags(transaction: Transaction) -> tuple[str, ...]:
     """The tags of tracked users, by name."""
     return await _different(transaction, user_tags.c.tag, user_tags.c.user_key)
 
 
 async def _different(
-    transaction: AsyncConnection, column: Column[str], user_key: Column[int]
+    transaction: Transaction, column: Column[str], user_key: Column[int]
 ) -> tuple[str, ...]:
     """The first values that tracked users have in a column, without reading the whole column."""
     # ORDER BY and LIMIT walk the column's index up to the first row of a tracked user; with min()
@@ -319,14 +319,14 @@ async def _different(
     return tuple(value for value in found.scalars() if value)
 
 
-async def count_gists(transaction: AsyncConnection, user_keys: Sequence[UserKey]) -> int:
+async def count_gists(transaction: Transaction, user_keys: Sequence[UserKey]) -> int:
     """How many gists of these users are stored."""
     wanted = gists.c.user_key.in_(user_keys)
     return await transaction.scalar(select(func.count()).where(wanted)) or 0
 
 
 async def gist_times(
-    transaction: AsyncConnection, user_key: UserKey, since: datetime
+    transaction: Transaction, user_key: UserKey, since: datetime
 ) -> tuple[datetime, ...]:
     """When the user's gists of late were created."""
     found = await transaction.execute(
@@ -351,15 +351,13 @@ def _tagged(tag: str) -> Select[int]:
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 
-async def seen_of(transaction: AsyncConnection, user_key: UserKey, viewer: str) -> int:
+async def seen_of(transaction: Transaction, user_key: UserKey, viewer: str) -> int:
     """The sequence up to which a viewer has seen a user's files, on whichever page."""
     seen = await transaction.scalar(select(seen_by(viewer)).where(users.c.key == user_key))
     return seen or 0
 
 
-async def last_visit(
-    transaction: AsyncConnection, user_key: UserKey, viewer: str
-) -> datetime | None:
+async def last_visit(transaction: Transaction, user_key: UserKey, viewer: str) -> datetime | None:
     """When a viewer last marked files of a user as seen."""
     return await transaction.scalar(
         select(visits.c.at)

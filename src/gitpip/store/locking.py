@@ -6,8 +6,8 @@ first, and an update of many publications locks them in their order.
 """
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.schema import publications
 
 
@@ -17,7 +17,7 @@ def in_order(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
     return publications.c.id.in_(rows.with_for_update())
 
 
-async def all_publications(transaction: AsyncConnection) -> None:
+async def all_publications(transaction: Transaction) -> None:
     """Lock every publication."""
     rows = select(publications.c.id).order_by(publications.c.id).with_for_update()
     await transaction.scalar(select(func.count()).select_from(rows.subquery()))

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.schema import users
 
 tracked = users.c.removed_at.is_(None)
@@ -36,7 +36,7 @@ def of_removed(user_key: ColumnElement[int]) -> ColumnElement[bool]:
     return user_key.in_(select(_owner.c.key).where(_owner.c.removed_at.is_not(None)))
 
 
-async def without_removed(transaction: AsyncConnection, lines: Iterable[str]) -> frozenset[str]:
+async def without_removed(transaction: Transaction, lines: Iterable[str]) -> frozenset[str]:
     """Those of these stored lines that name no removed user.
 
     A line names a user where one of its words is the login, or the login before the last rename,
@@ -48,7 +48,7 @@ async def without_removed(transaction: AsyncConnection, lines: Iterable[str]) ->
     return frozenset(line for line, named in words.items() if removed.isdisjoint(named))
 
 
-async def _removed_logins(transaction: AsyncConnection, words: Sequence[str]) -> set[str]:
+async def _removed_logins(transaction: Transaction, words: Sequence[str]) -> set[str]:
     login, former = func.lower(users.c.login), func.lower(users.c.former_login)
     removed: set[str] = set()
     for start in range(0, len(words), _AT_A_TIME):

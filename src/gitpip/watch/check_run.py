@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.errors import (
     GitHubError,
     GitHubLimited,
@@ -20,7 +18,7 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, PauseCause, User, UserKey
 from gitpip.observability.logging import get_logger
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import backfills, schedule, users
 from gitpip.store.users.schedule import Looked
@@ -158,7 +156,7 @@ class OneCheck:
                 await checks.add_results(transaction, self._run.check_id, listed=len(claimed))
         return claimed
 
-    async def _due_by(self, transaction: AsyncConnection) -> datetime:
+    async def _due_by(self, transaction: Transaction) -> datetime:
         """Users who became due after this time wait for the next check.
 
         Without it, a check with more users than fit an interval would never end. A slow look moves
@@ -199,7 +197,7 @@ class OneCheck:
                 due_by=await self._due_by(transaction),
             )
 
-    async def _mode_now(self, transaction: AsyncConnection) -> "_Mode":
+    async def _mode_now(self, transaction: Transaction) -> "_Mode":
         if not self._github.sweeps:
             return _Mode.REST
         pause = await pauses.last_pause(

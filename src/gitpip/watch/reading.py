@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeGuard
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.errors import (
     DatabaseUnavailable,
     GistNotPublic,
@@ -24,7 +22,7 @@ from gitpip.errors import (
 from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
 from gitpip.observability.logging import get_logger
 from gitpip.store import ledger
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.gists import Stored
 from gitpip.store.gists.unreadable import Failure
@@ -313,7 +311,7 @@ class Reader:
 
     async def _follow(
         self,
-        transaction: AsyncConnection,
+        transaction: Transaction,
         task: Task,
         locked: User,
         stored: Stored,
@@ -334,7 +332,7 @@ class Reader:
 
     async def _why_held(
         self,
-        transaction: AsyncConnection,
+        transaction: Transaction,
         task: Task,
         locked: User,
         new: Sequence[NewPublication],
@@ -355,7 +353,7 @@ class Reader:
             "GITPIP_HOLD_ABOVE says from how many on you are asked"
         )
 
-    async def _queued_before(self, transaction: AsyncConnection, user: User) -> dict[GistId, int]:
+    async def _queued_before(self, transaction: Transaction, user: User) -> dict[GistId, int]:
         """What this reading has queued before: a long one goes on in several checks."""
         since = user.checked_at
         if user.found_at is None or (since is not None and user.found_at <= since):

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
@@ -29,7 +27,7 @@ from gitpip.model import (
     User,
 )
 from gitpip.observability.logging import get_logger
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
@@ -314,7 +312,7 @@ class Looker:
             log.info("file.removed", login=user.login, gist_id=gist_id, filename=filename)
 
     async def _follow_removal(
-        self, transaction: AsyncConnection, removed: Sequence[FileKey], now: datetime
+        self, transaction: Transaction, removed: Sequence[FileKey], now: datetime
     ) -> None:
         """Do with publications what the rules say of files that GitHub shows no more."""
         if self._rules.on_delete is OnDelete.NOTE:
@@ -380,7 +378,7 @@ class Looker:
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 
     async def _note_list(
-        self, transaction: AsyncConnection, user: User, seen: Seen
+        self, transaction: Transaction, user: User, seen: Seen
     ) -> tuple[Unreadable, ...]:
         """Note whether all of the list was read; gives what is unread of the user now."""
         await unreadable.resolve(

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.actions.imports import FindAccount, track
 from gitpip.config import Settings
@@ -15,7 +14,7 @@ from gitpip.model import Backfill, FileKey, Forecast
 from gitpip.observability.logging import get_logger
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
 from gitpip.web.auth.identity import Caller
 from gitpip.web.ops.readiness import Readiness
@@ -42,7 +41,7 @@ class Activity(Protocol):
     def note(self) -> str: ...
 
 
-Preview = Callable[[AsyncConnection, FileKey, int], Awaitable[Activity]]
+Preview = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
 """The activity of a file's revision, as it would be sent now."""
 
 log = get_logger()

@@ -5,9 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Page
+from gitpip.store.database import Transaction
 from gitpip.store.schema import audit
 
 SUBJECT_LIMIT = 300
@@ -44,7 +44,7 @@ class AuditEntry:
 
 
 async def record(
-    transaction: AsyncConnection, actor: Actor, action: str, subject: str, now: datetime
+    transaction: Transaction, actor: Actor, action: str, subject: str, now: datetime
 ) -> None:
     """Keep what somebody does, in the transaction in which they do it."""
     await transaction.execute(
@@ -58,7 +58,7 @@ async def record(
     )
 
 
-async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page[AuditEntry]:
+async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[AuditEntry]:
     """What was done, latest first."""
     rows = await transaction.execute(
         select(audit).order_by(audit.c.id.desc()).offset(offset).limit(limit)

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any, NewType
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.access import keys
+from gitpip.store.database import Transaction
 from gitpip.store.schema import feed_addresses
 
 FeedAddressId = NewType("FeedAddressId", int)
@@ -57,7 +57,7 @@ class FeedAddress:
 
 
 async def create(
-    transaction: AsyncConnection, *, name: str, viewer: str, parent: Parent, now: datetime
+    transaction: Transaction, *, name: str, viewer: str, parent: Parent, now: datetime
 ) -> str:
     """Make an address, and give its secret, which can't be shown again.
 
@@ -88,7 +88,7 @@ async def create(
 
 
 async def presented(
-    transaction: AsyncConnection, secret: str, *, held: Collection[str], now: datetime
+    transaction: Transaction, secret: str, *, held: Collection[str], now: datetime
 ) -> FeedAddress | None:
     """The address with this secret, while it and its parent hold.
 
@@ -103,7 +103,7 @@ async def presented(
     return _address(row) if row else None
 
 
-async def note_use(transaction: AsyncConnection, address: FeedAddress, now: datetime) -> None:
+async def note_use(transaction: Transaction, address: FeedAddress, now: datetime) -> None:
     """Keep that an address was used; call it where `keys.use_is_news`."""
     await transaction.execute(
         update(feed_addresses).where(feed_addresses.c.id == address.id).values(used_at=now)
@@ -111,7 +111,7 @@ async def note_use(transaction: AsyncConnection, address: FeedAddress, now: date
 
 
 async def of_viewer(
-    transaction: AsyncConnection, viewer: str | None, *, held: Collection[str], now: datetime
+    transaction: Transaction, viewer: str | None, *, held: Collection[str], now: datetime
 ) -> tuple[FeedAddress, ...]:
     """The addresses of a viewer, or everybody's, that hold, newest first; see `presented`."""
     wanted = select(feed_addresses).where(_holds(held, now))
@@ -122,7 +122,7 @@ async def of_viewer(
 
 
 async def revoke(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     address_id: FeedAddressId,
     now: datetime,
     *,
@@ -162,7 +162,7 @@ def _has_ended(now: datetime) -> ColumnElement[bool]:
     return or_(address.revoked_at.is_not(None), key_ended)
 
 
-async def _check_number(transaction: AsyncConnection, parent: Parent) -> None:
+async def _check_number(transaction: Transaction, parent: Parent) -> None:
     """Not by viewer: a browser without a key is another one as often as it likes."""
     anonymous = parent.label == ANONYMOUS
     limit = ANONYMOUS_LIMIT if anonymous else KEY_LIMIT

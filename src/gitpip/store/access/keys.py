@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
+from gitpip.store.database import Transaction
 from gitpip.store.schema import access_keys
 
 PREFIX = "gitpip_"
@@ -70,7 +70,7 @@ class IssuedKey:
 
 
 async def create(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     name: str,
     role: Role,
@@ -106,7 +106,7 @@ async def create(
 
 
 async def rotate(
-    transaction: AsyncConnection, name: str, *, lifetime: timedelta | None, now: datetime
+    transaction: Transaction, name: str, *, lifetime: timedelta | None, now: datetime
 ) -> IssuedKey:
     """Give a key another secret; the former opens nothing from now on.
 
@@ -124,7 +124,7 @@ async def rotate(
     return IssuedKey(await _one(transaction, access_keys.c.id == former.id), text)
 
 
-async def revoke(transaction: AsyncConnection, name: str, now: datetime) -> AccessKey:
+async def revoke(transaction: Transaction, name: str, now: datetime) -> AccessKey:
     """Let a key open nothing any more; its name is free again. Raises KeyNotFound."""
     key = await find(transaction, name)
     await transaction.execute(
@@ -133,7 +133,7 @@ async def revoke(transaction: AsyncConnection, name: str, now: datetime) -> Acce
     return replace(key, revoked_at=now)
 
 
-async def find(transaction: AsyncConnection, name: str) -> AccessKey:
+async def find(transaction: Transaction, name: str) -> AccessKey:
     """The key of this name that is not revoked, in whatever case; raises KeyNotFound."""
     row = None
     if NAME.fullmatch(name):  # "\u212a" (Kelvin sign) would be "k" in lower case
@@ -150,7 +150,7 @@ async def find(transaction: AsyncConnection, name: str) -> AccessKey:
     return _key(row)
 
 
-async def everyone(transaction: AsyncConnection) -> tuple[AccessKey, ...]:
+async def everyone(transaction: Transaction) -> tuple[AccessKey, ...]:
     """Every key, the revoked ones last, newest first."""
     rows = await transaction.execute(
         select(access_keys).order_by(access_keys.c.revoked_at.is_not(None), access_keys.c.id.desc())
@@ -158,7 +158,7 @@ async def everyone(transaction: AsyncConnection) -> tuple[AccessKey, ...]:
     return tuple(map(_key, rows))
 
 
-async def presented(transaction: AsyncConnection, text: str, now: datetime) -> AccessKey | Refusal:
+async def presented(transaction: Transaction, text: str, now: datetime) -> AccessKey | Refusal:
     """The key that opens with `text` at `now`, or why nothing does. A rotated key is unknown."""
     form = FORM.fullmatch(text)
     if form is None:
@@ -178,13 +178,13 @@ def label_in(text: str) -> str | None:
     return form[1] if form else None
 
 
-async def labelled(transaction: AsyncConnection, label: str, now: datetime) -> AccessKey | None:
+async def labelled(transaction: Transaction, label: str, now: datetime) -> AccessKey | None:
     """The key that bears a label and opens something at `now`; a rotated key has another label."""
     row = await _labelled(transaction, label)
     return _active(row, now) if row else None
 
 
-async def note_use(transaction: AsyncConnection, key: AccessKey, now: datetime) -> None:
+async def note_use(transaction: Transaction, key: AccessKey, now: datetime) -> None:
     """Keep that a key was used; call it where `use_is_news`."""
     await transaction.execute(
         update(access_keys).where(access_keys.c.id == key.id).values(used_at=now)
@@ -196,12 +196,12 @@ def use_is_news(used_at: datetime | None, now: datetime) -> bool:
     return used_at is None or used_at + USE_NOTED <= now
 
 
-async def any_exists(transaction: AsyncConnection) -> bool:
+async def any_exists(transaction: Transaction) -> bool:
     """Whether a key was ever made: from then on, nothing is open by default."""
     return await transaction.scalar(select(access_keys.c.id).limit(1)) is not None
 
 
-async def any_is_usable(transaction: AsyncConnection, now: datetime) -> bool:
+async def any_is_usable(transaction: Transaction, now: datetime) -> bool:
     """Whether some key opens something at `now`."""
     return await transaction.scalar(usable_labels(now).limit(1)) is not None
 
@@ -229,7 +229,7 @@ def check_key_name(name: str) -> None:
         )
 
 
-async def _labelled(transaction: AsyncConnection, label: str) -> Row[Any] | None:
+async def _labelled(transaction: Transaction, label: str) -> Row[Any] | None:
     found = await transaction.execute(select(access_keys).where(access_keys.c.label == label))
     return found.one_or_none()
 
@@ -254,7 +254,7 @@ def _end(now: datetime, lifetime: timedelta | None) -> datetime | None:
     return now + lifetime if lifetime else None
 
 
-async def _one(transaction: AsyncConnection, which: ColumnElement[bool]) -> AccessKey:
+async def _one(transaction: Transaction, which: ColumnElement[bool]) -> AccessKey:
     return _key((await transaction.execute(select(access_keys).where(which))).one())
 
 

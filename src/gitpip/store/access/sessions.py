@@ -9,10 +9,10 @@ import secrets
 from datetime import datetime
 
 from sqlalchemy import and_, delete, insert, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store import commit_order
 from gitpip.store.access import keys
+from gitpip.store.database import Transaction
 from gitpip.store.schema import sessions
 
 KEPT = 100
@@ -21,7 +21,7 @@ SETTINGS_LABEL = "="
 """What the label of the settings' key begins with, which has no row."""
 
 
-async def begin(transaction: AsyncConnection, *, label: str, now: datetime, until: datetime) -> str:
+async def begin(transaction: Transaction, *, label: str, now: datetime, until: datetime) -> str:
     """Begin a session for the key of this label, and give its token.
 
     Sessions that are over, or whose key has ended, are deleted, and the oldest ones of this key
@@ -49,7 +49,7 @@ async def begin(transaction: AsyncConnection, *, label: str, now: datetime, unti
     return token
 
 
-async def label_of(transaction: AsyncConnection, token: str, now: datetime) -> str | None:
+async def label_of(transaction: Transaction, token: str, now: datetime) -> str | None:
     """The label of the key that a session stands for at `now`; None for whatever is none."""
     label: str | None = await transaction.scalar(
         select(sessions.c.label).where(sessions.c.hash == _digest(token), sessions.c.until > now)
@@ -57,7 +57,7 @@ async def label_of(transaction: AsyncConnection, token: str, now: datetime) -> s
     return label
 
 
-async def end(transaction: AsyncConnection, token: str) -> None:
+async def end(transaction: Transaction, token: str) -> None:
     """End a session, if there is one with this token."""
     await transaction.execute(delete(sessions).where(sessions.c.hash == _digest(token)))
 

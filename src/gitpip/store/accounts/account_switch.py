@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Table, case, delete, func, insert, literal, null, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import AccountUnchanged
 from gitpip.model import PublicationState
 from gitpip.store import commit_order, ledger, locking
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, feed, publications, users
 from gitpip.store.schema_accounts import (
     accounts as account_rows,
@@ -36,7 +36,7 @@ NO_CLAIM = {"token": None, "lease_until": None}
 
 
 async def switch(
-    transaction: AsyncConnection, vendor: Vendor, now: datetime, *, same: bool = False
+    transaction: Transaction, vendor: Vendor, now: datetime, *, same: bool = False
 ) -> AccountChange:
     """Let the rows belong to the account that is set; gives which took the place of which.
 
@@ -70,7 +70,7 @@ async def switch(
 
 
 async def _keep_publications(
-    transaction: AsyncConnection, change: AccountChange, now: datetime
+    transaction: Transaction, change: AccountChange, now: datetime
 ) -> None:
     former, next_one = change.bound, change.waiting
     await locking.all_publications(transaction)
@@ -92,7 +92,7 @@ async def _keep_publications(
     await _restore(transaction, kept_publications, publications, next_one.key)
 
 
-async def _keep_deals(transaction: AsyncConnection, change: AccountChange, now: datetime) -> None:
+async def _keep_deals(transaction: Transaction, change: AccountChange, now: datetime) -> None:
     await _keep(transaction, kept_deals, deals, change.bound.key)
     await transaction.execute(delete(deals))
     names = [column.name for column in kept_deals.c if column.name != "account_key"]
@@ -106,7 +106,7 @@ async def _keep_deals(transaction: AsyncConnection, change: AccountChange, now: 
 
 
 async def _keep(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     kept: Table,
     table: Table,
     account_key: int,
@@ -127,7 +127,7 @@ async def _keep(
 
 
 async def _restore(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     kept: Table,
     table: Table,
     account_key: int,
@@ -149,7 +149,7 @@ def _keys(kept: Table, table: Table) -> tuple[str, str]:
     return kept_key, next(iter(table.primary_key)).name
 
 
-async def _keep_users(transaction: AsyncConnection, change: AccountChange, now: datetime) -> None:
+async def _keep_users(transaction: Transaction, change: AccountChange, now: datetime) -> None:
     """The former GitHub's users are set aside as removed ones; those of the next one come back."""
     await commit_order.about_to_appear(transaction)
     await transaction.execute(

@@ -24,9 +24,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store import lease
+from gitpip.store.database import Transaction
 from gitpip.store.schema_accounts import accounts, is_bound
 
 NOTED_FOR = timedelta(seconds=60)
@@ -103,7 +103,7 @@ def unbound(met: Met, now: datetime) -> VendorAccount:
     )
 
 
-async def everyone(transaction: AsyncConnection) -> tuple[VendorAccount, ...]:
+async def everyone(transaction: Transaction) -> tuple[VendorAccount, ...]:
     """Every account that was met, the bound ones first."""
     rows = await transaction.execute(
         select(accounts).order_by(accounts.c.vendor, accounts.c.bound.desc(), accounts.c.key)
@@ -111,7 +111,7 @@ async def everyone(transaction: AsyncConnection) -> tuple[VendorAccount, ...]:
     return tuple(_account(row) for row in rows)
 
 
-async def bound(transaction: AsyncConnection, vendor: Vendor) -> VendorAccount | None:
+async def bound(transaction: Transaction, vendor: Vendor) -> VendorAccount | None:
     """The account that the rows belong to; None before the first one is met."""
     row = (
         await transaction.execute(select(accounts).where(accounts.c.vendor == vendor, is_bound))
@@ -120,7 +120,7 @@ async def bound(transaction: AsyncConnection, vendor: Vendor) -> VendorAccount |
 
 
 async def of_credential(
-    transaction: AsyncConnection, vendor: Vendor, credential: str
+    transaction: Transaction, vendor: Vendor, credential: str
 ) -> VendorAccount | None:
     """The account that the token with this fingerprint belongs to, if that was learned."""
     row = (
@@ -132,7 +132,7 @@ async def of_credential(
 
 
 async def of_identity(
-    transaction: AsyncConnection, vendor: Vendor, identity: str
+    transaction: Transaction, vendor: Vendor, identity: str
 ) -> VendorAccount | None:
     """The account with this identity, if it was met."""
     row = (
@@ -144,7 +144,7 @@ async def of_identity(
 
 
 async def meet(
-    transaction: AsyncConnection, met: Met, *, credential: str | None, now: datetime
+    transaction: Transaction, met: Met, *, credential: str | None, now: datetime
 ) -> VendorAccount:
     """Note the account that is set at present: the first one is bound, another one waits."""
     same = and_(accounts.c.vendor == met.vendor, accounts.c.identity == met.identity)
@@ -183,7 +183,7 @@ async def meet(
     return _account((await transaction.execute(select(accounts).where(same))).one())
 
 
-async def _bind_the_first(transaction: AsyncConnection, vendor: Vendor, key: int) -> None:
+async def _bind_the_first(transaction: Transaction, vendor: Vendor, key: int) -> None:
     if await bound(transaction, vendor) is not None:
         return
     try:
@@ -193,9 +193,7 @@ async def _bind_the_first(transaction: AsyncConnection, vendor: Vendor, key: int
         pass  # another process bound one at this moment
 
 
-async def is_to_be_noted(
-    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
-) -> bool:
+async def is_to_be_noted(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> bool:
     """Whether the process that has this account set is to note it, by `note_present`.
 
     One that the rows don't belong to is noted again and again. The one that they belong to is,
@@ -221,9 +219,7 @@ async def is_to_be_noted(
     return any(row.over for row in waiting) or bool(waiting and mine.stale)
 
 
-async def note_present(
-    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
-) -> None:
+async def note_present(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> None:
     """Note that a process that runs has this account set, beside what others have set."""
     await transaction.execute(
         update(accounts)
@@ -240,7 +236,7 @@ async def note_present(
     await _note(transaction, accounts.c.key == key, now)
 
 
-async def _note(transaction: AsyncConnection, wanted: ColumnElement[bool], now: datetime) -> None:
+async def _note(transaction: Transaction, wanted: ColumnElement[bool], now: datetime) -> None:
     since = case((is_bound, None), else_=func.coalesce(accounts.c.waits_since, _time(now)))
     await transaction.execute(
         update(accounts)
@@ -253,9 +249,7 @@ def _time(now: datetime) -> ColumnElement[datetime]:
     return literal(now, accounts.c.waits_since.type)
 
 
-async def set_at_present(
-    transaction: AsyncConnection, vendor: Vendor, key: int, now: datetime
-) -> None:
+async def set_at_present(transaction: Transaction, vendor: Vendor, key: int, now: datetime) -> None:
     """Note that this account is set now: it waits unless it is bound, and no other waits."""
     await transaction.execute(
         update(accounts)
@@ -267,7 +261,7 @@ async def set_at_present(
 
 
 async def change(
-    transaction: AsyncConnection, vendor: Vendor, now: datetime | None = None
+    transaction: Transaction, vendor: Vendor, now: datetime | None = None
 ) -> AccountChange | None:
     """The change of account that waits for a person, if any.
 
@@ -292,7 +286,7 @@ async def change(
 
 
 async def keep_deal_field(
-    transaction: AsyncConnection, key: int, code: str | None, due_at: datetime | None
+    transaction: Transaction, key: int, code: str | None, due_at: datetime | None
 ) -> None:
     """Remember the custom field of deals; None where there is none, to be tried at `due_at`."""
     await transaction.execute(

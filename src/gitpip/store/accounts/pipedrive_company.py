@@ -1,16 +1,16 @@
 """The company that Pipedrive's token belongs to, for links to its pages."""
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.schema import pipedrive_company
 
 ROW = 1
 
 
-async def domain(transaction: AsyncConnection) -> str | None:
+async def domain(transaction: Transaction) -> str | None:
     """The part before .pipedrive.com; None before it was learned, or if Pipedrive names none."""
     if account := await accounts.bound(transaction, Vendor.PIPEDRIVE):
         return account.domain

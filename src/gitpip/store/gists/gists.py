@@ -17,7 +17,6 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import (
     ActivityId,
@@ -36,6 +35,7 @@ from gitpip.model import (
     UserKey,
 )
 from gitpip.store import commit_order
+from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
 from gitpip.store.visibility import tracked
 
@@ -66,7 +66,7 @@ class Stored:
 
 
 async def known_files(
-    transaction: AsyncConnection, user_key: UserKey
+    transaction: Transaction, user_key: UserKey
 ) -> dict[tuple[GistId, str], KnownFile]:
     """Every stored file of a user, by gist id and file name."""
     rows = await transaction.execute(
@@ -83,7 +83,7 @@ async def known_files(
     }
 
 
-async def known_gists(transaction: AsyncConnection, user_key: UserKey) -> dict[GistId, KnownGist]:
+async def known_gists(transaction: Transaction, user_key: UserKey) -> dict[GistId, KnownGist]:
     """Every stored gist of a user, those that are gone from GitHub included."""
     rows = await transaction.execute(
         select(gists.c.id, gists.c.updated_at, gists.c.deleted_at).where(
@@ -94,7 +94,7 @@ async def known_gists(transaction: AsyncConnection, user_key: UserKey) -> dict[G
 
 
 async def store(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user: User,
     found: Sequence[SeenGist],
     *,
@@ -148,7 +148,7 @@ def _newest(new: Sequence[StoredFile]) -> dict[str, FileKey]:
     return {"found_key": max(file.key for file in new)} if new else {}
 
 
-async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:
+async def touch(transaction: Transaction, seen: Sequence[SeenGist]) -> None:
     """Take over what known gists say of themselves; one that was gone is back."""
     for gist in seen:
         await transaction.execute(
@@ -159,7 +159,7 @@ async def touch(transaction: AsyncConnection, seen: Sequence[SeenGist]) -> None:
 
 
 async def mark_removed(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     *,
     files: Sequence[tuple[GistId, str]],
@@ -193,7 +193,7 @@ async def mark_removed(
 
 
 async def between(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     *,
     after: int,
@@ -217,7 +217,7 @@ async def between(
 
 
 async def in_pages(
-    transaction: AsyncConnection, user_key: UserKey, *, after: int, up_to: int, size: int = 500
+    transaction: Transaction, user_key: UserKey, *, after: int, up_to: int, size: int = 500
 ) -> AsyncIterator[tuple[GistFile, ...]]:
     """The same some at a time, without their contents."""
     # A user's sequence has no gaps.
@@ -227,7 +227,7 @@ async def in_pages(
 
 
 async def page(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     offset: int,
     limit: int,
@@ -256,7 +256,7 @@ async def page(
     return Page(tuple(file_of(row) for row in rows), total or 0)
 
 
-async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFile, ...]:
+async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[GistFile, ...]:
     """The files of a tracked user's gist, in the order in which they were found; else empty."""
     rows = await transaction.execute(
         select_files().where(gist_files.c.gist_id == gist_id).order_by(gist_files.c.sequence)
@@ -264,7 +264,7 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[GistFi
     return tuple(file_of(row) for row in rows)
 
 
-async def keys_of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[FileKey, ...]:
+async def keys_of_gist(transaction: Transaction, gist_id: GistId) -> tuple[FileKey, ...]:
     """The keys of the files of a tracked user's gist, in the same order; else empty."""
     found = await transaction.execute(
         select(gist_files.c.key)
@@ -275,9 +275,7 @@ async def keys_of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[F
     return tuple(FileKey(key) for key in found.scalars())
 
 
-async def file_of_gist(
-    transaction: AsyncConnection, gist_id: GistId, key: FileKey
-) -> GistFile | None:
+async def file_of_gist(transaction: Transaction, gist_id: GistId, key: FileKey) -> GistFile | None:
     """One file of a tracked user's gist; None where there is none."""
     found = await transaction.execute(
         select_files().where(gist_files.c.gist_id == gist_id, gist_files.c.key == key)
@@ -286,7 +284,7 @@ async def file_of_gist(
     return file_of(row) if row else None
 
 
-async def file(transaction: AsyncConnection, key: FileKey, revision: int | None = None) -> GistFile:
+async def file(transaction: Transaction, key: FileKey, revision: int | None = None) -> GistFile:
     """One stored file, as it is or as it was in a `revision`; also of a user who was removed.
 
     For what is sent: the user may be removed between the claim of a publication and its sending.
@@ -300,7 +298,7 @@ async def file(transaction: AsyncConnection, key: FileKey, revision: int | None 
     return past[revision]
 
 
-async def revisions_of(transaction: AsyncConnection, present: GistFile) -> tuple[GistFile, ...]:
+async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
     """What a file was before, oldest first: the same file with the contents of those days."""
     rows = await transaction.execute(
         select(revisions).where(revisions.c.file_key == present.key).order_by(revisions.c.revision)
@@ -321,7 +319,7 @@ async def revisions_of(transaction: AsyncConnection, present: GistFile) -> tuple
     )
 
 
-async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mapping[GistId, UserKey]:
+async def _owners(transaction: Transaction, ids: Sequence[GistId]) -> Mapping[GistId, UserKey]:
     owners: dict[GistId, UserKey] = {}
     for start in range(0, len(ids), 500):
         rows = await transaction.execute(
@@ -332,7 +330,7 @@ async def _owners(transaction: AsyncConnection, ids: Sequence[GistId]) -> Mappin
 
 
 async def _rows_of(
-    transaction: AsyncConnection, ids: Sequence[GistId]
+    transaction: Transaction, ids: Sequence[GistId]
 ) -> dict[tuple[GistId, str], Row[Any]]:
     found: dict[tuple[GistId, str], Row[Any]] = {}
     for start in range(0, len(ids), 500):
@@ -344,7 +342,7 @@ async def _rows_of(
 
 
 async def _insert_gist(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     gist: SeenGist,
     check_id: CheckId | None,
@@ -363,7 +361,7 @@ async def _insert_gist(
 
 
 async def _insert_file(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     gist_id: GistId,
     file: SeenFile,
@@ -387,7 +385,7 @@ async def _insert_file(
 
 
 async def _revise(
-    transaction: AsyncConnection, row: Row[Any], file: SeenFile, now: datetime
+    transaction: Transaction, row: Row[Any], file: SeenFile, now: datetime
 ) -> StoredFile | None:
     """Bring a known file up to date, keeping what it was; give its revision if that is new."""
     if row.blob_hash == file.blob_hash:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId
+from gitpip.store.database import Transaction
 from gitpip.store.schema import feed
 
 ROW = 1
@@ -33,14 +33,14 @@ class FeedState:
     failing_since: datetime | None = None
 
 
-async def get(transaction: AsyncConnection) -> FeedState | None:
+async def get(transaction: Transaction) -> FeedState | None:
     """Where the reading stands; None before the first that worked."""
     state = await status(transaction)
     never_read = state is not None and state.etag is None and not state.seen
     return None if never_read else state
 
 
-async def status(transaction: AsyncConnection) -> FeedState | None:
+async def status(transaction: Transaction) -> FeedState | None:
     """Like `get`, but also when only failures are known so far."""
     row = (await transaction.execute(select(feed).where(feed.c.id == ROW))).one_or_none()
     if row is None:
@@ -58,7 +58,7 @@ async def status(transaction: AsyncConnection) -> FeedState | None:
     )
 
 
-async def failed(transaction: AsyncConnection, reason: str, now: datetime) -> None:
+async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
     """Note that the feed could not be read."""
     since = func.coalesce(feed.c.failing_since, literal(now, feed.c.failing_since.type))
     known = await transaction.execute(
@@ -70,14 +70,14 @@ async def failed(transaction: AsyncConnection, reason: str, now: datetime) -> No
         )
 
 
-async def worked(transaction: AsyncConnection) -> None:
+async def worked(transaction: Transaction) -> None:
     """Note that the feed can be read, with nothing new in it."""
     await transaction.execute(
         update(feed).where(feed.c.id == ROW).values(failure=None, failing_since=None)
     )
 
 
-async def save(transaction: AsyncConnection, state: FeedState) -> None:
+async def save(transaction: Transaction, state: FeedState) -> None:
     """Note where the reading stands now."""
     values = {
         "etag": state.etag if len(state.etag or "") <= ETAG_LIMIT else None,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, FromClause, column, false, func, table
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gitpip.store.database import Transaction
 
 _fts5 = table("gist_search", column("rowid", BigInteger), column("gist_search"))
 _documents = table("gist_search", column("file_key", BigInteger), column("document", TSVECTOR))
@@ -27,7 +28,7 @@ class Words:
     match: ColumnElement[bool]
 
 
-def holding(transaction: AsyncConnection, text: str) -> Words:
+def holding(transaction: Transaction, text: str) -> Words:
     """How to find the files that hold every word of the text, in any order."""
     sqlite = transaction.dialect.name == "sqlite"
     index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)

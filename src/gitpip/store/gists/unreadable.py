@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import GistId, Unreadable, UserKey
+from gitpip.store.database import Transaction
 from gitpip.store.schema import active, looked_at, unreadable, users
 from gitpip.store.visibility import tracked
 
@@ -50,7 +50,7 @@ class UnreadableSummary:
 
 
 async def record(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     failures: Sequence[Failure],
     now: datetime,
@@ -98,7 +98,7 @@ async def record(
 
 
 async def resolve(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     gist_id: GistId,
     *,
@@ -114,14 +114,14 @@ async def resolve(
     )
 
 
-async def make_due(transaction: AsyncConnection, now: datetime) -> None:
+async def make_due(transaction: Transaction, now: datetime) -> None:
     """Let everything that could not be read be tried again in the next look at its user."""
     await transaction.execute(
         update(unreadable).where(unreadable.c.next_try_at > now).values(next_try_at=now)
     )
 
 
-async def of_user(transaction: AsyncConnection, user_key: UserKey) -> tuple[Unreadable, ...]:
+async def of_user(transaction: Transaction, user_key: UserKey) -> tuple[Unreadable, ...]:
     """What could not be read of a user, the oldest first."""
     rows = await transaction.execute(
         select(unreadable)
@@ -131,7 +131,7 @@ async def of_user(transaction: AsyncConnection, user_key: UserKey) -> tuple[Unre
     return tuple(_unreadable(row) for row in rows)
 
 
-async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[Unreadable, ...]:
+async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[Unreadable, ...]:
     """What could not be read of one gist of a tracked user, by file name."""
     rows = await transaction.execute(
         select(unreadable)
@@ -142,7 +142,7 @@ async def of_gist(transaction: AsyncConnection, gist_id: GistId) -> tuple[Unread
     return tuple(_unreadable(row) for row in rows)
 
 
-async def summary(transaction: AsyncConnection) -> UnreadableSummary:
+async def summary(transaction: Transaction) -> UnreadableSummary:
     """How much of the tracked users could not be read, with the oldest as an example."""
     gists = (
         select(unreadable.c.user_key, unreadable.c.gist_id)
@@ -181,7 +181,7 @@ class HeldBack:
     reason: str
 
 
-async def holds_back(transaction: AsyncConnection) -> HeldBack | None:
+async def holds_back(transaction: Transaction) -> HeldBack | None:
     """Who is known up to the earliest time, if something is in the way; else None.
 
     Of those never read completely, the one added first.

@@ -20,10 +20,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
 from gitpip.store import lease
+from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications.outbox import values_of
 from gitpip.store.schema import UTCDateTime, deals, publications, users
@@ -31,7 +31,7 @@ from gitpip.store.visibility import of_tracked
 
 
 async def claim(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     *,
     token: str,
@@ -78,12 +78,12 @@ async def claim(
     return await get(transaction, user_key)
 
 
-async def get(transaction: AsyncConnection, user_key: UserKey) -> Deal:
+async def get(transaction: Transaction, user_key: UserKey) -> Deal:
     """The deal row of a user for whom `claim` was called before."""
     return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
 
 
-async def made(transaction: AsyncConnection, user_key: UserKey) -> DealId | None:
+async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
     """The user's deal; None if it is still to be found or made."""
     deal_id = await transaction.scalar(
         select(deals.c.deal_id).where(
@@ -94,7 +94,7 @@ async def made(transaction: AsyncConnection, user_key: UserKey) -> DealId | None
 
 
 async def begin_sending(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     claim: Deal,
     *,
     now: datetime,
@@ -136,7 +136,7 @@ async def begin_sending(
 
 
 async def record(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     claim: Deal,
     change: Change,
     *,
@@ -155,7 +155,7 @@ async def record(
     return result.rowcount == 1
 
 
-async def give_up_all(transaction: AsyncConnection, change: Change) -> int:
+async def give_up_all(transaction: Transaction, change: Change) -> int:
     """Apply `change` to every deal in `sending`, as all senders are dead; give their number.
 
     Claims of deals that are not being sent are handed back.
@@ -171,7 +171,7 @@ async def give_up_all(transaction: AsyncConnection, change: Change) -> int:
     return result.rowcount
 
 
-async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change) -> None:
+async def forget(transaction: Transaction, user_key: UserKey, change: Change) -> None:
     """Apply `change` to a user's deal that is gone from Pipedrive: another is found or made."""
     await transaction.execute(
         update(deals)
@@ -181,7 +181,7 @@ async def forget(transaction: AsyncConnection, user_key: UserKey, change: Change
 
 
 async def owners(
-    transaction: AsyncConnection, ids: Sequence[DealId]
+    transaction: Transaction, ids: Sequence[DealId]
 ) -> dict[DealId, tuple[UserKey, ...]]:
     """Which users these deals belong to, those included who were removed."""
     found: defaultdict[DealId, tuple[UserKey, ...]] = defaultdict(tuple)
@@ -195,7 +195,7 @@ async def owners(
     return dict(found)
 
 
-async def is_expected(transaction: AsyncConnection, title: str, *, besides: UserKey) -> bool:
+async def is_expected(transaction: Transaction, title: str, *, besides: UserKey) -> bool:
     """Whether a deal with this title may be one that another user's request has made."""
     found = await transaction.scalar(
         select(deals.c.user_key)
@@ -209,7 +209,7 @@ async def is_expected(transaction: AsyncConnection, title: str, *, besides: User
     return found is not None
 
 
-async def release(transaction: AsyncConnection, token: str) -> None:
+async def release(transaction: Transaction, token: str) -> None:
     """Hand back the deal that is claimed with this token and was not sent."""
     await transaction.execute(
         update(deals)
@@ -218,7 +218,7 @@ async def release(transaction: AsyncConnection, token: str) -> None:
     )
 
 
-async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> None:
+async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
     """Let a deal that was refused be made after all, and end the wait of one that waits.
 
     The user's publications that wait for the same time as the deal are due at `now` too. Call
@@ -252,7 +252,7 @@ async def retry(transaction: AsyncConnection, user_key: UserKey, now: datetime) 
     )
 
 
-async def end_waits(transaction: AsyncConnection, now: datetime) -> bool:
+async def end_waits(transaction: Transaction, now: datetime) -> bool:
     """Let every deal that waits be tried at `now`, and its user's files be sent; False if none.
 
     Call `ledger.lock` first.
@@ -274,7 +274,7 @@ async def end_waits(transaction: AsyncConnection, now: datetime) -> bool:
     return ended.rowcount > 0
 
 
-async def any_waits_until(transaction: AsyncConnection, until: datetime) -> bool:
+async def any_waits_until(transaction: Transaction, until: datetime) -> bool:
     """Whether a deal is still put off to exactly this time."""
     found = await transaction.scalar(
         select(deals.c.user_key)

@@ -10,17 +10,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
 
-Did = Callable[[AsyncConnection, str, str], Awaitable[None]]
+Did = Callable[[Transaction, str, str], Awaitable[None]]
 """Records an action and its subject in the audit."""
 
 IS_HELD = publications.c.state == PublicationState.HELD.value
@@ -69,7 +69,7 @@ def parse_answer(text: str) -> Backfill:
     return approved
 
 
-async def everyone(transaction: AsyncConnection, *, limit: int) -> tuple[Held, ...]:
+async def everyone(transaction: Transaction, *, limit: int) -> tuple[Held, ...]:
     """The tracked users with held files, the longest wait first."""
     rows = await transaction.execute(
         _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
@@ -77,14 +77,14 @@ async def everyone(transaction: AsyncConnection, *, limit: int) -> tuple[Held, .
     return tuple(Held(*row) for row in rows)
 
 
-async def of_user(transaction: AsyncConnection, user_key: UserKey) -> Held | None:
+async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
     """What is held of one tracked user; None if nothing."""
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
     row = rows.one_or_none()
     return Held(*row) if row else None
 
 
-async def summary(transaction: AsyncConnection) -> Summary | None:
+async def summary(transaction: Transaction) -> Summary | None:
     """What is held of all tracked users; None if nothing."""
     first = await everyone(transaction, limit=1)
     if not first:
@@ -114,7 +114,7 @@ def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
 
 
 async def queued(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     *,
     after: datetime | None,
@@ -140,7 +140,7 @@ async def queued(
 
 
 async def answer(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     login: str,
     approved: Backfill,
     *,
@@ -176,7 +176,7 @@ async def answer(
 
 
 async def _publish(
-    transaction: AsyncConnection, user_key: UserKey, approved: Backfill, now: datetime
+    transaction: Transaction, user_key: UserKey, approved: Backfill, now: datetime
 ) -> int:
     wanted = [IS_HELD, publications.c.user_key == user_key]
     match approved.kind:
@@ -193,7 +193,7 @@ async def _publish(
 
 
 async def _answer_for_unread(
-    transaction: AsyncConnection, user_key: UserKey, approved: Backfill
+    transaction: Transaction, user_key: UserKey, approved: Backfill
 ) -> None:
     """The same for what belongs to the flood and could not be read yet."""
     publish = approved.kind is BackfillKind.ALL
@@ -222,7 +222,7 @@ def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
     return select(gist_files.c.key).where(gist_files.c.gist_id.in_(latest))
 
 
-async def _skip_rest(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> int:
+async def _skip_rest(transaction: Transaction, user_key: UserKey, now: datetime) -> int:
     result = await transaction.execute(
         update(publications)
         .where(IS_HELD, publications.c.user_key == user_key)

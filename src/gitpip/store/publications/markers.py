@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Result, Row, and_, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.marking import Match, match
 from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
 from gitpip.store import ledger
+from gitpip.store.database import Transaction
 from gitpip.store.publications import note_updates, recognition
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
@@ -65,7 +65,7 @@ class TakenIn:
 
 
 async def take_in(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     account_key: int,
     sightings: Sequence[Sighting],
     now: datetime,
@@ -87,7 +87,7 @@ async def take_in(
 
 
 async def _take_in(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     account_key: int,
     sightings: Sequence[Sighting],
     now: datetime,
@@ -138,7 +138,7 @@ async def _take_in(
 
 
 async def _known(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     account_key: int,
     rows: Mapping[str, Row[Any]],
     sightings: Sequence[Sighting],
@@ -181,7 +181,7 @@ def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) 
 
 
 async def _adopt_edits(
-    transaction: AsyncConnection, account_key: int, edited: Sequence[int], now: datetime
+    transaction: Transaction, account_key: int, edited: Sequence[int], now: datetime
 ) -> list[tuple[Row[Any], Sighting]]:
     """Adopt activities that hold the content of an edit that waits to be sent.
 
@@ -216,7 +216,7 @@ async def _adopt_edits(
 
 
 async def _publications(
-    transaction: AsyncConnection, wanted: ColumnElement[bool], *, lock: bool
+    transaction: Transaction, wanted: ColumnElement[bool], *, lock: bool
 ) -> dict[str, Row[Any]]:
     found = (
         select(
@@ -253,7 +253,7 @@ async def _publications(
     return {row.marker: row for row in rows}
 
 
-async def _published(transaction: AsyncConnection, sightings: Sequence[Sighting]) -> set[int]:
+async def _published(transaction: Transaction, sightings: Sequence[Sighting]) -> set[int]:
     """The activities that publications have, whatever a person made of their markers since."""
     ids = [sighting.activity_id for sighting in sightings]
     found = await transaction.execute(
@@ -262,7 +262,7 @@ async def _published(transaction: AsyncConnection, sightings: Sequence[Sighting]
     return set(found.scalars())
 
 
-async def _deleted_by_us(transaction: AsyncConnection, sightings: Sequence[Sighting]) -> set[int]:
+async def _deleted_by_us(transaction: Transaction, sightings: Sequence[Sighting]) -> set[int]:
     """Second activities that gitpip deleted: a list that is behind may still show them."""
     ids = [sighting.activity_id for sighting in sightings]
     found = await transaction.execute(
@@ -274,7 +274,7 @@ async def _deleted_by_us(transaction: AsyncConnection, sightings: Sequence[Sight
 
 
 async def _kept(
-    transaction: AsyncConnection, account_key: int, sightings: Sequence[Sighting]
+    transaction: Transaction, account_key: int, sightings: Sequence[Sighting]
 ) -> Sequence[Row[Any]]:
     rows = await transaction.execute(
         select(markers).where(
@@ -290,7 +290,7 @@ async def _kept(
 
 
 async def _adopt(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     adopted: Sequence[tuple[Row[Any], Sighting]],
     now: datetime,
     on_edit: OnEdit,
@@ -323,7 +323,7 @@ async def _adopt(
 
 
 async def adopt_deal(
-    transaction: AsyncConnection, user_key: UserKey, found: Counter[DealId], now: datetime
+    transaction: Transaction, user_key: UserKey, found: Counter[DealId], now: datetime
 ) -> None:
     """Give a user without a deal the one that holds most of these activities of the user's.
 
@@ -368,7 +368,7 @@ async def adopt_deal(
 
 
 async def _keep(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     account_key: int,
     new: Sequence[tuple[Sighting, bool]],
     now: datetime,
@@ -408,7 +408,7 @@ class Duplicate:
 
 
 async def duplicates(
-    transaction: AsyncConnection, account_key: int, limit: int, *, after: int = 0
+    transaction: Transaction, account_key: int, limit: int, *, after: int = 0
 ) -> tuple[Duplicate, ...]:
     """Activities with a marker that another one has, too; the oldest first, `after` an id.
 
@@ -447,7 +447,7 @@ async def duplicates(
     )
 
 
-async def waiting(transaction: AsyncConnection, account_key: int) -> int:
+async def waiting(transaction: Transaction, account_key: int) -> int:
     """How many activities are kept until their publication exists."""
     number = await transaction.scalar(
         select(func.count()).where(markers.c.account_key == account_key, markers.c.duplicate == 0)
@@ -456,7 +456,7 @@ async def waiting(transaction: AsyncConnection, account_key: int) -> int:
 
 
 async def settle_duplicates(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     account_key: int,
     some: Sequence[Duplicate],
     present: Collection[ActivityId],
@@ -487,7 +487,7 @@ async def settle_duplicates(
             )
 
 
-async def forget(transaction: AsyncConnection, marker: str, activity_ids: Collection[int]) -> None:
+async def forget(transaction: Transaction, marker: str, activity_ids: Collection[int]) -> None:
     """Forget what was seen of these activities of one marker: one of them was deleted."""
     await transaction.execute(
         delete(markers).where(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
+from gitpip.store.database import Transaction
 from gitpip.store.schema import amendments, note_failed, publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
@@ -26,7 +26,7 @@ class Amendment:
     """How often it was tried in vain."""
 
 
-async def add(transaction: AsyncConnection, files: Sequence[FileKey], now: datetime) -> None:
+async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime) -> None:
     """Ask for the notes of these files' publications to be written anew."""
     for key in files:
         ids = await transaction.execute(
@@ -36,7 +36,7 @@ async def add(transaction: AsyncConnection, files: Sequence[FileKey], now: datet
             await ask(transaction, publication_id, now)
 
 
-async def ask(transaction: AsyncConnection, publication_id: int, now: datetime) -> None:
+async def ask(transaction: Transaction, publication_id: int, now: datetime) -> None:
     """Ask for the note of a publication to be written anew."""
     again = await transaction.execute(
         update(amendments)
@@ -50,7 +50,7 @@ async def ask(transaction: AsyncConnection, publication_id: int, now: datetime) 
     )
 
 
-async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[Amendment, ...]:
+async def due(transaction: Transaction, now: datetime, limit: int) -> tuple[Amendment, ...]:
     """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then."""
     rows = await transaction.execute(
         select(
@@ -83,13 +83,13 @@ async def due(transaction: AsyncConnection, now: datetime, limit: int) -> tuple[
     )
 
 
-async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+async def any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether a note waits to be written anew."""
     return bool(await due(transaction, now, 1))
 
 
 async def postpone(
-    transaction: AsyncConnection, amendment: Amendment, until: datetime, *, attempts: int
+    transaction: Transaction, amendment: Amendment, until: datetime, *, attempts: int
 ) -> None:
     """Try again later, with so many attempts counted; a newer request for it stays as it is."""
     await transaction.execute(
@@ -102,9 +102,7 @@ async def postpone(
     )
 
 
-async def done(
-    transaction: AsyncConnection, amendment: Amendment, failure: str | None = None
-) -> None:
+async def done(transaction: Transaction, amendment: Amendment, failure: str | None = None) -> None:
     """Note that a note is written, or can't be (`failure`); a newer request for it stays."""
     await transaction.execute(
         delete(amendments).where(
@@ -119,7 +117,7 @@ async def done(
     )
 
 
-async def settle_failed(transaction: AsyncConnection, *, again: bool, now: datetime) -> int:
+async def settle_failed(transaction: Transaction, *, again: bool, now: datetime) -> int:
     """Ask `again` for the notes that could not be written, or leave them; gives their number."""
     left = await transaction.execute(
         update(publications)

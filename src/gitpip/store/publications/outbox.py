@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.store import lease, ledger
+from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -20,7 +20,7 @@ from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
 
-async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+async def any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether a publication is to be sent or looked for now, or its sender may have died."""
     sending = publications.c.state == PublicationState.SENDING.value
     waits = publications.c.state.in_(
@@ -46,7 +46,7 @@ async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
 
 
 async def claim_sends(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     token: str,
     now: datetime,
@@ -79,7 +79,7 @@ async def claim_sends(
 
 
 async def claim_looks(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     token: str,
     now: datetime,
@@ -125,7 +125,7 @@ async def claim_looks(
 
 
 async def begin_sending(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     claim: Publication,
     *,
     deal_id: DealId,
@@ -168,7 +168,7 @@ async def begin_sending(
 
 
 async def record(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     claim: Publication,
     change: Change,
     now: datetime,
@@ -198,7 +198,7 @@ async def record(
 
 
 async def _take_from_another(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     wanted: Sequence[ColumnElement[bool]],
     claim: Publication,
     activity_id: int,
@@ -233,7 +233,7 @@ async def _take_from_another(
 
 
 async def give_up(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     change: Change,
     *,
     over_at: datetime | None,
@@ -255,7 +255,7 @@ async def give_up(
     return result.rowcount
 
 
-async def free_claims(transaction: AsyncConnection) -> int:
+async def free_claims(transaction: Transaction) -> int:
     """Hand back every claim of a row that is not being sent, regardless of the holder."""
     result = await transaction.execute(
         update(publications)
@@ -269,7 +269,7 @@ async def free_claims(transaction: AsyncConnection) -> int:
 
 
 async def hold_back(
-    transaction: AsyncConnection, user_key: UserKey, change: Change, *, token: str, now: datetime
+    transaction: Transaction, user_key: UserKey, change: Change, *, token: str, now: datetime
 ) -> int:
     """Apply `change` to all of a user's due publications that are to be sent; give their number.
 
@@ -291,7 +291,7 @@ async def hold_back(
 
 
 async def release(
-    transaction: AsyncConnection, token: str, ids: Collection[PublicationId] | None = None
+    transaction: Transaction, token: str, ids: Collection[PublicationId] | None = None
 ) -> None:
     """Hand back what is claimed with this token and was not sent; all, or some of it."""
     wanted = [
@@ -306,7 +306,7 @@ async def release(
 
 
 async def _claim(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     ids: Collection[int],
     *,
     token: str,

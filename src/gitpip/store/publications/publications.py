@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
@@ -22,6 +21,7 @@ from gitpip.model import (
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications import deals, markers, note_updates, recognition
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -68,7 +68,7 @@ class NewPublication:
 
 
 async def add(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     user_key: UserKey,
     new: Sequence[NewPublication],
     now: datetime,
@@ -130,7 +130,7 @@ def _beginning(
     }
 
 
-async def marker(transaction: AsyncConnection, file_key: FileKey, revision: int) -> str | None:
+async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> str | None:
     """What the activity of a revision of a file is recognised by."""
     found: str | None = await transaction.scalar(
         select(publications.c.marker).where(
@@ -140,7 +140,7 @@ async def marker(transaction: AsyncConnection, file_key: FileKey, revision: int)
     return found
 
 
-async def failed_since(transaction: AsyncConnection, since: datetime) -> int:
+async def failed_since(transaction: Transaction, since: datetime) -> int:
     """How many publications failed at or after this time (UTC) and are still failed."""
     # What fails is due no more; the column then says when it failed.
     failed = await transaction.scalar(
@@ -151,7 +151,7 @@ async def failed_since(transaction: AsyncConnection, since: datetime) -> int:
     return failed or 0
 
 
-async def next_due(transaction: AsyncConnection) -> datetime | None:
+async def next_due(transaction: Transaction) -> datetime | None:
     """When the next publication wants attention; None when none waits."""
     waiting = (
         select(
@@ -166,7 +166,7 @@ async def next_due(transaction: AsyncConnection) -> datetime | None:
     return await transaction.scalar(waiting)
 
 
-async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Publication:
+async def get(transaction: Transaction, publication_id: PublicationId) -> Publication:
     """One publication of a tracked user; raises PublicationNotFound."""
     row = (
         await transaction.execute(selected().where(publications.c.id == publication_id))
@@ -177,7 +177,7 @@ async def get(transaction: AsyncConnection, publication_id: PublicationId) -> Pu
 
 
 async def page(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     offset: int,
     limit: int,
@@ -191,7 +191,7 @@ async def page(
 
 
 async def listed(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     offset: int,
     limit: int,
@@ -217,7 +217,7 @@ async def listed(
 
 
 async def count(
-    transaction: AsyncConnection, user_keys: Sequence[UserKey] | None = None
+    transaction: Transaction, user_keys: Sequence[UserKey] | None = None
 ) -> dict[PublicationState, int]:
     """How many publications of tracked users are in each state, all or those of some users."""
     if user_keys is not None:
@@ -230,7 +230,7 @@ async def count(
 
 
 async def _count(
-    transaction: AsyncConnection, *wanted: ColumnElement[bool]
+    transaction: Transaction, *wanted: ColumnElement[bool]
 ) -> dict[PublicationState, int]:
     rows = await transaction.execute(
         select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
@@ -256,7 +256,7 @@ class Progress:
         return self.published + self.waiting + self.failed
 
 
-async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetime) -> Progress:
+async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
     """How far the publishing of a user's files is."""
     counts = await count(transaction, [user_key])
     waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
@@ -272,7 +272,7 @@ async def progress(transaction: AsyncConnection, user_key: UserKey, now: datetim
 
 
 async def time_left(
-    transaction: AsyncConnection, waiting: int, now: datetime, user_key: UserKey | None = None
+    transaction: Transaction, waiting: int, now: datetime, user_key: UserKey | None = None
 ) -> timedelta | None:
     """How long `waiting` publications take, of one user or of all, at the pace of late.
 
@@ -293,7 +293,7 @@ async def time_left(
 
 
 async def retry(
-    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+    transaction: Transaction, publication_id: PublicationId, now: datetime
 ) -> Publication:
     """Let a publication that failed, was skipped or is held be sent, and one that waits at `now`.
 
@@ -320,7 +320,7 @@ async def retry(
 
 
 async def skip(
-    transaction: AsyncConnection, publication_id: PublicationId, now: datetime
+    transaction: Transaction, publication_id: PublicationId, now: datetime
 ) -> Publication:
     """Decide that a publication is not to be sent.
 
@@ -337,7 +337,7 @@ async def skip(
 
 
 async def skip_deleted(
-    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+    transaction: Transaction, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
     """Decide that what GitHub shows no more is not sent, unless an attempt may have arrived."""
     was_held = publications.c.state == PublicationState.HELD.value
@@ -360,7 +360,7 @@ async def skip_deleted(
 
 
 async def take_back_skips_of_deleted(
-    transaction: AsyncConnection, file_keys: Sequence[FileKey], now: datetime
+    transaction: Transaction, file_keys: Sequence[FileKey], now: datetime
 ) -> None:
     """Let what was skipped only because GitHub did not show it be sent: GitHub shows it again.
 
@@ -388,7 +388,7 @@ async def take_back_skips_of_deleted(
 
 
 async def _move(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     publication_id: PublicationId,
     *,
     away_from: Sequence[PublicationState],

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.marking import Match, marker_of_content, markers_by_number, match
 from gitpip.model import ActivityId, DealId, GistId, OnEdit, marker_of
+from gitpip.store.database import Transaction
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema_accounts import markers
 
@@ -62,7 +62,7 @@ class Recognised:
 
 
 async def claim(
-    transaction: AsyncConnection, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
+    transaction: Transaction, account_key: int, wanted: Sequence[Wanted], on_edit: OnEdit
 ) -> tuple[Recognised, ...]:
     """Recognise contents that are being added; the activities that they have wait no more."""
     kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
@@ -111,7 +111,7 @@ def is_outdated(seen: Sighting | None, blob_hash: str, on_edit: OnEdit) -> bool:
 
 
 async def kept_with(
-    transaction: AsyncConnection, account_key: int, wanted: Collection[str]
+    transaction: Transaction, account_key: int, wanted: Collection[str]
 ) -> dict[str, Sighting]:
     """The activities with these markers that wait for a publication."""
     found: dict[str, Sighting] = {}
@@ -136,7 +136,7 @@ async def kept_with(
 
 
 async def take(
-    transaction: AsyncConnection, account_key: int, activity_ids: Sequence[ActivityId]
+    transaction: Transaction, account_key: int, activity_ids: Sequence[ActivityId]
 ) -> None:
     """Let these activities wait no more: they have a publication."""
     for start in range(0, len(activity_ids), AT_A_TIME):

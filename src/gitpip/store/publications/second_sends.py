@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import ActivityId, DealId, Publication, PublicationId, PublicationState
+from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import doubles, publications, second_sends
 from gitpip.store.visibility import of_tracked
@@ -31,7 +31,7 @@ class Double:
     """Why gitpip leaves it there; None where it deleted it."""
 
 
-async def watch(transaction: AsyncConnection, publication_id: PublicationId, now: datetime) -> None:
+async def watch(transaction: Transaction, publication_id: PublicationId, now: datetime) -> None:
     """Look at a publication again from now on, as it is sent once more."""
     values = {"due_at": now + WATCHED[0], "looks": 0}
     known = await transaction.execute(
@@ -43,7 +43,7 @@ async def watch(transaction: AsyncConnection, publication_id: PublicationId, now
         )
 
 
-async def next_due(transaction: AsyncConnection) -> datetime | None:
+async def next_due(transaction: Transaction) -> datetime | None:
     """When the next look is due; None when nothing is watched."""
     due_at: datetime | None = await transaction.scalar(
         select(second_sends.c.due_at)
@@ -56,7 +56,7 @@ async def next_due(transaction: AsyncConnection) -> datetime | None:
 
 
 async def due(
-    transaction: AsyncConnection, now: datetime
+    transaction: Transaction, now: datetime
 ) -> tuple[DealId, Mapping[Publication, int]] | None:
     """The watched publications of a deal in which a look is due, with the looks so far."""
     deal_id = await transaction.scalar(
@@ -82,7 +82,7 @@ async def due(
 
 
 async def looked(
-    transaction: AsyncConnection, publication_id: PublicationId, looks: int, now: datetime
+    transaction: Transaction, publication_id: PublicationId, looks: int, now: datetime
 ) -> None:
     """Note a complete look, and when the next one comes; after the last one the watch ends."""
     mine = second_sends.c.publication_id == publication_id
@@ -93,7 +93,7 @@ async def looked(
 
 
 async def postpone(
-    transaction: AsyncConnection, publication_id: PublicationId, due_at: datetime, looks: int
+    transaction: Transaction, publication_id: PublicationId, due_at: datetime, looks: int
 ) -> None:
     """Look again at another time, after so many looks."""
     await transaction.execute(
@@ -103,7 +103,7 @@ async def postpone(
     )
 
 
-async def note(transaction: AsyncConnection, double: Double, now: datetime) -> bool:
+async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     """Keep what was found, to be shown; False when it is known."""
     values = {"activity_id": double.activity_id, "reason": double.reason}
     mine = doubles.c.publication_id == double.publication_id
@@ -117,9 +117,7 @@ async def note(transaction: AsyncConnection, double: Double, now: datetime) -> b
     return True
 
 
-async def keep(
-    transaction: AsyncConnection, publication: Publication, activity_id: ActivityId
-) -> None:
+async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:
     """Say that a published file's activity is this one, as the other was deleted."""
     await transaction.execute(
         update(publications)

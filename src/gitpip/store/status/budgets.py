@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.capacity import (
     POINTS,
@@ -17,6 +16,7 @@ from gitpip.capacity import (
     capacity,
 )
 from gitpip.model import Pause, PauseCause
+from gitpip.store.database import Transaction
 from gitpip.store.schema import budgets
 from gitpip.store.status import checks, pauses
 
@@ -37,7 +37,7 @@ class Budget:
     seen_at: datetime
 
 
-async def note_budgets(transaction: AsyncConnection, seen: Sequence[Budget]) -> None:
+async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None:
     """Keep what a vendor said last, whichever process heard it."""
     for budget in sorted(seen, key=lambda budget: budget.name):
         values = {
@@ -59,7 +59,7 @@ async def note_budgets(transaction: AsyncConnection, seen: Sequence[Budget]) -> 
             continue
 
 
-async def known_budgets(transaction: AsyncConnection) -> tuple[Budget, ...]:
+async def known_budgets(transaction: Transaction) -> tuple[Budget, ...]:
     """The budgets that were heard of, by name."""
     found = await transaction.execute(select(budgets).order_by(budgets.c.name))
     return tuple(
@@ -68,7 +68,7 @@ async def known_budgets(transaction: AsyncConnection) -> tuple[Budget, ...]:
 
 
 async def capacity_now(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     has_token: bool,
     share: float,

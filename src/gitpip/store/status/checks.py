@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import CheckNotFound
 from gitpip.model import Check, CheckId, Page
 from gitpip.observability import metrics
 from gitpip.store import visibility
+from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.schema import checks
 from gitpip.store.users import schedule
@@ -23,7 +23,7 @@ LARGE = 100
 """So many users fill a query or two."""
 
 
-async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
+async def request(transaction: Transaction, now: datetime) -> CheckId:
     """Ask for a check of all users now, and of what could not be read of them.
 
     Whatever runs checks notices the row.
@@ -36,7 +36,7 @@ async def request(transaction: AsyncConnection, now: datetime) -> CheckId:
     return CheckId(result.scalar_one())
 
 
-async def start(transaction: AsyncConnection, now: datetime) -> CheckId:
+async def start(transaction: Transaction, now: datetime) -> CheckId:
     """Begin a check: the oldest one that was requested or cut short, else a new one."""
     waiting = await transaction.scalar(
         select(checks.c.id).where(checks.c.ended_at.is_(None)).order_by(checks.c.id).limit(1)
@@ -55,7 +55,7 @@ async def start(transaction: AsyncConnection, now: datetime) -> CheckId:
 
 
 async def add_results(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     check_id: CheckId,
     *,
     users: int = 0,
@@ -102,12 +102,12 @@ async def add_results(
     )
 
 
-async def end(transaction: AsyncConnection, check_id: CheckId, now: datetime) -> None:
+async def end(transaction: Transaction, check_id: CheckId, now: datetime) -> None:
     """Close a check."""
     await transaction.execute(update(checks).where(checks.c.id == check_id).values(ended_at=now))
 
 
-async def prune(transaction: AsyncConnection, before: datetime) -> None:
+async def prune(transaction: Transaction, before: datetime) -> None:
     """Forget the checks that ended before a time and neither found anything nor failed."""
     await transaction.execute(
         delete(checks).where(
@@ -116,7 +116,7 @@ async def prune(transaction: AsyncConnection, before: datetime) -> None:
     )
 
 
-async def any_open(transaction: AsyncConnection, *, other_than: CheckId | None = None) -> bool:
+async def any_open(transaction: Transaction, *, other_than: CheckId | None = None) -> bool:
     """Whether a check was requested, or cut short, and waits to be run; `other_than` this one."""
     wanted = select(checks.c.id).where(checks.c.ended_at.is_(None))
     if other_than is not None:
@@ -124,7 +124,7 @@ async def any_open(transaction: AsyncConnection, *, other_than: CheckId | None =
     return bool(await transaction.scalar(select(wanted.exists())))
 
 
-async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
+async def spent(transaction: Transaction) -> tuple[int, int, int]:
     """Of the latest large checks: how many users, how many of them by GraphQL, for what points.
 
     Smaller checks are left out: their queries cost a point each without being full. So are users
@@ -149,7 +149,7 @@ async def spent(transaction: AsyncConnection) -> tuple[int, int, int]:
     return int(row[0]), int(row[1]), int(row[2])
 
 
-async def lists_a_day(transaction: AsyncConnection, now: datetime) -> float:
+async def lists_a_day(transaction: Transaction, now: datetime) -> float:
     """How many lists of users that were not due are read in a day, at the pace of the last one."""
     latest = or_(checks.c.ended_at.is_(None), checks.c.ended_at > now - A_DAY)
     listed, began = (
@@ -165,7 +165,7 @@ async def lists_a_day(transaction: AsyncConnection, now: datetime) -> float:
     return float(listed * (A_DAY / min(max(now - began, AN_HOUR), A_DAY)))
 
 
-async def last_end(transaction: AsyncConnection) -> datetime | None:
+async def last_end(transaction: Transaction) -> datetime | None:
     """When the check that ended last did so."""
     return await transaction.scalar(
         select(checks.c.ended_at)
@@ -175,7 +175,7 @@ async def last_end(transaction: AsyncConnection) -> datetime | None:
     )
 
 
-async def last_request(transaction: AsyncConnection) -> datetime | None:
+async def last_request(transaction: Transaction) -> datetime | None:
     """When a check of all users was last requested; None without one among the kept checks."""
     # A check that the service begins because users are due has the same time twice: see `start`.
     requested = or_(checks.c.started_at.is_(None), checks.c.started_at != checks.c.requested_at)
@@ -184,7 +184,7 @@ async def last_request(transaction: AsyncConnection) -> datetime | None:
     )
 
 
-async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
+async def get(transaction: Transaction, check_id: CheckId) -> Check:
     """One check; raises CheckNotFound."""
     rows = (await transaction.execute(select(checks).where(checks.c.id == check_id))).all()
     if not rows:
@@ -192,7 +192,7 @@ async def get(transaction: AsyncConnection, check_id: CheckId) -> Check:
     return (await _checks(transaction, rows))[0]
 
 
-async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page[Check]:
+async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Check]:
     """A slice of the checks, newest first."""
     total = await transaction.scalar(select(func.count()).select_from(checks))
     rows = await transaction.execute(
@@ -201,7 +201,7 @@ async def page(transaction: AsyncConnection, *, offset: int, limit: int) -> Page
     return Page(await _checks(transaction, rows.all()), total or 0)
 
 
-async def _checks(transaction: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
+async def _checks(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
     """The checks of these rows, without the failures of users who were removed since."""
     lines = [line for row in rows for line in row.failures.splitlines()]
     shown = await visibility.without_removed(transaction, lines)

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.schema import active, users
 
 STEPS = (
@@ -18,7 +18,7 @@ STEPS = (
 """The bounds between the groups of freshness; what is known lies three minutes back at least."""
 
 
-async def freshness_groups(transaction: AsyncConnection, now: datetime) -> tuple[int, ...]:
+async def freshness_groups(transaction: Transaction, now: datetime) -> tuple[int, ...]:
     """How many active users are known up to within each of `STEPS`, longer ago, and not at all."""
     whens = [(users.c.complete_until >= now - step, number) for number, step in enumerate(STEPS)]
     group = case(

@@ -7,9 +7,9 @@ nobody for a day. Such times are set to what they can be at most.
 from datetime import datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import UserState
+from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     amendments,
@@ -43,7 +43,7 @@ OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | No
 """The times of publishing, and how far ahead each can lie."""
 
 
-async def any_too_late(transaction: AsyncConnection, *, now: datetime, interval: timedelta) -> bool:
+async def any_too_late(transaction: Transaction, *, now: datetime, interval: timedelta) -> bool:
     """Whether there is such a time; `interval` is the general one between two checks."""
     sqlite = transaction.dialect.name == "sqlite"
     return bool(
@@ -59,7 +59,7 @@ async def any_too_late(transaction: AsyncConnection, *, now: datetime, interval:
     )
 
 
-async def set_back(transaction: AsyncConnection, *, now: datetime, interval: timedelta) -> int:
+async def set_back(transaction: Transaction, *, now: datetime, interval: timedelta) -> int:
     """Set every such time to the latest that it can be; gives the number of users concerned."""
     sqlite = transaction.dialect.name == "sqlite"
     next_check_at = case((users.c.check_interval.is_(None), now + interval), else_=now)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Part
+from gitpip.store.database import Transaction
 from gitpip.store.schema import services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -35,7 +35,7 @@ class RunningService:
 
 
 async def show_life(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     service_id: str,
     *,
     version: str,
@@ -69,12 +69,12 @@ async def show_life(
         )
 
 
-async def end_life(transaction: AsyncConnection, service_id: str) -> None:
+async def end_life(transaction: Transaction, service_id: str) -> None:
     """Give this service's lease back."""
     await transaction.execute(delete(services).where(services.c.id == service_id))
 
 
-async def running(transaction: AsyncConnection, now: datetime) -> tuple[RunningService, ...]:
+async def running(transaction: Transaction, now: datetime) -> tuple[RunningService, ...]:
     """The services that showed life lately."""
     rows = await transaction.execute(
         select(services)

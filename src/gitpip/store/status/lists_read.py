@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.schema import active, users
 from gitpip.store.status import checks
 from gitpip.store.users.schedule import LISTED_EVERY, listed
@@ -30,7 +30,7 @@ class Lists:
         return timedelta(days=self.users / self.a_day) if self.waiting and self.a_day else None
 
 
-async def lists(transaction: AsyncConnection, now: datetime) -> Lists:
+async def lists(transaction: Transaction, now: datetime) -> Lists:
     """How far the reading of every list is."""
     number = await transaction.scalar(select(func.count()).select_from(users).where(active))
     waiting = await transaction.scalar(

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import Pause, PauseCause, PublicationState
 from gitpip.store import ledger
+from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
 from gitpip.store.schema import deals, pauses, publications
@@ -32,7 +32,7 @@ SAME_PAUSE = timedelta(minutes=5)
 
 
 async def pause(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     name: str,
     *,
     until: datetime,
@@ -61,7 +61,7 @@ async def pause(
 
 
 async def end_pauses(
-    transaction: AsyncConnection, names: Collection[str], now: datetime
+    transaction: Transaction, names: Collection[str], now: datetime
 ) -> tuple[str, ...]:
     """End those of these pauses that GitHub did not ask for; gives their names.
 
@@ -95,13 +95,13 @@ async def end_pauses(
     return tuple(ended)
 
 
-async def resume(transaction: AsyncConnection, name: str) -> None:
+async def resume(transaction: Transaction, name: str) -> None:
     """Forget a pause, also one whose time is over."""
     await transaction.execute(delete(pauses).where(pauses.c.name == name))
 
 
 async def resume_with(
-    transaction: AsyncConnection, names: Collection[str], credential: str
+    transaction: Transaction, names: Collection[str], credential: str
 ) -> tuple[str, ...]:
     """End those of these pauses that another token than `credential` caused; give their names."""
     ended = await transaction.execute(
@@ -113,7 +113,7 @@ async def resume_with(
 
 
 async def paused(
-    transaction: AsyncConnection, name: str, now: datetime, *, credential: str | None = None
+    transaction: Transaction, name: str, now: datetime, *, credential: str | None = None
 ) -> Pause | None:
     """The pause that holds at `now`, if any; none that another token than `credential` caused."""
     wanted = [pauses.c.name == name, pauses.c.until > now]
@@ -123,14 +123,14 @@ async def paused(
     return _pause(row) if row else None
 
 
-async def pauses_now(transaction: AsyncConnection, now: datetime) -> dict[str, Pause]:
+async def pauses_now(transaction: Transaction, now: datetime) -> dict[str, Pause]:
     """Every pause that holds at `now`, by name."""
     rows = await transaction.execute(select(pauses).where(pauses.c.until > now))
     return {row.name: _pause(row) for row in rows}
 
 
 async def last_pause(
-    transaction: AsyncConnection, name: str, *, credential: str | None = None
+    transaction: Transaction, name: str, *, credential: str | None = None
 ) -> Pause | None:
     """The pause of this name, also one that is over and was not ended by a success since.
 
@@ -147,7 +147,7 @@ def _pause(row: Row[Any]) -> Pause:
     return Pause(row.until, row.reason, PauseCause(row.cause), row.since)
 
 
-async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause | None:
+async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | None:
     """The pause that keeps every check from being made, if any.
 
     Without GraphQL users are checked by REST, and the other way round: one of them is enough.
@@ -159,6 +159,6 @@ async def checks_held_up(transaction: AsyncConnection, now: datetime) -> Pause |
     return min(sweeping, reading, key=lambda pause: pause.until) if sweeping and reading else None
 
 
-async def clear_pause(transaction: AsyncConnection, name: str, now: datetime) -> None:
+async def clear_pause(transaction: Transaction, name: str, now: datetime) -> None:
     """Forget a pause that is over."""
     await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))

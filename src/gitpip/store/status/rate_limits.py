@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.schema import github_limits
 
 KEPT = timedelta(days=30)
@@ -27,7 +27,7 @@ class Reservation:
 
 
 async def reserve(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     credential: str,
     resource: str,
     *,
@@ -56,7 +56,7 @@ async def reserve(
 
 
 async def note_wait(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     credential: str,
     resource: str,
     *,
@@ -81,9 +81,7 @@ class _Row:
     reserved: str
 
 
-async def _locked(
-    transaction: AsyncConnection, credential: str, resource: str, now: datetime
-) -> _Row:
+async def _locked(transaction: Transaction, credential: str, resource: str, now: datetime) -> _Row:
     query = (
         select(github_limits.c.until, github_limits.c.refusals, github_limits.c.reserved)
         .where(_same(credential, resource))

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import publications, samples
 from gitpip.store.visibility import of_tracked
@@ -23,13 +23,13 @@ class Sample:
     waiting: int
 
 
-async def sample_is_due(transaction: AsyncConnection, now: datetime) -> bool:
+async def sample_is_due(transaction: Transaction, now: datetime) -> bool:
     """Whether it is time to note how long the queue is."""
     last = await transaction.scalar(select(func.max(samples.c.at, type_=samples.c.at.type)))
     return last is None or now - last >= SAMPLE_EVERY
 
 
-async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
+async def take_sample(transaction: Transaction, now: datetime) -> None:
     """Note how long the queue is, and forget what is older than a day."""
     waiting = await transaction.scalar(
         select(func.count()).where(
@@ -44,7 +44,7 @@ async def take_sample(transaction: AsyncConnection, now: datetime) -> None:
     await transaction.execute(delete(samples).where(samples.c.at < now - KEPT))
 
 
-async def samples_of_a_day(transaction: AsyncConnection) -> tuple[Sample, ...]:
+async def samples_of_a_day(transaction: Transaction) -> tuple[Sample, ...]:
     """The samples that are kept, oldest first."""
     found = await transaction.execute(select(samples).order_by(samples.c.at))
     return tuple(Sample(row.at, row.waiting) for row in found)

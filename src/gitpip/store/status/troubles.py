@@ -15,9 +15,9 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import PublicationState, UserState
+from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     active,
@@ -71,7 +71,7 @@ NONE = Trouble(0)
 
 
 async def _trouble(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     rows: FromClause,
     wanted: Sequence[ColumnElement[bool]],
     *,
@@ -97,17 +97,17 @@ async def _trouble(
     return Trouble(count, earliest, row.example, row.reason)
 
 
-async def users_unavailable(transaction: AsyncConnection) -> Trouble:
+async def users_unavailable(transaction: Transaction) -> Trouble:
     """Users that GitHub does not show; `since` is up to when the first of them is known."""
     return await _troubled_users(transaction, users.c.state == UserState.UNAVAILABLE.value)
 
 
-async def users_failing(transaction: AsyncConnection) -> Trouble:
+async def users_failing(transaction: Transaction) -> Trouble:
     """Other users whose last check failed; `since` is up to when the first of them is known."""
     return await _troubled_users(transaction, users.c.state == UserState.ACTIVE.value)
 
 
-async def _troubled_users(transaction: AsyncConnection, state: ColumnElement[bool]) -> Trouble:
+async def _troubled_users(transaction: Transaction, state: ColumnElement[bool]) -> Trouble:
     return await _trouble(
         transaction,
         users,
@@ -118,7 +118,7 @@ async def _troubled_users(transaction: AsyncConnection, state: ColumnElement[boo
     )
 
 
-async def users_unread(transaction: AsyncConnection) -> Trouble:
+async def users_unread(transaction: Transaction) -> Trouble:
     """Active users who were never checked completely; `since` is when the first was added."""
     return await _trouble(
         transaction,
@@ -129,7 +129,7 @@ async def users_unread(transaction: AsyncConnection) -> Trouble:
     )
 
 
-async def users_not_compared(transaction: AsyncConnection) -> Trouble:
+async def users_not_compared(transaction: Transaction) -> Trouble:
     """Active users with gists whose list was not read since an upgrade from before 0025."""
     return await _trouble(
         transaction,
@@ -141,7 +141,7 @@ async def users_not_compared(transaction: AsyncConnection) -> Trouble:
 
 
 async def users_late(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     due_before: datetime,
     complete_before: datetime,
@@ -170,34 +170,34 @@ async def users_late(
     )
 
 
-async def publications_failed(transaction: AsyncConnection) -> Trouble:
+async def publications_failed(transaction: Transaction) -> Trouble:
     """Publications that Pipedrive refused."""
     return await _publications(transaction, publications.c.state == FAILED)
 
 
-async def publications_uncertain(transaction: AsyncConnection, sent_before: datetime) -> Trouble:
+async def publications_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
     """Publications sent before a time of which it is still unknown whether they arrived."""
     return await _publications(
         transaction, publications.c.state == UNCERTAIN, publications.c.sent_at < sent_before
     )
 
 
-async def publications_retried(transaction: AsyncConnection) -> Trouble:
+async def publications_retried(transaction: Transaction) -> Trouble:
     """Publications that wait although they were sent three times already, or more often."""
     return await _publications(transaction, retried)
 
 
-async def doubles_left(transaction: AsyncConnection, since: datetime) -> Trouble:
+async def doubles_left(transaction: Transaction, since: datetime) -> Trouble:
     """Files found in Pipedrive twice since then, of which gitpip deleted none."""
     return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
 
 
-async def doubles_deleted(transaction: AsyncConnection, since: datetime) -> Trouble:
+async def doubles_deleted(transaction: Transaction, since: datetime) -> Trouble:
     """Files found in Pipedrive twice since then, and made one by gitpip."""
     return await _doubles(transaction, doubles.c.reason.is_(None), doubles.c.found_at > since)
 
 
-async def _doubles(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> Trouble:
+async def _doubles(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
     return await _trouble(
         transaction,
         doubles.join(publications, publications.c.id == doubles.c.publication_id),
@@ -209,7 +209,7 @@ async def _doubles(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -
 
 
 async def publications_overdue(
-    transaction: AsyncConnection, due_before: datetime, *, backfill: bool
+    transaction: Transaction, due_before: datetime, *, backfill: bool
 ) -> Trouble:
     """Publications that were to be sent before a time; `backfill` also counts those of the past.
 
@@ -221,7 +221,7 @@ async def publications_overdue(
     return await _publications(transaction, *wanted, since=publications.c.due_at)
 
 
-async def publications_waiting(transaction: AsyncConnection) -> int:
+async def publications_waiting(transaction: Transaction) -> int:
     """How many publications are still to be sent, or to be confirmed."""
     waiting = select(func.count()).where(publications.c.state.in_(WAITING))
     # An index alone counts all of them; the few of removed users are taken off.
@@ -231,14 +231,14 @@ async def publications_waiting(transaction: AsyncConnection) -> int:
     return all_of_them - (await transaction.scalar(waiting.where(of_removed)) or 0)
 
 
-async def publications_put_off(transaction: AsyncConnection) -> Trouble:
+async def publications_put_off(transaction: Transaction) -> Trouble:
     """Publications that wait with a reason: an attempt did not succeed, or could not be made."""
     return await _publications(
         transaction, publications.c.state.in_(WAITING), publications.c.reason.is_not(None)
     )
 
 
-async def last_published(transaction: AsyncConnection) -> datetime | None:
+async def last_published(transaction: Transaction) -> datetime | None:
     """When a publication last arrived."""
     latest: datetime | None = await transaction.scalar(
         select(func.max(publications.c.published_at, type_=publications.c.published_at.type))
@@ -247,7 +247,7 @@ async def last_published(transaction: AsyncConnection) -> datetime | None:
 
 
 async def _publications(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *wanted: ColumnElement[bool],
     since: ColumnElement[Any] = publications.c.sent_at,
 ) -> Trouble:
@@ -261,12 +261,12 @@ async def _publications(
     )
 
 
-async def deals_failed(transaction: AsyncConnection) -> Trouble:
+async def deals_failed(transaction: Transaction) -> Trouble:
     """Deals that Pipedrive refused."""
     return await _deals(transaction, deals.c.state == FAILED)
 
 
-async def deals_delayed(transaction: AsyncConnection, now: datetime) -> Trouble:
+async def deals_delayed(transaction: Transaction, now: datetime) -> Trouble:
     """Deals that were refused and are tried again, where a publication waits for them.
 
     `since` is when the first of them was last sent, `next_try` when one of them is tried next.
@@ -288,12 +288,12 @@ async def deals_delayed(transaction: AsyncConnection, now: datetime) -> Trouble:
     return replace(trouble, next_try=next_try)
 
 
-async def deals_uncertain(transaction: AsyncConnection, sent_before: datetime) -> Trouble:
+async def deals_uncertain(transaction: Transaction, sent_before: datetime) -> Trouble:
     """Deals sent before a time of which it is still unknown whether they arrived."""
     return await _deals(transaction, deals.c.state == UNCERTAIN, deals.c.sent_at < sent_before)
 
 
-async def _deals(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> Trouble:
+async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
     return await _trouble(
         transaction,
         deals.join(users, users.c.key == deals.c.user_key),
@@ -304,12 +304,12 @@ async def _deals(transaction: AsyncConnection, *wanted: ColumnElement[bool]) -> 
     )
 
 
-async def notes_failed(transaction: AsyncConnection) -> Trouble:
+async def notes_failed(transaction: Transaction) -> Trouble:
     """Published files whose note Pipedrive did not let us bring up to date."""
     return await _publications(transaction, note_failed, since=publications.c.published_at)
 
 
-async def notes_overdue(transaction: AsyncConnection, due_before: datetime) -> Trouble:
+async def notes_overdue(transaction: Transaction, due_before: datetime) -> Trouble:
     """Notes that were to be brought up to date before a time."""
     return await _trouble(
         transaction,
@@ -325,7 +325,7 @@ async def notes_overdue(transaction: AsyncConnection, due_before: datetime) -> T
 
 
 async def checks_abandoned(
-    transaction: AsyncConnection, *, now: datetime, requested_before: datetime
+    transaction: Transaction, *, now: datetime, requested_before: datetime
 ) -> Trouble:
     """Checks requested before a time that are not over, while no user is being checked."""
     claimed = exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now)
@@ -338,6 +338,6 @@ async def checks_abandoned(
     )
 
 
-async def any_checkable(transaction: AsyncConnection) -> bool:
+async def any_checkable(transaction: Transaction) -> bool:
     """Whether a tracked user is not paused."""
     return bool(await transaction.scalar(select(exists().where(looked_at))))

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import PauseCause, PublicationState
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.schema import checks, looked_at, publications, removed, users
 from gitpip.store.status import pauses
 
@@ -28,7 +28,7 @@ class Work:
     """Changes whenever any process has done a step."""
 
 
-async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
+async def of_watching(transaction: Transaction, now: datetime) -> Work:
     """The users who are due, and the last result of a check: a success, a failure or a file."""
     due = select(exists().where(looked_at, users.c.next_check_at <= now))
     claimed = select(exists().where(users.c.claimed_by.is_not(None), users.c.claimed_until > now))
@@ -47,7 +47,7 @@ async def of_watching(transaction: AsyncConnection, now: datetime) -> Work:
     return Work(waits, bool(await transaction.scalar(claimed)), tuple(last or ()))
 
 
-async def of_publishing(transaction: AsyncConnection, now: datetime) -> Work:
+async def of_publishing(transaction: Transaction, now: datetime) -> Work:
     """The publications that are next in turn, and when one last arrived."""
     following = [
         row for state in TO_DO if (row := (await transaction.execute(_next(state, now))).first())
@@ -86,7 +86,7 @@ def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
     )
 
 
-async def _held_up(transaction: AsyncConnection, names: tuple[str, ...], now: datetime) -> bool:
+async def _held_up(transaction: Transaction, names: tuple[str, ...], now: datetime) -> bool:
     """Whether a vendor holds a part up; a pause of gitpip's own making does not count."""
     current = await pauses.pauses_now(transaction, now)
     return any(

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import User
+from gitpip.store.database import Transaction
 from gitpip.store.schema import users
 
 
 async def correct_added_at(
-    transaction: AsyncConnection, user: User, *, ahead: timedelta, now: datetime
+    transaction: Transaction, user: User, *, ahead: timedelta, now: datetime
 ) -> User:
     """Note when a user was added by GitHub's clock; ours, which shows `now`, is so far `ahead`.
 
@@ -26,7 +26,7 @@ async def correct_added_at(
     return replace(user, added_at=added_at, added_by_our_clock=False)
 
 
-async def take_of_backfill(transaction: AsyncConnection, user: User, gists: int) -> None:
+async def take_of_backfill(transaction: Transaction, user: User, gists: int) -> None:
     """Note that so many gists of the past were let through by the rule `latest:N`."""
     left = user.backfill.count if user.backfill_left is None else user.backfill_left
     await transaction.execute(

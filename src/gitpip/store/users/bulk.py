@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserNotTracked
 from gitpip.model import Backfill, DealId, PublicationState, User, UserState
+from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, user_tags, users
 from gitpip.store.users.users import rows, user_of
 from gitpip.store.visibility import tracked
@@ -40,7 +40,7 @@ class Outcome:
 
 
 async def add_many(
-    transaction: AsyncConnection, wanted: Sequence[NewUser], now: datetime
+    transaction: Transaction, wanted: Sequence[NewUser], now: datetime
 ) -> tuple[Outcome, ...]:
     """Track these users, due at once; an outcome for each, in their order.
 
@@ -76,7 +76,7 @@ async def add_many(
     return tuple(outcome or next(fates) for outcome in outcomes)
 
 
-async def find_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
     """The tracked users of these logins, in any case; raises UserNotTracked, which names who isn't.
 
     Give some hundred at a time at the most.
@@ -94,7 +94,7 @@ async def find_each(transaction: AsyncConnection, logins: Sequence[str]) -> tupl
     return each
 
 
-async def lock_each(transaction: AsyncConnection, logins: Sequence[str]) -> tuple[User, ...]:
+async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
     """The same, with their row locks taken to the end of the transaction."""
     wanted = [login.lower() for login in logins]
     # In one order, so that two who take some of the same do not wait for each other for ever. Read
@@ -109,7 +109,7 @@ async def lock_each(transaction: AsyncConnection, logins: Sequence[str]) -> tupl
 
 
 async def _known(
-    transaction: AsyncConnection, wanted: Sequence[NewUser]
+    transaction: Transaction, wanted: Sequence[NewUser]
 ) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
     """Of the tracked users in question: ids by login in lower case, logins by id.
 
@@ -135,7 +135,7 @@ async def _known(
 
 
 async def _insert(
-    transaction: AsyncConnection, new: Sequence[NewUser], now: datetime
+    transaction: Transaction, new: Sequence[NewUser], now: datetime
 ) -> dict[str, int]:
     """The keys of those who were inserted, by login in lower case."""
     if not new:
@@ -166,7 +166,7 @@ async def _insert(
 
 
 async def _insert_details(
-    transaction: AsyncConnection, new: Sequence[NewUser], keys: dict[str, int], now: datetime
+    transaction: Transaction, new: Sequence[NewUser], keys: dict[str, int], now: datetime
 ) -> None:
     added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
     if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, NewType
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import ImportNotFound
 from gitpip.store import visibility
+from gitpip.store.database import Transaction
 from gitpip.store.schema import imports
 
 ImportId = NewType("ImportId", int)
@@ -48,7 +48,7 @@ class Import:
         return (self.moved_at - self.started_at) * ((self.size - self.read) / self.read)
 
 
-async def begin(transaction: AsyncConnection, *, name: str, size: int, now: datetime) -> ImportId:
+async def begin(transaction: Transaction, *, name: str, size: int, now: datetime) -> ImportId:
     """Note that an import begins."""
     result = await transaction.execute(
         insert(imports)
@@ -59,7 +59,7 @@ async def begin(transaction: AsyncConnection, *, name: str, size: int, now: date
 
 
 async def advance(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     import_id: ImportId,
     *,
     read: int,
@@ -85,7 +85,7 @@ async def advance(
 
 
 async def end(
-    transaction: AsyncConnection, import_id: ImportId, *, failure: str | None, now: datetime
+    transaction: Transaction, import_id: ImportId, *, failure: str | None, now: datetime
 ) -> None:
     """Note that an import is over, or why it could not go on."""
     await transaction.execute(
@@ -95,7 +95,7 @@ async def end(
     )
 
 
-async def get(transaction: AsyncConnection, import_id: ImportId) -> Import:
+async def get(transaction: Transaction, import_id: ImportId) -> Import:
     """One import; raises ImportNotFound."""
     found = await transaction.execute(select(imports).where(imports.c.id == import_id))
     row = found.one_or_none()
@@ -106,7 +106,7 @@ async def get(transaction: AsyncConnection, import_id: ImportId) -> Import:
     return _import(row, tuple(fault for fault in faults if fault in shown))
 
 
-async def latest(transaction: AsyncConnection, *, limit: int) -> tuple[Import, ...]:
+async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:
     """The last imports, newest first, without their faults."""
     found = await transaction.execute(select(imports).order_by(imports.c.id.desc()).limit(limit))
     return tuple(_import(row, ()) for row in found)

@@ -17,9 +17,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
+from gitpip.store.database import Transaction
 from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
 from gitpip.store.users.users import rows, user_of
 
@@ -30,7 +30,7 @@ listed = func.coalesce(users.c.listed_at, users.c.created_at)
 
 
 async def claim_due(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     token: str,
     now: datetime,
@@ -51,7 +51,7 @@ async def claim_due(
 
 
 async def _claim(
-    transaction: AsyncConnection, keys: Sequence[int], *, token: str, until: datetime
+    transaction: Transaction, keys: Sequence[int], *, token: str, until: datetime
 ) -> tuple[User, ...]:
     if not keys:
         return ()
@@ -65,7 +65,7 @@ async def _claim(
 
 
 async def claim_unlisted(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     token: str,
     now: datetime,
@@ -104,7 +104,7 @@ def _hinted(now: datetime) -> ColumnElement[bool]:
 
 
 async def _free(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     wanted: ColumnElement[bool],
     *,
     now: datetime,
@@ -144,7 +144,7 @@ class Looked:
 
 
 async def record_successes(
-    transaction: AsyncConnection, looks: Sequence[Looked], *, token: str, now: datetime
+    transaction: Transaction, looks: Sequence[Looked], *, token: str, now: datetime
 ) -> None:
     """Note looks that ended well, and release the claims held under `token`.
 
@@ -209,9 +209,7 @@ async def record_successes(
     )
 
 
-async def record_accounts(
-    transaction: AsyncConnection, accounts: Mapping[UserKey, Account]
-) -> None:
+async def record_accounts(transaction: Transaction, accounts: Mapping[UserKey, Account]) -> None:
     """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
     for key, account in sorted(accounts.items()):
         # A login that changes its case only is found as before, so it is no former one.
@@ -230,7 +228,7 @@ async def record_accounts(
 
 
 async def put_back(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     keys: Sequence[UserKey],
     *,
     token: str,
@@ -248,7 +246,7 @@ async def put_back(
     )
 
 
-async def record_refusals(transaction: AsyncConnection, until: Mapping[UserKey, datetime]) -> None:
+async def record_refusals(transaction: Transaction, until: Mapping[UserKey, datetime]) -> None:
     """Note that GraphQL failed about each of these users alone: REST is asked until then (UTC)."""
     for key, time in sorted(until.items()):
         await transaction.execute(
@@ -258,7 +256,7 @@ async def record_refusals(transaction: AsyncConnection, until: Mapping[UserKey, 
         )
 
 
-async def forget_refusals(transaction: AsyncConnection, keys: Collection[UserKey]) -> None:
+async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -> None:
     """Note that GraphQL answers about these users again."""
     await transaction.execute(
         update(users)
@@ -267,7 +265,7 @@ async def forget_refusals(transaction: AsyncConnection, keys: Collection[UserKey
     )
 
 
-async def renew(transaction: AsyncConnection, token: str, *, until: datetime) -> None:
+async def renew(transaction: Transaction, token: str, *, until: datetime) -> None:
     """Prolong every claim held under a token."""
     await transaction.execute(
         update(users).where(users.c.claimed_by == token).values(claimed_until=until)
@@ -275,7 +273,7 @@ async def renew(transaction: AsyncConnection, token: str, *, until: datetime) ->
 
 
 async def hint(
-    transaction: AsyncConnection, github_ids: Collection[GitHubId], now: datetime
+    transaction: Transaction, github_ids: Collection[GitHubId], now: datetime
 ) -> tuple[str, ...]:
     """Make the tracked users among these accounts due at once; gives their logins."""
     hinted = await transaction.execute(
@@ -288,7 +286,7 @@ async def hint(
 
 
 async def record_failure(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     key: UserKey,
     *,
     failure: str,
@@ -317,20 +315,20 @@ def _unless_paused(state: UserState) -> ColumnElement[str]:
     return case((users.c.state == paused, paused), else_=state.value)
 
 
-async def release(transaction: AsyncConnection, token: str) -> None:
+async def release(transaction: Transaction, token: str) -> None:
     """Hand back every user claimed with this token; they stay due."""
     await transaction.execute(
         update(users).where(users.c.claimed_by == token).values(claimed_by=None, claimed_until=None)
     )
 
 
-async def make_due(transaction: AsyncConnection, now: datetime) -> None:
+async def make_due(transaction: Transaction, now: datetime) -> None:
     """Make every tracked user due now, also those being looked at: that look may be over soon."""
     later = or_(users.c.next_check_at > now, users.c.claimed_until > now)
     await transaction.execute(update(users).where(looked_at, later).values(next_check_at=now))
 
 
-async def any_due(transaction: AsyncConnection, now: datetime) -> bool:
+async def any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether a tracked user waits for a look that nobody takes."""
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     due = users.c.next_check_at <= now
@@ -371,7 +369,7 @@ class Completeness:
         return self.oldest if self.unread == 0 else None
 
 
-async def completeness(transaction: AsyncConnection) -> Completeness:
+async def completeness(transaction: Transaction) -> Completeness:
     """Up to when the users are known.
 
     Those that GitHub does not show any more are known up to when it last did; paused ones, and
@@ -387,7 +385,7 @@ async def completeness(transaction: AsyncConnection) -> Completeness:
     return Completeness(total, total - read, oldest)
 
 
-async def freshness(transaction: AsyncConnection) -> Freshness:
+async def freshness(transaction: Transaction) -> Freshness:
     """How well the users are known; see `completeness` for who counts."""
     known = await completeness(transaction)
     read = known.users - known.unread

@@ -7,11 +7,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
 from gitpip.store import commit_order
+from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.visibility import tracked
 
@@ -51,7 +51,7 @@ class LoginAndId(NamedTuple):
 
 
 async def add(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     login: str,
     external_id: str,
@@ -103,7 +103,7 @@ def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> di
     }
 
 
-async def _former_id(transaction: AsyncConnection, github_id: GitHubId) -> str | None:
+async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | None:
     """The id of a removed user, if no tracked user has it."""
     same = users.alias("same")
     taken = exists().where(same.c.removed_at.is_(None), same.c.external_id == users.c.external_id)
@@ -115,7 +115,7 @@ async def _former_id(transaction: AsyncConnection, github_id: GitHubId) -> str |
     return former
 
 
-async def known_pair(transaction: AsyncConnection, login: str, external_id: str) -> User | None:
+async def known_pair(transaction: Transaction, login: str, external_id: str) -> User | None:
     """The tracked user with this login and this id; None when both are free.
 
     The login may be the one before the user's last rename, if no other tracked user has it now.
@@ -133,7 +133,7 @@ async def known_pair(transaction: AsyncConnection, login: str, external_id: str)
 
 
 async def _revive_or_insert(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     login: str,
     external_id: str,
@@ -177,7 +177,7 @@ async def _revive_or_insert(
     return UserKey(result.scalar_one())
 
 
-async def get(transaction: AsyncConnection, key: UserKey) -> User:
+async def get(transaction: Transaction, key: UserKey) -> User:
     """The tracked user of a row; raises UserNotTracked."""
     user = await _one(transaction, tracked, users.c.key == key)
     if user is None:
@@ -185,7 +185,7 @@ async def get(transaction: AsyncConnection, key: UserKey) -> User:
     return user
 
 
-async def find(transaction: AsyncConnection, login: str) -> User:
+async def find(transaction: Transaction, login: str) -> User:
     """The tracked user of a login, in any case; raises UserNotTracked.
 
     If no tracked user has the login now, it is the one who had it before their last rename; of
@@ -209,14 +209,14 @@ async def find(transaction: AsyncConnection, login: str) -> User:
     return user
 
 
-async def everyone(transaction: AsyncConnection) -> tuple[User, ...]:
+async def everyone(transaction: Transaction) -> tuple[User, ...]:
     """All tracked users, in the order of their adding."""
     found = await transaction.execute(rows().where(tracked).order_by(users.c.key))
     return tuple(user_of(row) for row in found)
 
 
 async def in_pages(
-    transaction: AsyncConnection, *, size: int = 1_000
+    transaction: Transaction, *, size: int = 1_000
 ) -> AsyncIterator[tuple[LoginAndId, ...]]:
     """The logins and ids of all tracked users, in the order of their adding, some at a time.
 
@@ -238,7 +238,7 @@ async def in_pages(
 
 
 async def page(
-    transaction: AsyncConnection,
+    transaction: Transaction,
     *,
     offset: int,
     limit: int,
@@ -259,12 +259,12 @@ async def page(
     return Page(tuple(user_of(row) for row in found), total or 0)
 
 
-async def any_tracked(transaction: AsyncConnection) -> bool:
+async def any_tracked(transaction: Transaction) -> bool:
     """Whether anybody is tracked at all."""
     return bool(await transaction.scalar(select(exists().where(tracked))))
 
 
-async def count(transaction: AsyncConnection) -> dict[UserState, int]:
+async def count(transaction: Transaction) -> dict[UserState, int]:
     """How many tracked users are in each state."""
     found = await transaction.execute(
         select(users.c.state, func.count()).where(tracked).group_by(users.c.state)
@@ -272,9 +272,7 @@ async def count(transaction: AsyncConnection) -> dict[UserState, int]:
     return {UserState(state): number for state, number in found}
 
 
-async def change(
-    transaction: AsyncConnection, key: UserKey, changes: Changes, now: datetime
-) -> User:
+async def change(transaction: Transaction, key: UserKey, changes: Changes, now: datetime) -> User:
     """Change what a caller may change; raises UserNotTracked, UserConflict."""
     values: dict[str, object] = {}
     if changes.external_id is not None:
@@ -306,7 +304,7 @@ async def change(
     return await get(transaction, key)
 
 
-async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
+async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
     """Stop tracking. The rows stay, so that adding the user again publishes nothing twice.
 
     Users who could not be looked at because this one stood for the same account are due now.
@@ -332,7 +330,7 @@ async def remove(transaction: AsyncConnection, key: UserKey, now: datetime) -> N
         )
 
 
-async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
+async def lock(transaction: Transaction, key: UserKey) -> User | None:
     """Take the user's row lock to the end of the transaction; None when no longer tracked."""
     found = await transaction.execute(
         select(users.c.key)
@@ -343,7 +341,7 @@ async def lock(transaction: AsyncConnection, key: UserKey) -> User | None:
     return await _one(transaction, users.c.key == key) if found.first() else None
 
 
-async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) -> User:
+async def resolve(transaction: Transaction, key: UserKey, account: Account) -> User:
     """Note which account a tracked user's login stands for, and return the user's row.
 
     It is another row when the account was tracked before and removed: that one comes back with
@@ -374,7 +372,7 @@ async def resolve(transaction: AsyncConnection, key: UserKey, account: Account) 
 
 
 async def _bring_back(
-    transaction: AsyncConnection, removed: UserKey, user: User, account: Account
+    transaction: Transaction, removed: UserKey, user: User, account: Account
 ) -> User:
     """Let the row of a removed user take the place of the one under which they were added again."""
     kept = (users.c.claimed_by, users.c.claimed_until, users.c.added_at, users.c.added_by_our_clock)
@@ -411,7 +409,7 @@ async def _bring_back(
     return await get(transaction, removed)
 
 
-async def _take_details(transaction: AsyncConnection, removed: UserKey, user: User) -> None:
+async def _take_details(transaction: Transaction, removed: UserKey, user: User) -> None:
     """Give a row the tags and the deal of another one, where that has some."""
     if user.tags:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == removed))
@@ -429,7 +427,7 @@ def _same_account_as(login: str) -> str:
     return f" is the same account as {login}, tracked already"
 
 
-async def login_taken(transaction: AsyncConnection, login: str, *, by_other_than: UserKey) -> bool:
+async def login_taken(transaction: Transaction, login: str, *, by_other_than: UserKey) -> bool:
     """Whether another tracked user goes by this login, perhaps because their own rename waits."""
     other = users.c.key != by_other_than
     same = func.lower(users.c.login) == login.lower()
@@ -449,7 +447,7 @@ def rows() -> Select[Any]:
     )
 
 
-async def _one(transaction: AsyncConnection, *wanted: Any) -> User | None:
+async def _one(transaction: Transaction, *wanted: Any) -> User | None:
     row = (await transaction.execute(rows().where(*wanted))).one_or_none()
     return user_of(row) if row else None
 
@@ -491,7 +489,7 @@ def user_of(row: Row[Any]) -> User:
     )
 
 
-async def make_due(transaction: AsyncConnection, key: UserKey, now: datetime) -> None:
+async def make_due(transaction: Transaction, key: UserKey, now: datetime) -> None:
     """Let a tracked user be looked at as soon as possible, and what could not be read, too."""
     await transaction.execute(
         update(users).where(users.c.key == key, tracked).values(next_check_at=now, hinted_at=now)

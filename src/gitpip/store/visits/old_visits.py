@@ -6,10 +6,10 @@ What a viewer has seen is what the latest of their visits to a user saw: that on
 from datetime import timedelta
 
 from sqlalchemy import and_, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import HomeVisit, VisitId
 from gitpip.store import commit_order
+from gitpip.store.database import Transaction
 from gitpip.store.schema import home_visits, visits
 from gitpip.store.visits.visits import BROWSER
 
@@ -23,7 +23,7 @@ BROWSER_FORGOTTEN = timedelta(days=400)
 https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5"""
 
 
-async def delete_old(transaction: AsyncConnection, newest: HomeVisit) -> None:
+async def delete_old(transaction: Transaction, newest: HomeVisit) -> None:
     """Delete old visits, of this viewer and of browsers that are gone, now that there is a new one.
 
     The viewer's own visits must be made one at a time: see `order.one_at_a_time`.
@@ -38,9 +38,7 @@ async def delete_old(transaction: AsyncConnection, newest: HomeVisit) -> None:
         await _delete_browsers(transaction, newest)
 
 
-async def _delete_up_to(
-    transaction: AsyncConnection, newest: HomeVisit, last_deleted: VisitId
-) -> None:
+async def _delete_up_to(transaction: Transaction, newest: HomeVisit, last_deleted: VisitId) -> None:
     of_viewer = home_visits.c.viewer == newest.viewer
     old = and_(of_viewer, home_visits.c.id <= last_deleted)
     later = visits.alias()
@@ -70,7 +68,7 @@ async def _delete_up_to(
     await transaction.execute(delete(home_visits).where(old, ~is_needed))
 
 
-async def _delete_browsers(transaction: AsyncConnection, newest: HomeVisit) -> None:
+async def _delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
     await commit_order.one_at_a_time(transaction, BROWSER)
     by_last_visit = await transaction.execute(
         select(home_visits.c.viewer, func.max(home_visits.c.at).label("at"))

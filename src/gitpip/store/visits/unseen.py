@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import VisitNotFound
 from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
 from gitpip.store import commit_order
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
@@ -63,7 +63,7 @@ def seen_by(viewer: str) -> ColumnElement[int]:
 
 
 async def for_viewer(
-    transaction: AsyncConnection, viewer: str, *, users: int, files: int
+    transaction: Transaction, viewer: str, *, users: int, files: int
 ) -> tuple[UserNews, ...]:
     """The users with news for a viewer, those with the newest first: at most `users`.
 
@@ -80,7 +80,7 @@ async def for_viewer(
     return await _news(transaction, steps, files)
 
 
-async def count(transaction: AsyncConnection, viewer: str) -> Amount:
+async def count(transaction: Transaction, viewer: str) -> Amount:
     """How much is new for a viewer, counted over the first `COUNTED` users."""
     first = (
         select((users_table.c.last_sequence - seen_by(viewer)).label("files"))
@@ -98,7 +98,7 @@ async def count(transaction: AsyncConnection, viewer: str) -> Amount:
 
 
 async def mark_seen(
-    transaction: AsyncConnection, viewer: str, shown: Mapping[UserKey, int], now: datetime
+    transaction: Transaction, viewer: str, shown: Mapping[UserKey, int], now: datetime
 ) -> HomeVisit:
     """Record that `viewer` saw of each user all up to the given sequence.
 
@@ -140,7 +140,7 @@ async def mark_seen(
     return visit
 
 
-async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> None:
+async def settle(transaction: Transaction, visit_id: VisitId, viewer: str) -> None:
     """Note that a visit left nothing new, if it did: the next ones then look from here on only.
 
     To be called in a short transaction of its own after the visit's.
@@ -152,14 +152,14 @@ async def settle(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -
         )
 
 
-async def knows(transaction: AsyncConnection, viewer: str) -> bool:
+async def knows(transaction: Transaction, viewer: str) -> bool:
     """Whether a viewer has a visit to the home page."""
     visit = select(home_visits.c.id).where(home_visits.c.viewer == viewer).limit(1)
     return await transaction.scalar(visit) is not None
 
 
 async def mark_everything(
-    transaction: AsyncConnection, viewer: str, now: datetime, *, most: int | None = None
+    transaction: Transaction, viewer: str, now: datetime, *, most: int | None = None
 ) -> HomeVisit:
     """Record that `viewer` takes everything that is known now as seen.
 
@@ -190,7 +190,7 @@ async def mark_everything(
     return visit
 
 
-async def _counted(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:
+async def _counted(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeVisit:
     counted = await transaction.execute(
         select(
             func.count(visits.c.id),
@@ -206,7 +206,7 @@ async def _counted(transaction: AsyncConnection, visit_id: VisitId, viewer: str)
     return await get(transaction, visit_id, viewer)
 
 
-async def get(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> HomeVisit:
+async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeVisit:
     """A viewer's own visit to the home page; raises VisitNotFound."""
     row = (
         await transaction.execute(
@@ -218,9 +218,7 @@ async def get(transaction: AsyncConnection, visit_id: VisitId, viewer: str) -> H
     return _home_visit(row)
 
 
-async def visits_of(
-    transaction: AsyncConnection, viewer: str, *, limit: int
-) -> tuple[HomeVisit, ...]:
+async def visits_of(transaction: Transaction, viewer: str, *, limit: int) -> tuple[HomeVisit, ...]:
     """A viewer's latest visits to the home page that covered anything, newest first."""
     found = await transaction.execute(
         select(home_visits)
@@ -232,7 +230,7 @@ async def visits_of(
 
 
 async def shown_by(
-    transaction: AsyncConnection, visit: HomeVisit, *, users: int, files: int, offset: int = 0
+    transaction: Transaction, visit: HomeVisit, *, users: int, files: int, offset: int = 0
 ) -> tuple[UserNews, ...]:
     """What a visit to the home page covered: at most `users` users from `offset` on.
 
@@ -252,7 +250,7 @@ async def shown_by(
 
 
 async def _news(
-    transaction: AsyncConnection, steps: Sequence[tuple[User, int, int]], files: int
+    transaction: Transaction, steps: Sequence[tuple[User, int, int]], files: int
 ) -> tuple[UserNews, ...]:
     """The news of users, each with `after` and `up_to`: their files are read all at once."""
     newest: dict[UserKey, list[GistFile]] = {user.key: [] for user, _, _ in steps}
@@ -277,7 +275,7 @@ async def _news(
     )
 
 
-async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[bool]:
+async def _has_news(transaction: Transaction, viewer: str) -> ColumnElement[bool]:
     new = and_(
         tracked,
         users_table.c.found_key.is_not(None),
@@ -289,7 +287,7 @@ async def _has_news(transaction: AsyncConnection, viewer: str) -> ColumnElement[
     return new if line is None else and_(new, users_table.c.found_key >= line)
 
 
-async def _add_home_visit(transaction: AsyncConnection, viewer: str, now: datetime) -> VisitId:
+async def _add_home_visit(transaction: Transaction, viewer: str, now: datetime) -> VisitId:
     result = await transaction.execute(
         insert(home_visits).values(viewer=viewer, at=now).returning(home_visits.c.id)
     )

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, delete, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import UserNotTracked, VisitNotFound
 from gitpip.model import User, UserKey, Visit, VisitId
+from gitpip.store.database import Transaction
 from gitpip.store.schema import users as users_table
 from gitpip.store.schema import visits
 from gitpip.store.users import users
@@ -24,7 +24,7 @@ KEPT = 100
 
 
 async def record(
-    transaction: AsyncConnection, user_key: UserKey, *, viewer: str, now: datetime
+    transaction: Transaction, user_key: UserKey, *, viewer: str, now: datetime
 ) -> Visit:
     """Record that `viewer` sees all that was found since their last visit.
 
@@ -45,13 +45,13 @@ async def record(
     return visit
 
 
-async def look(transaction: AsyncConnection, user: User, *, viewer: str, now: datetime) -> Visit:
+async def look(transaction: Transaction, user: User, *, viewer: str, now: datetime) -> Visit:
     """The visit that `record` would make now, without recording it; its id is 0."""
     after = await last_seen(transaction, user.key, viewer=viewer)
     return Visit(VisitId(0), user.key, user.login, viewer, after, user.last_sequence, now)
 
 
-async def last_seen(transaction: AsyncConnection, user_key: UserKey, *, viewer: str) -> int:
+async def last_seen(transaction: Transaction, user_key: UserKey, *, viewer: str) -> int:
     """The sequence up to which `viewer` has seen this user's files; 0 before the first visit."""
     seen = await transaction.scalar(
         select(func.max(visits.c.up_to)).where(
@@ -61,7 +61,7 @@ async def last_seen(transaction: AsyncConnection, user_key: UserKey, *, viewer: 
     return seen or 0
 
 
-async def get(transaction: AsyncConnection, visit_id: VisitId) -> Visit:
+async def get(transaction: Transaction, visit_id: VisitId) -> Visit:
     """One visit to a tracked user's files; raises VisitNotFound."""
     row = (await transaction.execute(_visits().where(visits.c.id == visit_id))).one_or_none()
     if row is None:
@@ -69,9 +69,7 @@ async def get(transaction: AsyncConnection, visit_id: VisitId) -> Visit:
     return _visit(row)
 
 
-async def of_user(
-    transaction: AsyncConnection, user_key: UserKey, *, limit: int
-) -> tuple[Visit, ...]:
+async def of_user(transaction: Transaction, user_key: UserKey, *, limit: int) -> tuple[Visit, ...]:
     """A user's latest visits, newest first."""
     rows = await transaction.execute(
         _visits().where(visits.c.user_key == user_key).order_by(visits.c.id.desc()).limit(limit)
@@ -79,7 +77,7 @@ async def of_user(
     return tuple(_visit(row) for row in rows)
 
 
-async def _delete_old(transaction: AsyncConnection, newest: Visit) -> None:
+async def _delete_old(transaction: Transaction, newest: Visit) -> None:
     """What was seen is what the newest visit saw, so none of the others is needed for that."""
     of_both = and_(visits.c.user_key == newest.user_key, visits.c.viewer == newest.viewer)
     last_deleted = (

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
@@ -14,6 +13,7 @@ from gitpip.model import (
     GistId,
     Role,
 )
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import visits
@@ -97,7 +97,7 @@ async def get_gist(
 
 
 async def _one_by_one(
-    transaction: AsyncConnection, gist_id: GistId, keys: Sequence[FileKey]
+    transaction: Transaction, gist_id: GistId, keys: Sequence[FileKey]
 ) -> AsyncIterator[list[FileWithContent]]:
     """The files of a gist, each alone: some 300 of a megabyte each would fill the memory."""
     for key in keys:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
+from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.validation import EXTERNAL_ID_LIMIT
@@ -42,7 +42,7 @@ async def list_users(setting: In) -> Response:
         return await json_array(_tracked(transaction), LIST)
 
 
-async def _tracked(transaction: AsyncConnection) -> AsyncIterator[list[TrackedUser]]:
+async def _tracked(transaction: Transaction) -> AsyncIterator[list[TrackedUser]]:
     async for page in users.in_pages(transaction):
         yield [TrackedUser(login=login, id=external_id) for login, external_id in page]
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.model import Visit
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.web.api.schemas import FileBody, VisitBody, file_bodies
 
@@ -62,7 +62,7 @@ async def json_array(
 
 
 async def visit_body(
-    transaction: AsyncConnection, visit: Visit, *, status_code: int = 200
+    transaction: Transaction, visit: Visit, *, status_code: int = 200
 ) -> StreamingResponse:
     """The answer that tells of a visit and of what it showed."""
     body = VisitBody.of(visit, ()).model_dump_json().encode()
@@ -78,9 +78,7 @@ async def visit_body(
     )
 
 
-async def files_shown_by(
-    transaction: AsyncConnection, visit: Visit
-) -> AsyncIterator[list[FileBody]]:
+async def files_shown_by(transaction: Transaction, visit: Visit) -> AsyncIterator[list[FileBody]]:
     """The files that a visit shows, oldest first, some at a time."""
     async for page in gists.in_pages(
         transaction, visit.user_key, after=visit.after, up_to=visit.up_to

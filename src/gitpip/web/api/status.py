@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.actions.pauses import not_paused, try_now
 from gitpip.clock import utc_now
@@ -15,6 +14,7 @@ from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
@@ -277,12 +277,12 @@ async def act_on_failed_notes(setting: Setting, act: NotesAct, who: Caller) -> N
     return NotesBody(notes=number)
 
 
-async def condition_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+async def condition_of(transaction: Transaction, setting: Setting) -> Condition:
     """How it is doing, without counting what no problem tells of."""
     return await read(transaction, setting.surroundings, utc_now())
 
 
-async def stops_of(transaction: AsyncConnection, setting: Setting) -> Condition:
+async def stops_of(transaction: Transaction, setting: Setting) -> Condition:
     """Only what keeps watching or publishing from going on; cheap, whatever waits."""
     return await read_stops(transaction, setting.surroundings, utc_now())
 

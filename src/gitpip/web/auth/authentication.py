@@ -11,7 +11,6 @@ from typing import TypeVar
 from fastapi import Request
 from fastapi.routing import APIRoute
 from limits import RateLimitItemPerMinute
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.config import is_loopback
@@ -23,7 +22,7 @@ from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.audit import Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.identity import Caller
 from gitpip.web.auth.roles import Requirement
 from gitpip.web.auth.throttle import Throttle, address_counted
@@ -243,7 +242,7 @@ class Authentication:
     async def _note_use(
         self,
         used: Used,
-        note: Callable[[AsyncConnection, Used, datetime], Awaitable[None]],
+        note: Callable[[Transaction, Used, datetime], Awaitable[None]],
         now: datetime,
     ) -> None:
         if keys.use_is_news(used.used_at, now):

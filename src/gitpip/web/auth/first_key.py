@@ -1,16 +1,15 @@
 """The first access key, which closes a service that was open to everybody on its machine."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.store.access import keys
+from gitpip.store.database import Transaction
 from gitpip.web.auth.identity import Caller
 from gitpip.web.context import Setting
 
 
 async def check_role(
-    transaction: AsyncConnection, setting: Setting, caller: Caller, role: Role
+    transaction: Transaction, setting: Setting, caller: Caller, role: Role
 ) -> None:
     """Raise InvalidInput if a key of this role would lock out its maker.
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.store.access import audit, feed_tokens
 from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Transaction
 from gitpip.store.visits import visits
 
 STATE = "gitpip.caller"
@@ -51,7 +51,7 @@ class Caller:
         """Who the audit says it was."""
         return Actor(self.name or f"anybody at {self.address}", self.via)
 
-    async def did(self, transaction: AsyncConnection, action: str, subject: str) -> None:
+    async def did(self, transaction: Transaction, action: str, subject: str) -> None:
         """Keep in the audit what this caller does, in the transaction in which it is done."""
         await audit.record(transaction, self.actor, action, subject, utc_now())
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import InvalidInput, UserNotTracked
 from gitpip.model import Role, User, UserState
+from gitpip.store.database import Transaction
 from gitpip.store.users import bulk, users
 from gitpip.validation import checked_tags
 from gitpip.web.auth.identity import Caller, Who
@@ -74,7 +74,7 @@ async def act_on_selected(
 
 
 async def _carry_out(
-    transaction: AsyncConnection, order: Order, chosen: tuple[User, ...], who: Caller
+    transaction: Transaction, order: Order, chosen: tuple[User, ...], who: Caller
 ) -> None:
     if order.act is Tagging.UNTAG:
         borne = {tag for user in chosen for tag in user.tags}

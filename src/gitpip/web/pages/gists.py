@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
+from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import In
@@ -110,7 +110,7 @@ def _saved_as(file: GistFile) -> str:
     return f"{name}.txt"
 
 
-async def _file(transaction: AsyncConnection, gist_id: str, key: int) -> GistFile:
+async def _file(transaction: Transaction, gist_id: str, key: int) -> GistFile:
     file = await gists.file_of_gist(transaction, GistId(gist_id), FileKey(key))
     if file is None:
         raise GistNotFound(f"no file {key} of a gist {gist_id} is known here")

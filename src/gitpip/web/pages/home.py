@@ -9,12 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import FileKey, GistFile, HomeVisit, PublicationState, Role, UserKey, VisitId
 from gitpip.store import listing
+from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.store.visits import unseen
 from gitpip.store.visits.visits import BROWSER
@@ -187,9 +187,7 @@ async def earlier_visit(
     return HTMLResponse(page)
 
 
-async def _marked(
-    transaction: AsyncConnection, visit_id: int | None, viewer: str
-) -> HomeVisit | None:
+async def _marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
     """What a viewer has just marked; the address may have come from another viewer."""
     if visit_id is None:
         return None

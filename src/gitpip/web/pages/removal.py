@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.model import PublicationState, User
 from gitpip.store import listing
+from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.web.render.jinja import render
 
 
 async def asked_before_removing(
-    transaction: AsyncConnection, leaving: Sequence[User], *, action: str, keep: str
+    transaction: Transaction, leaving: Sequence[User], *, action: str, keep: str
 ) -> str:
     """The page that says what removing these users does, and asks whether to.
 

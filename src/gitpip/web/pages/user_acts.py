@@ -2,10 +2,9 @@
 
 from enum import StrEnum
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gitpip.clock import utc_now
 from gitpip.model import User, UserState
+from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.web.auth.identity import Caller
 
@@ -33,7 +32,7 @@ DONE = {
 """What the audit says of it."""
 
 
-async def act_on(transaction: AsyncConnection, user: User, act: Act, who: Caller) -> None:
+async def act_on(transaction: Transaction, user: User, act: Act, who: Caller) -> None:
     """Do this to a tracked user; nothing where a pause is as wanted already.
 
     Raises UserNotTracked when the user was removed meanwhile.
@@ -53,9 +52,7 @@ async def act_on(transaction: AsyncConnection, user: User, act: Act, who: Caller
     await who.did(transaction, DONE[act], user.login)
 
 
-async def change(
-    transaction: AsyncConnection, user: User, changes: users.Changes, who: Caller
-) -> None:
+async def change(transaction: Transaction, user: User, changes: users.Changes, who: Caller) -> None:
     """Give a tracked user other tags, or another interval; raises UserNotTracked."""
     await users.change(transaction, user.key, changes, utc_now())
     await who.did(transaction, "user.changed", user.login)
