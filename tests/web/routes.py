@@ -16,7 +16,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.config.reload import Credentials
 from gitpip.store.database import Database, open_database
 from gitpip.web.app import create_app
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def application(database: Database, settings: Settings) -> FastAPI:
     def unused(*_: object, **__: object) -> NoReturn:
         raise AssertionError("neither a vendor nor the engine is to be asked")
 
-    values: dict[str, object] = {known.name: unused for known in fields(Setting)}
+    values: dict[str, object] = {known.name: unused for known in fields(AppContext)}
     values |= {"database": database, "credentials": Credentials(settings)}
     values |= {"engine_is_alive": lambda: True, "ailments": tuple}
-    return create_app(cast("Callable[..., Setting]", Setting)(**values))
+    return create_app(cast("Callable[..., AppContext]", AppContext)(**values))
 
 
 async def every_route(folder: Path) -> list[Route]:

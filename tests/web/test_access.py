@@ -18,7 +18,7 @@ from gitpip.model import Role
 from gitpip.store.database import open_database
 from gitpip.web.app import create_app
 from gitpip.web.auth.roles import OpenMount, RoleRoute, check_routes
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 from tests.web.conftest import Served, serving
 
 # What each route needs, and an example of its path where it has parameters.
@@ -136,7 +136,7 @@ def _application(folder: Path) -> FastAPI:
         raise AssertionError("routes are listed, and none is asked")
 
     return create_app(
-        Setting(
+        AppContext(
             database=open_database(settings.database_url),
             credentials=Credentials(settings),
             find_account=unused,

@@ -230,7 +230,7 @@ def _let_preview(app: FastAPI) -> None:
             transaction, key, revision, on_edit=OnEdit.IGNORE, on_delete=OnDelete.IGNORE
         )
 
-    app.state.setting = replace(app.state.setting, preview=preview)
+    app.state.context = replace(app.state.context, preview=preview)
 
 
 def _asking(app: FastAPI) -> httpx2.AsyncClient:

@@ -17,7 +17,7 @@ from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 from tests.support.running import Installation
 from tests.web.conftest import Served, serving
 from tests.web.routes import application
@@ -106,8 +106,8 @@ async def shown(database_url: str, tmp_path: Path) -> AsyncIterator[Shown]:
         async def wake(work: str) -> None:
             shown.woken.append(work)
 
-        setting: Setting = app.state.setting
-        app.state.setting = replace(setting, wake=wake)
+        context: AppContext = app.state.context
+        app.state.context = replace(context, wake=wake)
         yield shown
     await database.close()
 

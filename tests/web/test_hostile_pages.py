@@ -19,7 +19,7 @@ from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.web.app import create_app
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.links import Links
 from tests.web.conftest import Served
@@ -88,7 +88,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             NOW,
         )
     app = create_app(
-        Setting(
+        AppContext(
             forecast=forecast,
             database=database,
             credentials=Credentials(settings),

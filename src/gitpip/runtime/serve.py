@@ -28,7 +28,7 @@ from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.web.app import create_app
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 
 ANY_IPV6 = "::"
 
@@ -116,7 +116,7 @@ async def _serve(
         following(credentials, worker.use),
     ):
         app = create_app(
-            Setting(
+            AppContext(
                 database=database,
                 credentials=credentials,
                 find_account=worker.find_account,

@@ -24,7 +24,7 @@ from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.authorization import Access, Unmatched
 from gitpip.web.auth.roles import OpenMount, check_routes
 from gitpip.web.auth.throttle import Throttle
-from gitpip.web.context import Setting
+from gitpip.web.context import AppContext
 from gitpip.web.errors import handle_problems
 from gitpip.web.middleware import Guard
 from gitpip.web.ops import health, metrics
@@ -83,10 +83,10 @@ KEY = HTTPBearer(
 """For the OpenAPI document; it is `Access` that asks for the key."""
 
 
-def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
+def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
     """The application over a migrated database; of a process that only works, just its probes."""
     shows = part is not Part.WORK
-    public_url = setting.settings.public_url
+    public_url = context.settings.public_url
     app = FastAPI(
         title="gitpip",
         description="Tracked GitHub users, their new gist files, and how these get into the CRM.",
@@ -97,9 +97,9 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
         openapi_url=None,  # FastAPI's own route asks for no role; see `documentation`
         redirect_slashes=False,  # `Unmatched` does it
     )
-    app.state.setting = setting
-    app.state.authentication = Authentication(setting.database, setting.credentials)
-    request_limit = setting.settings.request_limit
+    app.state.context = context
+    app.state.authentication = Authentication(context.database, context.credentials)
+    request_limit = context.settings.request_limit
     limit = None if request_limit == "off" else request_limit
     app.state.access = Access(app.state.authentication, limit)
     app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
@@ -117,5 +117,5 @@ def create_app(setting: Setting, part: Part = Part.ALL) -> FastAPI:
     app.add_middleware(Guard, public_url=public_url, limit=limit)
     if public_url:
         app.add_middleware(PublicAddress, public_url=public_url)
-    app.add_middleware(Proxies, trusted=setting.settings.trusted_proxies)
+    app.add_middleware(Proxies, trusted=context.settings.trusted_proxies)
     return app

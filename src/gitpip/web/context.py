@@ -48,7 +48,7 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class Setting:
+class AppContext:
     """The surroundings of a request."""
 
     database: Database
@@ -116,11 +116,11 @@ class Setting:
         return added
 
 
-def _setting(request: Request) -> Setting:
-    setting = request.app.state.setting
-    if not isinstance(setting, Setting):
+def _setting(request: Request) -> AppContext:
+    context = request.app.state.context
+    if not isinstance(context, AppContext):
         raise TypeError("the application was not made by create_app")
-    return setting
+    return context
 
 
-In = Annotated[Setting, Depends(_setting)]
+Context = Annotated[AppContext, Depends(_setting)]

@@ -21,7 +21,7 @@ from gitpip.model import GistFile, Role
 from gitpip.store import listing
 from gitpip.store.users import users
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.jinja import size
@@ -39,7 +39,7 @@ class Named(NamedTuple):
 
     title: str
     home: str
-    identity: str
+    feed_id: str
 
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -50,10 +50,12 @@ TagName = Annotated[str, Query(max_length=50)]
 @router.get("/feed.atom")
 @router.get("/feeds/{address}/gists.atom")
 @needs(Role.VIEWER, by_feed_address=True)
-async def atom(request: Request, setting: In, user: UserName = "", tag: TagName = "") -> Response:
+async def atom(
+    request: Request, context: Context, user: UserName = "", tag: TagName = ""
+) -> Response:
     """An Atom feed (RFC 4287)."""
-    files = await _files(setting, user, tag)
-    named, links = _named(user, tag), await setting.links()
+    files = await _files(context, user, tag)
+    named, links = _named(user, tag), await context.links()
     body = await asyncio.to_thread(_atom, request, files, links, named)
     return _answer(request, body, "application/atom+xml; charset=utf-8")
 
@@ -65,7 +67,7 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
         link=base + named.home,
         description=None,
         feed_url=public_url_of(request),
-        feed_guid=named.identity,
+        feed_guid=named.feed_id,
     )
     # The library takes the present moment for a feed without entries: never twice the same.
     feed.latest_post_date = lambda: max(map(_changed, files), default=BEGINNING)
@@ -75,7 +77,7 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
             link=f"{base}/gist/{file.gist_id}",
             description=None,
             content=_content(file, links),
-            unique_id=_identity("file", file.gist_id, file.filename),
+            unique_id=_feed_id("file", file.gist_id, file.filename),
             pubdate=file.created_at,
             updateddate=_changed(file),
             author_name=file.login,
@@ -89,11 +91,11 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
 @router.get("/feeds/{address}/gists.json")
 @needs(Role.VIEWER, by_feed_address=True)
 async def json_feed(
-    request: Request, setting: In, user: UserName = "", tag: TagName = ""
+    request: Request, context: Context, user: UserName = "", tag: TagName = ""
 ) -> Response:
     """A JSON Feed (version 1.1)."""
-    files = await _files(setting, user, tag)
-    named, links = _named(user, tag), await setting.links()
+    files = await _files(context, user, tag)
+    named, links = _named(user, tag), await context.links()
     body = await asyncio.to_thread(_json, request, files, links, named)
     return _answer(request, body, "application/feed+json; charset=utf-8")
 
@@ -107,7 +109,7 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
         "feed_url": public_url_of(request),
         "items": [
             {
-                "id": _identity("file", file.gist_id, file.filename),
+                "id": _feed_id("file", file.gist_id, file.filename),
                 "url": f"{base}/gist/{file.gist_id}",
                 "title": _title(file),
                 "content_html": _content(file, links),
@@ -122,8 +124,8 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]:
-    async with setting.database.read() as transaction:
+async def _files(context: AppContext, login: str, tag: str) -> tuple[GistFile, ...]:
+    async with context.database.read() as transaction:
         keys = [(await users.find(transaction, login.replace("\0", ""))).key] if login else None
         wanted = listing.FileWanted(user_keys=keys, tag=tag.replace("\0", ""))
         found = await listing.list_files(
@@ -133,22 +135,22 @@ async def _files(setting: Setting, login: str, tag: str) -> tuple[GistFile, ...]
 
 
 def _named(login: str, tag: str) -> Named:
-    identity = _identity("feed", login.lower(), tag)
+    feed_id = _feed_id("feed", login.lower(), tag)
     match login, tag:
         case "", "":
-            return Named("New gists · gitpip", "/", identity)
+            return Named("New gists · gitpip", "/", feed_id)
         case _, "":
             title = f"New gists of {visible(login)} · gitpip"
-            return Named(title, f"/people/{login}", identity)
+            return Named(title, f"/people/{login}", feed_id)
         case "", _:
             title = f"New gists of users tagged {visible(tag)} · gitpip"
-            return Named(title, f"/?{urlencode({'tag': tag})}", identity)
+            return Named(title, f"/?{urlencode({'tag': tag})}", feed_id)
         case _:
             title = f"New gists of {visible(login)}, if tagged {visible(tag)} · gitpip"
-            return Named(title, f"/people/{login}", identity)
+            return Named(title, f"/people/{login}", feed_id)
 
 
-def _identity(*parts: str) -> str:
+def _feed_id(*parts: str) -> str:
     """A name that stays the same wherever and whenever it is made."""
     what = "\0".join(parts).encode(errors="replace").decode()
     return uuid5(NAMESPACE_URL, f"gitpip:{what}").urn

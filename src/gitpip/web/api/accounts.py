@@ -18,7 +18,7 @@ from gitpip.store.publications import markers
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 
 MOST_DUPLICATES = 100
 
@@ -89,32 +89,32 @@ class AdoptionBody(BaseModel):
 
 @router.get("/accounts")
 @needs(Role.VIEWER)
-async def list_accounts(setting: In) -> list[AccountBody]:
+async def list_accounts(context: Context) -> list[AccountBody]:
     """Every account that was met, and which ones the rows belong to."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return [AccountBody.of(account) for account in await accounts.everyone(transaction)]
 
 
 @router.post("/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
 async def switch_account(
-    vendor: Vendor, setting: In, who: Who, how: Switch | None = None
+    vendor: Vendor, context: Context, who: Who, how: Switch | None = None
 ) -> AccountBody:
     """Let the rows belong to the account that is set; those of the former one are kept apart."""
     same = how is not None and how.same
     if same and vendor is not Vendor.GITHUB:
         raise InvalidInput("same", "only GitHub can have another address")
-    change = await switch(setting, vendor, who, same=same)
-    async with setting.database.read() as transaction:
+    change = await switch(context, vendor, who, same=same)
+    async with context.database.read() as transaction:
         bound = await accounts.bound(transaction, vendor)
     return AccountBody.of(bound or change.waiting)
 
 
 @router.get("/adoption")
 @needs(Role.VIEWER)
-async def get_adoption(setting: In) -> AdoptionBody:
+async def get_adoption(context: Context) -> AdoptionBody:
     """What comparing with Pipedrive has shown."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         state = await ledger.read(transaction)
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         key = account.key if account else 0
@@ -132,24 +132,24 @@ async def get_adoption(setting: In) -> AdoptionBody:
 
 @router.post("/adoption", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def adopt(setting: In, who: Who) -> AdoptionBody:
+async def adopt(context: Context, who: Who) -> AdoptionBody:
     """Have everything compared with what is in Pipedrive, before anything more is sent."""
-    await request_comparison(setting, who)
-    return await get_adoption(setting)
+    await request_comparison(context, who)
+    return await get_adoption(context)
 
 
-async def switch(setting: Setting, vendor: Vendor, who: Caller, *, same: bool) -> AccountChange:
+async def switch(context: AppContext, vendor: Vendor, who: Caller, *, same: bool) -> AccountChange:
     """Switch, audited, and wake the engine. Raises AccountUnchanged."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
         await who.did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
-    await setting.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
+    await context.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
     return change
 
 
-async def request_comparison(setting: Setting, who: Caller) -> None:
+async def request_comparison(context: AppContext, who: Caller) -> None:
     """Ask the process that publishes for a comparison of everything. Audited."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         await ledger.request(transaction, utc_now())
         await who.did(transaction, "adoption.requested", "pipedrive")
-    await setting.wake("publish")
+    await context.wake("publish")

@@ -18,16 +18,18 @@ from gitpip.web.api.schemas import (
 )
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 @router.get("/checks", tags=["checks"])
 @needs(Role.VIEWER)
-async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> ListBody[CheckBody]:
+async def list_checks(
+    context: Context, offset: Offset = 0, limit: Limit = 20
+) -> ListBody[CheckBody]:
     """The checks, newest first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         page = await checks.page(transaction, offset=offset, limit=limit)
     items = [CheckBody.of(check) for check in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
@@ -35,18 +37,18 @@ async def list_checks(setting: In, offset: Offset = 0, limit: Limit = 20) -> Lis
 
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def request_check(setting: In, who: Who) -> CheckBody:
+async def request_check(context: Context, who: Who) -> CheckBody:
     """Check every tracked user now."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         check = await checks.get(transaction, await checks.request(transaction, utc_now()))
         await who.did(transaction, "check.requested", str(check.id))
-    await setting.wake("check")
+    await context.wake("check")
     return CheckBody.of(check)
 
 
 @router.get("/checks/{check_id}", tags=["checks"])
 @needs(Role.VIEWER)
-async def get_check(check_id: Number, setting: In) -> CheckBody:
+async def get_check(check_id: Number, context: Context) -> CheckBody:
     """One check."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return CheckBody.of(await checks.get(transaction, CheckId(check_id)))

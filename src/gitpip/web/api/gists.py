@@ -29,7 +29,7 @@ from gitpip.web.api.schemas import (
 )
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 FILES = TypeAdapter(list[FileWithContent])
@@ -40,7 +40,7 @@ FILES = TypeAdapter(list[FileWithContent])
 async def list_gists_of_user(
     *,
     login: Login,
-    setting: In,
+    context: Context,
     since: Annotated[
         Literal["visit"] | None, Query(description="`visit`: only what is new, recording nothing.")
     ] = None,
@@ -50,7 +50,7 @@ async def list_gists_of_user(
     limit: Limit = 100,
 ) -> ListBody[FileBody]:
     """A user's gist files: all, newest first; or those since the last visit, oldest first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         user = await users.find(transaction, clean_login(login))
         if since is None:
             page = await gists.page(
@@ -76,9 +76,11 @@ async def list_gists_of_user(
 
 @router.get("/gists", tags=["gists"])
 @needs(Role.VIEWER)
-async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[FileBody]:
+async def list_gists(
+    context: Context, offset: Offset = 0, limit: Limit = 100
+) -> ListBody[FileBody]:
     """The gist files of all tracked users, newest found first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         page = await gists.page(transaction, offset=offset, limit=limit, content_limit=0)
     return ListBody(items=file_bodies(page.items), total=page.total, offset=offset, limit=limit)
 
@@ -86,10 +88,10 @@ async def list_gists(setting: In, offset: Offset = 0, limit: Limit = 100) -> Lis
 @router.get("/gists/{gist_id}", tags=["gists"], response_model=list[FileWithContent])
 @needs(Role.VIEWER)
 async def get_gist(
-    gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], setting: In
+    gist_id: Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")], context: Context
 ) -> Response:
     """The files of one gist with their contents."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         keys = await gists.keys_of_gist(transaction, GistId(gist_id))
         if not keys:
             raise GistNotFound(f"no gist {gist_id} is known")

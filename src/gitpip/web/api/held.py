@@ -15,7 +15,7 @@ from gitpip.web.api.parameters import Login, clean_login
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
@@ -64,35 +64,35 @@ class AnsweredBody(BaseModel):
 @router.get("/held")
 @needs(Role.VIEWER)
 async def list_held(
-    setting: In,
+    context: Context,
     limit: Annotated[int, Query(ge=1, le=500, description="How many users at most.")] = 100,
 ) -> list[HeldBody]:
     """The users with files that wait for a decision, the longest wait first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
 
 
 @router.post("/users/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(login: Login, answer: Answer, setting: In, who: Who) -> AnsweredBody:
+async def decide_held(login: Login, answer: Answer, context: Context, who: Who) -> AnsweredBody:
     """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
 
     Given again, it changes nothing.
     """
     approved = held.parse_answer(answer.approve)
     return AnsweredBody.of(
-        await decide(setting, clean_login(login), approved, who, shown=answer.shown)
+        await decide(context, clean_login(login), approved, who, shown=answer.shown)
     )
 
 
 async def decide(
-    setting: Setting, login: str, approved: Backfill, who: Caller, *, shown: int | None
+    context: AppContext, login: str, approved: Backfill, who: Caller, *, shown: int | None
 ) -> Answered:
     """Answer, audited, and wake the publisher. Raises UserNotTracked, HeldChanged."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         answered = await held.answer(
             transaction, login, approved, did=who.did, now=utc_now(), shown=shown
         )
     if answered.published:
-        await setting.wake("publish")
+        await context.wake("publish")
     return answered

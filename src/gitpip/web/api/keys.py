@@ -19,7 +19,7 @@ from gitpip.web.api.schemas import PROBLEMS, ListBody
 from gitpip.web.auth import first_key
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -103,20 +103,20 @@ class AuditBody(BaseModel):
 
 @router.get("/keys", tags=["keys"])
 @needs(Role.ADMIN)
-async def list_keys(setting: In) -> list[KeyBody]:
+async def list_keys(context: Context) -> list[KeyBody]:
     """The access keys, the revoked ones last."""
     now = utc_now()
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return [KeyBody.of(key, now) for key in await keys.everyone(transaction)]
 
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN)
-async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
+async def create_key(new: NewKey, context: Context, who: Who) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     lifetime = parse_duration(new.expires) if new.expires else None
-    async with setting.database.begin() as transaction:
-        await first_key.check_role(transaction, setting, who, new.role)
+    async with context.database.begin() as transaction:
+        await first_key.check_role(transaction, context, who, new.role)
         issued = await keys.create(
             transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
         )
@@ -127,12 +127,12 @@ async def create_key(new: NewKey, setting: In, who: Who) -> IssuedKeyBody:
 @router.post("/keys/{name}/rotate", tags=["keys"])
 @needs(Role.ADMIN)
 async def rotate_key(
-    name: str, setting: In, who: Who, rotation: Rotation | None = None
+    name: str, context: Context, who: Who, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
     """Give a key another secret, shown in this answer only; the former opens nothing any more."""
     expires = rotation.expires if rotation else None
     lifetime = parse_duration(expires) if expires else None
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
         await who.did(transaction, "key.rotated", issued.key.name)
     return IssuedKeyBody.of(issued)
@@ -140,10 +140,10 @@ async def rotate_key(
 
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
-async def revoke_key(name: str, setting: In, who: Who) -> KeyBody:
+async def revoke_key(name: str, context: Context, who: Who) -> KeyBody:
     """Let a key open nothing any more, from this moment on."""
     now = utc_now()
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         key = await keys.revoke(transaction, name, now)
         await who.did(transaction, "key.revoked", key.name)
     return KeyBody.of(key, now)
@@ -151,9 +151,11 @@ async def revoke_key(name: str, setting: In, who: Who) -> KeyBody:
 
 @router.get("/audit", tags=["keys"])
 @needs(Role.ADMIN)
-async def list_audit(setting: In, offset: Offset = 0, limit: Limit = 100) -> ListBody[AuditBody]:
+async def list_audit(
+    context: Context, offset: Offset = 0, limit: Limit = 100
+) -> ListBody[AuditBody]:
     """Who did what, latest first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         page = await audit.page(transaction, offset=offset, limit=limit)
     items = [AuditBody.of(entry) for entry in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

@@ -17,7 +17,7 @@ from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.schemas import PROBLEMS, FileBody
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
 
@@ -36,9 +36,9 @@ LIST = TypeAdapter(list[TrackedUser])
 
 @router.get("/users", response_model=list[TrackedUser])
 @needs(Role.VIEWER)
-async def list_users(setting: In) -> Response:
+async def list_users(context: Context) -> Response:
     """Every tracked user, in the order of adding."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return await json_array(_tracked(transaction), LIST)
 
 
@@ -59,12 +59,12 @@ async def _tracked(transaction: Transaction) -> AsyncIterator[list[TrackedUser]]
 async def track_user(
     login: Login,
     user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
-    setting: In,
+    context: Context,
     who: Who,
     response: Response,
 ) -> TrackedUser:
     """Track a user under your own unique id."""
-    added = await setting.track(login, user_id, who=who)
+    added = await context.track(login, user_id, who=who)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
@@ -74,9 +74,9 @@ async def track_user(
 
 @router.post("/latestgists/{login}", response_model=list[FileBody])
 @needs(Role.VIEWER)
-async def latest_gists(login: Login, setting: In) -> Response:
+async def latest_gists(login: Login, context: Context) -> Response:
     """The gist files added since the last visit, oldest first; records the visit."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, login)
         visit = await visits.record(
             transaction, user.key, viewer=visits.SHARED_VIEWER, now=utc_now()

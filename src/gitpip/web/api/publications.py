@@ -20,7 +20,7 @@ from gitpip.web.api.schemas import (
 )
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -28,13 +28,13 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 @router.get("/publications", tags=["publications"])
 @needs(Role.VIEWER)
 async def list_publications(
-    setting: In,
+    context: Context,
     state: PublicationState | None = None,
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[PublicationBody]:
     """The publications, newest first, all or those in one state."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         page = await publications.page(transaction, offset=offset, limit=limit, state=state)
     items = [PublicationBody.of(publication) for publication in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
@@ -42,9 +42,9 @@ async def list_publications(
 
 @router.get("/publications/{publication_id}", tags=["publications"])
 @needs(Role.VIEWER)
-async def get_publication(publication_id: Number, setting: In) -> PublicationBody:
+async def get_publication(publication_id: Number, context: Context) -> PublicationBody:
     """One publication."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         return PublicationBody.of(
             await publications.get(transaction, PublicationId(publication_id))
         )
@@ -52,32 +52,32 @@ async def get_publication(publication_id: Number, setting: In) -> PublicationBod
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
 @needs(Role.VIEWER)
-async def preview_publication(publication_id: Number, setting: In) -> ActivityPreview:
+async def preview_publication(publication_id: Number, context: Context) -> ActivityPreview:
     """What exactly would be sent to Pipedrive now."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         publication = await publications.get(transaction, PublicationId(publication_id))
         user = await users.get(transaction, publication.user_key)
-        activity = await setting.preview(transaction, publication.file_key, publication.revision)
+        activity = await context.preview(transaction, publication.file_key, publication.revision)
     deal_id = publication.deal_id or user.deal_id
     return ActivityPreview(subject=activity.subject, note=activity.note, deal_id=deal_id)
 
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
-async def retry_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
+async def retry_publication(publication_id: Number, context: Context, who: Who) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
         await who.did(transaction, "publication.retried", str(publication_id))
-    await setting.wake("publish")
+    await context.wake("publish")
     return PublicationBody.of(moved)
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
 @needs(Role.OPERATOR)
-async def skip_publication(publication_id: Number, setting: In, who: Who) -> PublicationBody:
+async def skip_publication(publication_id: Number, context: Context, who: Who) -> PublicationBody:
     """Decide that a publication is not to be sent."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         moved = await publications.skip(transaction, PublicationId(publication_id), utc_now())
         await who.did(transaction, "publication.skipped", str(publication_id))
     return PublicationBody.of(moved)
@@ -85,6 +85,6 @@ async def skip_publication(publication_id: Number, setting: In, who: Who) -> Pub
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(act: status.NotesAct, setting: In, who: Who) -> status.NotesBody:
+async def act_on_failed_notes(act: status.NotesAct, context: Context, who: Who) -> status.NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    return await status.act_on_failed_notes(setting, act, who)
+    return await status.act_on_failed_notes(context, act, who)

@@ -22,7 +22,7 @@ from gitpip.store.users import schedule, users
 from gitpip.web.api.schemas import PROBLEMS, CheckBody
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
@@ -181,33 +181,33 @@ class StatusBody(BaseModel):
 
 @router.get("/status")
 @needs(Role.VIEWER)
-async def status(setting: In) -> StatusBody:
+async def status(context: Context) -> StatusBody:
     """How the service is doing."""
-    return await status_of(setting)
+    return await status_of(context)
 
 
 @api_router.get("/status")
 @needs(Role.VIEWER)
-async def get_status(setting: In) -> StatusBody:
+async def get_status(context: Context) -> StatusBody:
     """How the service is doing."""
-    return await status_of(setting)
+    return await status_of(context)
 
 
 @api_router.post("/pauses/{name}/try")
 @needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, setting: In, who: Who) -> TriedBody:
+async def try_pause_now(name: Pausable, context: Context, who: Who) -> TriedBody:
     """End a pause: one request is made, and it pauses again if that is refused.
 
     A pause during which GitHub asked to wait can't be ended (409).
     """
-    return await end_pause(setting, name, who)
+    return await end_pause(context, name, who)
 
 
-async def status_of(setting: Setting) -> StatusBody:
+async def status_of(context: AppContext) -> StatusBody:
     """Read the status from the store."""
     now = utc_now()
-    async with setting.database.read() as transaction:
-        condition = await read(transaction, setting.surroundings, now)
+    async with context.database.read() as transaction:
+        condition = await read(transaction, context.surroundings, now)
         user_counts = await users.count(transaction)
         counts = await publications.count(transaction)
         last_checks = await checks.page(transaction, offset=0, limit=5)
@@ -215,8 +215,8 @@ async def status_of(setting: Setting) -> StatusBody:
         freshness = await schedule.freshness(transaction)
         lists = await lists_read.lists(transaction, now)
         budgets = await known_budgets(transaction)
-        capacity = await reading.capacity(transaction, setting.surroundings, now)
-    alive = setting.engine_is_alive()
+        capacity = await reading.capacity(transaction, context.surroundings, now)
+    alive = context.engine_is_alive()
     return StatusBody(
         version=VERSION,
         sentence=condition.sentence,
@@ -254,37 +254,37 @@ async def status_of(setting: Setting) -> StatusBody:
     )
 
 
-async def end_pause(setting: Setting, name: Pausable, who: Caller) -> TriedBody:
+async def end_pause(context: AppContext, name: Pausable, who: Caller) -> TriedBody:
     """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         now = utc_now()
         ended = await try_now(transaction, (name,), did=who.did, now=now)
         reason = None if ended else await not_paused(transaction, name, now)
     if ended:
-        await setting.wake("publish" if name == pauses.PUBLISHING else "check")
+        await context.wake("publish" if name == pauses.PUBLISHING else "check")
     return TriedBody(name=name, ended=bool(ended), reason=reason)
 
 
-async def act_on_failed_notes(setting: Setting, act: NotesAct, who: Caller) -> NotesBody:
+async def act_on_failed_notes(context: AppContext, act: NotesAct, who: Caller) -> NotesBody:
     """Bring the failed notes up to date once more, or leave them as they are. Audited."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         again = act == "retry"
         number = await note_updates.settle_failed(transaction, again=again, now=utc_now())
         if number:
             await who.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
     if number and again:
-        await setting.wake("publish")
+        await context.wake("publish")
     return NotesBody(notes=number)
 
 
-async def condition_of(transaction: Transaction, setting: Setting) -> Condition:
+async def condition_of(transaction: Transaction, context: AppContext) -> Condition:
     """How it is doing, without counting what no problem tells of."""
-    return await read(transaction, setting.surroundings, utc_now())
+    return await read(transaction, context.surroundings, utc_now())
 
 
-async def stops_of(transaction: Transaction, setting: Setting) -> Condition:
+async def stops_of(transaction: Transaction, context: AppContext) -> Condition:
     """Only what keeps watching or publishing from going on; cheap, whatever waits."""
-    return await read_stops(transaction, setting.surroundings, utc_now())
+    return await read_stops(transaction, context.surroundings, utc_now())
 
 
 def _watching(condition: Condition) -> ActivityBody:

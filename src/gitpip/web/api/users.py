@@ -24,7 +24,7 @@ from gitpip.web.api.schemas import (
 )
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -81,14 +81,14 @@ class ForecastRequest(BaseModel):
 @router.get("/users", tags=["users"])
 @needs(Role.VIEWER)
 async def list_users(
-    setting: In,
+    context: Context,
     offset: Offset = 0,
     limit: Limit = 100,
     q: Annotated[str, Query(max_length=100, description="A part of the login.")] = "",
     tag: Annotated[str | None, Query(max_length=100, description="Only those with it.")] = None,
 ) -> ListBody[UserBody]:
     """The tracked users, by login."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         page = await users.page(
             transaction,
             offset=offset,
@@ -110,11 +110,11 @@ async def list_users(
     },
 )
 @needs(Role.OPERATOR)
-async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> UserBody:
+async def add_user(new: NewUser, context: Context, who: Who, response: Response) -> UserBody:
     """Track a user."""
     changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
     backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await setting.track(new.login, new.id, backfill, changes, who=who)
+    added = await context.track(new.login, new.id, backfill, changes, who=who)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
@@ -124,22 +124,22 @@ async def add_user(new: NewUser, setting: In, who: Who, response: Response) -> U
 
 @router.post("/forecast", tags=["users"])
 @needs(Role.OPERATOR)
-async def forecast(wanted: ForecastRequest, setting: In) -> ForecastBody:
+async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
     """What tracking a user would publish at once, and how long that would take.
 
     It spends requests of GitHub's rate limit, so it is for operators, and no GET: a page of
     another site can make a browser send one.
     """
     check_login(wanted.login)
-    rule = Backfill.parse(wanted.backfill) if wanted.backfill else setting.settings.backfill
-    return ForecastBody.of(await setting.forecast(wanted.login, rule))
+    rule = Backfill.parse(wanted.backfill) if wanted.backfill else context.settings.backfill
+    return ForecastBody.of(await context.forecast(wanted.login, rule))
 
 
 @router.get("/users/{login}", tags=["users"])
 @needs(Role.VIEWER)
-async def get_user(login: Login, setting: In) -> OneUserBody:
+async def get_user(login: Login, context: Context) -> OneUserBody:
     """One tracked user, by the login or the one before the last rename."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         user = await users.find(transaction, clean_login(login))
         unread = await unreadable.of_user(transaction, user.key)
     body = OneUserBody.of(user)
@@ -149,7 +149,7 @@ async def get_user(login: Login, setting: In) -> OneUserBody:
 
 @router.patch("/users/{login}", tags=["users"])
 @needs(Role.OPERATOR)
-async def change_user(login: Login, change: UserChange, setting: In, who: Who) -> UserBody:
+async def change_user(login: Login, change: UserChange, context: Context, who: Who) -> UserBody:
     """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
     if change.id is not None:
         check_external_id(change.id)
@@ -160,20 +160,20 @@ async def change_user(login: Login, change: UserChange, setting: In, who: Who) -
         interval=_interval(change.interval),
         paused=change.paused,
     )
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         changed = await users.change(transaction, user.key, changes, utc_now())
         await who.did(transaction, "user.changed", user.login)
     if change.paused is False:
-        await setting.wake("check")
+        await context.wake("check")
     return UserBody.of(changed)
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 @needs(Role.OPERATOR)
-async def remove_user(login: Login, setting: In, who: Who) -> None:
+async def remove_user(login: Login, context: Context, who: Who) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         await users.remove(transaction, user.key, utc_now())
         await who.did(transaction, "user.removed", user.login)

@@ -19,16 +19,16 @@ from gitpip.web.api.schemas import (
 )
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
 
 @router.get("/users/{login}/visits", tags=["visits"])
 @needs(Role.VIEWER)
-async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[VisitBody]:
+async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list[VisitBody]:
     """A user's latest visits, newest first, without what they showed."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         user = await users.find(transaction, clean_login(login))
         return [
             VisitBody.of(visit, ())
@@ -43,9 +43,9 @@ async def list_visits(login: Login, setting: In, limit: Limit = 20) -> list[Visi
     response_model=VisitBody,
 )
 @needs(Role.VIEWER)
-async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = None) -> Response:
+async def record_visit(login: Login, context: Context, who: Who, viewer: Viewer = None) -> Response:
     """Record a visit, and show what was new."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         visit = await visits.record(
             transaction, user.key, viewer=who.viewer_for(viewer), now=utc_now()
@@ -55,8 +55,8 @@ async def record_visit(login: Login, setting: In, who: Who, viewer: Viewer = Non
 
 @router.get("/visits/{visit_id}", tags=["visits"], response_model=VisitBody)
 @needs(Role.VIEWER)
-async def get_visit(visit_id: Number, setting: In) -> Response:
+async def get_visit(visit_id: Number, context: Context) -> Response:
     """Show again what a visit showed."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         visit = await visits.get(transaction, VisitId(visit_id))
         return await visit_body(transaction, visit)

@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from gitpip.web.auth.roles import RoleRoute, open_to_all
-from gitpip.web.context import In
+from gitpip.web.context import Context
 
 router = APIRouter(route_class=RoleRoute, tags=["status"])
 
@@ -26,9 +26,9 @@ class ReadyBody(BaseModel):
     responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
 )
 @open_to_all()
-async def health(setting: In) -> PlainTextResponse:
+async def health(context: Context) -> PlainTextResponse:
     """Say `Alive`, or what has not happened here for too long: then a restart may help."""
-    ailments = setting.ailments()
+    ailments = context.ailments()
     if not ailments:
         return PlainTextResponse("Alive")
     return PlainTextResponse("".join(f"{ailment}\n" for ailment in ailments), status_code=503)
@@ -36,10 +36,10 @@ async def health(setting: In) -> PlainTextResponse:
 
 @router.get("/ready", responses={503: {"model": ReadyBody}})
 @open_to_all()
-async def ready(setting: In, response: Response) -> ReadyBody:
+async def ready(context: Context, response: Response) -> ReadyBody:
     """Say whether the database answers, migrations are in place and the engine runs."""
-    answer = await setting.readiness.ask()
-    engine = setting.engine_is_alive()
+    answer = await context.readiness.ask()
+    engine = context.engine_is_alive()
     body = ReadyBody(
         ready=answer.migrations and engine is not False,
         database=answer.database,

@@ -16,7 +16,7 @@ from gitpip.store.database import Pool
 from gitpip.store.status import pauses
 from gitpip.web.api.status import VERSION, BudgetBody
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.ops.stats import Figures
 
 router = APIRouter(route_class=RoleRoute, tags=["status"])
@@ -24,15 +24,15 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)
 @needs(Role.VIEWER, without_database=True)
-async def metrics(setting: In, accept: Annotated[str, Header()] = "") -> Response:
+async def metrics(context: Context, accept: Annotated[str, Header()] = "") -> Response:
     """Figures for Prometheus; without the database, those of this process alone."""
-    figures = await setting.figures.read()
+    figures = await context.figures.read()
     encode, content_type = choose_encoder(accept)
     together = _Together(
         figures,
-        setting.database.pool,
-        setting.settings.check_interval,
-        healthy=not setting.ailments(),
+        context.database.pool,
+        context.settings.check_interval,
+        healthy=not context.ailments(),
     )
     return Response(encode(together), media_type=content_type)
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from gitpip.model import Role
 from gitpip.store.access import audit
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -19,9 +19,9 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 @router.get("/audit")
 @needs(Role.ADMIN)
 async def list_audit(
-    setting: In, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
+    context: Context, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
 ) -> HTMLResponse:
     """Who did what, latest first."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         listed = await audit.page(transaction, offset=offset, limit=ROWS)
     return HTMLResponse(render("audit.html", page="audit", listed=listed, offset=offset, rows=ROWS))

@@ -13,7 +13,7 @@ from gitpip.store.users import bulk, users
 from gitpip.validation import checked_tags
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.pages.forms import Field
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.selection import Order, Selection, Tagging
@@ -31,7 +31,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 async def act_on_selected(
     *,
     request: Request,
-    setting: In,
+    context: Context,
     who: Who,
     asked: Asked,
     login: Annotated[list[str] | None, Form()] = None,
@@ -44,7 +44,7 @@ async def act_on_selected(
     try:
         order = Order.read(selection, act)
         if order.act is Act.REMOVE and not confirmed:
-            async with setting.database.read() as transaction:
+            async with context.database.read() as transaction:
                 page = await asked_before_removing(
                     transaction,
                     await bulk.find_each(transaction, order.logins),
@@ -52,17 +52,17 @@ async def act_on_selected(
                     keep=asked.address() + PLACE,
                 )
             return HTMLResponse(page)
-        async with setting.database.begin() as transaction:
+        async with context.database.begin() as transaction:
             chosen = await bulk.lock_each(transaction, order.logins)
             await _carry_out(transaction, order, chosen, who)
     except InvalidInput as error:
         wrong = replace(selection, field=error.field, fault=str(error))
-        return await show_users(request, setting, asked, selection=wrong)
+        return await show_users(request, context, asked, selection=wrong)
     except UserNotTracked as error:
         wrong = replace(selection, field="login", fault=f"login: {error}")
-        return await show_users(request, setting, asked, selection=wrong)
+        return await show_users(request, context, asked, selection=wrong)
     if isinstance(order.act, Act) and order.act.makes_due:
-        await setting.wake("check")
+        await context.wake("check")
     paused = sum(user.state is UserState.PAUSED for user in chosen)
     told = asked.address(
         done=order.act,

@@ -10,7 +10,7 @@ from gitpip.model import Check, CheckId, Role
 from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -19,9 +19,9 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 
 @router.get("/checks/{check_id}")
 @needs(Role.VIEWER)
-async def one_check(check_id: Number, setting: In) -> HTMLResponse:
+async def one_check(check_id: Number, context: Context) -> HTMLResponse:
     """How far a check is, and whom it could not look at."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
     left = _left(check, tracked)

@@ -14,7 +14,7 @@ from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import Caller, Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base
 from gitpip.web.render.jinja import render
 
@@ -23,19 +23,19 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 @router.get("/feeds")
 @needs(Role.VIEWER)
-async def list_addresses(request: Request, setting: In, who: Who) -> HTMLResponse:
+async def list_addresses(request: Request, context: Context, who: Who) -> HTMLResponse:
     """The viewer's addresses (an admin sees everybody's), and a form for another one."""
-    return await _feeds(request, setting, who)
+    return await _feeds(request, context, who)
 
 
 @router.post("/feeds")
 @needs(Role.VIEWER)
 async def create_address(
-    request: Request, setting: In, who: Who, name: Annotated[str, Form(max_length=200)] = ""
+    request: Request, context: Context, who: Who, name: Annotated[str, Form(max_length=200)] = ""
 ) -> HTMLResponse:
     """Make an address, and show it once."""
     try:
-        async with setting.database.begin() as transaction:
+        async with context.database.begin() as transaction:
             secret = await feed_tokens.create(
                 transaction,
                 name=name.strip(),
@@ -45,17 +45,17 @@ async def create_address(
             )
             await who.did(transaction, "feed_address.created", name.strip())
     except (InvalidInput, FeedAddressConflict) as error:
-        return await _feeds(request, setting, who, fault=str(error), name=name)
-    return await _feeds(request, setting, who, secret=secret)
+        return await _feeds(request, context, who, fault=str(error), name=name)
+    return await _feeds(request, context, who, secret=secret)
 
 
 @router.post("/feeds/{address_id}/revoke")
 @needs(Role.VIEWER)
 async def revoke_address(
-    address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, setting: In, who: Who
+    address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, context: Context, who: Who
 ) -> Response:
     """Let an address lead nowhere any more."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         address = await feed_tokens.revoke(
             transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, who)
         )
@@ -65,7 +65,7 @@ async def revoke_address(
 
 async def _feeds(
     request: Request,
-    setting: Setting,
+    context: AppContext,
     who: Caller,
     *,
     fault: str = "",
@@ -74,7 +74,7 @@ async def _feeds(
 ) -> HTMLResponse:
     authentication: Authentication = request.app.state.authentication
     held = await authentication.held_parents(request)
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         listed = await feed_tokens.of_viewer(
             transaction, _whose(request, who), held=held, now=utc_now()
         )

@@ -13,7 +13,7 @@ from gitpip.model import FileKey, GistFile, GistId, Role
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.render.diff import LINES, differences
 from gitpip.web.render.highlight import shown, whole_of
 from gitpip.web.render.jinja import moment, render
@@ -34,9 +34,9 @@ Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 
 @router.get("/gist/{gist_id}")
 @needs(Role.VIEWER)
-async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
+async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
     """One gist with all its files."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist_id))
         unread = await unreadable.of_gist(transaction, GistId(gist_id))
     if not files and unread:
@@ -55,7 +55,7 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
         files=files,
         unread=unread,
         whole=lambda file: shown(file, bounds),
-        links=await setting.links(),
+        links=await context.links(),
     )
     return HTMLResponse(page)
 
@@ -63,10 +63,15 @@ async def gist(gist_id: GistPath, setting: In) -> HTMLResponse:
 @router.get("/gist/{gist_id}/changes/{key}")
 @needs(Role.VIEWER)
 async def changes(
-    *, gist_id: GistPath, key: Key, setting: In, before: Revision = None, after: Revision = None
+    *,
+    gist_id: GistPath,
+    key: Key,
+    context: Context,
+    before: Revision = None,
+    after: Revision = None,
 ) -> HTMLResponse:
     """Two revisions of a file side by side; without being told which, the last two."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
         past = await gists.revisions_of(transaction, file)
     known = {revision.revision: revision for revision in (*past, file)}
@@ -92,9 +97,9 @@ async def changes(
 
 @router.get("/gist/{gist_id}/raw/{key}")
 @needs(Role.VIEWER)
-async def raw(gist_id: GistPath, key: Key, setting: In) -> PlainTextResponse:
+async def raw(gist_id: GistPath, key: Key, context: Context) -> PlainTextResponse:
     """A file's content as it is stored, to be saved."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         file = await _file(transaction, gist_id, key)
     if file.content is None:
         raise GistNotFound(f"no content of file {key} is stored here")

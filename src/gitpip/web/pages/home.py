@@ -23,7 +23,7 @@ from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.throttle import address_counted
 from gitpip.web.auth.viewer import remember, sends_name, viewer_of
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.errors import answer
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.jinja import render
@@ -45,7 +45,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 async def home(
     *,
     request: Request,
-    setting: In,
+    context: Context,
     q: Annotated[str, Query(max_length=200)] = "",
     language: Annotated[str, Query(max_length=200)] = "",
     tag: Annotated[str, Query(max_length=50)] = "",
@@ -66,7 +66,7 @@ async def home(
         since=_day("since", since),
         before=None if last_day is None else last_day + timedelta(days=1),
     )
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         new: tuple[unseen.UserNews, ...] = ()
         found: tuple[GistFile, ...] = ()
         amount = await unseen.count(transaction, viewer)
@@ -76,7 +76,7 @@ async def home(
         else:
             new = await unseen.for_viewer(transaction, viewer, users=USERS, files=FILES)
         content: dict[str, object] = {
-            "condition": await condition_of(transaction, setting),
+            "condition": await condition_of(transaction, context),
             "nobody": not await users.any_tracked(transaction),
             "languages": await listing.languages(transaction),
             "tags": await listing.tags(transaction),
@@ -103,7 +103,7 @@ async def home(
         },
         states=list(PublicationState),
         preview=lambda file: shown(file, PREVIEW),
-        links=await setting.links(),
+        links=await context.links(),
         **content,
     )
     response = HTMLResponse(page)
@@ -113,7 +113,7 @@ async def home(
 
 @router.post("/seen")
 @needs(Role.VIEWER)
-async def mark_seen(request: Request, setting: In) -> Response:
+async def mark_seen(request: Request, context: Context) -> Response:
     """Record a visit: of each user up to what the page showed, or of everything.
 
     A browser without a key is recorded only if it keeps its cookie, and so many of them for each
@@ -123,29 +123,29 @@ async def mark_seen(request: Request, setting: In) -> Response:
     viewer = viewer_of(request)
     form = await request.form()
     is_stranger = viewer.startswith(BROWSER) and not request.app.state.authentication.is_open
-    if is_stranger and (response := await _unrecorded(request, setting, viewer)):
+    if is_stranger and (response := await _unrecorded(request, context, viewer)):
         return response
     most = unseen.COUNTED if is_stranger else None
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         if form.get("everything"):
             visit = await unseen.mark_everything(transaction, viewer, utc_now(), most=most)
         else:
             shown_up_to = dict(_position(str(text)) for text in form.getlist("up_to"))
             visit = await unseen.mark_seen(transaction, viewer, shown_up_to, utc_now())
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         await unseen.settle(transaction, visit.id, viewer)
     response = RedirectResponse(f"/?seen={visit.id}", status_code=303)
     remember(request, response, viewer)
     return response
 
 
-async def _unrecorded(request: Request, setting: Setting, viewer: str) -> Response | None:
+async def _unrecorded(request: Request, context: AppContext, viewer: str) -> Response | None:
     """The answer to a browser without a key whose visit is not recorded; None where it is."""
     if not sends_name(request):
         response = RedirectResponse("/", status_code=303)
         remember(request, response, viewer)
         return response
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         if await unseen.knows(transaction, viewer):
             return None
     address = address_counted(address_of(request))
@@ -167,11 +167,11 @@ async def _unrecorded(request: Request, setting: Setting, viewer: str) -> Respon
 async def earlier_visit(
     visit_id: Annotated[int, Path(ge=1, le=2**53)],
     request: Request,
-    setting: In,
+    context: Context,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> HTMLResponse:
     """Show again what a visit of this viewer covered."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         visit = await unseen.get(transaction, VisitId(visit_id), viewer_of(request))
         covered = await unseen.shown_by(transaction, visit, users=USERS, files=FOUND, offset=offset)
     page = await asyncio.to_thread(
@@ -182,7 +182,7 @@ async def earlier_visit(
         news=covered,
         next_offset=offset + USERS if offset + USERS < visit.users else None,
         preview=lambda file: shown(file, PREVIEW),
-        links=await setting.links(),
+        links=await context.links(),
     )
     return HTMLResponse(page)
 

@@ -14,7 +14,7 @@ from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth import first_key
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -26,41 +26,41 @@ Name = Annotated[str, Path(max_length=60)]
 
 @router.get("/keys")
 @needs(Role.ADMIN)
-async def list_keys(setting: In) -> HTMLResponse:
+async def list_keys(context: Context) -> HTMLResponse:
     """The access keys, and a form for another one."""
-    return await _keys(setting)
+    return await _keys(context)
 
 
 @router.post("/keys")
 @needs(Role.ADMIN)
 async def create_key(
-    *, setting: In, who: Who, name: Field = "", role: Field = "", expires: Field = ""
+    *, context: Context, who: Who, name: Field = "", role: Field = "", expires: Field = ""
 ) -> HTMLResponse:
     """Make a key, and show it once."""
     new = {"name": name, "role": role, "expires": expires}
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
-        async with setting.database.begin() as transaction:
-            await first_key.check_role(transaction, setting, who, Role(role))
+        async with context.database.begin() as transaction:
+            await first_key.check_role(transaction, context, who, Role(role))
             issued = await keys.create(
                 transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
             )
             await who.did(transaction, "key.created", issued.key.name)
     except (InvalidInput, KeyConflict) as error:
-        return await _keys(setting, new=new, fault=str(error))
+        return await _keys(context, new=new, fault=str(error))
     except ValueError as error:
         field = "expires" if role in list(Role) else "role"
-        return await _keys(setting, new=new, fault=f"{field}: {error}")
-    return await _keys(setting, issued=issued)
+        return await _keys(context, new=new, fault=f"{field}: {error}")
+    return await _keys(context, issued=issued)
 
 
 @router.post("/keys/{name}/{act}")
 @needs(Role.ADMIN)
 async def act_on_key(
-    name: Name, act: Literal["rotate", "revoke"], setting: In, who: Who
+    name: Name, act: Literal["rotate", "revoke"], context: Context, who: Who
 ) -> Response:
     """Give a key another secret, shown once, or let it open nothing any more."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         if act == "rotate":
             issued = await keys.rotate(transaction, name, lifetime=None, now=utc_now())
             await who.did(transaction, "key.rotated", issued.key.name)
@@ -68,17 +68,17 @@ async def act_on_key(
             key = await keys.revoke(transaction, name, utc_now())
             await who.did(transaction, "key.revoked", key.name)
             issued = None
-    return await _keys(setting, issued=issued) if issued else RedirectResponse("/keys", 303)
+    return await _keys(context, issued=issued) if issued else RedirectResponse("/keys", 303)
 
 
 async def _keys(
-    setting: Setting,
+    context: AppContext,
     *,
     new: dict[str, str] | None = None,
     fault: str = "",
     issued: IssuedKey | None = None,
 ) -> HTMLResponse:
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         everyone = await keys.everyone(transaction)
     page = render(
         "keys.html",

@@ -16,7 +16,7 @@ from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -31,11 +31,11 @@ PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 @router.get("/publications")
 @needs(Role.VIEWER)
 async def list_publications(
-    setting: In, state: PublicationState | Literal[""] = "", offset: Offset = 0
+    context: Context, state: PublicationState | Literal[""] = "", offset: Offset = 0
 ) -> HTMLResponse:
     """What waits, why and until when; what was refused, and why."""
     now = utc_now()
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         listed = await publications.listed(
             transaction, offset=offset, limit=ROWS, state=state or None
         )
@@ -43,7 +43,7 @@ async def list_publications(
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
         waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
-        stops = await stops_of(transaction, setting)
+        stops = await stops_of(transaction, context)
     page = await asyncio.to_thread(
         render,
         "publications.html",
@@ -69,15 +69,15 @@ async def list_publications(
 @needs(Role.VIEWER)
 async def publication(
     publication_id: PublicationPath,
-    setting: In,
+    context: Context,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> HTMLResponse:
     """One publication, and what exactly is or would be sent."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         row = await publications.get(transaction, PublicationId(publication_id))
-        activity = await setting.preview(transaction, row.file_key, row.revision)
-        stops = await stops_of(transaction, setting)
+        activity = await context.preview(transaction, row.file_key, row.revision)
+        stops = await stops_of(transaction, context)
     page = render(
         "publication.html",
         page="publications",
@@ -85,7 +85,7 @@ async def publication(
         paused_until=_paused_until(stops),
         now=utc_now(),
         activity=activity,
-        links=await setting.links(),
+        links=await context.links(),
         came_from=_list(state, offset),
         state=state,
         offset=offset,
@@ -99,18 +99,18 @@ async def act_on_publication(
     *,
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
-    setting: In,
+    context: Context,
     who: Who,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
     """Send a publication after all, or not at all; then back to the list one came from."""
     move = publications.retry if act == "retry" else publications.skip
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         await move(transaction, PublicationId(publication_id), utc_now())
         done = "publication.retried" if act == "retry" else "publication.skipped"
         await who.did(transaction, done, str(publication_id))
-    await setting.wake("publish")
+    await context.wake("publish")
     return RedirectResponse(_list(state, offset), status_code=303)
 
 

@@ -15,7 +15,7 @@ from gitpip.web.api.accounts import request_comparison, switch
 from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import In
+from gitpip.web.context import Context
 from gitpip.web.render.charts import over_a_day
 from gitpip.web.render.jinja import duration, render
 
@@ -47,11 +47,11 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 @router.get("/status-page")
 @needs(Role.VIEWER)
-async def status_page(setting: In) -> HTMLResponse:
+async def status_page(context: Context) -> HTMLResponse:
     """How it is doing, in words and figures."""
-    status = await status_of(setting)
+    status = await status_of(context)
     now = utc_now()
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         taken = await samples.samples_of_a_day(transaction)
         groups = await freshness.freshness_groups(transaction, now)
     waiting = sum(status.publications[PublicationState(state)] for state in publications.WAITING)
@@ -71,31 +71,31 @@ async def status_page(setting: In) -> HTMLResponse:
 
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
-async def try_now(name: Pausable, setting: In, who: Who) -> Response:
+async def try_now(name: Pausable, context: Context, who: Who) -> Response:
     """End a pause, and ask once more."""
-    await end_pause(setting, name, who)
+    await end_pause(context, name, who)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/notes/{act}")
 @needs(Role.OPERATOR)
-async def act_on_notes(act: NotesAct, setting: In, who: Who) -> Response:
+async def act_on_notes(act: NotesAct, context: Context, who: Who) -> Response:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    await act_on_failed_notes(setting, act, who)
+    await act_on_failed_notes(context, act, who)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
-async def switch_account(vendor: Vendor, setting: In, who: Who) -> Response:
+async def switch_account(vendor: Vendor, context: Context, who: Who) -> Response:
     """Let the rows belong to the account that is set."""
-    await switch(setting, vendor, who, same=False)
+    await switch(context, vendor, who, same=False)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/adopt")
 @needs(Role.OPERATOR)
-async def adopt(setting: In, who: Who) -> Response:
+async def adopt(context: Context, who: Who) -> Response:
     """Compare everything with what is in Pipedrive once more."""
-    await request_comparison(setting, who)
+    await request_comparison(context, who)
     return RedirectResponse("/status-page", status_code=303)

@@ -23,7 +23,7 @@ from gitpip.web.api.status import stops_of
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.pages.forms import Field, possible_login, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.pages.user_acts import Act, act_on, change
@@ -42,16 +42,16 @@ Login = Annotated[str, Path(), AfterValidator(possible_login)]
 async def person(
     login: Login,
     request: Request,
-    setting: In,
+    context: Context,
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """One user: what is known, and the files, newest first."""
-    return await _person(request, setting, login, before=before)
+    return await _person(request, context, login, before=before)
 
 
 async def _person(
     request: Request,
-    setting: Setting,
+    context: AppContext,
     login: str,
     *,
     before: int | None = None,
@@ -60,7 +60,7 @@ async def _person(
 ) -> Response:
     """The page; with a fault it keeps what was written as tags and as interval."""
     now = utc_now()
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         if user.login.lower() != login.lower():
             # Not for good: somebody else can take the former login, and be tracked under it.
@@ -76,7 +76,7 @@ async def _person(
         visited = await listing.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
-        stops = await stops_of(transaction, setting)
+        stops = await stops_of(transaction, context)
     held_up = stops.held_up(pauses.PUBLISHING)
     own = format_duration(user.check_interval) if user.check_interval else ""
     tags, interval = written or (" ".join(user.tags), own)
@@ -93,7 +93,7 @@ async def _person(
         ),
         tags=tags,
         interval=interval,
-        general=format_duration(setting.settings.check_interval),
+        general=format_duration(context.settings.check_interval),
         seen=seen,
         visited=visited,
         gists=number,
@@ -105,7 +105,7 @@ async def _person(
         files=files[:ROWS],
         older=files[ROWS - 1].key if len(files) > ROWS else None,
         preview=lambda file: shown(file, PREVIEW),
-        links=await setting.links(),
+        links=await context.links(),
         fault=fault,
     )
     return HTMLResponse(page, status_code=422 if fault else 200)
@@ -117,7 +117,7 @@ async def change_user(
     *,
     login: Login,
     request: Request,
-    setting: In,
+    context: Context,
     who: Who,
     tags: Field = "",
     interval: Field = "",
@@ -127,8 +127,8 @@ async def change_user(
         own = read_field("interval", parse_duration, interval)
         changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
     except InvalidInput as error:
-        return await _person(request, setting, login, fault=str(error), written=(tags, interval))
-    async with setting.database.begin() as transaction:
+        return await _person(request, context, login, fault=str(error), written=(tags, interval))
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, login)
         if own == user.check_interval:
             changes = users.Changes(tags=changes.tags)
@@ -142,7 +142,7 @@ async def decide_held(
     *,
     login: Login,
     request: Request,
-    setting: In,
+    context: Context,
     who: Who,
     approve: Field = "",
     latest: Field = "",
@@ -153,9 +153,9 @@ async def decide_held(
     try:
         approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
         number = read_field("shown", _number, shown)
-        answered = await decide(setting, login, approved, who, shown=number)
+        answered = await decide(context, login, approved, who, shown=number)
     except (InvalidInput, HeldChanged) as error:
-        return await _person(request, setting, login, fault=str(error))
+        return await _person(request, context, login, fault=str(error))
     where = "/publications" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)
 
@@ -168,9 +168,9 @@ def _number(text: str) -> int:
 
 @router.get("/people/{login}/remove")
 @needs(Role.OPERATOR)
-async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
+async def ask_before_removing(login: Login, context: Context) -> HTMLResponse:
     """Say what removing a user does, before it is done."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         own = f"/people/{user.login}"
         page = await asked_before_removing(transaction, [user], action=f"{own}/remove", keep=own)
@@ -179,12 +179,12 @@ async def ask_before_removing(login: Login, setting: In) -> HTMLResponse:
 
 @router.post("/people/{login}/{act}")
 @needs(Role.OPERATOR)
-async def act_on_user(login: Login, act: Act, setting: In, who: Who) -> Response:
+async def act_on_user(login: Login, act: Act, context: Context, who: Who) -> Response:
     """Pause, resume, check now, or stop tracking."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         user = await users.find(transaction, login)
         await act_on(transaction, user, act, who)
     if act.makes_due:
-        await setting.wake("check")
+        await context.wake("check")
     where = "/people" if act is Act.REMOVE else f"/people/{user.login}"
     return RedirectResponse(where, status_code=303)

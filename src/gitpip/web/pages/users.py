@@ -18,7 +18,7 @@ from gitpip.validation import check_login
 from gitpip.web.auth.identity import Who
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import In, Setting
+from gitpip.web.context import AppContext, Context
 from gitpip.web.pages.forms import Field, read_field, tags_of
 from gitpip.web.pages.selection import NOTHING_DONE, ROWS, Done, Selection
 from gitpip.web.render.jinja import render
@@ -58,15 +58,15 @@ EVERYBODY = Listing()
 @router.get("/people")
 @needs(Role.VIEWER)
 async def people(
-    request: Request, setting: In, asked: Asked, done: Annotated[Done, Depends()]
+    request: Request, context: Context, asked: Asked, done: Annotated[Done, Depends()]
 ) -> HTMLResponse:
     """The tracked users."""
-    return await show_users(request, setting, asked, done=done)
+    return await show_users(request, context, asked, done=done)
 
 
 async def show_users(
     request: Request,
-    setting: Setting,
+    context: AppContext,
     asked: Listing = EVERYBODY,
     *,
     fault: str = "",
@@ -76,7 +76,7 @@ async def show_users(
     done: Done = NOTHING_DONE,
 ) -> HTMLResponse:
     """The page; with a fault it tells the one who added somebody, or who selected some."""
-    async with setting.database.read() as transaction:
+    async with context.database.read() as transaction:
         listed = await listing.list_users(
             transaction,
             viewer_of(request),
@@ -98,7 +98,7 @@ async def show_users(
         states=list(UserState),
         rows=ROWS,
         fault=fault,
-        new=new or {"login": "", "id": "", "tags": "", "backfill": str(setting.settings.backfill)},
+        new=new or {"login": "", "id": "", "tags": "", "backfill": str(context.settings.backfill)},
         forecast=forecast,
         selection=selection,
         done=done,
@@ -111,7 +111,7 @@ async def show_users(
 async def add(
     *,
     request: Request,
-    setting: In,
+    context: Context,
     who: Who,
     login: Field = "",
     id: Field = "",  # noqa: A002 (the field's name)
@@ -124,28 +124,28 @@ async def add(
     login = login.strip()
     try:
         check_login(login)
-        rule = read_field("backfill", Backfill.parse, backfill) or setting.settings.backfill
+        rule = read_field("backfill", Backfill.parse, backfill) or context.settings.backfill
         details = users.Changes(tags=tags_of(tags))
         if forecast:
-            foreseen = await setting.forecast(login, rule)
-            return await show_users(request, setting, new=new, forecast=foreseen)
-        added = await setting.track(login, id.strip() or None, rule, details, who=who)
+            foreseen = await context.forecast(login, rule)
+            return await show_users(request, context, new=new, forecast=foreseen)
+        added = await context.track(login, id.strip() or None, rule, details, who=who)
     except GitHubNotFound as error:
-        return await show_users(request, setting, fault=str(error), new=new)
+        return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:
         fault = f"No forecast now, as GitHub can't be asked: {error}"
-        return await show_users(request, setting, fault=fault, new=new)
+        return await show_users(request, context, fault=fault, new=new)
     except (InvalidInput, UserConflict) as error:
-        return await show_users(request, setting, fault=str(error), new=new)
+        return await show_users(request, context, fault=str(error), new=new)
     return RedirectResponse(f"/people/{added.user.login}", status_code=303)
 
 
 @router.post("/people/check")
 @needs(Role.OPERATOR)
-async def check_everybody(setting: In, who: Who) -> Response:
+async def check_everybody(context: Context, who: Who) -> Response:
     """Look at every user now, and show how far that is."""
-    async with setting.database.begin() as transaction:
+    async with context.database.begin() as transaction:
         check_id = await checks.request(transaction, utc_now())
         await who.did(transaction, "check.requested", str(check_id))
-    await setting.wake("check")
+    await context.wake("check")
     return RedirectResponse(f"/checks/{check_id}", status_code=303)
