@@ -16,7 +16,7 @@ from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
 from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
-from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.identity import Identity
 from gitpip.web.ops.readiness import Readiness
 from gitpip.web.ops.stats import FigureReader
 from gitpip.web.render.links import Links
@@ -98,7 +98,7 @@ class AppContext:
         backfill: Backfill | None = None,
         details: users.Changes = users.NOTHING,
         *,
-        who: Caller,
+        identity: Identity,
     ) -> users.Added:
         """Track a user, and have somebody look at once; see `gitpip.intake.track`."""
         added = await track(
@@ -108,7 +108,7 @@ class AppContext:
             backfill=backfill or self.settings.backfill,
             details=details,
             find_account=self.find_account,
-            did=who.did,
+            did=identity.did,
         )
         if added.new:
             log.info("user.added", login=added.user.login, id=added.user.external_id)

@@ -16,7 +16,7 @@ from gitpip.config import PublicUrl
 from gitpip.observability.logging import get_logger
 from gitpip.observability.metrics import http_answered
 from gitpip.web.auth.authentication import address_of
-from gitpip.web.auth.identity import STATE, Caller
+from gitpip.web.auth.identity import STATE, Identity
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.errors import answer, answer_unforeseen, told_path
 from gitpip.web.request_log import RefusalLog, shortened
@@ -136,8 +136,8 @@ class Guard:
 
     def _log(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         state, address = scope.get(STATE), address_of(Request(scope))
-        caller = state if isinstance(state, Caller) else None
-        if not self._refusals.takes(status, caller, address):
+        identity = state if isinstance(state, Identity) else None
+        if not self._refusals.takes(status, identity, address):
             return
         level = log.debug if scope["path"] in QUIET else log.info
         level(
@@ -147,7 +147,7 @@ class Guard:
             status=status,
             address=shortened(address),
             duration_ms=round(seconds * 1000, 1),
-            **({"key": caller.name} if caller and caller.name else {}),
+            **({"key": identity.name} if identity and identity.name else {}),
         )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

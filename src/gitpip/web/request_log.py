@@ -6,7 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from gitpip.observability.logging import get_logger
-from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.throttle import address_counted
 
 LONGEST = 200
@@ -33,12 +33,12 @@ class RefusalLog:
         self._left_out: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
-    def takes(self, status: int, caller: Caller | None, address: str) -> bool:
+    def takes(self, status: int, identity: Identity | None, address: str) -> bool:
         """Whether a request is to be logged; call it once for each, in a running event loop.
 
         `caller` is None where no caller was recognised. Requests with a key are always logged.
         """
-        if (caller and caller.name) or not _is_refusal(status, caller):
+        if (identity and identity.name) or not _is_refusal(status, identity):
             return True
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class RefusalLog:
             )
 
 
-def _is_refusal(status: int, caller: Caller | None) -> bool:
-    redirected = caller is None and status == HTTPStatus.SEE_OTHER  # to the sign-in page
+def _is_refusal(status: int, identity: Identity | None) -> bool:
+    redirected = identity is None and status == HTTPStatus.SEE_OTHER  # to the sign-in page
     is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return redirected or is_client_error

@@ -16,7 +16,7 @@ from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.publications import markers
 from gitpip.web.api.schemas import PROBLEMS
-from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 
@@ -98,13 +98,13 @@ async def list_accounts(context: Context) -> list[AccountBody]:
 @router.post("/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
 async def switch_account(
-    vendor: Vendor, context: Context, who: Who, how: Switch | None = None
+    vendor: Vendor, context: Context, identity: CurrentIdentity, how: Switch | None = None
 ) -> AccountBody:
     """Let the rows belong to the account that is set; those of the former one are kept apart."""
     same = how is not None and how.same
     if same and vendor is not Vendor.GITHUB:
         raise InvalidInput("same", "only GitHub can have another address")
-    change = await switch(context, vendor, who, same=same)
+    change = await switch(context, vendor, identity, same=same)
     async with context.database.read() as transaction:
         bound = await accounts.bound(transaction, vendor)
     return AccountBody.of(bound or change.waiting)
@@ -132,24 +132,26 @@ async def get_adoption(context: Context) -> AdoptionBody:
 
 @router.post("/adoption", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def adopt(context: Context, who: Who) -> AdoptionBody:
+async def adopt(context: Context, identity: CurrentIdentity) -> AdoptionBody:
     """Have everything compared with what is in Pipedrive, before anything more is sent."""
-    await request_comparison(context, who)
+    await request_comparison(context, identity)
     return await get_adoption(context)
 
 
-async def switch(context: AppContext, vendor: Vendor, who: Caller, *, same: bool) -> AccountChange:
+async def switch(
+    context: AppContext, vendor: Vendor, identity: Identity, *, same: bool
+) -> AccountChange:
     """Switch, audited, and wake the engine. Raises AccountUnchanged."""
     async with context.database.begin() as transaction:
         change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
-        await who.did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
+        await identity.did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
     await context.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
     return change
 
 
-async def request_comparison(context: AppContext, who: Caller) -> None:
+async def request_comparison(context: AppContext, identity: Identity) -> None:
     """Ask the process that publishes for a comparison of everything. Audited."""
     async with context.database.begin() as transaction:
         await ledger.request(transaction, utc_now())
-        await who.did(transaction, "adoption.requested", "pipedrive")
+        await identity.did(transaction, "adoption.requested", "pipedrive")
     await context.wake("publish")

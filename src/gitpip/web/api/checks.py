@@ -16,7 +16,7 @@ from gitpip.web.api.schemas import (
     CheckBody,
     ListBody,
 )
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -37,11 +37,11 @@ async def list_checks(
 
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def request_check(context: Context, who: Who) -> CheckBody:
+async def request_check(context: Context, identity: CurrentIdentity) -> CheckBody:
     """Check every tracked user now."""
     async with context.database.begin() as transaction:
         check = await checks.get(transaction, await checks.request(transaction, utc_now()))
-        await who.did(transaction, "check.requested", str(check.id))
+        await identity.did(transaction, "check.requested", str(check.id))
     await context.wake("check")
     return CheckBody.of(check)
 

@@ -27,7 +27,7 @@ from gitpip.web.api.schemas import (
     file_bodies,
     file_with_content,
 )
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -45,7 +45,7 @@ async def list_gists_of_user(
         Literal["visit"] | None, Query(description="`visit`: only what is new, recording nothing.")
     ] = None,
     viewer: Viewer = None,
-    who: Who,
+    identity: CurrentIdentity,
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[FileBody]:
@@ -59,7 +59,7 @@ async def list_gists_of_user(
             items, total = page.items, page.total
         else:
             look = await visits.look(
-                transaction, user, viewer=who.viewer_for(viewer), now=utc_now()
+                transaction, user, viewer=identity.viewer_for(viewer), now=utc_now()
             )
             # A user's sequence has no gaps.
             first = look.after + offset

@@ -13,7 +13,7 @@ from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login, clean_login
 from gitpip.web.api.schemas import PROBLEMS
-from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 
@@ -74,24 +74,26 @@ async def list_held(
 
 @router.post("/users/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(login: Login, answer: Answer, context: Context, who: Who) -> AnsweredBody:
+async def decide_held(
+    login: Login, answer: Answer, context: Context, identity: CurrentIdentity
+) -> AnsweredBody:
     """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
 
     Given again, it changes nothing.
     """
     approved = held.parse_answer(answer.approve)
     return AnsweredBody.of(
-        await decide(context, clean_login(login), approved, who, shown=answer.shown)
+        await decide(context, clean_login(login), approved, identity, shown=answer.shown)
     )
 
 
 async def decide(
-    context: AppContext, login: str, approved: Backfill, who: Caller, *, shown: int | None
+    context: AppContext, login: str, approved: Backfill, identity: Identity, *, shown: int | None
 ) -> Answered:
     """Answer, audited, and wake the publisher. Raises UserNotTracked, HeldChanged."""
     async with context.database.begin() as transaction:
         answered = await held.answer(
-            transaction, login, approved, did=who.did, now=utc_now(), shown=shown
+            transaction, login, approved, did=identity.did, now=utc_now(), shown=shown
         )
     if answered.published:
         await context.wake("publish")

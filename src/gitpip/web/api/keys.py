@@ -17,7 +17,7 @@ from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset
 from gitpip.web.api.schemas import PROBLEMS, ListBody
 from gitpip.web.auth import first_key
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -112,40 +112,40 @@ async def list_keys(context: Context) -> list[KeyBody]:
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN)
-async def create_key(new: NewKey, context: Context, who: Who) -> IssuedKeyBody:
+async def create_key(new: NewKey, context: Context, identity: CurrentIdentity) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     lifetime = parse_duration(new.expires) if new.expires else None
     async with context.database.begin() as transaction:
-        await first_key.check_role(transaction, context, who, new.role)
+        await first_key.check_role(transaction, context, identity, new.role)
         issued = await keys.create(
             transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
         )
-        await who.did(transaction, "key.created", issued.key.name)
+        await identity.did(transaction, "key.created", issued.key.name)
     return IssuedKeyBody.of(issued)
 
 
 @router.post("/keys/{name}/rotate", tags=["keys"])
 @needs(Role.ADMIN)
 async def rotate_key(
-    name: str, context: Context, who: Who, rotation: Rotation | None = None
+    name: str, context: Context, identity: CurrentIdentity, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
     """Give a key another secret, shown in this answer only; the former opens nothing any more."""
     expires = rotation.expires if rotation else None
     lifetime = parse_duration(expires) if expires else None
     async with context.database.begin() as transaction:
         issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
-        await who.did(transaction, "key.rotated", issued.key.name)
+        await identity.did(transaction, "key.rotated", issued.key.name)
     return IssuedKeyBody.of(issued)
 
 
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
-async def revoke_key(name: str, context: Context, who: Who) -> KeyBody:
+async def revoke_key(name: str, context: Context, identity: CurrentIdentity) -> KeyBody:
     """Let a key open nothing any more, from this moment on."""
     now = utc_now()
     async with context.database.begin() as transaction:
         key = await keys.revoke(transaction, name, now)
-        await who.did(transaction, "key.revoked", key.name)
+        await identity.did(transaction, "key.revoked", key.name)
     return KeyBody.of(key, now)
 
 

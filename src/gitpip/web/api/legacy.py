@@ -15,7 +15,7 @@ from gitpip.store.visits import visits
 from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.schemas import PROBLEMS, FileBody
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -60,11 +60,11 @@ async def track_user(
     login: Login,
     user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     response: Response,
 ) -> TrackedUser:
     """Track a user under your own unique id."""
-    added = await context.track(login, user_id, who=who)
+    added = await context.track(login, user_id, identity=identity)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:

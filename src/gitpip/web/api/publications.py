@@ -18,7 +18,7 @@ from gitpip.web.api.schemas import (
     ListBody,
     PublicationBody,
 )
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -64,27 +64,33 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
-async def retry_publication(publication_id: Number, context: Context, who: Who) -> PublicationBody:
+async def retry_publication(
+    publication_id: Number, context: Context, identity: CurrentIdentity
+) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
     async with context.database.begin() as transaction:
         moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
-        await who.did(transaction, "publication.retried", str(publication_id))
+        await identity.did(transaction, "publication.retried", str(publication_id))
     await context.wake("publish")
     return PublicationBody.of(moved)
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
 @needs(Role.OPERATOR)
-async def skip_publication(publication_id: Number, context: Context, who: Who) -> PublicationBody:
+async def skip_publication(
+    publication_id: Number, context: Context, identity: CurrentIdentity
+) -> PublicationBody:
     """Decide that a publication is not to be sent."""
     async with context.database.begin() as transaction:
         moved = await publications.skip(transaction, PublicationId(publication_id), utc_now())
-        await who.did(transaction, "publication.skipped", str(publication_id))
+        await identity.did(transaction, "publication.skipped", str(publication_id))
     return PublicationBody.of(moved)
 
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(act: status.NotesAct, context: Context, who: Who) -> status.NotesBody:
+async def act_on_failed_notes(
+    act: status.NotesAct, context: Context, identity: CurrentIdentity
+) -> status.NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    return await status.act_on_failed_notes(context, act, who)
+    return await status.act_on_failed_notes(context, act, identity)

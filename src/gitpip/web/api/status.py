@@ -20,7 +20,7 @@ from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.web.api.schemas import PROBLEMS, CheckBody
-from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 
@@ -195,12 +195,12 @@ async def get_status(context: Context) -> StatusBody:
 
 @api_router.post("/pauses/{name}/try")
 @needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, context: Context, who: Who) -> TriedBody:
+async def try_pause_now(name: Pausable, context: Context, identity: CurrentIdentity) -> TriedBody:
     """End a pause: one request is made, and it pauses again if that is refused.
 
     A pause during which GitHub asked to wait can't be ended (409).
     """
-    return await end_pause(context, name, who)
+    return await end_pause(context, name, identity)
 
 
 async def status_of(context: AppContext) -> StatusBody:
@@ -254,24 +254,24 @@ async def status_of(context: AppContext) -> StatusBody:
     )
 
 
-async def end_pause(context: AppContext, name: Pausable, who: Caller) -> TriedBody:
+async def end_pause(context: AppContext, name: Pausable, identity: Identity) -> TriedBody:
     """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
     async with context.database.begin() as transaction:
         now = utc_now()
-        ended = await try_now(transaction, (name,), did=who.did, now=now)
+        ended = await try_now(transaction, (name,), did=identity.did, now=now)
         reason = None if ended else await not_paused(transaction, name, now)
     if ended:
         await context.wake("publish" if name == pauses.PUBLISHING else "check")
     return TriedBody(name=name, ended=bool(ended), reason=reason)
 
 
-async def act_on_failed_notes(context: AppContext, act: NotesAct, who: Caller) -> NotesBody:
+async def act_on_failed_notes(context: AppContext, act: NotesAct, identity: Identity) -> NotesBody:
     """Bring the failed notes up to date once more, or leave them as they are. Audited."""
     async with context.database.begin() as transaction:
         again = act == "retry"
         number = await note_updates.settle_failed(transaction, again=again, now=utc_now())
         if number:
-            await who.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
+            await identity.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
     if number and again:
         await context.wake("publish")
     return NotesBody(notes=number)

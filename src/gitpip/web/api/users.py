@@ -22,7 +22,7 @@ from gitpip.web.api.schemas import (
     UnreadableBody,
     UserBody,
 )
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -110,11 +110,13 @@ async def list_users(
     },
 )
 @needs(Role.OPERATOR)
-async def add_user(new: NewUser, context: Context, who: Who, response: Response) -> UserBody:
+async def add_user(
+    new: NewUser, context: Context, identity: CurrentIdentity, response: Response
+) -> UserBody:
     """Track a user."""
     changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
     backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await context.track(new.login, new.id, backfill, changes, who=who)
+    added = await context.track(new.login, new.id, backfill, changes, identity=identity)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
@@ -149,7 +151,9 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
 
 @router.patch("/users/{login}", tags=["users"])
 @needs(Role.OPERATOR)
-async def change_user(login: Login, change: UserChange, context: Context, who: Who) -> UserBody:
+async def change_user(
+    login: Login, change: UserChange, context: Context, identity: CurrentIdentity
+) -> UserBody:
     """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
     if change.id is not None:
         check_external_id(change.id)
@@ -163,7 +167,7 @@ async def change_user(login: Login, change: UserChange, context: Context, who: W
     async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         changed = await users.change(transaction, user.key, changes, utc_now())
-        await who.did(transaction, "user.changed", user.login)
+        await identity.did(transaction, "user.changed", user.login)
     if change.paused is False:
         await context.wake("check")
     return UserBody.of(changed)
@@ -171,12 +175,12 @@ async def change_user(login: Login, change: UserChange, context: Context, who: W
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 @needs(Role.OPERATOR)
-async def remove_user(login: Login, context: Context, who: Who) -> None:
+async def remove_user(login: Login, context: Context, identity: CurrentIdentity) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
     async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         await users.remove(transaction, user.key, utc_now())
-        await who.did(transaction, "user.removed", user.login)
+        await identity.did(transaction, "user.removed", user.login)
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ from gitpip.web.api.schemas import (
     PROBLEMS,
     VisitBody,
 )
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -43,12 +43,14 @@ async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list
     response_model=VisitBody,
 )
 @needs(Role.VIEWER)
-async def record_visit(login: Login, context: Context, who: Who, viewer: Viewer = None) -> Response:
+async def record_visit(
+    login: Login, context: Context, identity: CurrentIdentity, viewer: Viewer = None
+) -> Response:
     """Record a visit, and show what was new."""
     async with context.database.begin() as transaction:
         user = await users.find(transaction, clean_login(login))
         visit = await visits.record(
-            transaction, user.key, viewer=who.viewer_for(viewer), now=utc_now()
+            transaction, user.key, viewer=identity.viewer_for(viewer), now=utc_now()
         )
         return await visit_body(transaction, visit, status_code=HTTPStatus.CREATED)
 

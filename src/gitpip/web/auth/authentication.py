@@ -23,7 +23,7 @@ from gitpip.store.access.audit import Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
 from gitpip.store.database import Database, Transaction
-from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.roles import Requirement
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.proxies import connection_of
@@ -66,7 +66,7 @@ class Authentication:
         self._keys_exist: bool | None = None
         self._proxy_was_logged = False
         self._refusals_logged = Throttle(RateLimitItemPerMinute(REFUSALS_LOGGED))
-        self._known: dict[str, Caller] = {}
+        self._known: dict[str, Identity] = {}
         self._right: set[str] = set()
         """Digests of secrets that were recognised."""
 
@@ -75,17 +75,17 @@ class Authentication:
         """Whether callers on this machine need no key until the first one is made."""
         return self.on_loopback and not self._anonymous
 
-    async def caller(self, request: Request, requirement: Requirement) -> Caller | None:
+    async def identity(self, request: Request, requirement: Requirement) -> Identity | None:
         """The caller of a route; None for one who shows nothing valid where something is needed.
 
         Raises DatabaseUnavailable.
         """
-        caller = await self._recognised(request, requirement)
-        if caller and caller.name and (secret := _shown(request, requirement)):
+        identity = await self._recognised(request, requirement)
+        if identity and identity.name and (secret := _shown(request, requirement)):
             if len(self._right) >= RIGHT_REMEMBERED:
                 self._right.clear()
             self._right.add(_digest(secret))
-        return caller
+        return identity
 
     def was_right(self, request: Request, requirement: Requirement) -> bool:
         """Whether what a request shows was recognised before; it need not be valid any longer."""
@@ -97,7 +97,7 @@ class Authentication:
         is_admin = admin_key is not None and hmac.compare_digest(_digest(admin_key), digest)
         return is_admin or digest in self._right
 
-    async def _recognised(self, request: Request, requirement: Requirement) -> Caller | None:
+    async def _recognised(self, request: Request, requirement: Requirement) -> Identity | None:
         authorization = request.headers.get("authorization")
         if authorization is not None:
             secret = _shown(request, requirement)
@@ -108,13 +108,13 @@ class Authentication:
         if requirement.by_feed_address and "address" in request.path_params:
             return await self._by_feed_address(request, request.path_params["address"])
         token = request.cookies.get(COOKIE)
-        if token and (caller := await self._by_session(request, token)):
-            return caller
+        if token and (identity := await self._by_session(request, token)):
+            return identity
         return await self._without_key(request)
 
     async def by_key(
         self, request: Request, text: str, *, known_suffices: bool = False
-    ) -> Caller | None:
+    ) -> Identity | None:
         """The caller who shows a key; None for one that is refused, which is logged.
 
         With `known_suffices`, a key that was accepted before is accepted while the database is
@@ -143,13 +143,13 @@ class Authentication:
         self._known[digest] = _holder(request, key)
         return self._known[digest]
 
-    async def begin_session(self, caller: Caller) -> Session:
+    async def begin_session(self, identity: Identity) -> Session:
         """Begin a session for a caller who has shown a key. Raises DatabaseUnavailable."""
         now = utc_now()
-        until = min(now + SESSION, caller.expires_at or now + SESSION)
+        until = min(now + SESSION, identity.expires_at or now + SESSION)
         async with self._database.begin() as transaction:
-            token = await sessions.begin(transaction, label=caller.parent, now=now, until=until)
-            await caller.did(transaction, "session.begun", caller.name or "")
+            token = await sessions.begin(transaction, label=identity.parent, now=now, until=until)
+            await identity.did(transaction, "session.begun", identity.name or "")
         return Session(token, until - now)
 
     async def sign_out(self, request: Request) -> None:
@@ -158,7 +158,7 @@ class Authentication:
             async with self._database.begin() as transaction:
                 await sessions.end(transaction, token)
 
-    async def _by_session(self, request: Request, token: str) -> Caller | None:
+    async def _by_session(self, request: Request, token: str) -> Identity | None:
         now = utc_now()
         async with self._database.read() as transaction:
             label = await sessions.label_of(transaction, token, now)
@@ -171,14 +171,16 @@ class Authentication:
             return replace(_admin(request, admin_key), in_session=True)
         return None
 
-    async def _by_feed_address(self, request: Request, secret: str) -> Caller | None:
+    async def _by_feed_address(self, request: Request, secret: str) -> Identity | None:
         now, held = utc_now(), await self.held_parents(request)
         async with self._database.read() as transaction:
             address = await feed_tokens.presented(transaction, secret, held=held, now=now)
         if address is None:
             return None
         await self._note_use(address, feed_tokens.note_use, now)
-        return Caller(Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}")
+        return Identity(
+            Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}"
+        )
 
     async def held_parents(self, request: Request) -> frozenset[str]:
         """The labels of the parents of feed addresses that hold now and have no row."""
@@ -188,8 +190,8 @@ class Authentication:
             held.add(feed_tokens.ANONYMOUS)
         return frozenset(held)
 
-    async def _without_key(self, request: Request) -> Caller | None:
-        anybody = Caller(Role.VIEWER, address_of(request), _via(request))
+    async def _without_key(self, request: Request) -> Identity | None:
+        anybody = Identity(Role.VIEWER, address_of(request), _via(request))
         if self._anonymous:
             return replace(anybody, role=self._anonymous.role)
         if await self._needs_no_key() and connection_of(request).is_from_this_machine:
@@ -268,8 +270,8 @@ def _shown(request: Request, requirement: Requirement) -> str | None:
     return request.cookies.get(COOKIE)
 
 
-def _holder(request: Request, key: AccessKey) -> Caller:
-    return Caller(
+def _holder(request: Request, key: AccessKey) -> Identity:
+    return Identity(
         key.role,
         address_of(request),
         _via(request),
@@ -280,8 +282,8 @@ def _holder(request: Request, key: AccessKey) -> Caller:
     )
 
 
-def _admin(request: Request, admin_key: str) -> Caller:
-    return Caller(
+def _admin(request: Request, admin_key: str) -> Identity:
+    return Identity(
         Role.ADMIN,
         address_of(request),
         _via(request),

@@ -17,7 +17,7 @@ from gitpip.config import is_loopback
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.web.auth.authentication import Authentication, address_of
-from gitpip.web.auth.identity import STATE, Caller, present
+from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.sign_in import sign_in_form
 from gitpip.web.auth.throttle import Throttle, address_counted
@@ -60,21 +60,21 @@ class Access:
             return self._open_too_often(request, requirement)
         if refusal := self._looked_up_too_often(request, requirement):
             return refusal
-        caller = await self._authentication.caller(request, requirement)
-        request.scope[STATE] = caller
-        refusal = self._too_often(request, caller) or self._foreign_host(request, caller)
+        identity = await self._authentication.identity(request, requirement)
+        request.scope[STATE] = identity
+        refusal = self._too_often(request, identity) or self._foreign_host(request, identity)
         if refusal:
             return refusal
-        if caller is None:
+        if identity is None:
             return _unknown(request, requirement, await self._authentication.proxy_notice(request))
-        if not caller.role.includes(requirement.role):
-            raise AccessRefused(_too_little(caller, requirement.role))
-        if caller.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
+        if not identity.role.includes(requirement.role):
+            raise AccessRefused(_too_little(identity, requirement.role))
+        if identity.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
             raise AccessRefused(
                 "a change in a browser's session must say which page it comes from, in the "
                 "header Origin or Sec-Fetch-Site; programs send an access key instead"
             )
-        present.set(caller)
+        current.set(identity)
         return None
 
     def _open_too_often(self, request: Request, requirement: Requirement) -> Response | None:
@@ -83,11 +83,11 @@ class Access:
         address = address_counted(address_of(request))
         return self._hit(request, f"{address} for {requirement.counted_as}")
 
-    def _too_often(self, request: Request, caller: Caller | None) -> Response | None:
-        open_at_home = self._authentication.is_open and caller and caller.name is None
+    def _too_often(self, request: Request, identity: Identity | None) -> Response | None:
+        open_at_home = self._authentication.is_open and identity and identity.name is None
         if open_at_home:
             return None
-        named = caller.name if caller else None
+        named = identity.name if identity else None
         if named:
             return self._hit(request, f"key {named}")
         address = address_counted(address_of(request))
@@ -112,9 +112,9 @@ class Access:
             return None
         return _too_many(request, self._throttle, counted, pause)
 
-    def _foreign_host(self, request: Request, caller: Caller | None) -> Response | None:
+    def _foreign_host(self, request: Request, identity: Identity | None) -> Response | None:
         """Refuse what a page elsewhere gets at by giving its own name this machine's address."""
-        if caller is None or caller.name or not self._authentication.on_loopback:
+        if identity is None or identity.name or not self._authentication.on_loopback:
             return None
         host = request.headers.get("host", "")
         if is_loopback(_name(host)) or _name(host).lower() == self._authentication.public_host:
@@ -211,9 +211,9 @@ def _page_before(request: Request) -> str:
     return path_of_page(request, request.headers.get("referer", "")) or "/"
 
 
-def _too_little(caller: Caller, needed: Role) -> str:
-    if caller.name:
-        return f"this needs the role {needed}; your key {caller.name} has {caller.role}"
+def _too_little(identity: Identity, needed: Role) -> str:
+    if identity.name:
+        return f"this needs the role {needed}; your key {identity.name} has {identity.role}"
     return (
         f"this needs the role {needed}; without an access key only reading is open here: sign in, "
         "or send a key in the header Authorization: Bearer KEY"

@@ -17,12 +17,12 @@ from gitpip.store.visits import visits
 
 STATE = "gitpip.caller"
 """Under which name a request's scope holds its caller."""
-present: ContextVar["Caller | None"] = ContextVar("present", default=None)
+current: ContextVar["Identity | None"] = ContextVar("present", default=None)
 """Who asks at present, for what every page shows of them."""
 
 
 @dataclass(frozen=True)
-class Caller:
+class Identity:
     """Somebody who asks, and was let in."""
 
     role: Role
@@ -73,12 +73,12 @@ class Caller:
         return wanted
 
 
-def caller_of(request: Request) -> Caller:
+def identity_of(request: Request) -> Identity:
     """Who asks, as access control found."""
-    caller = request.scope[STATE]
-    if not isinstance(caller, Caller):
+    identity = request.scope[STATE]
+    if not isinstance(identity, Identity):
         raise TypeError("the request passed no access control")
-    return caller
+    return identity
 
 
-Who = Annotated[Caller, Depends(caller_of)]
+CurrentIdentity = Annotated[Identity, Depends(identity_of)]

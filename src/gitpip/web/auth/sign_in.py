@@ -49,16 +49,16 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
     at least 32 characters.
     """
     authentication: Authentication = request.app.state.authentication
-    caller = await authentication.by_key(request, key.strip())
-    if caller is None:
+    identity = await authentication.by_key(request, key.strip())
+    if identity is None:
         address = address_counted(address_of(request))
         if pause := request.app.state.wrong_keys.hit(address):
             return _too_many(request, WRONG_KEYS, "wrong keys", f"from {address}", pause)
         return sign_in_form(next, fault=WRONG)
-    request.scope[STATE] = caller
-    if pause := request.app.state.sign_ins.hit(caller.name):
-        return _too_many(request, SIGN_INS, "sign-ins", f"with the key {caller.name}", pause)
-    session = await authentication.begin_session(caller)
+    request.scope[STATE] = identity
+    if pause := request.app.state.sign_ins.hit(identity.name):
+        return _too_many(request, SIGN_INS, "sign-ins", f"with the key {identity.name}", pause)
+    session = await authentication.begin_session(identity)
     await authentication.sign_out(request)  # of a session before, if there is one
     response = RedirectResponse(_own(next), status_code=303)
     response.set_cookie(

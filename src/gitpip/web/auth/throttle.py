@@ -23,19 +23,19 @@ class Throttle:
         self.limit = limit
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def hit(self, caller: str) -> int | None:
+    def hit(self, identity: str) -> int | None:
         """Count an act before it is done; None, or for how many seconds the caller has to wait.
 
         Counting and asking are one step, so that acts at the same moment can't all pass.
         """
-        return None if self._limiter.hit(self.limit, caller) else self._pause(caller)
+        return None if self._limiter.hit(self.limit, identity) else self._pause(identity)
 
-    def test(self, caller: str) -> int | None:
+    def test(self, identity: str) -> int | None:
         """None, or for how many seconds the caller has to wait; nothing is counted."""
-        return None if self._limiter.test(self.limit, caller) else self._pause(caller)
+        return None if self._limiter.test(self.limit, identity) else self._pause(identity)
 
-    def _pause(self, caller: str) -> int:
-        free_at = self._limiter.get_window_stats(self.limit, caller).reset_time
+    def _pause(self, identity: str) -> int:
+        free_at = self._limiter.get_window_stats(self.limit, identity).reset_time
         return max(1, round(free_at - time.time()))
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from fastapi import Request, Response
 
 from gitpip.store.visits.visits import BROWSER
-from gitpip.web.auth.identity import caller_of
+from gitpip.web.auth.identity import identity_of
 
 COOKIE = "gitpip_viewer"
 KEPT = timedelta(days=400)
@@ -17,7 +17,7 @@ KEPT = timedelta(days=400)
 
 def viewer_of(request: Request) -> str:
     """The viewer's name; a browser that has none yet gets one with `remember`."""
-    by_key = caller_of(request).viewer
+    by_key = identity_of(request).viewer
     if by_key:
         return by_key
     known = request.cookies[COOKIE] if sends_name(request) else secrets.token_hex(16)

@@ -11,7 +11,7 @@ from gitpip.model import Role, User, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.users import bulk, users
 from gitpip.validation import checked_tags
-from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.pages.forms import Field
@@ -32,7 +32,7 @@ async def act_on_selected(
     *,
     request: Request,
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     asked: Asked,
     login: Annotated[list[str] | None, Form()] = None,
     act: Field = "",
@@ -54,7 +54,7 @@ async def act_on_selected(
             return HTMLResponse(page)
         async with context.database.begin() as transaction:
             chosen = await bulk.lock_each(transaction, order.logins)
-            await _carry_out(transaction, order, chosen, who)
+            await _carry_out(transaction, order, chosen, identity)
     except InvalidInput as error:
         wrong = replace(selection, field=error.field, fault=str(error))
         return await show_users(request, context, asked, selection=wrong)
@@ -74,7 +74,7 @@ async def act_on_selected(
 
 
 async def _carry_out(
-    transaction: Transaction, order: Order, chosen: tuple[User, ...], who: Caller
+    transaction: Transaction, order: Order, chosen: tuple[User, ...], identity: Identity
 ) -> None:
     if order.act is Tagging.UNTAG:
         borne = {tag for user in chosen for tag in user.tags}
@@ -82,11 +82,11 @@ async def _carry_out(
             raise InvalidInput("tags", f"none of the selected users has the tag {strange[0]!r}")
     for user in chosen:
         if isinstance(order.act, Act):
-            await act_on(transaction, user, order.act, who)
+            await act_on(transaction, user, order.act, identity)
             continue
         tags = _other_tags(user, order)
         if tags != user.tags:
-            await change(transaction, user, users.Changes(tags=tags), who)
+            await change(transaction, user, users.Changes(tags=tags), identity)
 
 
 def _other_tags(user: User, order: Order) -> tuple[str, ...]:

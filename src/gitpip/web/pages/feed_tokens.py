@@ -11,7 +11,7 @@ from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddressId, Parent
 from gitpip.web.auth.authentication import Authentication
-from gitpip.web.auth.identity import Caller, Who
+from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context
@@ -23,15 +23,20 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 @router.get("/feeds")
 @needs(Role.VIEWER)
-async def list_addresses(request: Request, context: Context, who: Who) -> HTMLResponse:
+async def list_addresses(
+    request: Request, context: Context, identity: CurrentIdentity
+) -> HTMLResponse:
     """The viewer's addresses (an admin sees everybody's), and a form for another one."""
-    return await _feeds(request, context, who)
+    return await _feeds(request, context, identity)
 
 
 @router.post("/feeds")
 @needs(Role.VIEWER)
 async def create_address(
-    request: Request, context: Context, who: Who, name: Annotated[str, Form(max_length=200)] = ""
+    request: Request,
+    context: Context,
+    identity: CurrentIdentity,
+    name: Annotated[str, Form(max_length=200)] = "",
 ) -> HTMLResponse:
     """Make an address, and show it once."""
     try:
@@ -40,33 +45,36 @@ async def create_address(
                 transaction,
                 name=name.strip(),
                 viewer=viewer_of(request),
-                parent=Parent(who.parent, who.key_id),
+                parent=Parent(identity.parent, identity.key_id),
                 now=utc_now(),
             )
-            await who.did(transaction, "feed_address.created", name.strip())
+            await identity.did(transaction, "feed_address.created", name.strip())
     except (InvalidInput, FeedAddressConflict) as error:
-        return await _feeds(request, context, who, fault=str(error), name=name)
-    return await _feeds(request, context, who, secret=secret)
+        return await _feeds(request, context, identity, fault=str(error), name=name)
+    return await _feeds(request, context, identity, secret=secret)
 
 
 @router.post("/feeds/{address_id}/revoke")
 @needs(Role.VIEWER)
 async def revoke_address(
-    address_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, context: Context, who: Who
+    address_id: Annotated[int, Path(ge=1, le=2**53)],
+    request: Request,
+    context: Context,
+    identity: CurrentIdentity,
 ) -> Response:
     """Let an address lead nowhere any more."""
     async with context.database.begin() as transaction:
         address = await feed_tokens.revoke(
-            transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, who)
+            transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, identity)
         )
-        await who.did(transaction, "feed_address.revoked", address.name)
+        await identity.did(transaction, "feed_address.revoked", address.name)
     return RedirectResponse("/feeds", status_code=303)
 
 
 async def _feeds(
     request: Request,
     context: AppContext,
-    who: Caller,
+    identity: Identity,
     *,
     fault: str = "",
     name: str = "",
@@ -76,7 +84,7 @@ async def _feeds(
     held = await authentication.held_parents(request)
     async with context.database.read() as transaction:
         listed = await feed_tokens.of_viewer(
-            transaction, _whose(request, who), held=held, now=utc_now()
+            transaction, _whose(request, identity), held=held, now=utc_now()
         )
     page = render(
         "feeds.html",
@@ -92,6 +100,6 @@ async def _feeds(
     return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
 
 
-def _whose(request: Request, who: Caller) -> str | None:
+def _whose(request: Request, identity: Identity) -> str | None:
     """Whose addresses a caller may see and revoke; None for everybody's."""
-    return None if who.role.includes(Role.ADMIN) else viewer_of(request)
+    return None if identity.role.includes(Role.ADMIN) else viewer_of(request)

@@ -14,7 +14,7 @@ from gitpip.errors import GitpipError
 from gitpip.model import Role
 from gitpip.observability.logging import get_logger
 from gitpip.store.users import imports
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.render.jinja import render
@@ -44,7 +44,7 @@ async def _ask(context: AppContext, fault: str = "") -> HTMLResponse:
 @needs(Role.OPERATOR)
 async def import_file(
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     work: BackgroundTasks,
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
@@ -59,7 +59,7 @@ async def import_file(
     async with context.database.begin() as transaction:
         name = "".join(mark if mark.isprintable() else "?" for mark in file.filename)[:NAME]
         import_id = await imports.begin(transaction, name=name, size=size, now=utc_now())
-        await who.did(transaction, "users.imported", name)
+        await identity.did(transaction, "users.imported", name)
     work.add_task(_import, context, import_id, kept)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
 

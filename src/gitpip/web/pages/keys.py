@@ -12,7 +12,7 @@ from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth import first_key
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.render.jinja import render
@@ -34,18 +34,23 @@ async def list_keys(context: Context) -> HTMLResponse:
 @router.post("/keys")
 @needs(Role.ADMIN)
 async def create_key(
-    *, context: Context, who: Who, name: Field = "", role: Field = "", expires: Field = ""
+    *,
+    context: Context,
+    identity: CurrentIdentity,
+    name: Field = "",
+    role: Field = "",
+    expires: Field = "",
 ) -> HTMLResponse:
     """Make a key, and show it once."""
     new = {"name": name, "role": role, "expires": expires}
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
         async with context.database.begin() as transaction:
-            await first_key.check_role(transaction, context, who, Role(role))
+            await first_key.check_role(transaction, context, identity, Role(role))
             issued = await keys.create(
                 transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
             )
-            await who.did(transaction, "key.created", issued.key.name)
+            await identity.did(transaction, "key.created", issued.key.name)
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
     except ValueError as error:
@@ -57,16 +62,16 @@ async def create_key(
 @router.post("/keys/{name}/{act}")
 @needs(Role.ADMIN)
 async def act_on_key(
-    name: Name, act: Literal["rotate", "revoke"], context: Context, who: Who
+    name: Name, act: Literal["rotate", "revoke"], context: Context, identity: CurrentIdentity
 ) -> Response:
     """Give a key another secret, shown once, or let it open nothing any more."""
     async with context.database.begin() as transaction:
         if act == "rotate":
             issued = await keys.rotate(transaction, name, lifetime=None, now=utc_now())
-            await who.did(transaction, "key.rotated", issued.key.name)
+            await identity.did(transaction, "key.rotated", issued.key.name)
         else:
             key = await keys.revoke(transaction, name, utc_now())
-            await who.did(transaction, "key.revoked", key.name)
+            await identity.did(transaction, "key.revoked", key.name)
             issued = None
     return await _keys(context, issued=issued) if issued else RedirectResponse("/keys", 303)
 

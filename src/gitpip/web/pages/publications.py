@@ -14,7 +14,7 @@ from gitpip.status.reading import Condition
 from gitpip.store.publications import held, publications
 from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.jinja import render
@@ -100,7 +100,7 @@ async def act_on_publication(
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
@@ -109,7 +109,7 @@ async def act_on_publication(
     async with context.database.begin() as transaction:
         await move(transaction, PublicationId(publication_id), utc_now())
         done = "publication.retried" if act == "retry" else "publication.skipped"
-        await who.did(transaction, done, str(publication_id))
+        await identity.did(transaction, done, str(publication_id))
     await context.wake("publish")
     return RedirectResponse(_list(state, offset), status_code=303)
 

@@ -13,7 +13,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import freshness, samples
 from gitpip.web.api.accounts import request_comparison, switch
 from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.charts import over_a_day
@@ -71,31 +71,31 @@ async def status_page(context: Context) -> HTMLResponse:
 
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
-async def try_now(name: Pausable, context: Context, who: Who) -> Response:
+async def try_now(name: Pausable, context: Context, identity: CurrentIdentity) -> Response:
     """End a pause, and ask once more."""
-    await end_pause(context, name, who)
+    await end_pause(context, name, identity)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/notes/{act}")
 @needs(Role.OPERATOR)
-async def act_on_notes(act: NotesAct, context: Context, who: Who) -> Response:
+async def act_on_notes(act: NotesAct, context: Context, identity: CurrentIdentity) -> Response:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    await act_on_failed_notes(context, act, who)
+    await act_on_failed_notes(context, act, identity)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
-async def switch_account(vendor: Vendor, context: Context, who: Who) -> Response:
+async def switch_account(vendor: Vendor, context: Context, identity: CurrentIdentity) -> Response:
     """Let the rows belong to the account that is set."""
-    await switch(context, vendor, who, same=False)
+    await switch(context, vendor, identity, same=False)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/adopt")
 @needs(Role.OPERATOR)
-async def adopt(context: Context, who: Who) -> Response:
+async def adopt(context: Context, identity: CurrentIdentity) -> Response:
     """Compare everything with what is in Pipedrive once more."""
-    await request_comparison(context, who)
+    await request_comparison(context, identity)
     return RedirectResponse("/status-page", status_code=303)

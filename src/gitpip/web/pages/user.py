@@ -20,7 +20,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.web.api.held import decide
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context
@@ -118,7 +118,7 @@ async def change_user(
     login: Login,
     request: Request,
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     tags: Field = "",
     interval: Field = "",
 ) -> Response:
@@ -132,7 +132,7 @@ async def change_user(
         user = await users.find(transaction, login)
         if own == user.check_interval:
             changes = users.Changes(tags=changes.tags)
-        await change(transaction, user, changes, who)
+        await change(transaction, user, changes, identity)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
@@ -143,7 +143,7 @@ async def decide_held(
     login: Login,
     request: Request,
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     approve: Field = "",
     latest: Field = "",
     shown: Field = "",
@@ -153,7 +153,7 @@ async def decide_held(
     try:
         approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
         number = read_field("shown", _number, shown)
-        answered = await decide(context, login, approved, who, shown=number)
+        answered = await decide(context, login, approved, identity, shown=number)
     except (InvalidInput, HeldChanged) as error:
         return await _person(request, context, login, fault=str(error))
     where = "/publications" if back == "publications" else f"/people/{answered.login}"
@@ -179,11 +179,13 @@ async def ask_before_removing(login: Login, context: Context) -> HTMLResponse:
 
 @router.post("/people/{login}/{act}")
 @needs(Role.OPERATOR)
-async def act_on_user(login: Login, act: Act, context: Context, who: Who) -> Response:
+async def act_on_user(
+    login: Login, act: Act, context: Context, identity: CurrentIdentity
+) -> Response:
     """Pause, resume, check now, or stop tracking."""
     async with context.database.begin() as transaction:
         user = await users.find(transaction, login)
-        await act_on(transaction, user, act, who)
+        await act_on(transaction, user, act, identity)
     if act.makes_due:
         await context.wake("check")
     where = "/people" if act is Act.REMOVE else f"/people/{user.login}"

@@ -6,7 +6,7 @@ from gitpip.clock import utc_now
 from gitpip.model import User, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.users import users
-from gitpip.web.auth.identity import Caller
+from gitpip.web.auth.identity import Identity
 
 
 class Act(StrEnum):
@@ -32,7 +32,7 @@ DONE = {
 """What the audit says of it."""
 
 
-async def act_on(transaction: Transaction, user: User, act: Act, who: Caller) -> None:
+async def act_on(transaction: Transaction, user: User, act: Act, identity: Identity) -> None:
     """Do this to a tracked user; nothing where a pause is as wanted already.
 
     Raises UserNotTracked when the user was removed meanwhile.
@@ -49,10 +49,12 @@ async def act_on(transaction: Transaction, user: User, act: Act, who: Caller) ->
             await users.change(transaction, user.key, changes, now)
         case Act.REMOVE:
             await users.remove(transaction, user.key, now)
-    await who.did(transaction, DONE[act], user.login)
+    await identity.did(transaction, DONE[act], user.login)
 
 
-async def change(transaction: Transaction, user: User, changes: users.Changes, who: Caller) -> None:
+async def change(
+    transaction: Transaction, user: User, changes: users.Changes, identity: Identity
+) -> None:
     """Give a tracked user other tags, or another interval; raises UserNotTracked."""
     await users.change(transaction, user.key, changes, utc_now())
-    await who.did(transaction, "user.changed", user.login)
+    await identity.did(transaction, "user.changed", user.login)

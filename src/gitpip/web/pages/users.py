@@ -15,7 +15,7 @@ from gitpip.store import listing
 from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.validation import check_login
-from gitpip.web.auth.identity import Who
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context
@@ -112,7 +112,7 @@ async def add(
     *,
     request: Request,
     context: Context,
-    who: Who,
+    identity: CurrentIdentity,
     login: Field = "",
     id: Field = "",  # noqa: A002 (the field's name)
     tags: Field = "",
@@ -129,7 +129,7 @@ async def add(
         if forecast:
             foreseen = await context.forecast(login, rule)
             return await show_users(request, context, new=new, forecast=foreseen)
-        added = await context.track(login, id.strip() or None, rule, details, who=who)
+        added = await context.track(login, id.strip() or None, rule, details, identity=identity)
     except GitHubNotFound as error:
         return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:
@@ -142,10 +142,10 @@ async def add(
 
 @router.post("/people/check")
 @needs(Role.OPERATOR)
-async def check_everybody(context: Context, who: Who) -> Response:
+async def check_everybody(context: Context, identity: CurrentIdentity) -> Response:
     """Look at every user now, and show how far that is."""
     async with context.database.begin() as transaction:
         check_id = await checks.request(transaction, utc_now())
-        await who.did(transaction, "check.requested", str(check_id))
+        await identity.did(transaction, "check.requested", str(check_id))
     await context.wake("check")
     return RedirectResponse(f"/checks/{check_id}", status_code=303)

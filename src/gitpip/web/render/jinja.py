@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.status.problem import clock
-from gitpip.web.auth.identity import present
+from gitpip.web.auth.identity import current
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.times import ago
@@ -48,8 +48,8 @@ def size(number: int) -> str:
 
 def _may(role: str) -> bool:
     """Whether who asks has the rights of a role."""
-    caller = present.get()
-    return caller is not None and caller.role.includes(Role(role))
+    identity = current.get()
+    return identity is not None and identity.role.includes(Role(role))
 
 
 def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
@@ -132,5 +132,5 @@ def _template(name: str) -> Template:
         duration=duration,
         local_url=local_url,
     )
-    environment.globals.update(may=_may, caller=present.get, url_prefix=url_prefix)
+    environment.globals.update(may=_may, identity=current.get, url_prefix=url_prefix)
     return environment.get_template(name)
