@@ -26,7 +26,7 @@ from gitpip.web.auth.roles import OpenMount, check_routes
 from gitpip.web.auth.throttle import Throttle
 from gitpip.web.context import AppContext
 from gitpip.web.errors import handle_problems
-from gitpip.web.middleware import Guard
+from gitpip.web.middleware import SecurityMiddleware
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     audit,
@@ -114,7 +114,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
         app.router.routes.append(static)
     app.router.default = Unmatched(app.router)
     check_routes(app.routes)
-    app.add_middleware(Guard, public_url=public_url, limit=limit)
+    app.add_middleware(SecurityMiddleware, public_url=public_url, limit=limit)
     if public_url:
         app.add_middleware(PublicAddress, public_url=public_url)
     app.add_middleware(Proxies, trusted=context.settings.trusted_proxies)

@@ -18,7 +18,7 @@ from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
 from gitpip.web.auth.identity import Identity
 from gitpip.web.ops.readiness import Readiness
-from gitpip.web.ops.stats import FigureReader
+from gitpip.web.ops.stats import StatsReader
 from gitpip.web.render.links import Links
 
 Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
@@ -66,9 +66,9 @@ class AppContext:
         return self.credentials.settings
 
     @cached_property
-    def figures(self) -> FigureReader:
+    def stats(self) -> StatsReader:
         """What the rows say in figures, kept for a while for all requests."""
-        return FigureReader(self.database, lambda: self.surroundings)
+        return StatsReader(self.database, lambda: self.surroundings)
 
     @property
     def surroundings(self) -> Surroundings:

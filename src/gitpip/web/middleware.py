@@ -81,7 +81,7 @@ class _Bodies:
         return self._held[address] > BODIES_OF_ADDRESS or self._total > BODIES_IN_MEMORY
 
 
-class Guard:
+class SecurityMiddleware:
     """Refuses cross-site changes and large bodies; adds headers; logs."""
 
     def __init__(

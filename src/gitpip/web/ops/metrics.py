@@ -17,7 +17,7 @@ from gitpip.store.status import pauses
 from gitpip.web.api.status import VERSION, BudgetBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
-from gitpip.web.ops.stats import Figures
+from gitpip.web.ops.stats import Stats
 
 router = APIRouter(route_class=RoleRoute, tags=["status"])
 
@@ -26,10 +26,10 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 @needs(Role.VIEWER, without_database=True)
 async def metrics(context: Context, accept: Annotated[str, Header()] = "") -> Response:
     """Figures for Prometheus; without the database, those of this process alone."""
-    figures = await context.figures.read()
+    stats = await context.stats.read()
     encode, content_type = choose_encoder(accept)
     together = _Together(
-        figures,
+        stats,
         context.database.pool,
         context.settings.check_interval,
         healthy=not context.ailments(),
@@ -39,9 +39,9 @@ async def metrics(context: Context, accept: Annotated[str, Header()] = "") -> Re
 
 class _Together(Collector):
     def __init__(
-        self, figures: Figures | None, pool: Pool, check_interval: timedelta, *, healthy: bool
+        self, stats: Stats | None, pool: Pool, check_interval: timedelta, *, healthy: bool
     ) -> None:
-        self._figures = figures
+        self._figures = stats
         self._pool = pool
         self._check_interval = check_interval
         self._healthy = healthy
@@ -73,19 +73,19 @@ class _Together(Collector):
                 yield from families(self._figures)
 
 
-def _of_users(figures: Figures) -> Iterator[Metric]:
+def _of_users(stats: Stats) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_users",
         "Tracked users, by state.",
-        {state: figures.users.get(state, 0) for state in UserState},
+        {state: stats.users.get(state, 0) for state in UserState},
         "state",
     )
-    known = figures.freshness
+    known = stats.freshness
     yield _one("gitpip_users_unread", "Active users never read as a whole yet.", known.unread)
     ages = {
-        "median": _age(figures, known.median),
-        "p95": _age(figures, known.most),
-        "max": _age(figures, known.oldest),
+        "median": _age(stats, known.median),
+        "p95": _age(stats, known.most),
+        "max": _age(stats, known.oldest),
     }
     yield _gauge(
         "gitpip_freshness_seconds",
@@ -96,63 +96,63 @@ def _of_users(figures: Figures) -> Iterator[Metric]:
     yield _one(
         "gitpip_loss_window_seconds",
         "Nothing that was public longer ago can have been missed; absent while users are unread.",
-        _age(figures, known.complete_until),
+        _age(stats, known.complete_until),
     )
 
 
-def _of_problems(figures: Figures) -> Iterator[Metric]:
+def _of_problems(stats: Stats) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_problems",
         "How many users, files or parts have a problem, by its kind; 0 is good.",
-        {kind: figures.problems.get(kind, 0) for kind in ProblemKind},
+        {kind: stats.problems.get(kind, 0) for kind in ProblemKind},
         "kind",
     )
 
 
-def _of_watching(figures: Figures) -> Iterator[Metric]:
+def _of_watching(stats: Stats) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_paused",
         "1 for what waits by a rule: a limit, a refused token, an outage.",
-        {name: int(name in figures.paused) for name in pauses.PAUSABLE},
+        {name: int(name in stats.paused) for name in pauses.PAUSABLE},
         "what",
     )
     yield _one(
         "gitpip_last_check_timestamp_seconds",
         "When the last check ended.",
-        _timestamp(figures.last_check),
+        _timestamp(stats.last_check),
     )
     yield _one(
         "gitpip_feed_read_timestamp_seconds",
         "When the public feed last showed something new.",
-        _timestamp(figures.feed.read_at if figures.feed else None),
+        _timestamp(stats.feed.read_at if stats.feed else None),
     )
     gaps = CounterMetricFamily(
         "gitpip_feed_gaps", "How often gists may have passed through the public feed unseen."
     )
     hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
-    gaps.add_metric([], figures.feed.gaps if figures.feed else 0)
-    hints.add_metric([], figures.feed.hints if figures.feed else 0)
+    gaps.add_metric([], stats.feed.gaps if stats.feed else 0)
+    hints.add_metric([], stats.feed.hints if stats.feed else 0)
     yield gaps
     yield hints
-    yield _one("gitpip_replicas", "Replicas that showed life lately.", figures.replicas)
+    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.replicas)
 
 
-def _of_publishing(figures: Figures) -> Iterator[Metric]:
+def _of_publishing(stats: Stats) -> Iterator[Metric]:
     yield _gauge(
         "gitpip_publications",
         "Publications, by state.",
-        {state: figures.publications.get(state, 0) for state in PublicationState},
+        {state: stats.publications.get(state, 0) for state in PublicationState},
         "state",
     )
     yield _one(
         "gitpip_publications_overdue_seconds",
         "For how long the publication that waits longest has been due.",
-        max(0.0, _age(figures, figures.next_due) or 0.0),
+        max(0.0, _age(stats, stats.next_due) or 0.0),
     )
 
 
-def _of_budgets(figures: Figures) -> Iterator[Metric]:
-    known = [BudgetBody.of(budget, figures.at) for budget in figures.budgets]
+def _of_budgets(stats: Stats) -> Iterator[Metric]:
+    known = [BudgetBody.of(budget, stats.at) for budget in stats.budgets]
 
     def name(budget: BudgetBody) -> str:
         return budget.name.lower().replace(" ", "_")
@@ -177,7 +177,7 @@ def _of_budgets(figures: Figures) -> Iterator[Metric]:
     )
 
 
-FAMILIES: Sequence[Callable[[Figures], Iterator[Metric]]] = (
+FAMILIES: Sequence[Callable[[Stats], Iterator[Metric]]] = (
     _of_problems,
     _of_users,
     _of_watching,
@@ -186,8 +186,8 @@ FAMILIES: Sequence[Callable[[Figures], Iterator[Metric]]] = (
 )
 
 
-def _age(figures: Figures, time: datetime | None) -> float | None:
-    return None if time is None else (figures.at - time).total_seconds()
+def _age(stats: Stats, time: datetime | None) -> float | None:
+    return None if time is None else (stats.at - time).total_seconds()
 
 
 def _timestamp(time: datetime | None) -> float | None:

@@ -27,7 +27,7 @@ PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
-class Figures:
+class Stats:
     """What the rows said at one time. Times are UTC."""
 
     at: datetime
@@ -44,17 +44,17 @@ class Figures:
     budgets: Sequence[Budget]
 
 
-class FigureReader:
+class StatsReader:
     """Reads the figures, but not more often than the database bears easily."""
 
     def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
         self._database = database
         self._surroundings = surroundings
         self._reading = asyncio.Lock()
-        self._figures: Figures | None = None
+        self._figures: Stats | None = None
         self._stale_at = 0.0
 
-    async def read(self) -> Figures | None:
+    async def read(self) -> Stats | None:
         """What the rows said lately; None if the database gives no answer."""
         async with self._reading:
             started = time.monotonic()
@@ -64,7 +64,7 @@ class FigureReader:
                 self._stale_at = started + max(SHORTEST_CACHE.total_seconds(), took / SHARE)
             return self._figures
 
-    async def _fresh(self) -> Figures | None:
+    async def _fresh(self) -> Stats | None:
         now = utc_now()
         try:
             async with (
@@ -72,7 +72,7 @@ class FigureReader:
                 self._database.read() as transaction,
             ):
                 condition = await read(transaction, self._surroundings(), now)
-                return Figures(
+                return Stats(
                     at=now,
                     users=await users.count(transaction),
                     freshness=await schedule.freshness(transaction),
