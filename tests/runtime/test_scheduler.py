@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from gitpip.errors import EngineError
-from gitpip.runtime.scheduler import Engine
+from gitpip.runtime.scheduler import Scheduler
 from gitpip.runtime.scheduler.connection import Connection
 from gitpip.runtime.scheduler.queue import install, on_postgres
 from tests.support.relay import relay_to
@@ -39,12 +39,12 @@ CONNECTIONS = """
 """
 
 
-def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> Engine:
+def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> Scheduler:
     """An engine whose timers suit tests.
 
     Unless a test is about it, nobody is taken for dead who just was not given the processor.
     """
-    return Engine(
+    return Scheduler(
         dsn,
         grace=timedelta(seconds=grace),
         take_over_after=timedelta(seconds=take_over_after),
@@ -56,13 +56,13 @@ def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> 
 
 
 @asynccontextmanager
-async def running(*engines: Engine) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(engine.run()) for engine in engines]
+async def running(*engines: Scheduler) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(scheduler.run()) for scheduler in engines]
     try:
         yield
     finally:
-        for engine in engines:
-            engine.stop()
+        for scheduler in engines:
+            scheduler.stop()
         await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
 
 
@@ -125,14 +125,14 @@ def count(events: list[EventDict], name: str) -> int:
 
 
 async def test_what_is_told_often_before_a_run_leads_to_one_run(dsn: str | None) -> None:
-    engine, works = quick(dsn), Work(free=True)
-    engine.work("publish", works)
+    scheduler, works = quick(dsn), Work(free=True)
+    scheduler.register("publish", works)
     for _ in range(5):
-        await engine.tell("publish")
-    async with running(engine):
+        await scheduler.notify("publish")
+    async with running(scheduler):
         await until(lambda: works.ended == 1)
         # A run left over from before would come before this one.
-        await engine.tell("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
+        await scheduler.notify("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
         await until(lambda: works.ended == 2)
     assert works.begun == 2
 
@@ -140,22 +140,22 @@ async def test_what_is_told_often_before_a_run_leads_to_one_run(dsn: str | None)
 async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> None:
     works = Work()
     engines = [quick(dsn) for _ in range(3 if dsn else 1)]
-    for engine in engines:
-        engine.work("publish", works)
+    for scheduler in engines:
+        scheduler.register("publish", works)
     async with running(*engines):
         for run in range(1, 4):
             if run == 1:
-                await engines[0].tell("publish")
+                await engines[0].notify("publish")
             await works.begin(run)
-            for engine in engines:
+            for scheduler in engines:
                 for _ in range(3):
-                    await engine.tell("publish")
+                    await scheduler.notify("publish")
             assert works.begun == run
             works.release.release()
         await works.begin(4)
         works.release.release()
         await until(lambda: works.ended == 4)
-        await engines[0].tell("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
+        await engines[0].notify("publish", at=datetime.now(UTC) + timedelta(seconds=0.7))
         await works.begin(5)
         works.release.release()
         await until(lambda: works.ended == 5)
@@ -163,26 +163,26 @@ async def test_what_is_told_during_a_run_leads_to_one_more(dsn: str | None) -> N
 
 
 async def test_what_is_told_for_later_does_not_run_sooner(dsn: str | None) -> None:
-    engine, works = quick(dsn), Work(free=True)
-    engine.work("publish", works)
-    async with running(engine):
-        await engine.tell("publish")
+    scheduler, works = quick(dsn), Work(free=True)
+    scheduler.register("publish", works)
+    async with running(scheduler):
+        await scheduler.notify("publish")
         await until(lambda: works.ended == 1)
         at = datetime.now(UTC) + timedelta(seconds=3)
-        await engine.tell("publish", at=at)
-        await engine.tell("publish", at=at)
-        await engine.tell("publish")
+        await scheduler.notify("publish", at=at)
+        await scheduler.notify("publish", at=at)
+        await scheduler.notify("publish")
         await until(lambda: works.ended == 3)
     assert works.times[1] < at.timestamp() <= works.times[2]
 
 
 async def test_different_works_run_side_by_side(dsn: str | None) -> None:
-    engine, one, other = quick(dsn), Work(), Work()
-    engine.work("one", one)
-    engine.work("other", other)
-    async with running(engine):
-        await engine.tell("one")
-        await engine.tell("other")
+    scheduler, one, other = quick(dsn), Work(), Work()
+    scheduler.register("one", one)
+    scheduler.register("other", other)
+    async with running(scheduler):
+        await scheduler.notify("one")
+        await scheduler.notify("other")
         await until(lambda: one.active == other.active == 1)
         one.release.release()
         other.release.release()
@@ -200,10 +200,10 @@ async def test_a_failed_run_is_repeated_later_and_later(
             raise ValueError("not yet")
         done.set()
 
-    engine = quick(dsn)
-    engine.work("publish", fails_thrice)
-    async with running(engine):
-        await engine.tell("publish")
+    scheduler = quick(dsn)
+    scheduler.register("publish", fails_thrice)
+    async with running(scheduler):
+        await scheduler.notify("publish")
         await asyncio.wait_for(done.wait(), PATIENCE)
     waits = [later - sooner for sooner, later in pairwise(times)]
     assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True))
@@ -221,12 +221,12 @@ async def test_telling_a_failing_work_all_the_time_does_not_make_it_run_all_the_
         runs += 1
         raise ValueError("never")
 
-    engine = quick(dsn)
-    engine.work("publish", fails)
+    scheduler = quick(dsn)
+    scheduler.register("publish", fails)
     begin = time.monotonic()
-    async with running(engine):
+    async with running(scheduler):
         while (passed := time.monotonic() - begin) < 2 or (runs < 4 and passed < PATIENCE):
-            await engine.tell("publish")
+            await scheduler.notify("publish")
             await asyncio.sleep(0.01)
     # Two jobs at most, with waits of 0.1, 0.2, 0.4, 0.4 ... seconds.
     assert 4 <= runs <= 2 * (3 + passed / 0.4)
@@ -237,8 +237,8 @@ async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
 ) -> None:
     works = Work(free=True)
     engines = [quick(dsn) for _ in range(3 if dsn else 1)]
-    for engine in engines:
-        engine.every("sweep", timedelta(seconds=1.5), works)
+    for scheduler in engines:
+        scheduler.schedule("sweep", timedelta(seconds=1.5), works)
     async with running(*engines):
         await until(lambda: works.ended >= 4)
     intervals = int(works.times[-1] / 1.5) - int(works.times[0] / 1.5)
@@ -249,10 +249,10 @@ async def test_a_periodic_work_runs_once_in_each_interval_over_all_replicas(
 async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run(
     dsn: str | None,
 ) -> None:
-    engine, works, clock = quick(dsn), Work(), Work(free=True)
-    engine.every("sweep", timedelta(seconds=1), works)
-    engine.every("clock", timedelta(seconds=1), clock)
-    async with running(engine):
+    scheduler, works, clock = quick(dsn), Work(), Work(free=True)
+    scheduler.schedule("sweep", timedelta(seconds=1), works)
+    scheduler.schedule("clock", timedelta(seconds=1), clock)
+    async with running(scheduler):
         await works.begin(1)
         await until(lambda: clock.ended >= 3)
         assert works.begun == 1
@@ -265,15 +265,15 @@ async def test_a_periodic_work_that_outlasts_its_interval_is_followed_by_one_run
 
 
 async def test_stop_lets_a_run_finish(dsn: str | None) -> None:
-    engine, works = quick(dsn, grace=NEVER), Work()
-    engine.work("publish", works)
-    task = asyncio.create_task(engine.run())
-    await engine.tell("publish")
+    scheduler, works = quick(dsn, grace=NEVER), Work()
+    scheduler.register("publish", works)
+    task = asyncio.create_task(scheduler.run())
+    await scheduler.notify("publish")
     await works.begin(1)
-    assert engine.healthy
-    engine.stop()
+    assert scheduler.healthy
+    scheduler.stop()
     await asyncio.sleep(0)
-    assert not engine.healthy
+    assert not scheduler.healthy
     works.release.release()
     await asyncio.wait_for(task, PATIENCE)
     assert works.ended == 1
@@ -282,10 +282,10 @@ async def test_stop_lets_a_run_finish(dsn: str | None) -> None:
 async def test_stop_hands_back_what_does_not_finish(shared: str, logged: list[EventDict]) -> None:
     leaver, stayer = quick(shared, grace=1), quick(shared)
     stuck, works = Work(), Work(free=True)
-    leaver.work("publish", stuck)
-    stayer.work("publish", works)
+    leaver.register("publish", stuck)
+    stayer.register("publish", works)
     async with running(leaver):
-        await leaver.tell("publish")
+        await leaver.notify("publish")
         await stuck.begin(1)
         async with running(stayer):
             leaver.stop()
@@ -295,7 +295,7 @@ async def test_stop_hands_back_what_does_not_finish(shared: str, logged: list[Ev
 
 
 async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str | None) -> None:
-    engine, begun, freed = quick(dsn, grace=4), asyncio.Event(), asyncio.Event()
+    scheduler, begun, freed = quick(dsn, grace=4), asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
         begun.set()
@@ -305,12 +305,12 @@ async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str 
             except asyncio.CancelledError:
                 continue
 
-    engine.work("publish", stubborn)
-    task = asyncio.create_task(engine.run())
-    await engine.tell("publish")
+    scheduler.register("publish", stubborn)
+    task = asyncio.create_task(scheduler.run())
+    await scheduler.notify("publish")
     await asyncio.wait_for(begun.wait(), PATIENCE)
     begin = time.monotonic()
-    engine.stop()
+    scheduler.stop()
     await asyncio.wait_for(task, PATIENCE)
     assert time.monotonic() - begin < 7
     freed.set()
@@ -319,10 +319,10 @@ async def test_run_returns_within_the_grace_even_if_a_handler_will_not(dsn: str 
 async def test_cancelling_run_hands_back_at_once(shared: str) -> None:
     leaver, stayer = quick(shared, grace=NEVER), quick(shared)
     stuck, works = Work(), Work(free=True)
-    leaver.work("publish", stuck)
-    stayer.work("publish", works)
+    leaver.register("publish", stuck)
+    stayer.register("publish", works)
     task = asyncio.create_task(leaver.run())
-    await leaver.tell("publish")
+    await leaver.notify("publish")
     await stuck.begin(1)
     async with running(stayer):
         task.cancel()
@@ -332,9 +332,9 @@ async def test_cancelling_run_hands_back_at_once(shared: str) -> None:
 
 
 async def test_stop_before_run(dsn: str | None) -> None:
-    engine = quick(dsn)
-    engine.stop()
-    await asyncio.wait_for(engine.run(), PATIENCE)
+    scheduler = quick(dsn)
+    scheduler.stop()
+    await asyncio.wait_for(scheduler.run(), PATIENCE)
 
 
 @asynccontextmanager
@@ -367,18 +367,18 @@ async def test_who_freezes_while_it_makes_the_tables_holds_no_start_up_for_long(
         assert count(logged, "engine.waiting") == 1
         process.send_signal(signal.SIGCONT)
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
-    await quick(postgres_dsn).tell("publish")
+    await quick(postgres_dsn).notify("publish")
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
 async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> None:
-    works, engine = Work(), quick(shared, take_over_after=TAKE_OVER_AFTER)
-    engine.work("publish", works)
+    works, scheduler = Work(), quick(shared, take_over_after=TAKE_OVER_AFTER)
+    scheduler.register("publish", works)
     async with replica(shared) as process:
         await says(process, "ready")
-        await engine.tell("publish")
+        await scheduler.notify("publish")
         await says(process, "begun")
-        async with running(engine):
+        async with running(scheduler):
             process.send_signal(blow)
             await works.begin(1)
 
@@ -386,7 +386,7 @@ async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> 
                 process.send_signal(signal.SIGCONT)
                 await says(process, "cancelled")
                 # What thaws must not end the run of its successor, nor run beside it.
-                await engine.tell("publish")
+                await scheduler.notify("publish")
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(says(process, "begun"), 1)
                 process.kill()
@@ -397,13 +397,13 @@ async def test_another_replica_takes_over(shared: str, blow: signal.Signals) -> 
 
 
 async def test_sigterm_hands_back_within_the_grace(shared: str) -> None:
-    works, engine = Work(free=True), quick(shared)
-    engine.work("publish", works)
+    works, scheduler = Work(free=True), quick(shared)
+    scheduler.register("publish", works)
     async with replica(shared) as process:
         await says(process, "ready")
-        await engine.tell("publish")
+        await scheduler.notify("publish")
         await says(process, "begun")
-        async with running(engine):
+        async with running(scheduler):
             process.terminate()
             assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
             await until(lambda: works.ended == 1)
@@ -414,17 +414,17 @@ async def test_a_restart_of_postgres_is_survived(
 ) -> None:
     engines = [quick(shared) for _ in range(2)]
     works = Work()
-    for engine in engines:
-        engine.work("publish", works)
+    for scheduler in engines:
+        scheduler.register("publish", works)
     async with running(*engines):
-        await engines[0].tell("publish")
+        await engines[0].notify("publish")
         await works.begin(1)
-        await engines[0].tell("publish")
+        await engines[0].notify("publish")
         await asyncio.to_thread(postgres.stop)
         await until(lambda: count(logged, "engine.disconnected") == 2)
-        assert not any(engine.healthy for engine in engines)
+        assert not any(scheduler.healthy for scheduler in engines)
         await asyncio.to_thread(postgres.ensure_postgres_running)
-        await until(lambda: all(engine.healthy for engine in engines))
+        await until(lambda: all(scheduler.healthy for scheduler in engines))
         assert count(logged, "engine.reconnected") == 2
         assert works.begun == 1
         works.release.release()
@@ -439,22 +439,22 @@ async def test_a_restart_of_postgres_is_survived(
 async def test_stop_while_postgres_is_away(
     postgres: "PostgresServer", shared: str, logged: list[EventDict]
 ) -> None:
-    engine, works = quick(shared), Work()
-    engine.work("publish", works)
-    task = asyncio.create_task(engine.run())
-    await engine.tell("publish")
+    scheduler, works = quick(shared), Work()
+    scheduler.register("publish", works)
+    task = asyncio.create_task(scheduler.run())
+    await scheduler.notify("publish")
     await works.begin(1)
     await asyncio.to_thread(postgres.stop)
     try:
         await until(lambda: count(logged, "engine.disconnected") == 1)
         begin = time.monotonic()
-        engine.stop()
+        scheduler.stop()
         await asyncio.wait_for(task, PATIENCE)
         assert time.monotonic() - begin < 5.5
     finally:
         await asyncio.to_thread(postgres.ensure_postgres_running)
     successor, works = quick(shared, take_over_after=TAKE_OVER_AFTER), Work(free=True)
-    successor.work("publish", works)
+    successor.register("publish", works)
     async with running(successor):
         await until(lambda: works.ended == 1)
 
@@ -462,11 +462,11 @@ async def test_stop_while_postgres_is_away(
 async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone(
     shared: str,
 ) -> None:
-    engine, works = quick(shared), Work()
-    engine.work("publish", works)
+    scheduler, works = quick(shared), Work()
+    scheduler.register("publish", works)
     successor = await asyncpg.connect(shared)
-    async with running(engine):
-        await engine.tell("publish")
+    async with running(scheduler):
+        await scheduler.notify("publish")
         await works.begin(1)
         # The successor's statement comes between the engine's last look and its own statement.
         async with successor.transaction():
@@ -491,10 +491,10 @@ async def test_a_network_that_falls_silent_loses_nothing(
             for address in (relay.address(shared), shared)
         )
         stuck, works = Work(), Work(free=True)
-        cut_off.work("publish", stuck)
-        stayer.work("publish", works)
+        cut_off.register("publish", stuck)
+        stayer.register("publish", works)
         async with running(cut_off):
-            await stayer.tell("publish")
+            await stayer.notify("publish")
             await stuck.begin(1)
             relay.swallow()
             async with running(stayer):
@@ -509,32 +509,32 @@ async def test_a_network_that_falls_silent_loses_nothing(
 
 async def test_install_is_idempotent_and_safe_at_once(postgres_dsn: str) -> None:
     await asyncio.gather(*(quick(postgres_dsn).install() for _ in range(6)))
-    engine, works = quick(postgres_dsn), Work(free=True)
-    await engine.install()
-    engine.work("publish", works)
-    async with running(engine):
-        await engine.tell("publish")
+    scheduler, works = quick(postgres_dsn), Work(free=True)
+    await scheduler.install()
+    scheduler.register("publish", works)
+    async with running(scheduler):
+        await scheduler.notify("publish")
         await until(lambda: works.ended == 1)
         await quick(postgres_dsn).install()
 
 
 async def test_what_is_missing_is_said(postgres_dsn: str) -> None:
-    engine = quick(postgres_dsn)
+    scheduler = quick(postgres_dsn)
     with pytest.raises(EngineError, match="could not be told"):
-        await engine.tell("publish")
+        await scheduler.notify("publish")
     with pytest.raises(EngineError, match="go on"):
-        await engine.run()
+        await scheduler.run()
     nowhere = quick("postgresql://user:secret@127.0.0.1:1/nowhere")
-    for attempt in (nowhere.tell("publish"), nowhere.install(), nowhere.run()):
+    for attempt in (nowhere.notify("publish"), nowhere.install(), nowhere.run()):
         with pytest.raises(EngineError, match="can't be reached") as caught:
             await attempt
         assert "secret" not in str(caught.value)
 
 
 async def test_the_log_of_finished_jobs_stays_small(shared: str) -> None:
-    engine, works = quick(shared), Work(free=True)
-    engine.every("sweep", timedelta(seconds=0.2), works)
-    async with running(engine):
+    scheduler, works = quick(shared), Work(free=True)
+    scheduler.schedule("sweep", timedelta(seconds=0.2), works)
+    async with running(scheduler):
         await until(lambda: works.ended >= 10)
         await until_none(shared, "engine_pgqueuer_log WHERE created < now() - interval '1 second'")
 
@@ -561,7 +561,7 @@ async def until_some(dsn: str, what: str) -> None:
 
 
 async def be_a_replica(dsn: str) -> None:
-    engine = quick(dsn, grace=1, take_over_after=TAKE_OVER_AFTER)
+    scheduler = quick(dsn, grace=1, take_over_after=TAKE_OVER_AFTER)
 
     async def publish() -> None:
         print("begun", flush=True)  # noqa: T201
@@ -571,10 +571,10 @@ async def be_a_replica(dsn: str) -> None:
             print("cancelled", flush=True)  # noqa: T201
             raise
 
-    engine.work("publish", publish)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
-    task = asyncio.create_task(engine.run())
-    await until(lambda: engine.healthy)
+    scheduler.register("publish", publish)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scheduler.stop)
+    task = asyncio.create_task(scheduler.run())
+    await until(lambda: scheduler.healthy)
     print("ready", flush=True)  # noqa: T201
     await task
 

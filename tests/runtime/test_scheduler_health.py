@@ -8,7 +8,7 @@ import pytest
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.watchdog import step
-from gitpip.runtime.scheduler import Engine
+from gitpip.runtime.scheduler import Scheduler
 from tests.runtime.test_scheduler import Work, quick, running, until
 
 if TYPE_CHECKING:
@@ -19,35 +19,35 @@ LONGER = timedelta(seconds=2)
 """Where work must not be named that just was not given the processor."""
 
 
-def told_of(work: str, engine: Engine, patience: timedelta = PATIENCE) -> list[str]:
+def told_of(work: str, scheduler: Scheduler, patience: timedelta = PATIENCE) -> list[str]:
     """What is said of a work. On a busy machine the engine itself may ail for a moment."""
-    return [ailment for ailment in engine.ailments(patience) if ailment.startswith(work)]
+    return [ailment for ailment in scheduler.ailments(patience) if ailment.startswith(work)]
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def engine(request: pytest.FixtureRequest) -> Engine:
+async def scheduler(request: pytest.FixtureRequest) -> Scheduler:
     """An engine on each kind of queue."""
     dsn = None if request.param == "memory" else request.getfixturevalue("postgres_dsn")
-    engine = quick(dsn)
-    await engine.install()
-    return engine
+    scheduler = quick(dsn)
+    await scheduler.install()
+    return scheduler
 
 
-async def test_work_that_is_stuck_is_named_until_it_ends(engine: Engine) -> None:
+async def test_work_that_is_stuck_is_named_until_it_ends(scheduler: Scheduler) -> None:
     works = Work()
-    engine.work("check", works)
-    async with running(engine):
-        await engine.tell("check")
+    scheduler.register("check", works)
+    async with running(scheduler):
+        await scheduler.notify("check")
         await works.begin(1)
-        assert told_of("check", engine, LONGER) == []
-        await until(lambda: told_of("check", engine, LONGER) != [])
-        [ailment] = told_of("check", engine, LONGER)
+        assert told_of("check", scheduler, LONGER) == []
+        await until(lambda: told_of("check", scheduler, LONGER) != [])
+        [ailment] = told_of("check", scheduler, LONGER)
         assert ailment.startswith("check has made no progress for ")
         works.release.release()
-        await until(lambda: engine.ailments(PATIENCE) == ())
+        await until(lambda: scheduler.ailments(PATIENCE) == ())
 
 
-async def test_work_that_comes_further_may_last(engine: Engine) -> None:
+async def test_work_that_comes_further_may_last(scheduler: Scheduler) -> None:
     said: list[str] = []
     ended = asyncio.Event()
 
@@ -56,20 +56,20 @@ async def test_work_that_comes_further_may_last(engine: Engine) -> None:
             for _ in range(15):
                 await asyncio.sleep(LONGER.total_seconds() / 10)
                 step()
-                said.extend(told_of("publish", engine, LONGER))
+                said.extend(told_of("publish", scheduler, LONGER))
 
         await asyncio.create_task(one_after_the_other())
         ended.set()
 
-    engine.work("publish", publish)
-    async with running(engine):
-        await engine.tell("publish")
+    scheduler.register("publish", publish)
+    async with running(scheduler):
+        await scheduler.notify("publish")
         await asyncio.wait_for(ended.wait(), 60)
     assert said == []
 
 
 async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
-    engine: Engine,
+    scheduler: Scheduler,
 ) -> None:
     works = asyncio.Event()
 
@@ -77,26 +77,26 @@ async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
         if not works.is_set():
             raise DatabaseUnavailable("no way to secret-host")
 
-    engine.work("check", check)
-    async with running(engine):
-        await engine.tell("check")
-        await until(lambda: told_of("check", engine) != [])
-        [ailment] = told_of("check", engine)
+    scheduler.register("check", check)
+    async with running(scheduler):
+        await scheduler.notify("check")
+        await until(lambda: told_of("check", scheduler) != [])
+        [ailment] = told_of("check", scheduler)
         assert "check has failed" in ailment
         assert "The database can't be reached, opened or written." in ailment
         assert "secret-host" not in ailment
         works.set()
-        await until(lambda: engine.ailments(PATIENCE) == ())
+        await until(lambda: scheduler.ailments(PATIENCE) == ())
 
 
 async def test_another_replicas_trouble_is_none_of_ours(postgres_dsn: str) -> None:
     stuck, idle = quick(postgres_dsn), quick(postgres_dsn)
     await stuck.install()
     works = Work()
-    stuck.work("publish", works)
-    idle.work("publish", works)
+    stuck.register("publish", works)
+    idle.register("publish", works)
     async with running(stuck):
-        await stuck.tell("publish")
+        await stuck.notify("publish")
         await works.begin(1)
         async with running(idle):
             await until(lambda: told_of("publish", stuck) != [])
@@ -112,10 +112,10 @@ async def test_a_failure_taken_over_by_another_replica_lapses(postgres_dsn: str)
     async def fail() -> None:
         raise DatabaseUnavailable("not from here")
 
-    failing.work("publish", fail)
-    helpful.work("publish", helped)
+    failing.register("publish", fail)
+    helpful.register("publish", helped)
     async with running(failing):
-        await failing.tell("publish")
+        await failing.notify("publish")
         await until(lambda: told_of("publish", failing) != [])
         async with running(helpful):
             await until(lambda: helped.ended > 0)
@@ -125,16 +125,16 @@ async def test_a_failure_taken_over_by_another_replica_lapses(postgres_dsn: str)
 async def test_an_engine_without_its_database_says_so(
     postgres: "PostgresServer", postgres_dsn: str
 ) -> None:
-    engine = quick(postgres_dsn)
-    await engine.install()
-    engine.work("check", Work(free=True))
-    async with running(engine):
-        await until(lambda: engine.healthy)
+    scheduler = quick(postgres_dsn)
+    await scheduler.install()
+    scheduler.register("check", Work(free=True))
+    async with running(scheduler):
+        await until(lambda: scheduler.healthy)
         await asyncio.to_thread(postgres.stop)
         try:
-            await until(lambda: engine.ailments(timedelta(seconds=1)) != ())
-            [ailment] = engine.ailments(timedelta(seconds=1))
+            await until(lambda: scheduler.ailments(timedelta(seconds=1)) != ())
+            [ailment] = scheduler.ailments(timedelta(seconds=1))
             assert ailment.startswith("the engine has not looked for work for ")
         finally:
             await asyncio.to_thread(postgres.ensure_postgres_running)
-        await until(lambda: engine.ailments(timedelta(seconds=1)) == ())
+        await until(lambda: scheduler.ailments(timedelta(seconds=1)) == ())

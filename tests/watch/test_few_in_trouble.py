@@ -36,7 +36,7 @@ REST_FAULTS = (Fault.error(502), Fault.html(403), Fault.html(451), Fault.broken_
 
 
 @dataclass
-class Life:
+class Heartbeat:
     """One run through all rounds, with or without troubles; people do the same in both."""
 
     database: Database
@@ -142,11 +142,11 @@ async def test_five_percent_of_the_users_in_any_trouble_leave_the_others_alone(
     untroubled = open_database(f"sqlite+aiosqlite:///{tmp_path}/untroubled.sqlite3")
     await untroubled.migrate()
     try:
-        without = Life(untroubled, seed, troubled=False)
+        without = Heartbeat(untroubled, seed, troubled=False)
         await without.lead()
     finally:
         await untroubled.close()
-    with_trouble = Life(database, seed, troubled=True)
+    with_trouble = Heartbeat(database, seed, troubled=True)
     await with_trouble.lead()
     # Found in the round in which it was published: nobody is later than without troubles.
     assert without.late == with_trouble.late == []

@@ -32,7 +32,7 @@ CLOCKS = (-86_400, -600, 0, 600, 86_400)
 
 
 @dataclass
-class Life:
+class Heartbeat:
     """A few users, what they publish, and a watcher whose clock may be wrong."""
 
     database: Database
@@ -135,7 +135,7 @@ class Life:
 async def test_nothing_older_than_the_time_that_is_told_is_missing(
     database: Database, by_graphql: bool, seed: int
 ) -> None:
-    life, chance = Life(database), random.Random(seed)
+    life, chance = Heartbeat(database), random.Random(seed)
     with Server(life.world.app) as server:
         client = (
             sweeping(server, life.ours)

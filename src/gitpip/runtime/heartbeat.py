@@ -24,7 +24,7 @@ VERSION = version("gitpip")
 log = get_logger()
 
 
-class Life:
+class Heartbeat:
     """Renews this replica's row from `begin` to `end`, and remembers when that last worked."""
 
     task: asyncio.Task[None]
@@ -93,14 +93,14 @@ class Life:
 
 
 @asynccontextmanager
-async def living(
+async def heartbeat(
     database: Database,
     part: Part = Part.ALL,
     others: Callable[[], Sequence[str]] = tuple,
     clock_ahead: Callable[[], timedelta] = timedelta,
-) -> AsyncIterator[Life]:
+) -> AsyncIterator[Heartbeat]:
     """Show life until the block ends; see `Life` for what the functions tell."""
-    life = Life(database, part, others, clock_ahead)
+    life = Heartbeat(database, part, others, clock_ahead)
     await life.begin()
     try:
         yield life

@@ -17,7 +17,7 @@ from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Backfill, Check, CheckId, Forecast, PublicationState
 from gitpip.observability.logging import get_logger
-from gitpip.runtime.heartbeat import living
+from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import is_served, note_company
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.serve import opened
@@ -60,7 +60,7 @@ async def _served(settings: Settings, database: Database) -> AsyncIterator[Calla
             worker = None
             if database.is_sqlite or not await is_served(database):
                 worker = await stack.enter_async_context(working(settings, database))
-                await stack.enter_async_context(living(database))
+                await stack.enter_async_context(heartbeat(database))
             yield partial(_check_alive, worker)
     except ServiceRunning:
         yield partial(_check_alive, None)

@@ -21,7 +21,7 @@ log = get_logger()
 
 
 @asynccontextmanager
-async def gauging(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
+async def sampling(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
     """Keep the gauges until the block ends."""
     task = asyncio.create_task(_keep(database, github, pipedrive))
     try:

@@ -20,10 +20,10 @@ from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, Se
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.publish.preview import rendered
-from gitpip.runtime.heartbeat import living
+from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.scheduler import describe, failure
-from gitpip.runtime.stalls import noticing_stalls
+from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
@@ -107,12 +107,12 @@ async def _serve(
     patience = settings.health_patience
 
     def ailments() -> tuple[str, ...]:
-        return worker.engine.ailments(patience) + stalls.ailments(patience)
+        return worker.scheduler.ailments(patience) + stalls.ailments(patience)
 
     async with (
         _reached(settings, database, part) as worker,
-        noticing_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
-        living(database, part, ailments, lambda: worker.github.clock_ahead) as life,
+        watching_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
+        heartbeat(database, part, ailments, lambda: worker.github.clock_ahead) as life,
         following(credentials, worker.use),
     ):
         app = create_app(

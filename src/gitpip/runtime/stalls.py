@@ -99,7 +99,7 @@ class Stalls:
 
 
 @asynccontextmanager
-async def noticing_stalls(
+async def watching_stalls(
     database: Database, *, publishes: Callable[[], bool], works: bool
 ) -> AsyncIterator[Stalls]:
     """Notice standstills until the block ends; nothing in a process that does not work."""

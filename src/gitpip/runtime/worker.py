@@ -18,8 +18,8 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
-from gitpip.runtime.sampler import gauging
-from gitpip.runtime.scheduler import Engine
+from gitpip.runtime.sampler import sampling
+from gitpip.runtime.scheduler import Scheduler
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
 from gitpip.watch.account import GitHubAddress
@@ -43,7 +43,7 @@ Work = Literal["check", "publish"]
 class Worker:
     """The way to the engine, be it run in this process or by others, and to GitHub."""
 
-    engine: Engine
+    scheduler: Scheduler
     github: GitHub
     database: Database
     address: GitHubAddress
@@ -54,7 +54,7 @@ class Worker:
 
     def is_alive(self) -> bool | None:
         """Whether the engine runs and reaches its database; None where others do the work."""
-        return None if self.task is None else self.engine.healthy
+        return None if self.task is None else self.scheduler.healthy
 
     def publishes(self) -> bool:
         """Whether this process has a token to publish with."""
@@ -66,7 +66,7 @@ class Worker:
         What waited because another token was refused goes on.
         """
         self.database.use(settings.database_url)
-        self.engine.use(settings.postgres_dsn)
+        self.scheduler.use(settings.postgres_dsn)
         token = settings.github_token
         self.github.use(token.get_secret_value() if token else None)
         if self.pipedrive is None:
@@ -106,7 +106,7 @@ class Worker:
     async def wake(self, work: Work) -> None:
         """Tell the engine that work waits; the sweep finds it later where that fails."""
         try:
-            await self.engine.tell(work)
+            await self.scheduler.notify(work)
         except GitpipError as error:
             log.warning("engine.not_told", work=work, reason=str(error))
 
@@ -164,28 +164,28 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         if database.is_sqlite:
             # The lock proves that no other process works on this database.
             await publisher.take_over()
-        await stack.enter_async_context(gauging(database, github, pipedrive))
-        engine = Engine(settings.postgres_dsn, grace=GRACE)
-        await engine.install()
+        await stack.enter_async_context(sampling(database, github, pipedrive))
+        scheduler = Scheduler(settings.postgres_dsn, grace=GRACE)
+        await scheduler.install()
         address = GitHubAddress(database, settings.github_api_url)
-        _give_work(engine, watcher, publisher, address)
+        _give_work(scheduler, watcher, publisher, address)
         if settings.feed:
-            _give_feed(engine, github, Feed(database, github), address)
-        worker = Worker(engine, github, database, address, pipedrive, None)
+            _give_feed(scheduler, github, Feed(database, github), address)
+        worker = Worker(scheduler, github, database, address, pipedrive, None)
         await worker.end_pauses()
-        running = asyncio.create_task(engine.run())
+        running = asyncio.create_task(scheduler.run())
         try:
             yield replace(worker, task=running)
         finally:
             publisher.stop()
-            engine.stop()
+            scheduler.stop()
             await asyncio.wait({running})
             if not running.cancelled() and (error := running.exception()):
                 log.error("engine.failed", reason=str(error))
 
 
 def _give_work(
-    engine: Engine, watcher: Watcher, publisher: Publisher, address: GitHubAddress
+    scheduler: Scheduler, watcher: Watcher, publisher: Publisher, address: GitHubAddress
 ) -> None:
     async def check() -> None:
         if await address.permits():
@@ -197,32 +197,32 @@ def _give_work(
 
     async def sweep() -> None:
         if await address.permits() and await watcher.due():
-            await engine.tell("check")
+            await scheduler.notify("check")
         if await publisher.due():
-            await engine.tell("publish")
+            await scheduler.notify("publish")
 
-    engine.work("check", check)
-    engine.work("publish", publish)
-    engine.every("sweep", SWEEP, sweep)
+    scheduler.register("check", check)
+    scheduler.register("publish", publish)
+    scheduler.schedule("sweep", SWEEP, sweep)
 
 
-def _give_feed(engine: Engine, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
+def _give_feed(scheduler: Scheduler, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
     async def read() -> None:
         # Without a token its requests would be missed.
         if github.sweeps and await address.permits() and await feed.read():
-            await engine.tell("check")
+            await scheduler.notify("check")
 
-    engine.every("feed", EVERY, read)
+    scheduler.schedule("feed", EVERY, read)
 
 
 @asynccontextmanager
 async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
     """A way to GitHub, and to the engines of others, until the block ends."""
     async with github_of(settings, database) as github:
-        engine = Engine(settings.postgres_dsn)
-        await engine.install()
+        scheduler = Scheduler(settings.postgres_dsn)
+        await scheduler.install()
         address = GitHubAddress(database, settings.github_api_url)
-        yield Worker(engine, github, database, address, None, None)
+        yield Worker(scheduler, github, database, address, None, None)
 
 
 @contextmanager

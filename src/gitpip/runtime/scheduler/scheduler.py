@@ -46,7 +46,7 @@ class Run:
     taken_over: bool = False
 
 
-class Engine:
+class Scheduler:
     """Runs works by name, each at most once at a time over all replicas that share a database.
 
     A work runs when it was told to or when its time has come. It runs at least once: after a
@@ -101,13 +101,13 @@ class Engine:
         if self._connection is not None and postgres_dsn is not None:
             self._connection.use(postgres_dsn)
 
-    def work(self, name: str, handler: Handler) -> None:
+    def register(self, name: str, handler: Handler) -> None:
         """Run `handler` whenever somebody has told `name`."""
         if name in self._handlers:
             raise ValueError(f"work {name!r} has a handler already")
         self._handlers[name] = handler
 
-    def every(self, name: str, interval: timedelta, handler: Handler) -> None:
+    def schedule(self, name: str, interval: timedelta, handler: Handler) -> None:
         """Run `handler` once in each `interval`, and whenever somebody has told `name`.
 
         Intervals are counted from 1970-01-01 UTC, so that all replicas agree on them. A run that
@@ -115,10 +115,10 @@ class Engine:
         """
         if interval <= timedelta(0):
             raise ValueError("interval must be positive")
-        self.work(name, handler)
+        self.register(name, handler)
         self._intervals[name] = interval
 
-    async def tell(self, name: str, at: datetime | None = None) -> None:
+    async def notify(self, name: str, at: datetime | None = None) -> None:
         """Have `name` run, starting after this call, and not before `at` (UTC) if given.
 
         `at` is rounded up to the second.
