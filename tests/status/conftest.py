@@ -36,7 +36,9 @@ class Rows:
 
     async def fill(self) -> None:
         async with self.database.begin() as transaction:
-            await instances.show_life(transaction, "one", version="1", part=Part.ALL, now=NOW)
+            await instances.record_heartbeat(
+                transaction, "one", version="1", part=Part.ALL, now=NOW
+            )
         for number, login in enumerate(LOGINS, start=1):
             await self._track(login, number)
 

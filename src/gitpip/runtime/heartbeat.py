@@ -67,7 +67,7 @@ class Heartbeat:
     async def _show(self) -> None:
         try:
             async with self._database.begin() as transaction:
-                await instances.show_life(
+                await instances.record_heartbeat(
                     transaction,
                     self._id,
                     version=VERSION,
@@ -89,7 +89,7 @@ class Heartbeat:
                 asyncio.timeout(FAREWELL.total_seconds()),
                 self._database.begin() as transaction,
             ):
-                await instances.end_life(transaction, self._id)
+                await instances.end_heartbeat(transaction, self._id)
 
 
 @asynccontextmanager

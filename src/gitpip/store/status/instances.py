@@ -11,7 +11,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema import services
 
 HEARTBEAT = timedelta(seconds=2)
-SILENCE = timedelta(seconds=10)
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 """A service that has not shown itself for so long is taken for gone."""
 
 
@@ -34,7 +34,7 @@ class RunningService:
         return self.part is not Part.WEB
 
 
-async def show_life(
+async def record_heartbeat(
     transaction: Transaction,
     service_id: str,
     *,
@@ -65,11 +65,11 @@ async def show_life(
             )
         )
         await transaction.execute(
-            delete(services).where(services.c.heartbeat_at < now - SILENCE * 10)
+            delete(services).where(services.c.heartbeat_at < now - HEARTBEAT_TIMEOUT * 10)
         )
 
 
-async def end_life(transaction: Transaction, service_id: str) -> None:
+async def end_heartbeat(transaction: Transaction, service_id: str) -> None:
     """Give this service's lease back."""
     await transaction.execute(delete(services).where(services.c.id == service_id))
 
@@ -78,7 +78,7 @@ async def running(transaction: Transaction, now: datetime) -> tuple[RunningServi
     """The services that showed life lately."""
     rows = await transaction.execute(
         select(services)
-        .where(services.c.heartbeat_at > now - SILENCE)
+        .where(services.c.heartbeat_at > now - HEARTBEAT_TIMEOUT)
         .order_by(func.lower(services.c.id))
     )
     return tuple(
