@@ -191,7 +191,7 @@ def test_who_has_news_is_looked_at_more_often_if_the_budget_allows_it(
 def test_gists_later_than_the_user_are_always_published(
     listed: list[SeenGist], backfill: Backfill
 ) -> None:
-    skipped = decide.not_published(user(backfill=backfill), listed)
+    skipped = decide.skipped_by_backfill(user(backfill=backfill), listed)
     assert not {gist.id for gist in listed if gist.created_at >= ADDED} & skipped.keys()
 
 
@@ -202,13 +202,13 @@ def test_what_is_created_later_changes_nothing_for_what_was_there(
     ids = {gist.id for gist in listed}
     later = [gist for gist in more if gist.created_at >= ADDED and gist.id not in ids]
     ada = user(backfill=backfill)
-    skipped = decide.not_published(ada, [*later, *listed])
-    assert skipped == decide.not_published(ada, listed)
+    skipped = decide.skipped_by_backfill(ada, [*later, *listed])
+    assert skipped == decide.skipped_by_backfill(ada, listed)
 
 
 @given(gists(), st.integers(1, 5))
 def test_latest_publishes_so_many_of_the_past(listed: list[SeenGist], count: int) -> None:
-    skipped = decide.not_published(
+    skipped = decide.skipped_by_backfill(
         user(backfill=Backfill(BackfillKind.LATEST, count=count)), listed
     )
     past = [gist for gist in listed if gist.created_at < ADDED]

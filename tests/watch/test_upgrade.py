@@ -15,7 +15,7 @@ from gitpip.store.users.schedule import completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
@@ -146,7 +146,7 @@ async def _marks_now(
     ]
     marks: dict[str, str] = {}
     for user, glimpse in zip(users, (await github.glimpses(users)).values(), strict=True):
-        assert isinstance(glimpse, Glimpse)
+        assert isinstance(glimpse, Snapshot)
         assert glimpse.mark
         marks[user.login] = glimpse.mark
     return marks

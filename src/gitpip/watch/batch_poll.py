@@ -19,7 +19,7 @@ from gitpip.model import User, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.watch.batch_size import BatchSize
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 
 FAILURES_IN_A_ROW = 3
 """So many different users, and nobody answered in between, are trouble of GraphQL's own."""
@@ -34,10 +34,10 @@ log = get_logger()
 
 
 @dataclass
-class Swept:
+class Polled:
     """What became of the questions about some users."""
 
-    answers: list[tuple[User, Glimpse | GitHubError]] = field(default_factory=list)
+    answers: list[tuple[User, Snapshot | GitHubError]] = field(default_factory=list)
     """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
     unasked: list[User] = field(default_factory=list)
     queries: int = 0
@@ -55,7 +55,7 @@ class _Finding(Enum):
     """Its parts were answered, or it was not answered in time."""
 
 
-class Sweep:
+class BatchPoller:
     """Remembers from one batch to the next what GraphQL answers, and what it does not."""
 
     def __init__(self, github: GitHub, now: Callable[[], datetime]) -> None:
@@ -78,7 +78,7 @@ class Sweep:
         """How many users the next query asks about."""
         return self._size.users
 
-    async def ask(self, users: Sequence[User], *, probing: bool = False) -> Swept:
+    async def ask(self, users: Sequence[User], *, probing: bool = False) -> Polled:
         """What GraphQL says of each user; answers are kept whatever happens to other questions.
 
         A batch that fails is halved until the users are found that make it fail. One that takes
@@ -86,7 +86,7 @@ class Sweep:
         asked about in smaller batches next time.
         `probing` asks about single users first, until one is answered: after a pause.
         """
-        run = Swept()
+        run = Polled()
         try:
             if probing:
                 await self._probe(users, run)
@@ -114,7 +114,7 @@ class Sweep:
         self._pauses += 1
         return pause
 
-    async def miscounts(self, user: User, glimpse: Glimpse, gist_count: int) -> bool:
+    async def miscounts(self, user: User, glimpse: Snapshot, gist_count: int) -> bool:
         """Whether GraphQL counts too few gists of a user even when asked about this one alone.
 
         `glimpse` was seen to count too few: REST lists `gist_count`. If the user alone is counted
@@ -130,12 +130,12 @@ class Sweep:
         except GitHubError as error:
             log.info("sweep.recount_failed", login=user.login, reason=str(error))
             return False
-        if not isinstance(alone, Glimpse) or alone.gist_count < gist_count:
+        if not isinstance(alone, Snapshot) or alone.gist_count < gist_count:
             return True
         self._shrink(glimpse.asked_with, "an answer was cut silently")
         return False
 
-    async def _probe(self, users: Sequence[User], run: Swept) -> None:
+    async def _probe(self, users: Sequence[User], run: Polled) -> None:
         never_refused = [user for user in users if not user.graphql_refusals]
         reason: GraphQLFailed | None = None
         for user in (never_refused or users)[:FAILURES_IN_A_ROW]:
@@ -146,7 +146,7 @@ class Sweep:
         if reason:
             raise _unusable(reason)
 
-    async def _failure_alone(self, user: User, run: Swept) -> GraphQLFailed | None:
+    async def _failure_alone(self, user: User, run: Polled) -> GraphQLFailed | None:
         run.queries += 1
         try:
             seen = (await self._github.glimpses([user]))[user.key]
@@ -154,7 +154,7 @@ class Sweep:
             return error
         return seen if isinstance(seen, GraphQLFailed) else None
 
-    async def _ask_each_batch(self, users: Sequence[User], run: Swept) -> None:
+    async def _ask_each_batch(self, users: Sequence[User], run: Polled) -> None:
         # A user that was refused before is asked about alone: the others do not pay for it.
         for user in users:
             if user.graphql_refusals:
@@ -185,7 +185,9 @@ class Sweep:
                 f"GraphQL answers too slowly, so everybody is checked by REST meanwhile: {error}"
             )
 
-    async def _isolate(self, batch: Sequence[User], run: Swept, *, fails: bool = False) -> _Finding:
+    async def _isolate(
+        self, batch: Sequence[User], run: Polled, *, fails: bool = False
+    ) -> _Finding:
         """Ask about a batch, and about parts of it where that fails, down to single users.
 
         `fails` says that a larger batch failed and the rest of it did not: then the parts are
@@ -222,7 +224,7 @@ class Sweep:
         return _Finding.TOO_LARGE
 
     async def _ask_once(
-        self, batch: Sequence[User], run: Swept
+        self, batch: Sequence[User], run: Polled
     ) -> tuple[Sequence[User], GraphQLFailed]:
         """Keep the answers of one query; gives the users without an answer, and why."""
         try:
@@ -244,7 +246,7 @@ class Sweep:
                 continue
             run.answers.append((user, answer))
             self._at_most.pop(user.key, None)
-            if isinstance(answer, Glimpse) and answer.gist_count:
+            if isinstance(answer, Snapshot) and answer.gist_count:
                 shown = user
         if len(failed) < len(batch):
             self._failed_alone.clear()
@@ -257,7 +259,7 @@ class Sweep:
                 raise _unusable(reason)
         return failed, reason
 
-    async def _fails_alone(self, user: User, error: GraphQLFailed, run: Swept) -> None:
+    async def _fails_alone(self, user: User, error: GraphQLFailed, run: Polled) -> None:
         """Blame a user, or GraphQL if too many different ones fail in a row."""
         if not user.graphql_refusals:
             self._failed_alone.add(user.key)
@@ -265,7 +267,7 @@ class Sweep:
                 raise _unusable(error)
         run.answers.append((user, error))
 
-    async def _still_answers(self, run: Swept) -> bool:
+    async def _still_answers(self, run: Polled) -> bool:
         """Whether GraphQL still answers about a user with gists that it answered about before."""
         if self._answered is None or await self._failure_alone(self._answered, run) is not None:
             self._failed_alone.clear()

@@ -15,11 +15,11 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import checks, future_times, pauses
 from gitpip.store.users import schedule
-from gitpip.watch.batch_poll import Sweep
-from gitpip.watch.check_run import OneCheck, cause_of
+from gitpip.watch.batch_poll import BatchPoller
+from gitpip.watch.check_run import CheckRun, cause_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.lanes import SlowUsers
-from gitpip.watch.user_check import Looker, Rules, Run
+from gitpip.watch.user_check import Rules, Run, UserChecker
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
@@ -48,8 +48,8 @@ class Watcher:
         self._github = github
         self._now = now
         self._rules = rules
-        self._looker = Looker(database, github, rules, now)
-        self._sweep = Sweep(github, now)
+        self._looker = UserChecker(database, github, rules, now)
+        self._sweep = BatchPoller(github, now)
         self._slow = SlowUsers()
         self._steady: datetime | None = None
         """The time at which the event loop's clock showed 0: it moves if ours steps."""
@@ -79,7 +79,7 @@ class Watcher:
         async with self._database.begin() as transaction:
             run = Run(await checks.start(transaction, now), now, eager=self._eager())
         log.info("check.started", check_id=run.check_id)
-        work = OneCheck(
+        work = CheckRun(
             self._database,
             self._github,
             looker=self._looker,

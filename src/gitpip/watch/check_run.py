@@ -23,11 +23,11 @@ from gitpip.store.status import checks, pauses
 from gitpip.store.users import backfills, schedule, users
 from gitpip.store.users.schedule import Looked
 from gitpip.watch import decide
-from gitpip.watch.batch_poll import Sweep, Swept
+from gitpip.watch.batch_poll import BatchPoller, Polled
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.lanes import Lanes, SlowUsers
-from gitpip.watch.user_check import Looker, Run, log_rename
+from gitpip.watch.user_check import Run, UserChecker, log_rename
 
 CLAIMED_AT_A_TIME = 20
 LEASE = timedelta(seconds=20)
@@ -53,7 +53,7 @@ class _Mode(Enum):
     """REST, about one user after the other."""
 
 
-class OneCheck:
+class CheckRun:
     """The work of one check: one asks who changed, several look at these, side by side."""
 
     def __init__(
@@ -61,8 +61,8 @@ class OneCheck:
         database: Database,
         github: GitHub,
         *,
-        looker: Looker,
-        sweep: Sweep,
+        looker: UserChecker,
+        sweep: BatchPoller,
         slow: SlowUsers,
         run: Run,
         now: Callable[[], datetime],
@@ -213,14 +213,14 @@ class OneCheck:
         asked_at = self._now()
         swept = await self._sweep.ask(claimed, probing=self._mode is _Mode.PROBE)
         await self._note_how_it_went(swept)
-        unchanged: list[tuple[User, Glimpse]] = []
+        unchanged: list[tuple[User, Snapshot]] = []
         for user, glimpse in await self._identified(swept.answers):
-            if isinstance(glimpse, Glimpse) and decide.is_unchanged(
+            if isinstance(glimpse, Snapshot) and decide.is_unchanged(
                 user, gist_count=glimpse.gist_count, mark=glimpse.mark
             ):
                 unchanged.append((user, glimpse))
             else:
-                known = glimpse if isinstance(glimpse, Glimpse) else None
+                known = glimpse if isinstance(glimpse, Snapshot) else None
                 await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
         if isinstance(swept.stopped_by, GitHubUnauthorized):
@@ -229,7 +229,7 @@ class OneCheck:
         for user in swept.unasked:
             await self._lanes.put(user, None)
 
-    async def _note_how_it_went(self, swept: Swept) -> None:
+    async def _note_how_it_went(self, swept: Polled) -> None:
         """Note which users GraphQL failed about alone, and pause or resume the sweep."""
         now = self._now()
         stopped = swept.stopped_by
@@ -281,15 +281,15 @@ class OneCheck:
             log.warning("sweeping.paused", until=until, reason=str(stopped))
 
     async def _identified(
-        self, seen: Sequence[tuple[User, Glimpse | GitHubError]]
-    ) -> list[tuple[User, Glimpse | GitHubError]]:
+        self, seen: Sequence[tuple[User, Snapshot | GitHubError]]
+    ) -> list[tuple[User, Snapshot | GitHubError]]:
         """The same, with the accounts noted of those who were known by their login alone."""
         if all(user.github_id for user, _ in seen):
             return list(seen)
-        identified: list[tuple[User, Glimpse | GitHubError]] = []
+        identified: list[tuple[User, Snapshot | GitHubError]] = []
         async with self._database.begin() as transaction:
             for user, glimpse in seen:
-                if user.github_id is not None or not isinstance(glimpse, Glimpse):
+                if user.github_id is not None or not isinstance(glimpse, Snapshot):
                     identified.append((user, glimpse))
                     continue
                 try:
@@ -303,7 +303,7 @@ class OneCheck:
         return identified
 
     async def _record_unchanged(
-        self, unchanged: Sequence[tuple[User, Glimpse]], asked_at: datetime
+        self, unchanged: Sequence[tuple[User, Snapshot]], asked_at: datetime
     ) -> None:
         if not unchanged:
             return
@@ -344,7 +344,7 @@ class OneCheck:
             if user.key in renamed:
                 log_rename(user, glimpse.account)
 
-    async def _look_at(self, user: User, glimpse: Glimpse | None) -> None:
+    async def _look_at(self, user: User, glimpse: Snapshot | None) -> None:
         stopped = self.reading_stopped
         if stopped is None:
             try:
@@ -359,7 +359,7 @@ class OneCheck:
         until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
         await self._put_back([user], due_at=until if sweeping else None)
 
-    async def _doubt(self, user: User, glimpse: Glimpse) -> None:
+    async def _doubt(self, user: User, glimpse: Snapshot) -> None:
         """Find out whether GraphQL counted too few gists, and whether it always does of this user.
 
         A count shrinks when gists are deleted, or when an answer was cut silently: REST knows.

@@ -230,7 +230,7 @@ def is_past(user: User, gist: SeenGist, known: Collection[GistId]) -> bool:
     return latest < added_at
 
 
-def not_published(
+def skipped_by_backfill(
     user: User,
     new: Sequence[SeenGist],
     *,
@@ -252,12 +252,12 @@ def not_published(
     settled = {*said, *(let_through if user.backfill.kind is BackfillKind.LATEST else ())}
     past = [gist for gist in new if gist.id not in settled and is_past(user, gist, known)]
     reason = f"older than the user's tracking, under the backfill rule {user.backfill}"
-    kept_back = left_out(past, user.backfill, left=user.backfill_left)
+    kept_back = excluded(past, user.backfill, left=user.backfill_left)
     ids = {gist.id for gist in new}
     return dict.fromkeys(kept_back, reason) | {id_: why for id_, why in said.items() if id_ in ids}
 
 
-def left_out(
+def excluded(
     past: Sequence[SeenGist], rule: Backfill, *, left: int | None = None
 ) -> frozenset[GistId]:
     """Which of these gists of the past a backfill rule keeps from the CRM.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitpip.model import Account, Backfill
-from gitpip.watch.decide import left_out
+from gitpip.watch.decide import excluded
 from gitpip.watch.github.client import GitHub
 
 
@@ -24,6 +24,6 @@ async def past_of(github: GitHub, login: str, backfill: Backfill, now: datetime)
     listed = await github.gists(account.github_id, None)
     added_at = account.seen_at or now
     before = [gist for gist in listed.gists if gist.created_at < added_at]
-    kept = {gist.id for gist in listed.gists} - left_out(before, backfill)
+    kept = {gist.id for gist in listed.gists} - excluded(before, backfill)
     files = sum(len(gist.files) for gist in listed.gists if gist.id in kept)
     return Past(account, len(listed.gists), files)

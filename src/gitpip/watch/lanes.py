@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from gitpip.model import User, UserKey
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 
 QUICK_AT_A_TIME = 4
 SLOW_AT_A_TIME = 2
@@ -22,7 +22,7 @@ REMEMBERED = 200
 MOST_SLOW = 0.3
 """Where more of the latest looks than this part were slow, it is GitHub that is slow."""
 
-Wanted = tuple[User, Glimpse | None]
+Wanted = tuple[User, Snapshot | None]
 
 
 class SlowUsers:
@@ -53,7 +53,7 @@ class Lanes:
     """Has everybody who is put into it looked at by `look`, until it is closed."""
 
     def __init__(
-        self, look: Callable[[User, Glimpse | None], Awaitable[None]], slow: SlowUsers
+        self, look: Callable[[User, Snapshot | None], Awaitable[None]], slow: SlowUsers
     ) -> None:
         self._look = look
         self._known = slow
@@ -64,7 +64,7 @@ class Lanes:
         self._began: dict[UserKey, float] = {}
         """When each look under way began, in seconds of the event loop's clock."""
 
-    async def put(self, user: User, glimpse: Glimpse | None) -> None:
+    async def put(self, user: User, glimpse: Snapshot | None) -> None:
         """Have a user looked at; waits while many are waiting already."""
         queue = self._slow if user.key in self._known else self._quick
         await queue.put((user, glimpse))

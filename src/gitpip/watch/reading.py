@@ -67,7 +67,7 @@ class Task:
         `locked` is the user as the row is now. Gists that no list showed are judged only here.
         """
         late = [gist for gist in found if gist.id not in self._listed]
-        judged = decide.not_published(locked, late, known=self.known, rows=self.rows)
+        judged = decide.skipped_by_backfill(locked, late, known=self.known, rows=self.rows)
         return {**self.skipped, **judged}
 
     def is_old(self, gist: SeenGist) -> bool:

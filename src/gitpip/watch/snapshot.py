@@ -10,7 +10,7 @@ from gitpip.store.gists import unreadable
 from gitpip.watch import decide
 from gitpip.watch.github.contents import Wanted
 from gitpip.watch.github.gist_list import EPOCH, GistList
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Known:
 
     def doubt_after(
         self,
-        glimpse: Glimpse | None,
+        glimpse: Snapshot | None,
         listed: GistList,
         there: Collection[GistId],
         now: datetime,
@@ -124,7 +124,7 @@ class Seen:
 
     asked_at: datetime
     listed: GistList
-    glimpse: Glimpse | None
+    glimpse: Snapshot | None
     there: Collection[GistId]
     """The gists that GitHub shows."""
     doubt: str | None

@@ -37,7 +37,7 @@ from gitpip.store.users.schedule import Looked
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
-from gitpip.watch.github.graphql import Glimpse
+from gitpip.watch.github.graphql import Snapshot
 from gitpip.watch.reading import TURN, Reader, Task
 from gitpip.watch.snapshot import Doubts, Known, Seen
 
@@ -75,7 +75,7 @@ class Run:
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
-class Looker:
+class UserChecker:
     """Looks at users one by one, by REST; several looks can be under way side by side."""
 
     def __init__(
@@ -89,7 +89,7 @@ class Looker:
             database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
         )
 
-    async def look_at(self, user: User, glimpse: Glimpse | None, run: Run) -> bool:
+    async def look_at(self, user: User, glimpse: Snapshot | None, run: Run) -> bool:
         """Read and store what is new of a claimed user; whether GitHub's list had not changed.
 
         `glimpse` is what the sweep saw just before. A failure that is this user's alone is
@@ -115,7 +115,7 @@ class Looker:
             return await users.resolve(transaction, user.key, account)
 
     async def _read(
-        self, user: User, glimpse: Glimpse | None, asked_at: datetime, run: Run
+        self, user: User, glimpse: Snapshot | None, asked_at: datetime, run: Run
     ) -> bool:
         if user.github_id is None:
             raise UserNotTracked(f"{user.login} has no account yet")
@@ -255,7 +255,7 @@ class Looker:
             unread=known.unread,
         )
         new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
-        skipped = decide.not_published(user, new, known=task.known, rows=task.rows)
+        skipped = decide.skipped_by_backfill(user, new, known=task.known, rows=task.rows)
         task = replace(task, skipped=skipped)
         return replace(task, planned=self._planned(task, listed.gists, known))
 

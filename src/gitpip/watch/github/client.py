@@ -31,10 +31,10 @@ from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.github.gist_list import BURST, EPOCH, PAGE_SIZE, GistList, SeenList, Tag, since_of
 from gitpip.watch.github.graphql import (
     GISTS_OF_ONE,
-    Glimpse,
-    question_about,
+    Snapshot,
+    build_query,
+    parse_response,
     shows_gists,
-    what_it_says,
 )
 from gitpip.watch.github.rate_limits import MINUTE, SPARE_A_MINUTE, Budget, Limits
 from gitpip.watch.github.rest_models import (
@@ -217,16 +217,16 @@ class GitHub:
             answer.date,
         )
 
-    async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Glimpse | GitHubError]:
+    async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Snapshot | GitHubError]:
         """Of each user how many gists there are, and which changed last, in one request.
 
         A user that GitHub does not show has a GitHubNotFound in place; one without an answer, or
         with half of one, a GraphQLFailed. Raises GitHubLimited, GitHubUnauthorized, and
         GraphQLFailed when there is no answer about anybody.
         """
-        answer = await self._transport.post(self._graphql_url or "", question_about(users))
+        answer = await self._transport.post(self._graphql_url or "", build_query(users))
         try:
-            return what_it_says(answer, users, self._graphql_limits)
+            return parse_response(answer, users, self._graphql_limits)
         finally:
             await self._graphql_limits.tell()
 

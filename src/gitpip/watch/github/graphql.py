@@ -21,7 +21,7 @@ from gitpip.watch.github.transport import Answer
 
 NEWEST = 5
 SETTLING = timedelta(seconds=2)
-GLIMPSE = f"""
+SNAPSHOT = f"""
 fragment glimpse on User {{
   id databaseId login
   gists(first: {NEWEST}, privacy: PUBLIC, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
@@ -35,7 +35,7 @@ GISTS_OF_ONE = """query($login: String!) { user(login: $login) {
 
 
 @dataclass(frozen=True)
-class Glimpse:
+class Snapshot:
     """What the sweep sees of a user: enough to tell whether anything changed."""
 
     account: Account
@@ -53,7 +53,7 @@ class Glimpse:
     """How many users the query asked about."""
 
 
-def question_about(users: Sequence[User]) -> Mapping[str, object]:
+def build_query(users: Sequence[User]) -> Mapping[str, object]:
     """The query about these users: by node id, which survives renames, else by login."""
     ids = [user.node_id for user in users if user.node_id]
     logins = {f"login{user.key}": user.login for user in users if not user.node_id}
@@ -62,13 +62,13 @@ def question_about(users: Sequence[User]) -> Mapping[str, object]:
         *(["nodes(ids: $ids) { ...glimpse }"] if ids else []),
         *(f"{name}: user(login: ${name}) {{ ...glimpse }}" for name in logins),
     ]
-    query = f"query({', '.join(declared)}) {{ {' '.join(fields)} }}{GLIMPSE}"
+    query = f"query({', '.join(declared)}) {{ {' '.join(fields)} }}{SNAPSHOT}"
     return {"query": query, "variables": {**({"ids": ids} if ids else {}), **logins}}
 
 
-def what_it_says(
+def parse_response(
     answer: Answer, users: Sequence[User], limits: Limits
-) -> Mapping[UserKey, Glimpse | GitHubError]:
+) -> Mapping[UserKey, Snapshot | GitHubError]:
     """What an answer says of each of the users asked about.
 
     Raises GitHubLimited, and GraphQLFailed where it says nothing of anybody.
@@ -87,7 +87,7 @@ def what_it_says(
     found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
     by_id = [user.key for user in users if user.node_id]
     places = {key: f"nodes.{number}" for number, key in enumerate(by_id)}
-    seen: dict[UserKey, Glimpse | GitHubError] = {}
+    seen: dict[UserKey, Snapshot | GitHubError] = {}
     for user in users:
         place = places.get(user.key, f"login{user.key}")
         node = found.get(place, body.data.get(place))
@@ -157,7 +157,7 @@ def _fault(error: ValidationError) -> str:
     return f"{place}: {fault['type']}"
 
 
-def _glimpse(user: User, given: object, kind: str | None, server_now: datetime | None) -> Glimpse:
+def _glimpse(user: User, given: object, kind: str | None, server_now: datetime | None) -> Snapshot:
     """What the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
     try:
         node = None if given is None else _Node.model_validate(given)
@@ -180,7 +180,7 @@ def _glimpse(user: User, given: object, kind: str | None, server_now: datetime |
         raise GitHubNotFound(f"the login {user.login} belongs to another account now")
     newest = sorted(f"{gist.name} {gist.updatedAt.isoformat()}" for gist in gists)
     marked = "\n".join([str(node.gists.totalCount), *newest])
-    return Glimpse(
+    return Snapshot(
         account=Account(node.login, GitHubId(node.databaseId), node.id),
         gist_count=node.gists.totalCount,
         mark=(
