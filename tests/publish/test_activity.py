@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitpip.model import FileKey, GistFile, GistId, UserKey, marker_of
-from gitpip.publish.activity import bears_marker, render
+from gitpip.publish.activity import has_marker, render
 
 PIPEDRIVES_NOTE_LIMIT = 100 * 1024
 
@@ -214,20 +214,20 @@ CHANGES: dict[str, Callable[[str], str]] = {
 @given(files, st.sampled_from(sorted(CHANGES)))
 def test_our_activity_is_recognised_by_its_note(file: GistFile, change: str) -> None:
     note = CHANGES[change](render(file).note)
-    assert bears_marker(marker_of(file.gist_id, file.filename), subject="renamed", note=note)
+    assert has_marker(marker_of(file.gist_id, file.filename), subject="renamed", note=note)
 
 
 @given(files, st.sampled_from(["", " ", "\n", "\N{NO-BREAK SPACE}"]))
 def test_our_activity_is_recognised_by_its_subject(file: GistFile, after: str) -> None:
     marker = marker_of(file.gist_id, file.filename)
-    assert bears_marker(marker, subject=render(file).subject + after, note=None)
+    assert has_marker(marker, subject=render(file).subject + after, note=None)
 
 
 @given(files, files)
 def test_no_file_is_taken_for_another(file: GistFile, other: GistFile) -> None:
     marker, others = (marker_of(f.gist_id, f.filename) for f in (file, other))
     rendered = render(file)
-    assert bears_marker(others, subject=rendered.subject, note=rendered.note) == (marker == others)
+    assert has_marker(others, subject=rendered.subject, note=rendered.note) == (marker == others)
 
 
 @given(st.sampled_from(["{0}", "x [{0}]", "gitpip {0}", "<p>gitpip {0}</p>", "gitpip {0}</p>\n"]))
@@ -242,11 +242,11 @@ def test_a_file_that_quotes_anothers_marker_is_not_taken_for_it(quote: str) -> N
     ):
         rendered = render(file)
         for change in CHANGES.values():
-            assert not bears_marker(victim, subject=rendered.subject, note=change(rendered.note))
+            assert not has_marker(victim, subject=rendered.subject, note=change(rendered.note))
 
 
 @pytest.mark.parametrize("text", [None, "", "gp-", "call ada"])
 def test_other_peoples_activities_are_not_ours(text: str | None) -> None:
     marker = marker_of(PLAIN.gist_id, PLAIN.filename)
-    assert not bears_marker(marker, subject=text, note=text)
-    assert not bears_marker(marker, subject=f"x{marker}", note=f"<p>gitpip {marker}x</p>")
+    assert not has_marker(marker, subject=text, note=text)
+    assert not has_marker(marker, subject=f"x{marker}", note=f"<p>gitpip {marker}x</p>")

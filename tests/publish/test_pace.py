@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.publish.pipedrive.rate_limit import SMALLEST_LIMIT, WINDOW, Pace
+from gitpip.publish.pipedrive.rate_limit import SMALLEST_LIMIT, WINDOW, RateLimiter
 
 REST = timedelta(seconds=3)
 TOLERANCE = 1e-6
@@ -28,7 +28,7 @@ def paced(
 ) -> list[tuple[float, float]]:
     """When each request starts and ends that wants to start a pause after the one before."""
     clock = Clock()
-    pace = Pace(REST, clock)
+    pace = RateLimiter(REST, clock)
     times = []
     for length, pause in zip(lengths, pauses, strict=True):
         clock.now += pause
@@ -75,7 +75,7 @@ def test_quick_requests_take_no_longer_than_the_limit_asks(windows: int) -> None
 
 
 def test_a_reset_at_an_epoch_is_waited_for() -> None:
-    pace = Pace(timedelta(0), Clock())
+    pace = RateLimiter(timedelta(0), Clock())
     date = "Wed, 04 Mar 2026 05:06:07 GMT"
     reset = str(int(datetime(2026, 3, 4, 5, 6, 11, tzinfo=UTC).timestamp()))
     pace.begin().end({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
@@ -84,7 +84,7 @@ def test_a_reset_at_an_epoch_is_waited_for() -> None:
 
 def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
     clock = Clock()
-    pace = Pace(timedelta(0), clock)
+    pace = RateLimiter(timedelta(0), clock)
     assert pace.delay() == timedelta(0)
     pace.begin().end({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"})
     assert pace.delay() == timedelta(seconds=7)
@@ -94,7 +94,7 @@ def test_a_used_up_window_is_waited_for_as_long_as_is_said() -> None:
 
 def test_an_answer_that_took_very_long_is_taken_in_like_others() -> None:
     clock = Clock()
-    pace = Pace(REST, clock)
+    pace = RateLimiter(REST, clock)
     slow, quick = pace.begin(), pace.begin()
     for turn, seconds in ((quick, 12), (slow, 5)):
         clock.now += seconds

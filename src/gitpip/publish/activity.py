@@ -106,7 +106,7 @@ def _shown(note: str | None) -> str | None:
     return blob_hash_of(html.unescape(shown[1])) if shown else None
 
 
-def bears_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
+def has_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
     """Whether an activity in Pipedrive is the one with this marker.
 
     The note's footer outranks the subject, which somebody may have changed.

@@ -7,7 +7,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, DealId, Publication
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import bears_marker
+from gitpip.publish.activity import has_marker
 from gitpip.publish.delivery import Accepted, Refused
 from gitpip.publish.looks import is_it, sent_since
 from gitpip.publish.pauses import Pauses
@@ -144,8 +144,8 @@ def _why_left(publication: Publication, double: Activity, creator: int) -> str |
     """Why a second activity is not deleted; None if it is surely ours, and nobody touched it."""
     marker = publication.marker
     if not (
-        bears_marker(marker, subject=double.text, note=None)
-        and bears_marker(marker, subject=None, note=double.note)
+        has_marker(marker, subject=double.text, note=None)
+        and has_marker(marker, subject=None, note=double.note)
     ):
         return "its subject or its note was changed"
     if double.creator_id != creator:

@@ -8,7 +8,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, DealId, Publication, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
-from gitpip.publish.activity import bears_marker
+from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Refused, Waits
 from gitpip.publish.pauses import Pauses
@@ -164,7 +164,7 @@ class Seen:
 
 def is_it(claim: Publication, activity: Activity) -> bool:
     """Whether an activity is that of a publication."""
-    return bears_marker(claim.marker, subject=activity.text, note=activity.note)
+    return has_marker(claim.marker, subject=activity.text, note=activity.note)
 
 
 def sent_since(claims: Iterable[Publication]) -> datetime | None:

@@ -24,7 +24,7 @@ FIRST_RETRY = timedelta(seconds=2)
 log = get_logger()
 
 
-class Amender:
+class NoteUpdater:
     """Brings notes in Pipedrive up to date. `now` tells the time (UTC).
 
     Writing a note twice does no harm, so nothing has to be looked for.

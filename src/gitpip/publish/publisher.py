@@ -17,7 +17,7 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
 from gitpip.publish.looks import Looks
-from gitpip.publish.note_updater import Amender
+from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.sender import Sender
@@ -86,7 +86,7 @@ class Publisher:
             on_delete=on_delete,
             clocks=clocks,
         )
-        self._amender = Amender(
+        self._note_updater = NoteUpdater(
             database, pipedrive, self._pauses, self._sender.rendered, now=self._now
         )
         self._doubles = Doubles(database, pipedrive, self._pauses, now=self._now)
@@ -154,7 +154,7 @@ class Publisher:
 
     async def _aside(self) -> int:
         """What can wait until nothing else is due; give the steps."""
-        return await self._amender.run(self._may_go_on)
+        return await self._note_updater.run(self._may_go_on)
 
     async def _may_go_on(self) -> bool:
         """Whether to take another step, after waiting for the end of a short pause."""

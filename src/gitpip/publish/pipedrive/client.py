@@ -36,7 +36,7 @@ from gitpip.publish.pipedrive.answers import (
     Unread,
 )
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
-from gitpip.publish.pipedrive.rate_limit import Pace, Turn, number
+from gitpip.publish.pipedrive.rate_limit import RateLimiter, Turn, number
 
 Query = Mapping[str, str | int]
 
@@ -90,9 +90,9 @@ class Pipedrive:
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._timeout = timeout
-        self._pace = Pace(rest)
+        self._pace = RateLimiter(rest)
         self._sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
-        self._searches = Pace(timedelta(0), limit=SEARCH_LIMIT)
+        self._searches = RateLimiter(timedelta(0), limit=SEARCH_LIMIT)
         self._client = client(timeout=timeout.total_seconds())
         self._admitted: str | None = None
         """The fingerprint of the only token that is asked under; None where any is."""

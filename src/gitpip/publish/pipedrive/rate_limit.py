@@ -43,7 +43,7 @@ def shortest_time(activities: int) -> timedelta:
 class Turn:
     """Leave to make one request: it counts from the moment it was given until it has aged."""
 
-    def __init__(self, pace: "Pace", started: float) -> None:
+    def __init__(self, pace: "RateLimiter", started: float) -> None:
         self._pace = pace
         self.started = started
         self.ended: float | None = None
@@ -63,7 +63,7 @@ class Turn:
         return ended + WINDOW.total_seconds()
 
 
-class Pace:
+class RateLimiter:
     """Lets requests go, several at once, so that no window ever holds more than its limit.
 
     When the server saw a request is unknown, so it counts as long as it is under way and for a
