@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gitpip.actions.import_file import Entry, Fault, read_roster
+from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 
@@ -32,8 +32,8 @@ entries = st.lists(
 )
 
 
-def read(text: str) -> list[Entry | Fault]:
-    return list(read_roster(io.BytesIO(text.encode())))
+def read(text: str) -> list[ImportRow | RowError]:
+    return list(read_import_file(io.BytesIO(text.encode())))
 
 
 @given(entries)
@@ -50,7 +50,7 @@ def test_csv_and_json_say_the_same(wanted: list[dict[str, object]]) -> None:
     assert [vars(entry) | {"place": ""} for entry in from_csv] == [
         vars(entry) | {"place": ""} for entry in from_json
     ]
-    assert [entry.login for entry in from_csv if isinstance(entry, Entry)] == [
+    assert [entry.login for entry in from_csv if isinstance(entry, ImportRow)] == [
         entry["login"] for entry in wanted
     ]
 
@@ -58,23 +58,23 @@ def test_csv_and_json_say_the_same(wanted: list[dict[str, object]]) -> None:
 @given(st.lists(logins, max_size=40), st.integers(0, 200_000))
 def test_a_json_list_is_read_whatever_pieces_it_comes_in(names: list[str], spaces: int) -> None:
     found = read("[" + " " * spaces + ", ".join(json.dumps(name) for name in names) + " ]")
-    assert [entry.login for entry in found if isinstance(entry, Entry)] == names
+    assert [entry.login for entry in found if isinstance(entry, ImportRow)] == names
     assert len(found) == len(names)
 
 
 @given(st.binary(max_size=400))
 def test_no_file_is_too_strange(content: bytes) -> None:
     with suppress(InvalidInput):
-        for found in read_roster(io.BytesIO(content)):
-            assert isinstance(found, Entry | Fault)
+        for found in read_import_file(io.BytesIO(content)):
+            assert isinstance(found, ImportRow | RowError)
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n", "# ours; all, of them\r\n\r\n"])
 def test_a_plain_list_with_comments(start: str) -> None:
     first = start.count("\n") + 1
     assert read(f"{start}ada \n\nbob # the builder, and more\n") == [
-        Entry(f"line {first}", "ada"),
-        Entry(f"line {first + 2}", "bob"),
+        ImportRow(f"line {first}", "ada"),
+        ImportRow(f"line {first + 2}", "bob"),
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_header_names_columns_and_no_user(
     start: str, header: str, row: str, external_id: str | None
 ) -> None:
     place = f"line {start.count(chr(10)) + 2}"
-    assert read(f"{start}{header}\n{row}\n") == [Entry(place, "ada", external_id)]
+    assert read(f"{start}{header}\n{row}\n") == [ImportRow(place, "ada", external_id)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
 )
 def test_what_is_no_list_is_refused_with_the_reason(content: bytes, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        list(read_roster(io.BytesIO(content)))
+        list(read_import_file(io.BytesIO(content)))
 
 
 names = st.text(st.characters(blacklist_characters='\r\n#"', codec="utf-8"), max_size=9)
@@ -128,21 +128,21 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
     """Whatever its header holds: its first field could be a user's login."""
     line = mark.join(["GitHub", *header])
     assume("login" not in (name.strip().lower() for name in re.split("[,;\t]", line)))
-    rows = read_roster(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
+    rows = read_import_file(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
     with pytest.raises(InvalidInput, match=r"'GitHub', .*must be a header .*e\.g\. login,id,tags"):
         next(rows)
 
 
 def test_a_line_with_more_than_a_login_in_a_plain_list_is_a_fault() -> None:
     found = read("ada\nbob,7\ncy\n")
-    assert [isinstance(one, Fault) for one in found] == [False, True, False]
+    assert [isinstance(one, RowError) for one in found] == [False, True, False]
     assert "login,id,tags" in str(found[1])
 
 
 def test_everything_a_line_can_hold() -> None:
     line = 'ada,"customer, 1","lead, vip lead",30m,since:2026-01-31,12\n'
     assert read("login,id,tags,interval,backfill,deal\n" + line) == [
-        Entry(
+        ImportRow(
             "line 2",
             "ada",
             "customer, 1",
@@ -171,6 +171,6 @@ def test_everything_a_line_can_hold() -> None:
     ],
 )
 def test_what_is_wrong_is_said(text: str, place: str, words: str) -> None:
-    faults = [found for found in read(text) if isinstance(found, Fault)]
+    faults = [found for found in read(text) if isinstance(found, RowError)]
     assert [fault.place for fault in faults] == [place]
     assert words in faults[0].reason

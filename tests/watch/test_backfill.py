@@ -6,8 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from gitpip.actions.imports import take_in
-from gitpip.actions.imports import track as add_user
+from gitpip.actions.imports import add_user, import_users
 from gitpip.model import Backfill, PublicationState, User
 from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
@@ -135,7 +134,9 @@ async def test_the_time_of_adding_is_githubs_however_wrong_our_clock_is(
 
 
 async def imported(database: Database, text: str) -> None:
-    async for piece in take_in(database, BytesIO(text.encode()), backfill=Backfill.parse("none")):
+    async for piece in import_users(
+        database, BytesIO(text.encode()), backfill=Backfill.parse("none")
+    ):
         assert piece.faults == ()
 
 

@@ -8,7 +8,7 @@ from gitpip.store.access import keys
 from gitpip.store.database import Database
 
 
-class Admission(StrEnum):
+class AccessMode(StrEnum):
     """Who is let in."""
 
     EVERYBODY = "everybody"
@@ -17,21 +17,21 @@ class Admission(StrEnum):
     NOBODY = "nobody"
 
 
-async def admission(settings: Settings, database: Database) -> Admission:
+async def access_mode_of(settings: Settings, database: Database) -> AccessMode:
     """Whom a service with these settings and this database lets in.
 
     A database not migrated yet holds no key. Raises DatabaseUnavailable.
     """
     if settings.allow_anonymous:
-        return Admission.EVERYBODY
+        return AccessMode.EVERYBODY
     if settings.admin_key:
-        return Admission.KEY_HOLDERS
+        return AccessMode.KEY_HOLDERS
     was_closed = False
     if await database.is_migrated():
         async with database.read() as transaction:
             if await keys.any_is_usable(transaction, utc_now()):
-                return Admission.KEY_HOLDERS
+                return AccessMode.KEY_HOLDERS
             was_closed = await keys.any_exists(transaction)
     if settings.serves_only_this_machine and not was_closed:
-        return Admission.THIS_MACHINE
-    return Admission.NOBODY
+        return AccessMode.THIS_MACHINE
+    return AccessMode.NOBODY

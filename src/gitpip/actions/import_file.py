@@ -25,7 +25,7 @@ LONGEST_ITEM = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImportRow:
     """A user of a list; what is None was not given. `place` is the line or the entry."""
 
     place: str
@@ -38,14 +38,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Fault:
+class RowError:
     """Something in a list that is no user, and why."""
 
     place: str
     reason: str
 
 
-def read_roster(file: BinaryIO) -> Iterator[Entry | Fault]:
+def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
     """Every user of a file, and every fault, in their order; a faulty line spoils no other.
 
     CSV has a header line that names `login` and any other of the columns; JSON is a list of logins,
@@ -128,7 +128,7 @@ def _separator(header: str) -> str:
     return "semicolons" if ";" in header else "tabs"
 
 
-def _read_csv(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:
+def _read_csv(lines: Iterator[str], skipped: int) -> Iterator[ImportRow | RowError]:
     rows = csv.reader(lines, strict=True, skipinitialspace=True)
     try:
         header = [name.strip().lower() for name in next(rows)]
@@ -144,33 +144,33 @@ def _read_csv(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Fault(f"line {skipped + rows.line_num}", f"not CSV: {error}")
+            yield RowError(f"line {skipped + rows.line_num}", f"not CSV: {error}")
             continue
         if not any(cell.strip() for cell in row):
             continue
         place = f"line {skipped + rows.line_num}"
         if len(row) > len(header):
-            yield Fault(place, f"{len(row)} fields where the header has {len(header)}")
+            yield RowError(place, f"{len(row)} fields where the header has {len(header)}")
         else:
             yield _entry(place, dict(zip(header, (cell.strip() for cell in row), strict=False)))
 
 
-def _read_lines(lines: Iterator[str], skipped: int) -> Iterator[Entry | Fault]:
+def _read_lines(lines: Iterator[str], skipped: int) -> Iterator[ImportRow | RowError]:
     for number, line in enumerate(lines, start=skipped + 1):
         login = _content(line)
         if _is_table(login):
-            yield Fault(f"line {number}", f"more than a login; for more {EXPECTED}")
+            yield RowError(f"line {number}", f"more than a login; for more {EXPECTED}")
         elif login:
             yield _entry(f"line {number}", {"login": login})
 
 
-def _read_json(start: str, text: io.TextIOWrapper) -> Iterator[Entry | Fault]:
+def _read_json(start: str, text: io.TextIOWrapper) -> Iterator[ImportRow | RowError]:
     number = 0
     try:
         for number, item in enumerate(_json_items(start, text), start=1):
             yield _json_entry(f"entry {number}", item)
     except ValueError as error:
-        yield Fault(f"after entry {number}", f"not JSON from here on: {error}")
+        yield RowError(f"after entry {number}", f"not JSON from here on: {error}")
 
 
 def _json_items(start: str, text: io.TextIOWrapper) -> Iterator[object]:
@@ -203,13 +203,13 @@ def _json_items(start: str, text: io.TextIOWrapper) -> Iterator[object]:
         waiting, first = after[1:], False
 
 
-def _json_entry(place: str, item: object) -> Entry | Fault:
+def _json_entry(place: str, item: object) -> ImportRow | RowError:
     if isinstance(item, str):
         return _entry(place, {"login": item})
     if not isinstance(item, dict):
-        return Fault(place, "neither a login nor an object with one")
+        return RowError(place, "neither a login nor an object with one")
     if unknown := sorted(str(name) for name in item if name not in COLUMNS):
-        return Fault(place, f"{unknown[0]!r} is no field; there are {', '.join(COLUMNS)}")
+        return RowError(place, f"{unknown[0]!r} is no field; there are {', '.join(COLUMNS)}")
     fields: dict[str, str] = {}
     for name, value in item.items():
         if name == "tags" and isinstance(value, list):
@@ -217,18 +217,18 @@ def _json_entry(place: str, item: object) -> Entry | Fault:
         elif isinstance(value, str | int) and not isinstance(value, bool):
             fields[name] = str(value).strip()
         elif value is not None:
-            return Fault(place, f"{name}: neither text nor a number")
+            return RowError(place, f"{name}: neither text nor a number")
     return _entry(place, fields)
 
 
-def _entry(place: str, fields: Mapping[str, str]) -> Entry | Fault:
+def _entry(place: str, fields: Mapping[str, str]) -> ImportRow | RowError:
     try:
         login = fields.get("login", "")
         check_login(login)
         external_id = fields.get("id") or None
         if external_id is not None:
             check_external_id(external_id)
-        return Entry(
+        return ImportRow(
             place,
             login,
             external_id,
@@ -238,7 +238,7 @@ def _entry(place: str, fields: Mapping[str, str]) -> Entry | Fault:
             deal_id=_deal(fields.get("deal", "")),
         )
     except InvalidInput as error:
-        return Fault(place, str(error))
+        return RowError(place, str(error))
 
 
 def _tags(text: str) -> tuple[str, ...]:

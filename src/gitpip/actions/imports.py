@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from gitpip.actions.import_file import Entry, Fault, read_roster
+from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound
 from gitpip.model import Account, Backfill, User
@@ -40,7 +40,7 @@ class Imported:
         )
 
 
-async def track(
+async def add_user(
     database: Database,
     login: str,
     *,
@@ -97,7 +97,7 @@ async def _account(find_account: FindAccount, login: str) -> Account | None:
         return None
 
 
-async def take_in(
+async def import_users(
     database: Database, file: BinaryIO, *, backfill: Backfill
 ) -> AsyncIterator[Imported]:
     """Track every user of a file (CSV, JSON or a login a line); give what each piece did.
@@ -105,12 +105,14 @@ async def take_in(
     Good lines are taken even where others are bad. GitHub is asked by the next check. `backfill`
     is for those who have none of their own. Raises InvalidInput when the file's header is wrong.
     """
-    entries = read_roster(file)
+    entries = read_import_file(file)
     while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
         yield await _add(database, piece, backfill)
 
 
-async def _add(database: Database, piece: Sequence[Entry | Fault], backfill: Backfill) -> Imported:
+async def _add(
+    database: Database, piece: Sequence[ImportRow | RowError], backfill: Backfill
+) -> Imported:
     wanted = [
         NewUser(
             login=entry.login,
@@ -122,14 +124,14 @@ async def _add(database: Database, piece: Sequence[Entry | Fault], backfill: Bac
             any_id=entry.external_id is None,
         )
         for entry in piece
-        if isinstance(entry, Entry)
+        if isinstance(entry, ImportRow)
     ]
     async with database.begin() as transaction:
         outcomes = await add_many(transaction, wanted, utc_now())
     fates = iter(outcomes)
     faults = []
     for entry in piece:
-        reason = entry.reason if isinstance(entry, Fault) else next(fates).conflict
+        reason = entry.reason if isinstance(entry, RowError) else next(fates).conflict
         if reason:
             faults.append(f"{entry.place}: {reason}")
     return Imported(

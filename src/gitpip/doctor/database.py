@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from gitpip.actions.access_mode import Admission, admission
+from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.doctor.findings import Finding, failure, ok, warning
@@ -112,21 +112,21 @@ async def _access(settings: Settings, database: Database) -> Finding:
         where += f" and GITPIP_PUBLIC_URL {settings.public_url}"
     here_alone = settings.serves_only_this_machine
     make_one = "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
-    match await admission(settings, database):
-        case Admission.THIS_MACHINE | Admission.EVERYBODY if here_alone:
+    match await access_mode_of(settings, database):
+        case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY if here_alone:
             return ok("access", f"{where}, so this machine alone can ask, without a key")
-        case Admission.THIS_MACHINE | Admission.EVERYBODY:
+        case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY:
             return warning(
                 "access",
                 f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets in everybody",
                 "unset it and hand out keys (gitpip keys create), "
                 "unless a firewall stands before it",
             )
-        case Admission.KEY_HOLDERS:
+        case AccessMode.KEY_HOLDERS:
             return ok("access", f"{where}, and there is an access key")
-        case Admission.NOBODY if here_alone:
+        case AccessMode.NOBODY if here_alone:
             return warning("access", "every access key is revoked or has expired", make_one)
-        case Admission.NOBODY:
+        case AccessMode.NOBODY:
             return failure(
                 "access",
                 f"{where}, which other machines can reach, and there is no access key in force",

@@ -9,7 +9,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from gitpip.actions.imports import Imported, take_in, track
+from gitpip.actions import imports
+from gitpip.actions.imports import Imported
 from gitpip.actions.pauses import not_paused
 from gitpip.actions.pauses import try_now as try_pauses_now
 from gitpip.clock import utc_now
@@ -213,7 +214,7 @@ async def add_user(
     """Track a user; see `gitpip.intake.track`."""
     async with opened(settings) as database, github_of(settings, database) as github:
         await GitHubAddress(database, settings.github_api_url).check()
-        return await track(
+        return await imports.add_user(
             database,
             login,
             external_id=external_id,
@@ -243,7 +244,7 @@ async def import_users(
         async with database.begin() as transaction:
             await did(transaction, "users.imported", file.name)
         with file.open("rb") as stream:
-            async for piece in take_in(database, stream, backfill=settings.backfill):
+            async for piece in imports.import_users(database, stream, backfill=settings.backfill):
                 imported += piece
                 follow(imported)
     faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)

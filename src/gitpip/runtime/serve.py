@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import uvicorn
 
-from gitpip.actions.access_mode import Admission, admission
+from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.config import Settings, format_duration, is_loopback
 from gitpip.config.reload import Credentials, following
 from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
@@ -182,7 +182,7 @@ async def _check_access(settings: Settings, database: Database) -> None:
     """Raise AccessUndecided where other machines could ask, and nothing says which may."""
     if settings.serves_only_this_machine:
         return
-    if await admission(settings, database) is Admission.NOBODY:
+    if await access_mode_of(settings, database) is AccessMode.NOBODY:
         address = settings.public_url if is_loopback(settings.host) else settings.host
         raise AccessUndecided(
             f"{address} can be reached from other machines, and there is no access key: "

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
 
-from gitpip.actions.imports import FindAccount, track
+from gitpip.actions.imports import FindAccount, add_user
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey, Forecast
@@ -91,7 +91,7 @@ class AppContext:
             company = await pipedrive_company.domain(transaction)
         return Links.of(self.settings, company)
 
-    async def track(
+    async def add_user(
         self,
         login: str,
         external_id: str | None,
@@ -101,7 +101,7 @@ class AppContext:
         identity: Identity,
     ) -> users.Added:
         """Track a user, and have somebody look at once; see `gitpip.intake.track`."""
-        added = await track(
+        added = await add_user(
             self.database,
             login,
             external_id=external_id,

@@ -64,7 +64,7 @@ async def track_user(
     response: Response,
 ) -> TrackedUser:
     """Track a user under your own unique id."""
-    added = await context.track(login, user_id, identity=identity)
+    added = await context.add_user(login, user_id, identity=identity)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:

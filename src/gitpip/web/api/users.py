@@ -116,7 +116,7 @@ async def add_user(
     """Track a user."""
     changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
     backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await context.track(new.login, new.id, backfill, changes, identity=identity)
+    added = await context.add_user(new.login, new.id, backfill, changes, identity=identity)
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:

@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 from fastapi import APIRouter, BackgroundTasks, File, Path, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.actions.imports import Imported, take_in
+from gitpip.actions.imports import Imported, import_users
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError
 from gitpip.model import Role
@@ -77,7 +77,9 @@ async def _import(context: AppContext, import_id: imports.ImportId, file: Binary
     done, failure = Imported(0, 0, ()), None
     try:
         with file:
-            async for piece in take_in(context.database, file, backfill=context.settings.backfill):
+            async for piece in import_users(
+                context.database, file, backfill=context.settings.backfill
+            ):
                 done += piece
                 async with context.database.begin() as transaction:
                     await imports.advance(

@@ -129,7 +129,7 @@ async def add(
         if forecast:
             foreseen = await context.forecast(login, rule)
             return await show_users(request, context, new=new, forecast=foreseen)
-        added = await context.track(login, id.strip() or None, rule, details, identity=identity)
+        added = await context.add_user(login, id.strip() or None, rule, details, identity=identity)
     except GitHubNotFound as error:
         return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:
