@@ -1,0 +1,71 @@
+"""The documents lead to files that exist, and the plan of the source names every module."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
+SOURCE = re.compile(r"`(src/gitpip[\w./-]*)`")
+ROOM = re.compile(r"^### `(src/gitpip/[\w/]*)`", re.MULTILINE)
+
+
+def names(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    broken = []
+    for link in LINK.findall(document.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_every_path_of_the_source_exists(document: Path) -> None:
+    # What the changelog names of earlier versions may be gone.
+    if document.name != "CHANGELOG.md":
+        paths = SOURCE.findall(document.read_text())
+        assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_plan_names_every_module_in_its_room() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    plan = text[text.index("## The rooms") : text.index("## Import rules")]
+    rooms = dict(zip(ROOM.findall(plan), ROOM.split(plan)[2::2], strict=True))
+    named = {path for path in SOURCE.findall(plan) if path.endswith(".py")}
+    for room, section in rooms.items():
+        package = ""
+        for row in re.findall(r"^\| .* \|$", section, re.MULTILINE):
+            cells = [cell.strip() for cell in row.strip("|").split("|")]
+            of_packages = len(cells) == 3
+            if of_packages:
+                package = cells[0].strip("`") or package
+            for name in re.findall(r"`([\w/]+\.py)`", cells[1 if of_packages else 0]):
+                if not name.startswith("src/"):
+                    named.add(f"{room}{package if of_packages else ''}{name}")
+    modules = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "src" / "gitpip").rglob("*.py")
+        if "versions" not in path.parts
+        and (path.name != "__init__.py" or path.parent.name == "gitpip")
+    }
+    assert sorted(modules - named) == [], "give these a line in docs/ARCHITECTURE.md"
+    assert sorted(named - modules) == [], "docs/ARCHITECTURE.md names these, and they are gone"
