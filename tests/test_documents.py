@@ -11,7 +11,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
-SOURCE = re.compile(r"`(src/gitpip[\w./-]*)`")
+SOURCE = re.compile(r"`((?:src|tests|docs|deploy|benchmarks)/[\w./-]+)`")
 ROOM = re.compile(r"^### `(src/gitpip/[\w/]*)`", re.MULTILINE)
 
 
@@ -39,7 +39,7 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names)
-def test_every_path_of_the_source_exists(document: Path) -> None:
+def test_every_path_exists(document: Path) -> None:
     # What the changelog names of earlier versions may be gone.
     if document.name != "CHANGELOG.md":
         paths = SOURCE.findall(document.read_text())
