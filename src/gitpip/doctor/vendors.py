@@ -163,7 +163,7 @@ def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
 
 
 def _pipedrive_refusal(error: LookFailed) -> Finding:
-    # The reason begins with the status: see `gitpip.publish.answers`.
+    # The reason begins with the status: see `gitpip.publish.pipedrive.answers`.
     if str(error).startswith("Pipedrive answered 402"):
         return failure("Pipedrive", str(error), "see to the subscription of the Pipedrive account")
     if str(error).startswith("Pipedrive answered 5"):

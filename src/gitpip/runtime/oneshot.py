@@ -211,7 +211,7 @@ async def add_user(
     backfill: Backfill | None,
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
-    """Track a user; see `gitpip.intake.track`."""
+    """Track a user; see `gitpip.actions.imports.add_user`."""
     async with opened(settings) as database, github_of(settings, database) as github:
         await GitHubAddress(database, settings.github_api_url).check()
         return await imports.add_user(

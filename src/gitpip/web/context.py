@@ -100,7 +100,7 @@ class AppContext:
         *,
         identity: Identity,
     ) -> users.Added:
-        """Track a user, and have somebody look at once; see `gitpip.intake.track`."""
+        """Track a user, and have somebody look at once; see `gitpip.actions.imports.add_user`."""
         added = await add_user(
             self.database,
             login,

@@ -23,7 +23,7 @@ class SharedLimits:
     async def reserve(
         self, credential: str, resource: str, *, wanted: int, most: int, window: timedelta
     ) -> Reservation:
-        """Reserve requests among all processes; see `store.github_limits.reserve`."""
+        """Reserve requests among all processes; see `store.status.rate_limits.reserve`."""
         async with self._database.begin() as transaction:
             return await rate_limits.reserve(
                 transaction,
