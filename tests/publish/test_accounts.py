@@ -8,10 +8,13 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from gitpip.errors import AccountUnchanged
-from gitpip.model import PublicationState
+from gitpip.model import ActivityId, DealId, PublicationState
+from gitpip.publish.account import company_of
+from gitpip.publish.pipedrive.answers import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import publications
+from gitpip.store.publications import markers, publications
+from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.status import pauses
 from gitpip_standins import Fault, Server
@@ -317,3 +320,22 @@ async def test_nothing_is_sent_before_the_company_is_known(scene: Scene) -> None
         await scene.wake()
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+async def test_a_comparison_that_ends_after_a_switch_changes_nothing(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    async with scene.database.begin() as transaction:
+        for number in (1, 2):
+            owner = Owner(1, "Ada", number, f"company {number}", None)
+            await accounts.meet(
+                transaction, company_of(owner), credential=str(number), now=scene.clock()
+            )
+        former = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert former
+        await account_switch.switch(transaction, Vendor.PIPEDRIVE, scene.clock())
+    [row] = await scene.rows()
+    async with scene.database.begin() as transaction:
+        seen = Sighting(ActivityId(900), row.marker, DealId(7), None)
+        told = await markers.take_in(transaction, former.key, [seen], scene.clock())
+    assert told == markers.TakenIn()
+    assert await scene.rows() == (row,)

@@ -9,11 +9,25 @@ import pytest
 from sqlalchemy import make_url, update
 
 from gitpip.marking import marker_of_content, tag_of
-from gitpip.model import Backfill, GistId, GitHubId, OnEdit, SeenFile, SeenGist, marker_of
+from gitpip.model import (
+    ActivityId,
+    Backfill,
+    DealId,
+    GistId,
+    GitHubId,
+    OnEdit,
+    SeenFile,
+    SeenGist,
+    marker_of,
+)
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
-from gitpip.store.publications import note_updates, publications
+from gitpip.store.publications import markers, note_updates, publications
+from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import publications as rows
+from gitpip.store.schema import publications as rows_of_publications
 from gitpip.store.users import users
 from tests.conftest import PostgresServer
 from tests.support.scene import Scene, make_hands
@@ -194,3 +208,25 @@ async def test_what_was_marked_by_a_number_is_recognised(
     await publish(empty, "v4")
     assert shown(scene) == ["v1", "v2", "v3", "v4"]
     assert await empty.states() == ["published"] * 3
+
+
+async def test_a_held_file_that_was_published_with_another_content_is_adopted_by_its_content(
+    scene: Scene,
+) -> None:
+    scene.on_edit = OnEdit.NEW
+    await see(scene, "v2")
+    async with scene.database.begin() as transaction:
+        await transaction.execute(update(rows_of_publications).values(state="held", reason="many"))
+        account = await accounts.meet(
+            transaction, Met(Vendor.PIPEDRIVE, "1", "x"), credential=None, now=scene.clock()
+        )
+        seen = [
+            Sighting(ActivityId(id_), marker, DealId(7), None, tag_of(blob(content)))
+            for id_, marker, content in (
+                (500, marker_of(GIST, NAME), "v1"),
+                (501, marker_of_content(GIST, NAME, blob("v2")), "v2"),
+            )
+        ]
+        await markers.take_in(transaction, account.key, seen, scene.clock(), on_edit=OnEdit.NEW)
+    [row] = await scene.rows()
+    assert (row.state.value, row.activity_id) == ("published", 501)

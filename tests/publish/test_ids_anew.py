@@ -2,9 +2,14 @@
 
 from datetime import timedelta
 
+from gitpip.model import ActivityId, DealId
 from gitpip.status.accounts import contents
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.publications import markers
+from gitpip.store.publications.sightings import Sighting
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.support.scene import TOKEN, Process, Scene
@@ -52,3 +57,27 @@ async def test_a_file_that_is_listed_ends_the_alarm_at_the_next_comparison(scene
 async def missing(scene: Scene) -> int:
     async with scene.database.read() as transaction:
         return (await ledger.read(transaction)).missing
+
+
+async def test_an_activity_that_waits_gives_its_id_to_no_second_file(scene: Scene) -> None:
+    await scene.find_files("ada", "1.py")
+    process = await scene.process()
+    await scene.settle(process)
+    [row] = await scene.rows()
+    assert row.activity_id
+    async with scene.database.begin() as transaction:
+        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        assert account
+        copy = Sighting(ActivityId(row.activity_id + 1), row.marker, DealId(7), None)
+        await markers.take_in(transaction, account.key, [copy], scene.clock())
+    scene.crm.empty_account()
+    await scene.find_files("ada", "other.py")
+    await scene.settle(process)
+    scene.clock.advance(timedelta(hours=1))
+    async with scene.database.begin() as transaction:
+        await ledger.request(transaction, scene.clock())
+    await process.run()
+    await scene.find_files("ada", "third.py")
+    await scene.settle(process)
+    states = {row.filename: row.state.value for row in await scene.rows()}
+    assert (states["other.py"], states["third.py"]) == ("published", "published")

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from gitpip.store import ledger
 from gitpip.store.database import Database
 from tests.conftest import PostgresServer
+from tests.publish.test_held import answer, hold
 from tests.support.scene import Process, Scene
 
 HOUR = timedelta(hours=1)
@@ -166,3 +167,25 @@ async def test_a_database_that_was_not_set_back_is_not_said_to_be(scene: Scene) 
         scene.clock.advance(HOUR)
     assert (await state(scene.database)).set_back_at is None
     assert (await state(scene.database)).others_seen_at is None
+
+
+async def test_what_was_held_in_the_backup_and_sent_since_is_not_sent_again(
+    scene: Scene, backup: Backup
+) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await scene.find_files("ada", "new.py")
+    await hold(scene, "ada", "1.py", "2.py")
+    backup.make()
+    await scene.settle(sender)
+    await answer(scene, "ada", "all")
+    await scene.settle(sender)
+    await sender.publisher.due()  # learns what is published, as the service does all the time
+    backup.restore()
+    await sender.publisher.due()
+    await scene.settle(sender)
+    await answer(scene, "ada", "all")
+    await scene.settle(sender)
+    assert (await state(scene.database)).set_back_at is not None
+    assert set(scene.activities().values()) == {1}

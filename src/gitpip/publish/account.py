@@ -113,6 +113,8 @@ class Clearance:
         """
         async with self._database.read() as transaction:
             requested = (await ledger.read(transaction)).requested_at is not None
+            if self._one_at_a_time.locked():
+                return requested  # `permits` is looking, or comparing, at this moment
             return await self._is_set_back(transaction) or requested
 
     def _was_at_another(self, account: VendorAccount) -> bool:
@@ -123,11 +125,14 @@ class Clearance:
             if await self._witnesses.hold(transaction):
                 await self._witnesses.learn(transaction)
             else:
-                self._set_back = True
-                self._comparison.begin_anew()
-                self._known.clear()
-                log.error("ledger.set_back")
+                self._note_set_back()
         return self._set_back
+
+    def _note_set_back(self) -> None:
+        self._set_back = True
+        self._comparison.begin_anew()
+        self._known.clear()
+        log.error("ledger.set_back")
 
     async def permits(self, *, new: bool = False) -> bool:
         """Whether something may be sent now; learns what has to be known for that.
@@ -224,7 +229,7 @@ class Clearance:
         first = set_back or (state.hold_until is None and self._held_in != here)
         doubtful = first and (compared.young or await self._has_lost(here))
         hold = now + QUIET if doubtful else None
-        told: dict[str, datetime | None] = {"hold_until": hold}
+        told: dict[str, datetime | None] = {}
         if state.requested_at is not None:
             told["requested_at"] = None
         if set_back:
@@ -236,9 +241,19 @@ class Clearance:
             log.warning("ledger.others_publish")
         async with self._database.begin() as transaction:
             await ledger.lock(transaction)
-            await ledger.note(transaction, **told)
+            if not await accounts.has_key(transaction, account.key):
+                return False
             if set_back:
                 self._witnesses.forget()
+            elif not await self._witnesses.hold(transaction):
+                self._note_set_back()  # while it was compared
+                return False
+            present = (await ledger.read(transaction)).hold_until
+            if hold is not None:
+                told["hold_until"] = max(hold, present or hold)
+            elif present == state.hold_until:  # else another process has begun a hold meanwhile
+                told["hold_until"] = None
+            await ledger.note(transaction, **told)
             await self._witnesses.learn(transaction)
         self._compared_in = self._held_in = here
         self._set_back = False

@@ -16,6 +16,7 @@ from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive.answers import Item, LookFailed
 from gitpip.publish.pipedrive.client import ListPage, Pipedrive
 from gitpip.store import ledger
+from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications import markers
@@ -161,7 +162,7 @@ class Comparison:
         if self._write:
             while await self._settle_duplicates(account) and reading.whole:
                 pass
-            await self._note(reading)
+            await self._note(account, reading)
         if told.adopted or told.kept or told.duplicates:
             log.warning(
                 "ledger.adopted" if self._write else "ledger.would_adopt",
@@ -174,11 +175,13 @@ class Comparison:
         young = any(one.added_at and at - one.added_at < QUIET for one in told.unknown)
         return Compared(told, reading.read, young)
 
-    async def _note(self, reading: _Reading) -> None:
+    async def _note(self, account: VendorAccount, reading: _Reading) -> None:
         """Write down when it was compared, and whether published activities are gone."""
         now = self._now()
         async with self._database.begin() as transaction:
             await ledger.lock(transaction)
+            if not await accounts.has_key(transaction, account.key):
+                return
             before = await ledger.read(transaction)
             latest = await ledger.published_between(
                 transaction, reading.lowest, before=now - QUIET, limit=LOOKED_FOR

@@ -172,7 +172,8 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
     for one in witnesses:
         row = found.get(one.marker)
         # What was compared since a restore is adopted: it is published, and says not when sent.
-        if row is None or (row.sent_at is None and row.state == PublicationState.PENDING.value):
+        # Any other state without a time of sending is older than the witness: also held or skipped.
+        if row is None or (row.sent_at is None and row.state != PublicationState.PUBLISHED.value):
             return False
         if one.sent_at is not None and row.sent_at is not None and row.sent_at < one.sent_at:
             return False
@@ -182,7 +183,8 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
 async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str]) -> bool:
     """Whether one of these markers was sent, and neither its publication nor a list said so."""
     known = or_(
-        publications.c.state != PublicationState.PENDING.value, publications.c.sent_at.is_not(None)
+        publications.c.state == PublicationState.PUBLISHED.value,
+        publications.c.sent_at.is_not(None),
     )
     wanted = list(sent)
     for start in range(0, len(wanted), AT_A_TIME):

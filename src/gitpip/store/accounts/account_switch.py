@@ -57,6 +57,7 @@ async def switch(
             missing=0,
             missing_since=None,
             others_seen_at=None,
+            set_back_at=None,
         )
     elif not same:
         await _keep_users(transaction, change, now)

@@ -119,6 +119,12 @@ async def bound(transaction: Transaction, vendor: Vendor) -> VendorAccount | Non
     return _account(row) if row else None
 
 
+async def has_key(transaction: Transaction, key: int) -> bool:
+    """Whether the rows still belong to the account with this key."""
+    found = await transaction.scalar(select(accounts.c.key).where(accounts.c.key == key, is_bound))
+    return found is not None
+
+
 async def of_credential(
     transaction: Transaction, vendor: Vendor, credential: str
 ) -> VendorAccount | None:

@@ -11,11 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Result, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Result,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.marking import Match, match
 from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
 from gitpip.store import ledger
+from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.publications import note_updates, recognition
 from gitpip.store.publications.sightings import Sighting
@@ -78,9 +91,11 @@ async def take_in(
     Of several activities with one marker the first sighting counts, and the others are reported.
     Where edits count (`on_edit`), what was adopted with a former content is brought up to date.
     """
+    told = TakenIn()
     if write:
         await ledger.lock(transaction)
-    told = TakenIn()
+        if not await accounts.has_key(transaction, account_key):
+            return told  # a person has switched to another account meanwhile
     for some in _in_pieces(sightings):
         told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
     return told
@@ -174,7 +189,7 @@ def _holds_a_former_content(row: Row[Any], sighting: Sighting, on_edit: OnEdit) 
     return (
         on_edit is OnEdit.NEW
         and row.revision == 1
-        and row.state == PublicationState.PENDING.value
+        and row.state in recognition.NOT_SENT
         and row.sent_at is None
         and match(sighting.content, row.revision_hash) is Match.OTHER
     )
@@ -188,12 +203,10 @@ async def _adopt_edits(
     The publications `edited` are of files that Pipedrive has with a former content: they are marked
     by their content from now on. Others may have been marked by a number in Pipedrive.
     """
-    waits = and_(
-        publications.c.state == PublicationState.PENDING.value,
-        publications.c.sent_at.is_(None),
-        or_(publications.c.id.in_(edited), publications.c.revision > 1),
-    )
-    rows = (await _publications(transaction, waits, lock=True)).values()
+    waits = and_(publications.c.state.in_(recognition.NOT_SENT), publications.c.sent_at.is_(None))
+    rows: list[Row[Any]] = []
+    for which in (publications.c.id.in_(edited), publications.c.revision > 1):
+        rows += (await _publications(transaction, and_(waits, which), lock=True)).values()
     wanted = {row: recognition.wanted_of(row) for row in rows}
     candidates = {marker for one in wanted.values() for marker in one.markers_of_content}
     kept = await recognition.kept_with(transaction, account_key, candidates)
@@ -463,9 +476,12 @@ async def settle_duplicates(
 ) -> None:
     """Forget the duplicates whose activity is gone, or whose publication's other one is.
 
-    `present` are those activities, of both kinds, that Pipedrive still has.
+    `present` are those activities, of both kinds, that Pipedrive still has. Where an account was
+    reset, ids begin anew: an activity that a publication has by now is not given to another one.
     """
     await ledger.lock(transaction)
+    if not await accounts.has_key(transaction, account_key):
+        return
     for one in some:
         original_gone = one.published_as is not None and one.published_as not in present
         is_the_original = one.activity_id == one.published_as
@@ -476,7 +492,12 @@ async def settle_duplicates(
                 markers.c.account_key == account_key, markers.c.activity_id == one.activity_id
             )
         )
-        if one.activity_id in present and not is_the_original:
+        is_anothers = exists().where(publications.c.activity_id == one.activity_id)
+        if (
+            one.activity_id in present
+            and not is_the_original
+            and not await transaction.scalar(select(is_anothers))
+        ):
             await transaction.execute(
                 update(publications)
                 .where(

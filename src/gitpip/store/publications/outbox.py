@@ -222,6 +222,8 @@ async def _take_from_another(
             state=PublicationState.SKIPPED.value,
             activity_id=None,
             published_at=None,
+            # It was sent, also where it was adopted: no database was set back.
+            sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
             reason=(
                 f"published as activity {activity_id}, which is missing: Pipedrive has given its "

@@ -34,7 +34,6 @@ WAITING = (
     PublicationState.SENDING.value,
     PublicationState.UNCERTAIN.value,
 )
-NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
 SKIPPED_BY_A_PERSON = "skipped by a person"
 
 LATELY = timedelta(minutes=10)
@@ -347,7 +346,7 @@ async def skip_deleted(
             .where(
                 in_order(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
-                    publications.c.state.in_(NOT_SENT),
+                    publications.c.state.in_(recognition.NOT_SENT),
                     publications.c.token.is_(None),
                 )
             )

@@ -8,13 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, exists, select
 
 from gitpip.marking import Match, marker_of_content, markers_by_number, match
-from gitpip.model import ActivityId, DealId, GistId, OnEdit, marker_of
+from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState, marker_of
 from gitpip.store.database import Transaction
 from gitpip.store.publications.sightings import Sighting
+from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
+
+NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
+"""States in which nothing was sent yet, and something may be."""
 
 AT_A_TIME = 500
 
@@ -122,6 +126,8 @@ async def kept_with(
                 markers.c.account_key == account_key,
                 markers.c.marker.in_(names[start : start + AT_A_TIME]),
                 markers.c.duplicate == 0,
+                # Ids begin anew where an account was reset: another file can have this one by now.
+                ~exists().where(publications.c.activity_id == markers.c.activity_id),
             )
         )
         for row in rows:
