@@ -219,6 +219,41 @@ async def test_what_was_secret_while_it_was_held_is_held_again_and_not_published
     assert await states(database) == {PENDING: 1, HELD: 2}
 
 
+class OursIsAhead(Clock):
+    """Our clock, beside the world's."""
+
+    def __init__(self, worlds: Clock) -> None:
+        super().__init__()
+        self._worlds = worlds
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._worlds() + self.ahead
+
+
+async def test_what_was_queued_while_our_clock_was_ahead_makes_no_later_file_a_flood(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    ours = OursIsAhead(clock)
+    watcher = watcher_of(database, github, ours)
+    world.add_user("ada")
+    publish(world, clock, 3 * MOST, old=True)
+    clock.advance(A_SECOND)
+    ours.ahead = A_DAY
+    await track(database, clock, "ada", backfill="all")
+    await run(watcher)
+    clock.advance(INTERVAL)
+    ours.ahead = timedelta(0)
+    await run(watcher)
+    for _ in range(2):
+        clock.advance(INTERVAL + 30 * A_SECOND)
+        await run(watcher)
+    publish(world, clock, 1, first=1000)
+    clock.advance(INTERVAL)
+    await run(watcher)
+    assert await states(database) == {PENDING: 3 * MOST + 1}
+
+
 async def test_with_0_nothing_is_held(
     world: StandIn, github: GitHub, database: Database, clock: Clock
 ) -> None:

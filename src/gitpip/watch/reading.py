@@ -29,6 +29,7 @@ from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.publications import NewPublication
 from gitpip.store.status import checks
+from gitpip.store.status.future_times import TOLERANCE
 from gitpip.store.users import backfills, users
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
@@ -359,7 +360,13 @@ class Reader:
         if user.found_at is None or (since is not None and user.found_at <= since):
             return {}
         asked_for = flood.is_asked_for(user, old=True)
-        return await held.queued(transaction, user.key, after=since, with_backfill=not asked_for)
+        return await held.queued(
+            transaction,
+            user.key,
+            after=since,
+            before=self._now() + TOLERANCE,
+            with_backfill=not asked_for,
+        )
 
 
 def _size(wanted: Wanted) -> int:

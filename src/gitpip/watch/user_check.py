@@ -27,6 +27,7 @@ from gitpip.model import (
     User,
 )
 from gitpip.observability.logging import get_logger
+from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.unreadable import Failure
@@ -288,6 +289,8 @@ class UserChecker:
         if not (failures or over or differences.touched or differences.removed or doubts.gone):
             return
         async with self._database.begin() as transaction:
+            # Adopting locks the ledger first, and then publications and users.
+            await ledger.share(transaction)
             if await users.lock(transaction, user.key) is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             await gists.touch(transaction, differences.touched)

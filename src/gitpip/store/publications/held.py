@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.store import ledger
 from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
@@ -118,13 +120,16 @@ async def queued(
     user_key: UserKey,
     *,
     after: datetime | None,
+    before: datetime,
     with_backfill: bool,
 ) -> dict[GistId, int]:
     """How many files of each gist of a user were queued since a time, or at all; held or not.
 
+    What was queued later than `before` was queued while a clock was ahead, and is left out.
+
     `with_backfill` counts those from before the user was added as well.
     """
-    wanted = [publications.c.user_key == user_key, publications.c.queued_at.is_not(None)]
+    wanted = [publications.c.user_key == user_key, publications.c.queued_at <= before]
     if after is not None:
         wanted.append(publications.c.queued_at > after)
     if not with_backfill:
@@ -155,6 +160,7 @@ async def answer(
     InvalidInput, and HeldChanged where another number is held now.
     """
     parse_answer(str(approved))
+    await ledger.share(transaction)
     found = await users.find(transaction, login)
     user = await users.lock(transaction, found.key)
     if user is None:
@@ -186,7 +192,7 @@ async def _publish(
             wanted.append(publications.c.file_key.in_(_files_of_latest(user_key, approved.count)))
     result = await transaction.execute(
         update(publications)
-        .where(*wanted)
+        .where(in_order(*wanted))
         .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
     )
     return result.rowcount
@@ -225,7 +231,7 @@ def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
 async def _skip_rest(transaction: Transaction, user_key: UserKey, now: datetime) -> int:
     result = await transaction.execute(
         update(publications)
-        .where(IS_HELD, publications.c.user_key == user_key)
+        .where(in_order(IS_HELD, publications.c.user_key == user_key))
         .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
     )
     return result.rowcount

@@ -10,6 +10,7 @@ from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal,
 
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
+from gitpip.store.ledger import lock as lock_ledger
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     amendments,
@@ -38,7 +39,6 @@ OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | No
     (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
     (amendments.c.due_at, LONGEST_RETRY, None),
     (second_sends.c.due_at, LONGEST_WATCH, None),
-    (ledger.c.hold_until, LONGEST_HOLD, None),
 )
 """The times of publishing, and how far ahead each can lie."""
 
@@ -53,6 +53,7 @@ async def any_too_late(transaction: Transaction, *, now: datetime, interval: tim
                     exists().where(_due_too_late(now, interval, sqlite)),
                     exists().where(_paused_too_long(now)),
                     *(exists().where(wanted) for _, wanted in _publishing_too_late(now)),
+                    exists().where(ledger.c.hold_until > now + LONGEST_HOLD + TOLERANCE),
                 )
             )
         )
@@ -61,6 +62,7 @@ async def any_too_late(transaction: Transaction, *, now: datetime, interval: tim
 
 async def set_back(transaction: Transaction, *, now: datetime, interval: timedelta) -> int:
     """Set every such time to the latest that it can be; gives the number of users concerned."""
+    await lock_ledger(transaction)
     sqlite = transaction.dialect.name == "sqlite"
     next_check_at = case((users.c.check_interval.is_(None), now + interval), else_=now)
     changed = await transaction.execute(
@@ -83,6 +85,12 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
     await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
     for column, wanted in _publishing_too_late(now):
         await transaction.execute(update(column.table).where(wanted).values({column.name: now}))
+    # What the hold waits for may still be on its way.
+    await transaction.execute(
+        update(ledger)
+        .where(ledger.c.hold_until > now + LONGEST_HOLD + TOLERANCE)
+        .values(hold_until=now + LONGEST_HOLD)
+    )
     return changed.rowcount
 
 
