@@ -200,11 +200,11 @@ def after_looking(
     """
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
-    until = attempt.in_flight_until or seen_at + waits.absence
-    if seen_at >= until:
+    if is_absent(attempt.in_flight_until, seen_at=seen_at, waits=waits):
         reason = attempt.reason or "it did not arrive"
         again = retried(attempt.number, reason, now=now, quick_retries=1)
         return replace(again, looked_at=now)
+    until = attempt.in_flight_until or seen_at + waits.absence
     left = until - seen_at
     wait = min(GAPS[attempt.looks], left) if attempt.looks < len(GAPS) else left
     return Change(
@@ -214,6 +214,11 @@ def after_looking(
         reason=attempt.reason,
         in_flight_until=until,
     )
+
+
+def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Waits) -> bool:
+    """Whether a look in vain at this time, by Pipedrive's clock, shows that nothing arrived."""
+    return seen_at >= (in_flight_until or seen_at + waits.absence)
 
 
 def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: datetime) -> Change:

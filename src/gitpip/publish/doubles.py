@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import ActivityId, DealId, Publication
+from gitpip.model import ActivityId, Publication
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker
@@ -44,46 +44,47 @@ class Doubles:
         """Whether a look is under way."""
 
     async def look(self) -> None:
-        """Look at one deal's publications that were sent twice, if that is due."""
+        """Look for publications that were sent twice, if that is due."""
         if self.busy:
             return
         self.busy = True
         try:
             async with self._database.read() as transaction:
                 due = await second_sends.due(transaction, self._now())
-            if due is not None:
-                await self._guarded(*due)
+            if due:
+                await self._guarded(due)
         finally:
             self.busy = False
 
-    async def _guarded(self, deal_id: DealId, watched: Mapping[Publication, int]) -> None:
-        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+    async def _guarded(self, watched: Mapping[Publication, int]) -> None:
+        request = self._pauses.request(Kind.READ, "what was sent twice")
         try:
-            await self._look(deal_id, watched)
+            await self._look(watched)
         except DatabaseUnavailable:
             raise
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
-            await self._postpone(watched, gone=isinstance(failure.outcome, Refused))
+            await self._postpone(watched, refused=isinstance(failure.outcome, Refused))
         except Exception:
-            log.exception("doubles.broken", deal_id=deal_id)
-            await self._postpone(watched, gone=False)
+            log.exception("doubles.broken", publication_ids=[each.id for each in watched])
+            await self._postpone(watched, refused=False)
 
-    async def _postpone(self, watched: Mapping[Publication, int], *, gone: bool) -> None:
-        """Look later; each time counts where the deal is gone, so that it comes to an end."""
+    async def _postpone(self, watched: Mapping[Publication, int], *, refused: bool) -> None:
+        """Look later; each time counts where the list is refused, so that it comes to an end."""
         now = self._now()
         async with self._database.begin() as transaction:
             for publication, looks in watched.items():
-                if gone:
+                if refused:
                     await second_sends.looked(transaction, publication.id, looks, now)
                 else:
                     await second_sends.postpone(
                         transaction, publication.id, now + LOOK_AGAIN, looks
                     )
 
-    async def _look(self, deal_id: DealId, watched: Mapping[Publication, int]) -> None:
+    async def _look(self, watched: Mapping[Publication, int]) -> None:
+        """Look in all deals: where two were merged, the first request's activity has moved."""
         found: dict[Publication, list[Activity]] = {each: [] for each in watched}
-        async for page in self._pipedrive.activities(deal_id, since=sent_since(watched)):
+        async for page in self._pipedrive.activities(None, since=sent_since(watched)):
             for publication, mine in found.items():
                 mine += [item for item in page.items if is_it(publication, item)]
         for publication, activities in found.items():

@@ -10,10 +10,10 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
-from gitpip.publish.delivery import Accepted, Refused, Waits
+from gitpip.publish.delivery import Accepted, Denied, Refused, Waits
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.client import Activities, Pipedrive
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
@@ -68,7 +68,7 @@ class Looks:
             return replace(claim, looked_at=now)
         if delivery.is_fresh(claim.looked_at, now):
             return claim
-        seen = await self._guarded(claim.deal_id, [claim])
+        seen = await self._guarded(claim.deal_id, [claim], last=True)
         if claim.id in seen.found:
             await self._record(claim, seen)
             return None
@@ -79,50 +79,64 @@ class Looks:
             return None
         return replace(claim, looked_at=now)
 
-    async def _guarded(self, deal_id: DealId, claims: Sequence[Publication]) -> "Seen":
+    async def _guarded(
+        self, deal_id: DealId, claims: Sequence[Publication], *, last: bool = False
+    ) -> "Seen":
+        search = _Search(claims, last)
         try:
-            return await self._seen(deal_id, claims)
+            return await self._seen(deal_id, search)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("look.broken", deal_id=deal_id)
             return Seen({}, self._now(), unexpected(error))
 
-    async def _seen(self, deal_id: DealId, claims: Sequence[Publication]) -> "Seen":
+    async def _seen(self, deal_id: DealId, search: "_Search") -> "Seen":
         request = self._pauses.request(Kind.READ, f"deal {deal_id}")
-        missing = {claim.id: claim for claim in claims}
-        found: dict[int, int] = {}
-        at: datetime | None = None
         try:
-            async for page in self._pipedrive.activities(deal_id, since=sent_since(claims)):
-                # The first page was read first, and whatever is new stands on it.
-                at = at or page.at or self._now()
-                for claim in list(missing.values()):
-                    mine = [item.id for item in page.items if is_it(claim, item)]
-                    if mine:
-                        found[claim.id] = min(mine)
-                        del missing[claim.id]
-                if not missing:
-                    break
+            await self._read(deal_id, search)
         except LookFailed as failure:
-            # If the deal was deleted, its activities are too: nothing is there to be found.
-            refused = isinstance(failure.outcome, Refused)
-            gone = refused and await self._is_gone(deal_id)
             await self._pauses.after(failure.outcome, request)
             told = self._pipedrive.now or self._now()
-            return Seen(found, at or told, None if gone else str(failure))
+            return Seen(search.found, search.at or told, str(failure))
         await self._pauses.after(None, request)
-        for publication, activity in list(found.items())[:1]:
+        for publication, activity in list(search.found.items())[:1]:
             # Only the answer was lost: Pipedrive does process writes.
             write = Request(Kind.WRITE, f"publication {publication}")
             await self._pauses.after(Accepted(activity), write)
-        return Seen(found, at or self._now(), None)
+        return Seen(search.found, search.at or self._now(), None)
 
-    async def _is_gone(self, deal_id: DealId) -> bool:
+    async def _read(self, deal_id: DealId, search: "_Search") -> None:
+        """Read the deal's list; before absence is concluded, that of all deals if it is not open.
+
+        Where two deals are merged, the activities of the one that goes move to the other.
+        """
         try:
-            return await self._pipedrive.deal(deal_id) is None
-        except LookFailed:
-            return False
+            await self._read_list(deal_id, search)
+        except LookFailed as failure:
+            if not isinstance(failure.outcome, Refused) or await self._is_open(deal_id):
+                raise
+        else:
+            if not search.would_conclude(self._waits) or await self._is_open(deal_id):
+                return
+        await self._read_list(None, search)
+
+    async def _read_list(self, deal_id: DealId | None, search: "_Search") -> None:
+        since = sent_since(search.missing.values())
+        async for page in self._pipedrive.activities(deal_id, since=since):
+            search.take_in(page, self._now())
+            if not search.missing:
+                break
+
+    async def _is_open(self, deal_id: DealId) -> bool:
+        """Whether a deal can be seen and is open. Raises LookFailed when that can't be learned."""
+        try:
+            deal = await self._pipedrive.deal(deal_id)
+        except LookFailed as failure:
+            if isinstance(failure.outcome, Refused | Denied):
+                return False
+            raise
+        return deal is not None and deal.is_open
 
     async def _record(self, claim: Publication, seen: "Seen") -> None:
         try:
@@ -160,6 +174,36 @@ class Seen:
     """Why the list was not read to its end."""
     began: datetime | None = None
     """When the look began, by our clock."""
+
+
+class _Search:
+    """What the lists have shown so far of the publications that are looked for."""
+
+    def __init__(self, claims: Sequence[Publication], last: bool) -> None:
+        """With `last`, what is not found is sent again."""
+        self.missing = {claim.id: claim for claim in claims}
+        self.found: dict[int, int] = {}
+        self.at: datetime | None = None
+        """When the first page was read, by Pipedrive's clock."""
+        self._last = last
+
+    def take_in(self, page: Activities, now: datetime) -> None:
+        """Look for what is missing on one more page."""
+        # The first page was read first, and whatever is new stands on it.
+        self.at = self.at or page.at or now
+        for claim in list(self.missing.values()):
+            mine = [item.id for item in page.items if is_it(claim, item)]
+            if mine:
+                self.found[claim.id] = min(mine)
+                del self.missing[claim.id]
+
+    def would_conclude(self, waits: Waits) -> bool:
+        """Whether something is taken for absent unless another list shows it."""
+        at = self.at
+        return at is not None and any(
+            self._last or delivery.is_absent(claim.in_flight_until, seen_at=at, waits=waits)
+            for claim in self.missing.values()
+        )
 
 
 def is_it(claim: Publication, activity: Activity) -> bool:

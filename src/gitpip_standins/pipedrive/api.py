@@ -181,6 +181,16 @@ class Pipedrive:
     def delete_deal(self, deal_id: int) -> None:
         self.edit_deal(deal_id, is_deleted=True, status="deleted")
 
+    def merge_deals(self, losing: int, winning: int) -> None:
+        """The one deal's activities move to the other, and it is deleted."""
+        with self._lock:
+            for activity in self._activities.all():
+                if activity["deal_id"] == losing:
+                    self._activities.change(
+                        int(str(activity["id"])), self._clock(), deal_id=winning
+                    )
+            self.delete_deal(losing)
+
     def archive_deal(self, deal_id: int) -> None:
         self.edit_deal(deal_id, is_archived=True, archive_time=stamp(self._clock()))
 

@@ -296,13 +296,13 @@ class Pipedrive:
         return self._pages(DEALS, _newest_first(since), answers.deal)
 
     async def activities(
-        self, deal_id: DealId, *, since: datetime | None
+        self, deal_id: DealId | None, *, since: datetime | None
     ) -> AsyncIterator[Activities]:
-        """A deal's activities that changed after `since`, or all, newest first.
+        """Activities that changed after `since`, or all, newest first; of one deal or of all.
 
         Raises LookFailed.
         """
-        query = _newest_first(since) | {"deal_id": deal_id}
+        query = _newest_first(since) | ({} if deal_id is None else {"deal_id": deal_id})
         async for page in self._pages(ACTIVITIES, query, answers.activity):
             items = tuple(each for each in page.items if isinstance(each, Activity))
             yield Activities(items, page.at)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
-from gitpip.model import ActivityId, DealId, Publication, PublicationId, PublicationState
+from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import doubles, publications, second_sends
@@ -55,30 +55,18 @@ async def next_due(transaction: Transaction) -> datetime | None:
     return due_at
 
 
-async def due(
-    transaction: Transaction, now: datetime
-) -> tuple[DealId, Mapping[Publication, int]] | None:
-    """The watched publications of a deal in which a look is due, with the looks so far."""
-    deal_id = await transaction.scalar(
-        select(publications.c.deal_id)
-        .join(second_sends, second_sends.c.publication_id == publications.c.id)
-        .where(_can_be_looked_at(), second_sends.c.due_at <= now)
-        .order_by(second_sends.c.due_at)
-        .limit(1)
-    )
-    if deal_id is None:
-        return None
+async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, int]:
+    """The watched publications for which a look is due, with the looks so far; at most 500."""
     watched = await transaction.execute(
         select(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
-        .where(_can_be_looked_at(), publications.c.deal_id == deal_id)
+        .where(_can_be_looked_at(), second_sends.c.due_at <= now)
         .order_by(second_sends.c.due_at)
         .limit(500)
     )
     looks = {row.publication_id: row.looks for row in watched}
     rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))
-    found = (publication_of(row) for row in rows)
-    return DealId(deal_id), {each: looks[each.id] for each in found}
+    return {each: looks[each.id] for each in (publication_of(row) for row in rows)}
 
 
 async def looked(
