@@ -17,7 +17,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
-from gitpip.store.publications import markers
+from gitpip.store.publications import duplicates, markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
@@ -321,7 +321,7 @@ async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> 
     async with scene.database.read() as transaction:
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         assert account
-        (found,) = await markers.duplicates(transaction, account.key, 10)
+        (found,) = await duplicates.listed(transaction, account.key, 10)
     assert (found.activity_id, found.published_as) == (copy, original["id"])
 
     # The person deletes the original: the copy takes its place.
@@ -329,7 +329,7 @@ async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> 
     await scene.settle(await scene.process())
     assert (await scene.rows())[0].activity_id == copy
     async with scene.database.read() as transaction:
-        assert await markers.duplicates(transaction, account.key, 10) == ()
+        assert await duplicates.listed(transaction, account.key, 10) == ()
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -348,7 +348,7 @@ async def test_copies_that_nobody_deletes_hide_no_later_one(scene: Scene, asked:
         async with scene.database.read() as transaction:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
             assert account
-            return len(await markers.duplicates(transaction, account.key, 100))
+            return len(await duplicates.listed(transaction, account.key, 100))
 
     assert await left() == len(copies)
     other = await scene.process()

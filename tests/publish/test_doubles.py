@@ -7,7 +7,7 @@ import pytest
 from gitpip.publish.delivery import ABSENCE
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import markers, second_sends
+from gitpip.store.publications import duplicates, second_sends
 from gitpip.store.schema import doubles
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
@@ -39,7 +39,7 @@ async def told_as_copies(scene: Scene) -> list[int]:
     async with scene.database.read() as transaction:
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         assert account is not None
-        some = await markers.duplicates(transaction, account.key, 10)
+        some = await duplicates.listed(transaction, account.key, 10)
     return [one.activity_id for one in some]
 
 

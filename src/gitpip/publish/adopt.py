@@ -19,7 +19,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database
-from gitpip.store.publications import markers
+from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.markers import TakenIn
 from gitpip.store.publications.sightings import Sighting
 
@@ -207,7 +207,7 @@ class Comparison:
         They take turns: many that nobody ever deletes must not hide the later ones.
         """
         async with self._database.read() as transaction:
-            some = await markers.duplicates(
+            some = await duplicates.listed(
                 transaction, account.key, MOST_IDS, after=self._duplicates_seen
             )
         self._duplicates_seen = some[-1].activity_id if len(some) == MOST_IDS else 0
@@ -222,7 +222,7 @@ class Comparison:
             log.warning("ledger.duplicates_not_read", reason=str(failure))
             return False
         async with self._database.begin() as transaction:
-            await markers.settle_duplicates(transaction, account.key, some, present)
+            await duplicates.settle(transaction, account.key, some, present)
         return self._duplicates_seen > 0
 
 

@@ -9,7 +9,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
-from gitpip.store.publications import markers
+from gitpip.store.publications import duplicates
 
 TOLD_FOR = timedelta(days=1)
 COUNTED = 1_000
@@ -145,7 +145,7 @@ def _missing(state: LedgerState) -> Problem | None:
 
 
 async def _doubled(transaction: Transaction, account_key: int) -> Problem | None:
-    found = await markers.duplicates(transaction, account_key, COUNTED)
+    found = await duplicates.listed(transaction, account_key, COUNTED)
     if not found:
         return None
     number, first = len(found), found[0]

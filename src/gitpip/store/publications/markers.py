@@ -17,7 +17,6 @@ from sqlalchemy import (
     Row,
     and_,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -34,7 +33,6 @@ from gitpip.store.publications import note_updates, recognition
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
-from gitpip.store.visibility import tracked
 
 Item = TypeVar("Item")
 
@@ -406,106 +404,12 @@ async def _keep(
     )
 
 
-@dataclass(frozen=True)
-class Duplicate:
-    """An activity with the marker of a publication that has another one."""
-
-    activity_id: ActivityId
-    marker: str
-    deal_id: DealId | None
-    published_as: ActivityId | None
-    """The activity that the publication has; None where there is no publication."""
-    login: str | None
-    filename: str | None
-    seen_at: datetime
-
-
-async def duplicates(
-    transaction: Transaction, account_key: int, limit: int, *, after: int = 0
-) -> tuple[Duplicate, ...]:
-    """Activities with a marker that another one has, too; the oldest first, `after` an id.
-
-    Those of users who were removed are left out.
-    """
-    rows = await transaction.execute(
-        select(
-            markers,
-            publications.c.activity_id.label("published_as"),
-            users.c.login,
-            gist_files.c.filename,
-        )
-        .outerjoin(publications, publications.c.marker == markers.c.marker)
-        .outerjoin(users, users.c.key == publications.c.user_key)
-        .outerjoin(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(
-            markers.c.account_key == account_key,
-            markers.c.duplicate == 1,
-            markers.c.activity_id > after,
-            tracked,
-        )
-        .order_by(markers.c.activity_id)
-        .limit(limit)
-    )
-    return tuple(
-        Duplicate(
-            ActivityId(row.activity_id),
-            row.marker,
-            None if row.deal_id is None else DealId(row.deal_id),
-            None if row.published_as is None else ActivityId(row.published_as),
-            row.login,
-            row.filename,
-            row.seen_at,
-        )
-        for row in rows
-    )
-
-
 async def waiting(transaction: Transaction, account_key: int) -> int:
     """How many activities are kept until their publication exists."""
     number = await transaction.scalar(
         select(func.count()).where(markers.c.account_key == account_key, markers.c.duplicate == 0)
     )
     return number or 0
-
-
-async def settle_duplicates(
-    transaction: Transaction,
-    account_key: int,
-    some: Sequence[Duplicate],
-    present: Collection[ActivityId],
-) -> None:
-    """Forget the duplicates whose activity is gone, or whose publication's other one is.
-
-    `present` are those activities, of both kinds, that Pipedrive still has. Where an account was
-    reset, ids begin anew: an activity that a publication has by now is not given to another one.
-    """
-    await ledger.lock(transaction)
-    if not await accounts.has_key(transaction, account_key):
-        return
-    for one in some:
-        original_gone = one.published_as is not None and one.published_as not in present
-        is_the_original = one.activity_id == one.published_as
-        if one.activity_id in present and not original_gone and not is_the_original:
-            continue
-        await transaction.execute(
-            delete(markers).where(
-                markers.c.account_key == account_key, markers.c.activity_id == one.activity_id
-            )
-        )
-        is_anothers = exists().where(publications.c.activity_id == one.activity_id)
-        if (
-            one.activity_id in present
-            and not is_the_original
-            and not await transaction.scalar(select(is_anothers))
-        ):
-            await transaction.execute(
-                update(publications)
-                .where(
-                    publications.c.marker == one.marker,
-                    publications.c.activity_id == one.published_as,
-                )
-                .values(activity_id=one.activity_id, deal_id=one.deal_id)
-            )
 
 
 async def forget(transaction: Transaction, marker: str, activity_ids: Collection[int]) -> None:

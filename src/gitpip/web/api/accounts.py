@@ -14,7 +14,7 @@ from gitpip.model import Role
 from gitpip.store import ledger
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
-from gitpip.store.publications import markers
+from gitpip.store.publications import duplicates, markers
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -118,7 +118,7 @@ async def get_adoption(context: Context) -> AdoptionBody:
         state = await ledger.read(transaction)
         account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         key = account.key if account else 0
-        found = await markers.duplicates(transaction, key, MOST_DUPLICATES)
+        found = await duplicates.listed(transaction, key, MOST_DUPLICATES)
         waiting = await markers.waiting(transaction, key)
     return AdoptionBody(
         compared_at=state.compared_at,

@@ -1,0 +1,112 @@
+"""Duplicates: activities in Pipedrive with the marker of another one.
+
+Somebody copied it, or another installation published the same file. gitpip deletes neither.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, select, update
+
+from gitpip.model import ActivityId, DealId
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.database import Transaction
+from gitpip.store.schema import gist_files, publications, users
+from gitpip.store.schema_accounts import markers
+from gitpip.store.visibility import tracked
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """An activity with the marker of a publication that has another one."""
+
+    activity_id: ActivityId
+    marker: str
+    deal_id: DealId | None
+    published_as: ActivityId | None
+    """The activity that the publication has; None where there is no publication."""
+    login: str | None
+    filename: str | None
+    seen_at: datetime
+
+
+async def listed(
+    transaction: Transaction, account_key: int, limit: int, *, after: int = 0
+) -> tuple[Duplicate, ...]:
+    """Activities with a marker that another one has, too; the oldest first, `after` an id.
+
+    Those of users who were removed are left out.
+    """
+    rows = await transaction.execute(
+        select(
+            markers,
+            publications.c.activity_id.label("published_as"),
+            users.c.login,
+            gist_files.c.filename,
+        )
+        .outerjoin(publications, publications.c.marker == markers.c.marker)
+        .outerjoin(users, users.c.key == publications.c.user_key)
+        .outerjoin(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(
+            markers.c.account_key == account_key,
+            markers.c.duplicate == 1,
+            markers.c.activity_id > after,
+            tracked,
+        )
+        .order_by(markers.c.activity_id)
+        .limit(limit)
+    )
+    return tuple(
+        Duplicate(
+            ActivityId(row.activity_id),
+            row.marker,
+            None if row.deal_id is None else DealId(row.deal_id),
+            None if row.published_as is None else ActivityId(row.published_as),
+            row.login,
+            row.filename,
+            row.seen_at,
+        )
+        for row in rows
+    )
+
+
+async def settle(
+    transaction: Transaction,
+    account_key: int,
+    some: Sequence[Duplicate],
+    present: Collection[ActivityId],
+) -> None:
+    """Forget the duplicates whose activity is gone, or whose publication's other one is.
+
+    `present` are those activities, of both kinds, that Pipedrive still has. Where an account was
+    reset, ids begin anew: an activity that a publication has by now is not given to another one.
+    """
+    await ledger.lock(transaction)
+    if not await accounts.has_key(transaction, account_key):
+        return
+    for one in some:
+        original_gone = one.published_as is not None and one.published_as not in present
+        is_the_original = one.activity_id == one.published_as
+        if one.activity_id in present and not original_gone and not is_the_original:
+            continue
+        await transaction.execute(
+            delete(markers).where(
+                markers.c.account_key == account_key, markers.c.activity_id == one.activity_id
+            )
+        )
+        is_anothers = exists().where(publications.c.activity_id == one.activity_id)
+        if (
+            one.activity_id in present
+            and not is_the_original
+            and not await transaction.scalar(select(is_anothers))
+        ):
+            await transaction.execute(
+                update(publications)
+                .where(
+                    publications.c.marker == one.marker,
+                    publications.c.activity_id == one.published_as,
+                )
+                .values(activity_id=one.activity_id, deal_id=one.deal_id)
+            )
