@@ -33,12 +33,13 @@ async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
                 update(publications).where(publications.c.id == rows[name]).values(due_at=due_at)
             )
         await ledger.lock(transaction)
-        await ledger.note(transaction, hold_until=now + TWO_DAYS)
+        await ledger.note(transaction, hold_until=now + TWO_DAYS, acknowledged_at=now + TWO_DAYS)
         assert await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
         await future_times.set_back(transaction, now=now, interval=INTERVAL)
         assert not await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
         # What the hold waits for may still be on its way.
-        assert (await ledger.read(transaction)).hold_until == now + QUIET
+        state = await ledger.read(transaction)
+        assert (state.hold_until, state.acknowledged_at) == (now + QUIET, now)
     due = {row.filename: row.due_at for row in await scene.rows()}
     assert due == {**at, "late.py": now}
     scene.clock.advance(QUIET + timedelta(seconds=1))

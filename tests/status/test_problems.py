@@ -131,7 +131,7 @@ CASES = (
             insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
         ),
         (*FORGET, ledger.delete()),
-        ("does not show 3 activities that gitpip published", "Nothing of them is sent again"),
+        ("does not show 3 activities that gitpip published", "adopt --acknowledge"),
         count=3,
     ),
     Case(
@@ -183,7 +183,7 @@ CASES = (
             ),
         ),
         FORGET,
-        ("number 70 besides 1, for ada.txt of ada", "run gitpip adopt"),
+        ("number 70 besides 1, for ada.txt of ada", "run gitpip adopt", "--acknowledge"),
     ),
     Case(
         ProblemKind.NO_WORKER,

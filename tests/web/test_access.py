@@ -90,6 +90,8 @@ OPERATOR = {
     "POST /status-page/try/{name}": "/status-page/try/publishing",
     "POST /api/v1/adoption": "",
     "POST /status-page/adopt": "",
+    "POST /api/v1/problems/{kind}/acknowledge": "/api/v1/problems/activities-missing/acknowledge",
+    "POST /status-page/acknowledge/{kind}": "/status-page/acknowledge/activities-doubled",
     "POST /api/v1/notes/{act}": "/api/v1/notes/retry",
     "POST /status-page/notes/{act}": "/status-page/notes/leave",
     "POST /people": "",

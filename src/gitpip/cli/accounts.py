@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gitpip.actions.adoption import ACKNOWLEDGEABLE
 from gitpip.cli.output import Json, console, prepared_settings, print_json, print_rows, run
 from gitpip.runtime import oneshot_accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -58,12 +59,25 @@ def adopt(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be adopted.")
     ] = False,
+    acknowledge: Annotated[
+        bool,
+        typer.Option(
+            "--acknowledge",
+            help="Ask Pipedrive nothing: say to know what was missing, or there twice, so that "
+            "status tells it no more.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Adopt what is in Pipedrive as published; reads all activities, 10 tokens for 500.
 
     The service does the same, down to what it knows, before it sends anything.
     """
+    if acknowledge:
+        if dry_run:
+            raise typer.BadParameter("give one of the two", param_hint="--acknowledge, --dry-run")
+        _acknowledge(as_json=as_json)
+        return
     result = run(oneshot_accounts.adopt(prepared_settings(), write=not dry_run))
     if as_json:
         print_json(asdict(result))
@@ -80,3 +94,14 @@ def adopt(
         )
     if len(result.files) > SHOWN:
         console.say(f"  and {len(result.files) - SHOWN} more; --json shows all")
+
+
+def _acknowledge(*, as_json: bool) -> None:
+    ended = run(oneshot_accounts.acknowledge(prepared_settings()))
+    if as_json:
+        print_json({kind: ended.get(kind, 0) for kind in ACKNOWLEDGEABLE})
+    elif not ended:
+        console.say("Nothing is missing, and nothing is there twice, that is not acknowledged.")
+    else:
+        told = " and ".join(f"{kind} ({number})" for kind, number in ended.items())
+        console.say(f"Acknowledged {told}. gitpip status tells what comes after this.")

@@ -183,8 +183,14 @@ class Comparison:
             if not await accounts.has_key(transaction, account.key):
                 return
             before = await ledger.read(transaction)
+            known = before.acknowledged_at
             latest = await ledger.published_between(
-                transaction, reading.lowest, before=now - QUIET, limit=LOOKED_FOR
+                transaction,
+                reading.lowest,
+                # What an acknowledged comparison has found to be missing is no news.
+                after=known and known - QUIET,
+                before=now - QUIET,
+                limit=LOOKED_FOR,
             )
             # One that is younger may not be listed yet; if it is, the account is not empty of ours.
             younger = await ledger.published_between(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from gitpip.actions import adoption as actions
+from gitpip.actions.adoption import ACKNOWLEDGEABLE, Acknowledgeable
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
@@ -96,6 +98,12 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
             known=told.known,
             duplicates=told.duplicates,
         )
+
+
+async def acknowledge(settings: Settings) -> dict[Acknowledgeable, int]:
+    """Acknowledge what is missing and what is there twice; gives how many activities each."""
+    async with opened(settings) as database, database.begin() as transaction:
+        return await actions.acknowledge(transaction, ACKNOWLEDGEABLE, did=did, now=utc_now())
 
 
 async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> VendorAccount:

@@ -137,7 +137,8 @@ def _missing(state: LedgerState) -> Problem | None:
         Severity.WARNING,
         f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
         "published, none of the last ones: they were deleted, or the account was reset or "
-        "restored. Nothing of them is sent again, and nothing was deleted here.",
+        "restored. Nothing of them is sent again, and nothing was deleted here. If that is as it "
+        "should be, acknowledge it: gitpip adopt --acknowledge.",
         since=state.missing_since,
         count=state.missing,
         act=Act.COMPARE,
@@ -145,7 +146,7 @@ def _missing(state: LedgerState) -> Problem | None:
 
 
 async def _doubled(transaction: Transaction, account_key: int) -> Problem | None:
-    found = await duplicates.listed(transaction, account_key, COUNTED)
+    found = await duplicates.listed(transaction, account_key, COUNTED, acknowledged=False)
     if not found:
         return None
     number, first = len(found), found[0]
@@ -157,7 +158,7 @@ async def _doubled(transaction: Transaction, account_key: int) -> Problem | None
         f"Pipedrive holds {count(number, 'activity', 'activities')} with the marker of another "
         f"one, e.g. number {first.activity_id}{other}, for {of}: somebody copied it, or another "
         "gitpip published it. Delete one of the two in Pipedrive and run gitpip adopt, or leave "
-        "them.",
+        "them and acknowledge that: gitpip adopt --acknowledge.",
         since=first.seen_at,
         count=number,
         act=Act.COMPARE,

@@ -37,6 +37,8 @@ class LedgerState:
     """When an activity was last seen that another installation sent."""
     set_back_at: datetime | None = None
     """When a process found that the database had lost what it knew to be there."""
+    acknowledged_at: datetime | None = None
+    """When what a person acknowledged as missing was found to be so."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ async def read(transaction: Transaction) -> LedgerState:
         row.read,
         row.others_seen_at,
         row.set_back_at,
+        row.acknowledged_at,
     )
 
 
@@ -93,6 +96,18 @@ async def note_missing(transaction: Transaction, now: datetime) -> None:
     """Count one more published activity that is gone; call `lock` first."""
     before = await read(transaction)
     await note(transaction, missing=before.missing + 1, missing_since=before.missing_since or now)
+
+
+async def acknowledge_missing(transaction: Transaction, now: datetime) -> int:
+    """Say no more that published activities are gone; give how many. Call `lock` first.
+
+    Those count as acknowledged that the last comparison could find to be missing.
+    """
+    before = await read(transaction)
+    if before.missing:
+        at = before.compared_at or now
+        await note(transaction, missing=0, missing_since=None, acknowledged_at=at)
+    return before.missing
 
 
 async def request(transaction: Transaction, now: datetime) -> None:
@@ -129,15 +144,25 @@ async def last_activity(transaction: Transaction, account_key: int) -> ActivityI
 
 
 async def published_between(
-    transaction: Transaction, first: int, *, before: datetime, limit: int
+    transaction: Transaction,
+    first: int,
+    *,
+    after: datetime | None = None,
+    before: datetime,
+    limit: int,
 ) -> tuple[ActivityId, ...]:
-    """The latest published activities with this id or a later one, published before a time."""
+    """The latest published activities with this id or a later one, published between two times.
+
+    One that was published at the time `after` is among them.
+    """
+    since = [] if after is None else [publications.c.published_at >= after]
     found = await transaction.execute(
         select(publications.c.activity_id)
         .where(
             publications.c.activity_id >= first,
             publications.c.state == PublicationState.PUBLISHED.value,
             publications.c.published_at < before,
+            *since,
         )
         .order_by(publications.c.activity_id.desc())
         .limit(limit)

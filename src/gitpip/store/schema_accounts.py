@@ -65,6 +65,8 @@ ledger = Table(
     # Published activities that Pipedrive does not list any more.
     Column("missing", Integer, nullable=False, server_default=text("0")),
     Column("missing_since", UTCDateTime),
+    # When a person acknowledged what was missing: the time of the comparison that told it.
+    Column("acknowledged_at", UTCDateTime),
     # When an activity was last seen that another installation sent.
     Column("others_seen_at", UTCDateTime),
     # When a process found that the database had lost what it knew to be there.
@@ -86,6 +88,8 @@ markers = Table(
     Column("content", String(64)),
     # Whether another activity has the same marker.
     Column("duplicate", Integer, nullable=False, server_default=text("0")),
+    # When a person acknowledged that it is there.
+    Column("acknowledged_at", UTCDateTime),
     Index("ix_markers_marker", "account_key", "marker"),
 )
 

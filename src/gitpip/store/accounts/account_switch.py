@@ -56,6 +56,7 @@ async def switch(
             hold_until=None,
             missing=0,
             missing_since=None,
+            acknowledged_at=None,
             others_seen_at=None,
             set_back_at=None,
         )

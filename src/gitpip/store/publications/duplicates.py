@@ -15,7 +15,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_accounts import markers
-from gitpip.store.visibility import tracked
+from gitpip.store.visibility import of_removed, tracked
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,24 @@ class Duplicate:
     login: str | None
     filename: str | None
     seen_at: datetime
+    acknowledged_at: datetime | None
+    """When a person said to know of it."""
 
 
 async def listed(
-    transaction: Transaction, account_key: int, limit: int, *, after: int = 0
+    transaction: Transaction,
+    account_key: int,
+    limit: int,
+    *,
+    after: int = 0,
+    acknowledged: bool = True,
 ) -> tuple[Duplicate, ...]:
     """Activities with a marker that another one has, too; the oldest first, `after` an id.
 
-    Those of users who were removed are left out.
+    Those of users who were removed are left out, and without `acknowledged` those that a person
+    has acknowledged.
     """
+    unknown = [] if acknowledged else [markers.c.acknowledged_at.is_(None)]
     rows = await transaction.execute(
         select(
             markers,
@@ -54,6 +63,7 @@ async def listed(
             markers.c.duplicate == 1,
             markers.c.activity_id > after,
             tracked,
+            *unknown,
         )
         .order_by(markers.c.activity_id)
         .limit(limit)
@@ -67,6 +77,7 @@ async def listed(
             row.login,
             row.filename,
             row.seen_at,
+            row.acknowledged_at,
         )
         for row in rows
     )
@@ -110,3 +121,24 @@ async def settle(
                 )
                 .values(activity_id=one.activity_id, deal_id=one.deal_id)
             )
+
+
+async def acknowledge(transaction: Transaction, account_key: int, now: datetime) -> int:
+    """Note that a person knows of all duplicates there are; give how many are acknowledged now.
+
+    Call `ledger.lock` first.
+    """
+    hidden = select(publications.c.id).where(
+        publications.c.marker == markers.c.marker, of_removed(publications.c.user_key)
+    )
+    result = await transaction.execute(
+        update(markers)
+        .where(
+            markers.c.account_key == account_key,
+            markers.c.duplicate == 1,
+            markers.c.acknowledged_at.is_(None),
+            ~hidden.exists(),
+        )
+        .values(acknowledged_at=now)
+    )
+    return result.rowcount

@@ -1,4 +1,8 @@
-"""`/api/v1/accounts` and `/api/v1/adoption`: whose the rows are, and what Pipedrive holds."""
+"""Whose the rows are, and what Pipedrive holds.
+
+These are `/api/v1/accounts` and `/api/v1/adoption`, and `/api/v1/problems` to acknowledge what was
+found.
+"""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -8,6 +12,7 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from gitpip.actions.adoption import Acknowledgeable, acknowledge
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
@@ -69,6 +74,14 @@ class DuplicateBody(BaseModel):
     login: str | None
     filename: str | None
     seen_at: datetime
+    acknowledged_at: datetime | None
+    """When a person acknowledged it: it is no problem any more."""
+
+
+class AcknowledgedBody(BaseModel):
+    """How many activities a problem was about that a person acknowledged; 0 if there was none."""
+
+    activities: int
 
 
 class AdoptionBody(BaseModel):
@@ -82,7 +95,8 @@ class AdoptionBody(BaseModel):
     waiting: int
     """Activities of files that are not found yet: they will be stored as published."""
     missing: int
-    """How many of the last published activities Pipedrive does not show; 0 if it shows one."""
+    """How many of the last published activities Pipedrive does not show; 0 if it shows one, or
+    once it is acknowledged."""
     duplicates: list[DuplicateBody]
     """The first hundred."""
 
@@ -136,6 +150,27 @@ async def adopt(context: Context, identity: CurrentIdentity) -> AdoptionBody:
     """Have everything compared with what is in Pipedrive, before anything more is sent."""
     await request_comparison(context, identity)
     return await get_adoption(context)
+
+
+@router.post("/problems/{kind}/acknowledge")
+@needs(Role.OPERATOR)
+async def acknowledge_problem(
+    kind: Acknowledgeable, context: Context, identity: CurrentIdentity
+) -> AcknowledgedBody:
+    """Say to know which activities are missing, or there twice: the problem ends.
+
+    It comes back once something else is missing, or there twice. Nothing is sent or deleted.
+    """
+    return await acknowledged(context, kind, identity)
+
+
+async def acknowledged(
+    context: AppContext, kind: Acknowledgeable, identity: Identity
+) -> AcknowledgedBody:
+    """Acknowledge a problem. Audited if there was one."""
+    async with context.database.begin() as transaction:
+        ended = await acknowledge(transaction, (kind,), did=identity.did, now=utc_now())
+    return AcknowledgedBody(activities=ended.get(kind, 0))
 
 
 async def switch(

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions.adoption import Acknowledgeable
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
 from gitpip.store.status import freshness, samples
-from gitpip.web.api.accounts import request_comparison, switch
+from gitpip.web.api.accounts import acknowledged, request_comparison, switch
 from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -98,4 +99,14 @@ async def switch_account(vendor: Vendor, context: Context, identity: CurrentIden
 async def adopt(context: Context, identity: CurrentIdentity) -> Response:
     """Compare everything with what is in Pipedrive once more."""
     await request_comparison(context, identity)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/acknowledge/{kind}")
+@needs(Role.OPERATOR)
+async def acknowledge(
+    kind: Acknowledgeable, context: Context, identity: CurrentIdentity
+) -> Response:
+    """Say to know which activities are missing, or there twice."""
+    await acknowledged(context, kind, identity)
     return RedirectResponse("/status-page", status_code=303)
