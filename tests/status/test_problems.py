@@ -131,7 +131,11 @@ CASES = (
             insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
         ),
         (*FORGET, ledger.delete()),
-        ("does not show 3 activities that gitpip published", "adopt --acknowledge"),
+        (
+            "does not show 3 activities that gitpip published",
+            "Nothing of them is sent again",
+            "--acknowledge",
+        ),
         count=3,
     ),
     Case(
