@@ -59,6 +59,7 @@ def test_new_tokens_are_used_without_a_restart_and_end_the_pauses_of_the_old(
     mounted.write(github_token=TOKEN, pipedrive_token="refused-by-pipedrive")
     gitpip.wait_for(lambda: named(world, "publishing.paused"), "Pipedrive to refuse the token")
     assert "PIPEDRIVE_TOKEN" in problems(world)
+    wait_for_events(world, "secret.changed", 1)
     assert [told["name"] for told in named(world, "secret.changed")] == ["GITHUB_TOKEN"]
 
     mounted.write(github_token=TOKEN, pipedrive_token=TOKEN)
