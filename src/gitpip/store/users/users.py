@@ -123,7 +123,9 @@ async def known_pair(transaction: Transaction, login: str, external_id: str) -> 
     """
     same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
     same_id = await _one(transaction, tracked, users.c.external_id == external_id)
-    if same_id and not same_login and (same_id.former_login or "").lower() == login.lower():
+    # Another transaction may have added this very user between the two queries.
+    logins = {same_id.login, same_id.former_login} if same_id else set()
+    if same_id and not same_login and login.lower() in {one.lower() for one in logins if one}:
         return same_id
     if same_login and same_login != same_id:
         raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
