@@ -39,7 +39,7 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 MIGRATION_LOCK = 4_871_325_001
 
 # Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
-UNAVAILABLE = ("08", "28", "3D", "53", "57", "58", "25006", "25P03", "42501")
+UNAVAILABLE = ("08", "28", "40", "3D", "53", "57", "58", "25006", "25P03", "42501")
 # By what begins PostgreSQL's codes, and SQLite's names: https://sqlite.org/rescode.html
 RESTORE = "restore a backup, or move the file away to begin anew"
 ADVICE = {
