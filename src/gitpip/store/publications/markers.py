@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from gitpip.marking import Match, match
 from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
@@ -308,7 +309,7 @@ async def _adopt(
 ) -> None:
     deals_of: defaultdict[UserKey, Counter[DealId]] = defaultdict(Counter)
     for row, sighting in adopted:
-        await transaction.execute(
+        as_published = (
             update(publications)
             .where(publications.c.id == row.id)
             .values(
@@ -323,6 +324,11 @@ async def _adopt(
                 lease_until=None,
             )
         )
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(as_published)
+        except IntegrityError:
+            continue  # one that the database refuses keeps no other from being adopted
         # Where edits are written into the note, it shows the file as it is now.
         shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
         if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
