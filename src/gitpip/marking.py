@@ -1,7 +1,7 @@
 """Which content an activity holds: markers of edited contents, and the tag in a note's footer.
 
 The first activity of a file is marked by its gist and name: see `model.marker_of`. An edit is
-marked by its content: databases count revisions by themselves, so after a restore, or in a new one,
+marked by its content: each database counts its own revisions, so after a restore, or in a new one,
 a number would stand for another content than in Pipedrive.
 """
 

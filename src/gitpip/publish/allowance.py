@@ -15,7 +15,7 @@ SEEN_FOR = timedelta(days=1)
 
 
 def is_seen(others_seen_at: datetime | None, now: datetime) -> bool:
-    """Whether another installation was seen to publish of late."""
+    """Whether another installation was seen to publish within the last day."""
     return others_seen_at is not None and now - others_seen_at < SEEN_FOR
 
 

@@ -211,7 +211,7 @@ async def _take_from_another(
     another = and_(publications.c.activity_id == activity_id, publications.c.id != claim.id)
     if await transaction.scalar(select(publications.c.id).where(another)) is None:
         return
-    await ledger.lock(transaction)  # before any row: whoever adopts does it in this order
+    await ledger.lock(transaction)  # before any row, in the order of locking.py
     held = select(publications.c.id).where(*wanted).with_for_update()
     if await transaction.scalar(held) is None:
         return

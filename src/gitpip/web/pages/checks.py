@@ -20,7 +20,7 @@ Number = Annotated[int, Path(ge=1, le=2**53)]
 @router.get("/checks/{check_id}")
 @needs(Role.VIEWER)
 async def one_check(check_id: Number, context: Context) -> HTMLResponse:
-    """How far a check is, and whom it could not look at."""
+    """How far a check is, and which users it could not check."""
     async with context.database.read() as transaction:
         check = await checks.get(transaction, CheckId(check_id))
         tracked = sum((await users.count(transaction)).values())
