@@ -1,5 +1,6 @@
 """A database that is restored under running processes is noticed before anything is sent."""
 
+import asyncio
 import sqlite3
 import subprocess
 from datetime import timedelta
@@ -189,3 +190,17 @@ async def test_what_was_held_in_the_backup_and_sent_since_is_not_sent_again(
     await scene.settle(sender)
     assert (await state(scene.database)).set_back_at is not None
     assert set(scene.activities().values()) == {1}
+
+
+async def test_what_is_sent_while_it_is_looked_at_is_no_sign_of_a_restore(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "first.py")
+    await scene.settle(process)
+    await scene.find_files("ada", *(f"{number}.py" for number in range(40)))
+    publishing = asyncio.create_task(process.run())
+    while not publishing.done():
+        await asyncio.gather(*(process.publisher.due() for _ in range(4)))
+    await publishing
+    await scene.settle(process)
+    assert (await state(scene.database)).set_back_at is None
+    await scene.assert_each_is_there_once()

@@ -24,7 +24,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Database, Transaction
-from gitpip.store.ledger import LedgerState
+from gitpip.store.ledger import LedgerState, Witness
 from gitpip.store.publications import markers
 from gitpip.store.status import pauses
 
@@ -111,22 +111,28 @@ class Clearance:
 
         What the other processes have published by now is remembered.
         """
+        remembered = self._witnesses.remembered
         async with self._database.read() as transaction:
             requested = (await ledger.read(transaction)).requested_at is not None
             if self._one_at_a_time.locked():
                 return requested  # `permits` is looking, or comparing, at this moment
-            return await self._is_set_back(transaction) or requested
+            await self._look_back(transaction, await self._account(transaction), remembered)
+            return self._set_back or requested
 
     def _was_at_another(self, account: VendorAccount) -> bool:
         return self._compared_in is not None and self._compared_in[1] != account.identity
 
-    async def _is_set_back(self, transaction: Transaction) -> bool:
-        if not self._set_back:
-            if await self._witnesses.hold(transaction):
+    async def _look_back(
+        self, transaction: Transaction, known: VendorAccount | None, remembered: Sequence[Witness]
+    ) -> None:
+        """Note it if the database was set back; what was sent to another account says nothing."""
+        if known is not None and (not known.bound or self._was_at_another(known)):
+            self._witnesses.forget()
+        elif not self._set_back:
+            if await self._witnesses.hold(transaction, remembered):
                 await self._witnesses.learn(transaction)
             else:
                 self._note_set_back()
-        return self._set_back
 
     def _note_set_back(self) -> None:
         self._set_back = True
@@ -143,12 +149,10 @@ class Clearance:
         """
         fingerprint = self._pipedrive.fingerprint
         async with self._one_at_a_time:
+            remembered = self._witnesses.remembered
             async with self._database.read() as transaction:
                 known = await self._account(transaction)
-                if known is None or (known.bound and not self._was_at_another(known)):
-                    await self._is_set_back(transaction)
-                else:
-                    self._witnesses.forget()
+                await self._look_back(transaction, known, remembered)
                 state = await ledger.read(transaction)
                 life = await ledger.database_life(transaction)
             try:

@@ -5,6 +5,7 @@ the same database. No name, file or connection changes then. But what was sent l
 sent by this process or seen to be published by another one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gitpip.store import ledger
@@ -23,11 +24,21 @@ class Witnesses:
         """Remember that this was marked as being sent, once the transaction is committed."""
         self._own = Witness(marker, at)
 
-    async def hold(self, transaction: Transaction) -> bool:
-        """Whether the database still holds what is remembered."""
-        return await ledger.holds(
-            transaction, [one for one in (self._own, self._newest) if one is not None]
-        )
+    @property
+    def remembered(self) -> tuple[Witness, ...]:
+        """What the database must hold in every transaction that begins from now on."""
+        return tuple(one for one in (self._own, self._newest) if one is not None)
+
+    async def hold(
+        self, transaction: Transaction, remembered: Sequence[Witness] | None = None
+    ) -> bool:
+        """Whether the database still holds what is remembered.
+
+        A transaction that only reads shows the database as it was when it began, without what was
+        sent meanwhile: then `remembered` is what was remembered before it began.
+        """
+        wanted = self.remembered if remembered is None else remembered
+        return await ledger.holds(transaction, wanted)
 
     async def learn(self, transaction: Transaction) -> None:
         """Remember what was published last, by whichever process; only where `hold` is true."""
