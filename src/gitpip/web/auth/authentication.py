@@ -195,7 +195,7 @@ class Authentication:
         if self._anonymous:
             return replace(anybody, role=self._anonymous.role)
         if await self._needs_no_key() and connection_of(request).is_from_this_machine:
-            return replace(anybody, role=Role.ADMIN)
+            return replace(anybody, role=Role.ADMIN, is_open=True)
         return None
 
     async def proxy_notice(self, request: Request) -> str | None:

@@ -17,6 +17,7 @@ from gitpip.config import is_loopback
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.web.auth.authentication import Authentication, address_of
+from gitpip.web.auth.first_key import COMMAND
 from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.sign_in import sign_in_form
@@ -27,6 +28,10 @@ from gitpip.web.public_address import path_of_page
 
 NOT_DONE = (
     "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
+)
+ADMIN_NEEDS_KEY = (
+    "this needs an access key with the role admin, and none exists yet: make the first one on the "
+    f"page Keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
 )
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
@@ -69,6 +74,8 @@ class Access:
             return _unknown(request, requirement, await self._authentication.proxy_notice(request))
         if not identity.role.includes(requirement.role):
             raise AccessRefused(_too_little(identity, requirement.role))
+        if identity.is_open and _is_act_of_admin(request, requirement):
+            raise AccessRefused(ADMIN_NEEDS_KEY)
         if identity.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
             raise AccessRefused(
                 "a change in a browser's session must say which page it comes from, in the "
@@ -218,6 +225,12 @@ def _too_little(identity: Identity, needed: Role) -> str:
         f"this needs the role {needed}; without an access key only reading is open here: sign in, "
         "or send a key in the header Authorization: Bearer KEY"
     )
+
+
+def _is_act_of_admin(request: Request, requirement: Requirement) -> bool:
+    """Whether a request would do what only an admin may, unless its route asks for more."""
+    changes = request.method not in SAFE_METHODS
+    return changes and requirement.role is Role.ADMIN and not requirement.asks_for_code
 
 
 def _tells_page(request: Request) -> bool:
