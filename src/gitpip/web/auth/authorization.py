@@ -35,11 +35,6 @@ ADMIN_NEEDS_KEY = (
 )
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
-UNRECOGNISED_LOOK_UPS = 10
-"""How many times the limit an address may show what is no valid key, until nothing it shows is
-looked up in the database any longer. It is larger than the limit itself because many people can
-share an address, and the right key of one of them is only recognised by looking it up."""
-
 
 class Access:
     """Lets in callers who meet a route's requirement, and answers the others."""
@@ -47,14 +42,11 @@ class Access:
     def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
         """`limit`: how often each key, and each address without one, may ask; None for no limit.
 
-        What is open to all is counted apart from the rest.
+        What is open to all is counted apart from the rest. A right key of an address that is
+        beyond its limit is let in: many people can share an address.
         """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
-        many = limit and type(limit)(
-            limit.amount * UNRECOGNISED_LOOK_UPS, limit.multiples, limit.namespace
-        )
-        self._look_ups = Throttle(many) if many else None
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in.
@@ -63,9 +55,9 @@ class Access:
         """
         if requirement.role is None:
             return self._open_too_often(request, requirement)
-        if refusal := self._looked_up_too_often(request, requirement):
-            return refusal
-        identity = await self._authentication.identity(request, requirement)
+        identity = await self._authentication.identity(
+            request, requirement, sparingly=self._is_beyond_limit(request)
+        )
         request.scope[STATE] = identity
         refusal = self._too_often(request, identity) or self._foreign_host(request, identity)
         if refusal:
@@ -97,22 +89,12 @@ class Access:
         named = identity.name if identity else None
         if named:
             return self._hit(request, f"key {named}")
-        address = address_counted(address_of(request))
-        if self._look_ups:
-            self._look_ups.hit(address)
-        return self._hit(request, address)
+        return self._hit(request, address_counted(address_of(request)))
 
-    def _looked_up_too_often(self, request: Request, requirement: Requirement) -> Response | None:
-        """Refuse without the database what comes from an address far beyond its limit.
-
-        Keys, sessions and feed addresses that were right before are never refused here.
-        """
+    def _is_beyond_limit(self, request: Request) -> bool:
+        """Whether an address has asked as often as it may without a key."""
         address = address_counted(address_of(request))
-        if self._look_ups is None or (pause := self._look_ups.test(address)) is None:
-            return None
-        if self._authentication.was_right(request, requirement):
-            return None
-        return _too_many(request, self._look_ups, address, pause)
+        return self._throttle is not None and self._throttle.test(address) is not None
 
     def _hit(self, request: Request, counted: str) -> Response | None:
         if self._throttle is None or (pause := self._throttle.hit(counted)) is None:

@@ -49,9 +49,12 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
     at least 32 characters.
     """
     authentication: Authentication = request.app.state.authentication
-    identity = await authentication.by_key(request, key.strip())
+    address = address_counted(address_of(request))
+    is_locked_out = request.app.state.wrong_keys.test(address) is not None
+    identity = None
+    if not is_locked_out or await authentication.may_be_right(key.strip()):
+        identity = await authentication.by_key(request, key.strip())
     if identity is None:
-        address = address_counted(address_of(request))
         if pause := request.app.state.wrong_keys.hit(address):
             return _too_many(request, WRONG_KEYS, "wrong keys", f"from {address}", pause)
         return sign_in_form(next, fault=WRONG)
