@@ -155,24 +155,17 @@ Index(
     sqlite_where=not_compared,
     postgresql_where=not_compared,
 )
-for _login in (users.c.login, users.c.former_login):
-    Index(
-        f"ix_users_removed_{_login.name}",
-        func.lower(_login),
-        sqlite_where=users.c.removed_at.is_not(None),
-        postgresql_where=users.c.removed_at.is_not(None),
-    )
+Index(
+    "ix_users_removed_login",
+    func.lower(users.c.login),
+    sqlite_where=users.c.removed_at.is_not(None),
+    postgresql_where=users.c.removed_at.is_not(None),
+)
 Index(
     "ix_users_failing",
     users.c.key,
     sqlite_where=users.c.failure.is_not(None),
     postgresql_where=users.c.failure.is_not(None),
-)
-Index(
-    "ix_users_by_former_login",
-    func.lower(users.c.former_login),
-    sqlite_where=users.c.former_login.is_not(None),
-    postgresql_where=users.c.former_login.is_not(None),
 )
 Index("ix_users_complete_until", users.c.complete_until)
 removed = users.c.removed_at.is_not(None)
@@ -189,6 +182,15 @@ Index(
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_found_key", users.c.found_key)
 Index("ix_users_checked_at", users.c.checked_at)
+
+# In lower case; users.former_login shows the last one as it was written.
+former_logins = Table(
+    "former_logins",
+    metadata,
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
+    Column("login", String(100), primary_key=True),
+    Index("ix_former_logins_login", "login"),
+)
 
 user_tags = Table(
     "user_tags",
