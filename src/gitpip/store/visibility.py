@@ -8,24 +8,31 @@ what is sent, takes its condition from here. What watches and stores reads the t
 import re
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, func, select, union
+from sqlalchemy import ColumnElement, FromClause, func, select, union
 
+from gitpip.store import schema
 from gitpip.store.database import Transaction
 from gitpip.store.schema import former_logins, users
 
-tracked = users.c.removed_at.is_(None)
-"""The condition on a row of `users`."""
+tracked = schema.tracked
+removed = schema.removed
+"""The conditions on a row of `users`; the schema has them for its indexes."""
 
 _owner = users.alias("owner")
 _LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
 _AT_A_TIME = 500
 
 
+def is_tracked(alias: FromClause) -> ColumnElement[bool]:
+    """The condition `tracked` on a row of an alias of `users`."""
+    return alias.c.removed_at.is_(None)
+
+
 def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that the user with this key is tracked, for a query without `users`."""
     return (
         select(_owner.c.key)
-        .where(_owner.c.key == user_key, _owner.c.removed_at.is_(None))
+        .where(_owner.c.key == user_key, is_tracked(_owner))
         .correlate_except(_owner)
         .exists()
     )
@@ -50,19 +57,19 @@ async def without_removed(transaction: Transaction, lines: Iterable[str]) -> fro
 
 async def _removed_logins(transaction: Transaction, words: Sequence[str]) -> set[str]:
     login = func.lower(users.c.login)
-    removed: set[str] = set()
+    hidden: set[str] = set()
     for start in range(0, len(words), _AT_A_TIME):
         some = words[start : start + _AT_A_TIME]
-        of_users = select(login).where(users.c.removed_at.is_not(None), login.in_(some))
+        of_users = select(login).where(removed, login.in_(some))
         formerly = select(former_logins.c.login).where(
             former_logins.c.login.in_(some), of_removed(former_logins.c.user_key)
         )
         found = await transaction.execute(union(of_users, formerly))
-        removed.update(found.scalars())
+        hidden.update(found.scalars())
     still_tracked: set[str] = set()
-    candidates = sorted(removed)
+    candidates = sorted(hidden)
     for start in range(0, len(candidates), _AT_A_TIME):
         some = candidates[start : start + _AT_A_TIME]
         found = await transaction.execute(select(login).where(tracked, login.in_(some)))
         still_tracked.update(row[0] for row in found)
-    return removed - still_tracked
+    return hidden - still_tracked

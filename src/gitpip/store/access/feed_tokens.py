@@ -18,7 +18,7 @@ from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
-from gitpip.store.schema import feed_addresses
+from gitpip.store.schema_access import feed_addresses
 
 FeedAddressId = NewType("FeedAddressId", int)
 

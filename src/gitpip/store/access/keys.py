@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
 from gitpip.store.database import Transaction
-from gitpip.store.schema import access_keys
+from gitpip.store.schema_access import access_keys
 
 PREFIX = "gitpip_"
 FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select, union_all
 from gitpip.store.access import keys
 from gitpip.store.access.sessions import SETTINGS_LABEL
 from gitpip.store.database import Transaction
-from gitpip.store.schema import access_keys, feed_addresses, sessions
+from gitpip.store.schema_access import access_keys, feed_addresses, sessions
 
 
 async def promising(

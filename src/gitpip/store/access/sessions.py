@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, insert, or_, select
 from gitpip.store import commit_order
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
-from gitpip.store.schema import sessions
+from gitpip.store.schema_access import sessions
 
 KEPT = 100
 """How many sessions a key has at most; one more ends the oldest."""

@@ -14,7 +14,7 @@ from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.users import former_logins
-from gitpip.store.visibility import tracked
+from gitpip.store.visibility import is_tracked, removed, tracked
 
 GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
@@ -107,11 +107,9 @@ def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> di
 async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | None:
     """The id of a removed user, if no tracked user has it."""
     same = users.alias("same")
-    taken = exists().where(same.c.removed_at.is_(None), same.c.external_id == users.c.external_id)
+    taken = exists().where(is_tracked(same), same.c.external_id == users.c.external_id)
     former: str | None = await transaction.scalar(
-        select(users.c.external_id).where(
-            users.c.github_id == github_id, users.c.removed_at.is_not(None), ~taken
-        )
+        select(users.c.external_id).where(users.c.github_id == github_id, removed, ~taken)
     )
     return former
 
