@@ -86,6 +86,7 @@ def test_each_process_has_a_code_of_its_own(fresh: Served) -> None:
     printed = fresh.gitpip.log_file.read_text().count("No access key exists yet")
     fresh.gitpip.stop()
     fresh.gitpip.start()
+    assert fresh.gitpip.get("/health").status_code == 200
     assert fresh.gitpip.log_file.read_text().count("No access key exists yet") == printed
 
 

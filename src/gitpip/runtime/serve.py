@@ -201,7 +201,7 @@ def _print_code(code: str) -> None:
     It is no event: logs are often kept where others read them. From here on it is hidden in them.
     """
     console.say(
-        "No access key exists yet, so only programs on this machine are served. To make the first "
+        "No access key exists yet, so programs on this machine need none. To make the first "
         f"key, give this code on the page Keys or in POST /api/v1/keys: {code}"
     )
     hide([code])

@@ -14,6 +14,12 @@ MANY = 64
 """So many requests don't wait for the pause: waiting ones occupy connections, of which an address
 has 384 at most, and an ingress that is not trusted is one address for all who come through it."""
 
+ABSENT_KEPT = timedelta(minutes=1)
+"""How long a secret that opens nothing is not looked up again. It would stay one for good: secrets
+are random, so nobody can show one before it is made. Only a restored database could hold it."""
+MOST_ABSENT = 10_000
+"""So many are remembered, as digests; then all are forgotten."""
+
 
 @dataclass
 class _Batch:
@@ -35,9 +41,13 @@ class LookUps:
         self._next: _Batch | None = None
         self._turn = asyncio.Lock()
         self._free_at = 0.0
+        self._absent: set[str] = set()
+        self._forget_at = 0.0
 
     async def is_promising(self, digest: str) -> bool:
         """Whether a secret with this digest may open something. Raises DatabaseUnavailable."""
+        if digest in self._absent and asyncio.get_running_loop().time() < self._forget_at:
+            return False
         batch = self._next
         if batch is None or batch.answer is None:
             batch = self._next = _Batch()
@@ -61,9 +71,17 @@ class LookUps:
             self._next = None
             try:
                 async with self._database.read() as transaction:
-                    return await many_secrets.promising(transaction, batch.digests, utc_now())
+                    found = await many_secrets.promising(transaction, batch.digests, utc_now())
             finally:
                 self._free_at = loop.time() + PAUSE.total_seconds()
+            self._remember(batch.digests - found, loop.time())
+            return found
+
+    def _remember(self, absent: set[str], now: float) -> None:
+        if now >= self._forget_at or len(self._absent) + len(absent) > MOST_ABSENT:
+            self._absent = set()
+            self._forget_at = now + ABSENT_KEPT.total_seconds()
+        self._absent |= absent
 
 
 def _take_error(answer: asyncio.Task[frozenset[str]]) -> None:
