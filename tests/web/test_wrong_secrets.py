@@ -167,6 +167,20 @@ async def test_a_revoked_key_is_as_cheap_as_a_wrong_one(attacked: Attacked) -> N
         assert await attacked.answers(flood) == {429: FLOOD}
 
 
+async def test_wrong_keys_to_sign_in_are_counted_before_they_are_looked_up(
+    attacked: Attacked,
+) -> None:
+    right = Ask("/sign-in", "POST", form_key=(await attacked.key("ada")).secret)
+    for _ in range(12):  # right ones are not counted as wrong
+        assert await attacked.answers([right]) == {303: 1}
+    attacked.statements.clear()
+
+    at_once = [WRONG["keys to sign in"]() for _ in range(MANY)]
+    assert await attacked.answers(at_once) == {401: 10, 429: MANY - 10}
+    alone = [text for text in _queries(attacked) if "UNION" not in text]
+    assert len(alone) == 10
+
+
 async def test_a_few_look_ups_wait_for_half_a_second_and_share_a_query(attacked: Attacked) -> None:
     ada = await attacked.key("ada")
     await attacked.answers([Ask(key=_wrong_key()) for _ in range(2 * LIMIT)])
