@@ -89,6 +89,14 @@ class AccessRefused(GitpipError):
     """The caller may not do this; the message says what would be needed."""
 
 
+class CodeRefused(AccessRefused):
+    """The code is missing or wrong that the first access key needs."""
+
+
+class TooManyAttempts(GitpipError):
+    """A secret was guessed too often; it may be tried again later."""
+
+
 class AccessUndecided(GitpipError):
     """The service would listen to other machines, and nothing says who may ask."""
 

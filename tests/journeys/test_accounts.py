@@ -151,7 +151,7 @@ def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
     other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
     with (
         Server(other.app) as server,
-        serving(tmp_path, url, GITPIP_FEED="off") as served,
+        serving(tmp_path, url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
     ):
         served.track("ada", {"old.py": "1\n"})
         published(served, 1)
@@ -192,7 +192,7 @@ def test_another_github_is_no_rename(tmp_path: Path, url: str) -> None:
     other = GitHub(tokens={TOKEN})
     with (
         Server(other.app) as server,
-        serving(tmp_path, url, GITPIP_FEED="off") as served,
+        serving(tmp_path, url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
     ):
         served.track("ada", {"old.py": "1\n"})
         published(served, 1)

@@ -18,7 +18,10 @@ from tests.journeys.conftest import World
 from tests.support.running import Installation
 
 MIB = 2**20
-PROMPT = 5  # seconds, on a busy machine; 0.01 on an idle one
+LOG_GROWTH = MIB / 45
+"""Bytes a second; during a flood nothing but a few summaries is logged."""
+ACCEPT_PAUSES = 10
+"""Seconds that /health may wait where accept() fails, and is tried again each second."""
 POST = "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
 FORM = "content-type: application/x-www-form-urlencoded\r\n\r\n"
 
@@ -59,10 +62,16 @@ def health(gitpip: Installation) -> float:
     return time.monotonic() - began
 
 
+def prompt(gitpip: Installation) -> float:
+    """Within how many seconds /health must answer in a flood: one, and more where the machine is
+    so busy that it is slow without a flood. On an idle machine it takes 0.01 s in both cases."""
+    return 1 + 10 * max(health(gitpip) for _ in range(5))
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("handles", "longest"), [(300, PROMPT), (64, PROMPT + 10)])
+@pytest.mark.parametrize(("handles", "pauses"), [(300, 0), (64, ACCEPT_PAUSES)])
 def test_idle_connections_do_not_use_up_the_file_handles(
-    gitpip: Installation, handles: int, longest: int
+    gitpip: Installation, handles: int, pauses: int
 ) -> None:
     """64 are fewer than gitpip reserves for itself: there accept() fails, and is tried again."""
     gitpip.inherits = True
@@ -71,19 +80,21 @@ def test_idle_connections_do_not_use_up_the_file_handles(
     gitpip.wait_for(lambda: gitpip.get("/ready").is_success, "readiness")
     assert gitpip.process
     process = psutil.Process(gitpip.process.pid)
-    size = gitpip.log_file.stat().st_size
+    in_time = prompt(gitpip)
+    size, began = gitpip.log_file.stat().st_size, time.monotonic()
     with ExitStack() as clients:
         for _ in range(4):
             for client in flood(gitpip, 100, b""):
                 clients.enter_context(client)
-            assert health(gitpip) < longest
+            assert health(gitpip) < in_time + pauses
         assert process.num_fds() < handles
         used = gitpip.processor_time()
         time.sleep(2)
-        assert health(gitpip) < PROMPT
+        assert health(gitpip) < in_time
         assert gitpip.processor_time() - used < 1
         assert gitpip.get("/ready").is_success
-    assert gitpip.log_file.stat().st_size - size < MIB
+        grown = gitpip.log_file.stat().st_size - size
+        assert grown < LOG_GROWTH * (time.monotonic() - began)
     told = [*gitpip.logged("http.clients_disconnected"), *gitpip.logged("http.accept_failed")]
     assert 1 <= len(told) <= 2
     assert "open files" in str(told[0]["advice"])
@@ -97,14 +108,14 @@ def test_unfinished_bodies_do_not_use_up_the_memory(gitpip: Installation, path: 
     assert gitpip.process
     process = psutil.Process(gitpip.process.pid)
     httpx2.post(gitpip.url + path, data={"key": "wrong"})
-    before = process.memory_info().rss
+    before, in_time = process.memory_info().rss, prompt(gitpip)
     chunk = f"{MIB - 4096:x}\r\n".encode() + b"x" * (MIB - 4096) + b"\r\n"
     with ExitStack() as clients:
         flooding = [
             clients.enter_context(client)
             for client in flood(gitpip, 300, (POST + FORM).format(path=path).encode() + chunk)
         ]
-        assert health(gitpip) < PROMPT
+        assert health(gitpip) < in_time
         most = before
 
         def enough_answered() -> list[socket.socket]:

@@ -82,7 +82,8 @@ def test_the_first_key_closes_a_service_on_loopback(world: World) -> None:
     assert world.gitpip.get("/api/v1/keys").json() == []
     assert world.gitpip.get("/users", {"host": "elsewhere.example"}).status_code == 400
 
-    made = httpx2.post(f"{world.gitpip.url}/api/v1/keys", json={"name": "ada", "role": "admin"})
+    first = {"name": "ada", "role": "admin", "code": world.gitpip.code}
+    made = httpx2.post(f"{world.gitpip.url}/api/v1/keys", json=first)
 
     assert made.status_code == 201
     assert world.gitpip.get("/users").status_code == 401

@@ -12,11 +12,11 @@ from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
-from gitpip.store.schema import feed_addresses as address_table
 from gitpip.store.schema import gist_files as gist_files_table
 from gitpip.store.schema import home_visits as home_visits_table
-from gitpip.store.schema import sessions as sessions_table
 from gitpip.store.schema import visits as visits_table
+from gitpip.store.schema_access import feed_addresses as address_table
+from gitpip.store.schema_access import sessions as sessions_table
 from gitpip.store.users import users
 from gitpip.store.visits import old_visits, unseen, visits
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict, UserNotTracked
+from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.gists import gists
@@ -175,7 +175,7 @@ async def _find_files(database: Database, login: str) -> tuple[gists.StoredFile,
     return new
 
 
-async def test_a_user_is_found_by_the_login_before_the_last_rename(database_url: str) -> None:
+async def test_a_user_is_found_by_every_former_login(database_url: str) -> None:
     database = open_database(database_url)
     await database.migrate()
     first = await _add(database, "ada", "1", GitHubId(1))
@@ -196,8 +196,12 @@ async def test_a_user_is_found_by_the_login_before_the_last_rename(database_url:
         known = await users.known_pair(transaction, "Ada", "1")
         assert known is not None
         assert known.login == "countess"
-        with pytest.raises(UserNotTracked):
-            await users.find(transaction, "bob")
+        assert (await users.find(transaction, "Bob")).login == "robert"  # two renames ago
+        again = await users.known_pair(transaction, "BOB", "2")
+        assert again is not None
+        assert again.login == "robert"
+        with pytest.raises(UserConflict, match="the id 1 is taken already, by countess"):
+            await users.known_pair(transaction, "bob", "1")
         assert await users.known_pair(transaction, "ada", "3") is None
     await _add(database, "ada", "3", GitHubId(3))
     async with database.read() as transaction:

@@ -7,7 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, insert, text
 
 from gitpip.store.database import MIGRATIONS, open_database
-from gitpip.store.schema import access_keys, feed_addresses
+from gitpip.store.schema_access import access_keys, feed_addresses
 
 BEFORE = "0017"
 MADE = datetime(2026, 2, 1, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,6 +70,13 @@ class Installation:
             "the service to start",
         )
         self.url = str(started["address"])
+
+    @property
+    def code(self) -> str:
+        """What the running process asks for when the first key is made, from what it printed."""
+        self.get("/health")  # it prints before it answers
+        printed = re.findall(r"^No access key .*: (\w+)$", self.log_file.read_text(), re.MULTILINE)
+        return str(printed[-1])
 
     def kill(self) -> None:
         """kill -9."""

@@ -16,6 +16,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.config.reload import Credentials
 from gitpip.store.database import Database, open_database
 from gitpip.web.app import create_app
+from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.context import AppContext
 
 
@@ -66,6 +67,7 @@ def application(database: Database, settings: Settings) -> FastAPI:
 
     values: dict[str, object] = {known.name: unused for known in fields(AppContext)}
     values |= {"database": database, "credentials": Credentials(settings)}
+    values |= {"first_key": FirstKey()}
     values |= {"engine_is_alive": lambda: True, "ailments": tuple}
     return create_app(cast("Callable[..., AppContext]", AppContext)(**values))
 

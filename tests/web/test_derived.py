@@ -122,7 +122,8 @@ def test_what_was_made_before_the_first_key_ends_with_it(served: Served) -> None
         assert refused.status_code == 422
         assert "must be admin for the first key" in refused.text
     assert _reads(served, feed) == 200
-    made = httpx2.post(f"{served.gitpip.url}/keys", data={"name": "first", "role": "admin"})
+    first = {"name": "first", "role": "admin", "code": served.gitpip.code}
+    made = httpx2.post(f"{served.gitpip.url}/keys", data=first)
 
     assert made.status_code == 200
     assert _reads(served, feed) == 404

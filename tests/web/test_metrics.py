@@ -130,7 +130,9 @@ def test_labels_are_few_and_tell_no_secret(served: Served) -> None:
 def test_without_the_database_what_the_process_knows_is_there(
     served_from_any: Served, postgres: "PostgresServer"
 ) -> None:
-    made = served_from_any.api("POST", "/keys", {"name": "prometheus", "role": "admin"})
+    code = served_from_any.gitpip.code
+    first: dict[str, object] = {"name": "prometheus", "role": "admin", "code": code}
+    made = served_from_any.api("POST", "/keys", first)
     key = str(made.json()["key"])
     assert value(families(served_from_any, key), "gitpip_database_up") == 1
     postgres.stop()

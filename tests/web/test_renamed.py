@@ -5,17 +5,19 @@ from tests.web.conftest import Served
 ATOM = "application/atom+xml"
 
 
-def rename(served: Served, files: dict[str, str]) -> None:
+def rename(
+    served: Served, files: dict[str, str], former: str = "ada", login: str = "countess"
+) -> None:
     """Let ada become countess, publish one more gist, and wait until gitpip knows of both."""
-    user = served.github.user_of("ada")
+    user = served.github.user_of(former)
     assert user
     before = served.total("ada")
-    served.github.rename(user.id, "countess")
-    served.github.add_gist("countess", files)
+    served.github.rename(user.id, login)
+    served.github.add_gist(login, files)
     assert served.gitpip.post("/api/v1/checks").status_code == 202
     served.wait_for_files("ada", before + len(files))
     served.gitpip.wait_for(
-        lambda: served.api("GET", "/users/ada").json()["login"] == "countess", "the rename"
+        lambda: served.api("GET", "/users/ada").json()["login"] == login, "the rename"
     )
 
 
@@ -38,6 +40,14 @@ def test_the_old_login_goes_on_working_after_a_rename(served_from_any: Served) -
     assert served.api("PATCH", "/users/ada", {"tags": ["lead"]}).json()["login"] == "countess"
     other_id = served.gitpip.post("/users/ada/another-id")
     assert other_id.json()["code"] == "github-user-not-found"
+
+    rename(served, {"three.txt": "3"}, "countess", "lovelace")
+    for former in ("ada", "countess"):
+        page = served.gitpip.get(f"/people/{former}")
+        assert (page.status_code, page.headers["location"]) == (307, "/people/lovelace")
+        again = served.gitpip.post(f"/users/{former}/id-of-ada")
+        assert (again.status_code, again.json()["login"]) == (200, "lovelace")
+    assert "three.txt" in served.gitpip.post("/latestgists/ada").text
 
     served.github.add_user("ada")
     served.github.add_gist("ada", {"stranger.txt": "3"})

@@ -209,6 +209,24 @@ def test_strangers_get_nothing_behind_an_nginx_without_any_configuration(
         assert stranger.ask("POST", "/people/check", headers=foreign).status_code == 403
 
 
+@needs_nginx
+def test_a_stranger_behind_an_nginx_that_leaves_no_trace_makes_no_key(
+    served: Served, place: Place
+) -> None:
+    """What a stock nginx does from 1.29.7 on, where `proxy_http_version 1.1` is the default."""
+    gitpip = served.gitpip
+    passed_on = f'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass {gitpip.url};'
+    site = f"server {{ listen 127.0.0.1:{place.port}; location / {{ {passed_on} }} }}"
+    stranger = Browser("http://gitpip.example.com", place.port, tls=False)
+    with running("nginx", NGINX.format(folder=place.folder, server=site), place):
+        assert stranger.ask("GET", "/people").status_code == 200  # it looks like this machine
+        made = stranger.ask("POST", "/keys", {"name": "x", "role": "admin"})
+        switched = stranger.ask("POST", "/status-page/accounts/pipedrive/switch")
+
+        assert (made.status_code, switched.status_code) == (403, 403)
+        assert gitpip.get("/api/v1/keys").json() == []
+
+
 NEEDS = {"nginx": needs_nginx, "caddy": needs_caddy}
 
 

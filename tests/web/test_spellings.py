@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitpip.model import Role
 from tests.web.conftest import Served, serving
@@ -83,6 +85,45 @@ async def test_no_spelling_of_a_path_passes_its_role(
             assert not answer.lets_in
 
     assert tried > 10_000
+    assert _rows(served.gitpip.folder) == before
+
+
+REFUSED = [
+    (route, role)
+    for route, needed in NEEDED.items()
+    for role in (None, *Role)
+    if needed and not (role and role.includes(needed))
+]
+"""Each route with each caller that it refuses."""
+
+
+@given(
+    refused=st.sampled_from(REFUSED),
+    marked=st.lists(
+        st.tuples(st.sampled_from(MARKS), st.floats(0, 1), st.sampled_from(["", *MARKS])),
+        min_size=30,
+        max_size=60,
+    ),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_mark_at_any_place_passes_a_role(
+    served: Served,
+    keys: Mapping[Role | None, str | None],
+    refused: tuple[str, Role | None],
+    marked: Sequence[tuple[str, float, str]],
+) -> None:
+    """The test above goes through the marks in turn; this one takes any for any place."""
+    route, role = refused
+    method, _, template = route.partition(" ")
+    path = PATHS[route] or template
+    spellings = []
+    for mark, place, last in marked:
+        at = round(place * len(path))
+        spellings.append(path[:at] + mark + path[at:] + last)
+    before = _rows(served.gitpip.folder)
+    answers = asyncio.run(_ask(served.gitpip.url, method, spellings, keys[role]))
+    for spelling, answer in zip(spellings, answers, strict=True):
+        assert not answer.lets_in, (method, spelling, role, answer)
     assert _rows(served.gitpip.folder) == before
 
 

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         None,
         alias="GITPIP_ALLOW_ANONYMOUS",
         description="what may be done without an access key: read, or all; nothing if not set,"
-        " but for everything to programs of this machine on loopback, until the first key is made",
+        " but that programs of this machine on loopback are operators until the first key is made",
     )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(validators.proxies)] = Field(
         ("127.0.0.1", "::1"),

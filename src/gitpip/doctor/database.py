@@ -114,7 +114,7 @@ async def _access(settings: Settings, database: Database) -> Finding:
     make_one = "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
     match await access_mode_of(settings, database):
         case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY if here_alone:
-            return ok("access", f"{where}, so this machine alone can ask, without a key")
+            return ok("access", f"{where}, so programs of this machine need no key")
         case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY:
             return warning(
                 "access",

@@ -19,6 +19,7 @@ from gitpip.config.reload import Credentials, following
 from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
+from gitpip.observability.redaction import hide
 from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
@@ -27,11 +28,14 @@ from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
+from gitpip.terminal import Terminal
 from gitpip.web.app import create_app
+from gitpip.web.auth.first_key import FirstKey, new_code
 from gitpip.web.context import AppContext
 
 ANY_IPV6 = "::"
 
+console = Terminal(stderr=True)
 log = get_logger()
 
 
@@ -91,8 +95,19 @@ async def serve(
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
         async with _opened(credentials) as database:
-            await _check_access(credentials.settings, database)
-            await _serve(listener, database, credentials, part, ready)
+            mode = await access_mode_of(credentials.settings, database)
+            _check_access(credentials.settings, mode)
+            takes_code = mode is AccessMode.THIS_MACHINE and part is not Part.WORK
+            code = new_code() if takes_code else None
+
+            def is_ready(address: str) -> None:
+                if code:
+                    _print_code(code)
+                if ready:
+                    ready(address)
+
+            first_key = FirstKey(code)
+            await _serve(listener, database, credentials, part, first_key=first_key, ready=is_ready)
     log.info("service.stopped")
 
 
@@ -101,7 +116,9 @@ async def _serve(
     database: Database,
     credentials: Credentials,
     part: Part,
-    ready: Callable[[str], None] | None,
+    *,
+    first_key: FirstKey,
+    ready: Callable[[str], None],
 ) -> None:
     settings = credentials.settings
     patience = settings.health_patience
@@ -125,6 +142,7 @@ async def _serve(
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
                 preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+                first_key=first_key,
             ),
             part,
         )
@@ -152,8 +170,7 @@ async def _serve(
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             address = f"http://{host}:{listener.getsockname()[1]}"
             _log_start(settings, address, part)
-            if ready:
-                ready(address)
+            ready(address)
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
             if worker.task:
                 lasting["the work queue"] = worker.task
@@ -178,11 +195,23 @@ def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:
     )
 
 
-async def _check_access(settings: Settings, database: Database) -> None:
+def _print_code(code: str) -> None:
+    """Show it to those who see what this process prints.
+
+    It is no event: logs are often kept where others read them. From here on it is hidden in them.
+    """
+    console.say(
+        "No access key exists yet, so programs on this machine need none. To make the first "
+        f"key, give this code on the page Keys or in POST /api/v1/keys: {code}"
+    )
+    hide([code])
+
+
+def _check_access(settings: Settings, mode: AccessMode) -> None:
     """Raise AccessUndecided where other machines could ask, and nothing says which may."""
     if settings.serves_only_this_machine:
         return
-    if await access_mode_of(settings, database) is AccessMode.NOBODY:
+    if mode is AccessMode.NOBODY:
         address = settings.public_url if is_loopback(settings.host) else settings.host
         raise AccessUndecided(
             f"{address} can be reached from other machines, and there is no access key: "

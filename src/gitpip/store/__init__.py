@@ -1,3 +1,5 @@
 """Rows: the only package that knows SQL."""
 
-import gitpip.store.schema_accounts  # noqa: F401 - the schema is whole with these tables only
+# The schema is whole with these tables only.
+import gitpip.store.schema_access
+import gitpip.store.schema_accounts  # noqa: F401

@@ -91,22 +91,25 @@ users = Table(
     Column("failure", Text),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
 )
+# Partial indexes need these; queries take them from gitpip.store.visibility.
+tracked = users.c.removed_at.is_(None)
+removed = users.c.removed_at.is_not(None)
 Index(
     "uq_users_login",
     func.lower(users.c.login),
     unique=True,
-    sqlite_where=users.c.removed_at.is_(None),
-    postgresql_where=users.c.removed_at.is_(None),
+    sqlite_where=tracked,
+    postgresql_where=tracked,
 )
 Index(
     "uq_users_external_id",
     users.c.external_id,
     unique=True,
-    sqlite_where=users.c.removed_at.is_(None),
-    postgresql_where=users.c.removed_at.is_(None),
+    sqlite_where=tracked,
+    postgresql_where=tracked,
 )
 # Spelt out, not bound: else no database sees that a query fits a partial index.
-looked_at = and_(users.c.removed_at.is_(None), users.c.state != literal_column("'paused'"))
+looked_at = and_(tracked, users.c.state != literal_column("'paused'"))
 Index(
     "ix_users_due",
     users.c.next_check_at,
@@ -155,27 +158,19 @@ Index(
     sqlite_where=not_compared,
     postgresql_where=not_compared,
 )
-for _login in (users.c.login, users.c.former_login):
-    Index(
-        f"ix_users_removed_{_login.name}",
-        func.lower(_login),
-        sqlite_where=users.c.removed_at.is_not(None),
-        postgresql_where=users.c.removed_at.is_not(None),
-    )
+Index(
+    "ix_users_removed_login",
+    func.lower(users.c.login),
+    sqlite_where=removed,
+    postgresql_where=removed,
+)
 Index(
     "ix_users_failing",
     users.c.key,
     sqlite_where=users.c.failure.is_not(None),
     postgresql_where=users.c.failure.is_not(None),
 )
-Index(
-    "ix_users_by_former_login",
-    func.lower(users.c.former_login),
-    sqlite_where=users.c.former_login.is_not(None),
-    postgresql_where=users.c.former_login.is_not(None),
-)
 Index("ix_users_complete_until", users.c.complete_until)
-removed = users.c.removed_at.is_not(None)
 Index("ix_users_removed", users.c.key, sqlite_where=removed, postgresql_where=removed)
 # Finds the few users whose last check failed without reading the others.
 troubled = and_(looked_at, users.c.failure.is_not(None))
@@ -189,6 +184,15 @@ Index(
 Index("ix_users_found_at", users.c.found_at, users.c.key)
 Index("ix_users_found_key", users.c.found_key)
 Index("ix_users_checked_at", users.c.checked_at)
+
+# In lower case; users.former_login shows the last one as it was written.
+former_logins = Table(
+    "former_logins",
+    metadata,
+    Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
+    Column("login", String(100), primary_key=True),
+    Index("ix_former_logins_login", "login"),
+)
 
 user_tags = Table(
     "user_tags",
@@ -518,65 +522,6 @@ services = Table(
     Column("clock_ahead", BigInteger, nullable=False, server_default=text("0")),
     # What its /health says is wrong, a line each.
     Column("ailments", Text),
-)
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("name", String(60), nullable=False),
-    Column("role", String(20), nullable=False),
-    # The part of a key that is no secret: it finds the row, and tells keys apart in lists.
-    Column("label", String(8), nullable=False, unique=True),
-    Column("hash", String(64), nullable=False),
-    Column("created_at", UTCDateTime, nullable=False),
-    Column("issued_at", UTCDateTime, nullable=False),
-    Column("expires_at", UTCDateTime),
-    Column("used_at", UTCDateTime),
-    Column("revoked_at", UTCDateTime),
-)
-Index(
-    "uq_access_keys_name",
-    func.lower(access_keys.c.name),
-    unique=True,
-    sqlite_where=access_keys.c.revoked_at.is_(None),
-    postgresql_where=access_keys.c.revoked_at.is_(None),
-)
-
-# Browsers that signed in, each with the label of the key that they stand for.
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("label", String(20), nullable=False),
-    Column("began_at", UTCDateTime, nullable=False),
-    Column("until", UTCDateTime, nullable=False),
-)
-
-feed_addresses = Table(
-    "feed_addresses",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("hash", String(64), nullable=False, unique=True),
-    Column("name", String(60), nullable=False),
-    Column("viewer", String(100), nullable=False),
-    # What it ends with: the label of a key, or a word for what is no key with a row.
-    Column("parent", String(20), nullable=False, server_default=text("''")),
-    Column("key_id", Key, ForeignKey("access_keys.id")),
-    Column("created_at", UTCDateTime, nullable=False),
-    Column("used_at", UTCDateTime),
-    Column("revoked_at", UTCDateTime),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("at", UTCDateTime, nullable=False),
-    Column("actor", String(120), nullable=False),
-    Column("via", String(10), nullable=False),
-    Column("action", String(60), nullable=False),
-    Column("subject", Text, nullable=False),
 )
 
 imports = Table(

@@ -8,24 +8,31 @@ what is sent, takes its condition from here. What watches and stores reads the t
 import re
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, func, select, union
 
+from gitpip.store import schema
 from gitpip.store.database import Transaction
-from gitpip.store.schema import users
+from gitpip.store.schema import former_logins, users
 
-tracked = users.c.removed_at.is_(None)
-"""The condition on a row of `users`."""
+tracked = schema.tracked
+removed = schema.removed
+"""The conditions on a row of `users`; the schema has them for its indexes."""
 
 _owner = users.alias("owner")
 _LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
 _AT_A_TIME = 500
 
 
+def is_tracked(alias: FromClause) -> ColumnElement[bool]:
+    """The condition `tracked` on a row of an alias of `users`."""
+    return alias.c.removed_at.is_(None)
+
+
 def of_tracked(user_key: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that the user with this key is tracked, for a query without `users`."""
     return (
         select(_owner.c.key)
-        .where(_owner.c.key == user_key, _owner.c.removed_at.is_(None))
+        .where(_owner.c.key == user_key, is_tracked(_owner))
         .correlate_except(_owner)
         .exists()
     )
@@ -39,8 +46,8 @@ def of_removed(user_key: ColumnElement[int]) -> ColumnElement[bool]:
 async def without_removed(transaction: Transaction, lines: Iterable[str]) -> frozenset[str]:
     """Those of these stored lines that name no removed user.
 
-    A line names a user where one of its words is the login, or the login before the last rename,
-    of a removed user, and of no tracked one. Records of checks and imports hold such lines as
+    A line names a user where one of its words is the login, or a former login, of a removed user,
+    and the login of no tracked one. Records of checks and imports hold such lines as
     text, also those that an earlier version wrote.
     """
     words = {line: {word.lower() for word in _LOGIN.findall(line)} for line in lines}
@@ -49,20 +56,20 @@ async def without_removed(transaction: Transaction, lines: Iterable[str]) -> fro
 
 
 async def _removed_logins(transaction: Transaction, words: Sequence[str]) -> set[str]:
-    login, former = func.lower(users.c.login), func.lower(users.c.former_login)
-    removed: set[str] = set()
+    login = func.lower(users.c.login)
+    hidden: set[str] = set()
     for start in range(0, len(words), _AT_A_TIME):
         some = words[start : start + _AT_A_TIME]
-        found = await transaction.execute(
-            select(login, former).where(
-                users.c.removed_at.is_not(None), or_(login.in_(some), former.in_(some))
-            )
+        of_users = select(login).where(removed, login.in_(some))
+        formerly = select(former_logins.c.login).where(
+            former_logins.c.login.in_(some), of_removed(former_logins.c.user_key)
         )
-        removed.update(name for row in found for name in row if name)
+        found = await transaction.execute(union(of_users, formerly))
+        hidden.update(found.scalars())
     still_tracked: set[str] = set()
-    candidates = sorted(removed)
+    candidates = sorted(hidden)
     for start in range(0, len(candidates), _AT_A_TIME):
         some = candidates[start : start + _AT_A_TIME]
         found = await transaction.execute(select(login).where(tracked, login.in_(some)))
         still_tracked.update(row[0] for row in found)
-    return removed - still_tracked
+    return hidden - still_tracked

@@ -77,8 +77,9 @@ PAGES = (
 )
 KEY = HTTPBearer(
     auto_error=False,
-    description="An access key, made by `gitpip keys create`; on loopback none is needed before "
-    "the first one was made.",
+    description="An access key, made by `gitpip keys create`. Before the first one was made, "
+    "programs on the machine of a gitpip that listens on loopback need none, but for what only an "
+    "admin may do.",
 )
 """For the OpenAPI document; it is `Access` that asks for the key."""
 

@@ -1,7 +1,7 @@
 """What every endpoint stands on: the store, the settings, the ways to GitHub and the engine."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
@@ -16,6 +16,7 @@ from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
 from gitpip.store.database import Database, Transaction
 from gitpip.store.users import users
+from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import Identity
 from gitpip.web.ops.readiness import Readiness
 from gitpip.web.ops.stats import StatsReader
@@ -59,6 +60,7 @@ class AppContext:
     ailments: Ailments
     forecast: MakeForecast
     preview: Preview
+    first_key: FirstKey = field(default_factory=FirstKey)
 
     @property
     def settings(self) -> Settings:

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 
 from gitpip.model import Page
 from gitpip.store.database import Transaction
-from gitpip.store.schema import audit
+from gitpip.store.schema_access import audit
 
 SUBJECT_LIMIT = 300
 

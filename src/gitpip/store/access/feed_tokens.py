@@ -5,7 +5,6 @@ derived from: a key that is revoked, rotated or expired, the settings' key when 
 or that one can read without a key.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Collection
@@ -19,7 +18,7 @@ from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
-from gitpip.store.schema import feed_addresses
+from gitpip.store.schema_access import feed_addresses
 
 FeedAddressId = NewType("FeedAddressId", int)
 
@@ -76,7 +75,7 @@ async def create(
     secret = f"{PREFIX}{secrets.token_hex(24)}"
     await transaction.execute(
         insert(feed_addresses).values(
-            hash=_digest(secret),
+            hash=keys.digest(secret),
             name=name,
             viewer=viewer,
             parent=parent.label,
@@ -97,7 +96,7 @@ async def presented(
     if not FORM.fullmatch(secret):
         return None
     found = select(feed_addresses).where(
-        feed_addresses.c.hash == _digest(secret), _holds(held, now)
+        feed_addresses.c.hash == keys.digest(secret), _holds(held, now)
     )
     row = (await transaction.execute(found)).one_or_none()
     return _address(row) if row else None
@@ -174,10 +173,6 @@ async def _check_number(transaction: Transaction, parent: Parent) -> None:
             f"there are {number} addresses {owner} already, and at most {limit} are kept; "
             "revoke one that is not used any more"
         )
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _address(row: Row[Any]) -> FeedAddress:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
 from gitpip.store.database import Transaction
-from gitpip.store.schema import access_keys
+from gitpip.store.schema_access import access_keys
 
 PREFIX = "gitpip_"
 FORM = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_([0-9a-f]{{48}})")
@@ -82,7 +82,7 @@ async def create(
     Raises InvalidInput for a name that can't be one, KeyConflict for one that is taken.
     """
     check_key_name(name)
-    text, label, digest = _new_secret()
+    text, label, hashed = _new_secret()
     try:
         async with transaction.begin_nested():
             key_id = await transaction.scalar(
@@ -91,7 +91,7 @@ async def create(
                     name=name,
                     role=role,
                     label=label,
-                    hash=digest,
+                    hash=hashed,
                     created_at=now,
                     issued_at=now,
                     expires_at=_end(now, lifetime),
@@ -115,11 +115,11 @@ async def rotate(
     former = await find(transaction, name)
     if lifetime is None and former.expires_at:
         lifetime = former.expires_at - former.issued_at
-    text, label, digest = _new_secret()
+    text, label, hashed = _new_secret()
     await transaction.execute(
         update(access_keys)
         .where(access_keys.c.id == former.id)
-        .values(label=label, hash=digest, issued_at=now, expires_at=_end(now, lifetime))
+        .values(label=label, hash=hashed, issued_at=now, expires_at=_end(now, lifetime))
     )
     return IssuedKey(await _one(transaction, access_keys.c.id == former.id), text)
 
@@ -165,11 +165,16 @@ async def presented(transaction: Transaction, text: str, now: datetime) -> Acces
         return Refusal.MALFORMED
     row = await _labelled(transaction, form[1])
     known = row.hash if row else ""
-    if not hmac.compare_digest(known, _digest(text)) or row is None:
+    if not hmac.compare_digest(known, digest(text)) or row is None:
         return Refusal.UNKNOWN
     key = _key(row)
     state = key.state(now)
     return key if state == "active" else Refusal(state)
+
+
+def digest(secret: str) -> str:
+    """A secret as it is stored, of a key, a session or a feed's address."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def label_in(text: str) -> str | None:
@@ -243,11 +248,7 @@ def _new_secret() -> tuple[str, str, str]:
     """A whole key, its label and its hash."""
     label = secrets.token_hex(4)
     text = f"{PREFIX}{label}_{secrets.token_hex(24)}"
-    return text, label, _digest(text)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text, label, digest(text)
 
 
 def _end(now: datetime, lifetime: timedelta | None) -> datetime | None:

@@ -4,7 +4,6 @@ Only hashes are stored, so that neither a backup nor a look into the database op
 signing out, or revoking the key, counts at once on every replica.
 """
 
-import hashlib
 import secrets
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from sqlalchemy import and_, delete, insert, or_, select
 from gitpip.store import commit_order
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
-from gitpip.store.schema import sessions
+from gitpip.store.schema_access import sessions
 
 KEPT = 100
 """How many sessions a key has at most; one more ends the oldest."""
@@ -44,7 +43,7 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
         delete(sessions).where(sessions.c.label == label, sessions.c.hash.not_in(newest))
     )
     await transaction.execute(
-        insert(sessions).values(hash=_digest(token), label=label, began_at=now, until=until)
+        insert(sessions).values(hash=keys.digest(token), label=label, began_at=now, until=until)
     )
     return token
 
@@ -52,15 +51,13 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
 async def label_of(transaction: Transaction, token: str, now: datetime) -> str | None:
     """The label of the key that a session stands for at `now`; None for whatever is none."""
     label: str | None = await transaction.scalar(
-        select(sessions.c.label).where(sessions.c.hash == _digest(token), sessions.c.until > now)
+        select(sessions.c.label).where(
+            sessions.c.hash == keys.digest(token), sessions.c.until > now
+        )
     )
     return label
 
 
 async def end(transaction: Transaction, token: str) -> None:
     """End a session, if there is one with this token."""
-    await transaction.execute(delete(sessions).where(sessions.c.hash == _digest(token)))
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+    await transaction.execute(delete(sessions).where(sessions.c.hash == keys.digest(token)))

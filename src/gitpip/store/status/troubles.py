@@ -30,21 +30,18 @@ from gitpip.store.schema import (
     not_compared,
     note_failed,
     publications,
-    removed,
     retried,
     troubled,
     unsettled,
     users,
 )
-from gitpip.store.visibility import tracked
+from gitpip.store.visibility import of_removed, tracked
 
 FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
 UNCERTAIN = PublicationState.UNCERTAIN.value
 
 
-of_removed = publications.c.user_key.in_(select(users.c.key).where(removed))
-"""The publications of users who are tracked no more; an index has these users."""
 filename = (
     select(gist_files.c.filename)
     .where(gist_files.c.key == publications.c.file_key)
@@ -201,7 +198,7 @@ async def _doubles(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tr
     return await _trouble(
         transaction,
         doubles.join(publications, publications.c.id == doubles.c.publication_id),
-        [~of_removed, *wanted],
+        [~of_removed(publications.c.user_key), *wanted],
         since=doubles.c.found_at,
         example=filename,
         reason=doubles.c.reason,
@@ -228,7 +225,9 @@ async def publications_waiting(transaction: Transaction) -> int:
     all_of_them = await transaction.scalar(waiting) or 0
     if not all_of_them:
         return 0
-    return all_of_them - (await transaction.scalar(waiting.where(of_removed)) or 0)
+    return all_of_them - (
+        await transaction.scalar(waiting.where(of_removed(publications.c.user_key))) or 0
+    )
 
 
 async def publications_put_off(transaction: Transaction) -> Trouble:
@@ -254,7 +253,7 @@ async def _publications(
     return await _trouble(
         transaction,
         publications,
-        [~of_removed, *wanted],
+        [~of_removed(publications.c.user_key), *wanted],
         since=since,
         example=filename,
         reason=publications.c.reason,
@@ -315,7 +314,7 @@ async def notes_overdue(transaction: Transaction, due_before: datetime) -> Troub
         transaction,
         amendments.join(publications, publications.c.id == amendments.c.publication_id),
         [
-            ~of_removed,
+            ~of_removed(publications.c.user_key),
             publications.c.state == PublicationState.PUBLISHED.value,
             amendments.c.due_at < due_before,
         ],

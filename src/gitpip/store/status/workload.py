@@ -10,8 +10,9 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.schema import checks, looked_at, publications, removed, users
+from gitpip.store.schema import checks, looked_at, publications, users
 from gitpip.store.status import pauses
+from gitpip.store.visibility import of_removed
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
 
@@ -79,7 +80,7 @@ def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
         .where(
             publications.c.state == state,
             publications.c.due_at <= now,
-            publications.c.user_key.not_in(select(users.c.key).where(removed)),
+            ~of_removed(publications.c.user_key),
         )
         .order_by(publications.c.backfill, publications.c.due_at)
         .limit(1)

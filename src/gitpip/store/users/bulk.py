@@ -12,6 +12,7 @@ from gitpip.errors import UserNotTracked
 from gitpip.model import Backfill, DealId, PublicationState, User, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, user_tags, users
+from gitpip.store.users import former_logins
 from gitpip.store.users.users import rows, user_of
 from gitpip.store.visibility import tracked
 
@@ -113,24 +114,22 @@ async def _known(
 ) -> tuple[dict[str, str], dict[str, str], set[tuple[str, str]]]:
     """Of the tracked users in question: ids by login in lower case, logins by id.
 
-    And the logins before the last rename, in lower case, each with the id: a list may be given
-    again after a rename.
+    And the former logins, in lower case, each with the id: a list may be given again after a
+    rename.
     """
+    logins = [user.login.lower() for user in wanted]
+    same_id = users.c.external_id.in_([user.external_id for user in wanted])
     rows = (
         await transaction.execute(
-            select(users.c.login, users.c.former_login, users.c.external_id).where(
-                tracked,
-                or_(
-                    func.lower(users.c.login).in_([user.login.lower() for user in wanted]),
-                    users.c.external_id.in_([user.external_id for user in wanted]),
-                ),
+            select(users.c.login, users.c.external_id).where(
+                tracked, or_(func.lower(users.c.login).in_(logins), same_id)
             )
         )
     ).all()
     return (
         {row.login.lower(): row.external_id for row in rows},
         {row.external_id: row.login for row in rows},
-        {(row.former_login.lower(), row.external_id) for row in rows if row.former_login},
+        await former_logins.with_external_ids(transaction, same_id, logins),
     )
 
 

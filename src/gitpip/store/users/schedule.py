@@ -21,6 +21,7 @@ from sqlalchemy import (
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
+from gitpip.store.users import former_logins
 from gitpip.store.users.users import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
@@ -215,6 +216,7 @@ async def record_accounts(transaction: Transaction, accounts: Mapping[UserKey, A
         # A login that changes its case only is found as before, so it is no former one.
         renamed = func.lower(users.c.login) != account.login.lower()
         former = case((renamed, users.c.login), else_=users.c.former_login)
+        await former_logins.note_rename(transaction, key, account.login)
         await transaction.execute(
             update(users)
             .where(users.c.key == key)

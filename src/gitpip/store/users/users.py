@@ -13,7 +13,8 @@ from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKe
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.schema import deals, unreadable, user_tags, users
-from gitpip.store.visibility import tracked
+from gitpip.store.users import former_logins
+from gitpip.store.visibility import is_tracked, removed, tracked
 
 GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
@@ -106,11 +107,9 @@ def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> di
 async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | None:
     """The id of a removed user, if no tracked user has it."""
     same = users.alias("same")
-    taken = exists().where(same.c.removed_at.is_(None), same.c.external_id == users.c.external_id)
+    taken = exists().where(is_tracked(same), same.c.external_id == users.c.external_id)
     former: str | None = await transaction.scalar(
-        select(users.c.external_id).where(
-            users.c.github_id == github_id, users.c.removed_at.is_not(None), ~taken
-        )
+        select(users.c.external_id).where(users.c.github_id == github_id, removed, ~taken)
     )
     return former
 
@@ -118,15 +117,16 @@ async def _former_id(transaction: Transaction, github_id: GitHubId) -> str | Non
 async def known_pair(transaction: Transaction, login: str, external_id: str) -> User | None:
     """The tracked user with this login and this id; None when both are free.
 
-    The login may be the one before the user's last rename, if no other tracked user has it now.
+    The login may be a former one of the user, if no other tracked user has it now.
     Raises UserConflict when the login or the id belongs to another.
     """
     same_login = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
     same_id = await _one(transaction, tracked, users.c.external_id == external_id)
     # Another transaction may have added this very user between the two queries.
-    logins = {same_id.login, same_id.former_login} if same_id else set()
-    if same_id and not same_login and login.lower() in {one.lower() for one in logins if one}:
-        return same_id
+    if same_id and not same_login:
+        is_its_own = login.lower() == same_id.login.lower()
+        if is_its_own or await former_logins.had(transaction, same_id.key, login):
+            return same_id
     if same_login and same_login != same_id:
         raise UserConflict(f"{login} is tracked already, under the id {same_login.external_id}")
     if same_id and same_id != same_login:
@@ -190,21 +190,12 @@ async def get(transaction: Transaction, key: UserKey) -> User:
 async def find(transaction: Transaction, login: str) -> User:
     """The tracked user of a login, in any case; raises UserNotTracked.
 
-    If no tracked user has the login now, it is the one who had it before their last rename; of
-    several, the one added last.
+    If no tracked user has the login now, it is the one who had it formerly; of several, the one
+    added last.
     """
     user = await _one(transaction, tracked, func.lower(users.c.login) == login.lower())
     if user is None:
-        formerly = await transaction.scalar(
-            select(users.c.key)
-            .where(
-                tracked,
-                users.c.former_login.is_not(None),
-                func.lower(users.c.former_login) == login.lower(),
-            )
-            .order_by(users.c.key.desc())
-            .limit(1)
-        )
+        formerly = await former_logins.newest_with(transaction, login)
         user = None if formerly is None else await _one(transaction, users.c.key == formerly)
     if user is None:
         raise UserNotTracked(f"{login} is not tracked")

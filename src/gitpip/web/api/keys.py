@@ -16,7 +16,6 @@ from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset
 from gitpip.web.api.schemas import PROBLEMS, ListBody
-from gitpip.web.auth import first_key
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
@@ -33,13 +32,17 @@ Lifetime = Annotated[str, AfterValidator(_duration_text)]
 
 
 class NewKey(BaseModel):
-    """A key to be made. `expires` is after how long it ends, like `90d`; without, it lasts."""
+    """A key to be made. `expires` is after how long it ends, like `90d`; without, it lasts.
+
+    The first key, made without showing one, needs the `code` that gitpip printed at its start.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     role: Role
     expires: Lifetime | None = None
+    code: str | None = None
 
 
 class Rotation(BaseModel):
@@ -111,12 +114,12 @@ async def list_keys(context: Context) -> list[KeyBody]:
 
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
-@needs(Role.ADMIN)
+@needs(Role.ADMIN, asks_for_code=True)
 async def create_key(new: NewKey, context: Context, identity: CurrentIdentity) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     lifetime = parse_duration(new.expires) if new.expires else None
     async with context.database.begin() as transaction:
-        await first_key.check_role(transaction, context, identity, new.role)
+        await context.first_key.check(transaction, identity, new.role, new.code)
         issued = await keys.create(
             transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
         )

@@ -1,7 +1,6 @@
 """Recognises who asks: by a key, a session, a feed's address, or where none is needed."""
 
 import contextlib
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -21,15 +20,14 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.audit import Via
 from gitpip.store.access.feed_tokens import FeedAddress
-from gitpip.store.access.keys import AccessKey
+from gitpip.store.access.keys import AccessKey, digest
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.identity import Identity
+from gitpip.web.auth.look_ups import LookUps
 from gitpip.web.auth.roles import Requirement
 from gitpip.web.auth.throttle import Throttle, address_counted
 from gitpip.web.proxies import connection_of
 from gitpip.web.request_log import REFUSALS_LOGGED, shortened
-
-log = get_logger()
 
 Used = TypeVar("Used", AccessKey, FeedAddress)
 
@@ -68,47 +66,58 @@ class Authentication:
         self._refusals_logged = Throttle(RateLimitItemPerMinute(REFUSALS_LOGGED))
         self._known: dict[str, Identity] = {}
         self._right: set[str] = set()
-        """Digests of secrets that were recognised."""
+        """Digests of secrets that were recognised when they were last shown."""
+        self._look_ups = LookUps(database)
 
     @property
     def is_open(self) -> bool:
         """Whether callers on this machine need no key until the first one is made."""
         return self.on_loopback and not self._anonymous
 
-    async def identity(self, request: Request, requirement: Requirement) -> Identity | None:
+    async def identity(
+        self, request: Request, requirement: Requirement, *, sparingly: bool
+    ) -> Identity | None:
         """The caller of a route; None for one who shows nothing valid where something is needed.
 
-        Raises DatabaseUnavailable.
+        `sparingly`: see `may_be_right`. Raises DatabaseUnavailable.
         """
-        identity = await self._recognised(request, requirement)
-        if identity and identity.name and (secret := _shown(request, requirement)):
+        secret = _shown(request, requirement)
+        if secret is None:
+            return await self._recognised(request, requirement, None)
+        if sparingly and not await self.may_be_right(secret):
+            return await self._recognised(request, requirement, None)
+        identity = await self._recognised(request, requirement, secret)
+        if identity and identity.name:
             if len(self._right) >= RIGHT_REMEMBERED:
                 self._right.clear()
-            self._right.add(_digest(secret))
+            self._right.add(digest(secret))
+        else:
+            self._right.discard(digest(secret))
         return identity
 
-    def was_right(self, request: Request, requirement: Requirement) -> bool:
-        """Whether what a request shows was recognised before; it need not be valid any longer."""
-        secret = _shown(request, requirement)
-        admin_key = self._admin_key()
-        if secret is None:
-            return False
-        digest = _digest(secret)
-        is_admin = admin_key is not None and hmac.compare_digest(_digest(admin_key), digest)
-        return is_admin or digest in self._right
+    async def may_be_right(self, secret: str) -> bool:
+        """Whether a secret is worth a look-up of its own: it was right, or is stored and holds.
 
-    async def _recognised(self, request: Request, requirement: Requirement) -> Identity | None:
-        authorization = request.headers.get("authorization")
-        if authorization is not None:
-            secret = _shown(request, requirement)
+        The answer costs the database next to nothing, however many ask, but may take half a
+        second. It is for callers whose address has shown too much that was wrong: there a right
+        secret is let in all the same. Raises DatabaseUnavailable.
+        """
+        shown, admin_key = digest(secret), self._admin_key()
+        is_admin = admin_key is not None and hmac.compare_digest(digest(admin_key), shown)
+        return is_admin or shown in self._right or await self._look_ups.is_promising(shown)
+
+    async def _recognised(
+        self, request: Request, requirement: Requirement, secret: str | None
+    ) -> Identity | None:
+        """The caller who shows this secret; None for the secret stands for one that is unknown."""
+        if "authorization" in request.headers:
             if secret is None:
                 return None
             known_suffices = requirement.without_database
             return await self.by_key(request, secret, known_suffices=known_suffices)
-        if requirement.by_feed_address and "address" in request.path_params:
-            return await self._by_feed_address(request, request.path_params["address"])
-        token = request.cookies.get(COOKIE)
-        if token and (identity := await self._by_session(request, token)):
+        if _is_by_feed_address(request, requirement):
+            return await self._by_feed_address(request, secret) if secret else None
+        if secret and (identity := await self._by_session(request, secret)):
             return identity
         return await self._without_key(request)
 
@@ -120,19 +129,19 @@ class Authentication:
         With `known_suffices`, a key that was accepted before is accepted while the database is
         away. Otherwise raises DatabaseUnavailable then.
         """
-        admin_key, now, digest = self._admin_key(), utc_now(), _digest(text)
-        if admin_key and hmac.compare_digest(_digest(admin_key), digest):
+        admin_key, now, shown = self._admin_key(), utc_now(), digest(text)
+        if admin_key and hmac.compare_digest(digest(admin_key), shown):
             return _admin(request, admin_key)
         try:
             async with self._database.read() as transaction:
                 key = await keys.presented(transaction, text, now)
         except DatabaseUnavailable:
-            known = self._known.get(digest)
+            known = self._known.get(shown)
             if known_suffices and known and (not known.expires_at or now < known.expires_at):
                 return known
             raise
         if isinstance(key, keys.Refusal):
-            self._known.pop(digest, None)
+            self._known.pop(shown, None)
             label = keys.label_in(text)
             address = address_of(request)
             # The rest is counted in http.refusals_not_logged.
@@ -140,8 +149,8 @@ class Authentication:
                 log.warning("key.refused", reason=key, label=label, address=shortened(address))
             return None
         await self._note_use(key, keys.note_use, now)
-        self._known[digest] = _holder(request, key)
-        return self._known[digest]
+        self._known[shown] = _holder(request, key)
+        return self._known[shown]
 
     async def begin_session(self, identity: Identity) -> Session:
         """Begin a session for a caller who has shown a key. Raises DatabaseUnavailable."""
@@ -194,8 +203,9 @@ class Authentication:
         anybody = Identity(Role.VIEWER, address_of(request), _via(request))
         if self._anonymous:
             return replace(anybody, role=self._anonymous.role)
-        if await self._needs_no_key() and connection_of(request).is_from_this_machine:
-            return replace(anybody, role=Role.ADMIN)
+        # The connection first: what came through a proxy costs no query.
+        if connection_of(request).is_from_this_machine and await self._needs_no_key():
+            return replace(anybody, role=Role.ADMIN, is_open=True)
         return None
 
     async def proxy_notice(self, request: Request) -> str | None:
@@ -265,9 +275,13 @@ def _shown(request: Request, requirement: Requirement) -> str | None:
     if authorization is not None:
         scheme, _, text = authorization.partition(" ")
         return text.strip() if scheme.lower() == "bearer" else None
-    if requirement.by_feed_address and "address" in request.path_params:
+    if _is_by_feed_address(request, requirement):
         return str(request.path_params["address"])
     return request.cookies.get(COOKIE)
+
+
+def _is_by_feed_address(request: Request, requirement: Requirement) -> bool:
+    return requirement.by_feed_address and "address" in request.path_params
 
 
 def _holder(request: Request, key: AccessKey) -> Identity:
@@ -300,8 +314,4 @@ def _via(request: Request) -> Via:
 
 
 def _admin_label(admin_key: str) -> str:
-    return f"{sessions.SETTINGS_LABEL}{_digest(admin_key)[:16]}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return f"{sessions.SETTINGS_LABEL}{digest(admin_key)[:16]}"

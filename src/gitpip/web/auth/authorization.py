@@ -17,6 +17,7 @@ from gitpip.config import is_loopback
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
 from gitpip.web.auth.authentication import Authentication, address_of
+from gitpip.web.auth.first_key import COMMAND
 from gitpip.web.auth.identity import STATE, Identity, current
 from gitpip.web.auth.roles import UNMATCHED, Requirement, guarded
 from gitpip.web.auth.sign_in import sign_in_form
@@ -28,12 +29,11 @@ from gitpip.web.public_address import path_of_page
 NOT_DONE = (
     "Nothing was changed, as you are not signed in, or no longer. Sign in, and send it again."
 )
+ADMIN_NEEDS_KEY = (
+    "this needs an access key with the role admin, and none exists yet: make the first one on the "
+    f"page Keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
+)
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
-
-UNRECOGNISED_LOOK_UPS = 10
-"""How many times the limit an address may show what is no valid key, until nothing it shows is
-looked up in the database any longer. It is larger than the limit itself because many people can
-share an address, and the right key of one of them is only recognised by looking it up."""
 
 
 class Access:
@@ -42,14 +42,11 @@ class Access:
     def __init__(self, authentication: Authentication, limit: RateLimitItem | None) -> None:
         """`limit`: how often each key, and each address without one, may ask; None for no limit.
 
-        What is open to all is counted apart from the rest.
+        What is open to all is counted apart from the rest. A right key of an address that is
+        beyond its limit is let in: many people can share an address.
         """
         self._authentication = authentication
         self._throttle = Throttle(limit) if limit else None
-        many = limit and type(limit)(
-            limit.amount * UNRECOGNISED_LOOK_UPS, limit.multiples, limit.namespace
-        )
-        self._look_ups = Throttle(many) if many else None
 
     async def refusal(self, request: Request, requirement: Requirement) -> Response | None:
         """The answer to a caller who is refused; None for one who is let in.
@@ -58,9 +55,9 @@ class Access:
         """
         if requirement.role is None:
             return self._open_too_often(request, requirement)
-        if refusal := self._looked_up_too_often(request, requirement):
-            return refusal
-        identity = await self._authentication.identity(request, requirement)
+        identity = await self._authentication.identity(
+            request, requirement, sparingly=self._is_beyond_limit(request)
+        )
         request.scope[STATE] = identity
         refusal = self._too_often(request, identity) or self._foreign_host(request, identity)
         if refusal:
@@ -69,6 +66,8 @@ class Access:
             return _unknown(request, requirement, await self._authentication.proxy_notice(request))
         if not identity.role.includes(requirement.role):
             raise AccessRefused(_too_little(identity, requirement.role))
+        if identity.is_open and _is_act_of_admin(request, requirement):
+            raise AccessRefused(ADMIN_NEEDS_KEY)
         if identity.in_session and request.method not in SAFE_METHODS and not _tells_page(request):
             raise AccessRefused(
                 "a change in a browser's session must say which page it comes from, in the "
@@ -90,22 +89,12 @@ class Access:
         named = identity.name if identity else None
         if named:
             return self._hit(request, f"key {named}")
-        address = address_counted(address_of(request))
-        if self._look_ups:
-            self._look_ups.hit(address)
-        return self._hit(request, address)
+        return self._hit(request, address_counted(address_of(request)))
 
-    def _looked_up_too_often(self, request: Request, requirement: Requirement) -> Response | None:
-        """Refuse without the database what comes from an address far beyond its limit.
-
-        Keys, sessions and feed addresses that were right before are never refused here.
-        """
+    def _is_beyond_limit(self, request: Request) -> bool:
+        """Whether an address has asked as often as it may without a key."""
         address = address_counted(address_of(request))
-        if self._look_ups is None or (pause := self._look_ups.test(address)) is None:
-            return None
-        if self._authentication.was_right(request, requirement):
-            return None
-        return _too_many(request, self._look_ups, address, pause)
+        return self._throttle is not None and self._throttle.test(address) is not None
 
     def _hit(self, request: Request, counted: str) -> Response | None:
         if self._throttle is None or (pause := self._throttle.hit(counted)) is None:
@@ -218,6 +207,12 @@ def _too_little(identity: Identity, needed: Role) -> str:
         f"this needs the role {needed}; without an access key only reading is open here: sign in, "
         "or send a key in the header Authorization: Bearer KEY"
     )
+
+
+def _is_act_of_admin(request: Request, requirement: Requirement) -> bool:
+    """Whether a request would do what only an admin may, unless its route asks for more."""
+    changes = request.method not in SAFE_METHODS
+    return changes and requirement.role is Role.ADMIN and not requirement.asks_for_code
 
 
 def _tells_page(request: Request) -> bool:

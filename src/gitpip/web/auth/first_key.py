@@ -1,25 +1,84 @@
-"""The first access key, which closes a service that was open to everybody on its machine."""
+"""The first access key, which closes a service that was open to everybody on its machine.
 
-from gitpip.errors import InvalidInput
+It takes a code that only the process's own output shows. The address of a connection is no proof:
+nginx from 1.29.7 on passes requests on with HTTP/1.1 and no header of its own, so that a stranger
+looks like a program of this machine.
+"""
+
+import hashlib
+import hmac
+import secrets
+
+from limits import RateLimitItemPerMinute
+
+from gitpip.errors import AccessRefused, CodeRefused, InvalidInput, TooManyAttempts
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.web.auth.identity import Identity
-from gitpip.web.context import AppContext
+from gitpip.web.auth.throttle import Throttle
+
+COMMAND = "gitpip keys create NAME --role admin"
+WRONG_CODES = RateLimitItemPerMinute(10)
+"""How many wrong codes a process answers as such. A right one is always taken: it holds 128 random
+bits, so that no number of guesses finds it, and a flood of wrong ones must lock out nobody."""
+WHERE = (
+    "it was printed when gitpip started, as a line beside its log (standard error; with systemd, "
+    f"in the journal). Without it, make the key with `{COMMAND}` on the machine that runs gitpip"
+)
 
 
-async def check_role(
-    transaction: Transaction, context: AppContext, identity: Identity, role: Role
-) -> None:
-    """Raise InvalidInput if a key of this role would lock out its maker.
+class FirstKey:
+    """The code of one process, which makes the first key; it is kept in memory alone."""
 
-    A caller without a key is an admin only as long as there is none: after a first key that is
-    not an admin's, nobody could make another one.
-    """
-    is_open = identity.name is None and not context.settings.allow_anonymous
-    if role is not Role.ADMIN and is_open and not await keys.any_exists(transaction):
-        raise InvalidInput(
-            "role",
-            "must be admin for the first key: from then on nothing is open without a key, "
-            f"and you could make no other one with the role {role}",
-        )
+    def __init__(self, code: str | None = None) -> None:
+        """Without a code, only the command can make the first key."""
+        self._digest = _digest(code) if code else None
+        self._wrong = Throttle(WRONG_CODES)
+
+    async def check(
+        self, transaction: Transaction, identity: Identity, role: Role, code: str | None
+    ) -> None:
+        """Raise an error unless a caller may make a key of this role; with a key they always may.
+
+        InvalidInput for a role that would lock out its maker: after a first key that is not an
+        admin's, nobody could make another one. CodeRefused without the right code,
+        TooManyAttempts after too many wrong ones.
+        """
+        if not identity.is_open:
+            return
+        if await keys.any_exists(transaction):
+            raise AccessRefused("an access key was made meanwhile; sign in, or send it")
+        if role is not Role.ADMIN:
+            raise InvalidInput(
+                "role",
+                "must be admin for the first key: from then on nothing is open without a key, "
+                f"and you could make no other one with the role {role}",
+            )
+        self._check_code(code.strip() if code else "")
+
+    def _check_code(self, code: str) -> None:
+        if self._digest is None:
+            raise CodeRefused(
+                "code: this process printed none at its start, as a key was set then. Make the "
+                f"first key with `{COMMAND}` on the machine that runs gitpip, or restart gitpip"
+            )
+        if not code:
+            raise CodeRefused(f"code: the first key needs one; {WHERE}")
+        if hmac.compare_digest(_digest(code), self._digest):
+            return
+        if pause := self._wrong.hit("codes"):
+            raise TooManyAttempts(
+                f"code: more than {WRONG_CODES.amount} wrong ones in a minute; "
+                f"try again in {pause} seconds"
+            )
+        raise CodeRefused(f"code: this is not the one of the running process; {WHERE}")
+
+
+def new_code() -> str:
+    """A code for `FirstKey`."""
+    return secrets.token_hex(16)
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.encode(errors="replace")).digest()

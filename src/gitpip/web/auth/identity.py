@@ -40,6 +40,10 @@ class Identity:
     """When the key ends (UTC), if it does."""
     in_session: bool = False
     """Whether this is a browser that signed in."""
+    is_open: bool = False
+    """Whether they were let in without a key because there is none yet, as somebody who seems to
+    be on this machine: they may read everything and do what an operator may, but nothing that
+    only an admin may."""
 
     @property
     def viewer(self) -> str | None:

@@ -40,6 +40,9 @@ class Requirement:
     for a key."""
     without_database: bool = False
     """A key that was accepted before is also accepted while the database is away."""
+    asks_for_code: bool = False
+    """The route asks callers for a code who are let in because there is no key yet; other acts of
+    an admin are refused to them."""
     counted_as: str | None = None
     """The name under which requests to an open route are counted for each address; None where
     the route bounds its work itself."""
@@ -60,11 +63,20 @@ class Gatekeeper(Protocol):
 
 
 def needs(
-    role: Role, *, by_feed_address: bool = False, without_database: bool = False
+    role: Role,
+    *,
+    by_feed_address: bool = False,
+    without_database: bool = False,
+    asks_for_code: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare the role that an endpoint's routes need; see Requirement for the rest."""
     return _declare(
-        Requirement(role, by_feed_address=by_feed_address, without_database=without_database)
+        Requirement(
+            role,
+            by_feed_address=by_feed_address,
+            without_database=without_database,
+            asks_for_code=asks_for_code,
+        )
     )
 
 

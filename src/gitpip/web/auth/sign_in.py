@@ -49,12 +49,17 @@ async def sign_in(request: Request, key: Key = "", next: Next = "/") -> Response
     at least 32 characters.
     """
     authentication: Authentication = request.app.state.authentication
-    identity = await authentication.by_key(request, key.strip())
+    address = address_counted(address_of(request))
+    # Counted before it is looked up, so that of many at once no more than these are.
+    pause = request.app.state.wrong_keys.hit(address)
+    identity = None
+    if pause is None or await authentication.may_be_right(key.strip()):
+        identity = await authentication.by_key(request, key.strip())
     if identity is None:
-        address = address_counted(address_of(request))
-        if pause := request.app.state.wrong_keys.hit(address):
+        if pause:
             return _too_many(request, WRONG_KEYS, "wrong keys", f"from {address}", pause)
         return sign_in_form(next, fault=WRONG)
+    request.app.state.wrong_keys.give_back(address)
     request.scope[STATE] = identity
     if pause := request.app.state.sign_ins.hit(identity.name):
         return _too_many(request, SIGN_INS, "sign-ins", f"with the key {identity.name}", pause)

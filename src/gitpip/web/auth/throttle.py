@@ -21,7 +21,8 @@ class Throttle:
 
     def __init__(self, limit: RateLimitItem) -> None:
         self.limit = limit
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = FixedWindowRateLimiter(self._storage)
 
     def hit(self, identity: str) -> int | None:
         """Count an act before it is done; None, or for how many seconds the caller has to wait.
@@ -29,6 +30,10 @@ class Throttle:
         Counting and asking are one step, so that acts at the same moment can't all pass.
         """
         return None if self._limiter.hit(self.limit, identity) else self._pause(identity)
+
+    def give_back(self, identity: str) -> None:
+        """Take back an act that was counted, since it turned out to be none of those."""
+        self._storage.decr(self.limit.key_for(identity))
 
     def test(self, identity: str) -> int | None:
         """None, or for how many seconds the caller has to wait; nothing is counted."""

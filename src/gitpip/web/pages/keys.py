@@ -1,5 +1,6 @@
 """The page of access keys, for admins."""
 
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Path
@@ -7,11 +8,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
-from gitpip.errors import InvalidInput, KeyConflict
+from gitpip.errors import CodeRefused, InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
-from gitpip.web.auth import first_key
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
@@ -32,7 +32,7 @@ async def list_keys(context: Context) -> HTMLResponse:
 
 
 @router.post("/keys")
-@needs(Role.ADMIN)
+@needs(Role.ADMIN, asks_for_code=True)
 async def create_key(
     *,
     context: Context,
@@ -40,19 +40,22 @@ async def create_key(
     name: Field = "",
     role: Field = "",
     expires: Field = "",
+    code: Field = "",
 ) -> HTMLResponse:
     """Make a key, and show it once."""
     new = {"name": name, "role": role, "expires": expires}
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
         async with context.database.begin() as transaction:
-            await first_key.check_role(transaction, context, identity, Role(role))
+            await context.first_key.check(transaction, identity, Role(role), code)
             issued = await keys.create(
                 transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
             )
             await identity.did(transaction, "key.created", issued.key.name)
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
+    except CodeRefused as error:
+        return await _keys(context, new=new, fault=str(error), status=HTTPStatus.FORBIDDEN)
     except ValueError as error:
         field = "expires" if role in list(Role) else "role"
         return await _keys(context, new=new, fault=f"{field}: {error}")
@@ -81,6 +84,7 @@ async def _keys(
     *,
     new: dict[str, str] | None = None,
     fault: str = "",
+    status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
     issued: IssuedKey | None = None,
 ) -> HTMLResponse:
     async with context.database.read() as transaction:
@@ -96,4 +100,4 @@ async def _keys(
         issued=issued,
     )
     headers = {"cache-control": "no-store"} if issued else None
-    return HTMLResponse(page, status_code=422 if fault else 200, headers=headers)
+    return HTMLResponse(page, status_code=status if fault else HTTPStatus.OK, headers=headers)

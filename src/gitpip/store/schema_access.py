@@ -1,0 +1,64 @@
+"""The tables of access: keys, sessions, secret addresses of feeds, and who did what."""
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, func, text
+
+from gitpip.store.schema import Key, UTCDateTime, metadata
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", String(60), nullable=False),
+    Column("role", String(20), nullable=False),
+    # The part of a key that is no secret: it finds the row, and tells keys apart in lists.
+    Column("label", String(8), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("issued_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+Index(
+    "uq_access_keys_name",
+    func.lower(access_keys.c.name),
+    unique=True,
+    sqlite_where=access_keys.c.revoked_at.is_(None),
+    postgresql_where=access_keys.c.revoked_at.is_(None),
+)
+
+# Browsers that signed in, each with the label of the key that they stand for.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("label", String(20), nullable=False),
+    Column("began_at", UTCDateTime, nullable=False),
+    Column("until", UTCDateTime, nullable=False),
+)
+
+feed_addresses = Table(
+    "feed_addresses",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("name", String(60), nullable=False),
+    Column("viewer", String(100), nullable=False),
+    # What it ends with: the label of a key, or a word for what is no key with a row.
+    Column("parent", String(20), nullable=False, server_default=text("''")),
+    Column("key_id", Key, ForeignKey("access_keys.id")),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("via", String(10), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", Text, nullable=False),
+)

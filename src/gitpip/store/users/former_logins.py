@@ -1,0 +1,61 @@
+"""Every login that a user had before a rename: by each of them the user is found."""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, func, insert, literal, select
+
+from gitpip.model import UserKey
+from gitpip.store.database import Transaction
+from gitpip.store.schema import former_logins, users
+from gitpip.store.visibility import tracked
+
+
+async def note_rename(transaction: Transaction, key: UserKey, login: str) -> None:
+    """Keep a user's present login, which is about to become `login`.
+
+    One that changes its case only is found as before, so it is no former one.
+    """
+    lower = func.lower(users.c.login)
+    kept = (
+        select(former_logins.c.user_key)
+        .where(former_logins.c.user_key == users.c.key, former_logins.c.login == lower)
+        .exists()
+    )
+    present = select(users.c.key, lower).where(
+        users.c.key == key, lower != literal(login.lower()), ~kept
+    )
+    await transaction.execute(insert(former_logins).from_select(["user_key", "login"], present))
+
+
+async def newest_with(transaction: Transaction, login: str) -> UserKey | None:
+    """The tracked user who had a login formerly; of several, the one added last."""
+    key = await transaction.scalar(
+        select(users.c.key)
+        .join(former_logins, former_logins.c.user_key == users.c.key)
+        .where(tracked, former_logins.c.login == login.lower())
+        .order_by(users.c.key.desc())
+        .limit(1)
+    )
+    return None if key is None else UserKey(key)
+
+
+async def had(transaction: Transaction, key: UserKey, login: str) -> bool:
+    """Whether a user had a login formerly."""
+    found = await transaction.scalar(
+        select(former_logins.c.login).where(
+            former_logins.c.user_key == key, former_logins.c.login == login.lower()
+        )
+    )
+    return found is not None
+
+
+async def with_external_ids(
+    transaction: Transaction, which: ColumnElement[bool], logins: Collection[str]
+) -> set[tuple[str, str]]:
+    """Those of these logins, in lower case, that tracked users had formerly, each with their id."""
+    rows = await transaction.execute(
+        select(former_logins.c.login, users.c.external_id)
+        .join(users, users.c.key == former_logins.c.user_key)
+        .where(tracked, which, former_logins.c.login.in_(logins))
+    )
+    return {(row.login, row.external_id) for row in rows}
