@@ -19,10 +19,12 @@ from httpx2._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
 from httpx2._transports import default
 from hypothesis import settings
 
-from gitpip.store.database import open_database
+from gitpip.store.database import Database, open_database
 from tests.support.running import Installation
 
 Verified = SSLContext | str | bool
+
+Database.nesting_fails = True
 
 # On a busy machine an answer may well take longer than httpx2's five seconds.
 for phase in ("connect", "read", "write", "pool"):

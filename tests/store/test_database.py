@@ -180,15 +180,15 @@ async def test_a_user_is_found_by_every_former_login(database_url: str) -> None:
     await database.migrate()
     first = await _add(database, "ada", "1", GitHubId(1))
     second = await _add(database, "bob", "2", GitHubId(2))
-    for key, login in (
-        (first.user.key, "Countess"),
-        (first.user.key, "countess"),  # a change of case is no rename
-        (second.user.key, "ADA"),
-        (second.user.key, "robert"),
+    for user, login in (
+        (first.user, "Countess"),
+        (first.user, "countess"),  # a change of case is no rename
+        (second.user, "ADA"),
+        (second.user, "robert"),
     ):
-        account = Account(login, GitHubId(1 if key == first.user.key else 2))
+        account = Account(login, GitHubId(1 if user == first.user else 2))
         async with database.begin() as transaction:
-            await schedule.record_accounts(transaction, {key: account})
+            await schedule.record_accounts(transaction, [(user, account)], NOW)
     async with database.read() as transaction:
         # Both had the login; the one who was added last is meant.
         assert (await users.find(transaction, "ada")).login == "robert"

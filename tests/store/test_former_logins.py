@@ -32,8 +32,8 @@ async def _renamed(database: Database, *logins: str) -> UserKey:
         )
     for login in others:
         async with database.begin() as transaction:
-            accounts = {added.user.key: Account(login, ADA)}
-            await schedule.record_accounts(transaction, accounts)
+            user = await users.get(transaction, added.user.key)
+            await schedule.record_accounts(transaction, [(user, Account(login, ADA))], NOW)
     return added.user.key
 
 

@@ -48,6 +48,7 @@ VIEWER = {
     "GET /api/v1/publications": "",
     "GET /api/v1/publications/{publication_id}": "/api/v1/publications/1",
     "GET /api/v1/publications/{publication_id}/preview": "/api/v1/publications/1/preview",
+    "GET /api/v1/events": "",
     "GET /api/v1/checks": "",
     "GET /api/v1/checks/{check_id}": "/api/v1/checks/1",
     "GET /api/v1/status": "",

@@ -115,6 +115,7 @@ QUERIES = {
     "offset": ["5000"],
     "sort": ["found"],
     "seen": ["1"],
+    "kind": ["gist.found"],
     # These make no answer longer, or ask GitHub.
     "after": [],
     "viewer": [],

@@ -179,6 +179,7 @@ def _note_what_exists(
         "before": ["1", "1000"],
         "after": ["1", "2"],
         "sort": ["found"],
+        "kind": ["user.renamed", "gist.found"],
         "offset": ["0", "1"],
         "limit": ["500"],
         "backfill": ["all"],

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.events import show_events
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.keys import keys_app, show_audit
 from gitpip.cli.output import (
@@ -61,6 +62,7 @@ app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
+app.command("events")(show_events)
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.logging import get_logger
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.status import budgets, samples
 from gitpip.store.status.budgets import Budget
@@ -49,6 +50,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
                     await budgets.note_budgets(transaction, news)
                     if due:
                         await samples.take_sample(transaction, now)
+                        await events.prune(transaction, now)
             kept |= {budget.name: (budget.total, budget.remaining) for budget in news}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))

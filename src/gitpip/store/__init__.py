@@ -2,4 +2,5 @@
 
 # The schema is whole with these tables only.
 import gitpip.store.schema_access
-import gitpip.store.schema_accounts  # noqa: F401
+import gitpip.store.schema_accounts
+import gitpip.store.schema_events  # noqa: F401

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -61,8 +62,19 @@ class Pool:
     limit: int
 
 
+_within: ContextVar["Database | None"] = ContextVar("within a transaction", default=None)
+"""The database in which the present task is within a transaction."""
+
+
 class Database:
     """A pool of connections to one database; every access to it goes through `begin` or `read`."""
+
+    nesting_fails = False
+    """Whether a transaction that is opened inside another one fails, as it does in the tests.
+
+    It takes a second connection while it holds the first. When all do so at once the pool is
+    empty, and on SQLite a writer inside a writer waits for itself.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -98,6 +110,7 @@ class Database:
         Raises DatabaseUnavailable when the database can't be reached or written.
         """
         async with (
+            self._not_within_another(),
             self._faults_named(),
             _optional(self._writer),
             self._engine.begin() as transaction,
@@ -107,13 +120,28 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """A transaction that only reads, and sees one state of the database throughout."""
-        async with self._faults_named(), self._engine.connect() as connection:
+        async with (
+            self._not_within_another(),
+            self._faults_named(),
+            self._engine.connect() as connection,
+        ):
             await connection.execution_options(
                 isolation_level="SERIALIZABLE" if self.is_sqlite else "REPEATABLE READ",
                 gitpip_read=True,
             )
             async with connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def _not_within_another(self) -> AsyncIterator[None]:
+        outer = _within.get()
+        if outer is self and self.nesting_fails:
+            raise RuntimeError("a transaction is opened inside another one of the same database")
+        token = _within.set(self)
+        try:
+            yield
+        finally:
+            _within.reset(token)
 
     async def migrate(self) -> None:
         """Bring the schema up to date, one process at a time.

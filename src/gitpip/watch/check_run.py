@@ -16,7 +16,7 @@ from gitpip.errors import (
     UserConflict,
     UserNotTracked,
 )
-from gitpip.model import Account, PauseCause, User, UserKey
+from gitpip.model import Account, PauseCause, User
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
@@ -267,7 +267,7 @@ class CheckRun:
                 )
                 self._mode = _Mode.REST
             elif self._mode is _Mode.PROBE:
-                await pauses.resume(transaction, pauses.SWEEPING)
+                await pauses.resume(transaction, pauses.SWEEPING, self._now())
             await checks.add_results(
                 transaction,
                 self._run.check_id,
@@ -307,7 +307,7 @@ class CheckRun:
     ) -> None:
         if not unchanged:
             return
-        renamed: dict[UserKey, Account] = {}
+        renamed: list[tuple[User, Account]] = []
         looks: list[Looked] = []
         async with self._database.begin() as transaction:
             for user, glimpse in unchanged:
@@ -320,7 +320,8 @@ class CheckRun:
                     taken = await users.login_taken(
                         transaction, account.login, by_other_than=user.key
                     )
-                    renamed |= {} if taken else {user.key: account}
+                    if not taken:
+                        renamed.append((user, account))
                 looks.append(
                     Looked(
                         user=user,
@@ -333,16 +334,15 @@ class CheckRun:
                         sweep_mark=None if taken else glimpse.mark,
                     )
                 )
-            await schedule.record_accounts(transaction, renamed)
+            await schedule.record_accounts(transaction, renamed, self._now())
             await schedule.record_successes(
                 transaction, looks, token=self._run.token, now=self._now()
             )
             await checks.add_results(
                 transaction, self._run.check_id, users=len(looks), unchanged=len(looks)
             )
-        for user, glimpse in unchanged:
-            if user.key in renamed:
-                log_rename(user, glimpse.account)
+        for user, account in renamed:
+            log_rename(user, account)
 
     async def _look_at(self, user: User, glimpse: Snapshot | None) -> None:
         stopped = self.reading_stopped

@@ -21,8 +21,9 @@ from gitpip.errors import (
 )
 from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
 from gitpip.observability.logging import get_logger
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.gists import Stored
 from gitpip.store.gists.unreadable import Failure
@@ -266,6 +267,7 @@ class Reader:
             for gist_id in batch.not_public:
                 await unreadable.resolve(transaction, user.key, gist_id)
             new = await unreadable.record(transaction, user.key, failures, now)
+            await events.record(transaction, now, *_events(user, stored, queued, new))
             await checks.add_results(
                 transaction,
                 task.check_id,
@@ -367,6 +369,36 @@ class Reader:
             before=self._now() + TOLERANCE,
             with_backfill=not asked_for,
         )
+
+
+def _events(
+    user: User, stored: Stored, queued: Sequence[NewPublication], failures: Sequence[Failure]
+) -> list[NewEvent]:
+    """What happened when these files were stored, or could not be read for the first time."""
+    happened = []
+    for kind, files in (
+        (EventKind.GIST_FOUND, stored.new),
+        (EventKind.GIST_EDITED, stored.edited),
+    ):
+        names: dict[GistId, list[str]] = {}
+        for file in files:
+            names.setdefault(file.gist_id, []).append(file.filename)
+        happened += [
+            NewEvent(kind, user.key, gist_id, detail=", ".join(each))
+            for gist_id, each in names.items()
+        ]
+    if held_back := [one for one in queued if one.held_because]:
+        reason = held_back[0].held_because
+        happened.append(NewEvent(EventKind.PUBLICATIONS_HELD, user.key, detail=reason))
+    happened += [
+        NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
+        for one in failures
+    ]
+    return happened
+
+
+def _told(failure: Failure) -> str:
+    return f"{failure.filename}: {failure.reason}" if failure.filename else failure.reason
 
 
 def _size(wanted: Wanted) -> int:

@@ -25,10 +25,12 @@ from gitpip.model import (
     SeenGist,
     Unreadable,
     User,
+    UserState,
 )
 from gitpip.observability.logging import get_logger
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
@@ -298,6 +300,12 @@ class UserChecker:
                 transaction, user.key, files=differences.removed, gone=doubts.gone, now=now
             )
             await self._follow_removal(transaction, removed, now)
+            deleted = [NewEvent(EventKind.GIST_DELETED, user.key, id_) for id_ in doubts.gone]
+            hidden = [
+                NewEvent(EventKind.FILE_REMOVED, user.key, gist_id, detail=filename)
+                for gist_id, filename in differences.removed
+            ]
+            await events.record(transaction, now, *deleted, *hidden)
             for gist_id in over:
                 await unreadable.resolve(transaction, user.key, gist_id)
             await unreadable.record(transaction, user.key, failures, now)
@@ -342,7 +350,7 @@ class UserChecker:
                 transaction, account.login, by_other_than=user.key
             )
             if account and not taken:
-                await schedule.record_accounts(transaction, {user.key: account})
+                await schedule.record_accounts(transaction, [(user, account)], now)
             unread = await self._note_list(transaction, user, seen)
             as_of = seen.listed.as_of
             looked = Looked(
@@ -420,6 +428,9 @@ class UserChecker:
                 state=setback.state,
                 next_check_at=locked.next_check_at if asked_for else setback.next_check_at,
             )
+            if setback.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
+                happened = NewEvent(EventKind.USER_UNAVAILABLE, user.key, detail=setback.failure)
+                await events.record(transaction, self._now(), happened)
             await checks.add_results(
                 transaction, run.check_id, users=1, failures=[f"{user.login}: {setback.failure}"]
             )

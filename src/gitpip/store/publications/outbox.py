@@ -11,13 +11,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
-from gitpip.store import lease, ledger
+from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visibility import of_tracked, tracked
+
+EVENTS = {
+    PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
+    PublicationState.FAILED: EventKind.PUBLICATION_FAILED,
+}
+"""What has happened when a publication comes into a state."""
 
 
 async def any_due(transaction: Transaction, now: datetime) -> bool:
@@ -194,6 +201,10 @@ async def record(
             published_at=published_at,
         )
     )
+    if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
+        detail = f"{claim.filename}: {change.reason}" if change.reason else claim.filename
+        happened = NewEvent(kind, claim.user_key, claim.gist_id, claim.id, detail)
+        await events.record(transaction, now, happened)
     return result.rowcount == 1
 
 
@@ -288,8 +299,13 @@ async def hold_back(
             )
         )
         .values(**values_of(change))
+        .returning(publications.c.id)
     )
-    return result.rowcount
+    ids = [PublicationId(each) for each in result.scalars()]
+    if kind := EVENTS.get(change.state):
+        happened = [NewEvent(kind, user_key, None, each, change.reason) for each in ids]
+        await events.record(transaction, now, *happened)
+    return len(ids)
 
 
 async def release(

@@ -4,13 +4,14 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.clock import utc_now
 from gitpip.model import Pause, PauseCause, PublicationState
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
 from gitpip.store.schema import deals, pauses, publications
@@ -47,6 +48,9 @@ async def pause(
     `now` (UTC) is the present time, the clock's if not given.
     """
     now = now or utc_now()
+    last = await last_pause(transaction, name)
+    if last is None or last.until <= now - SAME_PAUSE:
+        await events.record(transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=reason))
     values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
     try:
         async with transaction.begin_nested():
@@ -95,21 +99,18 @@ async def end_pauses(
     return tuple(ended)
 
 
-async def resume(transaction: Transaction, name: str) -> None:
+async def resume(transaction: Transaction, name: str, now: datetime | None = None) -> None:
     """Forget a pause, also one whose time is over."""
-    await transaction.execute(delete(pauses).where(pauses.c.name == name))
+    await _forget(transaction, now or utc_now(), pauses.c.name == name)
 
 
 async def resume_with(
     transaction: Transaction, names: Collection[str], credential: str
 ) -> tuple[str, ...]:
     """End those of these pauses that another token than `credential` caused; give their names."""
-    ended = await transaction.execute(
-        delete(pauses)
-        .where(pauses.c.name.in_(names), pauses.c.credential != credential)
-        .returning(pauses.c.name)
+    return await _forget(
+        transaction, utc_now(), pauses.c.name.in_(names), pauses.c.credential != credential
     )
-    return tuple(ended.scalars())
 
 
 async def paused(
@@ -161,4 +162,14 @@ async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | Non
 
 async def clear_pause(transaction: Transaction, name: str, now: datetime) -> None:
     """Forget a pause that is over."""
-    await transaction.execute(delete(pauses).where(pauses.c.name == name, pauses.c.until <= now))
+    await _forget(transaction, now, pauses.c.name == name, pauses.c.until <= now)
+
+
+async def _forget(
+    transaction: Transaction, now: datetime, *wanted: ColumnElement[bool]
+) -> tuple[str, ...]:
+    deleted = await transaction.execute(delete(pauses).where(*wanted).returning(pauses.c.name))
+    names = tuple(deleted.scalars())
+    resumed = [NewEvent(EventKind(f"{name}.resumed")) for name in names]
+    await events.record(transaction, now, *resumed)
+    return names

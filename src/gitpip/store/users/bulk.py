@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
 from gitpip.errors import UserNotTracked
-from gitpip.model import Backfill, DealId, PublicationState, User, UserState
+from gitpip.model import Backfill, DealId, PublicationState, User, UserKey, UserState
+from gitpip.store import events
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import deals, user_tags, users
 from gitpip.store.users import former_logins
 from gitpip.store.users.users import rows, user_of
@@ -72,6 +74,8 @@ async def add_many(
             outcomes.append(Outcome(added=False, conflict=reason))
     keys = await _insert(transaction, new, now)
     await _insert_details(transaction, new, keys, now)
+    added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
+    await events.record(transaction, now, *added)
     late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
     fates = iter([Outcome(added=True) if user.login.lower() in keys else late for user in new])
     return tuple(outcome or next(fates) for outcome in outcomes)

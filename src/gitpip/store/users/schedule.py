@@ -19,7 +19,9 @@ from sqlalchemy import (
 )
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
+from gitpip.store import events
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
 from gitpip.store.users import former_logins
 from gitpip.store.users.users import rows, user_of
@@ -208,18 +210,26 @@ async def record_successes(
             for look in ordered
         ],
     )
+    happened = [
+        NewEvent(EventKind.USER_AVAILABLE, look.user.key)
+        for look in ordered
+        if look.user.state is UserState.UNAVAILABLE
+    ]
+    await events.record(transaction, now, *happened)
 
 
-async def record_accounts(transaction: Transaction, accounts: Mapping[UserKey, Account]) -> None:
+async def record_accounts(
+    transaction: Transaction, accounts: Sequence[tuple[User, Account]], now: datetime
+) -> None:
     """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
-    for key, account in sorted(accounts.items()):
+    for user, account in sorted(accounts, key=lambda each: each[0].key):
         # A login that changes its case only is found as before, so it is no former one.
         renamed = func.lower(users.c.login) != account.login.lower()
         former = case((renamed, users.c.login), else_=users.c.former_login)
-        await former_logins.note_rename(transaction, key, account.login)
+        await former_logins.note_rename(transaction, user.key, account.login)
         await transaction.execute(
             update(users)
-            .where(users.c.key == key)
+            .where(users.c.key == user.key)
             .values(
                 former_login=former,
                 login=account.login,
@@ -227,6 +237,12 @@ async def record_accounts(transaction: Transaction, accounts: Mapping[UserKey, A
                 node_id=func.coalesce(account.node_id, users.c.node_id),
             )
         )
+    happened = [
+        NewEvent(EventKind.USER_RENAMED, user.key, detail=f"formerly {user.login}")
+        for user, account in accounts
+        if user.login.lower() != account.login.lower()
+    ]
+    await events.record(transaction, now, *happened)
 
 
 async def put_back(

@@ -10,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
-from gitpip.store import commit_order
+from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.users import former_logins
 from gitpip.store.visibility import is_tracked, removed, tracked
@@ -91,6 +92,7 @@ async def add(
         if known is None:
             raise UserConflict(f"GitHub's account {github_id} is tracked already")
         return Added(known, new=False)
+    await events.record(transaction, now, NewEvent(EventKind.USER_ADDED, key))
     return Added(await get(transaction, key), new=True)
 
 
@@ -288,6 +290,9 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
                 )
         except IntegrityError:
             raise UserConflict(f"the id {changes.external_id} is taken already") from None
+    if changes.paused is not None:
+        kind = EventKind.USER_PAUSED if changes.paused else EventKind.USER_RESUMED
+        await events.record(transaction, now, NewEvent(kind, key))
     if changes.tags is not None:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == key))
         if changes.tags:
@@ -309,6 +314,7 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
         .returning(users.c.login)
     )
     for login in removed.scalars().all():
+        await events.record(transaction, now, NewEvent(EventKind.USER_REMOVED, key))
         kept_out = (
             select(users.c.key)
             .where(tracked, users.c.failure.is_not(None))

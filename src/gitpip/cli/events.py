@@ -1,0 +1,89 @@
+"""The command about events: what happened, and what happens."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from gitpip.cli.output import Json, console, prepared_settings, print_json, run, shown
+from gitpip.config import Settings
+from gitpip.model import UserKey
+from gitpip.runtime.serve import opened
+from gitpip.store import events
+from gitpip.store.database import Database
+from gitpip.store.events import Event, EventId, EventKind, EventsWanted
+from gitpip.store.users import users
+
+AT_ONCE = 500
+LOOK_EVERY = timedelta(seconds=1)
+
+
+def show_events(
+    user: Annotated[str | None, typer.Option(help="Only about this user.")] = None,
+    kind: Annotated[list[EventKind] | None, typer.Option(help="Only these kinds.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=AT_ONCE, help="How many at most.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl+C.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what happened, oldest first; with --follow and --json, a JSON object on each line."""
+    settings = prepared_settings()
+    run(_show(settings, user, kind or (), limit=limit, follow=follow, as_json=as_json))
+
+
+async def _show(
+    settings: Settings,
+    login: str | None,
+    kinds: Sequence[EventKind],
+    *,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    async with opened(settings) as database:
+        wanted = EventsWanted(kinds, await _key_of(database, login))
+        found = await events.latest(database, wanted, limit=limit)
+        if not follow:
+            _print(found, as_json)
+            return
+        last = EventId(0)
+        while True:
+            for event in found:
+                _print_line(event, as_json)
+                last = event.id
+            sys.stdout.flush()
+            if len(found) < AT_ONCE:
+                await asyncio.sleep(LOOK_EVERY.total_seconds())
+            found = await events.after(database, last, wanted, limit=AT_ONCE)
+
+
+async def _key_of(database: Database, login: str | None) -> UserKey | None:
+    if login is None:
+        return None
+    async with database.read() as transaction:
+        return (await users.find(transaction, login)).key
+
+
+def _print(found: Sequence[Event], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(event) for event in found])
+    elif not found:
+        console.say("Nothing has happened yet.")
+    else:
+        for event in found:
+            _print_line(event, as_json)
+
+
+def _print_line(event: Event, as_json: bool) -> None:
+    if as_json:
+        row = asdict(event) | {"happened_at": event.happened_at.isoformat()}
+        sys.stdout.write(json.dumps(row).replace("\x7f", r"\u007f") + "\n")
+        return
+    about = " ".join(word for word in (event.login, event.gist_id, event.detail) if word)
+    console.say(f"  {event.kind}  {about}", lead=shown(event.happened_at), style="dim")

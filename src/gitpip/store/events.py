@@ -1,0 +1,206 @@
+"""Events: what happened, kept by the transaction in which it happened, and read in that order.
+
+A reader follows them by their ids: whoever gives the last id that was read gets everything that
+came after it, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit
+after one with a larger id. So each writer first takes an advisory lock that names the newest id
+at that time; its own ids are larger. Readers see these locks, and leave out what is newer than the
+oldest of them. The locks are shared, so that nobody waits. SQLite has one writer: there the ids
+are in the order of the commits.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NewType
+
+from sqlalchemy import Row, Select, delete, insert, or_, select, text
+
+from gitpip.model import GistId, PublicationId, UserKey
+from gitpip.store.database import Database, Transaction
+from gitpip.store.schema import users
+from gitpip.store.schema_events import events
+from gitpip.store.visibility import tracked, without_removed
+
+KEPT = timedelta(days=90)
+DETAIL_LIMIT = 1_000
+LOCKS = 4_871_326
+"""The first half of the advisory locks' names; the second is an id. No other lock has this one."""
+
+NEWEST = "SELECT last_value FROM events_id_seq"
+LOCK = "SELECT pg_advisory_xact_lock_shared(:locks, last_value::int) FROM events_id_seq"
+OLDEST_LOCK = """
+    SELECT min(objid::bigint) FROM pg_locks
+    WHERE locktype = 'advisory' AND classid::bigint = :locks AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+EventId = NewType("EventId", int)
+
+
+class EventKind(StrEnum):
+    """What can happen."""
+
+    GIST_FOUND = "gist.found"
+    GIST_EDITED = "gist.edited"
+    GIST_DELETED = "gist.deleted"
+    GIST_UNREADABLE = "gist.unreadable"
+    FILE_REMOVED = "file.removed"
+    PUBLICATIONS_HELD = "publications.held"
+    PUBLICATION_PUBLISHED = "publication.published"
+    PUBLICATION_FAILED = "publication.failed"
+    USER_ADDED = "user.added"
+    USER_REMOVED = "user.removed"
+    USER_PAUSED = "user.paused"
+    USER_RESUMED = "user.resumed"
+    USER_RENAMED = "user.renamed"
+    USER_UNAVAILABLE = "user.unavailable"
+    USER_AVAILABLE = "user.available"
+    PUBLISHING_PAUSED = "publishing.paused"
+    PUBLISHING_RESUMED = "publishing.resumed"
+    WATCHING_PAUSED = "watching.paused"
+    WATCHING_RESUMED = "watching.resumed"
+    SWEEPING_PAUSED = "sweeping.paused"
+    SWEEPING_RESUMED = "sweeping.resumed"
+    READING_PAUSED = "reading.paused"
+    READING_RESUMED = "reading.resumed"
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """Something that happens, to be kept."""
+
+    kind: EventKind
+    user_key: UserKey | None = None
+    gist_id: GistId | None = None
+    publication_id: PublicationId | None = None
+    detail: str | None = None
+    """What a person wants to know besides: names of files, a reason, a former login."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    id: EventId
+    happened_at: datetime
+    kind: EventKind
+    login: str | None
+    """As the user is called now; None where it is about no user."""
+    gist_id: GistId | None
+    publication_id: PublicationId | None
+    detail: str | None
+
+
+@dataclass(frozen=True)
+class EventsWanted:
+    """Which events are read; what is empty does not narrow."""
+
+    kinds: Collection[EventKind] = field(default=())
+    user_key: UserKey | None = None
+
+
+async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -> None:
+    """Keep what happens, in the transaction in which it does."""
+    if not happened:
+        return
+    if transaction.dialect.name != "sqlite":
+        await transaction.execute(text(LOCK), {"locks": LOCKS})
+    await transaction.execute(
+        insert(events),
+        [
+            {
+                "happened_at": now,
+                "kind": one.kind.value,
+                "user_key": one.user_key,
+                "gist_id": one.gist_id,
+                "publication_id": one.publication_id,
+                "detail": one.detail and one.detail.replace("\0", "")[:DETAIL_LIMIT],
+            }
+            for one in happened
+        ],
+    )
+
+
+async def after(
+    database: Database, last: EventId, wanted: EventsWanted, *, limit: int
+) -> tuple[Event, ...]:
+    """The first events after one that was read, in the order in which they happened.
+
+    Those of removed users are left out. Raises DatabaseUnavailable.
+    """
+    chosen = _selected(wanted, await _settled(database)).where(events.c.id > last)
+    async with database.read() as transaction:
+        rows = await transaction.execute(chosen.order_by(events.c.id).limit(limit))
+        return await _shown(transaction, [_event(row) for row in rows])
+
+
+async def latest(
+    database: Database, wanted: EventsWanted, *, limit: int, before: EventId | None = None
+) -> tuple[Event, ...]:
+    """The last events, or the last before one of them, in the order in which they happened.
+
+    Those of removed users are left out. Raises DatabaseUnavailable.
+    """
+    chosen = _selected(wanted, await _settled(database))
+    if before is not None:
+        chosen = chosen.where(events.c.id < before)
+    async with database.read() as transaction:
+        rows = await transaction.execute(chosen.order_by(events.c.id.desc()).limit(limit))
+        return await _shown(transaction, [_event(row) for row in rows][::-1])
+
+
+async def prune(transaction: Transaction, now: datetime) -> None:
+    """Forget what happened longer ago than events are kept."""
+    await transaction.execute(delete(events).where(events.c.happened_at < now - KEPT))
+
+
+async def _settled(database: Database) -> int | None:
+    """An id such that no event with a smaller one will appear any more; None if all are settled.
+
+    The events must be read in a later transaction: one that had begun before would not see what
+    was committed, and its lock released, in between.
+    """
+    if database.is_sqlite:
+        return None
+    async with database.read() as transaction:
+        # In this order: who takes a lock after the second statement takes ids above this one.
+        newest: int = (await transaction.execute(text(NEWEST))).scalar_one()
+        oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
+    return newest if oldest is None else min(newest, oldest)
+
+
+def _selected(wanted: EventsWanted, settled: int | None) -> Select[Any]:
+    chosen = (
+        select(events, users.c.login)
+        .outerjoin(users, users.c.key == events.c.user_key)
+        .where(or_(events.c.user_key.is_(None), tracked))
+    )
+    if settled is not None:
+        chosen = chosen.where(events.c.id <= settled)
+    if wanted.kinds:
+        chosen = chosen.where(events.c.kind.in_([kind.value for kind in wanted.kinds]))
+    if wanted.user_key is not None:
+        chosen = chosen.where(events.c.user_key == wanted.user_key)
+    return chosen
+
+
+async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Event, ...]:
+    """The same, where no reason names a removed user: it may be another user's account."""
+    reasons = {one.detail for one in found if one.kind is EventKind.USER_UNAVAILABLE and one.detail}
+    if not reasons:
+        return tuple(found)
+    hidden = reasons - await without_removed(transaction, reasons)
+    return tuple(replace(one, detail=None) if one.detail in hidden else one for one in found)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=EventId(row.id),
+        happened_at=row.happened_at,
+        kind=EventKind(row.kind),
+        login=row.login,
+        gist_id=None if row.gist_id is None else GistId(row.gist_id),
+        publication_id=None if row.publication_id is None else PublicationId(row.publication_id),
+        detail=row.detail,
+    )

@@ -1,0 +1,23 @@
+"""The table of what happened, for people and programs that follow it."""
+
+from sqlalchemy import Column, Index, String, Table, Text
+
+from gitpip.store.schema import Key, UTCDateTime, metadata
+
+# Written in the transaction in which it happens, and never changed. There are no foreign keys:
+# checking them would lock the row of the user in an order that no other transaction keeps.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("happened_at", UTCDateTime, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("user_key", Key),
+    Column("gist_id", String(64)),
+    Column("publication_id", Key),
+    Column("detail", Text),
+    Index("ix_events_happened_at", "happened_at"),
+    Index("ix_events_user_key", "user_key", "id"),
+    # An id is never used again, also after all events were pruned.
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,86 @@
+"""`/api/v1/events`: what happened, for programs that follow it."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from gitpip.errors import InvalidInput
+from gitpip.model import Role
+from gitpip.store import events
+from gitpip.store.events import Event, EventId, EventKind, EventsWanted
+from gitpip.store.users import users
+from gitpip.web.api.parameters import Limit, clean_login
+from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
+
+After = Annotated[
+    int | None,
+    Query(ge=0, le=2**53, description="The `last` of the answer before: what came after it."),
+]
+Before = Annotated[
+    int | None, Query(ge=0, le=2**53, description="An event's id: what came before it.")
+]
+Kinds = Annotated[list[EventKind], Query(description="Only these kinds.")]
+OfUser = Annotated[str | None, Query(max_length=100, description="Only about this user.")]
+
+
+class EventBody(BaseModel):
+    """Something that happened. Times are UTC."""
+
+    id: int
+    happened_at: datetime
+    kind: EventKind
+    login: str | None
+    gist_id: str | None
+    publication_id: int | None
+    detail: str | None
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """The body of an event."""
+        return cls.model_validate(asdict(event))
+
+
+class EventsBody(BaseModel):
+    """Events in the order in which they happened."""
+
+    items: list[EventBody]
+    last: int
+    """The id of the last one, to be given as `after` next time."""
+
+
+@router.get("/events", tags=["events"])
+@needs(Role.VIEWER)
+async def list_events(  # noqa: PLR0917 - FastAPI calls it by keyword
+    context: Context,
+    kind: Kinds = [],  # noqa: B006 - FastAPI copies it
+    user: OfUser = None,
+    after: After = None,
+    before: Before = None,
+    limit: Limit = 100,
+) -> EventsBody:
+    """What happened, oldest first: the first events after `after`, else the last ones.
+
+    A program that gives the `last` of each answer as `after` of its next question gets every event
+    once. Events are kept for 90 days, and those of removed users are not shown.
+    """
+    if after is not None and before is not None:
+        raise InvalidInput("before", "can't be given together with after")
+    key = None
+    if user is not None:
+        async with context.database.read() as transaction:
+            key = (await users.find(transaction, clean_login(user))).key
+    wanted = EventsWanted(kind, key)
+    if after is not None:
+        found = await events.after(context.database, EventId(after), wanted, limit=limit)
+    else:
+        end = None if before is None else EventId(before)
+        found = await events.latest(context.database, wanted, limit=limit, before=end)
+    last = found[-1].id if found else after or 0
+    return EventsBody(items=[EventBody.of(event) for event in found], last=last)

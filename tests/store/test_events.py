@@ -1,0 +1,160 @@
+"""Events: whoever follows them by their ids gets each once, however the writers commit."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gitpip.model import Backfill, GitHubId, UserKey
+from gitpip.store import events
+from gitpip.store.database import Database, open_database
+from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
+from gitpip.store.users import users
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERYTHING = EventsWanted()
+
+
+@pytest.fixture
+async def databases(database_url: str) -> AsyncIterator[list[Database]]:
+    """The same database, opened by several replicas."""
+    opened = [open_database(database_url) for _ in range(3)]
+    await opened[0].migrate()
+    yield opened
+    for database in opened:
+        await database.close()
+
+
+def _numbered(number: int) -> NewEvent:
+    return NewEvent(EventKind.GIST_FOUND, detail=str(number))
+
+
+async def _track(database: Database, login: str) -> UserKey:
+    async with database.begin() as transaction:
+        added = await users.add(
+            transaction,
+            login=login,
+            external_id=login,
+            github_id=GitHubId(int.from_bytes(login.encode())),
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+    return added.user.key
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_whoever_follows_gets_each_event_once(databases: list[Database], seed: int) -> None:
+    chance = random.Random(seed)
+    number, written = 60, 0
+    got: list[str | None] = []
+
+    async def write(database: Database, numbers: list[int]) -> None:
+        nonlocal written
+        for each in numbers:
+            async with database.begin() as transaction:
+                await events.record(transaction, NOW, _numbered(each))
+                for _ in range(chance.randrange(4)):
+                    await asyncio.sleep(0)
+            written += 1
+
+    async def follow() -> None:
+        last = EventId(0)
+        while len(got) < number:
+            for event in await events.after(databases[2], last, EVERYTHING, limit=7):
+                last = event.id
+                got.append(event.detail)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(
+            follow(),
+            *(write(databases[each % 2], list(range(each, number, 4))) for each in range(4)),
+        )
+    assert sorted(got, key=lambda each: int(each or -1)) == [str(each) for each in range(number)]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_what_commits_late_is_not_passed_over(databases: list[Database]) -> None:
+    slow, quick, reader = databases
+    async with AsyncExitStack() as stack:
+        transaction = await stack.enter_async_context(slow.begin())
+        await events.record(transaction, NOW, _numbered(1))
+        async with quick.begin() as another:
+            await events.record(another, NOW, _numbered(2))
+        # The second is committed, and the first, which has the smaller id, is not.
+        assert not await events.after(reader, EventId(0), EVERYTHING, limit=10)
+        assert not await events.latest(reader, EVERYTHING, limit=10)
+    found = await events.after(reader, EventId(0), EVERYTHING, limit=10)
+    assert [event.detail for event in found] == ["1", "2"]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_transaction_that_is_rolled_back_holds_nothing_up(
+    databases: list[Database],
+) -> None:
+    slow, quick, reader = databases
+
+    async def fail() -> None:
+        async with slow.begin() as transaction:
+            await events.record(transaction, NOW, _numbered(1))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with quick.begin() as transaction:
+        await events.record(transaction, NOW, _numbered(2))
+    found = await events.after(reader, EventId(0), EVERYTHING, limit=10)
+    assert [event.detail for event in found] == ["2"]
+
+
+async def test_they_are_read_in_parts_from_both_ends(databases: list[Database]) -> None:
+    database = databases[0]
+    async with database.begin() as transaction:
+        await events.record(transaction, NOW, *map(_numbered, range(10)))
+    last = await events.latest(database, EVERYTHING, limit=3)
+    assert [event.detail for event in last] == ["7", "8", "9"]
+    before = await events.latest(database, EVERYTHING, limit=3, before=last[0].id)
+    assert [event.detail for event in before] == ["4", "5", "6"]
+    assert await events.after(database, before[-1].id, EVERYTHING, limit=10) == last
+
+
+async def test_an_id_is_never_given_again(databases: list[Database]) -> None:
+    database = databases[0]
+    async with database.begin() as transaction:
+        await events.record(transaction, NOW, _numbered(1))
+    (first,) = await events.latest(database, EVERYTHING, limit=1)
+    async with database.begin() as transaction:
+        await events.prune(transaction, NOW + events.KEPT + timedelta(seconds=1))
+        await events.record(transaction, NOW, _numbered(2))
+    (second,) = await events.after(database, first.id, EVERYTHING, limit=10)
+    assert second.detail == "2"
+
+
+async def test_those_of_a_removed_user_are_not_shown_until_the_user_is_back(
+    databases: list[Database],
+) -> None:
+    database = databases[0]
+    key = await _track(database, "ada")
+    assert [event.login for event in await events.latest(database, EVERYTHING, limit=9)] == ["ada"]
+    async with database.begin() as transaction:
+        await users.remove(transaction, key, NOW)
+    assert not await events.latest(database, EVERYTHING, limit=9)
+    await _track(database, "ada")
+    kinds = [event.kind for event in await events.latest(database, EVERYTHING, limit=9)]
+    assert kinds == [EventKind.USER_ADDED, EventKind.USER_REMOVED, EventKind.USER_ADDED]
+
+
+async def test_a_reason_that_names_a_removed_user_is_not_shown(databases: list[Database]) -> None:
+    database = databases[0]
+    key, another = await _track(database, "ada"), await _track(database, "bob")
+    reason = "GitHub's account is tracked already, as bob"
+    async with database.begin() as transaction:
+        happened = NewEvent(EventKind.USER_UNAVAILABLE, key, detail=reason)
+        await events.record(transaction, NOW, happened)
+    wanted = EventsWanted([EventKind.USER_UNAVAILABLE], key)
+    assert [event.detail for event in await events.latest(database, wanted, limit=9)] == [reason]
+    async with database.begin() as transaction:
+        await users.remove(transaction, another, NOW)
+    assert [event.detail for event in await events.latest(database, wanted, limit=9)] == [None]

@@ -1,0 +1,110 @@
+"""What watching sees to happen is kept as events, in the transaction that stores it."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from gitpip.store import events
+from gitpip.store.database import Database
+from gitpip.store.events import Event, EventsWanted
+from gitpip.store.schema import users as users_table
+from gitpip.store.status import pauses
+from gitpip.watch.check import Watcher
+from gitpip.watch.user_check import Rules
+from gitpip_standins import Fault, Server
+from gitpip_standins import GitHub as StandIn
+from tests.watch.conftest import INTERVAL, Clock, sweeping
+from tests.watch.crowd import add_users, track_identified
+from tests.watch.test_check import run, track
+
+
+async def told(database: Database) -> list[Event]:
+    return list(await events.latest(database, EventsWanted(), limit=500))
+
+
+async def kinds(database: Database) -> list[str]:
+    return [event.kind.value for event in await told(database)]
+
+
+async def make_everybody_due(database: Database, clock: Clock) -> None:
+    async with database.begin() as transaction:
+        await transaction.execute(update(users_table).values(next_check_at=clock()))
+
+
+async def test_what_happens_to_gists(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    first = world.add_gist("ada", {"a.txt": "1", "b.txt": "2"})
+    second = world.add_gist("ada", {"c.txt": "3"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    clock.advance(INTERVAL)
+    world.edit_gist(first, {"a.txt": "4", "b.txt": None})
+    await run(watcher)
+    clock.advance(INTERVAL)
+    world.delete_gist(second)
+    await run(watcher)
+    happened = await told(database)
+    assert [(event.kind.value, event.gist_id, event.detail) for event in happened] == [
+        ("user.added", None, None),
+        ("gist.found", first, "a.txt, b.txt"),
+        ("gist.found", second, "c.txt"),
+        ("file.removed", first, "b.txt"),
+        ("gist.edited", first, "a.txt"),
+        ("gist.deleted", second, None),
+    ]
+    assert {event.login for event in happened} == {"ada"}
+    assert [event.happened_at for event in happened][1] == happened[2].happened_at
+
+
+async def test_what_can_not_be_read_is_told_once(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    blocked = world.add_gist("ada", {"a.txt": "1"})
+    world.block_gist(blocked, status=451)
+    await track(database, clock, "ada")
+    for _ in range(3):
+        await run(watcher)
+        clock.advance(INTERVAL)
+    (unread,) = [event for event in await told(database) if event.kind == "gist.unreadable"]
+    assert unread.gist_id == blocked
+    assert "451" in str(unread.detail)
+
+
+async def test_a_user_becomes_unavailable_and_available_again(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    user_id = world.add_user("ada")
+    await track(database, clock, "ada")
+    await run(watcher)
+    world.hide_user(user_id, 100)
+    for _ in range(5):
+        clock.advance(timedelta(days=1))
+        await run(watcher)
+    assert await kinds(database) == ["user.added", "user.unavailable"]
+    world.hide_user(user_id, 0)
+    await make_everybody_due(database, clock)
+    await run(watcher)
+    assert await kinds(database) == ["user.added", "user.unavailable", "user.available"]
+
+
+async def test_a_pause_that_goes_on_is_told_once_and_its_end(
+    world: StandIn, server: Server, database: Database, clock: Clock
+) -> None:
+    await track_identified(database, world, clock, add_users(world, 20))
+    world.faults.script(Fault.error(502), path="^/graphql", times=None)
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        for _ in range(4):
+            await run(watcher)
+            async with database.read() as transaction:
+                pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
+            assert pause
+            clock.advance(pause.until - clock())
+            await make_everybody_due(database, clock)
+        assert await kinds(database) == ["sweeping.paused"]
+        world.faults.clear()
+        await run(watcher)
+        assert await kinds(database) == ["sweeping.paused", "sweeping.resumed"]

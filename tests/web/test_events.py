@@ -1,0 +1,84 @@
+"""Events by API and command: what happens to users, gists, publications and pauses is told."""
+
+import json
+
+from gitpip_standins import Fault
+from tests.web.conftest import Served
+
+USED_UP = Fault.limited({"x-daily-ratelimit-token-remaining": "0"})
+
+
+def happened(served: Served, query: str = "") -> list[tuple[str, str | None, str | None]]:
+    body = served.api("GET", f"/events?limit=500{query}").json()
+    return [(event["kind"], event["login"], event["detail"]) for event in body["items"]]
+
+
+def test_what_happens_to_a_user_is_told_in_its_order(served_from_any: Served) -> None:
+    served = served_from_any
+    served.track("ada", {"one.py": "1\n", "two.py": "2\n"})
+    ada = served.github.user_of("ada")
+    assert ada
+    served.gitpip.wait_for(
+        lambda: len(happened(served, "&kind=publication.published")) == 2, "both to be published"
+    )
+    first = served.api("GET", "/events?limit=500").json()
+    assert [event["kind"] for event in first["items"]][:2] == ["user.added", "gist.found"]
+    gist = next(event for event in first["items"] if event["kind"] == "gist.found")
+    assert gist["detail"] == "one.py, two.py"
+    served.github.edit_gist(gist["gist_id"], {"one.py": "3\n"})
+    served.github.rename(ada.id, "countess")
+    assert served.gitpip.post("/api/v1/checks").status_code == 202
+    served.gitpip.wait_for(
+        lambda: (
+            {"gist.edited", "user.renamed"}
+            <= {kind for kind, *_ in happened(served, f"&after={first['last']}")}
+        ),
+        "the edit and the rename",
+    )
+    assert ("user.renamed", "countess", "formerly ada") in happened(served)
+    assert served.api("PATCH", "/users/countess", {"paused": True}).status_code == 200
+    assert served.api("PATCH", "/users/countess", {"paused": False}).status_code == 200
+    told = happened(served, "&kind=user.paused&kind=user.resumed&user=countess")
+    assert told == [("user.paused", "countess", None), ("user.resumed", "countess", None)]
+    assert served.api("DELETE", "/users/countess").status_code == 204
+    assert happened(served) == []
+
+
+def test_a_pause_is_told_once_and_its_end(served_from_any: Served) -> None:
+    served = served_from_any
+    served.pipedrive.faults.script(USED_UP, method="POST")
+    served.track("ada", {"one.txt": "1"})
+    served.gitpip.wait_for(lambda: happened(served, "&kind=publishing.paused"), "the pause")
+    assert served.gitpip.command("try-now", "publishing").returncode == 0
+    served.gitpip.wait_for(lambda: happened(served, "&kind=publishing.resumed"), "its end")
+    ((_, login, reason),) = happened(served, "&kind=publishing.paused")
+    assert login is None
+    assert reason
+
+
+def test_the_command_shows_and_follows(served: Served) -> None:
+    served.track("ada", {"one.py": "1\n"})
+    rows = json.loads(served.gitpip.command("events", "--json", "--kind", "gist.found").stdout)
+    assert [(row["kind"], row["login"], row["detail"]) for row in rows] == [
+        ("gist.found", "ada", "one.py")
+    ]
+    assert rows[0]["happened_at"].endswith("+00:00")
+    shown = served.gitpip.command("events", "--user", "ADA", "--limit", "2").stdout
+    assert len(shown.splitlines()) == 2
+    assert "ada" in shown
+    unknown = served.gitpip.command("events", "--user", "nobody")
+    assert unknown.returncode == 1
+    assert "nobody is not tracked" in unknown.stderr
+
+
+def test_what_can_not_be_meant_is_refused(served: Served) -> None:
+    for query, field in (
+        ("after=1&before=2", "before"),
+        ("kind=gist.lost", "kind"),
+        ("after=-1", "after"),
+        ("limit=0", "limit"),
+    ):
+        answer = served.api("GET", f"/events?{query}")
+        assert answer.status_code == 422, query
+        assert field in answer.text
+    assert served.api("GET", "/events?user=nobody").status_code == 404
