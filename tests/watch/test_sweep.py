@@ -121,8 +121,9 @@ async def test_a_new_gist_and_an_edit_are_noticed_and_a_star_changes_nothing(
         f"{first}/b.txt",
         f"{second}/c.txt",
     ]
+    gist_id, *_ = await _gist_ids(database)
     async with database.read() as transaction:
-        files = await gists.of_gist(transaction, (await _gist_ids(database))[0])
+        files = await gists.of_gist(transaction, gist_id)
         edited = next(file for file in files if file.filename == "a.txt")
         past = await gists.revisions_of(transaction, edited)
     assert (edited.revision, edited.content, edited.revised_at) == (2, "two", clock())
