@@ -80,6 +80,7 @@ OPERATOR = {
     "POST /api/v1/users": "",
     "POST /api/v1/forecast": "",
     "PATCH /api/v1/users/{login}": "/api/v1/users/nobody",
+    "POST /api/v1/users/{login}/check": "/api/v1/users/nobody/check",
     "DELETE /api/v1/users/{login}": "/api/v1/users/nobody",
     "POST /api/v1/publications/{publication_id}/retry": "/api/v1/publications/1/retry",
     "POST /api/v1/publications/{publication_id}/skip": "/api/v1/publications/1/skip",

@@ -1,29 +1,18 @@
-"""Users taken into the store: one by one, or those of a list piece by piece."""
+"""Users of a list taken into the store, piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.clock import utc_now
-from gitpip.errors import GitHubError, GitHubNotFound
-from gitpip.model import Account, Backfill, User
-from gitpip.observability.logging import get_logger
-from gitpip.store.database import Database, Transaction
-from gitpip.store.users import users
+from gitpip.model import Backfill
+from gitpip.store.database import Database
 from gitpip.store.users.bulk import NewUser, add_many
-from gitpip.validation import check_external_id, check_login
 
 AT_A_TIME = 1000
-
-FindAccount = Callable[[str], Awaitable[Account]]
-"""Asks GitHub who bears a login; raises GitHubError."""
-Did = Callable[[Transaction, str, str], Awaitable[None]]
-"""Keeps an action and its subject in the audit, as part of the transaction."""
-
-log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -38,63 +27,6 @@ class Imported:
         return Imported(
             self.added + other.added, self.known + other.known, self.faults + other.faults
         )
-
-
-async def add_user(
-    database: Database,
-    login: str,
-    *,
-    external_id: str | None,
-    backfill: Backfill,
-    details: users.Changes = users.NOTHING,
-    find_account: FindAccount,
-    did: Did,
-) -> users.Added:
-    """Track a user, asking GitHub only where the store does not know the answer.
-
-    Raises InvalidInput, UserConflict, GitHubNotFound. When GitHub can't be asked now the user is
-    tracked without a GitHub id, and the next check asks.
-    """
-    check_login(login)
-    if external_id is not None:
-        check_external_id(external_id)
-        if known := await _known(database, login, external_id):
-            return users.Added(known, new=False)
-    account = await _account(find_account, login)
-    async with database.begin() as transaction:
-        now = utc_now()
-        added = await users.add(
-            transaction,
-            login=account.login if account else login,
-            external_id=external_id or (str(account.github_id) if account else login.lower()),
-            github_id=account.github_id if account else None,
-            node_id=account.node_id if account else None,
-            backfill=backfill,
-            now=now,
-            added_at=account.seen_at if account else None,
-            default_id=external_id is None,
-        )
-        if added.new and details != users.NOTHING:
-            user = await users.change(transaction, added.user.key, details, now)
-            added = users.Added(user, new=True)
-        if added.new:
-            await did(transaction, "user.added", added.user.login)
-    return added
-
-
-async def _known(database: Database, login: str, external_id: str) -> User | None:
-    async with database.read() as transaction:
-        return await users.known_pair(transaction, login, external_id)
-
-
-async def _account(find_account: FindAccount, login: str) -> Account | None:
-    try:
-        return await find_account(login)
-    except GitHubNotFound:
-        raise
-    except GitHubError as error:
-        log.warning("user.unconfirmed", login=login, reason=str(error))
-        return None
 
 
 async def import_users(

@@ -46,6 +46,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.users import schedule, users
 from gitpip.store.visits import visits
+from gitpip.validation import possible_login
 
 log = get_logger()
 
@@ -189,7 +190,7 @@ def latest(
 
     async def read() -> list[dict[str, object]]:
         async with opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, login)
+            user = await users.find(transaction, possible_login(login))
             viewer, now = visits.SHARED_VIEWER, utc_now()
             if record:
                 visit = await visits.record(transaction, user.key, viewer=viewer, now=now)

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from gitpip.actions import imports
+from gitpip.actions import users as user_actions
+from gitpip.actions.acting import Acting, Work
 from gitpip.actions.imports import Imported
 from gitpip.actions.pauses import not_paused
 from gitpip.actions.pauses import try_now as try_pauses_now
@@ -39,6 +41,30 @@ SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
 log = get_logger()
+
+
+def acting_on(database: Database) -> Acting:
+    """The user of this machine, who acts by a command."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user can be a mere number
+        name = "unknown"
+    return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
+
+
+async def _left_to_the_sweep(_: Work) -> None:
+    """Wake nobody: the sweep of a running service reads in the rows what waits, within 2 s.
+
+    On SQLite the queue is in the memory of that service; on PostgreSQL a connection of its own
+    would take longer than most commands do.
+    """
+
+
+@asynccontextmanager
+async def acting(settings: Settings) -> AsyncIterator[Acting]:
+    """The same, with the database of these settings opened."""
+    async with opened(settings) as database:
+        yield acting_on(database)
 
 
 async def did(transaction: Transaction, action: str, subject: str) -> None:
@@ -211,17 +237,16 @@ async def add_user(
     backfill: Backfill | None,
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
-    """Track a user; see `gitpip.actions.imports.add_user`."""
+    """Track a user; see `gitpip.actions.users.add_user`."""
     async with opened(settings) as database, github_of(settings, database) as github:
         await GitHubAddress(database, settings.github_api_url).check()
-        return await imports.add_user(
-            database,
+        return await user_actions.add_user(
+            acting_on(database),
             login,
             external_id=external_id,
             backfill=backfill or settings.backfill,
             details=details,
             find_account=github.account,
-            did=did,
         )
 
 

@@ -11,7 +11,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Backfill, Role
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
-from gitpip.web.api.parameters import Login, clean_login
+from gitpip.web.api.parameters import Login
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -82,9 +82,7 @@ async def decide_held(
     Given again, it changes nothing.
     """
     approved = held.parse_answer(answer.approve)
-    return AnsweredBody.of(
-        await decide(context, clean_login(login), approved, identity, shown=answer.shown)
-    )
+    return AnsweredBody.of(await decide(context, login, approved, identity, shown=answer.shown))
 
 
 async def decide(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions.users import add_user
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
 from gitpip.model import Backfill, Forecast, Role, UserState
@@ -18,7 +19,7 @@ from gitpip.validation import check_login
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field, tags_of
 from gitpip.web.pages.selection import NOTHING_DONE, ROWS, Done, Selection
 from gitpip.web.render.jinja import render
@@ -112,7 +113,7 @@ async def add(
     *,
     request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     login: Field = "",
     id: Field = "",  # noqa: A002 (the field's name)
     tags: Field = "",
@@ -125,11 +126,17 @@ async def add(
     try:
         check_login(login)
         rule = read_field("backfill", Backfill.parse, backfill) or context.settings.backfill
-        details = users.Changes(tags=tags_of(tags))
         if forecast:
             foreseen = await context.forecast(login, rule)
             return await show_users(request, context, new=new, forecast=foreseen)
-        added = await context.add_user(login, id.strip() or None, rule, details, identity=identity)
+        added = await add_user(
+            acting,
+            login,
+            external_id=id.strip() or None,
+            backfill=rule,
+            details=users.Changes(tags=tags_of(tags)),
+            find_account=context.find_account,
+        )
     except GitHubNotFound as error:
         return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:

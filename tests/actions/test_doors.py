@@ -1,0 +1,337 @@
+"""An act does the same by every door: the same rows, audit entry, wake and error."""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import gitpip.actions
+from gitpip.actions import users
+from gitpip.actions.acting import Acting
+from gitpip_standins import GitHub, Server
+from tests.actions.doors import House, Refused, Request, Rows, furnished
+from tests.conftest import PostgresServer
+
+
+@dataclass(frozen=True)
+class Case:
+    """One act, as each door is asked for it, and what it is to do."""
+
+    name: str
+    act: Callable[..., object]
+    page: Request | None
+    api: Request | None
+    command: tuple[str, ...] | None
+    audit: tuple[tuple[str, str], ...] = ()
+    wakes: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    """The tables in which it changes rows."""
+    refused: Refused | None = None
+
+
+def post(path: str, **fields: object) -> Request:
+    return Request("POST", path, fields)
+
+
+def api(method: str, path: str, **fields: object) -> Request:
+    return Request(method, f"/api/v1{path}", fields)
+
+
+NOBODY = Refused(404, "user-not-tracked", "nobody is not tracked")
+NO_LOGIN = Refused(
+    404, "user-not-tracked", "'no.login' can't be a login, so nobody of that name is tracked"
+)
+TOO_LONG = Refused(
+    422,
+    "invalid-input",
+    f"tags: {'x' * 51!r} can't be a tag; one has 1 to 50 printable characters without spaces, "
+    "commas and semicolons",
+)
+
+USERS = [
+    Case(
+        "a user is added",
+        users.add_user,
+        post("/people", login="cleo", id="3", tags="new vip"),
+        api("POST", "/users", login="cleo", id="3", tags=["new", "vip"]),
+        ("users", "add", "cleo", "--id", "3", "--tag", "new", "--tag", "vip"),
+        audit=(("user.added", "cleo"),),
+        wakes=("check",),
+        tables=("users", "user_tags"),
+    ),
+    Case(
+        "a user who is tracked already is not added",
+        users.add_user,
+        post("/people", login="ada", id="id-of-ada"),
+        Request("POST", "/users/ada/id-of-ada"),
+        ("users", "add", "ada", "--id", "id-of-ada"),
+    ),
+    Case(
+        "an id that is taken",
+        users.add_user,
+        post("/people", login="cleo", id="id-of-ada"),
+        api("POST", "/users", login="cleo", id="id-of-ada"),
+        ("users", "add", "cleo", "--id", "id-of-ada"),
+        refused=Refused(409, "user-conflict", "the id id-of-ada is taken already, by ada"),
+    ),
+    Case(
+        "a login that GitHub does not know",
+        users.add_user,
+        post("/people", login="zoe"),
+        api("POST", "/users", login="zoe"),
+        ("users", "add", "zoe"),
+        refused=Refused(404, "github-user-not-found", "GitHub shows no user zoe; check the login"),
+    ),
+    Case(
+        "tags and an interval are changed",
+        users.change,
+        post("/people/ada/change", tags="a b", interval="30m"),
+        api("PATCH", "/users/ada", tags=["a", "b"], interval="30m"),
+        ("users", "change", "ada", "--tag", "a", "--tag", "b", "--interval", "30m"),
+        audit=(("user.changed", "ada"),),
+        wakes=("check",),
+        tables=("users", "user_tags"),
+    ),
+    Case(
+        "a change to what is so already",
+        users.change,
+        post("/people/ada/change", tags="vip", interval=""),
+        api("PATCH", "/users/ada", tags=["vip"], interval="general"),
+        ("users", "change", "ada", "--tag", "vip", "--interval", "general"),
+    ),
+    Case(
+        "a tag that can't be one",
+        users.change,
+        post("/people/ada/change", tags="x" * 51),
+        api("PATCH", "/users/ada", tags=["x" * 51]),
+        ("users", "change", "ada", "--tag", "x" * 51),
+        refused=TOO_LONG,
+    ),
+    Case(
+        "a user is paused",
+        users.change,
+        post("/people/ada/pause"),
+        api("PATCH", "/users/ada", paused=True),
+        ("users", "change", "ada", "--pause"),
+        audit=(("user.paused", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "a user who is paused already",
+        users.change,
+        post("/people/bob/pause"),
+        api("PATCH", "/users/bob", paused=True),
+        ("users", "change", "bob", "--pause"),
+    ),
+    Case(
+        "a user is resumed",
+        users.change,
+        post("/people/bob/resume"),
+        api("PATCH", "/users/bob", paused=False),
+        ("users", "change", "bob", "--resume"),
+        audit=(("user.resumed", "bob"),),
+        wakes=("check",),
+        tables=("users",),
+    ),
+    Case(
+        "a change of nobody",
+        users.change,
+        post("/people/nobody/pause"),
+        api("PATCH", "/users/nobody", paused=True),
+        ("users", "change", "nobody", "--pause"),
+        refused=NOBODY,
+    ),
+    Case(
+        "a user is checked",
+        users.check,
+        post("/people/ada/check"),
+        api("POST", "/users/ada/check"),
+        ("users", "check", "ada"),
+        audit=(("user.check_requested", "ada"),),
+        wakes=("check",),
+        tables=("users",),
+    ),
+    Case(
+        "a check of what is no login",
+        users.check,
+        post("/people/no.login/check"),
+        api("POST", "/users/no.login/check"),
+        ("users", "check", "no.login"),
+        refused=NO_LOGIN,
+    ),
+    Case(
+        "a user is removed",
+        users.remove,
+        post("/people/ada/remove"),
+        api("DELETE", "/users/ada"),
+        ("users", "remove", "ada"),
+        audit=(("user.removed", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "nobody is removed",
+        users.remove,
+        post("/people/nobody/remove"),
+        api("DELETE", "/users/nobody"),
+        ("users", "remove", "nobody"),
+        refused=NOBODY,
+    ),
+    Case(
+        # By the other doors each is named alone.
+        "selected users are paused",
+        users.act_on_selected,
+        post("/people/selected", login=["ada", "bob"], act="pause"),
+        None,
+        None,
+        audit=(("user.paused", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "selected users are checked",
+        users.act_on_selected,
+        post("/people/selected", login=["ada", "bob"], act="check"),
+        None,
+        None,
+        audit=(("user.check_requested", "ada"), ("user.check_requested", "bob")),
+        wakes=("check",),
+        tables=("users",),
+    ),
+]
+CASES = [*USERS]
+NAMED = ("tags and an interval are changed",)
+ON_POSTGRES = [case for case in CASES if case.name in NAMED]
+"""A few, since the statements are the same, and each door takes a database of its own."""
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[str]:
+    github = GitHub()
+    github.add_user("cleo")
+    with Server(github.app) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def furnished_file(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
+) -> tuple[Path, Rows]:
+    """An SQLite database to be copied, and its rows."""
+    path = tmp_path_factory.mktemp("furnished") / "gitpip.sqlite3"
+    shutil.copy(migrated_file, path)
+    return path, asyncio.run(furnished(f"sqlite+aiosqlite:///{path}"))
+
+
+@pytest.fixture(scope="module")
+def furnished_template(postgres: PostgresServer, migrated_template: str) -> tuple[str, Rows]:
+    """A PostgreSQL database to be copied, and its rows."""
+    postgres.psql(f"CREATE DATABASE furnished TEMPLATE {migrated_template};")
+    return "furnished", asyncio.run(furnished(_address(postgres, "furnished")))
+
+
+def _address(postgres: PostgresServer, name: str) -> str:
+    return postgres.get_uri(name).replace("postgresql:", "postgresql+asyncpg:", 1)
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished_file: tuple[Path, Rows], github: str) -> Callable[[], House]:
+    """Makes houses, each with a database of its own on SQLite."""
+    path, rows = furnished_file
+
+    def make() -> House:
+        folder = tmp_path / uuid4().hex
+        folder.mkdir()
+        shutil.copy(path, folder / path.name)
+        return House(folder, f"sqlite+aiosqlite:///{folder}/{path.name}", rows, github)
+
+    return make
+
+
+@pytest.fixture
+def house_on_postgres(
+    tmp_path: Path,
+    postgres: PostgresServer,
+    furnished_template: tuple[str, Rows],
+    github: str,
+) -> Iterator[Callable[[], House]]:
+    """The same on PostgreSQL."""
+    template, rows = furnished_template
+    names: list[str] = []
+
+    def make() -> House:
+        names.append(f"test_{uuid4().hex}")
+        postgres.psql(f"CREATE DATABASE {names[-1]} TEMPLATE {template};")
+        return House(tmp_path, _address(postgres, names[-1]), rows, github)
+
+    yield make
+    for name in names:
+        postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")
+
+
+def check_doors(case: Case, house: Callable[[], House]) -> None:
+    done = {}
+    shared = house() if case.refused else None  # what is refused changes nothing
+    if case.page:
+        done["page"] = (shared or house()).ask(case.page, as_page=True)
+    if case.api:
+        done["api"] = (shared or house()).ask(case.api, as_page=False)
+    if case.command:
+        done["command"] = (shared or house()).command(*case.command)
+    for door, one in done.items():
+        assert one.audit == list(case.audit), door
+        assert one.via == ({door} if case.audit else set()), door
+        assert one.due == set(case.wakes), door
+        assert one.woken == (None if door == "command" else list(case.wakes)), door
+        assert set(one.rows) == set(case.tables), (door, one.rows)
+        if case.refused is None:
+            assert one.refused is None, door
+            continue
+        assert one.refused, door
+        assert case.refused.sentence in one.refused.sentence, door
+        if door == "api":
+            assert one.refused == case.refused
+    rows = [one.rows for one in done.values()]
+    assert all(each == rows[0] for each in rows)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_an_act_does_the_same_by_every_door(case: Case, house: Callable[[], House]) -> None:
+    check_doors(case, house)
+
+
+@pytest.mark.parametrize("case", ON_POSTGRES, ids=lambda case: case.name)
+def test_and_on_postgresql(case: Case, house_on_postgres: Callable[[], House]) -> None:
+    check_doors(case, house_on_postgres)
+
+
+def functions() -> Iterator[Callable[..., object]]:
+    """Every public function of the actions that may read or write the database."""
+    for module in pkgutil.iter_modules(gitpip.actions.__path__, "gitpip.actions."):
+        loaded = importlib.import_module(module.name)
+        for name, value in vars(loaded).items():
+            of_it = getattr(value, "__module__", None) == module.name
+            waits = inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
+            if of_it and waits and not name.startswith("_"):
+                yield value
+
+
+def test_every_act_has_a_case() -> None:
+    found = {function for function in functions() if _first(function) is Acting}
+    assert found - {case.act for case in CASES} == set(), "give these a case"
+
+
+def _first(function: Callable[..., object]) -> object:
+    """Of which type the first thing is that a function takes."""
+    return next(iter(inspect.signature(function).parameters.values())).annotation
+
+
+def test_every_act_succeeds_in_one_case_by_all_doors_that_offer_it() -> None:
+    for function in {case.act for case in CASES}:
+        good = [case for case in CASES if case.act is function and case.refused is None]
+        assert any(case.audit for case in good), function
