@@ -13,10 +13,11 @@ from uuid import uuid4
 import pytest
 
 import gitpip.actions
-from gitpip.actions import users
+from gitpip.actions import publications, users
 from gitpip.actions.acting import Acting
 from gitpip_standins import GitHub, Server
 from tests.actions.doors import House, Refused, Request, Rows, furnished
+from tests.actions.rooms import FAILED, PUBLISHED, WAITING
 from tests.conftest import PostgresServer
 
 
@@ -204,8 +205,104 @@ USERS = [
         tables=("users",),
     ),
 ]
-CASES = [*USERS]
-NAMED = ("tags and an interval are changed",)
+GONE = Refused(404, "publication-not-found", "there is no publication 77")
+PUBLICATIONS = [
+    Case(
+        "a failed publication is sent again",
+        publications.retry,
+        post(f"/publications/{FAILED}/retry"),
+        api("POST", f"/publications/{FAILED}/retry"),
+        ("publications", "retry", str(FAILED)),
+        audit=(("publication.retried", str(FAILED)),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "a publication that is not there is sent again",
+        publications.retry,
+        post("/publications/77/retry"),
+        api("POST", "/publications/77/retry"),
+        ("publications", "retry", "77"),
+        refused=GONE,
+    ),
+    Case(
+        "a publication that waits is skipped",
+        publications.skip,
+        post(f"/publications/{WAITING}/skip"),
+        api("POST", f"/publications/{WAITING}/skip"),
+        ("publications", "skip", str(WAITING)),
+        audit=(("publication.skipped", str(WAITING)),),
+        tables=("publications",),
+    ),
+    Case(
+        "a publication that is in Pipedrive is skipped",
+        publications.skip,
+        post(f"/publications/{PUBLISHED}/skip"),
+        api("POST", f"/publications/{PUBLISHED}/skip"),
+        ("publications", "skip", str(PUBLISHED)),
+        refused=Refused(
+            409,
+            "publication-state",
+            f"publication {PUBLISHED} is published; only one that is failed or held or pending "
+            "can become skipped",
+        ),
+    ),
+    Case(
+        "what is held is published",
+        publications.decide_held,
+        post("/people/ada/held", approve="all"),
+        api("POST", "/users/ada/held", approve="all"),
+        ("held", "ada", "--approve", "all"),
+        audit=(("held.decided", "ada: all, 1 to publish, 0 skipped"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "what is held is skipped",
+        publications.decide_held,
+        post("/people/ada/held", approve="none"),
+        api("POST", "/users/ada/held", approve="none"),
+        ("held", "ada", "--approve", "none"),
+        audit=(("held.decided", "ada: none, 0 to publish, 1 skipped"),),
+        tables=("publications",),
+    ),
+    Case(
+        "nothing is held of a user",
+        publications.decide_held,
+        post("/people/bob/held", approve="all"),
+        api("POST", "/users/bob/held", approve="all"),
+        ("held", "bob", "--approve", "all"),
+    ),
+    Case(
+        "a decision about nobody",
+        publications.decide_held,
+        post("/people/nobody/held", approve="all"),
+        api("POST", "/users/nobody/held", approve="all"),
+        ("held", "nobody", "--approve", "all"),
+        refused=NOBODY,
+    ),
+    Case(
+        "refused notes are written once more",
+        publications.settle_failed_notes,
+        post("/status-page/notes/retry"),
+        api("POST", "/notes/retry"),
+        ("notes", "retry"),
+        audit=(("notes.retried", "1"),),
+        wakes=("publish",),
+        tables=("publications", "amendments"),
+    ),
+    Case(
+        "refused notes are left",
+        publications.settle_failed_notes,
+        post("/status-page/notes/leave"),
+        api("POST", "/notes/leave"),
+        ("notes", "leave"),
+        audit=(("notes.left", "1"),),
+        tables=("publications",),
+    ),
+]
+CASES = [*USERS, *PUBLICATIONS]
+NAMED = ("tags and an interval are changed", "what is held is published")
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""
 

@@ -26,6 +26,7 @@ from gitpip.cli.output import (
     run,
     shown,
 )
+from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
@@ -57,11 +58,13 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(users_app, name="users")
+app.add_typer(publications_app, name="publications")
 app.add_typer(keys_app, name="keys")
 app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
+app.command("notes")(settle_notes)
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,7 +15,7 @@ from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import note_updates, publications
+from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
@@ -263,18 +263,6 @@ async def end_pause(context: AppContext, name: Pausable, identity: Identity) -> 
     if ended:
         await context.wake("publish" if name == pauses.PUBLISHING else "check")
     return TriedBody(name=name, ended=bool(ended), reason=reason)
-
-
-async def act_on_failed_notes(context: AppContext, act: NotesAct, identity: Identity) -> NotesBody:
-    """Bring the failed notes up to date once more, or leave them as they are. Audited."""
-    async with context.database.begin() as transaction:
-        again = act == "retry"
-        number = await note_updates.settle_failed(transaction, again=again, now=utc_now())
-        if number:
-            await identity.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
-    if number and again:
-        await context.wake("publish")
-    return NotesBody(notes=number)
 
 
 async def condition_of(transaction: Transaction, context: AppContext) -> Condition:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions.adoption import Acknowledgeable
+from gitpip.actions.publications import settle_failed_notes
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
@@ -13,10 +14,10 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
 from gitpip.store.status import freshness, samples
 from gitpip.web.api.accounts import acknowledged, request_comparison, switch
-from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
+from gitpip.web.api.status import NotesAct, Pausable, end_pause, status_of
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 from gitpip.web.render.charts import over_a_day
 from gitpip.web.render.jinja import duration, render
 
@@ -80,9 +81,9 @@ async def try_now(name: Pausable, context: Context, identity: CurrentIdentity) -
 
 @router.post("/status-page/notes/{act}")
 @needs(Role.OPERATOR)
-async def act_on_notes(act: NotesAct, context: Context, identity: CurrentIdentity) -> Response:
+async def act_on_notes(act: NotesAct, acting: CurrentActing) -> Response:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    await act_on_failed_notes(context, act, identity)
+    await settle_failed_notes(acting, again=act == "retry")
     return RedirectResponse("/status-page", status_code=303)
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
 from gitpip.actions import users as actions
+from gitpip.actions.publications import decide_held
 from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
@@ -21,9 +22,7 @@ from gitpip.store.publications import held, publications
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.validation import possible_login
-from gitpip.web.api.held import decide
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
@@ -136,12 +135,12 @@ async def change_user(
 
 @router.post("/people/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(
+async def decide_held_files(
     *,
     login: Login,
     request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     approve: Field = "",
     latest: Field = "",
     shown: Field = "",
@@ -151,7 +150,7 @@ async def decide_held(
     try:
         approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
         number = read_field("shown", _number, shown)
-        answered = await decide(context, login, approved, identity, shown=number)
+        answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
         return await _person(request, context, login, fault=str(error))
     where = "/publications" if back == "publications" else f"/people/{answered.login}"
