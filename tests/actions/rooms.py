@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, User
+from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, User
+from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -28,6 +29,7 @@ STATES: dict[int, dict[str, object]] = {
 
 async def furnish(transaction: Transaction) -> None:
     """Put all of it into an empty database."""
+    await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
     ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))
     await _add(transaction, "bob", 2, Changes(paused=True))
     found = [_gist(number) for number in STATES]

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 import gitpip.actions
-from gitpip.actions import publications, users
+from gitpip.actions import keys, publications, users
 from gitpip.actions.acting import Acting
 from gitpip_standins import GitHub, Server
 from tests.actions.doors import House, Refused, Request, Rows, furnished
@@ -301,7 +301,65 @@ PUBLICATIONS = [
         tables=("publications",),
     ),
 ]
-CASES = [*USERS, *PUBLICATIONS]
+NO_KEY = Refused(404, "key-not-found", "no key named none is in use")
+KEYS = [
+    Case(
+        "a key is made",
+        keys.create,
+        post("/keys", name="eve", role="operator", expires="90d"),
+        api("POST", "/keys", name="eve", role="operator", expires="90d"),
+        ("keys", "create", "eve", "--role", "operator", "--expires", "90d"),
+        audit=(("key.created", "eve"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "a key is made of a name that is taken",
+        keys.create,
+        post("/keys", name="OPS", role="viewer"),
+        api("POST", "/keys", name="OPS", role="viewer"),
+        ("keys", "create", "OPS", "--role", "viewer"),
+        refused=Refused(
+            409,
+            "key-conflict",
+            "a key named OPS exists already; rotate or revoke it, or choose another name",
+        ),
+    ),
+    Case(
+        "a key is rotated",
+        keys.rotate,
+        post("/keys/ops/rotate"),
+        api("POST", "/keys/ops/rotate"),
+        ("keys", "rotate", "ops"),
+        audit=(("key.rotated", "ops"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "no key is rotated",
+        keys.rotate,
+        post("/keys/none/rotate"),
+        api("POST", "/keys/none/rotate"),
+        ("keys", "rotate", "none"),
+        refused=NO_KEY,
+    ),
+    Case(
+        "a key is revoked",
+        keys.revoke,
+        post("/keys/ops/revoke"),
+        api("DELETE", "/keys/ops"),
+        ("keys", "revoke", "ops"),
+        audit=(("key.revoked", "ops"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "no key is revoked",
+        keys.revoke,
+        post("/keys/none/revoke"),
+        api("DELETE", "/keys/none"),
+        ("keys", "revoke", "none"),
+        refused=NO_KEY,
+    ),
+]
+CASES = [*USERS, *PUBLICATIONS, *KEYS]
 NAMED = ("tags and an interval are changed", "what is held is published")
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""

@@ -2,19 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import keys as actions
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
-from gitpip.web.auth import first_key
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing, stays_in
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -35,8 +34,9 @@ async def list_keys(context: Context) -> HTMLResponse:
 @needs(Role.ADMIN)
 async def create_key(
     *,
+    request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     name: Field = "",
     role: Field = "",
     expires: Field = "",
@@ -45,12 +45,13 @@ async def create_key(
     new = {"name": name, "role": role, "expires": expires}
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
-        async with context.database.begin() as transaction:
-            await first_key.check_role(transaction, context, identity, Role(role))
-            issued = await keys.create(
-                transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
-            )
-            await identity.did(transaction, "key.created", issued.key.name)
+        issued = await actions.create(
+            acting,
+            name.strip(),
+            role=Role(role),
+            lifetime=lifetime,
+            maker_stays_in=stays_in(request),
+        )
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
     except ValueError as error:
@@ -62,18 +63,13 @@ async def create_key(
 @router.post("/keys/{name}/{act}")
 @needs(Role.ADMIN)
 async def act_on_key(
-    name: Name, act: Literal["rotate", "revoke"], context: Context, identity: CurrentIdentity
+    name: Name, act: Literal["rotate", "revoke"], context: Context, acting: CurrentActing
 ) -> Response:
     """Give a key another secret, shown once, or let it open nothing any more."""
-    async with context.database.begin() as transaction:
-        if act == "rotate":
-            issued = await keys.rotate(transaction, name, lifetime=None, now=utc_now())
-            await identity.did(transaction, "key.rotated", issued.key.name)
-        else:
-            key = await keys.revoke(transaction, name, utc_now())
-            await identity.did(transaction, "key.revoked", key.name)
-            issued = None
-    return await _keys(context, issued=issued) if issued else RedirectResponse("/keys", 303)
+    if act == "rotate":
+        return await _keys(context, issued=await actions.rotate(acting, name, lifetime=None))
+    await actions.revoke(acting, name)
+    return RedirectResponse("/keys", 303)
 
 
 async def _keys(
