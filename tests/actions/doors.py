@@ -31,7 +31,7 @@ from tests.support.running import Installation
 from tests.web.routes import application
 
 Rows = dict[str, list[tuple[object, ...]]]
-OF_CLIENTS = {"accounts", "github_limits", "services"}
+OF_CLIENTS = {"github_limits", "services"}
 """Tables in which a process notes whom it asked, and that it runs."""
 MASKED = {"hash", "label", "parent"}
 """Columns that hold what is random, or made of it."""
@@ -197,14 +197,15 @@ def _refused_by_page(answer: httpx2.Response) -> Refused:
 
 async def _due(transaction: Transaction) -> set[str]:
     """The works for which a running service finds something to do, though nobody wakes it."""
-    now = utc_now()
+    now, state = utc_now(), await ledger.read(transaction)
     due = set()
     if await schedule.any_due(transaction, now) or await checks.any_open(transaction):
         due.add("check")
     if (
         await outbox.any_due(transaction, now)
         or await note_updates.any_due(transaction, now)
-        or (await ledger.read(transaction)).requested_at
+        or state.requested_at
+        or not state.compared_at
     ):
         due.add("publish")
     return due

@@ -1,16 +1,20 @@
-"""The rows that every act begins with: users, publications and keys. Nothing of them is due."""
+"""The rows that every act begins with; nothing of them is due."""
 
 from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, User
+from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, SeenFile, SeenGist, User
+from gitpip.store import ledger
 from gitpip.store.access import keys
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
+from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
 
@@ -29,6 +33,20 @@ STATES: dict[int, dict[str, object]] = {
 
 async def furnish(transaction: Transaction) -> None:
     """Put all of it into an empty database."""
+    for identity, name in (("1", "Acme"), ("2", "Next Ltd")):
+        met = Met(Vendor.PIPEDRIVE, identity, name)
+        await accounts.meet(transaction, met, credential=None, now=LONG_AGO)
+    await ledger.lock(transaction)
+    await ledger.note(transaction, compared_at=LONG_AGO, missing=2, missing_since=LONG_AGO)
+    await pauses.pause(transaction, "publishing", until=LATER, reason="refused", now=LONG_AGO)
+    await pauses.pause(
+        transaction,
+        "sweeping",
+        until=LATER,
+        reason="GitHub asks to wait",
+        cause=PauseCause.RATE_LIMIT,
+        now=LONG_AGO,
+    )
     await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
     ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))
     await _add(transaction, "bob", 2, Changes(paused=True))

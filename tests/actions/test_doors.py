@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from uuid import uuid4
 import pytest
 
 import gitpip.actions
-from gitpip.actions import keys, publications, users
+from gitpip.actions import accounts, adoption, checks, keys, pauses, publications, users
 from gitpip.actions.acting import Acting
+from gitpip.clock import utc_now
+from gitpip.status.problem import until
 from gitpip_standins import GitHub, Server
 from tests.actions.doors import House, Refused, Request, Rows, furnished
-from tests.actions.rooms import FAILED, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, LATER, PUBLISHED, WAITING
 from tests.conftest import PostgresServer
+from tests.support.running import Installation
 
 
 @dataclass(frozen=True)
@@ -359,8 +363,103 @@ KEYS = [
         refused=NO_KEY,
     ),
 ]
-CASES = [*USERS, *PUBLICATIONS, *KEYS]
-NAMED = ("tags and an interval are changed", "what is held is published")
+MISSING = "activities-missing"
+WORK = [
+    # gitpip check makes the check as well; see below.
+    Case(
+        "a check of all users",
+        checks.request,
+        post("/people/check"),
+        api("POST", "/checks"),
+        None,
+        audit=(("check.requested", "1"),),
+        wakes=("check",),
+        tables=("checks", "users"),
+    ),
+    Case(
+        "a pause is ended",
+        pauses.try_now,
+        post("/status-page/try/publishing"),
+        api("POST", "/pauses/publishing/try"),
+        ("try-now", "publishing"),
+        audit=(("pause.ended", "publishing"),),
+        wakes=("publish",),
+        tables=("pauses", "publications"),
+    ),
+    Case(
+        "what is not paused is tried",
+        pauses.try_now,
+        post("/status-page/try/watching"),
+        api("POST", "/pauses/watching/try"),
+        ("try-now", "watching"),
+    ),
+    Case(
+        "a pause that GitHub asked for",
+        pauses.try_now,
+        post("/status-page/try/sweeping"),
+        api("POST", "/pauses/sweeping/try"),
+        ("try-now", "sweeping"),
+        refused=Refused(
+            409,
+            "pause-kept",
+            f"sweeping is paused {until(LATER, utc_now())} because GitHub asked to wait that long; "
+            "asking earlier can get the token banned, so it can't be ended",
+        ),
+    ),
+    Case(
+        "the account is switched",
+        accounts.switch,
+        post("/status-page/accounts/pipedrive/switch"),
+        api("POST", "/accounts/pipedrive/switch"),
+        ("accounts", "switch", "pipedrive"),
+        audit=(("account.switched", "pipedrive Next Ltd"),),
+        wakes=("publish",),
+        tables=("accounts", "kept_publications", "ledger", "publications"),
+    ),
+    Case(
+        "no other account is set",
+        accounts.switch,
+        post("/status-page/accounts/github/switch"),
+        api("POST", "/accounts/github/switch"),
+        None,  # where no service runs, a command first notes which account is set
+        refused=Refused(
+            409, "account-unchanged", "no change of the github account waits to be confirmed"
+        ),
+    ),
+    Case(
+        # gitpip adopt compares by itself.
+        "a comparison with Pipedrive",
+        adoption.request_comparison,
+        post("/status-page/adopt"),
+        api("POST", "/adoption"),
+        None,
+        audit=(("adoption.requested", "pipedrive"),),
+        wakes=("publish",),
+        tables=("ledger",),
+    ),
+    Case(
+        "what is missing is acknowledged",
+        adoption.acknowledge,
+        post(f"/status-page/acknowledge/{MISSING}"),
+        api("POST", f"/problems/{MISSING}/acknowledge"),
+        ("adopt", "--acknowledge"),
+        audit=(("problem.acknowledged", f"{MISSING}: 2"),),
+        tables=("ledger",),
+    ),
+    Case(
+        "nothing to acknowledge",
+        adoption.acknowledge,
+        post("/status-page/acknowledge/activities-doubled"),
+        api("POST", "/problems/activities-doubled/acknowledge"),
+        None,
+    ),
+]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK]
+NAMED = (
+    "tags and an interval are changed",
+    "what is held is published",
+    "the account is switched",
+)
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""
 
@@ -463,6 +562,16 @@ def test_an_act_does_the_same_by_every_door(case: Case, house: Callable[[], Hous
 @pytest.mark.parametrize("case", ON_POSTGRES, ids=lambda case: case.name)
 def test_and_on_postgresql(case: Case, house_on_postgres: Callable[[], House]) -> None:
     check_doors(case, house_on_postgres)
+
+
+def test_a_check_by_command_is_requested_in_the_same_way(house: Callable[[], House]) -> None:
+    own = house()
+    Installation(own.folder, own.environment).command("check")
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        kept = database.execute("SELECT via, action, subject FROM audit").fetchall()
+        requested = database.execute("SELECT requested_at FROM checks WHERE id = 1").fetchall()
+    assert kept == [("command", "check.requested", "1")]
+    assert len(requested) == 1
 
 
 def functions() -> Iterator[Callable[..., object]]:

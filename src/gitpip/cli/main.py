@@ -12,11 +12,13 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.keys import keys_app, show_audit
 from gitpip.cli.output import (
     Json,
+    act,
     console,
     errors,
     prepared_settings,
@@ -317,16 +319,17 @@ def try_now(
     watching: checking users for new gists. sweeping: checking many users in one request, by
     GraphQL. reading: reading what is new. publishing: sending files to Pipedrive.
     """
-    ended, reason = run(oneshot.try_now(prepared_settings(), paused))
+    names = pauses.PAUSABLE if paused is None else (paused,)
+    tried = act(prepared_settings(), lambda acting: actions.try_now(acting, names))
     if as_json:
-        print_json({"ended": sorted(ended)})
-    elif ended:
+        print_json({"ended": sorted(tried.ended)})
+    elif tried.reason is None:
         console.say(
-            f"Ended the pause of {' and '.join(sorted(ended))}. It pauses again if the request is "
-            "refused; see gitpip status."
+            f"Ended the pause of {' and '.join(sorted(tried.ended))}. It pauses again if the "
+            "request is refused; see gitpip status."
         )
     else:
-        console.say(reason)
+        console.say(tried.reason)
 
 
 @app.command()

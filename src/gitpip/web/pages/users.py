@@ -8,15 +8,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions.checks import request as request_check
 from gitpip.actions.users import add_user
-from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
 from gitpip.model import Backfill, Forecast, Role, UserState
 from gitpip.store import listing
-from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.validation import check_login
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
@@ -149,10 +147,7 @@ async def add(
 
 @router.post("/people/check")
 @needs(Role.OPERATOR)
-async def check_everybody(context: Context, identity: CurrentIdentity) -> Response:
+async def check_everybody(acting: CurrentActing) -> Response:
     """Look at every user now, and show how far that is."""
-    async with context.database.begin() as transaction:
-        check_id = await checks.request(transaction, utc_now())
-        await identity.did(transaction, "check.requested", str(check_id))
-    await context.wake("check")
-    return RedirectResponse(f"/checks/{check_id}", status_code=303)
+    check = await request_check(acting)
+    return RedirectResponse(f"/checks/{check.id}", status_code=303)
