@@ -1,12 +1,16 @@
 """What a person does with access keys: make, rotate, revoke."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from gitpip.actions.acting import Act, Acting
-from gitpip.errors import InvalidInput
+from gitpip.actions.acting import Acting
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import AccessKey, IssuedKey
+from gitpip.store.database import Transaction
+
+Check = Callable[[Transaction], Awaitable[None]]
+"""Raises an error where something may not be done."""
 
 
 async def create(
@@ -15,16 +19,16 @@ async def create(
     *,
     role: Role,
     lifetime: timedelta | None,
-    maker_stays_in: bool = True,
+    check: Check | None = None,
 ) -> IssuedKey:
     """Make a key; without a lifetime it holds until it is revoked.
 
-    A maker who is let in only until there is a key must make an admin's first.
-    Raises InvalidInput, KeyConflict.
+    `check` raises, in the same transaction, where its maker may not make it: who is let in only
+    until there is a key. Raises InvalidInput, KeyConflict.
     """
     async with acting.begin() as act:
-        if role is not Role.ADMIN and not maker_stays_in:
-            await _check_not_first(act, role)
+        if check is not None:
+            await check(act.transaction)
         issued = await keys.create(
             act.transaction, name=name, role=role, lifetime=lifetime, now=act.now
         )
@@ -49,12 +53,3 @@ async def revoke(acting: Acting, name: str) -> AccessKey:
         key = await keys.revoke(act.transaction, name, act.now)
         await act.record("key.revoked", key.name)
     return key
-
-
-async def _check_not_first(act: Act, role: Role) -> None:
-    if not await keys.any_exists(act.transaction):
-        raise InvalidInput(
-            "role",
-            "must be admin for the first key: from then on nothing is open without a key, "
-            f"and you could make no other one with the role {role}",
-        )

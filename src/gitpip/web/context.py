@@ -102,11 +102,5 @@ def _acting(request: Request) -> Acting:
     return Acting(context.database, identity_of(request).actor, context.wake)
 
 
-def stays_in(request: Request) -> bool:
-    """Whether the caller is let in also once there is an access key."""
-    settings = _setting(request).settings
-    return identity_of(request).name is not None or settings.allow_anonymous is not None
-
-
 CurrentActing = Annotated[Acting, Depends(_acting)]
 """The caller of a request, as one who acts."""

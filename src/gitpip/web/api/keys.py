@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from gitpip.actions import keys as actions
@@ -17,8 +17,10 @@ from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset
 from gitpip.web.api.schemas import PROBLEMS, ListBody
+from gitpip.web.auth import first_key
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context, CurrentActing, stays_in
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -111,14 +113,16 @@ async def list_keys(context: Context) -> list[KeyBody]:
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN)
-async def create_key(new: NewKey, request: Request, acting: CurrentActing) -> IssuedKeyBody:
+async def create_key(
+    new: NewKey, context: Context, acting: CurrentActing, identity: CurrentIdentity
+) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
     issued = await actions.create(
         acting,
         new.name,
         role=new.role,
         lifetime=parse_duration(new.expires) if new.expires else None,
-        maker_stays_in=stays_in(request),
+        check=lambda transaction: first_key.check_role(transaction, context, identity, new.role),
     )
     return IssuedKeyBody.of(issued)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from gitpip.actions import keys as actions
@@ -12,8 +12,10 @@ from gitpip.errors import InvalidInput, KeyConflict
 from gitpip.model import Role
 from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
+from gitpip.web.auth import first_key
+from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context, CurrentActing, stays_in
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -34,9 +36,9 @@ async def list_keys(context: Context) -> HTMLResponse:
 @needs(Role.ADMIN)
 async def create_key(
     *,
-    request: Request,
     context: Context,
     acting: CurrentActing,
+    identity: CurrentIdentity,
     name: Field = "",
     role: Field = "",
     expires: Field = "",
@@ -50,7 +52,9 @@ async def create_key(
             name.strip(),
             role=Role(role),
             lifetime=lifetime,
-            maker_stays_in=stays_in(request),
+            check=lambda transaction: first_key.check_role(
+                transaction, context, identity, Role(role)
+            ),
         )
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
