@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, SeenFile, SeenGist, User
 from gitpip.store import ledger
-from gitpip.store.access import keys
+from gitpip.store.access import feed_tokens, keys
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
@@ -46,6 +46,10 @@ async def furnish(transaction: Transaction) -> None:
         reason="GitHub asks to wait",
         cause=PauseCause.RATE_LIMIT,
         now=LONG_AGO,
+    )
+    parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)
+    await feed_tokens.create(
+        transaction, name="reader", viewer="everyone", parent=parent, now=LONG_AGO
     )
     await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
     ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))

@@ -14,7 +14,16 @@ from uuid import uuid4
 import pytest
 
 import gitpip.actions
-from gitpip.actions import accounts, adoption, checks, keys, pauses, publications, users
+from gitpip.actions import (
+    accounts,
+    adoption,
+    checks,
+    feeds,
+    keys,
+    pauses,
+    publications,
+    users,
+)
 from gitpip.actions.acting import Acting
 from gitpip.clock import utc_now
 from gitpip.status.problem import until
@@ -454,7 +463,52 @@ WORK = [
         None,
     ),
 ]
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK]
+FEEDS = [
+    Case(
+        "a feed's address is made",
+        feeds.create,
+        post("/feeds", name="phone"),
+        api("POST", "/feeds", name="phone"),
+        ("feeds", "create", "phone"),
+        audit=(("feed_address.created", "phone"),),
+        tables=("feed_addresses",),
+    ),
+    Case(
+        "a feed's address is made without a name",
+        feeds.create,
+        post("/feeds", name=""),
+        api("POST", "/feeds", name=""),
+        ("feeds", "create", ""),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "name: '' can't name an address; it must be 1 to 60 printable characters, e.g. the "
+            "name of your feed reader",
+        ),
+    ),
+    Case(
+        "a feed's address is revoked",
+        feeds.revoke,
+        post("/feeds/1/revoke"),
+        api("DELETE", "/feeds/1"),
+        ("feeds", "revoke", "1"),
+        audit=(("feed_address.revoked", "reader"),),
+        tables=("feed_addresses",),
+    ),
+    Case(
+        "no feed's address is revoked",
+        feeds.revoke,
+        post("/feeds/77/revoke"),
+        api("DELETE", "/feeds/77"),
+        ("feeds", "revoke", "77"),
+        refused=Refused(
+            404,
+            "feed-address-not-found",
+            "there is no address 77 of yours that could be revoked",
+        ),
+    ),
+]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",

@@ -14,6 +14,7 @@ import typer
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.feeds import feeds_app
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.keys import keys_app, show_audit
 from gitpip.cli.output import (
@@ -62,6 +63,7 @@ app = typer.Typer(
 app.add_typer(users_app, name="users")
 app.add_typer(publications_app, name="publications")
 app.add_typer(keys_app, name="keys")
+app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)

@@ -11,6 +11,7 @@ from gitpip.web import feeds
 from gitpip.web.api import accounts as api_accounts
 from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
+from gitpip.web.api import feeds as api_feeds
 from gitpip.web.api import gists as api_gists
 from gitpip.web.api import held as api_held
 from gitpip.web.api import keys as api_keys
@@ -57,6 +58,7 @@ PAGES = (
     api_status.api_router,
     api_users.router,
     api_keys.router,
+    api_feeds.router,
     api_accounts.router,
     api_held.router,
     api_docs_page.router,

@@ -21,6 +21,12 @@ SETTINGS_LABEL = "="
 """What the label of the settings' key begins with, which has no row."""
 
 
+def label_of_settings_key(admin_key: str) -> str:
+    """The label of the admin key of the settings; another key has another one."""
+    digest = hashlib.sha256(admin_key.encode(errors="replace")).hexdigest()
+    return f"{SETTINGS_LABEL}{digest[:16]}"
+
+
 async def begin(transaction: Transaction, *, label: str, now: datetime, until: datetime) -> str:
     """Begin a session for the key of this label, and give its token.
 

@@ -300,7 +300,7 @@ def _via(request: Request) -> Via:
 
 
 def _admin_label(admin_key: str) -> str:
-    return f"{sessions.SETTINGS_LABEL}{_digest(admin_key)[:16]}"
+    return sessions.label_of_settings_key(admin_key)
 
 
 def _digest(text: str) -> str:
