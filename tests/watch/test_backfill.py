@@ -6,8 +6,8 @@ from io import BytesIO
 
 import pytest
 
+from gitpip.actions import imports
 from gitpip.actions.acting import Acting, Work
-from gitpip.actions.imports import import_users
 from gitpip.actions.users import add_user
 from gitpip.model import Backfill, PublicationState, User
 from gitpip.store.access.audit import Actor, Via
@@ -137,10 +137,10 @@ async def test_the_time_of_adding_is_githubs_however_wrong_our_clock_is(
 
 
 async def imported(database: Database, text: str) -> None:
-    async for piece in import_users(
-        database, BytesIO(text.encode()), backfill=Backfill.parse("none")
-    ):
-        assert piece.faults == ()
+    acting = Acting(database, Actor("somebody", Via.API), _wake_nobody)
+    import_id = await imports.begin(acting, name="list.csv", size=len(text))
+    file, rule = BytesIO(text.encode()), Backfill.parse("none")
+    assert (await imports.carry_out(acting, import_id, file, backfill=rule)).faults == ()
 
 
 async def _removed_with_details(

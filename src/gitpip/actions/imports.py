@@ -1,18 +1,26 @@
-"""Users of a list taken into the store, piece by piece."""
+"""What a person does with a list of users: import it, piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
+from gitpip.actions.acting import Acting
 from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.clock import utc_now
+from gitpip.errors import GitpipError, ImportFailed
 from gitpip.model import Backfill
+from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
+from gitpip.store.users import imports
 from gitpip.store.users.bulk import NewUser, add_many
+from gitpip.store.users.imports import ImportId
 
 AT_A_TIME = 1000
+NAME_LIMIT = 100
+
+log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,70 @@ class Imported:
         )
 
 
-async def import_users(
-    database: Database, file: BinaryIO, *, backfill: Backfill
-) -> AsyncIterator[Imported]:
-    """Track every user of a file (CSV, JSON or a login a line); give what each piece did.
+async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
+    """Note that the import of a file begins; `carry_out` is to follow.
+
+    `size` is in bytes, 0 where it is not known.
+    """
+    shown = "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]
+    async with acting.begin() as act:
+        import_id = await imports.begin(act.transaction, name=shown, size=size, now=act.now)
+        await act.record("users.imported", shown)
+    return import_id
+
+
+async def carry_out(
+    acting: Acting,
+    import_id: ImportId,
+    file: BinaryIO,
+    *,
+    backfill: Backfill,
+    follow: Callable[[Imported], None] = lambda imported: None,
+) -> Imported:
+    """Track every user of a file (CSV, JSON or a login a line), and note how far that is.
 
     Good lines are taken even where others are bad. GitHub is asked by the next check. `backfill`
-    is for those who have none of their own. Raises InvalidInput when the file's header is wrong.
+    is for those who have none of their own. `follow` is told what was done so far. Raises
+    InvalidInput when the file's header is wrong, ImportFailed when something went wrong here.
     """
-    entries = read_import_file(file)
-    while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
-        yield await _add(database, piece, backfill)
+    done = Imported(0, 0, ())
+    try:
+        entries = read_import_file(file)
+        while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
+            done += await _add(acting.database, piece, backfill)
+            await _advance(acting, import_id, file, done)
+            follow(done)
+    except GitpipError as error:
+        await _end(acting, import_id, done, failure=str(error))
+        raise
+    except Exception as error:
+        log.exception("users.import_failed", import_id=import_id)
+        failed = ImportFailed("something went wrong here; the log says what")
+        await _end(acting, import_id, done, failure=str(failed))
+        raise failed from error
+    await _end(acting, import_id, done, failure=None)
+    return done
+
+
+async def _advance(acting: Acting, import_id: ImportId, file: BinaryIO, done: Imported) -> None:
+    async with acting.database.begin() as transaction:
+        await imports.advance(
+            transaction,
+            import_id,
+            read=file.tell() if file.seekable() else 0,
+            added=done.added,
+            known=done.known,
+            faults=done.faults,
+            now=acting.clock(),
+        )
+
+
+async def _end(acting: Acting, import_id: ImportId, done: Imported, *, failure: str | None) -> None:
+    async with acting.begin() as act:
+        await imports.end(act.transaction, import_id, failure=failure, now=act.now)
+        if done.added:
+            act.wake("check")
+    log.info("users.imported", added=done.added, known=done.known, faults=len(done.faults))
 
 
 async def _add(

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from gitpip.actions import imports
 from gitpip.actions import users as actions
+from gitpip.actions.acting import Acting
 from gitpip.actions.imports import Imported
 from gitpip.cli.output import (
     Json,
@@ -217,14 +219,23 @@ def import_users(
         def follow(imported: Imported) -> None:
             progress.update(task, completed=imported.added + imported.known)
 
-        imported = run(oneshot.import_users(settings, file, follow))
+        async def take(acting: Acting) -> Imported:
+            with file.open("rb") as stream:
+                size = file.stat().st_size
+                import_id = await imports.begin(acting, name=file.name, size=size)
+                return await imports.carry_out(
+                    acting, import_id, stream, backfill=settings.backfill, follow=follow
+                )
+
+        imported = act(settings, take)
+    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
-        print_json(asdict(imported))
+        print_json({"added": imported.added, "known": imported.known, "faults": faults})
     else:
         console.say(f"Added {imported.added}, tracked already {imported.known}.")
-        for fault in imported.faults:
+        for fault in faults:
             errors.say(fault)
-    if imported.faults:
+    if faults:
         raise typer.Exit(1)
 
 

@@ -4,16 +4,13 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
-from gitpip.actions import imports
 from gitpip.actions import users as user_actions
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.checks import request as request_check
-from gitpip.actions.imports import Imported
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
@@ -232,22 +229,3 @@ async def forecast_of(settings: Settings, login: str, backfill: Backfill | None)
     check_login(login)
     async with github_of(settings) as github:
         return await forecast(github, login, backfill or settings.backfill)
-
-
-async def import_users(
-    settings: Settings, file: Path, follow: Callable[[Imported], None] = lambda imported: None
-) -> Imported:
-    """Track every user of a file: CSV, JSON or a login a line, see `gitpip.actions.import_file`.
-
-    `follow` is told how far it is. Raises InvalidInput when the file's header is wrong.
-    """
-    imported = Imported(0, 0, ())
-    async with opened(settings) as database:
-        async with acting_on(database).begin() as act:
-            await act.record("users.imported", file.name)
-        with file.open("rb") as stream:
-            async for piece in imports.import_users(database, stream, backfill=settings.backfill):
-                imported += piece
-                follow(imported)
-    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
-    return replace(imported, faults=faults)
