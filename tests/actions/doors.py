@@ -32,7 +32,7 @@ from tests.web.routes import application
 
 Rows = dict[str, list[tuple[object, ...]]]
 OF_CLIENTS = {"github_limits", "services"}
-"""Tables in which a process notes whom it asked, and that it runs."""
+"""Tables in which a process notes how much it asked GitHub, and that it runs."""
 MASKED = {"hash", "label", "parent", "viewer"}
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer."""
 

@@ -167,7 +167,7 @@ WORK = [
         ),
     ),
     Case(
-        # gitpip adopt compares by itself.
+        # gitpip adopt makes the comparison as well.
         "a comparison with Pipedrive",
         adoption.request_comparison,
         post("/status-page/adopt"),

@@ -32,7 +32,7 @@ def create_address(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make an address, and show it once: whoever knows it can read the feeds."""
+    """Make an address, and show it once: who knows it can read the feeds."""
     settings = prepared_settings()
 
     async def make(acting: Acting) -> IssuedAddress:

@@ -52,7 +52,7 @@ class FeedAddressBody(BaseModel):
 
 
 class IssuedAddressBody(BaseModel):
-    """An address just made: whoever knows `atom` or `json` can read the feeds. Shown only now."""
+    """An address just made, shown only now: who knows it can read the feeds."""
 
     id: int
     name: str
@@ -110,5 +110,5 @@ async def revoke_address(
 
 
 def _whose(identity: Identity) -> str | None:
-    """Whose addresses a caller may see and revoke; None for everybody's."""
+    """The viewer whose addresses a caller may see and revoke; None for everybody's."""
     return None if identity.role.includes(Role.ADMIN) else identity.viewer_for(None)
