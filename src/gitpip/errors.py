@@ -101,6 +101,10 @@ class AccessUndecided(GitpipError):
     """The service would listen to other machines, and nothing says who may ask."""
 
 
+class ImportFailed(GitpipError):
+    """An import of users ended because of an error of ours."""
+
+
 class ImportNotFound(GitpipError):
     """No import has this id."""
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from gitpip.errors import InvalidInput
+from gitpip.errors import InvalidInput, UserNotTracked
 
 LOGIN_LIMIT = 39
 EXTERNAL_ID_LIMIT = 200
@@ -23,6 +23,17 @@ def check_login(login: str) -> None:
             f"{login[:60]!r} can't be a GitHub login; one has 1 to {LOGIN_LIMIT} letters, "
             "digits and hyphens",
         )
+
+
+def possible_login(login: str) -> str:
+    """A login to be looked for among the tracked users; raises UserNotTracked if it can't be one.
+
+    Others than `check_login` allows are let through: GitHub may have more of them some day. But no
+    text that a database can't be asked for.
+    """
+    if not re.fullmatch("[A-Za-z0-9_-]{1,100}", login):
+        raise UserNotTracked(f"{login[:60]!r} can't be a login, so nobody of that name is tracked")
+    return login
 
 
 def check_external_id(external_id: str) -> None:

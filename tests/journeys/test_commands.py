@@ -567,7 +567,7 @@ def test_the_audit_tells_what_commands_did(world: World) -> None:
 
     assert [(entry["action"], entry["subject"]) for entry in reversed(entries)] == [
         ("user.added", "mona"),
-        ("user.changed", "mona"),
+        ("user.paused", "mona"),
         ("user.removed", "mona"),
         ("key.created", "ada"),
         ("key.revoked", "ada"),

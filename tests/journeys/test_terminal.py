@@ -100,6 +100,9 @@ def test_no_command_prints_what_steers_a_terminal(painted: World) -> None:
     painted.github.faults.script(Fault.error(500), times=None)
     run("check")
     run("users", "list")
+    run("users", "show", "ada")
+    run("publications", "list")
+    run("publications", "show", "1")
     run("latest", "ada", "--no-record")
     run("latest", "ada", "--no-record", "--json")
     run("users", "add", "grace")
@@ -113,6 +116,8 @@ def test_no_command_prints_what_steers_a_terminal(painted: World) -> None:
     run("users", "import", str(painted.gitpip.folder / f"{ORDERS[:4]}none.csv"))
     run("users", "change", "ada", "--interval", ORDERS)
     run("keys", "create", ORDERS, "--role", "admin")
+    run("feeds", "create", ORDERS)
+    run("feeds", "list")
 
     # The orders did reach the commands, and are shown for what they are.
     assert r"\x1b[2J" in said["latest", "ada", "--no-record"]

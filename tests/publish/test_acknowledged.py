@@ -4,25 +4,27 @@ from datetime import timedelta
 
 import pytest
 
+from gitpip.actions.acting import Acting, Work
 from gitpip.actions.adoption import ACKNOWLEDGEABLE, Acknowledgeable, acknowledge
 from gitpip.status.accounts import contents
 from gitpip.store import ledger
-from gitpip.store.database import Transaction
+from gitpip.store.access import audit
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.users import users
 from tests.support.scene import Process, Scene
 
 HOUR = timedelta(hours=1)
+EVE = Actor("eve", Via.PAGE)
 MISSING: Acknowledgeable = "activities-missing"
 DOUBLED: Acknowledgeable = "activities-doubled"
 
 
 class Person:
-    """Looks at the problems, and acknowledges some; what the audit would keep is in `did`."""
+    """Looks at the problems, and acknowledges some."""
 
     def __init__(self, scene: Scene, process: Process) -> None:
         self._scene = scene
         self._process = process
-        self.did: list[tuple[str, str]] = []
 
     async def compare(self) -> dict[str, int]:
         """The problems, and how many activities each is about, after a comparison of all."""
@@ -38,12 +40,18 @@ class Person:
         return {each.kind.value: each.count for each in found}
 
     async def acknowledge(self, *kinds: Acknowledgeable) -> dict[Acknowledgeable, int]:
-        async with self._scene.database.begin() as transaction:
-            return await acknowledge(transaction, kinds, did=self._record, now=self._scene.clock())
+        database, clock = self._scene.database, self._scene.clock
+        return await acknowledge(Acting(database, EVE, _wake_nobody, clock), kinds)
 
-    async def _record(self, transaction: Transaction, action: str, subject: str) -> None:
-        del transaction
-        self.did.append((action, subject))
+    async def did(self) -> list[tuple[str, str]]:
+        """What the audit says was done."""
+        async with self._scene.database.read() as transaction:
+            page = await audit.page(transaction, offset=0, limit=100)
+        return [(entry.action, entry.subject) for entry in reversed(page.items)]
+
+
+async def _wake_nobody(work: Work) -> None:
+    """Nothing is due after it."""
 
 
 @pytest.fixture
@@ -70,7 +78,7 @@ async def test_what_is_missing_is_told_until_it_is_acknowledged(
     assert await person.acknowledge(MISSING) == {MISSING: 2}
     assert await person.problems() == {}
     assert await person.compare() == {}
-    assert person.did == [("problem.acknowledged", "activities-missing: 2")]
+    assert await person.did() == [("problem.acknowledged", "activities-missing: 2")]
     assert await scene.states() == ["published", "published"]
 
 
@@ -125,4 +133,4 @@ async def test_a_copy_that_was_hidden_is_told_when_its_user_is_back(
 
 async def test_where_nothing_is_missing_or_doubled_nothing_is_audited(person: Person) -> None:
     assert await person.acknowledge(*ACKNOWLEDGEABLE) == {}
-    assert person.did == []
+    assert await person.did() == []

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from gitpip.actions.acting import Acting, Work
+from gitpip.actions.publications import decide_held
 from gitpip.errors import HeldChanged, InvalidInput, PublicationStateError, UserNotTracked
 from gitpip.model import ActivityId, Backfill, DealId, PublicationState
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.database import Transaction
 from gitpip.store.publications import held, markers, publications
 from gitpip.store.publications.held import Answered
 from gitpip.store.publications.sightings import Sighting
@@ -30,18 +31,12 @@ async def hold(scene: Scene, login: str, *filenames: str) -> None:
 
 
 async def answer(scene: Scene, login: str, approved: str, *, shown: int | None = None) -> Answered:
-    async def did(transaction: Transaction, action: str, subject: str) -> None:
-        await audit.record(transaction, Actor("eve", Via.PAGE), action, subject, scene.clock())
+    acting = Acting(scene.database, Actor("eve", Via.PAGE), _wake_nobody, scene.clock)
+    return await decide_held(acting, login, Backfill.parse(approved), shown=shown)
 
-    async with scene.database.begin() as transaction:
-        return await held.answer(
-            transaction,
-            login,
-            Backfill.parse(approved),
-            did=did,
-            now=scene.clock(),
-            shown=shown,
-        )
+
+async def _wake_nobody(work: Work) -> None:
+    """Leave it to the test when somebody publishes."""
 
 
 async def kept(scene: Scene) -> list[str]:

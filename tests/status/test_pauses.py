@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select
 
-from gitpip.actions.pauses import not_paused, try_now
+from gitpip.actions.acting import Acting, Work
+from gitpip.actions.pauses import try_now
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
-from gitpip.store.database import Transaction
+from gitpip.store.access import audit
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema import pauses as pause_rows
 from gitpip.store.status import pauses
@@ -29,14 +31,20 @@ async def pause(rows: Rows, name: str, cause: PauseCause) -> None:
 
 async def tried(rows: Rows, *names: str) -> tuple[Collection[str], list[tuple[str, str]]]:
     """What was ended, and what the audit was given."""
-    audited: list[tuple[str, str]] = []
+    async with rows.database.read() as transaction:
+        before = (await audit.page(transaction, offset=0, limit=100)).total
+    tried = await try_now(_acting(rows), names)
+    async with rows.database.read() as transaction:
+        page = await audit.page(transaction, offset=0, limit=100)
+    audited = [(entry.action, entry.subject) for entry in page.items[: page.total - before]]
+    return tried.ended, audited
 
-    async def did(_: Transaction, action: str, subject: str) -> None:
-        audited.append((action, subject))
 
-    async with rows.database.begin() as transaction:
-        ended = await try_now(transaction, names, did=did, now=NOW)
-    return ended, audited
+def _acting(rows: Rows) -> Acting:
+    async def wake(work: Work) -> None:
+        """Leave it to nobody: the test looks at the rows."""
+
+    return Acting(rows.database, Actor("eve", Via.API), wake, lambda: NOW)
 
 
 async def test_a_pause_ends_and_what_it_put_off_is_due(rows: Rows) -> None:
@@ -74,9 +82,8 @@ async def test_only_what_github_asked_for_is_kept(rows: Rows, name: str, cause: 
 
 
 async def test_what_is_not_paused_but_held_up_names_the_pause_that_holds_it_up(rows: Rows) -> None:
-    async def reason(name: str) -> str:
-        async with rows.database.read() as transaction:
-            return await not_paused(transaction, name, NOW)
+    async def reason(name: str) -> str | None:
+        return (await try_now(_acting(rows), (name,))).reason
 
     assert await reason("watching") == "watching is not paused."
     await pause(rows, "reading", PauseCause.FAULT)

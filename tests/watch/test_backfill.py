@@ -6,9 +6,12 @@ from io import BytesIO
 
 import pytest
 
-from gitpip.actions.imports import add_user, import_users
+from gitpip.actions import imports
+from gitpip.actions.acting import Acting, Work
+from gitpip.actions.users import add_user
 from gitpip.model import Backfill, PublicationState, User
-from gitpip.store.database import Database, Transaction
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Database
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
@@ -134,10 +137,10 @@ async def test_the_time_of_adding_is_githubs_however_wrong_our_clock_is(
 
 
 async def imported(database: Database, text: str) -> None:
-    async for piece in import_users(
-        database, BytesIO(text.encode()), backfill=Backfill.parse("none")
-    ):
-        assert piece.faults == ()
+    acting = Acting(database, Actor("somebody", Via.API), _wake_nobody)
+    import_id = await imports.begin(acting, name="list.csv", size=len(text))
+    file, rule = BytesIO(text.encode()), Backfill.parse("none")
+    assert (await imports.carry_out(acting, import_id, file, backfill=rule)).faults == ()
 
 
 async def _removed_with_details(
@@ -186,8 +189,8 @@ async def test_importing_a_removed_user_takes_what_the_file_says(
     )
 
 
-async def _did_nothing(transaction: Transaction, action: str, subject: str) -> None:
-    """Keep nothing in the audit."""
+async def _wake_nobody(work: Work) -> None:
+    """Leave it to the test when a check is run."""
 
 
 @pytest.mark.parametrize("given", [None, "another"])
@@ -197,12 +200,11 @@ async def test_a_removed_user_added_again_keeps_the_id_unless_another_is_given(
     world.add_user("ada")
     for external_id in ("mine", given):
         added = await add_user(
-            database,
+            Acting(database, Actor("somebody", Via.API), _wake_nobody),
             "ada",
             external_id=external_id,
             backfill=Backfill.parse("none"),
             find_account=github.account,
-            did=_did_nothing,
         )
         assert added.new
         assert added.user.external_id == (external_id or "mine")

@@ -18,7 +18,7 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
-from gitpip.store.database import Database, Transaction
+from gitpip.store.database import Database
 from gitpip.store.publications import held
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
@@ -333,7 +333,7 @@ async def test_what_of_a_flood_could_not_be_read_at_first_is_no_exception(
     if answer:
         async with database.begin() as transaction:
             approved = Backfill.parse(answer)
-            await held.answer(transaction, "ada", approved, did=_did_nothing, now=clock())
+            await held.answer(transaction, "ada", approved, now=clock())
     for gist_id in blocked:
         world.block_gist(gist_id, blocked=False)
     clock.advance(INTERVAL)
@@ -344,10 +344,6 @@ async def test_what_of_a_flood_could_not_be_read_at_first_is_no_exception(
         "latest:3": {PENDING: 1 + 3, SKIPPED: MOST - 3 + 5},
     }
     assert await states(database) == then[answer]
-
-
-async def _did_nothing(transaction: Transaction, action: str, subject: str) -> None:
-    """Keep nothing in the audit."""
 
 
 async def test_a_user_added_again_gets_what_was_asked_for(

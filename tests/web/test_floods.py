@@ -149,6 +149,7 @@ def unfinished(served: Served, path: str, address: str, kind: str, body: bytes) 
         ("/people/selected", FORM),
         ("/keys", FORM),
         ("/imports", "multipart/form-data; boundary=edge"),
+        ("/api/v1/imports", "multipart/form-data; boundary=edge"),
         ("/seen", "multipart/form-data; boundary=edge"),
         ("/api/v1/users", "application/json"),
     ],

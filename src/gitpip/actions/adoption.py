@@ -1,14 +1,12 @@
-"""Acknowledging what is missing from Pipedrive, or there twice: a person knows of it."""
+"""What a person asks and says about what Pipedrive holds: compare it, or know of what is wrong."""
 
 from collections.abc import Collection
-from datetime import datetime
 from typing import Literal
 
-from gitpip.actions.pauses import Did
+from gitpip.actions.acting import Acting
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.database import Transaction
 from gitpip.store.publications import duplicates
 
 Acknowledgeable = Literal["activities-missing", "activities-doubled"]
@@ -16,21 +14,32 @@ Acknowledgeable = Literal["activities-missing", "activities-doubled"]
 ACKNOWLEDGEABLE: tuple[Acknowledgeable, ...] = ("activities-missing", "activities-doubled")
 
 
+async def request_comparison(acting: Acting) -> None:
+    """Have everything compared by the process that publishes, before it sends anything more."""
+    async with acting.begin() as act:
+        await ledger.request(act.transaction, act.now)
+        await act.record("adoption.requested", "pipedrive")
+        act.wake("publish")
+
+
 async def acknowledge(
-    transaction: Transaction, kinds: Collection[Acknowledgeable], *, did: Did, now: datetime
+    acting: Acting, kinds: Collection[Acknowledgeable]
 ) -> dict[Acknowledgeable, int]:
     """End those of these problems that there are; gives how many activities each was about.
 
     A problem comes back once something else is missing, or there twice. Nothing is sent or deleted.
     """
-    await ledger.lock(transaction)
-    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-    ended: dict[Acknowledgeable, int] = {}
-    if "activities-missing" in kinds:
-        ended["activities-missing"] = await ledger.acknowledge_missing(transaction, now)
-    if "activities-doubled" in kinds and account is not None:
-        ended["activities-doubled"] = await duplicates.acknowledge(transaction, account.key, now)
-    ended = {kind: number for kind, number in ended.items() if number}
-    for kind, number in ended.items():
-        await did(transaction, "problem.acknowledged", f"{kind}: {number}")
+    async with acting.begin() as act:
+        await ledger.lock(act.transaction)
+        account = await accounts.bound(act.transaction, Vendor.PIPEDRIVE)
+        ended: dict[Acknowledgeable, int] = {}
+        if "activities-missing" in kinds:
+            missing = await ledger.acknowledge_missing(act.transaction, act.now)
+            ended["activities-missing"] = missing
+        if "activities-doubled" in kinds and account is not None:
+            doubled = await duplicates.acknowledge(act.transaction, account.key, act.now)
+            ended["activities-doubled"] = doubled
+        ended = {kind: number for kind, number in ended.items() if number}
+        for kind, number in ended.items():
+            await act.record("problem.acknowledged", f"{kind}: {number}")
     return ended

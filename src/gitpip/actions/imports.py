@@ -1,27 +1,24 @@
-"""Users taken into the store: one by one, or those of a list piece by piece."""
+"""What a person does with a list of users: import it, piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
+from gitpip.actions.acting import Acting
 from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.clock import utc_now
-from gitpip.errors import GitHubError, GitHubNotFound
-from gitpip.model import Account, Backfill, User
+from gitpip.errors import GitpipError, ImportFailed
+from gitpip.model import Backfill
 from gitpip.observability.logging import get_logger
-from gitpip.store.database import Database, Transaction
-from gitpip.store.users import users
+from gitpip.store.database import Database
+from gitpip.store.users import imports
 from gitpip.store.users.bulk import NewUser, add_many
-from gitpip.validation import check_external_id, check_login
+from gitpip.store.users.imports import ImportId
 
 AT_A_TIME = 1000
-
-FindAccount = Callable[[str], Awaitable[Account]]
-"""Asks GitHub who bears a login; raises GitHubError."""
-Did = Callable[[Transaction, str, str], Awaitable[None]]
-"""Keeps an action and its subject in the audit, as part of the transaction."""
+NAME_LIMIT = 100
 
 log = get_logger()
 
@@ -40,74 +37,70 @@ class Imported:
         )
 
 
-async def add_user(
-    database: Database,
-    login: str,
-    *,
-    external_id: str | None,
-    backfill: Backfill,
-    details: users.Changes = users.NOTHING,
-    find_account: FindAccount,
-    did: Did,
-) -> users.Added:
-    """Track a user, asking GitHub only where the store does not know the answer.
+async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
+    """Note that the import of a file begins; `carry_out` is to follow.
 
-    Raises InvalidInput, UserConflict, GitHubNotFound. When GitHub can't be asked now the user is
-    tracked without a GitHub id, and the next check asks.
+    `size` is in bytes, 0 where it is not known.
     """
-    check_login(login)
-    if external_id is not None:
-        check_external_id(external_id)
-        if known := await _known(database, login, external_id):
-            return users.Added(known, new=False)
-    account = await _account(find_account, login)
-    async with database.begin() as transaction:
-        now = utc_now()
-        added = await users.add(
-            transaction,
-            login=account.login if account else login,
-            external_id=external_id or (str(account.github_id) if account else login.lower()),
-            github_id=account.github_id if account else None,
-            node_id=account.node_id if account else None,
-            backfill=backfill,
-            now=now,
-            added_at=account.seen_at if account else None,
-            default_id=external_id is None,
-        )
-        if added.new and details != users.NOTHING:
-            user = await users.change(transaction, added.user.key, details, now)
-            added = users.Added(user, new=True)
-        if added.new:
-            await did(transaction, "user.added", added.user.login)
-    return added
+    shown = "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]
+    async with acting.begin() as act:
+        import_id = await imports.begin(act.transaction, name=shown, size=size, now=act.now)
+        await act.record("users.imported", shown)
+    return import_id
 
 
-async def _known(database: Database, login: str, external_id: str) -> User | None:
-    async with database.read() as transaction:
-        return await users.known_pair(transaction, login, external_id)
-
-
-async def _account(find_account: FindAccount, login: str) -> Account | None:
-    try:
-        return await find_account(login)
-    except GitHubNotFound:
-        raise
-    except GitHubError as error:
-        log.warning("user.unconfirmed", login=login, reason=str(error))
-        return None
-
-
-async def import_users(
-    database: Database, file: BinaryIO, *, backfill: Backfill
-) -> AsyncIterator[Imported]:
-    """Track every user of a file (CSV, JSON or a login a line); give what each piece did.
+async def carry_out(
+    acting: Acting,
+    import_id: ImportId,
+    file: BinaryIO,
+    *,
+    backfill: Backfill,
+    follow: Callable[[Imported], None] = lambda imported: None,
+) -> Imported:
+    """Track every user of a file (CSV, JSON or a login a line), and note how far that is.
 
     Good lines are taken even where others are bad. GitHub is asked by the next check. `backfill`
-    is for those who have none of their own. Raises InvalidInput when the file's header is wrong.
+    is for those who have none of their own. `follow` is told what was done so far. Raises
+    InvalidInput when the file's header is wrong, ImportFailed when something went wrong here.
     """
-    entries = read_import_file(file)
-    while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
-        yield await _add(database, piece, backfill)
+    done = Imported(0, 0, ())
+    try:
+        entries = read_import_file(file)
+        while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
+            done += await _add(acting.database, piece, backfill)
+            await _advance(acting, import_id, file, done)
+            follow(done)
+    except GitpipError as error:
+        await _end(acting, import_id, done, failure=str(error))
+        raise
+    except Exception as error:
+        log.exception("users.import_failed", import_id=import_id)
+        failed = ImportFailed("something went wrong here; the log says what")
+        await _end(acting, import_id, done, failure=str(failed))
+        raise failed from error
+    await _end(acting, import_id, done, failure=None)
+    return done
+
+
+async def _advance(acting: Acting, import_id: ImportId, file: BinaryIO, done: Imported) -> None:
+    async with acting.database.begin() as transaction:
+        await imports.advance(
+            transaction,
+            import_id,
+            read=file.tell() if file.seekable() else 0,
+            added=done.added,
+            known=done.known,
+            faults=done.faults,
+            now=acting.clock(),
+        )
+
+
+async def _end(acting: Acting, import_id: ImportId, done: Imported, *, failure: str | None) -> None:
+    async with acting.begin() as act:
+        await imports.end(act.transaction, import_id, failure=failure, now=act.now)
+        if done.added:
+            act.wake("check")
+    log.info("users.imported", added=done.added, known=done.known, faults=len(done.faults))
 
 
 async def _add(

@@ -5,9 +5,19 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.adoption import ACKNOWLEDGEABLE
-from gitpip.cli.output import Json, console, prepared_settings, print_json, print_rows, run
+from gitpip.actions.adoption import ACKNOWLEDGEABLE, acknowledge
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    prepared_settings,
+    print_json,
+    print_rows,
+    read,
+    run,
+)
 from gitpip.runtime import oneshot_accounts
+from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 
 SHOWN = 20
@@ -28,7 +38,7 @@ def list_accounts(as_json: Json = False) -> None:
             "state": "in use" if account.bound else "waits" if account.waits_since else "former",
             "met_at": account.met_at,
         }
-        for account in run(oneshot_accounts.list_accounts(prepared_settings()))
+        for account in read(prepared_settings(), accounts.everyone)
     ]
     print_rows(rows, as_json, "No account was met yet.")
 
@@ -43,8 +53,6 @@ def switch_account(
     as_json: Json = False,
 ) -> None:
     """Let the rows belong to the account that is set now; the former one's are kept apart."""
-    if same and vendor is not Vendor.GITHUB:
-        raise typer.BadParameter("only GitHub can have another address", param_hint="--same")
     change = run(oneshot_accounts.switch(prepared_settings(), vendor, same=same))
     if as_json:
         print_json({"vendor": vendor, "from": change.bound.name, "to": change.waiting.name})
@@ -59,7 +67,7 @@ def adopt(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be adopted.")
     ] = False,
-    acknowledge: Annotated[
+    acknowledges: Annotated[
         bool,
         typer.Option(
             "--acknowledge",
@@ -73,7 +81,7 @@ def adopt(
 
     The service does the same, down to what it knows, before it sends anything.
     """
-    if acknowledge:
+    if acknowledges:
         if dry_run:
             raise typer.BadParameter("give one of the two", param_hint="--acknowledge, --dry-run")
         _acknowledge(as_json=as_json)
@@ -97,7 +105,7 @@ def adopt(
 
 
 def _acknowledge(*, as_json: bool) -> None:
-    ended = run(oneshot_accounts.acknowledge(prepared_settings()))
+    ended = act(prepared_settings(), lambda acting: acknowledge(acting, ACKNOWLEDGEABLE))
     if as_json:
         print_json({kind: ended.get(kind, 0) for kind in ACKNOWLEDGEABLE})
     elif not ended:

@@ -18,6 +18,7 @@ from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
+from gitpip.validation import possible_login
 
 AT_ONCE = 500
 LOOK_EVERY = timedelta(seconds=1)
@@ -67,7 +68,7 @@ async def _key_of(database: Database, login: str | None) -> UserKey | None:
     if login is None:
         return None
     async with database.read() as transaction:
-        return (await users.find(transaction, login)).key
+        return (await users.find(transaction, possible_login(login))).key
 
 
 def _print(found: Sequence[Event], as_json: bool) -> None:

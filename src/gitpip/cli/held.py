@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
-from gitpip.cli.output import Json, console, prepared_settings, print_json, print_rows, run
-from gitpip.runtime import oneshot_held
+from gitpip.actions.publications import decide_held
+from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.status.problem import count
+from gitpip.store.database import Transaction
 from gitpip.store.publications import held
+from gitpip.store.publications.held import Held
+from gitpip.store.users import users
+from gitpip.validation import possible_login
+
+MOST_SHOWN = 1_000
 
 
 def show_or_decide(
@@ -24,7 +30,8 @@ def show_or_decide(
         raise typer.BadParameter("name the user it is about", param_hint="--approve")
     settings = prepared_settings()
     if login is not None and approve is not None:
-        answered = run(oneshot_held.decide(settings, login, held.parse_answer(approve)))
+        approved, name = held.parse_answer(approve), login
+        answered = act(settings, lambda acting: decide_held(acting, name, approved))
         if as_json:
             print_json(asdict(answered))
         elif answered.published or answered.skipped:
@@ -35,5 +42,13 @@ def show_or_decide(
         else:
             console.say(f"Nothing of {answered.login} is held, so nothing was changed.")
         return
-    rows = [asdict(one) for one in run(oneshot_held.show(settings, login))]
+
+    async def waiting(transaction: Transaction) -> tuple[Held, ...]:
+        if login is None:
+            return await held.everyone(transaction, limit=MOST_SHOWN)
+        user = await users.find(transaction, possible_login(login))
+        one = await held.of_user(transaction, user.key)
+        return (one,) if one else ()
+
+    rows = [asdict(one) for one in read(settings, waiting)]
     print_rows(rows, as_json, "Nothing is held.")

@@ -1,28 +1,27 @@
 """The commands about access keys, and the audit."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from gitpip.actions import keys as actions
+from gitpip.actions.acting import Acting
 from gitpip.cli.output import (
     Json,
-    Result,
+    act,
     console,
     errors,
     prepared_settings,
     print_json,
     print_rows,
-    run,
+    read,
 )
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
-from gitpip.runtime import oneshot, serve
 from gitpip.store.access import audit, keys
-from gitpip.store.database import Transaction
 
 MOST = 1_000
 
@@ -39,20 +38,19 @@ def create_key(
     as_json: Json = False,
 ) -> None:
     """Make a key, and show it once."""
+    settings = prepared_settings()
     lifetime = _lifetime(expires)
 
-    async def make(transaction: Transaction) -> tuple[keys.IssuedKey, bool]:
-        now = utc_now()
-        issued = await keys.create(transaction, name=name, role=role, lifetime=lifetime, now=now)
-        await oneshot.did(transaction, "key.created", issued.key.name)
-        return issued, any(
-            key.role is Role.ADMIN and key.state(now) == "active"
-            for key in await keys.everyone(transaction)
-        )
+    async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
+        issued = await actions.create(acting, name, role=role, lifetime=lifetime)
+        async with acting.database.read() as transaction:
+            return issued, any(
+                key.role is Role.ADMIN and key.state(utc_now()) == "active"
+                for key in await keys.everyone(transaction)
+            )
 
-    issued, has_admin = _change(make)
+    issued, has_admin = act(settings, make)
     _show_once(issued, as_json)
-    settings = prepared_settings()
     if not (has_admin or settings.admin_key or settings.allow_anonymous):
         errors.say(
             "From now on everything needs a key, and none is an admin's. "
@@ -63,25 +61,19 @@ def create_key(
 @keys_app.command("list")
 def list_keys(as_json: Json = False) -> None:
     """List the keys: what they may do, until when, and when they were last used."""
-
-    async def read() -> list[dict[str, object]]:
-        now = utc_now()
-        async with serve.opened(settings) as database, database.read() as transaction:
-            return [
-                {
-                    "name": key.name,
-                    "role": key.role,
-                    "state": key.state(now),
-                    "label": key.label,
-                    "created_at": key.created_at,
-                    "expires_at": key.expires_at,
-                    "used_at": key.used_at,
-                }
-                for key in await keys.everyone(transaction)
-            ]
-
-    settings = prepared_settings()
-    rows = run(read())
+    everyone, now = read(prepared_settings(), keys.everyone), utc_now()
+    rows: list[dict[str, object]] = [
+        {
+            "name": key.name,
+            "role": key.role,
+            "state": key.state(now),
+            "label": key.label,
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+            "used_at": key.used_at,
+        }
+        for key in everyone
+    ]
     none = "There are no keys; make one with: gitpip keys create NAME --role admin"
     print_rows(rows, as_json, none)
 
@@ -90,25 +82,20 @@ def list_keys(as_json: Json = False) -> None:
 def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> None:
     """Give a key another secret, and show it once; the former one opens nothing any more."""
     lifetime = _lifetime(expires)
-
-    async def change(transaction: Transaction) -> keys.IssuedKey:
-        issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
-        await oneshot.did(transaction, "key.rotated", issued.key.name)
-        return issued
-
-    _show_once(_change(change), as_json)
+    issued = act(
+        prepared_settings(), lambda acting: actions.rotate(acting, name, lifetime=lifetime)
+    )
+    _show_once(issued, as_json)
 
 
 @keys_app.command("revoke")
-def revoke_key(name: str) -> None:
+def revoke_key(name: str, as_json: Json = False) -> None:
     """Let a key open nothing any more, from this moment on."""
-
-    async def change(transaction: Transaction) -> keys.AccessKey:
-        key = await keys.revoke(transaction, name, utc_now())
-        await oneshot.did(transaction, "key.revoked", key.name)
-        return key
-
-    console.say(f"The key {_change(change).name} opens nothing any more.")
+    key = act(prepared_settings(), lambda acting: actions.revoke(acting, name))
+    if as_json:
+        print_json({"name": key.name, "role": key.role, "revoked_at": key.revoked_at})
+    else:
+        console.say(f"The key {key.name} opens nothing any more.")
 
 
 def show_audit(
@@ -116,24 +103,11 @@ def show_audit(
     as_json: Json = False,
 ) -> None:
     """Show who did what, latest first."""
-
-    async def read() -> list[dict[str, object]]:
-        async with serve.opened(settings) as database, database.read() as transaction:
-            page = await audit.page(transaction, offset=0, limit=limit)
-            return [asdict(entry) for entry in page.items]
-
-    settings = prepared_settings()
-    rows = run(read())
+    page = read(
+        prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
+    )
+    rows = [asdict(entry) for entry in page.items]
     print_rows(rows, as_json, "Nothing was done yet.")
-
-
-def _change(change: Callable[[Transaction], Awaitable[Result]]) -> Result:
-    async def inside() -> Result:
-        async with serve.opened(settings) as database, database.begin() as transaction:
-            return await change(transaction)
-
-    settings = prepared_settings()
-    return run(inside())
 
 
 def _lifetime(text: str | None) -> timedelta | None:

@@ -12,12 +12,15 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.events import show_events
+from gitpip.cli.feeds import feeds_app
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.keys import keys_app, show_audit
 from gitpip.cli.output import (
     Json,
+    act,
     console,
     errors,
     prepared_settings,
@@ -27,6 +30,7 @@ from gitpip.cli.output import (
     run,
     shown,
 )
+from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
@@ -47,6 +51,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.users import schedule, users
 from gitpip.store.visits import visits
+from gitpip.validation import possible_login
 
 log = get_logger()
 
@@ -57,12 +62,15 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(users_app, name="users")
+app.add_typer(publications_app, name="publications")
 app.add_typer(keys_app, name="keys")
+app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
+app.command("notes")(settle_notes)
 
 
 def _show_version(wanted: bool) -> None:
@@ -191,7 +199,7 @@ def latest(
 
     async def read() -> list[dict[str, object]]:
         async with opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, login)
+            user = await users.find(transaction, possible_login(login))
             viewer, now = visits.SHARED_VIEWER, utc_now()
             if record:
                 visit = await visits.record(transaction, user.key, viewer=viewer, now=now)
@@ -315,16 +323,17 @@ def try_now(
     watching: checking users for new gists. sweeping: checking many users in one request, by
     GraphQL. reading: reading what is new. publishing: sending files to Pipedrive.
     """
-    ended, reason = run(oneshot.try_now(prepared_settings(), paused))
+    names = pauses.PAUSABLE if paused is None else (paused,)
+    tried = act(prepared_settings(), lambda acting: actions.try_now(acting, names))
     if as_json:
-        print_json({"ended": sorted(ended)})
-    elif ended:
+        print_json({"ended": sorted(tried.ended)})
+    elif tried.reason is None:
         console.say(
-            f"Ended the pause of {' and '.join(sorted(ended))}. It pauses again if the request is "
-            "refused; see gitpip status."
+            f"Ended the pause of {' and '.join(sorted(tried.ended))}. It pauses again if the "
+            "request is refused; see gitpip status."
         )
     else:
-        console.say(reason)
+        console.say(tried.reason)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -11,10 +11,14 @@ from typing import Annotated, TypeVar
 import typer
 from rich.progress import Progress
 
+from gitpip.actions.acting import Acting
 from gitpip.config import Settings, load_settings
 from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
 from gitpip.observability.logging import configure_logging
+from gitpip.runtime.oneshot import acting
+from gitpip.runtime.serve import opened
+from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -40,6 +44,26 @@ def prepared_settings(*, quiet: bool = True) -> Settings:
 def run(work: Coroutine[object, object, Result]) -> Result:
     """Run a coroutine to its end."""
     return asyncio.run(work)
+
+
+def act(settings: Settings, what: Callable[[Acting], Awaitable[Result]]) -> Result:
+    """Let the user of this machine act; gives what the act gives."""
+
+    async def inside() -> Result:
+        async with acting(settings) as person:
+            return await what(person)
+
+    return run(inside())
+
+
+def read(settings: Settings, what: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    """Read from the database of these settings."""
+
+    async def inside() -> Result:
+        async with opened(settings) as database, database.read() as transaction:
+            return await what(transaction)
+
+    return run(inside())
 
 
 def parsed_backfill(text: str | None) -> Backfill | None:
@@ -68,6 +92,13 @@ def print_rows(rows: list[dict[str, object]], as_json: bool, none: str = "") -> 
     console.table(
         [{name.replace("_", " "): shown(value) for name, value in row.items()} for row in rows]
     )
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print what is known of one thing, a line each, without what is not."""
+    for name, value in facts.items():
+        if text := shown(value):
+            console.say(f"{name.replace('_', ' ')}: {text}")
 
 
 def shown(value: object) -> str:

@@ -7,25 +7,32 @@ from typing import Annotated
 
 import typer
 
+from gitpip.actions import imports
+from gitpip.actions import users as actions
+from gitpip.actions.acting import Acting
 from gitpip.actions.imports import Imported
 from gitpip.cli.output import (
     Json,
+    act,
     console,
     errors,
     parsed_backfill,
     prepared_settings,
+    print_facts,
     print_json,
     print_rows,
     progress_bar,
+    read,
     run,
 )
-from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
-from gitpip.model import Forecast, User
-from gitpip.runtime import oneshot, serve
+from gitpip.model import Forecast, Unreadable, User, UserState
+from gitpip.runtime import oneshot
 from gitpip.status.problem import count
+from gitpip.store.database import Transaction
+from gitpip.store.gists import unreadable
 from gitpip.store.users import users
-from gitpip.validation import check_external_id, checked_tags
+from gitpip.validation import possible_login
 
 TWO_MINUTES = 120
 
@@ -79,27 +86,41 @@ def add_user(
 @users_app.command("list")
 def list_users(as_json: Json = False) -> None:
     """List the tracked users."""
-
-    async def read() -> list[dict[str, object]]:
-        async with serve.opened(settings) as database, database.read() as transaction:
-            return [
-                {
-                    "login": user.login,
-                    "id": user.external_id,
-                    "github_id": user.github_id,
-                    "state": user.state,
-                    "tags": " ".join(user.tags),
-                    "files": user.last_sequence,
-                    "checked_at": user.checked_at,
-                    "failure": user.failure,
-                }
-                for user in await users.everyone(transaction)
-            ]
-
-    settings = prepared_settings()
-    rows = run(read())
+    everyone = read(prepared_settings(), users.everyone)
+    rows: list[dict[str, object]] = [
+        {
+            "login": user.login,
+            "id": user.external_id,
+            "github_id": user.github_id,
+            "state": user.state,
+            "tags": " ".join(user.tags),
+            "files": user.last_sequence,
+            "checked_at": user.checked_at,
+            "failure": user.failure,
+        }
+        for user in everyone
+    ]
     none = "No users are tracked yet; add one with: gitpip users add LOGIN"
     print_rows(rows, as_json, none)
+
+
+@users_app.command("show")
+def show_user(login: str, as_json: Json = False) -> None:
+    """Show how a user is tracked, and what could not be read of them."""
+
+    async def find(transaction: Transaction) -> tuple[User, tuple[Unreadable, ...]]:
+        user = await users.find(transaction, possible_login(login))
+        return user, await unreadable.of_user(transaction, user.key)
+
+    user, unread = read(prepared_settings(), find)
+    facts = _facts(user)
+    if as_json:
+        print_json(facts | {"could_not_read": [_unread(item) for item in unread]})
+        return
+    print_facts(facts | {"tags": ", ".join(user.tags), "interval": _every(user)})
+    for item in unread:
+        place = " of ".join(part for part in (item.filename, item.gist_id) if part)
+        console.say(f"could not read {place or 'a part of the list'}: {item.reason}")
 
 
 @users_app.command("change")
@@ -114,11 +135,10 @@ def change_user(
     paused: Annotated[
         bool | None, typer.Option("--pause/--resume", help="Stop looking, or go on.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Change how a user is tracked; what is not named stays."""
     settings = prepared_settings()
-    if user_id is not None:
-        check_external_id(user_id)
     changes = users.Changes(
         external_id=user_id,
         backfill=parsed_backfill(backfill),
@@ -126,20 +146,42 @@ def change_user(
         interval=_interval(interval),
         paused=paused,
     )
-
-    async def change() -> User:
-        async with serve.opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, login)
-            changed = await users.change(transaction, user.key, changes, utc_now())
-            await oneshot.did(transaction, "user.changed", user.login)
-            return changed
-
-    user = run(change())
+    user = act(settings, lambda acting: actions.change(acting, login, changes))
+    if as_json:
+        print_json(_facts(user))
+        return
     every = format_duration(user.check_interval or settings.check_interval)
     console.say(
         f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
         f"every {every}, tags {', '.join(user.tags) or 'none'}."
     )
+
+
+@users_app.command("check")
+def check_user(login: str, as_json: Json = False) -> None:
+    """Let a user be checked as soon as possible, by the running service or the next one."""
+    user = act(prepared_settings(), lambda acting: actions.check(acting, login))
+    if as_json:
+        print_json({"login": user.login, "state": user.state})
+    elif user.state is UserState.PAUSED:
+        console.say(
+            f"{user.login} is paused, and is checked once resumed: "
+            f"gitpip users change {user.login} --resume"
+        )
+    else:
+        console.say(
+            f"{user.login} is checked within seconds if gitpip serves; otherwise run gitpip check."
+        )
+
+
+@users_app.command("remove")
+def remove_user(login: str, as_json: Json = False) -> None:
+    """Stop tracking a user; what was found stays, so nothing is ever published twice."""
+    user = act(prepared_settings(), lambda acting: actions.remove(acting, login))
+    if as_json:
+        print_json({"login": user.login, "removed": True})
+    else:
+        console.say(f"No longer tracking {user.login}.")
 
 
 @users_app.command("forecast")
@@ -160,21 +202,6 @@ def forecast_user(
     )
 
 
-@users_app.command("remove")
-def remove_user(login: str) -> None:
-    """Stop tracking a user; what was found stays, so nothing is ever published twice."""
-
-    async def remove() -> str:
-        async with serve.opened(settings) as database, database.begin() as transaction:
-            user = await users.find(transaction, login)
-            await users.remove(transaction, user.key, utc_now())
-            await oneshot.did(transaction, "user.removed", user.login)
-            return user.login
-
-    settings = prepared_settings()
-    console.say(f"No longer tracking {run(remove())}.")
-
-
 @users_app.command("import")
 def import_users(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
@@ -192,14 +219,23 @@ def import_users(
         def follow(imported: Imported) -> None:
             progress.update(task, completed=imported.added + imported.known)
 
-        imported = run(oneshot.import_users(settings, file, follow))
+        async def take(acting: Acting) -> Imported:
+            with file.open("rb") as stream:
+                size = file.stat().st_size
+                import_id = await imports.begin(acting, name=file.name, size=size)
+                return await imports.carry_out(
+                    acting, import_id, stream, backfill=settings.backfill, follow=follow
+                )
+
+        imported = act(settings, take)
+    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
-        print_json(asdict(imported))
+        print_json({"added": imported.added, "known": imported.known, "faults": faults})
     else:
         console.say(f"Added {imported.added}, tracked already {imported.known}.")
-        for fault in imported.faults:
+        for fault in faults:
             errors.say(fault)
-    if imported.faults:
+    if faults:
         raise typer.Exit(1)
 
 
@@ -211,8 +247,47 @@ def _activities(forecast: Forecast) -> str:
     return f"{count(files, 'file')} {became}; that takes {takes} or more"
 
 
+def _facts(user: User) -> dict[str, object]:
+    """A tracked user, in the words of the API."""
+    return {
+        "login": user.login,
+        "id": user.external_id,
+        "github_id": user.github_id,
+        "state": user.state,
+        "backfill": str(user.backfill),
+        "created_at": user.created_at,
+        "checked_at": user.checked_at,
+        "next_check_at": user.next_check_at,
+        "failures": user.failures,
+        "failure": user.failure,
+        "files": user.last_sequence,
+        "deal_id": user.deal_id,
+        "tags": list(user.tags),
+        "interval": user.check_interval.total_seconds() if user.check_interval else None,
+        "nothing_missed_before": user.complete_until,
+        "former_login": user.former_login,
+        "unreadable": user.unreadable,
+    }
+
+
+def _unread(item: Unreadable) -> dict[str, object]:
+    """What could not be read, in the words of the API."""
+    return {
+        "gist_id": item.gist_id or None,
+        "filename": item.filename or None,
+        "reason": item.reason,
+        "failures": item.failures,
+        "first_failed_at": item.first_failed_at,
+        "next_try_at": item.next_try_at,
+    }
+
+
+def _every(user: User) -> str:
+    return format_duration(user.check_interval) if user.check_interval else users.GENERAL
+
+
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
-    return checked_tags(tags) if tags else None
+    return tuple(tags) if tags else None
 
 
 def _interval(text: str | None) -> users.Interval | None:

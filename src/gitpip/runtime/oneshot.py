@@ -4,19 +4,17 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
-from gitpip.actions import imports
-from gitpip.actions.imports import Imported
-from gitpip.actions.pauses import not_paused
-from gitpip.actions.pauses import try_now as try_pauses_now
+from gitpip.actions import users as user_actions
+from gitpip.actions.acting import Acting, Work
+from gitpip.actions.checks import request as request_check
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
-from gitpip.model import Backfill, Check, CheckId, Forecast, PublicationState
+from gitpip.model import Account, Backfill, Check, CheckId, Forecast, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import is_served, note_company
@@ -24,11 +22,10 @@ from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.serve import opened
 from gitpip.runtime.worker import Worker, forecast, github_of, working
 from gitpip.status.problem import until
-from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.database import Database, Transaction
+from gitpip.store.database import Database
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
@@ -41,13 +38,28 @@ SOON = timedelta(minutes=2)
 log = get_logger()
 
 
-async def did(transaction: Transaction, action: str, subject: str) -> None:
-    """Keep in the audit what the user of this machine does by a command."""
+def acting_on(database: Database) -> Acting:
+    """The user of this machine, who acts by a command."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # in a container, a user can be a mere number
         name = "unknown"
-    await audit.record(transaction, Actor(name, Via.COMMAND), action, subject, utc_now())
+    return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
+
+
+async def _left_to_the_sweep(_: Work) -> None:
+    """Wake nobody: the sweep of a running service reads in the rows what waits, within 2 s.
+
+    On SQLite the queue is in the memory of that service; on PostgreSQL a connection of its own
+    would take longer than most commands do.
+    """
+
+
+@asynccontextmanager
+async def acting(settings: Settings) -> AsyncIterator[Acting]:
+    """The same, with the database of these settings opened."""
+    async with opened(settings) as database:
+        yield acting_on(database)
 
 
 @asynccontextmanager
@@ -82,11 +94,9 @@ async def check_now(
     `follow` is told how far it is, with the number of tracked users.
     """
     async with opened(settings) as database:
-        async with database.begin() as transaction:
-            check_id = await checks.request(transaction, utc_now())
-            await did(transaction, "check.requested", str(check_id))
+        check = await request_check(acting_on(database))
         async with _served(settings, database) as check_alive:
-            return await _follow_check(database, check_id, check_alive, follow)
+            return await _follow_check(database, check.id, check_alive, follow)
 
 
 async def _follow_check(
@@ -188,21 +198,6 @@ async def _follow_publishing(
         await asyncio.sleep(0.2)
 
 
-async def try_now(settings: Settings, name: str | None) -> tuple[tuple[str, ...], str]:
-    """End this pause, or all of them; gives the names of those that were ended. Raises PauseKept.
-
-    Where none was, a sentence says why. A running service notices within seconds, and asks once
-    more.
-    """
-    names = pauses.PAUSABLE if name is None else (name,)
-    async with opened(settings) as database, database.begin() as transaction:
-        now = utc_now()
-        ended = await try_pauses_now(transaction, names, did=did, now=now)
-        if ended:
-            return ended, ""
-        return (), (await not_paused(transaction, name, now) if name else "Nothing is paused.")
-
-
 async def add_user(
     settings: Settings,
     login: str,
@@ -211,17 +206,21 @@ async def add_user(
     backfill: Backfill | None,
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
-    """Track a user; see `gitpip.actions.imports.add_user`."""
+    """Track a user; see `gitpip.actions.users.add_user`."""
     async with opened(settings) as database, github_of(settings, database) as github:
-        await GitHubAddress(database, settings.github_api_url).check()
-        return await imports.add_user(
-            database,
+        address = GitHubAddress(database, settings.github_api_url)
+
+        async def find_account(login: str) -> Account:
+            await address.check()
+            return await github.account(login)
+
+        return await user_actions.add_user(
+            acting_on(database),
             login,
             external_id=external_id,
             backfill=backfill or settings.backfill,
             details=details,
-            find_account=github.account,
-            did=did,
+            find_account=find_account,
         )
 
 
@@ -230,22 +229,3 @@ async def forecast_of(settings: Settings, login: str, backfill: Backfill | None)
     check_login(login)
     async with github_of(settings) as github:
         return await forecast(github, login, backfill or settings.backfill)
-
-
-async def import_users(
-    settings: Settings, file: Path, follow: Callable[[Imported], None] = lambda imported: None
-) -> Imported:
-    """Track every user of a file: CSV, JSON or a login a line, see `gitpip.actions.import_file`.
-
-    `follow` is told how far it is. Raises InvalidInput when the file's header is wrong.
-    """
-    imported = Imported(0, 0, ())
-    async with opened(settings) as database:
-        async with database.begin() as transaction:
-            await did(transaction, "users.imported", file.name)
-        with file.open("rb") as stream:
-            async for piece in imports.import_users(database, stream, backfill=settings.backfill):
-                imported += piece
-                follow(imported)
-    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
-    return replace(imported, faults=faults)

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gitpip.actions import adoption as actions
-from gitpip.actions.adoption import ACKNOWLEDGEABLE, Acknowledgeable
+from gitpip.actions import accounts as actions
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
@@ -11,10 +10,10 @@ from gitpip.publish.account import company_of
 from gitpip.publish.adopt import Compared, Comparison
 from gitpip.publish.pipedrive.answers import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.runtime.oneshot import did
+from gitpip.runtime.oneshot import acting_on
 from gitpip.runtime.present_account import client_of, is_served, is_served_now, note_company
 from gitpip.runtime.serve import opened
-from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications.markers import Adopted
@@ -45,7 +44,7 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
     """
     async with opened(settings) as database:
         try:
-            return await _switch(database, vendor, same=same)
+            return await actions.switch(acting_on(database), vendor, same=same)
         except AccountUnchanged:
             if await is_served(database):
                 raise
@@ -53,20 +52,7 @@ async def switch(settings: Settings, vendor: Vendor, *, same: bool) -> AccountCh
             await GitHubAddress(database, settings.github_api_url).permits()
         elif settings.pipedrive_token is not None:
             await note_company(settings, database)
-        return await _switch(database, vendor, same=same)
-
-
-async def _switch(database: Database, vendor: Vendor, *, same: bool) -> AccountChange:
-    async with database.begin() as transaction:
-        change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
-        await did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
-        return change
-
-
-async def list_accounts(settings: Settings) -> tuple[VendorAccount, ...]:
-    """Every account that was met."""
-    async with opened(settings) as database, database.read() as transaction:
-        return await accounts.everyone(transaction)
+        return await actions.switch(acting_on(database), vendor, same=same)
 
 
 async def adopt(settings: Settings, *, write: bool) -> Adoption:
@@ -87,8 +73,8 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
             raise GitpipError(f"{failure}; try again later") from failure
         told = compared.told
         if write:
-            async with database.begin() as transaction:
-                await did(transaction, "activities.adopted", str(len(told.adopted)))
+            async with acting_on(database).begin() as act:
+                await act.record("activities.adopted", str(len(told.adopted)))
         return Adoption(
             account=account.name,
             read=compared.read,
@@ -98,12 +84,6 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
             known=told.known,
             duplicates=told.duplicates,
         )
-
-
-async def acknowledge(settings: Settings) -> dict[Acknowledgeable, int]:
-    """Acknowledge what is missing and what is there twice; gives how many activities each."""
-    async with opened(settings) as database, database.begin() as transaction:
-        return await actions.acknowledge(transaction, ACKNOWLEDGEABLE, did=did, now=utc_now())
 
 
 async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> VendorAccount:

@@ -12,8 +12,10 @@ from gitpip.web.api import accounts as api_accounts
 from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
 from gitpip.web.api import events as api_events
+from gitpip.web.api import feeds as api_feeds
 from gitpip.web.api import gists as api_gists
 from gitpip.web.api import held as api_held
+from gitpip.web.api import imports as api_imports
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
@@ -58,7 +60,9 @@ PAGES = (
     api_events.router,
     api_status.api_router,
     api_users.router,
+    api_imports.router,
     api_keys.router,
+    api_feeds.router,
     api_accounts.router,
     api_held.router,
     api_docs_page.router,

@@ -3,27 +3,24 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
-from gitpip.actions.imports import FindAccount, add_user
+from gitpip.actions.acting import Acting, Wake
+from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey, Forecast
-from gitpip.observability.logging import get_logger
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
 from gitpip.store.database import Database, Transaction
-from gitpip.store.users import users
 from gitpip.web.auth.first_key import FirstKey
-from gitpip.web.auth.identity import Identity
+from gitpip.web.auth.identity import identity_of
 from gitpip.web.ops.readiness import Readiness
 from gitpip.web.ops.stats import StatsReader
 from gitpip.web.render.links import Links
 
-Wake = Callable[[Literal["check", "publish"]], Awaitable[None]]
-"""Is told, after the commit, that work waits."""
 EngineIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
@@ -44,8 +41,6 @@ class Activity(Protocol):
 
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
 """The activity of a file's revision, as it would be sent now."""
-
-log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -93,30 +88,6 @@ class AppContext:
             company = await pipedrive_company.domain(transaction)
         return Links.of(self.settings, company)
 
-    async def add_user(
-        self,
-        login: str,
-        external_id: str | None,
-        backfill: Backfill | None = None,
-        details: users.Changes = users.NOTHING,
-        *,
-        identity: Identity,
-    ) -> users.Added:
-        """Track a user, and have somebody look at once; see `gitpip.actions.imports.add_user`."""
-        added = await add_user(
-            self.database,
-            login,
-            external_id=external_id,
-            backfill=backfill or self.settings.backfill,
-            details=details,
-            find_account=self.find_account,
-            did=identity.did,
-        )
-        if added.new:
-            log.info("user.added", login=added.user.login, id=added.user.external_id)
-            await self.wake("check")
-        return added
-
 
 def _setting(request: Request) -> AppContext:
     context = request.app.state.context
@@ -126,3 +97,12 @@ def _setting(request: Request) -> AppContext:
 
 
 Context = Annotated[AppContext, Depends(_setting)]
+
+
+def _acting(request: Request) -> Acting:
+    context = _setting(request)
+    return Acting(context.database, identity_of(request).actor, context.wake)
+
+
+CurrentActing = Annotated[Acting, Depends(_acting)]
+"""The caller of a request, as one who acts."""

@@ -24,7 +24,7 @@ from gitpip.web.request_log import RefusalLog, shortened
 BODY_LIMIT = 2**20
 FORM_LIMIT = 2**16
 """In bytes, of what is no request of a program: the largest is a list of selected users."""
-BODY_LIMITS = {"/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
+BODY_LIMITS = {"/imports": 2**26, "/api/v1/imports": 2**26, "/sign-in": 2**14, "/sign-out": 2**14}
 """Other limits, in bytes: of what is written to disk, and of forms that need no access key."""
 BODIES_IN_MEMORY = 2**26
 """Bytes of all bodies, each of at most BODY_LIMIT, that are held at a time."""

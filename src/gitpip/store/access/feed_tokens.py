@@ -55,10 +55,18 @@ class FeedAddress:
     used_at: datetime | None
 
 
+@dataclass(frozen=True)
+class IssuedAddress:
+    """An address just made; `secret` can't be shown again."""
+
+    address: FeedAddress
+    secret: str
+
+
 async def create(
     transaction: Transaction, *, name: str, viewer: str, parent: Parent, now: datetime
-) -> str:
-    """Make an address, and give its secret, which can't be shown again.
+) -> IssuedAddress:
+    """Make an address.
 
     What was revoked, or ended with its parent, is deleted. Raises InvalidInput for a name that
     can't be one, FeedAddressConflict where there are too many addresses already.
@@ -73,8 +81,9 @@ async def create(
     await transaction.execute(delete(feed_addresses).where(_has_ended(now)))
     await _check_number(transaction, parent)
     secret = f"{PREFIX}{secrets.token_hex(24)}"
-    await transaction.execute(
-        insert(feed_addresses).values(
+    made = await transaction.execute(
+        insert(feed_addresses)
+        .values(
             hash=keys.digest(secret),
             name=name,
             viewer=viewer,
@@ -82,8 +91,10 @@ async def create(
             key_id=parent.key_id,
             created_at=now,
         )
+        .returning(feed_addresses.c.id)
     )
-    return secret
+    address_id = FeedAddressId(made.scalar_one())
+    return IssuedAddress(FeedAddress(address_id, name, viewer, now, None), secret)
 
 
 async def presented(

@@ -133,6 +133,11 @@ async def revoke(transaction: Transaction, name: str, now: datetime) -> AccessKe
     return replace(key, revoked_at=now)
 
 
+def viewer_of(name: str) -> str:
+    """The viewer whose visits are those of a key's holder."""
+    return f"key:{name.lower()}"
+
+
 async def find(transaction: Transaction, name: str) -> AccessKey:
     """The key of this name that is not revoked, in whatever case; raises KeyNotFound."""
     row = None

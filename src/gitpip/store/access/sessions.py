@@ -20,6 +20,11 @@ SETTINGS_LABEL = "="
 """What the label of the settings' key begins with, which has no row."""
 
 
+def label_of_settings_key(admin_key: str) -> str:
+    """The label of the admin key of the settings; another key has another one."""
+    return f"{SETTINGS_LABEL}{keys.digest(admin_key)[:16]}"
+
+
 async def begin(transaction: Transaction, *, label: str, now: datetime, until: datetime) -> str:
     """Begin a session for the key of this label, and give its token.
 

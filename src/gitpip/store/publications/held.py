@@ -4,7 +4,6 @@ A flood into a CRM can't be undone, so nothing but `answer`, and the acts on sin
 lets a held one be sent: no restart, no other replica and no later check does.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +20,6 @@ from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
-
-Did = Callable[[Transaction, str, str], Awaitable[None]]
-"""Records an action and its subject in the audit."""
 
 IS_HELD = publications.c.state == PublicationState.HELD.value
 
@@ -149,7 +145,6 @@ async def answer(
     login: str,
     approved: Backfill,
     *,
-    did: Did,
     now: datetime,
     shown: int | None = None,
 ) -> Answered:
@@ -176,8 +171,6 @@ async def answer(
     published = await _publish(transaction, user.key, approved, now)
     skipped = await _skip_rest(transaction, user.key, now)
     await _answer_for_unread(transaction, user.key, approved)
-    subject = f"{user.login}: {approved}, {published} to publish, {skipped} skipped"
-    await did(transaction, "held.decided", subject)
     return Answered(user.login, published=published, skipped=skipped)
 
 

@@ -12,18 +12,16 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from gitpip.actions.adoption import Acknowledgeable, acknowledge
-from gitpip.clock import utc_now
-from gitpip.errors import InvalidInput
+from gitpip.actions.accounts import switch
+from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.model import Role
 from gitpip.store import ledger
-from gitpip.store.accounts import account_switch, accounts
-from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.publications import duplicates, markers
 from gitpip.web.api.schemas import PROBLEMS
-from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import Context, CurrentActing
 
 MOST_DUPLICATES = 100
 
@@ -112,13 +110,10 @@ async def list_accounts(context: Context) -> list[AccountBody]:
 @router.post("/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
 async def switch_account(
-    vendor: Vendor, context: Context, identity: CurrentIdentity, how: Switch | None = None
+    vendor: Vendor, context: Context, acting: CurrentActing, how: Switch | None = None
 ) -> AccountBody:
     """Let the rows belong to the account that is set; those of the former one are kept apart."""
-    same = how is not None and how.same
-    if same and vendor is not Vendor.GITHUB:
-        raise InvalidInput("same", "only GitHub can have another address")
-    change = await switch(context, vendor, identity, same=same)
+    change = await switch(acting, vendor, same=how is not None and how.same)
     async with context.database.read() as transaction:
         bound = await accounts.bound(transaction, vendor)
     return AccountBody.of(bound or change.waiting)
@@ -146,47 +141,18 @@ async def get_adoption(context: Context) -> AdoptionBody:
 
 @router.post("/adoption", status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def adopt(context: Context, identity: CurrentIdentity) -> AdoptionBody:
+async def adopt(context: Context, acting: CurrentActing) -> AdoptionBody:
     """Have everything compared with what is in Pipedrive, before anything more is sent."""
-    await request_comparison(context, identity)
+    await request_comparison(acting)
     return await get_adoption(context)
 
 
 @router.post("/problems/{kind}/acknowledge")
 @needs(Role.OPERATOR)
-async def acknowledge_problem(
-    kind: Acknowledgeable, context: Context, identity: CurrentIdentity
-) -> AcknowledgedBody:
+async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> AcknowledgedBody:
     """Say to know which activities are missing, or there twice: the problem ends.
 
     It comes back once something else is missing, or there twice. Nothing is sent or deleted.
     """
-    return await acknowledged(context, kind, identity)
-
-
-async def acknowledged(
-    context: AppContext, kind: Acknowledgeable, identity: Identity
-) -> AcknowledgedBody:
-    """Acknowledge a problem. Audited if there was one."""
-    async with context.database.begin() as transaction:
-        ended = await acknowledge(transaction, (kind,), did=identity.did, now=utc_now())
+    ended = await acknowledge(acting, (kind,))
     return AcknowledgedBody(activities=ended.get(kind, 0))
-
-
-async def switch(
-    context: AppContext, vendor: Vendor, identity: Identity, *, same: bool
-) -> AccountChange:
-    """Switch, audited, and wake the engine. Raises AccountUnchanged."""
-    async with context.database.begin() as transaction:
-        change = await account_switch.switch(transaction, vendor, utc_now(), same=same)
-        await identity.did(transaction, "account.switched", f"{vendor} {change.waiting.name}")
-    await context.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
-    return change
-
-
-async def request_comparison(context: AppContext, identity: Identity) -> None:
-    """Ask the process that publishes for a comparison of everything. Audited."""
-    async with context.database.begin() as transaction:
-        await ledger.request(transaction, utc_now())
-        await identity.did(transaction, "adoption.requested", "pipedrive")
-    await context.wake("publish")

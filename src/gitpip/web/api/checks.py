@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from gitpip.clock import utc_now
+from gitpip.actions import checks as actions
 from gitpip.model import (
     CheckId,
     Role,
@@ -16,9 +16,8 @@ from gitpip.web.api.schemas import (
     CheckBody,
     ListBody,
 )
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -37,13 +36,9 @@ async def list_checks(
 
 @router.post("/checks", tags=["checks"], status_code=HTTPStatus.ACCEPTED)
 @needs(Role.OPERATOR)
-async def request_check(context: Context, identity: CurrentIdentity) -> CheckBody:
+async def request_check(acting: CurrentActing) -> CheckBody:
     """Check every tracked user now."""
-    async with context.database.begin() as transaction:
-        check = await checks.get(transaction, await checks.request(transaction, utc_now()))
-        await identity.did(transaction, "check.requested", str(check.id))
-    await context.wake("check")
-    return CheckBody.of(check)
+    return CheckBody.of(await actions.request(acting))
 
 
 @router.get("/checks/{check_id}", tags=["checks"])

@@ -12,7 +12,8 @@ from gitpip.model import Role
 from gitpip.store import events
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
-from gitpip.web.api.parameters import Limit, clean_login
+from gitpip.validation import possible_login
+from gitpip.web.api.parameters import Limit
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
@@ -75,7 +76,7 @@ async def list_events(  # noqa: PLR0917 - FastAPI calls it by keyword
     key = None
     if user is not None:
         async with context.database.read() as transaction:
-            key = (await users.find(transaction, clean_login(user))).key
+            key = (await users.find(transaction, possible_login(user))).key
     wanted = EventsWanted(kind, key)
     if after is not None:
         found = await events.after(context.database, EventId(after), wanted, limit=limit)

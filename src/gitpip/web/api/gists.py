@@ -18,7 +18,7 @@ from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import json_array
-from gitpip.web.api.parameters import Limit, Login, Offset, Viewer, clean_login
+from gitpip.web.api.parameters import Limit, Login, Offset, Viewer
 from gitpip.web.api.schemas import (
     PROBLEMS,
     FileBody,
@@ -51,7 +51,7 @@ async def list_gists_of_user(
 ) -> ListBody[FileBody]:
     """A user's gist files: all, newest first; or those since the last visit, oldest first."""
     async with context.database.read() as transaction:
-        user = await users.find(transaction, clean_login(login))
+        user = await users.find(transaction, login)
         if since is None:
             page = await gists.page(
                 transaction, offset=offset, limit=limit, user_key=user.key, content_limit=0

@@ -7,15 +7,14 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from gitpip.clock import utc_now
-from gitpip.model import Backfill, Role
+from gitpip.actions import publications as actions
+from gitpip.model import Role
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
-from gitpip.web.api.parameters import Login, clean_login
+from gitpip.web.api.parameters import Login
 from gitpip.web.api.schemas import PROBLEMS
-from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
@@ -74,27 +73,10 @@ async def list_held(
 
 @router.post("/users/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(
-    login: Login, answer: Answer, context: Context, identity: CurrentIdentity
-) -> AnsweredBody:
+async def decide_held(login: Login, answer: Answer, acting: CurrentActing) -> AnsweredBody:
     """Publish what is held of a user: all, the latest N gists, or none. The rest is skipped.
 
     Given again, it changes nothing.
     """
     approved = held.parse_answer(answer.approve)
-    return AnsweredBody.of(
-        await decide(context, clean_login(login), approved, identity, shown=answer.shown)
-    )
-
-
-async def decide(
-    context: AppContext, login: str, approved: Backfill, identity: Identity, *, shown: int | None
-) -> Answered:
-    """Answer, audited, and wake the publisher. Raises UserNotTracked, HeldChanged."""
-    async with context.database.begin() as transaction:
-        answered = await held.answer(
-            transaction, login, approved, did=identity.did, now=utc_now(), shown=shown
-        )
-    if answered.published:
-        await context.wake("publish")
-    return answered
+    return AnsweredBody.of(await actions.decide_held(acting, login, approved, shown=answer.shown))

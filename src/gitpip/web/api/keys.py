@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from gitpip.actions import keys as actions
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
@@ -18,7 +19,7 @@ from gitpip.web.api.parameters import Limit, Offset
 from gitpip.web.api.schemas import PROBLEMS, ListBody
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -115,41 +116,37 @@ async def list_keys(context: Context) -> list[KeyBody]:
 
 @router.post("/keys", tags=["keys"], status_code=HTTPStatus.CREATED)
 @needs(Role.ADMIN, asks_for_code=True)
-async def create_key(new: NewKey, context: Context, identity: CurrentIdentity) -> IssuedKeyBody:
+async def create_key(
+    new: NewKey, context: Context, acting: CurrentActing, identity: CurrentIdentity
+) -> IssuedKeyBody:
     """Make a key; it is shown in this answer only."""
-    lifetime = parse_duration(new.expires) if new.expires else None
-    async with context.database.begin() as transaction:
-        await context.first_key.check(transaction, identity, new.role, new.code)
-        issued = await keys.create(
-            transaction, name=new.name, role=new.role, lifetime=lifetime, now=utc_now()
-        )
-        await identity.did(transaction, "key.created", issued.key.name)
+    first_key = context.first_key
+    issued = await actions.create(
+        acting,
+        new.name,
+        role=new.role,
+        lifetime=parse_duration(new.expires) if new.expires else None,
+        check=lambda transaction: first_key.check(transaction, identity, new.role, new.code),
+    )
     return IssuedKeyBody.of(issued)
 
 
 @router.post("/keys/{name}/rotate", tags=["keys"])
 @needs(Role.ADMIN)
 async def rotate_key(
-    name: str, context: Context, identity: CurrentIdentity, rotation: Rotation | None = None
+    name: str, acting: CurrentActing, rotation: Rotation | None = None
 ) -> IssuedKeyBody:
     """Give a key another secret, shown in this answer only; the former opens nothing any more."""
     expires = rotation.expires if rotation else None
     lifetime = parse_duration(expires) if expires else None
-    async with context.database.begin() as transaction:
-        issued = await keys.rotate(transaction, name, lifetime=lifetime, now=utc_now())
-        await identity.did(transaction, "key.rotated", issued.key.name)
-    return IssuedKeyBody.of(issued)
+    return IssuedKeyBody.of(await actions.rotate(acting, name, lifetime=lifetime))
 
 
 @router.delete("/keys/{name}", tags=["keys"])
 @needs(Role.ADMIN)
-async def revoke_key(name: str, context: Context, identity: CurrentIdentity) -> KeyBody:
+async def revoke_key(name: str, acting: CurrentActing) -> KeyBody:
     """Let a key open nothing any more, from this moment on."""
-    now = utc_now()
-    async with context.database.begin() as transaction:
-        key = await keys.revoke(transaction, name, now)
-        await identity.did(transaction, "key.revoked", key.name)
-    return KeyBody.of(key, now)
+    return KeyBody.of(await actions.revoke(acting, name), utc_now())
 
 
 @router.get("/audit", tags=["keys"])

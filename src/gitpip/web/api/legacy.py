@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, TypeAdapter
 
+from gitpip.actions.users import add_user
 from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.store.database import Transaction
@@ -15,9 +16,8 @@ from gitpip.store.visits import visits
 from gitpip.validation import EXTERNAL_ID_LIMIT
 from gitpip.web.api.long_list import FILES, files_shown_by, json_array
 from gitpip.web.api.schemas import PROBLEMS, FileBody
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, tags=["original"], responses=PROBLEMS)
 
@@ -60,11 +60,17 @@ async def track_user(
     login: Login,
     user_id: Annotated[str, Path(max_length=EXTERNAL_ID_LIMIT, description="Your own id.")],
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     response: Response,
 ) -> TrackedUser:
     """Track a user under your own unique id."""
-    added = await context.add_user(login, user_id, identity=identity)
+    added = await add_user(
+        acting,
+        login,
+        external_id=user_id,
+        backfill=context.settings.backfill,
+        find_account=context.find_account,
+    )
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:

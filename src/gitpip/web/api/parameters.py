@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator
 
-from gitpip.errors import InvalidInput
+from gitpip.validation import possible_login
 
 Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Number = Annotated[int, Path(ge=1, le=2**53)]
-Login = Annotated[str, Path(max_length=100)]
+Login = Annotated[str, Path(max_length=100), AfterValidator(possible_login)]
 
 
 def _printable(text: str | None) -> str | None:
@@ -28,10 +28,3 @@ Viewer = Annotated[
     ),
     AfterValidator(_printable),
 ]
-
-
-def clean_login(login: str) -> str:
-    """A login to be looked for; raises InvalidInput where no database could be asked for it."""
-    if not login.isprintable():
-        raise InvalidInput("login", "must hold printable characters only")
-    return login

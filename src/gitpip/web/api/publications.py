@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from gitpip.clock import utc_now
+from gitpip.actions import publications as actions
 from gitpip.model import (
     PublicationId,
     PublicationState,
@@ -18,9 +18,8 @@ from gitpip.web.api.schemas import (
     ListBody,
     PublicationBody,
 )
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -64,33 +63,21 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])
 @needs(Role.OPERATOR)
-async def retry_publication(
-    publication_id: Number, context: Context, identity: CurrentIdentity
-) -> PublicationBody:
+async def retry_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
     """Send a publication that failed, was skipped or is held, or one that waits now."""
-    async with context.database.begin() as transaction:
-        moved = await publications.retry(transaction, PublicationId(publication_id), utc_now())
-        await identity.did(transaction, "publication.retried", str(publication_id))
-    await context.wake("publish")
-    return PublicationBody.of(moved)
+    return PublicationBody.of(await actions.retry(acting, PublicationId(publication_id)))
 
 
 @router.post("/publications/{publication_id}/skip", tags=["publications"])
 @needs(Role.OPERATOR)
-async def skip_publication(
-    publication_id: Number, context: Context, identity: CurrentIdentity
-) -> PublicationBody:
+async def skip_publication(publication_id: Number, acting: CurrentActing) -> PublicationBody:
     """Decide that a publication is not to be sent."""
-    async with context.database.begin() as transaction:
-        moved = await publications.skip(transaction, PublicationId(publication_id), utc_now())
-        await identity.did(transaction, "publication.skipped", str(publication_id))
-    return PublicationBody.of(moved)
+    return PublicationBody.of(await actions.skip(acting, PublicationId(publication_id)))
 
 
 @router.post("/notes/{act}", tags=["publications"])
 @needs(Role.OPERATOR)
-async def act_on_failed_notes(
-    act: status.NotesAct, context: Context, identity: CurrentIdentity
-) -> status.NotesBody:
+async def act_on_failed_notes(act: status.NotesAct, acting: CurrentActing) -> status.NotesBody:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    return await status.act_on_failed_notes(context, act, identity)
+    again = act == "retry"
+    return status.NotesBody(notes=await actions.settle_failed_notes(acting, again=again))

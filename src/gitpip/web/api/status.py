@@ -7,7 +7,7 @@ from typing import Literal, Self
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from gitpip.actions.pauses import not_paused, try_now
+from gitpip.actions.pauses import try_now
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role, UserState
 from gitpip.status import reading
@@ -15,14 +15,13 @@ from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Condition, due_after, read, read_stops
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.publications import note_updates, publications
+from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
 from gitpip.web.api.schemas import PROBLEMS, CheckBody
-from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing
 
 VERSION = version("gitpip")
 Pausable = Literal["watching", "sweeping", "reading", "publishing"]
@@ -195,12 +194,13 @@ async def get_status(context: Context) -> StatusBody:
 
 @api_router.post("/pauses/{name}/try")
 @needs(Role.OPERATOR)
-async def try_pause_now(name: Pausable, context: Context, identity: CurrentIdentity) -> TriedBody:
+async def try_pause_now(name: Pausable, acting: CurrentActing) -> TriedBody:
     """End a pause: one request is made, and it pauses again if that is refused.
 
     A pause during which GitHub asked to wait can't be ended (409).
     """
-    return await end_pause(context, name, identity)
+    tried = await try_now(acting, (name,))
+    return TriedBody(name=name, ended=bool(tried.ended), reason=tried.reason)
 
 
 async def status_of(context: AppContext) -> StatusBody:
@@ -252,29 +252,6 @@ async def status_of(context: AppContext) -> StatusBody:
         engine_is_alive=condition.works if alive is None else alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
-
-
-async def end_pause(context: AppContext, name: Pausable, identity: Identity) -> TriedBody:
-    """End a pause, and wake the engine; raises PauseKept. Audited if there was a pause."""
-    async with context.database.begin() as transaction:
-        now = utc_now()
-        ended = await try_now(transaction, (name,), did=identity.did, now=now)
-        reason = None if ended else await not_paused(transaction, name, now)
-    if ended:
-        await context.wake("publish" if name == pauses.PUBLISHING else "check")
-    return TriedBody(name=name, ended=bool(ended), reason=reason)
-
-
-async def act_on_failed_notes(context: AppContext, act: NotesAct, identity: Identity) -> NotesBody:
-    """Bring the failed notes up to date once more, or leave them as they are. Audited."""
-    async with context.database.begin() as transaction:
-        again = act == "retry"
-        number = await note_updates.settle_failed(transaction, again=again, now=utc_now())
-        if number:
-            await identity.did(transaction, f"notes.{'retried' if again else 'left'}", str(number))
-    if number and again:
-        await context.wake("publish")
-    return NotesBody(notes=number)
 
 
 async def condition_of(transaction: Transaction, context: AppContext) -> Condition:

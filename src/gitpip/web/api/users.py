@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from gitpip.clock import utc_now
+from gitpip.actions import users as actions
 from gitpip.config import parse_duration
 from gitpip.model import Backfill, Role
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval
-from gitpip.validation import check_external_id, check_login, checked_tags
-from gitpip.web.api.parameters import Limit, Login, Offset, clean_login
+from gitpip.validation import check_login
+from gitpip.web.api.parameters import Limit, Login, Offset
 from gitpip.web.api.schemas import (
     PROBLEMS,
     ForecastBody,
@@ -22,9 +22,8 @@ from gitpip.web.api.schemas import (
     UnreadableBody,
     UserBody,
 )
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 
@@ -111,12 +110,17 @@ async def list_users(
 )
 @needs(Role.OPERATOR)
 async def add_user(
-    new: NewUser, context: Context, identity: CurrentIdentity, response: Response
+    new: NewUser, context: Context, acting: CurrentActing, response: Response
 ) -> UserBody:
     """Track a user."""
-    changes = Changes(tags=_tags(new.tags), interval=_interval(new.interval))
-    backfill = Backfill.parse(new.backfill) if new.backfill else None
-    added = await context.add_user(new.login, new.id, backfill, changes, identity=identity)
+    added = await actions.add_user(
+        acting,
+        new.login,
+        external_id=new.id,
+        backfill=Backfill.parse(new.backfill) if new.backfill else context.settings.backfill,
+        details=Changes(tags=_tags(new.tags), interval=_interval(new.interval)),
+        find_account=context.find_account,
+    )
     if not added.new:
         response.status_code = HTTPStatus.OK
     elif added.user.github_id is None:
@@ -142,7 +146,7 @@ async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
 async def get_user(login: Login, context: Context) -> OneUserBody:
     """One tracked user, by the login or the one before the last rename."""
     async with context.database.read() as transaction:
-        user = await users.find(transaction, clean_login(login))
+        user = await users.find(transaction, login)
         unread = await unreadable.of_user(transaction, user.key)
     body = OneUserBody.of(user)
     body.could_not_read = [UnreadableBody.of(item) for item in unread]
@@ -151,12 +155,8 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
 
 @router.patch("/users/{login}", tags=["users"])
 @needs(Role.OPERATOR)
-async def change_user(
-    login: Login, change: UserChange, context: Context, identity: CurrentIdentity
-) -> UserBody:
-    """Change a user's id, backfill rule, tags or interval; pause looking, or go on."""
-    if change.id is not None:
-        check_external_id(change.id)
+async def change_user(login: Login, change: UserChange, acting: CurrentActing) -> UserBody:
+    """Change a user's id, backfill rule, tags or interval; pause watching, or resume it."""
     changes = Changes(
         external_id=change.id,
         backfill=Backfill.parse(change.backfill) if change.backfill else None,
@@ -164,27 +164,25 @@ async def change_user(
         interval=_interval(change.interval),
         paused=change.paused,
     )
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, clean_login(login))
-        changed = await users.change(transaction, user.key, changes, utc_now())
-        await identity.did(transaction, "user.changed", user.login)
-    if change.paused is False:
-        await context.wake("check")
-    return UserBody.of(changed)
+    return UserBody.of(await actions.change(acting, login, changes))
+
+
+@router.post("/users/{login}/check", tags=["users"], status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def check_user(login: Login, acting: CurrentActing) -> UserBody:
+    """Check a user as soon as possible, and read what could not be read."""
+    return UserBody.of(await actions.check(acting, login))
 
 
 @router.delete("/users/{login}", tags=["users"], status_code=HTTPStatus.NO_CONTENT)
 @needs(Role.OPERATOR)
-async def remove_user(login: Login, context: Context, identity: CurrentIdentity) -> None:
+async def remove_user(login: Login, acting: CurrentActing) -> None:
     """Stop tracking. What was found stays, so that nothing is published twice later."""
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, clean_login(login))
-        await users.remove(transaction, user.key, utc_now())
-        await identity.did(transaction, "user.removed", user.login)
+    await actions.remove(acting, login)
 
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
-    return None if tags is None else checked_tags(tags)
+    return None if tags is None else tuple(tags)
 
 
 def _interval(text: str | None) -> Interval | None:

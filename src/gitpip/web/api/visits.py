@@ -12,7 +12,7 @@ from gitpip.model import (
 from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.web.api.long_list import visit_body
-from gitpip.web.api.parameters import Limit, Login, Number, Viewer, clean_login
+from gitpip.web.api.parameters import Limit, Login, Number, Viewer
 from gitpip.web.api.schemas import (
     PROBLEMS,
     VisitBody,
@@ -29,7 +29,7 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list[VisitBody]:
     """A user's latest visits, newest first, without what they showed."""
     async with context.database.read() as transaction:
-        user = await users.find(transaction, clean_login(login))
+        user = await users.find(transaction, login)
         return [
             VisitBody.of(visit, ())
             for visit in await visits.of_user(transaction, user.key, limit=limit)
@@ -48,7 +48,7 @@ async def record_visit(
 ) -> Response:
     """Record a visit, and show what was new."""
     async with context.database.begin() as transaction:
-        user = await users.find(transaction, clean_login(login))
+        user = await users.find(transaction, login)
         visit = await visits.record(
             transaction, user.key, viewer=identity.viewer_for(viewer), now=utc_now()
         )

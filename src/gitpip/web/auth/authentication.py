@@ -314,4 +314,4 @@ def _via(request: Request) -> Via:
 
 
 def _admin_label(admin_key: str) -> str:
-    return f"{sessions.SETTINGS_LABEL}{digest(admin_key)[:16]}"
+    return sessions.label_of_settings_key(admin_key)

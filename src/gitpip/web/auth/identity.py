@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from gitpip.clock import utc_now
 from gitpip.errors import AccessRefused
 from gitpip.model import Role
-from gitpip.store.access import audit, feed_tokens
+from gitpip.store.access import audit, feed_tokens, keys
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.visits import visits
@@ -48,7 +48,7 @@ class Identity:
     @property
     def viewer(self) -> str | None:
         """Whose visits are theirs; None for whoever shows no key."""
-        return f"key:{self.name.lower()}" if self.name else None
+        return keys.viewer_of(self.name) if self.name else None
 
     @property
     def actor(self) -> Actor:

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import feeds as actions
+from gitpip.actions.feeds import Owner
 from gitpip.clock import utc_now
 from gitpip.errors import FeedAddressConflict, InvalidInput
 from gitpip.model import Role
@@ -14,7 +16,7 @@ from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.public_address import public_base
 from gitpip.web.render.jinja import render
 
@@ -35,23 +37,17 @@ async def list_addresses(
 async def create_address(
     request: Request,
     context: Context,
+    acting: CurrentActing,
     identity: CurrentIdentity,
     name: Annotated[str, Form(max_length=200)] = "",
 ) -> HTMLResponse:
     """Make an address, and show it once."""
     try:
-        async with context.database.begin() as transaction:
-            secret = await feed_tokens.create(
-                transaction,
-                name=name.strip(),
-                viewer=viewer_of(request),
-                parent=Parent(identity.parent, identity.key_id),
-                now=utc_now(),
-            )
-            await identity.did(transaction, "feed_address.created", name.strip())
+        owner = Owner(viewer_of(request), Parent(identity.parent, identity.key_id))
+        issued = await actions.create(acting, name.strip(), owner)
     except (InvalidInput, FeedAddressConflict) as error:
         return await _feeds(request, context, identity, fault=str(error), name=name)
-    return await _feeds(request, context, identity, secret=secret)
+    return await _feeds(request, context, identity, secret=issued.secret)
 
 
 @router.post("/feeds/{address_id}/revoke")
@@ -59,15 +55,12 @@ async def create_address(
 async def revoke_address(
     address_id: Annotated[int, Path(ge=1, le=2**53)],
     request: Request,
-    context: Context,
+    acting: CurrentActing,
     identity: CurrentIdentity,
 ) -> Response:
     """Let an address lead nowhere any more."""
-    async with context.database.begin() as transaction:
-        address = await feed_tokens.revoke(
-            transaction, FeedAddressId(address_id), utc_now(), viewer=_whose(request, identity)
-        )
-        await identity.did(transaction, "feed_address.revoked", address.name)
+    viewer = _whose(request, identity)
+    await actions.revoke(acting, FeedAddressId(address_id), viewer=viewer)
     return RedirectResponse("/feeds", status_code=303)
 
 

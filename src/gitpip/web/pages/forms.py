@@ -1,23 +1,15 @@
 """What people write into the fields of forms."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Form
 
-from gitpip.errors import InvalidInput, UserNotTracked
+from gitpip.errors import InvalidInput
 from gitpip.validation import checked_tags
 
 Field = Annotated[str, Form(max_length=2_000)]
 Value = TypeVar("Value")
-
-
-def possible_login(login: str) -> str:
-    """A login to be looked for; raises UserNotTracked where nobody can bear it."""
-    if not re.fullmatch("[A-Za-z0-9_-]{1,100}", login):
-        raise UserNotTracked(f"{login[:60]!r} can't be a login, so nobody of that name is tracked")
-    return login
 
 
 def tags_of(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Path
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import keys as actions
 from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.errors import CodeRefused, InvalidInput, KeyConflict
@@ -14,7 +15,7 @@ from gitpip.store.access import keys
 from gitpip.store.access.keys import IssuedKey
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -36,6 +37,7 @@ async def list_keys(context: Context) -> HTMLResponse:
 async def create_key(
     *,
     context: Context,
+    acting: CurrentActing,
     identity: CurrentIdentity,
     name: Field = "",
     role: Field = "",
@@ -46,12 +48,14 @@ async def create_key(
     new = {"name": name, "role": role, "expires": expires}
     try:
         lifetime = parse_duration(expires) if expires.strip() else None
-        async with context.database.begin() as transaction:
-            await context.first_key.check(transaction, identity, Role(role), code)
-            issued = await keys.create(
-                transaction, name=name.strip(), role=Role(role), lifetime=lifetime, now=utc_now()
-            )
-            await identity.did(transaction, "key.created", issued.key.name)
+        first_key = context.first_key
+        issued = await actions.create(
+            acting,
+            name.strip(),
+            role=Role(role),
+            lifetime=lifetime,
+            check=lambda transaction: first_key.check(transaction, identity, Role(role), code),
+        )
     except (InvalidInput, KeyConflict) as error:
         return await _keys(context, new=new, fault=str(error))
     except CodeRefused as error:
@@ -65,18 +69,13 @@ async def create_key(
 @router.post("/keys/{name}/{act}")
 @needs(Role.ADMIN)
 async def act_on_key(
-    name: Name, act: Literal["rotate", "revoke"], context: Context, identity: CurrentIdentity
+    name: Name, act: Literal["rotate", "revoke"], context: Context, acting: CurrentActing
 ) -> Response:
     """Give a key another secret, shown once, or let it open nothing any more."""
-    async with context.database.begin() as transaction:
-        if act == "rotate":
-            issued = await keys.rotate(transaction, name, lifetime=None, now=utc_now())
-            await identity.did(transaction, "key.rotated", issued.key.name)
-        else:
-            key = await keys.revoke(transaction, name, utc_now())
-            await identity.did(transaction, "key.revoked", key.name)
-            issued = None
-    return await _keys(context, issued=issued) if issued else RedirectResponse("/keys", 303)
+    if act == "rotate":
+        return await _keys(context, issued=await actions.rotate(acting, name, lifetime=None))
+    await actions.revoke(acting, name)
+    return RedirectResponse("/keys", 303)
 
 
 async def _keys(

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.status.reading import Condition
 from gitpip.store.publications import held, publications
 from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -99,18 +99,13 @@ async def act_on_publication(
     *,
     publication_id: PublicationPath,
     act: Literal["retry", "skip"],
-    context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
     """Send a publication after all, or not at all; then back to the list one came from."""
-    move = publications.retry if act == "retry" else publications.skip
-    async with context.database.begin() as transaction:
-        await move(transaction, PublicationId(publication_id), utc_now())
-        done = "publication.retried" if act == "retry" else "publication.skipped"
-        await identity.did(transaction, done, str(publication_id))
-    await context.wake("publish")
+    move = actions.retry if act == "retry" else actions.skip
+    await move(acting, PublicationId(publication_id))
     return RedirectResponse(_list(state, offset), status_code=303)
 
 

@@ -2,24 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from fastapi import Query
 
+from gitpip.actions.users import Order, Tagging, UserAct
 from gitpip.errors import InvalidInput
-from gitpip.web.pages.forms import possible_login, tags_of
-from gitpip.web.pages.user_acts import Act
+from gitpip.validation import possible_login
+from gitpip.web.pages.forms import tags_of
 
 ROWS = 50
 """So many users the table shows on a page, and so many can be dealt with at once."""
-
-
-class Tagging(StrEnum):
-    """What else can be done to users who are selected."""
-
-    TAG = "tag"
-    UNTAG = "untag"
 
 
 @dataclass(frozen=True)
@@ -33,37 +26,28 @@ class Selection:
     """What is wrong with it, and in which field."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be done, and to whom."""
-
-    act: Act | Tagging
-    logins: Sequence[str]
-    tags: tuple[str, ...]
-
-    @classmethod
-    def read(cls, selection: Selection, act: str) -> Self:
-        """The order that a form gives; raises InvalidInput, UserNotTracked."""
-        acts: dict[str, Act | Tagging] = {known.value: known for known in (*Act, *Tagging)}
-        if act not in acts:
-            raise InvalidInput("act", f"{act[:40]!r} is none of {', '.join(acts)}")
-        if not selection.logins:
-            raise InvalidInput("login", "nobody is selected; tick the box of at least one user")
-        logins = {login.lower(): possible_login(login) for login in selection.logins}
-        if len(logins) > ROWS:
-            raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
-        chosen = acts[act]
-        tags: tuple[str, ...] = ()
-        if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
-            raise InvalidInput("tags", "there is none; write one or more, with spaces between them")
-        return cls(chosen, tuple(logins.values()), tags)
+def order_of(selection: Selection, act: str) -> Order:
+    """The order that a form gives; raises InvalidInput, UserNotTracked."""
+    acts: dict[str, UserAct | Tagging] = {known.value: known for known in (*UserAct, *Tagging)}
+    if act not in acts:
+        raise InvalidInput("act", f"{act[:40]!r} is none of {', '.join(acts)}")
+    if not selection.logins:
+        raise InvalidInput("login", "nobody is selected; tick the box of at least one user")
+    logins = {login.lower(): possible_login(login) for login in selection.logins}
+    if len(logins) > ROWS:
+        raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
+    chosen = acts[act]
+    tags: tuple[str, ...] = ()
+    if isinstance(chosen, Tagging) and not (tags := tags_of(selection.tags)):
+        raise InvalidInput("tags", "there is none; write one or more, with spaces between them")
+    return Order(chosen, tuple(logins.values()), tags)
 
 
 @dataclass(frozen=True)
 class Done:
     """What was done to selected users, as the address of the page that says so tells."""
 
-    done: Annotated[Act | Tagging | Literal[""], Query()] = ""
+    done: Annotated[UserAct | Tagging | Literal[""], Query()] = ""
     number: Annotated[int, Query(ge=0, le=ROWS)] = 0
     paused: Annotated[int, Query(ge=0, le=ROWS)] = 0
     """So many of them are not looked at yet, as they are paused."""

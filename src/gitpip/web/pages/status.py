@@ -5,18 +5,19 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.actions.adoption import Acknowledgeable
+from gitpip.actions.accounts import switch
+from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
+from gitpip.actions.pauses import try_now
+from gitpip.actions.publications import settle_failed_notes
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role
 from gitpip.status.problem import ProblemKind
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import publications
 from gitpip.store.status import freshness, samples
-from gitpip.web.api.accounts import acknowledged, request_comparison, switch
-from gitpip.web.api.status import NotesAct, Pausable, act_on_failed_notes, end_pause, status_of
-from gitpip.web.auth.identity import CurrentIdentity
+from gitpip.web.api.status import NotesAct, Pausable, status_of
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import Context
+from gitpip.web.context import Context, CurrentActing
 from gitpip.web.render.charts import over_a_day
 from gitpip.web.render.jinja import duration, render
 
@@ -72,41 +73,39 @@ async def status_page(context: Context) -> HTMLResponse:
 
 @router.post("/status-page/try/{name}")
 @needs(Role.OPERATOR)
-async def try_now(name: Pausable, context: Context, identity: CurrentIdentity) -> Response:
+async def try_pause_now(name: Pausable, acting: CurrentActing) -> Response:
     """End a pause, and ask once more."""
-    await end_pause(context, name, identity)
+    await try_now(acting, (name,))
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/notes/{act}")
 @needs(Role.OPERATOR)
-async def act_on_notes(act: NotesAct, context: Context, identity: CurrentIdentity) -> Response:
+async def act_on_notes(act: NotesAct, acting: CurrentActing) -> Response:
     """Bring the notes that Pipedrive refused up to date once more, or leave them as they are."""
-    await act_on_failed_notes(context, act, identity)
+    await settle_failed_notes(acting, again=act == "retry")
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/accounts/{vendor}/switch")
 @needs(Role.ADMIN)
-async def switch_account(vendor: Vendor, context: Context, identity: CurrentIdentity) -> Response:
+async def switch_account(vendor: Vendor, acting: CurrentActing) -> Response:
     """Let the rows belong to the account that is set."""
-    await switch(context, vendor, identity, same=False)
+    await switch(acting, vendor)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/adopt")
 @needs(Role.OPERATOR)
-async def adopt(context: Context, identity: CurrentIdentity) -> Response:
+async def adopt(acting: CurrentActing) -> Response:
     """Compare everything with what is in Pipedrive once more."""
-    await request_comparison(context, identity)
+    await request_comparison(acting)
     return RedirectResponse("/status-page", status_code=303)
 
 
 @router.post("/status-page/acknowledge/{kind}")
 @needs(Role.OPERATOR)
-async def acknowledge(
-    kind: Acknowledgeable, context: Context, identity: CurrentIdentity
-) -> Response:
+async def acknowledge_problem(kind: Acknowledgeable, acting: CurrentActing) -> Response:
     """Say to know which activities are missing, or there twice."""
-    await acknowledged(context, kind, identity)
+    await acknowledge(acting, (kind,))
     return RedirectResponse("/status-page", status_code=303)

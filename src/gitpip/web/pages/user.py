@@ -9,6 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
+from gitpip.actions import users as actions
+from gitpip.actions.publications import decide_held
+from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import HeldChanged, InvalidInput
@@ -18,15 +21,13 @@ from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, publications
 from gitpip.store.status import pauses
 from gitpip.store.users import users
-from gitpip.web.api.held import decide
+from gitpip.validation import possible_login
 from gitpip.web.api.status import stops_of
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import AppContext, Context
-from gitpip.web.pages.forms import Field, possible_login, read_field, tags_of
+from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import Field, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
-from gitpip.web.pages.user_acts import Act, act_on, change
 from gitpip.web.render.charts import WEEKS, per_week
 from gitpip.web.render.highlight import PREVIEW, shown
 from gitpip.web.render.jinja import render
@@ -118,7 +119,7 @@ async def change_user(
     login: Login,
     request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     tags: Field = "",
     interval: Field = "",
 ) -> Response:
@@ -126,24 +127,20 @@ async def change_user(
     try:
         own = read_field("interval", parse_duration, interval)
         changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
+        user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         return await _person(request, context, login, fault=str(error), written=(tags, interval))
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, login)
-        if own == user.check_interval:
-            changes = users.Changes(tags=changes.tags)
-        await change(transaction, user, changes, identity)
     return RedirectResponse(f"/people/{user.login}", status_code=303)
 
 
 @router.post("/people/{login}/held")
 @needs(Role.OPERATOR)
-async def decide_held(
+async def decide_held_files(
     *,
     login: Login,
     request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     approve: Field = "",
     latest: Field = "",
     shown: Field = "",
@@ -153,7 +150,7 @@ async def decide_held(
     try:
         approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
         number = read_field("shown", _number, shown)
-        answered = await decide(context, login, approved, identity, shown=number)
+        answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
         return await _person(request, context, login, fault=str(error))
     where = "/publications" if back == "publications" else f"/people/{answered.login}"
@@ -179,14 +176,15 @@ async def ask_before_removing(login: Login, context: Context) -> HTMLResponse:
 
 @router.post("/people/{login}/{act}")
 @needs(Role.OPERATOR)
-async def act_on_user(
-    login: Login, act: Act, context: Context, identity: CurrentIdentity
-) -> Response:
+async def act_on_user(login: Login, act: UserAct, acting: CurrentActing) -> Response:
     """Pause, resume, check now, or stop tracking."""
-    async with context.database.begin() as transaction:
-        user = await users.find(transaction, login)
-        await act_on(transaction, user, act, identity)
-    if act.makes_due:
-        await context.wake("check")
-    where = "/people" if act is Act.REMOVE else f"/people/{user.login}"
-    return RedirectResponse(where, status_code=303)
+    match act:
+        case UserAct.CHECK:
+            user = await actions.check(acting, login)
+        case UserAct.PAUSE | UserAct.RESUME:
+            paused = act is UserAct.PAUSE
+            user = await actions.change(acting, login, users.Changes(paused=paused))
+        case UserAct.REMOVE:
+            await actions.remove(acting, login)
+            return RedirectResponse("/people", status_code=303)
+    return RedirectResponse(f"/people/{user.login}", status_code=303)

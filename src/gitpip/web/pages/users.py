@@ -8,17 +8,16 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from gitpip.clock import utc_now
+from gitpip.actions.checks import request as request_check
+from gitpip.actions.users import add_user
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
 from gitpip.model import Backfill, Forecast, Role, UserState
 from gitpip.store import listing
-from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.validation import check_login
-from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
-from gitpip.web.context import AppContext, Context
+from gitpip.web.context import AppContext, Context, CurrentActing
 from gitpip.web.pages.forms import Field, read_field, tags_of
 from gitpip.web.pages.selection import NOTHING_DONE, ROWS, Done, Selection
 from gitpip.web.render.jinja import render
@@ -112,7 +111,7 @@ async def add(
     *,
     request: Request,
     context: Context,
-    identity: CurrentIdentity,
+    acting: CurrentActing,
     login: Field = "",
     id: Field = "",  # noqa: A002 (the field's name)
     tags: Field = "",
@@ -125,11 +124,17 @@ async def add(
     try:
         check_login(login)
         rule = read_field("backfill", Backfill.parse, backfill) or context.settings.backfill
-        details = users.Changes(tags=tags_of(tags))
         if forecast:
             foreseen = await context.forecast(login, rule)
             return await show_users(request, context, new=new, forecast=foreseen)
-        added = await context.add_user(login, id.strip() or None, rule, details, identity=identity)
+        added = await add_user(
+            acting,
+            login,
+            external_id=id.strip() or None,
+            backfill=rule,
+            details=users.Changes(tags=tags_of(tags)),
+            find_account=context.find_account,
+        )
     except GitHubNotFound as error:
         return await show_users(request, context, fault=str(error), new=new)
     except GitHubError as error:
@@ -142,10 +147,7 @@ async def add(
 
 @router.post("/people/check")
 @needs(Role.OPERATOR)
-async def check_everybody(context: Context, identity: CurrentIdentity) -> Response:
+async def check_everybody(acting: CurrentActing) -> Response:
     """Look at every user now, and show how far that is."""
-    async with context.database.begin() as transaction:
-        check_id = await checks.request(transaction, utc_now())
-        await identity.did(transaction, "check.requested", str(check_id))
-    await context.wake("check")
-    return RedirectResponse(f"/checks/{check_id}", status_code=303)
+    check = await request_check(acting)
+    return RedirectResponse(f"/checks/{check.id}", status_code=303)

@@ -1,0 +1,21 @@
+"""What a person decides about accounts: that the rows belong to the one that is set now."""
+
+from gitpip.actions.acting import Acting
+from gitpip.errors import InvalidInput
+from gitpip.store.accounts import account_switch
+from gitpip.store.accounts.accounts import AccountChange, Vendor
+
+
+async def switch(acting: Acting, vendor: Vendor, *, same: bool = False) -> AccountChange:
+    """Let the rows belong to the account that is set; those of the former one are kept apart.
+
+    `same` says that it is the same GitHub under another address. Raises InvalidInput,
+    AccountUnchanged.
+    """
+    if same and vendor is not Vendor.GITHUB:
+        raise InvalidInput("same", "only GitHub can have another address")
+    async with acting.begin() as act:
+        change = await account_switch.switch(act.transaction, vendor, act.now, same=same)
+        await act.record("account.switched", f"{vendor} {change.waiting.name}")
+        act.wake("publish" if vendor is Vendor.PIPEDRIVE else "check")
+    return change

@@ -1,0 +1,84 @@
+"""What a person does with secret addresses of feeds: make one, revoke one."""
+
+from dataclasses import dataclass
+
+from gitpip.actions.access_mode import AccessMode, access_mode_of
+from gitpip.actions.acting import Acting
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import InvalidInput
+from gitpip.store.access import feed_tokens, keys, sessions
+from gitpip.store.access.feed_tokens import (
+    ANONYMOUS,
+    FeedAddress,
+    FeedAddressId,
+    IssuedAddress,
+    Parent,
+)
+from gitpip.store.database import Database
+from gitpip.store.visits import visits
+
+OPEN = (AccessMode.EVERYBODY, AccessMode.THIS_MACHINE)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose an address is, and what it ends with."""
+
+    viewer: str
+    parent: Parent
+
+
+async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
+    """Make an address; its secret can't be shown again.
+
+    Raises InvalidInput, FeedAddressConflict.
+    """
+    async with acting.begin() as act:
+        issued = await feed_tokens.create(
+            act.transaction, name=name, viewer=owner.viewer, parent=owner.parent, now=act.now
+        )
+        await act.record("feed_address.created", name)
+    return issued
+
+
+async def revoke(acting: Acting, address_id: FeedAddressId, *, viewer: str | None) -> FeedAddress:
+    """Let an address lead nowhere any more; one of this viewer, or anybody's if None.
+
+    Raises FeedAddressNotFound.
+    """
+    async with acting.begin() as act:
+        address = await feed_tokens.revoke(act.transaction, address_id, act.now, viewer=viewer)
+        await act.record("feed_address.revoked", address.name)
+    return address
+
+
+async def owner_named(database: Database, settings: Settings, key_name: str | None) -> Owner:
+    """The owner that a command names: the holder of a key, or everybody where none is needed.
+
+    Raises InvalidInput, KeyNotFound.
+    """
+    if key_name is None:
+        if await access_mode_of(settings, database) not in OPEN:
+            raise InvalidInput(
+                "key",
+                "reading needs an access key here, so name the one with which the address ends; "
+                "gitpip keys list shows them",
+            )
+        return Owner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
+    async with database.read() as transaction:
+        key = await keys.find(transaction, key_name)
+    if (state := key.state(utc_now())) != "active":
+        raise InvalidInput("key", f"{key.name} is {state}; rotate it, or name another one")
+    return Owner(keys.viewer_of(key.name), Parent(key.label, key.id))
+
+
+async def addresses(database: Database, settings: Settings) -> tuple[FeedAddress, ...]:
+    """Everybody's addresses that lead somewhere now, newest first."""
+    held = set()
+    if await access_mode_of(settings, database) in OPEN:
+        held.add(ANONYMOUS)
+    if settings.admin_key:
+        held.add(sessions.label_of_settings_key(settings.admin_key.get_secret_value()))
+    async with database.read() as transaction:
+        return await feed_tokens.of_viewer(transaction, None, held=held, now=utc_now())

@@ -1,0 +1,219 @@
+"""What a person does to tracked users: add, change, pause, check now, remove."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from gitpip.actions.acting import Act, Acting
+from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
+from gitpip.model import Account, Backfill, User, UserState
+from gitpip.observability.logging import get_logger
+from gitpip.store.database import Database, Transaction
+from gitpip.store.users import bulk, users
+from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes
+from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
+
+FindAccount = Callable[[str], Awaitable[Account]]
+"""Asks GitHub whose account a login is; raises GitHubError."""
+
+log = get_logger()
+
+
+class UserAct(StrEnum):
+    """What can be done to a user without saying more."""
+
+    CHECK = "check"
+    PAUSE = "pause"
+    RESUME = "resume"
+    REMOVE = "remove"
+
+
+class Tagging(StrEnum):
+    """What can be done with tags to users who are selected."""
+
+    TAG = "tag"
+    UNTAG = "untag"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done, and to which users."""
+
+    act: UserAct | Tagging
+    logins: Sequence[str]
+    tags: tuple[str, ...] = ()
+
+
+async def add_user(
+    acting: Acting,
+    login: str,
+    *,
+    external_id: str | None,
+    backfill: Backfill,
+    details: Changes = NOTHING,
+    find_account: FindAccount,
+) -> Added:
+    """Track a user, asking GitHub only where the store does not know the answer.
+
+    Raises InvalidInput, UserConflict, GitHubNotFound. When GitHub can't be asked now the user is
+    tracked without a GitHub id, and the next check asks.
+    """
+    check_login(login)
+    details = _valid(details)
+    if external_id is not None:
+        check_external_id(external_id)
+        if known := await _known(acting.database, login, external_id):
+            return Added(known, new=False)
+    account = await _account(find_account, login)
+    async with acting.begin() as act:
+        added = await users.add(
+            act.transaction,
+            login=account.login if account else login,
+            external_id=external_id or (str(account.github_id) if account else login.lower()),
+            github_id=account.github_id if account else None,
+            node_id=account.node_id if account else None,
+            backfill=backfill,
+            now=act.now,
+            added_at=account.seen_at if account else None,
+            default_id=external_id is None,
+        )
+        if added.new:
+            if details != NOTHING:
+                changed = await users.change(act.transaction, added.user.key, details, act.now)
+                added = Added(changed, new=True)
+            await act.record("user.added", added.user.login)
+            act.wake("check")
+    if added.new:
+        log.info("user.added", login=added.user.login, id=added.user.external_id)
+    return added
+
+
+async def change(acting: Acting, login: str, changes: Changes) -> User:
+    """Change a user's id, backfill rule, tags or interval, and pause or resume watching them.
+
+    What is as wanted already stays as it is, and is not recorded. Raises InvalidInput,
+    UserNotTracked, UserConflict.
+    """
+    changes = _valid(changes)
+    async with acting.begin() as act:
+        return await _change(act, await _tracked(act.transaction, login), changes)
+
+
+async def check(acting: Acting, login: str) -> User:
+    """Check a user as soon as possible, and read what could not be read; raises UserNotTracked."""
+    async with acting.begin() as act:
+        user = await _tracked(act.transaction, login)
+        await _check(act, user)
+        return user
+
+
+async def remove(acting: Acting, login: str) -> User:
+    """Stop tracking a user; what was found stays, so that nothing is published twice later.
+
+    Raises UserNotTracked.
+    """
+    async with acting.begin() as act:
+        user = await _tracked(act.transaction, login)
+        await _remove(act, user)
+        return user
+
+
+async def act_on_selected(acting: Acting, order: Order) -> tuple[User, ...]:
+    """Do one thing to several users, or to none of them; gives them as they were before.
+
+    Each is recorded as if it was done to that user alone. Raises InvalidInput, UserNotTracked.
+    """
+    async with acting.begin() as act:
+        chosen = await bulk.lock_each(act.transaction, order.logins)
+        if order.act is Tagging.UNTAG:
+            _check_worn(order.tags, chosen)
+        for user in chosen:
+            match order.act:
+                case UserAct.CHECK:
+                    await _check(act, user)
+                case UserAct.PAUSE | UserAct.RESUME:
+                    await _change(act, user, Changes(paused=order.act is UserAct.PAUSE))
+                case UserAct.REMOVE:
+                    await _remove(act, user)
+                case Tagging.TAG | Tagging.UNTAG:
+                    await _change(act, user, Changes(tags=_other_tags(user, order)))
+        return chosen
+
+
+async def _change(act: Act, user: User, wanted: Changes) -> User:
+    changes = _without_what_is_so(wanted, user)
+    if changes == NOTHING:
+        return user
+    changed = await users.change(act.transaction, user.key, changes, act.now)
+    if replace(changes, paused=None) != NOTHING:
+        await act.record("user.changed", user.login)
+    if changes.paused is not None:
+        await act.record("user.paused" if changes.paused else "user.resumed", user.login)
+    becomes_due = changes.interval is not None or changes.paused is False
+    if becomes_due and changed.state is not UserState.PAUSED:
+        act.wake("check")
+    return changed
+
+
+def _without_what_is_so(wanted: Changes, user: User) -> Changes:
+    """The changes that change something. A rule `latest:N` counts anew when it is given again."""
+    own = user.check_interval or GENERAL
+    return Changes(
+        external_id=None if wanted.external_id == user.external_id else wanted.external_id,
+        backfill=wanted.backfill,
+        tags=None if set(wanted.tags or ()) == set(user.tags) else wanted.tags,
+        interval=None if wanted.interval == own else wanted.interval,
+        paused=None if wanted.paused is (user.state is UserState.PAUSED) else wanted.paused,
+    )
+
+
+async def _check(act: Act, user: User) -> None:
+    await users.make_due(act.transaction, user.key, act.now)
+    await act.record("user.check_requested", user.login)
+    act.wake("check")
+
+
+async def _remove(act: Act, user: User) -> None:
+    await users.remove(act.transaction, user.key, act.now)
+    await act.record("user.removed", user.login)
+
+
+def _check_worn(tags: Sequence[str], chosen: Sequence[User]) -> None:
+    known = {tag for user in chosen for tag in user.tags}
+    if unknown := [tag for tag in tags if tag not in known]:
+        raise InvalidInput("tags", f"none of the selected users has the tag {unknown[0]!r}")
+
+
+def _other_tags(user: User, order: Order) -> tuple[str, ...]:
+    if order.act is Tagging.UNTAG:
+        return tuple(tag for tag in user.tags if tag not in order.tags)
+    try:
+        return checked_tags((*user.tags, *order.tags))
+    except InvalidInput as error:
+        raise InvalidInput("tags", f"with these, {user.login} would have {error.message}") from None
+
+
+def _valid(changes: Changes) -> Changes:
+    """The changes with each tag once; raises InvalidInput."""
+    if changes.external_id is not None:
+        check_external_id(changes.external_id)
+    return changes if changes.tags is None else replace(changes, tags=checked_tags(changes.tags))
+
+
+async def _tracked(transaction: Transaction, login: str) -> User:
+    return await users.find(transaction, possible_login(login))
+
+
+async def _known(database: Database, login: str, external_id: str) -> User | None:
+    async with database.read() as transaction:
+        return await users.known_pair(transaction, login, external_id)
+
+
+async def _account(find_account: FindAccount, login: str) -> Account | None:
+    try:
+        return await find_account(login)
+    except GitHubNotFound:
+        raise
+    except GitHubError as error:
+        log.warning("user.unconfirmed", login=login, reason=str(error))
+        return None

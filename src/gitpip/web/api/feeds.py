@@ -1,0 +1,114 @@
+"""`/api/v1/feeds`: secret addresses, by which feed readers get at the feeds without a key."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Self
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from gitpip.actions import feeds as actions
+from gitpip.actions.feeds import Owner
+from gitpip.clock import utc_now
+from gitpip.model import Role
+from gitpip.store.access import feed_tokens
+from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress, Parent
+from gitpip.web.api.parameters import Number
+from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.auth.authentication import Authentication
+from gitpip.web.auth.identity import CurrentIdentity, Identity
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+from gitpip.web.public_address import public_base
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["feeds"], responses=PROBLEMS)
+
+
+class NewFeedAddress(BaseModel):
+    """An address to be made; `name` says for which feed reader."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+
+
+class FeedAddressBody(BaseModel):
+    """A secret address of the feeds, without its secret. Times are UTC."""
+
+    id: int
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+
+    @classmethod
+    def of(cls, address: FeedAddress) -> Self:
+        """The body of an address."""
+        return cls(
+            id=address.id,
+            name=address.name,
+            created_at=address.created_at,
+            used_at=address.used_at,
+        )
+
+
+class IssuedAddressBody(BaseModel):
+    """An address just made, shown only now: who knows it can read the feeds."""
+
+    id: int
+    name: str
+    atom: str
+    json_feed: str
+
+    @classmethod
+    def of(cls, issued: IssuedAddress, base: str) -> Self:
+        """The body of an address just made, below the address of the service."""
+        place = f"{base}/feeds/{issued.secret}/gists"
+        return cls(
+            id=issued.address.id,
+            name=issued.address.name,
+            atom=f"{place}.atom",
+            json_feed=f"{place}.json",
+        )
+
+
+@router.get("/feeds")
+@needs(Role.VIEWER)
+async def list_addresses(
+    request: Request, context: Context, identity: CurrentIdentity
+) -> list[FeedAddressBody]:
+    """Your addresses (an admin sees everybody's), newest first."""
+    authentication: Authentication = request.app.state.authentication
+    held = await authentication.held_parents(request)
+    async with context.database.read() as transaction:
+        listed = await feed_tokens.of_viewer(
+            transaction, _whose(identity), held=held, now=utc_now()
+        )
+    return [FeedAddressBody.of(address) for address in listed]
+
+
+@router.post("/feeds", status_code=HTTPStatus.CREATED)
+@needs(Role.VIEWER)
+async def create_address(
+    new: NewFeedAddress, request: Request, acting: CurrentActing, identity: CurrentIdentity
+) -> IssuedAddressBody:
+    """Make an address; it is shown in this answer only, and ends with the key that made it."""
+    owner = Owner(identity.viewer_for(None), Parent(identity.parent, identity.key_id))
+    issued = await actions.create(acting, new.name, owner)
+    return IssuedAddressBody.of(issued, public_base(request))
+
+
+@router.delete("/feeds/{address_id}")
+@needs(Role.VIEWER)
+async def revoke_address(
+    address_id: Number, acting: CurrentActing, identity: CurrentIdentity
+) -> FeedAddressBody:
+    """Let an address lead nowhere any more."""
+    viewer = _whose(identity)
+    return FeedAddressBody.of(
+        await actions.revoke(acting, FeedAddressId(address_id), viewer=viewer)
+    )
+
+
+def _whose(identity: Identity) -> str | None:
+    """The viewer whose addresses a caller may see and revoke; None for everybody's."""
+    return None if identity.role.includes(Role.ADMIN) else identity.viewer_for(None)

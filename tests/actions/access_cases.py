@@ -1,0 +1,109 @@
+"""Cases of acts on access keys and on secret addresses of feeds."""
+
+from gitpip.actions import feeds, keys
+from tests.actions.cases import Case, api, post
+from tests.actions.doors import Refused
+
+NO_KEY = Refused(404, "key-not-found", "no key named none is in use")
+KEYS = [
+    Case(
+        "a key is made",
+        keys.create,
+        post("/keys", name="eve", role="operator", expires="90d"),
+        api("POST", "/keys", name="eve", role="operator", expires="90d"),
+        ("keys", "create", "eve", "--role", "operator", "--expires", "90d"),
+        audit=(("key.created", "eve"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "a key is made of a name that is taken",
+        keys.create,
+        post("/keys", name="OPS", role="viewer"),
+        api("POST", "/keys", name="OPS", role="viewer"),
+        ("keys", "create", "OPS", "--role", "viewer"),
+        refused=Refused(
+            409,
+            "key-conflict",
+            "a key named OPS exists already; rotate or revoke it, or choose another name",
+        ),
+    ),
+    Case(
+        "a key is rotated",
+        keys.rotate,
+        post("/keys/ops/rotate"),
+        api("POST", "/keys/ops/rotate"),
+        ("keys", "rotate", "ops"),
+        audit=(("key.rotated", "ops"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "no key is rotated",
+        keys.rotate,
+        post("/keys/none/rotate"),
+        api("POST", "/keys/none/rotate"),
+        ("keys", "rotate", "none"),
+        refused=NO_KEY,
+    ),
+    Case(
+        "a key is revoked",
+        keys.revoke,
+        post("/keys/ops/revoke"),
+        api("DELETE", "/keys/ops"),
+        ("keys", "revoke", "ops"),
+        audit=(("key.revoked", "ops"),),
+        tables=("access_keys",),
+    ),
+    Case(
+        "no key is revoked",
+        keys.revoke,
+        post("/keys/none/revoke"),
+        api("DELETE", "/keys/none"),
+        ("keys", "revoke", "none"),
+        refused=NO_KEY,
+    ),
+]
+FEEDS = [
+    Case(
+        "a feed's address is made",
+        feeds.create,
+        post("/feeds", name="phone"),
+        api("POST", "/feeds", name="phone"),
+        ("feeds", "create", "phone"),
+        audit=(("feed_address.created", "phone"),),
+        tables=("feed_addresses",),
+    ),
+    Case(
+        "a feed's address is made without a name",
+        feeds.create,
+        post("/feeds", name=""),
+        api("POST", "/feeds", name=""),
+        ("feeds", "create", ""),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "name: '' can't name an address; it must be 1 to 60 printable characters, e.g. the "
+            "name of your feed reader",
+        ),
+    ),
+    Case(
+        "a feed's address is revoked",
+        feeds.revoke,
+        post("/feeds/1/revoke"),
+        api("DELETE", "/feeds/1"),
+        ("feeds", "revoke", "1"),
+        audit=(("feed_address.revoked", "reader"),),
+        tables=("feed_addresses",),
+    ),
+    Case(
+        "no feed's address is revoked",
+        feeds.revoke,
+        post("/feeds/77/revoke"),
+        api("DELETE", "/feeds/77"),
+        ("feeds", "revoke", "77"),
+        refused=Refused(
+            404,
+            "feed-address-not-found",
+            "there is no address 77 of yours that could be revoked",
+        ),
+    ),
+]

@@ -1,0 +1,104 @@
+"""The rows that every act begins with; nothing of them is due."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import update
+
+from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, SeenFile, SeenGist, User
+from gitpip.store import ledger
+from gitpip.store.access import feed_tokens, keys
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.database import Transaction
+from gitpip.store.gists import gists
+from gitpip.store.publications import publications
+from gitpip.store.schema import publications as publication_rows
+from gitpip.store.schema import users as user_rows
+from gitpip.store.status import pauses
+from gitpip.store.users import users
+from gitpip.store.users.users import Changes
+
+LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
+LATER = datetime(2090, 1, 1, tzinfo=UTC)
+FAILED, WAITING, HELD, PUBLISHED, NOTE_FAILED = 1, 2, 3, 4, 5
+"""The ids of ada's publications."""
+STATES: dict[int, dict[str, object]] = {
+    FAILED: {"state": "failed", "reason": "refused"},
+    WAITING: {"state": "pending"},
+    HELD: {"state": "held", "reason": "a flood", "queued_at": LONG_AGO},
+    PUBLISHED: {"state": "published", "activity_id": 4, "deal_id": 1},
+    NOTE_FAILED: {"state": "published", "activity_id": 5, "deal_id": 1, "reason": "note refused"},
+}
+
+
+async def furnish(transaction: Transaction) -> None:
+    """Put all of it into an empty database."""
+    for identity, name in (("1", "Acme"), ("2", "Next Ltd")):
+        met = Met(Vendor.PIPEDRIVE, identity, name)
+        await accounts.meet(transaction, met, credential=None, now=LONG_AGO)
+    await ledger.lock(transaction)
+    await ledger.note(transaction, compared_at=LONG_AGO, missing=2, missing_since=LONG_AGO)
+    await pauses.pause(transaction, "publishing", until=LATER, reason="refused", now=LONG_AGO)
+    await pauses.pause(
+        transaction,
+        "sweeping",
+        until=LATER,
+        reason="GitHub asks to wait",
+        cause=PauseCause.RATE_LIMIT,
+        now=LONG_AGO,
+    )
+    parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)
+    await feed_tokens.create(
+        transaction, name="reader", viewer="everyone", parent=parent, now=LONG_AGO
+    )
+    await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
+    ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))
+    await _add(transaction, "bob", 2, Changes(paused=True))
+    found = [_gist(number) for number in STATES]
+    stored = await gists.store(transaction, ada, found, check_id=None, now=LONG_AGO)
+    new = [
+        publications.NewPublication(file.key, file.gist_id, file.filename) for file in stored.new
+    ]
+    await publications.add(transaction, ada.key, new, LONG_AGO)
+    for number, values in STATES.items():
+        await transaction.execute(
+            update(publication_rows)
+            .where(publication_rows.c.id == number)
+            .values(due_at=LATER, **values)
+        )
+    await transaction.execute(
+        update(user_rows).values(next_check_at=LATER, hinted_at=None, checked_at=LONG_AGO)
+    )
+
+
+async def _add(transaction: Transaction, login: str, number: int, changes: Changes) -> User:
+    added = await users.add(
+        transaction,
+        login=login,
+        external_id=f"id-of-{login}",
+        github_id=GitHubId(number),
+        backfill=Backfill.parse("all"),
+        now=LONG_AGO,
+    )
+    return await users.change(transaction, added.user.key, changes, LONG_AGO)
+
+
+def _gist(number: int) -> SeenGist:
+    return SeenGist(
+        id=GistId(f"{number:020}"),
+        owner_id=GitHubId(1),
+        description=None,
+        html_url="https://gist.github.com/x",
+        created_at=LONG_AGO,
+        updated_at=LONG_AGO,
+        files=(
+            SeenFile(
+                filename=f"{number}.txt",
+                blob_hash=f"{number:040}",
+                size=1,
+                language=None,
+                raw_url="https://gist.githubusercontent.com/x",
+                content="x",
+            ),
+        ),
+    )

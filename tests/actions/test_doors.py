@@ -1,0 +1,121 @@
+"""An act does the same by every door: the same rows, audit entry, wake and error."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import gitpip.actions
+from gitpip.actions import (
+    access_mode,
+    feeds,
+)
+from gitpip.actions.acting import Acting
+from tests.actions.access_cases import FEEDS, KEYS
+from tests.actions.cases import Case
+from tests.actions.doors import House
+from tests.actions.publication_cases import PUBLICATIONS, WORK
+from tests.actions.user_cases import IMPORTS, USERS
+from tests.support.running import Installation
+
+READS = {access_mode.access_mode_of, feeds.owner_named, feeds.addresses}
+"""What else there is in actions: it changes nothing."""
+
+
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS]
+NAMED = (
+    "tags and an interval are changed",
+    "what is held is published",
+    "the account is switched",
+)
+ON_POSTGRES = [case for case in CASES if case.name in NAMED]
+"""A few, since the statements are the same, and each door takes a database of its own."""
+
+
+def check_doors(case: Case, house: Callable[[], House]) -> None:
+    done = {}
+    shared = house() if case.refused and not case.tables else None  # nothing is changed there
+    if case.page:
+        done["page"] = (shared or house()).ask(case.page, as_page=True)
+    if case.api:
+        done["api"] = (shared or house()).ask(case.api, as_page=False)
+    if case.command:
+        own = shared or house()
+        if case.file:
+            (own.folder / case.file[0]).write_bytes(case.file[1])
+        done["command"] = own.command(*case.command)
+    for door, one in done.items():
+        assert one.audit == list(case.audit), door
+        assert one.via == ({door} if case.audit else set()), door
+        assert one.due == set(case.wakes), door
+        assert one.woken == (None if door == "command" else list(case.wakes)), door
+        assert set(one.rows) == set(case.tables), (door, one.rows)
+        if case.refused is None or door not in case.refused_by:
+            assert one.refused is None, door
+            continue
+        assert one.refused, door
+        assert case.refused.sentence in one.refused.sentence, door
+        if door == "api":
+            assert one.refused == case.refused
+    rows = [one.rows for one in done.values()]
+    assert all(each == rows[0] for each in rows)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_an_act_does_the_same_by_every_door(case: Case, house: Callable[[], House]) -> None:
+    check_doors(case, house)
+
+
+@pytest.mark.parametrize("case", ON_POSTGRES, ids=lambda case: case.name)
+def test_and_on_postgresql(case: Case, house_on_postgres: Callable[[], House]) -> None:
+    check_doors(case, house_on_postgres)
+
+
+def test_a_check_by_command_is_requested_in_the_same_way(house: Callable[[], House]) -> None:
+    own = house()
+    Installation(own.folder, own.environment).command("check")
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        kept = database.execute("SELECT via, action, subject FROM audit").fetchall()
+        requested = database.execute("SELECT requested_at FROM checks WHERE id = 1").fetchall()
+    assert kept == [("command", "check.requested", "1")]
+    assert len(requested) == 1
+
+
+def functions() -> Iterator[Callable[..., object]]:
+    """Every public function of the actions that may read or write the database."""
+    for module in pkgutil.iter_modules(gitpip.actions.__path__, "gitpip.actions."):
+        loaded = importlib.import_module(module.name)
+        for name, value in vars(loaded).items():
+            of_it = getattr(value, "__module__", None) == module.name
+            waits = inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
+            if of_it and waits and not name.startswith("_"):
+                yield value
+
+
+def test_every_act_has_a_case() -> None:
+    found = set(functions()) - READS
+    assert found - {case.act for case in CASES} == set(), "give these a case"
+    for function in found:
+        first = next(iter(inspect.signature(function).parameters.values()))
+        assert first.annotation is Acting, f"{function} takes no Acting"
+
+
+def test_nothing_but_acts_and_signing_in_is_recorded_in_the_audit() -> None:
+    source = Path(gitpip.actions.__path__[0]).parent
+    callers = {
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        if re.search(r"\baudit\.record\(|\bidentity\.did\(", path.read_text())
+    }
+    assert callers == {"actions/acting.py", "web/auth/authentication.py", "web/auth/identity.py"}
+
+
+def test_every_act_succeeds_in_one_case_by_all_doors_that_offer_it() -> None:
+    for function in {case.act for case in CASES}:
+        good = [case for case in CASES if case.act is function and case.refused is None]
+        assert any(case.audit for case in good), function

@@ -1,0 +1,126 @@
+"""What the commands of the acts print, for people and as JSON."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from gitpip.cli.main import app
+from tests.actions.doors import House
+from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
+from tests.support.running import Installation
+
+NO_JSON = {"serve", "demo"}
+"""They run until they are stopped."""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(house: Callable[[], House]) -> Run:
+    own = house()
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = Installation(own.folder, own.environment).command(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return command
+
+
+def test_a_user_is_shown_and_changed(run: Run) -> None:
+    shown = json.loads(run("users", "show", "ADA", "--json").stdout)
+    changed = json.loads(run("users", "change", "ada", "--interval", "30m", "--json").stdout)
+    text = run("users", "show", "ada").stdout
+    removed = json.loads(run("users", "remove", "ada", "--json").stdout)
+
+    assert (shown["login"], shown["id"], shown["tags"]) == ("ada", "id-of-ada", ["vip"])
+    assert (shown["interval"], shown["could_not_read"]) == (None, [])
+    assert changed == {name: shown[name] for name in changed} | {
+        "interval": 1800.0,
+        "next_check_at": changed["next_check_at"],
+    }
+    assert "tags: vip\ninterval: 30m\n" in text
+    assert removed == {"login": "ada", "removed": True}
+
+
+def test_a_check_of_one_user_says_what_follows(run: Run) -> None:
+    assert "otherwise run gitpip check" in run("users", "check", "ada").stdout
+    assert "bob is paused, and is checked once resumed" in run("users", "check", "bob").stdout
+    checked = json.loads(run("users", "check", "bob", "--json").stdout)
+    assert checked == {"login": "bob", "state": "paused"}
+
+
+def test_publications_are_listed_and_shown(run: Run) -> None:
+    everything = json.loads(run("publications", "list", "--json").stdout)
+    held = json.loads(run("publications", "list", "--state", "held", "--json").stdout)
+    shown = json.loads(run("publications", "show", str(PUBLISHED), "--json").stdout)
+
+    assert [each["id"] for each in everything] == [5, 4, 3, 2, 1]
+    assert [(each["id"], each["reason"]) for each in held] == [(HELD, "a flood")]
+    assert (shown["filename"], shown["activity_id"]) == ("4.txt", 4)
+    assert "4.txt" in shown["subject"]
+    assert "<a href=" in shown["note"]
+    assert not {"user_key", "token"} & set(shown)
+    assert (
+        "These are 2 of 5; --limit shows more."
+        in run("publications", "list", "--limit", "2").stdout
+    )
+    assert f"id: {PUBLISHED}\n" in run("publications", "show", str(PUBLISHED)).stdout
+    assert run("publications", "list", "--state", "uncertain").stdout == (
+        "There are no publications uncertain.\n"
+    )
+
+
+def test_publications_are_retried_and_skipped(run: Run) -> None:
+    assert run("publications", "retry", str(FAILED)).stdout == (
+        "1.txt of ada is sent within seconds if gitpip serves; otherwise run gitpip publish.\n"
+    )
+    assert run("publications", "skip", str(WAITING)).stdout == "2.txt of ada is not sent.\n"
+    again = json.loads(run("publications", "retry", str(WAITING), "--json").stdout)
+    assert (again["id"], again["state"], again["reason"]) == (WAITING, "pending", None)
+
+
+def test_refused_notes_are_settled_once(run: Run) -> None:
+    assert run("notes", "retry").stdout == "1 note to be written once more.\n"
+    assert run("notes", "leave").stdout == (
+        "Pipedrive refused no note that was not settled since.\n"
+    )
+    assert json.loads(run("notes", "leave", "--json").stdout) == {"notes": 0}
+
+
+def test_addresses_of_feeds_are_made_and_revoked(run: Run) -> None:
+    _, atom, feed = run("feeds", "create", "phone").stdout.splitlines()
+    listed = json.loads(run("feeds", "list", "--json").stdout)
+
+    assert atom.startswith("http://127.0.0.1:8080/feeds/gitpip_feed_")
+    assert feed == atom.removesuffix("atom") + "json"
+    assert [each["name"] for each in listed] == ["phone", "reader"]
+    assert run("feeds", "revoke", str(listed[0]["id"])).stdout == (
+        "The address for phone leads nowhere any more.\n"
+    )
+    assert "phone" not in run("feeds", "list").stdout
+
+
+def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Every command with its name, those of groups included."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, *path, name)
+        else:
+            assert isinstance(command, TyperCommand)
+            yield " ".join((*path, name)), command
+
+
+def test_every_command_that_prints_has_json() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    without = {
+        name
+        for name, command in commands(group)
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without == NO_JSON

@@ -1,0 +1,203 @@
+"""Cases of acts on users: one by one, selected, and imported."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gitpip.actions import imports, users
+from tests.actions.cases import NOBODY, Case, api, post
+from tests.actions.doors import Refused, Request
+
+NO_LOGIN = Refused(
+    404, "user-not-tracked", "'no.login' can't be a login, so nobody of that name is tracked"
+)
+TOO_LONG = Refused(
+    422,
+    "invalid-input",
+    f"tags: {'x' * 51!r} can't be a tag; one has 1 to 50 printable characters without spaces, "
+    "commas and semicolons",
+)
+
+USERS = [
+    Case(
+        "a user is added",
+        users.add_user,
+        post("/people", login="cleo", id="3", tags="new vip"),
+        api("POST", "/users", login="cleo", id="3", tags=["new", "vip"]),
+        ("users", "add", "cleo", "--id", "3", "--tag", "new", "--tag", "vip"),
+        audit=(("user.added", "cleo"),),
+        wakes=("check",),
+        tables=("users", "user_tags"),
+    ),
+    Case(
+        "a user who is tracked already is not added",
+        users.add_user,
+        post("/people", login="ada", id="id-of-ada"),
+        Request("POST", "/users/ada/id-of-ada"),
+        ("users", "add", "ada", "--id", "id-of-ada"),
+    ),
+    Case(
+        "an id that is taken",
+        users.add_user,
+        post("/people", login="cleo", id="id-of-ada"),
+        api("POST", "/users", login="cleo", id="id-of-ada"),
+        ("users", "add", "cleo", "--id", "id-of-ada"),
+        refused=Refused(409, "user-conflict", "the id id-of-ada is taken already, by ada"),
+    ),
+    Case(
+        "a login that GitHub does not know",
+        users.add_user,
+        post("/people", login="zoe"),
+        api("POST", "/users", login="zoe"),
+        ("users", "add", "zoe"),
+        refused=Refused(404, "github-user-not-found", "GitHub shows no user zoe; check the login"),
+    ),
+    Case(
+        "tags and an interval are changed",
+        users.change,
+        post("/people/ada/change", tags="a b", interval="30m"),
+        api("PATCH", "/users/ada", tags=["a", "b"], interval="30m"),
+        ("users", "change", "ada", "--tag", "a", "--tag", "b", "--interval", "30m"),
+        audit=(("user.changed", "ada"),),
+        wakes=("check",),
+        tables=("users", "user_tags"),
+    ),
+    Case(
+        "a change to what is so already",
+        users.change,
+        post("/people/ada/change", tags="vip", interval=""),
+        api("PATCH", "/users/ada", tags=["vip"], interval="general"),
+        ("users", "change", "ada", "--tag", "vip", "--interval", "general"),
+    ),
+    Case(
+        "a tag that can't be one",
+        users.change,
+        post("/people/ada/change", tags="x" * 51),
+        api("PATCH", "/users/ada", tags=["x" * 51]),
+        ("users", "change", "ada", "--tag", "x" * 51),
+        refused=TOO_LONG,
+    ),
+    Case(
+        "a user is paused",
+        users.change,
+        post("/people/ada/pause"),
+        api("PATCH", "/users/ada", paused=True),
+        ("users", "change", "ada", "--pause"),
+        audit=(("user.paused", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "a user who is paused already",
+        users.change,
+        post("/people/bob/pause"),
+        api("PATCH", "/users/bob", paused=True),
+        ("users", "change", "bob", "--pause"),
+    ),
+    Case(
+        "a user is resumed",
+        users.change,
+        post("/people/bob/resume"),
+        api("PATCH", "/users/bob", paused=False),
+        ("users", "change", "bob", "--resume"),
+        audit=(("user.resumed", "bob"),),
+        wakes=("check",),
+        tables=("users",),
+    ),
+    Case(
+        "a change of nobody",
+        users.change,
+        post("/people/nobody/pause"),
+        api("PATCH", "/users/nobody", paused=True),
+        ("users", "change", "nobody", "--pause"),
+        refused=NOBODY,
+    ),
+    Case(
+        "a user is checked",
+        users.check,
+        post("/people/ada/check"),
+        api("POST", "/users/ada/check"),
+        ("users", "check", "ada"),
+        audit=(("user.check_requested", "ada"),),
+        wakes=("check",),
+        tables=("users",),
+    ),
+    Case(
+        "a check of what is no login",
+        users.check,
+        post("/people/no.login/check"),
+        api("POST", "/users/no.login/check"),
+        ("users", "check", "no.login"),
+        refused=NO_LOGIN,
+    ),
+    Case(
+        "a user is removed",
+        users.remove,
+        post("/people/ada/remove"),
+        api("DELETE", "/users/ada"),
+        ("users", "remove", "ada"),
+        audit=(("user.removed", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "nobody is removed",
+        users.remove,
+        post("/people/nobody/remove"),
+        api("DELETE", "/users/nobody"),
+        ("users", "remove", "nobody"),
+        refused=NOBODY,
+    ),
+    Case(
+        # By the other doors each is named alone.
+        "selected users are paused",
+        users.act_on_selected,
+        post("/people/selected", login=["ada", "bob"], act="pause"),
+        None,
+        None,
+        audit=(("user.paused", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "selected users are checked",
+        users.act_on_selected,
+        post("/people/selected", login=["ada", "bob"], act="check"),
+        None,
+        None,
+        audit=(("user.check_requested", "ada"), ("user.check_requested", "bob")),
+        wakes=("check",),
+        tables=("users",),
+    ),
+]
+IMPORT = ("users", "import", "list.csv")
+
+
+def importing(name: str, act: Callable[..., object], text: bytes, **what: Any) -> Case:
+    file = ("list.csv", text)
+    page = Request("POST", "/imports", file=file)
+    by_api = Request("POST", "/api/v1/imports", file=file)
+    audit = (("users.imported", "list.csv"),)
+    return Case(name, act, page, by_api, IMPORT, audit=audit, file=file, **what)
+
+
+IMPORTS = [
+    importing(
+        "a list of users is imported",
+        imports.begin,
+        b"login,tags\ncleo,vip\nada,\n",
+        wakes=("check",),
+        tables=("imports", "user_tags", "users"),
+    ),
+    importing(
+        "a list of users who are tracked is imported",
+        imports.carry_out,
+        b"ada\nbob\n",
+        tables=("imports",),
+    ),
+    importing(
+        # Page and API answer before they read the file; its row says what was wrong.
+        "a list without a header is imported",
+        imports.carry_out,
+        b"name,tags\ncleo,vip\n",
+        tables=("imports",),
+        refused=Refused(0, "", "header: found the columns 'name', 'tags', separated by commas"),
+        refused_by=("command",),
+    ),
+]
