@@ -7,6 +7,7 @@ import pytest
 
 from gitpip.store.database import Database
 from gitpip.watch.check import Watcher
+from gitpip.watch.reading import TRIED_AGAIN
 from gitpip_standins import Fault
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import GistTroubles
@@ -63,7 +64,7 @@ async def test_thirty_gists_that_always_fail_hide_no_newer_one(
         assert (await names_of(database, "ada"))[-1] == f"new {number}.txt"
         asked = reads(world, before)
         assert asked[0] == new
-        assert 1 < len(asked) <= 1 + 4
+        assert 1 < len(asked) <= 1 + TRIED_AGAIN
     assert (await user_named(database, "ada")).failure is None
 
 
@@ -72,7 +73,7 @@ async def test_each_of_many_that_fail_has_its_turn_and_one_that_is_mended_is_fou
 ) -> None:
     world.add_user("ada")
     await track(database, clock, "ada")
-    failing = publish_failing(world, clock)
+    failing = publish_failing(world, clock, 12)
     clock.advance(INTERVAL)
     await run(watcher)
     before = len(world.requests)
@@ -83,18 +84,18 @@ async def test_each_of_many_that_fail_has_its_turn_and_one_that_is_mended_is_fou
         clock.time = user.next_check_at
         await run(watcher)
         looks += 1
-    assert looks <= FAILING / 4 + 1
+    assert looks <= len(failing) / TRIED_AGAIN + 1
     world.trouble_gist(failing[0], GistTroubles())
     while "bad 0.txt" not in await names_of(database, "ada"):
         clock.time = (await user_named(database, "ada")).next_check_at
         await run(watcher)
-    assert len(await rows_of(database, "ada")) == FAILING - 1
+    assert len(await rows_of(database, "ada")) == len(failing) - 1
     for gist_id in failing:
         world.trouble_gist(gist_id, GistTroubles())
     clock.advance(timedelta(days=1))
     # Once one of them can be read, all are.
     await run(watcher)
-    assert len(await names_of(database, "ada")) == FAILING
+    assert len(await names_of(database, "ada")) == len(failing)
     assert await rows_of(database, "ada") == ()
 
 

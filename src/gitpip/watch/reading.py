@@ -45,8 +45,10 @@ DOUBTED_AFTER = 5
 """After so many failures, and no gist that could be read, other users' gists are asked for."""
 PROBES = 3
 """GitHub itself is in trouble if so many gists of others, which it showed before, fail as well."""
-TRIED_AGAIN = 4
-"""So many gists that failed before are tried at a time; more follow once any of them is read."""
+TRIED_AGAIN = 2
+"""So many gists that failed before are tried at a time; more follow if any of them is read.
+
+With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
 
 log = get_logger()
 
