@@ -116,6 +116,8 @@ class Ambiguous:
     pause: timedelta | None = None
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
+    senseless: bool = False
+    """Whether Pipedrive called it a success, in an answer that makes no sense to gitpip."""
 
 
 Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous

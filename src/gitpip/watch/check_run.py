@@ -431,10 +431,8 @@ def cause_of(error: GitHubError) -> PauseCause:
             return PauseCause.RATE_LIMIT
         case GitHubUnauthorized() | GraphQLHidesGists():
             return PauseCause.CREDENTIAL
-        case GitHubUnavailable() | GraphQLUnusable():
-            return PauseCause.VENDOR
         case _:
-            return PauseCause.FAULT
+            return PauseCause.VENDOR
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
