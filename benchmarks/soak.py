@@ -32,8 +32,8 @@ SAMPLE_EVERY = 5.0
 MIB = 1024 * 1024
 LEVEL = 0.25
 """MiB a minute: below it, noise of the allocator. That is less than 400 MiB in a day."""
-MORE = 2
-"""So many more handles or connections at the end are growth: one may be a request under way."""
+MORE = 3
+"""So many more handles or connections at the end are growth: fewer may be requests under way."""
 
 
 @dataclass(frozen=True)

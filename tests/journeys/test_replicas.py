@@ -28,6 +28,9 @@ MINUTE = 60
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="1s", GITPIP_ABSENT_AFTER="5s") as cluster:
+        # GitHub's limits of a minute; that of an hour is told, as where it is not there's no limit.
+        cluster.github.limits.points_a_minute = 900
+        cluster.github.limits.with_token = 100_000
         yield cluster
 
 

@@ -1,5 +1,6 @@
 """GraphQL that fails about single users, about everybody, or for a kind of token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import get_args
@@ -330,3 +331,39 @@ async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_sweep
     assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_while_a_query_hangs_the_users_of_the_others_are_checked(
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.check_run.SLOW_QUERY", timedelta(seconds=0.1))
+    monkeypatch.setattr("gitpip.watch.batch_size.FIRST_BATCH", 4)
+    logins = add_users(world, 20)
+    await track_identified(database, world, clock, logins)
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        await run(watcher)
+        held = world.user_of(logins[0])
+        assert held
+        world.faults.script(Fault.held(), path="^/graphql", about=held.node_id, times=None)
+        clock.advance(INTERVAL)
+        for login in logins:
+            world.add_gist(login, {"new.txt": login})
+        clock.advance(timedelta(minutes=1))
+        check = asyncio.create_task(run(watcher))
+        async with asyncio.timeout(60):
+            while True:
+                found = [login for login in logins if await files_of(database, login)]
+                if len(found) >= len(logins) / 2:
+                    break
+                await asyncio.sleep(0.02)
+        assert not check.done()
+        assert logins[0] not in found
+        world.faults.clear()
+        world.faults.let_go()
+        assert (await check).files == len(logins)
