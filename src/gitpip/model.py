@@ -464,7 +464,7 @@ class PauseCause(StrEnum):
     VENDOR = "vendor"
     """The vendor can't be reached, is in trouble, or its budget is used up."""
     FAULT = "fault"
-    """gitpip can't cope with an answer; the vendor itself works."""
+    """The vendor says that it works, and gitpip can't make sense of its answers."""
 
 
 @dataclass(frozen=True)

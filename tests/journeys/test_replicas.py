@@ -23,11 +23,15 @@ WANTED = USERS * GISTS * FILES
 STRIKES = ["kill"] * 3 + ["freeze"] * 3 + ["restart of PostgreSQL"]
 SEED = 20261124
 MINUTE = 60
+POINTS_A_MINUTE = 900
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with clustered(tmp_path, GITPIP_HTTP_TIMEOUT="1s", GITPIP_ABSENT_AFTER="5s") as cluster:
+        # GitHub's limits of a minute; that of an hour is told, as where it is not there's no limit.
+        cluster.github.limits.points_a_minute = POINTS_A_MINUTE
+        cluster.github.limits.with_token = 100_000
         yield cluster
 
 
@@ -51,7 +55,7 @@ def test_three_replicas_killed_frozen_and_without_their_database(
         assert cluster.replicas[0].command("users", "import", str(file)).returncode == 0
         thaws = strike(cluster, chance, gists[len(gists) // 2 :])
         cluster.replicas[0].wait_for(
-            lambda: cluster.published() == WANTED, "every publication to be published", 180
+            lambda: cluster.published() == WANTED, "every publication to be published", 300
         )
         cluster.github.wait_until(lambda: len(readings_of_the_feed(cluster)) > 1, timeout=130)
         for thaw in thaws:
@@ -69,6 +73,8 @@ def test_three_replicas_killed_frozen_and_without_their_database(
     assert titles == Counter(f"user-{user}" for user in range(USERS))
     assert cluster.pipedrive.abuse == []
     assert cluster.github.abuse == []
+    # Each gist is read, so replicas that did not keep it would exceed the limit of a minute.
+    assert POINTS_A_MINUTE < USERS * GISTS
     assert cluster.github.limits.secondary_refusals == 0
     assert max(count.counted) <= REPLICAS * CONNECTIONS
     minutes = readings_of_the_feed(cluster)

@@ -25,6 +25,7 @@ from gitpip.publish.delivery import (
     after_looking,
     after_sending,
     could_not_look,
+    could_not_look_again,
     is_fresh,
     longer_pause,
     retry_wait,
@@ -151,6 +152,20 @@ def test_looks_that_fail_prove_nothing_and_become_rare(
         assert (change.looks, change.in_flight_until) == (0, None)
         assert timedelta(seconds=5) <= change.due_at - at <= LONGEST_RETRY
     assert looks < 50
+
+
+@given(moments)
+def test_looks_that_fail_before_another_send_become_rare_and_count_as_no_attempt(
+    sent_at: datetime,
+) -> None:
+    due_at, looks = sent_at, 0
+    while due_at - sent_at < timedelta(days=1):
+        looks += 1
+        change = could_not_look_again("500", sent_at=sent_at, now=due_at)
+        assert (change.state, change.attempts) == (PublicationState.PENDING, None)
+        assert timedelta(minutes=1) <= change.due_at - due_at <= LONGEST_RETRY
+        due_at = change.due_at
+    assert looks < 40
 
 
 @given(st.integers(min_value=1), ambiguous, moments, waits)

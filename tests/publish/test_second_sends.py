@@ -48,8 +48,13 @@ async def survivor(scene: Scene) -> Process:
 
 @pytest.fixture
 async def absent(scene: Scene, survivor: Process) -> None:
-    """A file that is taken for lost, and not sent again yet as its process has ended."""
-    scene.crm.faults.script(Fault.lands(LATE), method="POST", path=LISTS)
+    """A file that is taken for lost, arrives late, and is not sent again yet."""
+    await lose(scene, Fault.lands(LATE))
+
+
+async def lose(scene: Scene, fault: Fault) -> None:
+    """Have a file taken for lost, and not sent again yet as its process has ended."""
+    scene.crm.faults.script(fault, method="POST", path=LISTS)
     await scene.find_files("ada", "a.py")
     process = await scene.process()
     await until_absence_can_be_concluded(scene, process)
@@ -84,6 +89,28 @@ async def test_a_look_that_took_long_is_made_again_before_anything_is_sent(
     scene.crm.faults.let_go()
     await running
     assert posts(scene) == len(await scene.rows())
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
+    scene: Scene, survivor: Process
+) -> None:
+    await lose(scene, Fault.drop())
+    # The list of the deal alone: that of all deals is read when publishing is taken over.
+    scene.crm.faults.script(
+        Fault.broken_json(), method="GET", path=LISTS, about="deal_id=1&", times=None
+    )
+    scene.clock.advance(FRESH + SECOND)
+    asked, end = len(scene.crm.requests), scene.clock() + timedelta(days=1)
+    while scene.clock() < end:
+        await survivor.run()
+        assert await scene.wake()
+    assert len(scene.crm.requests) - asked < 60
+    row = (await scene.rows())[-1]
+    assert row.state is PublicationState.PENDING
+    assert "could not look for it before sending it again" in str(row.reason)
+    scene.crm.faults.clear()
+    await scene.settle(survivor)
     await scene.assert_each_is_there_once()
 
 

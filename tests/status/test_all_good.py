@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
+from gitpip.store.gists import unreadable
 from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
@@ -33,6 +35,7 @@ from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Pipedrive as PipedriveStandIn
+from gitpip_standins.github.troubles import GistTroubles, UserTrouble
 from tests.status.conftest import empty
 
 TOKEN = "a-token"
@@ -58,6 +61,19 @@ FAULTS = (
     Fault(FaultKind.ERROR, processed=False, status=401),
     Fault(FaultKind.ERROR, processed=False, status=403),
 )
+GIST_TROUBLES = (
+    GistTroubles(blocked=403),
+    GistTroubles(blocked=451),
+    GistTroubles(failing="404"),
+    GistTroubles(failing="502"),
+    GistTroubles(failing="broken"),
+    GistTroubles(odd="null"),
+    GistTroubles(odd="no-id"),
+    GistTroubles(odd="null-file", odd_alone=True),
+    GistTroubles(odd="bad-time", odd_alone=True),
+    GistTroubles(odd="no-owner"),
+)
+USER_TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
 PLACES = {
     "github": ("/user", "/gists", "/graphql"),
     "pipedrive": ("/activities$", "/deals$", "/deals/[0-9]+$"),
@@ -75,6 +91,8 @@ class Step:
     place: str = ""
     times: int = 1
     length: timedelta = INTERVAL
+    gist_troubles: GistTroubles | None = None
+    user_trouble: UserTrouble = "502"
 
 
 def step_of(act: str) -> st.SearchStrategy[Step]:
@@ -93,11 +111,20 @@ def step_of(act: str) -> st.SearchStrategy[Step]:
                 st.sampled_from(FAULTS),
                 times,
             )
+        case "trouble-gist":
+            troubles = st.sampled_from(GIST_TROUBLES)
+            return st.builds(Step, st.just(act), login=logins, times=times, gist_troubles=troubles)
+        case "trouble-user":
+            trouble = st.sampled_from(USER_TROUBLES)
+            return st.builds(Step, st.just(act), login=logins, user_trouble=trouble)
         case _:
             return st.builds(Step, st.just(act), login=logins, times=times)
 
 
-ACTS = ("gist", "gist", "edit", "hide", "pause", "refuse-graphql", "spoil", "spoil", "wait", "wait")
+ACTS = (
+    *("gist", "gist", "edit", "hide", "pause", "refuse-graphql", "spoil", "spoil", "wait", "wait"),
+    *("trouble-gist", "trouble-gist", "trouble-user"),
+)
 WORK = ("check", "publish", "both", "both", "feed", "hours", "hours")
 steps = st.lists(
     st.sampled_from((*ACTS, *WORK)).flatmap(step_of),
@@ -134,21 +161,8 @@ class World:
 
     async def do(self, step: Step) -> None:
         match step.act:
-            case "gist":
-                self.gists.append(self.github.add_gist(step.login, self._fresh(step.times % 2 + 1)))
-            case "edit" if self.gists:
-                self.github.edit_gist(self.gists[step.times % len(self.gists)], self._fresh(1))
-            case "hide":
-                user = self.github.user_of(step.login)
-                assert user
-                self.github.hide_user(user.id, 10 * step.times)
             case "pause":
                 await self._pause(step.login, step.times % 2 == 0)
-            case "refuse-graphql":
-                self.github.graphql.fail_above = step.times - 2
-            case "spoil" if step.fault:
-                side = self.github if step.side == "github" else self.pipedrive
-                side.faults.script(step.fault, path=step.place, times=step.times)
             case "wait":
                 self.now += step.length
             case "hours":
@@ -156,8 +170,35 @@ class World:
                     self.now += timedelta(minutes=70)
                     await self.work("both")
                     await self.agree()
+            case act if act in WORK:
+                await self.work(act)
             case _:
-                await self.work(step.act)
+                self._change(step)
+
+    def _change(self, step: Step) -> None:
+        """Let something happen at the vendors."""
+        match step.act:
+            case "gist":
+                self.gists.append(self.github.add_gist(step.login, self._fresh(step.times % 2 + 1)))
+            case "trouble-gist" if step.gist_troubles:  # one that is new, or was read before
+                if step.times > 1 or not self.gists:
+                    self.gists.append(self.github.add_gist(step.login, self._fresh(step.times)))
+                self.github.trouble_gist(self.gists[-1], replace(step.gist_troubles))
+            case "trouble-user":
+                user = self.github.user_of(step.login)
+                assert user
+                self.github.graphql.users[user.id] = step.user_trouble
+            case "edit" if self.gists:
+                self.github.edit_gist(self.gists[step.times % len(self.gists)], self._fresh(1))
+            case "hide":
+                user = self.github.user_of(step.login)
+                assert user
+                self.github.hide_user(user.id, 10 * step.times)
+            case "refuse-graphql":
+                self.github.graphql.fail_above = step.times - 2
+            case "spoil" if step.fault:
+                side = self.github if step.side == "github" else self.pipedrive
+                side.faults.script(step.fault, path=step.place, times=step.times)
 
     def _fresh(self, number: int) -> dict[str, str]:
         """Files with names that no other file has."""
@@ -224,6 +265,9 @@ class World:
         self.github.faults.clear()
         self.pipedrive.faults.clear()
         self.github.graphql.fail_above = None
+        self.github.graphql.users.clear()
+        for gist_id in self.gists:
+            self.github.trouble_gist(gist_id, GistTroubles())
         for login in LOGINS:
             user = self.github.user_of(login)
             assert user
@@ -246,6 +290,7 @@ class World:
                 transaction, offset=0, limit=100, state=PublicationState.FAILED
             ):
                 await publications.retry(transaction, row.id, self.now)
+            await unreadable.make_due(transaction, self.now)
 
 
 SETTINGS = load_settings(

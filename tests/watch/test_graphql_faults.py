@@ -1,5 +1,6 @@
 """GraphQL that fails about single users, about everybody, or for a kind of token."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import get_args
@@ -12,6 +13,7 @@ from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins.github.troubles import UserTrouble
@@ -256,7 +258,52 @@ async def test_a_user_about_whom_graphql_never_answers_costs_one_wait_a_round_un
         assert not await pauses.pauses_now(transaction, clock())
 
 
-async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_alone(
+@pytest.mark.long
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_users_about_whom_graphql_never_answers_are_found_and_the_others_go_on_by_it(
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.github.transport.GRAPHQL_TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr("gitpip.watch.check_run.SLOW_QUERY", timedelta(seconds=0.2))
+    monkeypatch.setattr("gitpip.watch.batch_size.FIRST_BATCH", 8)
+    logins = add_users(world, 24)
+    await track_identified(database, world, clock, logins)
+    hanging = {logins[number] for number in (3, 4, 12, 20)}
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        await run(watcher)
+        for login in hanging:
+            user = world.user_of(login)
+            assert user
+            world.faults.script(Fault.hang(), path="^/graphql", about=user.node_id, times=None)
+        refused: set[str] = set()
+        rounds = 0
+        while refused != hanging:
+            rounds += 1
+            clock.advance(INTERVAL)
+            before = len(world.faults.injected)
+            check = await run(watcher)
+            assert (check.users, check.failed) == (24, 0)
+            # Each of them costs one wait at most, and these pass side by side.
+            assert 0 < len(world.faults.injected) - before <= len(hanging)
+            async with database.read() as transaction:
+                assert not await pauses.pauses_now(transaction, clock())
+            refused = {one for one in logins if (await user_named(database, one)).graphql_refusals}
+        # Asked about with eight or more, half of them, a quarter, and alone.
+        assert rounds <= 5
+        asked = queries(world)
+        clock.advance(INTERVAL)
+        check = await run(watcher)
+        assert (check.users, check.unchanged, check.failed) == (24, 24, 0)
+        # The others, and those that are asked about alone once more after six hours.
+        assert queries(world) - asked <= 3 + len(hanging)
+
+
+async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_sweep_alone(
     world: StandIn,
     watcher: Watcher,
     database: Database,
@@ -272,7 +319,8 @@ async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_a
         patch.setattr("gitpip.watch.github.transport.GRAPHQL_TIMEOUT", timedelta(seconds=1))
         check = await run(watcher)
     assert (check.users, check.failed, check.files) == (120, 0, 1)
-    assert queries(world) == 2
+    # About fifty users, and about two of them alone.
+    assert queries(world) == 3
     async with database.read() as transaction:
         pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
     assert pause
@@ -283,3 +331,39 @@ async def test_graphql_that_never_answers_costs_two_waits_and_pauses_the_sweep_a
     assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_while_a_query_hangs_the_users_of_the_others_are_checked(
+    world: StandIn,
+    server: Server,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gitpip.watch.check_run.SLOW_QUERY", timedelta(seconds=0.1))
+    monkeypatch.setattr("gitpip.watch.batch_size.FIRST_BATCH", 4)
+    logins = add_users(world, 20)
+    await track_identified(database, world, clock, logins)
+    async with sweeping(server, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        await run(watcher)
+        held = world.user_of(logins[0])
+        assert held
+        world.faults.script(Fault.held(), path="^/graphql", about=held.node_id, times=None)
+        clock.advance(INTERVAL)
+        for login in logins:
+            world.add_gist(login, {"new.txt": login})
+        clock.advance(timedelta(minutes=1))
+        check = asyncio.create_task(run(watcher))
+        async with asyncio.timeout(60):
+            while True:
+                found = [login for login in logins if await files_of(database, login)]
+                if len(found) >= len(logins) / 2:
+                    break
+                await asyncio.sleep(0.02)
+        assert not check.done()
+        assert logins[0] not in found
+        world.faults.clear()
+        world.faults.let_go()
+        assert (await check).files == len(logins)

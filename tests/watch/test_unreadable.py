@@ -15,8 +15,8 @@ from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
 from gitpip.watch.public_feed import Feed
 from gitpip.watch.user_check import Rules
-from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
+from gitpip_standins import Server
 from gitpip_standins.github.troubles import GistTroubles
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.test_check import run, stored, track, user_named
@@ -348,24 +348,6 @@ async def test_a_listed_gist_that_turns_secret_or_is_deleted_leaves_no_row(
     await run(watcher)
     assert await rows_of(database, "ada") == ()
     assert (await user_named(database, "ada")).complete_until == known_until(clock())
-
-
-async def test_many_failing_gists_at_once_are_github_in_trouble(
-    world: StandIn, watcher: Watcher, database: Database, clock: Clock
-) -> None:
-    world.add_user("ada")
-    for number in range(70):
-        world.add_gist("ada", {f"{number}.txt": "text"})
-    await track(database, clock, "ada")
-    world.faults.script(Fault.html(200), path="^/gists/", times=None)
-    assert (await run(watcher)).failed == 1
-    assert len([r for r in world.requests if r.path.startswith("/gists/")]) == 30
-    world.faults.clear()
-    for _ in range(2):
-        clock.advance(A_MINUTE)
-        await run(watcher)
-    assert len(await stored(database, "ada")) == 70
-    assert await rows_of(database, "ada") == ()
 
 
 async def test_odd_items_do_not_blind_the_public_feed(

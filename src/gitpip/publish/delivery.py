@@ -116,6 +116,8 @@ class Ambiguous:
     pause: timedelta | None = None
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
+    senseless: bool = False
+    """Whether Pipedrive called it a success, in an answer that makes no sense to gitpip."""
 
 
 Outcome = Accepted | Refused | Denied | NotProcessed | Ambiguous
@@ -226,14 +228,27 @@ def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: da
 
     The wait grows with the age, so that a list that always fails costs ever less.
     """
-    wait = min(max((now - sent_at) / 2, LOOK_AGAIN), LONGEST_RETRY)
     return Change(
         PublicationState.UNCERTAIN,
-        now + wait,
+        now + _wait_of_age(now - sent_at, at_least=LOOK_AGAIN),
         looks=attempt.looks,
         reason=f"could not look for it: {failure}",
         in_flight_until=attempt.in_flight_until,
     )
+
+
+def could_not_look_again(failure: str, *, sent_at: datetime | None, now: datetime) -> Change:
+    """The change of a row to be sent once more that could not be looked for right before.
+
+    Nothing was sent, so no attempt is counted; the wait grows with the age of the last attempt.
+    """
+    wait = _wait_of_age(now - (sent_at or now), at_least=FIRST_RETRY)
+    reason = f"could not look for it before sending it again: {failure}"
+    return Change(PublicationState.PENDING, now + wait, reason=reason)
+
+
+def _wait_of_age(age: timedelta, *, at_least: timedelta) -> timedelta:
+    return min(max(age / 2, at_least), LONGEST_RETRY)
 
 
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:

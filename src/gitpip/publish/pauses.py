@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
-from gitpip.publish.delivery import Accepted, NotProcessed, Outcome
+from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
 from gitpip.publish.pipedrive.client import DAILY_RESERVE, Pipedrive
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
@@ -118,7 +118,7 @@ class Pauses:
                 until=pause.until,
                 reason=pause.reason,
                 credential=self._pipedrive.fingerprint if refused else None,
-                cause=PauseCause.CREDENTIAL if refused else PauseCause.VENDOR,
+                cause=cause_of(outcome),
                 now=self._now(),
             )
         self._stored = True
@@ -132,3 +132,14 @@ class Pauses:
             return None
         reason = f"Pipedrive's daily budget is used up but for {remaining} tokens"
         return Pause(self._now() + DAILY_PAUSE, reason)
+
+
+def cause_of(outcome: Outcome | None) -> PauseCause:
+    """Who or what makes publishing pause after an outcome."""
+    match outcome:
+        case NotProcessed(access=True):
+            return PauseCause.CREDENTIAL
+        case Ambiguous(senseless=True):
+            return PauseCause.FAULT
+        case _:
+            return PauseCause.VENDOR

@@ -1,5 +1,6 @@
 """The sweep: asks GraphQL about many users at once, and finds the users that make it fail."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,8 +24,13 @@ from gitpip.watch.github.graphql import Snapshot
 
 FAILURES_IN_A_ROW = 3
 """So many different users, and nobody answered in between, are trouble of GraphQL's own."""
-SLOW_IN_A_ROW = 2
-"""So many queries without an answer in time, and none with one in between, pause the sweep."""
+SLOW_IN_A_ROW = 3
+"""After so many queries of full size without an answer in time, and none with one, they shrink."""
+PROBES = 2
+"""So many users are asked about alone after a query without an answer in time: does any answer
+come?"""
+SIDE_BY_SIDE = 4
+"""So many queries about suspected users are under way at once: each can cost a whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
@@ -68,6 +74,13 @@ class BatchPoller:
         """Users whose gists were counted and not shown, since any gist was shown last."""
         self._answered: User | None = None
         """A user with gists that GraphQL gave an answer about."""
+        self._answered_last: User | None = None
+        """The same, with or without gists."""
+        self._answered_at = 0.0
+        """When an answer came last, by the event loop's clock."""
+        self._silent_at = 0.0
+        """When no answer came about single users either, by the same clock; 0 for never."""
+        self._probing = asyncio.Lock()
         self._pauses = 0
         self._slow_in_a_row = 0
         self._at_most: dict[UserKey, int] = {}
@@ -78,12 +91,18 @@ class BatchPoller:
         """How many users the next query asks about."""
         return self._size.users
 
+    @property
+    def was_answered(self) -> bool:
+        """Whether any query was answered so far, since GraphQL failed as such."""
+        return self._answered_last is not None
+
     async def ask(self, users: Sequence[User], *, probing: bool = False) -> Polled:
         """What GraphQL says of each user; answers are kept whatever happens to other questions.
 
         A batch that fails is halved until the users are found that make it fail. One that takes
         too long is not asked about again in this run: each such query costs seconds. Its users are
-        asked about in smaller batches next time.
+        asked about in smaller batches next time, side by side, until those are found that GraphQL
+        never answers about. Several runs can be under way at once.
         `probing` asks about single users first, until one is answered: after a pause.
         """
         run = Polled()
@@ -137,6 +156,7 @@ class BatchPoller:
 
     async def _probe(self, users: Sequence[User], run: Polled) -> None:
         never_refused = [user for user in users if not user.graphql_refusals]
+        never_refused.sort(key=lambda user: user.key in self._at_most)
         reason: GraphQLFailed | None = None
         for user in (never_refused or users)[:FAILURES_IN_A_ROW]:
             reason = await self._failure_alone(user, run)
@@ -156,34 +176,74 @@ class BatchPoller:
 
     async def _ask_each_batch(self, users: Sequence[User], run: Polled) -> None:
         # A user that was refused before is asked about alone: the others do not pay for it.
-        for user in users:
-            if user.graphql_refusals:
-                await self._isolate([user], run)
+        suspected = [[user] for user in users if user.graphql_refusals]
         waiting = [user for user in users if not user.graphql_refusals]
+        for at_most in sorted({self._at_most[u.key] for u in waiting if u.key in self._at_most}):
+            alike = [user for user in waiting if self._at_most.get(user.key) == at_most]
+            size = min(at_most, self._size.users)
+            suspected += [alike[start : start + size] for start in range(0, len(alike), size)]
+        waiting = [user for user in waiting if user.key not in self._at_most]
+        await self._ask_side_by_side(suspected, run)
         while waiting:
-            batch = self._next_batch(waiting)
-            asked = {user.key for user in batch}
-            waiting = [user for user in waiting if user.key not in asked]
+            batch = waiting[: self._size.users]
+            waiting = waiting[len(batch) :]
             await self._isolate(batch, run)
 
-    def _next_batch(self, waiting: Sequence[User]) -> Sequence[User]:
-        """The first of these users, without those of a query that took too long, or they alone."""
-        at_most = self._at_most.get(waiting[0].key)
-        alike = [user for user in waiting if self._at_most.get(user.key) == at_most]
-        return alike[: min(self._size.users, at_most or self._size.users)]
+    async def _ask_side_by_side(self, batches: Sequence[Sequence[User]], run: Polled) -> None:
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    def _took_too_long(self, batch: Sequence[User], error: GraphQLTooSlow) -> None:
-        """Make the next batches with these users smaller; raises GraphQLUnusable at the second."""
-        self._at_most |= {user.key: len(batch) // 2 for user in batch}
+        async def ask(batch: Sequence[User]) -> None:
+            async with places:
+                await self._isolate(batch, run)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for batch in batches:
+                    tasks.create_task(ask(batch))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    async def _took_too_long(
+        self, batch: Sequence[User], error: GraphQLTooSlow, *, began: float, run: Polled
+    ) -> None:
+        """Make the next batches with these users smaller.
+
+        Raises GraphQLUnusable if no answer came since that query began, and none comes about single
+        users: then it is GraphQL that does not answer, and not about some users.
+        """
+        self._at_most |= {user.key: max(len(batch) // 2, 1) for user in batch}
         log.info("sweep.too_slow", users=len(batch), reason=str(error))
-        self._slow_in_a_row += 1
-        if self._slow_in_a_row >= SLOW_IN_A_ROW:
-            self._slow_in_a_row = 0
-            if len(batch) <= self._size.users:
+        async with self._probing:
+            if self._answered_at < began and (
+                self._silent_at > began or not await self._answers_about_any(batch, run)
+            ):
+                raise GraphQLUnusable(
+                    "GraphQL answers too slowly, so everybody is checked by REST meanwhile: "
+                    f"{error}"
+                )
+        if len(batch) >= self._size.users:
+            self._slow_in_a_row += 1
+            if self._slow_in_a_row >= SLOW_IN_A_ROW:
+                self._slow_in_a_row = 0
                 self._shrink(len(batch), str(error))
-            raise GraphQLUnusable(
-                f"GraphQL answers too slowly, so everybody is checked by REST meanwhile: {error}"
-            )
+
+    async def _answers_about_any(self, batch: Sequence[User], run: Polled) -> bool:
+        """Whether GraphQL answers about any of a few single users, asked side by side."""
+        keys = {user.key for user in batch}
+        known = self._answered_last
+        asked = [known] if known and known.key not in keys else []
+        asked = [*asked, *batch][:PROBES]
+        failures = await asyncio.gather(*(self._failure_alone(user, run) for user in asked))
+        if all(failures):
+            self._silent_at = _clock()
+            return False
+        self._answered_at = _clock()
+        self._at_most |= {
+            user.key: 1
+            for user, failure in zip(asked, failures, strict=True)
+            if failure and user.key in keys
+        }
+        return True
 
     async def _isolate(
         self, batch: Sequence[User], run: Polled, *, fails: bool = False
@@ -197,15 +257,16 @@ class BatchPoller:
         presumed = fails and len(batch) > 1
         if not presumed:
             run.queries += 1
+            began = _clock()
             failed, error = await self._ask_once(batch, run)
             if not failed:
                 self._size.went_well(len(batch), self._now())
                 return _Finding.ANSWERED
             if len(batch) == 1:
-                await self._fails_alone(batch[0], error, run)
+                await self._fails_alone(batch[0], error, began=began, run=run)
                 return _Finding.BLAMED
             if isinstance(error, GraphQLTooSlow):
-                self._took_too_long(batch, error)
+                await self._took_too_long(batch, error, began=began, run=run)
                 return _Finding.TOO_LARGE
             reason = str(error)
         if len(failed) < len(batch):
@@ -231,7 +292,8 @@ class BatchPoller:
             seen = await self._github.glimpses(batch)
         except GraphQLFailed as error:
             return batch, error
-        self._slow_in_a_row = 0
+        if len(batch) >= self._size.users:
+            self._slow_in_a_row = 0
         failed: list[User] = []
         reason = GraphQLFailed("no reason")
         hidden: list[User] = []
@@ -245,43 +307,57 @@ class BatchPoller:
                     hidden.append(user)
                 continue
             run.answers.append((user, answer))
-            self._at_most.pop(user.key, None)
+            self._note_answer(user)
             if isinstance(answer, Snapshot) and answer.gist_count:
                 shown = user
-        if len(failed) < len(batch):
-            self._failed_alone.clear()
         if shown:
             self._answered = shown
             self._hidden.clear()
         elif hidden:
             self._hidden |= {user.key for user in hidden}
-            if len(self._hidden) >= FAILURES_IN_A_ROW and not await self._still_answers(run):
+            if len(self._hidden) >= FAILURES_IN_A_ROW and not await self._still_answers(
+                self._answered, run
+            ):
                 raise _unusable(reason)
         return failed, reason
 
-    async def _fails_alone(self, user: User, error: GraphQLFailed, run: Polled) -> None:
+    def _note_answer(self, user: User) -> None:
+        self._at_most.pop(user.key, None)
+        self._failed_alone.clear()
+        self._answered_last, self._answered_at = user, _clock()
+
+    async def _fails_alone(
+        self, user: User, error: GraphQLFailed, *, began: float, run: Polled
+    ) -> None:
         """Blame a user, or GraphQL if too many different ones fail in a row."""
-        if not user.graphql_refusals:
+        if not user.graphql_refusals and self._answered_at < began:
             self._failed_alone.add(user.key)
-            if len(self._failed_alone) >= FAILURES_IN_A_ROW and not await self._still_answers(run):
-                raise _unusable(error)
+            if len(self._failed_alone) >= FAILURES_IN_A_ROW:
+                # Where gists are hidden, only a user with gists can tell.
+                hidden = isinstance(error, GistsHidden)
+                known = self._answered if hidden else self._answered or self._answered_last
+                if not await self._still_answers(known, run):
+                    raise _unusable(error)
+        self._at_most.pop(user.key, None)
         run.answers.append((user, error))
 
-    async def _still_answers(self, run: Polled) -> bool:
-        """Whether GraphQL still answers about a user with gists that it answered about before."""
-        if self._answered is None or await self._failure_alone(self._answered, run) is not None:
-            self._failed_alone.clear()
-            self._hidden.clear()
-            self._answered = None
-            return False
+    async def _still_answers(self, known: User | None, run: Polled) -> bool:
+        """Whether GraphQL still answers about a user that it answered about before."""
+        answers = known is not None and await self._failure_alone(known, run) is None
         self._failed_alone.clear()
         self._hidden.clear()
-        return True
+        if not answers:
+            self._answered = self._answered_last = None
+        return answers
 
     def _shrink(self, size: int, reason: str) -> None:
         before = self._size.users
         self._size.too_large(size, self._now())
         log.info("sweep.batch_shrunk", reason=reason, users=self._size.users, before=before)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _unusable(error: GraphQLFailed) -> GraphQLUnusable:

@@ -35,6 +35,10 @@ LEASE = timedelta(seconds=20)
 LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
+SLOW_QUERY = timedelta(seconds=2)
+"""While a query of the sweep takes longer, others are asked: one about some users may hang."""
+SLOW_QUERIES = 4
+"""So many queries may be under way then: half of the requests that may be."""
 LISTED_AT_A_TIME = 30
 """So many lists that only the sweep vouched for are read before a look at who is due: a million
 in a month, even where somebody is due all the time."""
@@ -75,6 +79,8 @@ class CheckRun:
         self._now = now
         self._lanes = Lanes(self._look_at, slow)
         self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
+        self._sweeps: set[asyncio.Task[None]] = set()
+        """Sweeps over some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
 
@@ -84,7 +90,7 @@ class CheckRun:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew())
                 async with asyncio.TaskGroup() as work:
-                    work.create_task(self._claim_all())
+                    work.create_task(self._claim_all(work))
                     work.create_task(self._lanes.run())
                 renewing.cancel()
         except ExceptionGroup as group:
@@ -97,10 +103,11 @@ class CheckRun:
             async with self._database.begin() as transaction:
                 await schedule.renew(transaction, self._run.token, until=self._now() + LEASE)
 
-    async def _claim_all(self) -> None:
+    async def _claim_all(self, tasks: asyncio.TaskGroup) -> None:
         """Claim users until nobody is left and every look is over.
 
-        One slow user must not keep the others waiting, so users are claimed while it is read.
+        One slow user must not keep the others waiting, so users are claimed while it is read, or
+        while GraphQL takes long to answer about it.
         """
         ends_by = _clock() + LONGEST_CHECK.total_seconds()
         while not self._must_stop:
@@ -109,11 +116,15 @@ class CheckRun:
             direct = [user for user in claimed if self._asks_rest(user, now)]
             for user in direct:
                 await self._lanes.put(user, None)
-            await self._sweep_over([user for user in claimed if user not in direct])
-            if not claimed and (
-                _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER)
-            ):
+            await self._sweep_over([user for user in claimed if user not in direct], tasks)
+            if claimed:
+                continue
+            if self._sweeps:
+                await asyncio.wait(self._sweeps, timeout=CLAIMED_AGAIN_AFTER.total_seconds())
+            elif _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER):
                 break
+        if self._sweeps:
+            await asyncio.wait(self._sweeps)
         await self._read_unlisted()
         if waiting := await self._lanes.close():
             await self._put_back(waiting, due_at=None)
@@ -207,11 +218,32 @@ class CheckRun:
             return _Mode.SWEEP
         return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
-    async def _sweep_over(self, claimed: Sequence[User]) -> None:
+    async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
+        """Ask GraphQL about users, and have those looked at that may have news.
+
+        While an answer takes long, this returns: it goes on beside what follows.
+        """
         if not claimed:
             return
         asked_at = self._now()
-        swept = await self._sweep.ask(claimed, probing=self._mode is _Mode.PROBE)
+        probing = self._mode is _Mode.PROBE
+        # As long as GraphQL never answered, one query is enough to wait for.
+        alone = probing or not self._sweep.was_answered
+        asking = tasks.create_task(self._sweep.ask(claimed, probing=probing))
+        await asyncio.wait({asking}, timeout=None if alone else SLOW_QUERY.total_seconds())
+        if asking.done():
+            await self._follow(asking.result(), asked_at)
+            return
+        slow = tasks.create_task(self._follow_later(asking, asked_at))
+        self._sweeps.add(slow)
+        slow.add_done_callback(self._sweeps.discard)
+        if len(self._sweeps) >= SLOW_QUERIES:
+            await asyncio.wait(self._sweeps, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _follow_later(self, asking: asyncio.Task[Polled], asked_at: datetime) -> None:
+        await self._follow(await asking, asked_at)
+
+    async def _follow(self, swept: Polled, asked_at: datetime) -> None:
         await self._note_how_it_went(swept)
         unchanged: list[tuple[User, Snapshot]] = []
         for user, glimpse in await self._identified(swept.answers):
@@ -250,6 +282,8 @@ class CheckRun:
             await schedule.forget_refusals(transaction, answered)
             if isinstance(stopped, GitHubUnauthorized):
                 self.reading_stopped = stopped
+            elif isinstance(stopped, GraphQLUnusable) and self._mode is _Mode.REST:
+                pass  # another query that was under way has paused the sweep already
             elif stopped is not None:
                 until = (
                     stopped.until
@@ -397,10 +431,8 @@ def cause_of(error: GitHubError) -> PauseCause:
             return PauseCause.RATE_LIMIT
         case GitHubUnauthorized() | GraphQLHidesGists():
             return PauseCause.CREDENTIAL
-        case GitHubUnavailable() | GraphQLUnusable():
-            return PauseCause.VENDOR
         case _:
-            return PauseCause.FAULT
+            return PauseCause.VENDOR
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

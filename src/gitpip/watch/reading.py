@@ -1,7 +1,7 @@
 """The gists of one user that are to be read: read in batches, and stored with what failed."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -40,8 +40,16 @@ TURN = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
 SIDE_BY_SIDE = 2
 """So many gists of a user are read at once: the other users' go on while these hang."""
-GIVE_UP_AFTER = 10
-"""If at least so many gists of a batch fail, and none can be read, GitHub itself is in trouble."""
+STORED_AFTER = timedelta(seconds=5)
+"""What was read is stored after this time, although more of its batch waits: it may hang."""
+DOUBTED_AFTER = 5
+"""After so many failures, and no gist that could be read, other users' gists are asked for."""
+PROBES = 3
+"""GitHub itself is in trouble if so many gists of others, which it showed before, fail as well."""
+TRIED_AGAIN = 2
+"""So many gists that failed before are tried at a time; more follow if any of them is read.
+
+With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
 
 log = get_logger()
 
@@ -62,6 +70,8 @@ class Task:
     """What could not be read of the user before."""
     planned: Mapping[GistId, int] = field(default_factory=dict)
     """How many files of the listed gists are to be published, but for what was asked for."""
+    again: Collection[GistId] = ()
+    """Those of the wanted that failed before: they are read once the others were tried."""
 
     def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
         """Which of these gists the backfill rule keeps from the CRM, and why.
@@ -136,12 +146,28 @@ class _Batch:
     broken: list[GitHubError] = field(default_factory=list)
     """Failures that may be GitHub's rather than a gist's."""
     refused: GitHubLimited | GitHubUnauthorized | None = None
+    """What forbids to read on, if anything."""
+
+    def take(self, wanted: Wanted, result: Reading | Exception) -> None:
+        """Take in what became of one gist."""
+        match result:
+            case Reading():
+                self.read.append(result)
+            case GitHubLimited() | GitHubUnauthorized():
+                self.refused = result
+            case GistNotPublic():
+                self.not_public.append(wanted.gist_id)
+            case _:
+                self.failed[wanted.gist_id] = _reason(result)
+                if isinstance(result, GitHubNotFound):
+                    self.not_known_yet.add(wanted.gist_id)
+                if _may_be_githubs(result):
+                    self.broken.append(result)
 
     @property
-    def ends_with(self) -> GitHubError | None:
-        """What forbids to read on, if anything."""
-        in_trouble = len(self.broken) >= GIVE_UP_AFTER and not self.read
-        return self.refused or (self.broken[0] if in_trouble else None)
+    def tried(self) -> int:
+        """How many gists there was any answer about."""
+        return len(self.read) + len(self.failed) + len(self.not_public)
 
     def failures(self, task: Task) -> list[Failure]:
         """Everything that could not be read."""
@@ -175,48 +201,101 @@ class Reader:
         self._now = now
 
     async def read(self, task: Task, *, since: datetime) -> bool:
-        """Read and store; whether every gist was tried within a turn that began at `since`.
+        """Read and store; whether all that never failed was tried in a turn that began at `since`.
 
+        What failed before comes last, and few of it as long as it fails: nothing new waits for it.
         Raises GitHubLimited, GitHubUnauthorized, another GitHubError where GitHub as such is in
         trouble, UserNotTracked and DatabaseUnavailable.
         """
-        batches = decide.in_batches(task.wanted, size_of=_size)
-        for number, wanted in enumerate(batches, start=1):
-            batch = await self._read_batch(wanted)
-            await self._keep(task, batch)
-            if error := batch.ends_with:
-                raise error
-            if number < len(batches) and self._now() - since > TURN:
-                return False
+        first = [one for one in task.wanted if one.gist_id not in task.again]
+        left = len(first)
+        in_vain: list[GitHubError] = []
+        doubted = False
+        for wanted in decide.in_batches(first, size_of=_size):
+            waiting = deque(wanted)
+            while waiting:
+                if left < len(first) and self._is_over(since):
+                    return False
+                batch = await self._read_batch(task, waiting, in_doubt=doubted)
+                left -= batch.tried
+                in_vain = [] if batch.read else [*in_vain, *batch.broken]
+                if len(in_vain) >= DOUBTED_AFTER and not doubted:
+                    doubted = True
+                    await self._doubt(task, in_vain[0])
+        await self._read_again(task, since)
         return True
 
-    async def _read_batch(self, wanted: Sequence[Wanted]) -> _Batch:
-        """Read some gists, as far as GitHub gives them."""
-        places = asyncio.Semaphore(SIDE_BY_SIDE)
+    def _is_over(self, since: datetime) -> bool:
+        return self._now() - since > TURN
 
-        async def read(one: Wanted) -> Reading:
-            async with places:
-                return await self._github.read(one)
+    async def _read_again(self, task: Task, since: datetime) -> None:
+        """Try what failed before, until a few in a row fail again; the others wait a minute."""
+        waiting = deque(one for one in task.wanted if one.gist_id in task.again)
+        while waiting and not self._is_over(since):
+            few = deque(waiting.popleft() for _ in range(min(TRIED_AGAIN, len(waiting))))
+            batch = await self._read_batch(task, few)
+            if len(batch.failed) == batch.tried:
+                return
+            waiting.extendleft(reversed(few))
 
-        results = await asyncio.gather(*(read(one) for one in wanted), return_exceptions=True)
+    async def _read_batch(
+        self, task: Task, waiting: deque[Wanted], *, in_doubt: bool = True
+    ) -> _Batch:
+        """Take gists of those that wait, read them as far as GitHub gives them, and store them.
+
+        Not all are taken if that takes long. Without being `in_doubt` it ends once there is reason
+        for doubts. Raises what forbids to read on.
+        """
         batch = _Batch()
-        for one, result in zip(wanted, results, strict=True):
-            match result:
-                case Reading():
-                    batch.read.append(result)
-                case GitHubLimited() | GitHubUnauthorized():
-                    batch.refused = result
-                case GistNotPublic():
-                    batch.not_public.append(one.gist_id)
-                case Exception():
-                    batch.failed[one.gist_id] = _reason(result)
-                    if isinstance(result, GitHubNotFound):
-                        batch.not_known_yet.add(one.gist_id)
-                    if _may_be_githubs(result):
-                        batch.broken.append(result)
-                case _:
-                    raise result
+        clock = asyncio.get_running_loop().time
+        until = clock() + STORED_AFTER.total_seconds()
+
+        def ends() -> bool:
+            doubtful = len(batch.broken) >= DOUBTED_AFTER and not batch.read
+            return clock() >= until or batch.refused is not None or (doubtful and not in_doubt)
+
+        async def read() -> None:
+            while waiting:
+                one = waiting.popleft()
+                try:
+                    batch.take(one, await self._github.read(one))
+                except Exception as error:  # it is that gist's alone
+                    batch.take(one, error)
+                if ends():
+                    break
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(SIDE_BY_SIDE):
+                tasks.create_task(read())
+        await self._keep(task, batch)
+        if batch.refused:
+            raise batch.refused
         return batch
+
+    async def _doubt(self, task: Task, failure: GitHubError) -> None:
+        """Raise the failure if it is GitHub's: what it showed before of others fails as well.
+
+        Without anything that it showed before there is nothing to tell that by: then the failures
+        are taken for those of the gists, each of which is tried once.
+        """
+        async with self._database.read() as transaction:
+            known = await unreadable.shown_before(
+                transaction,
+                task.user.key,
+                but={one.gist_id for one in task.wanted},
+                limit=PROBES,
+            )
+        results = await asyncio.gather(
+            *(self._github.is_gone(gist_id) for gist_id in known), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, GitHubLimited | GitHubUnauthorized):
+                raise result
+            if isinstance(result, BaseException) and not isinstance(result, GitHubError):
+                raise result
+        if results and all(isinstance(result, GitHubError) for result in results):
+            log.warning("gists.githubs_trouble", login=task.user.login, reason=str(failure))
+            raise failure
 
     async def _keep(self, task: Task, batch: _Batch) -> None:
         """Store a batch in one transaction; if that fails, each gist in one of its own."""

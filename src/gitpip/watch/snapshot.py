@@ -77,6 +77,19 @@ class Known:
             failed={row.filename for row in self.unread if row.gist_id == gist_id},
         )
 
+    def in_turn(self, gist_ids: Iterable[GistId], listed: GistList) -> list[GistId]:
+        """Gists that failed before, in the order in which they are tried again.
+
+        What failed least often comes first: then each has its turn, however many always fail. Of
+        these the newest come first.
+        """
+        created = {gist.id: gist.created_at for gist in listed.gists}
+        failures = {row.gist_id: row.failures for row in self.unread}
+        newest_first = sorted(
+            gist_ids, key=lambda id_: (created.get(id_, EPOCH), id_), reverse=True
+        )
+        return sorted(newest_first, key=lambda id_: failures.get(id_, 0))
+
     def too_recent(self, asked: Iterable[GistId], listed: GistList) -> set[GistId]:
         """Those of these gists that were updated later than the list may be old.
 

@@ -241,7 +241,10 @@ class UserChecker:
         known: Known,
         run: Run,
     ) -> Task:
-        """What is to be read: new and edited gists, oldest first, then what failed before."""
+        """What is to be read: new and edited gists, oldest first, then what failed before.
+
+        Of the latter, what failed least often comes first, and of that what is newest.
+        """
         by_id = {gist.id: gist for gist in listed.gists}
         in_doubt = {*differences.missing, *(gist.id for gist in differences.to_read)}
         odd = listed.odd.keys() - known.retries.waiting_gists
@@ -249,13 +252,17 @@ class UserChecker:
         if listed.whole and not listed.fault:
             again &= by_id.keys() | listed.odd.keys()
         owner = GitHubId(user.github_id or 0)
-        wanted = [gist.id for gist in differences.to_read] + sorted(again)
+        to_read = [gist.id for gist in differences.to_read]
+        wanted = [id_ for id_ in to_read if id_ not in known.retries.gists]
+        wanted += sorted(again - known.retries.gists)
+        wanted += known.in_turn({*to_read, *again} & known.retries.gists, listed)
         task = Task(
             user,
             run.check_id,
             [known.wanted(owner, gist_id, by_id.get(gist_id)) for gist_id in wanted],
             known=known.gists.keys(),
             unread=known.unread,
+            again=known.retries.gists,
         )
         new = [by_id[gist_id] for gist_id in wanted if gist_id in by_id]
         skipped = decide.skipped_by_backfill(user, new, known=task.known, rows=task.rows)
@@ -359,7 +366,7 @@ class UserChecker:
                 next_check_at=min(
                     [
                         self.next_look(locked, run),
-                        *(row.next_try_at for row in unread),
+                        *(_next_try(row, now) for row in unread),
                         *self._soon_if_hinted_in_vain(user, seen),
                     ]
                 ),
@@ -440,6 +447,11 @@ class UserChecker:
             reason=setback.failure,
             exc_info=None if isinstance(error, GitpipError) else error,
         )
+
+
+def _next_try(row: Unreadable, now: datetime) -> datetime:
+    """When something unread is tried again; what was due, and had no turn, waits as at first."""
+    return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_RETRY
 
 
 def log_rename(user: User, account: Account) -> None:

@@ -133,7 +133,11 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
             return NotProcessed(reason, BAN_PAUSE, by_edge=True)
         if status == httpx2.codes.FORBIDDEN:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
-        return Ambiguous(reason, GATEWAY_PAUSE if status in GATEWAY_ERRORS else None)
+        return Ambiguous(
+            reason,
+            GATEWAY_PAUSE if status in GATEWAY_ERRORS else None,
+            senseless=httpx2.codes.is_success(status),
+        )
     if status in {200, 201} and body.get("success") is True:
         return Answer(body, http_date(headers.get("date")))
     return _error(status, headers, body)

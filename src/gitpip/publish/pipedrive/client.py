@@ -349,7 +349,7 @@ class Pipedrive:
             created = data.get("id") if isinstance(data, dict) else None
             if isinstance(created, int) and not isinstance(created, bool):
                 return Accepted(created)
-            return Ambiguous("Pipedrive's answer holds no id")
+            return Ambiguous("Pipedrive's answer holds no id", senseless=True)
         return answer
 
     async def _request(

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 
 from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.database import Transaction
-from gitpip.store.schema import active, looked_at, unreadable, users
+from gitpip.store.schema import active, gist_files, looked_at, unreadable, users
 from gitpip.store.visibility import tracked
 
 FIRST_RETRY = timedelta(minutes=1)
@@ -21,6 +21,9 @@ NO_GIST = GistId("")
 """In the place of a gist's id: an item of the gist list without one, or a page of that list."""
 DOUBT = "GraphQL"
 """In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
+
+_LATEST = 200
+"""So many files are looked through for gists of different users."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,33 @@ async def of_gist(transaction: Transaction, gist_id: GistId) -> tuple[Unreadable
         .order_by(unreadable.c.filename)
     )
     return tuple(_unreadable(row) for row in rows)
+
+
+async def shown_before(
+    transaction: Transaction,
+    user_key: UserKey,
+    *,
+    but: Collection[GistId],
+    limit: int,
+) -> tuple[GistId, ...]:
+    """Some gists that GitHub gave lately, each of another user; one of this user if none is.
+
+    None of those in `but`; none that is gone from GitHub.
+    """
+    latest = (
+        select(gist_files.c.gist_id, gist_files.c.user_key)
+        .where(gist_files.c.removed_at.is_(None))
+        .order_by(gist_files.c.key.desc())
+        .limit(_LATEST)
+    )
+    for whose in (gist_files.c.user_key != user_key, gist_files.c.user_key == user_key):
+        found: dict[UserKey, GistId] = {}
+        for row in await transaction.execute(latest.where(whose)):
+            if row.gist_id not in but:
+                found.setdefault(UserKey(row.user_key), GistId(row.gist_id))
+        if found:
+            return tuple(found.values())[:limit]
+    return ()
 
 
 async def summary(transaction: Transaction) -> UnreadableSummary:

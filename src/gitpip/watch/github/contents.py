@@ -21,7 +21,7 @@ from gitpip.errors import (
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
 from gitpip.watch.github.encodings import text_of
 from gitpip.watch.github.rest_models import FILENAME_LIMIT, GIST, FileShape, GistShape, parse
-from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, shown
+from gitpip.watch.github.transport import ATTEMPTS, Answer, AnswerTooLarge, Transport, shown
 
 CONTENT_LIMIT = 1024 * 1024
 """The content of a larger file is not stored: GitHub itself gives up to 1 MB."""
@@ -97,7 +97,9 @@ class Contents:
         """
         url = f"{self._api_url}/gists/{quote(wanted.gist_id, safe='')}"
         try:
-            answer = await self._transport.get(url, accept=JSON)
+            # What failed before is tried again in the next looks: that costs one request each.
+            attempts = 1 if wanted.failed else ATTEMPTS
+            answer = await self._transport.get(url, accept=JSON, attempts=attempts)
         except AnswerTooLarge:
             listed = wanted.listed or await self._find_listed(wanted.gist_id, wanted.owner_id)
             if listed is None:
@@ -247,7 +249,12 @@ class _Files:
         if not file.raw_url:
             raise GitHubUnavailable("GitHub's list does not say where the file is")
         try:
-            answer = await self._transport.get(file.raw_url, accept="*/*", size_limit=CONTENT_LIMIT)
+            answer = await self._transport.get(
+                file.raw_url,
+                accept="*/*",
+                size_limit=CONTENT_LIMIT,
+                attempts=1 if file.filename in self._wanted.failed else ATTEMPTS,
+            )
         except AnswerTooLarge:
             self.read_files.append(by_reference(file))
             return

@@ -152,8 +152,9 @@ class Transport:
         etag: str | None = None,
         size_limit: int = ANSWER_LIMIT,
         reserved: bool = False,
+        attempts: int = ATTEMPTS,
     ) -> Answer:
-        """Ask, with up to two short retries where GitHub fails or the connection breaks.
+        """Ask, with short retries, `attempts` in all, where GitHub fails or the connection breaks.
 
         `reserved` takes of what the limits keep in reserve. Raises GitHubNotFound, GitHubBlocked,
         GitHubUnauthorized (only if `/rate_limit` refuses the token as well), GitHubLimited,
@@ -162,7 +163,7 @@ class Transport:
         headers = {"Accept": accept} | ({"If-None-Match": etag} if etag else {})
         async for attempt in stamina.retry_context(
             on=_PassingFault,
-            attempts=ATTEMPTS,
+            attempts=attempts,
             timeout=None,
             wait_initial=0.2,
             wait_max=2.0,
