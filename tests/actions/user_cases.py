@@ -26,7 +26,7 @@ USERS = [
         ("users", "add", "cleo", "--id", "3", "--tag", "new", "--tag", "vip"),
         audit=(("user.added", "cleo"),),
         wakes=("check",),
-        tables=("users", "user_tags"),
+        tables=("events", "users", "user_tags"),
     ),
     Case(
         "a user who is tracked already is not added",
@@ -83,7 +83,7 @@ USERS = [
         api("PATCH", "/users/ada", paused=True),
         ("users", "change", "ada", "--pause"),
         audit=(("user.paused", "ada"),),
-        tables=("users",),
+        tables=("events", "users"),
     ),
     Case(
         "a user who is paused already",
@@ -100,7 +100,7 @@ USERS = [
         ("users", "change", "bob", "--resume"),
         audit=(("user.resumed", "bob"),),
         wakes=("check",),
-        tables=("users",),
+        tables=("events", "users"),
     ),
     Case(
         "a change of nobody",
@@ -135,7 +135,7 @@ USERS = [
         api("DELETE", "/users/ada"),
         ("users", "remove", "ada"),
         audit=(("user.removed", "ada"),),
-        tables=("users",),
+        tables=("events", "users"),
     ),
     Case(
         "nobody is removed",
@@ -153,7 +153,7 @@ USERS = [
         None,
         None,
         audit=(("user.paused", "ada"),),
-        tables=("users",),
+        tables=("events", "users"),
     ),
     Case(
         "selected users are checked",
@@ -183,7 +183,7 @@ IMPORTS = [
         imports.begin,
         b"login,tags\ncleo,vip\nada,\n",
         wakes=("check",),
-        tables=("imports", "user_tags", "users"),
+        tables=("events", "imports", "user_tags", "users"),
     ),
     importing(
         "a list of users who are tracked is imported",
