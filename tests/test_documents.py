@@ -69,3 +69,15 @@ def test_the_plan_names_every_module_in_its_room() -> None:
     }
     assert sorted(modules - named) == [], "give these a line in docs/ARCHITECTURE.md"
     assert sorted(named - modules) == [], "docs/ARCHITECTURE.md names these, and they are gone"
+
+
+def test_no_line_of_a_template_is_longer_than_120_columns() -> None:
+    templates = sorted((ROOT / "src/gitpip/web/pages/templates").glob("*.html"))
+    assert templates
+    long = [
+        f"{template.name}:{number}"
+        for template in templates
+        for number, line in enumerate(template.read_text().splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert long == []

@@ -18,6 +18,7 @@ from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.web.context import AppContext
+from tests.support.pages import on_one_line
 from tests.support.running import Installation
 from tests.web.conftest import Served, serving
 from tests.web.routes import application
@@ -196,7 +197,7 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
 async def test_single_files_are_published_or_skipped_on_the_page(shown: Shown) -> None:
     await shown.hold("ada", 3)
     page = (await shown.client.get("/publications?state=held")).text
-    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Publish', page)
+    first, second, _ = re.findall(r'id="retry-(\d+)" aria-label="Publish', on_one_line(page))
     assert (await shown.post(f"/publications/{first}/retry")).status_code == 303
     assert (await shown.client.post(f"/api/v1/publications/{second}/skip")).status_code == 200
     assert await shown.states("ada") == {PENDING: 1, SKIPPED: 1, HELD: 1}

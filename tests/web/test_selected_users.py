@@ -8,6 +8,7 @@ from html import unescape
 import httpx2
 import pytest
 
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 SELECTED = "/people/selected"
@@ -225,7 +226,7 @@ def test_before_several_are_removed_it_is_said_what_happens(served_from_any: Ser
         assert "Nothing of these users waits to be sent" in asked.text
         assert set(table.users()) == {"ada", "bob", "cleo"}
 
-        hidden = re.findall(r'type="hidden" name="login" value="(\w+)"', asked.text)
+        hidden = re.findall(r'type="hidden" name="login" value="(\w+)"', on_one_line(asked.text))
         done = table.order("remove", *hidden, confirmed="yes", within="q=a")
 
         assert _said(done) == "2 users are removed; what was found of them stays stored."

@@ -10,6 +10,7 @@ import httpx2
 
 from gitpip.web.render.charts import over_a_day
 from gitpip_standins import Fault, FaultKind
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served, serving
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -123,7 +124,7 @@ def test_how_far_the_reading_of_lists_is_is_told_everywhere(tmp_path: Path) -> N
             )
 
         lists = served.gitpip.get("/status").json()["lists"]
-        page = served.gitpip.get("/status-page").text
+        page = on_one_line(served.gitpip.get("/status-page").text)
         told = json.loads(served.gitpip.command("status", "--json").stdout)
 
     assert "none was, in the last day" in none_read

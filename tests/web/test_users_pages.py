@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from tests.support.pages import on_one_line
 from tests.web.conftest import Served
 
 
@@ -162,7 +163,7 @@ def test_a_check_of_everybody_shows_how_far_it_is(served: Served, people: httpx2
     page = people.post("/people/check")
     served.gitpip.wait_for(lambda: "Done" in people.get(page.url.path).text, "the check")
 
-    assert "1 user looked at" in people.get(page.url.path).text
+    assert "1 user looked at" in on_one_line(people.get(page.url.path).text)
 
 
 def test_who_is_removed_with_news_and_added_again_has_them_still(
