@@ -14,7 +14,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import witnesses
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive.answers import Item, LookFailed
-from gitpip.publish.pipedrive.client import ListPage, Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.lists import ListPage
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import VendorAccount

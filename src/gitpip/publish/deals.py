@@ -13,7 +13,7 @@ from gitpip.publish import delivery
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
@@ -198,6 +198,8 @@ class Deals:
                         break
                 if found is not None:
                     break
+                if page.unread:
+                    raise LookFailed(UNREAD_ENTRIES)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:

@@ -71,7 +71,7 @@ class Sender:
         self._repeats = Repeats()
 
     def is_suspected(self, claim: Publication) -> bool:
-        """Whether the edge refused it or its deal, so that others are to go first."""
+        """Whether it or its deal failed, so that others are to go first."""
         subjects = (subject_about(claim), subject_of(claim.user_key))
         return any(self._pauses.suspected(subject) for subject in subjects)
 

@@ -87,10 +87,10 @@ async def claim_looks(
     deals: int,
     limit: int,
 ) -> dict[DealId, tuple[Publication, ...]]:
-    """Take the uncertain publications of up to `deals` deals in which a look is due.
+    """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
 
-    Those of the same deals that are not due yet are taken too, at most `limit` in all, since one
-    list of a deal's activities answers for all of them.
+    Those that are not due yet are taken too, at most `limit` in all, since one list answers for all
+    of them.
     """
     is_uncertain = (
         publications.c.state == PublicationState.UNCERTAIN.value,
@@ -99,14 +99,16 @@ async def claim_looks(
     )
     first = (
         select(publications.c.deal_id)
-        .where(*is_uncertain, publications.c.due_at <= now)
+        .where(*is_uncertain)
         .group_by(publications.c.deal_id)
         .order_by(func.min(publications.c.due_at), publications.c.deal_id)
         .limit(deals)
     )
-    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
-    if not chosen:
+    if not await transaction.scalar(
+        select(publications.c.id).where(*is_uncertain, publications.c.due_at <= now).limit(1)
+    ):
         return {}
+    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
     ids = await transaction.execute(
         select(publications.c.id)
         .where(*is_uncertain, publications.c.deal_id.in_(chosen))

@@ -28,9 +28,9 @@ TOLERANCE = timedelta(minutes=15)
 """Clocks of two replicas can differ; a time that is too late by less does little harm."""
 LONGEST_WAIT = timedelta(days=1)
 """Of a user that GitHub does not show, of something unreadable, and of a pause."""
-LONGEST_RETRY = timedelta(hours=6)
-"""Of a delivery, a deal and a note: see `publish.delivery`."""
-LONGEST_WATCH = timedelta(minutes=34)
+LONGEST_RETRY = timedelta(hours=7)
+"""Of a delivery, a deal and a note, with the wait for absence: see `publish.delivery`."""
+LONGEST_WATCH = timedelta(minutes=39)
 """Between two looks at what was sent twice: see `second_sends`."""
 LONGEST_HOLD = timedelta(minutes=5)
 """Of everything, while more may be on its way into the ledger: see `publish.adopt`."""
