@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.clock import Clocks, Moment
@@ -203,8 +202,10 @@ class Deals:
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:
-                later = delivery.retried(1, f"could not look for it: {failure}", now=self._now())
-                return replace(later, attempts=None)
+                now = self._now()
+                return delivery.could_not_look_again(
+                    str(failure), sent_at=deal.sent_at or now, now=now
+                )
             return self._could_not_look(deal, str(failure))
         await self._pauses.after(None, request)
         if again and found is None:

@@ -247,6 +247,16 @@ def could_not_look(failure: str, attempt: Attempt, *, sent_at: datetime, now: da
     )
 
 
+def could_not_look_again(failure: str, *, sent_at: datetime, now: datetime) -> Change:
+    """The change of a row whose look failed right before it was to be sent again.
+
+    It is no attempt, so it never fails: the wait grows with the age, as in `could_not_look`.
+    """
+    wait = min(max((now - sent_at) / 2, FIRST_RETRY), LONGEST_RETRY)
+    reason = f"could not look for it before sending it again: {failure}"
+    return Change(PublicationState.PENDING, now + wait, reason=reason)
+
+
 def is_fresh(looked_at: datetime | None, now: datetime) -> bool:
     """Whether a look was made just now; a clock that went back makes it an old one."""
     return looked_at is not None and timedelta(0) <= now - looked_at <= FRESH

@@ -135,9 +135,11 @@ class Looks:
             await self._record(claim, seen)
             return None
         if seen.failure is not None:
-            reason = f"could not look for it before sending it again: {seen.failure}"
-            later = delivery.retried(1, reason, now=self._now())
-            await record(self._database, claim, replace(later, attempts=None), self._now())
+            now = self._now()
+            later = delivery.could_not_look_again(
+                seen.failure, sent_at=claim.sent_at or now, now=now
+            )
+            await record(self._database, claim, later, now)
             return None
         return replace(claim, looked_at=now)
 

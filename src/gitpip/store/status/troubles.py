@@ -187,6 +187,16 @@ async def publications_retried(transaction: Transaction) -> Trouble:
     return await _publications(transaction, retried)
 
 
+async def publications_not_looked_for(transaction: Transaction, now: datetime) -> Trouble:
+    """Publications that wait since Pipedrive did not show whether they arrived before."""
+    return await _publications(
+        transaction,
+        publications.c.state == PENDING,
+        publications.c.looked_at.is_not(None),
+        publications.c.due_at > now,
+    )
+
+
 async def doubles_left(transaction: Transaction, since: datetime) -> Trouble:
     """Files found in Pipedrive twice since then, of which gitpip deleted none."""
     return await _doubles(transaction, doubles.c.reason.is_not(None), doubles.c.found_at > since)
