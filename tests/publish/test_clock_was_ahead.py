@@ -6,6 +6,8 @@ from sqlalchemy import update
 
 from gitpip.publish import delivery
 from gitpip.publish.adopt import QUIET
+from gitpip.status import accounts
+from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip.store.publications import second_sends
 from gitpip.store.schema import publications
@@ -38,6 +40,8 @@ async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
         assert await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
         await future_times.set_back(transaction, now=now, interval=INTERVAL)
         assert not await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
+        [told] = await accounts.clocks(transaction, now)
+        assert told.kind is ProblemKind.CLOCK_WAS_WRONG
         # What the hold waits for may still be on its way.
         state = await ledger.read(transaction)
         assert (state.hold_until, state.acknowledged_at) == (now + QUIET, now)

@@ -322,6 +322,7 @@ async def _adopt(
                 reason=None,
                 token=None,
                 lease_until=None,
+                activity_lost_at=None,
             )
         )
         try:

@@ -224,6 +224,7 @@ async def _take_from_another(
             state=PublicationState.SKIPPED.value,
             activity_id=None,
             published_at=None,
+            activity_lost_at=now,
             # It was sent, also where it was adopted: no database was set back.
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
@@ -233,7 +234,6 @@ async def _take_from_another(
             ),
         )
     )
-    await ledger.note_missing(transaction, now)
 
 
 async def give_up(

@@ -417,6 +417,7 @@ async def _move(
             looks=0,
             token=None,
             lease_until=None,
+            activity_lost_at=None,
         )
     )
     publication = await get(transaction, publication_id)

@@ -11,6 +11,7 @@ from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal,
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import lock as lock_ledger
+from gitpip.store.ledger import note as note_in_ledger
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     amendments,
@@ -86,6 +87,7 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
     await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
     for column, wanted in _publishing_too_late(now):
         await transaction.execute(update(column.table).where(wanted).values({column.name: now}))
+    await note_in_ledger(transaction, times_set_back_at=now)
     # What the hold waits for may still be on its way.
     await transaction.execute(
         update(ledger)
