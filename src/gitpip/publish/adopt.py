@@ -123,8 +123,8 @@ class Comparison:
         self._reading = reading
         if self._write:
             async with self._database.begin() as transaction:
-                await ledger.lock(transaction)
-                await ledger.note(transaction, read=reading.read)
+                if await accounts.lock_ledger_of(transaction, account.key):
+                    await ledger.note(transaction, read=reading.read)
         log.info("ledger.comparing", read=reading.read)
         return None
 
@@ -180,8 +180,7 @@ class Comparison:
         """Write down when it was compared, and whether published activities are gone."""
         now = self._now()
         async with self._database.begin() as transaction:
-            await ledger.lock(transaction)
-            if not await accounts.has_key(transaction, account.key):
+            if not await accounts.lock_ledger_of(transaction, account.key):
                 return
             before = await ledger.read(transaction)
             known = before.acknowledged_at
