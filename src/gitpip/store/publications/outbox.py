@@ -126,6 +126,16 @@ async def claim_looks(
     }
 
 
+async def is_held(transaction: Transaction, claim: Publication) -> bool:
+    """Whether a row is still claimed as it was, until the end of this transaction."""
+    held = await transaction.scalar(
+        select(publications.c.id)
+        .where(publications.c.id == claim.id, publications.c.token == claim.token)
+        .with_for_update()
+    )
+    return held is not None
+
+
 async def begin_sending(
     transaction: Transaction,
     claim: Publication,
