@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -105,47 +104,47 @@ class Result:
     tokens: int
 
 
-def test_neighbours_of_what_fails_on_sqlite(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.sqlite3"
-    asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
+class OnSqlite:
+    """Makes databases that are copies of an empty one."""
 
-    def url() -> str:
-        path = Path(tempfile.mkdtemp(dir=tmp_path)) / "gitpip.sqlite3"
-        shutil.copy(empty, path)
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._empty = folder, folder / "empty.sqlite3"
+        asyncio.run(_migrate(f"sqlite+aiosqlite:///{self._empty}"))
+
+    def url(self) -> str:
+        path = Path(tempfile.mkdtemp(dir=self._folder)) / "gitpip.sqlite3"
+        shutil.copy(self._empty, path)
         return f"sqlite+aiosqlite:///{path}"
 
-    check(url)
+
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> OnSqlite:
+    return OnSqlite(tmp_path_factory.mktemp("neighbours"))
 
 
-def test_neighbours_of_what_fails_on_postgresql(postgres: PostgresServer) -> None:
-    empty = f"empty_{uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {empty};")
-
-    def address(name: str) -> str:
-        return postgres.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
-
-    asyncio.run(_migrate(address(empty)))
-
-    def url() -> str:
-        name = f"neighbours_{uuid4().hex}"
-        postgres.psql(f"CREATE DATABASE {name} TEMPLATE {empty};")
-        return address(name)
-
-    usual = asyncio.run(_publish(url(), None))
-    assert_neighbours_do_not_pay(asyncio.run(_publish(url(), ALWAYS)), usual)
+@pytest.fixture(scope="module")
+def usual(on_sqlite: OnSqlite) -> "Result":
+    """Without any fault; the clock is moved by requests alone, so it is the same on PostgreSQL."""
+    return asyncio.run(_publish(on_sqlite.url(), None))
 
 
-def check(url: Callable[[], str]) -> None:
-    usual = asyncio.run(_publish(url(), None))
-
+def test_neighbours_of_what_fails_on_sqlite(on_sqlite: OnSqlite, usual: "Result") -> None:
     @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
     @example(AT_RANDOM)
     @example(ALWAYS)
     @given(trials)
     def neighbours_are_as_quick_and_cheap(trial: Trial) -> None:
-        assert_neighbours_do_not_pay(asyncio.run(_publish(url(), trial)), usual)
+        assert_neighbours_do_not_pay(asyncio.run(_publish(on_sqlite.url(), trial)), usual)
 
     neighbours_are_as_quick_and_cheap()
+
+
+def test_neighbours_of_what_fails_on_postgresql(postgres: PostgresServer, usual: "Result") -> None:
+    name = f"neighbours_{uuid4().hex}"
+    postgres.psql(f"CREATE DATABASE {name};")
+    url = postgres.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
+    asyncio.run(_migrate(url))
+    assert_neighbours_do_not_pay(asyncio.run(_publish(url, ALWAYS)), usual)
 
 
 def assert_neighbours_do_not_pay(result: "Result", usual: "Result") -> None:

@@ -75,14 +75,18 @@ def test_a_tenth_of_the_requests_that_fail_never_pauses_also_in_a_row(
             assert trouble.pause_after(Accepted(1), write(1_000 + number), NOW) is None
 
 
-def test_what_failed_while_others_were_accepted_never_pauses_them() -> None:
+@pytest.mark.parametrize(
+    "first", [FAILED, Ambiguous("403", BAN_PAUSE, by_edge=True)], ids=["500", "403 by the edge"]
+)
+def test_what_failed_while_others_were_accepted_never_pauses_them(first: Outcome) -> None:
     trouble = Trouble()
     for number in range(20):
-        trouble.pause_after(FAILED, write(number), NOW)
+        trouble.pause_after(first, write(number), NOW)
         trouble.pause_after(Accepted(1), write(1_000), NOW)
     # All of them are tried again at the same time, with nothing between.
     for number in range(20):
-        assert trouble.pause_after(FAILED, write(number), NOW) is None
+        outcome = trouble.own(first, write(number))
+        assert trouble.pause_after(outcome, write(number), NOW) is None
     assert not trouble.probing
     others = [trouble.pause_after(FAILED, write(2_000 + number), NOW) for number in range(9)]
     assert any(others), "Pipedrive fails for others, too"

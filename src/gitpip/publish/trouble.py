@@ -243,7 +243,7 @@ class Trouble:
         """Note a failure, and say whether others were accepted since this one failed before."""
         if request.kind is Kind.READ:
             return False
-        before = self._failed.get(request.subject)
+        before = self._failed.get(request.subject, self._refused_by_edge.get(request.subject))
         _remember(self._failed, request.subject, self._accepted if before is None else before)
         return before is not None and before != self._accepted
 
