@@ -120,6 +120,8 @@ class Injected:
     method: str
     path: str
     fault: Fault
+    text: str = ""
+    """The request's query and body."""
 
 
 class FaultPlan:
@@ -215,7 +217,7 @@ class FaultPlan:
         with self._lock:
             fault = self._next(method, path, text)
             if fault is not None:
-                self._injected.append(Injected(at, method, path, fault))
+                self._injected.append(Injected(at, method, path, fault, text))
             return fault
 
     def _next(self, method: str, path: str, text: str) -> Fault | None:

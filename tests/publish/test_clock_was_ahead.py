@@ -6,6 +6,8 @@ from sqlalchemy import update
 
 from gitpip.publish import delivery
 from gitpip.publish.adopt import QUIET
+from gitpip.status import accounts
+from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip.store.publications import second_sends
 from gitpip.store.schema import publications
@@ -17,8 +19,9 @@ INTERVAL = timedelta(minutes=10)
 
 
 def test_the_longest_waits_are_those_of_publishing() -> None:
-    assert future_times.LONGEST_RETRY == delivery.LONGEST_RETRY
-    assert max(second_sends.WATCHED) == future_times.LONGEST_WATCH
+    grid = delivery.LOOK_GRIDS[0][1]
+    assert delivery.LONGEST_RETRY + delivery.ABSENCE + grid <= future_times.LONGEST_RETRY
+    assert max(second_sends.WATCHED) + second_sends.GRID == future_times.LONGEST_WATCH
     assert future_times.LONGEST_HOLD == QUIET
 
 
@@ -37,6 +40,8 @@ async def test_times_of_publishing_are_set_back(scene: Scene) -> None:
         assert await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
         await future_times.set_back(transaction, now=now, interval=INTERVAL)
         assert not await future_times.any_too_late(transaction, now=now, interval=INTERVAL)
+        [told] = await accounts.clocks(transaction, now)
+        assert told.kind is ProblemKind.CLOCK_WAS_WRONG
         # What the hold waits for may still be on its way.
         state = await ledger.read(transaction)
         assert (state.hold_until, state.acknowledged_at) == (now + QUIET, now)

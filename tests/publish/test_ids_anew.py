@@ -2,20 +2,25 @@
 
 from datetime import timedelta
 
+import pytest
+
 from gitpip.model import ActivityId, DealId
 from gitpip.status.accounts import contents
 from gitpip.status.problem import ProblemKind
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.publications import markers
+from gitpip.store.publications import markers, publications
 from gitpip.store.publications.sightings import Sighting
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.support.scene import TOKEN, Process, Scene
 
 
-async def test_an_older_file_gives_up_the_id_of_its_activity(scene: Scene) -> None:
+@pytest.mark.parametrize("by", ["retry", "acknowledgement"])
+async def test_an_older_file_gives_up_the_id_of_its_activity_until_a_person_acts(
+    scene: Scene, by: str
+) -> None:
     await scene.find_files("ada", "1.py", "2.py")
     await scene.settle(await scene.process())
     fresh = Crm(token=TOKEN, clock=scene.clock, burst=None, search_burst=None)
@@ -33,9 +38,30 @@ async def test_an_older_file_gives_up_the_id_of_its_activity(scene: Scene) -> No
         assert former.state.value == "skipped"
         assert former.reason is not None
         assert "Pipedrive has given its number to another file" in former.reason
+        # A later comparison finds everything that it looks for, and that is no end of it.
+        scene.clock.advance(timedelta(days=2))
+        async with scene.database.begin() as transaction:
+            await ledger.request(transaction, scene.clock())
+        await process.run()
+        assert await told(scene) == [former.filename]
+        async with scene.database.begin() as transaction:
+            if by == "retry":
+                await publications.retry(transaction, former.id, scene.clock())
+            else:
+                await ledger.lock(transaction)
+                assert await ledger.acknowledge_missing(transaction, scene.clock()) == 1
+        assert await told(scene) == []
+        await scene.settle(process)
+        states = {row.filename: row.state.value for row in await scene.rows()}
+        assert states[former.filename] == ("published" if by == "retry" else "skipped")
+
+
+async def told(scene: Scene) -> list[str]:
+    """The files that the status says to have lost their activity."""
     async with scene.database.read() as transaction:
         problems = await contents(transaction, scene.clock())
-    assert ProblemKind.ACTIVITIES_MISSING in [problem.kind for problem in problems]
+    sentences = [one.sentence for one in problems if one.kind is ProblemKind.ACTIVITIES_MISSING]
+    return [name for one in sentences for name in ("1.py", "2.py") if f"e.g. {name}" in one]
 
 
 async def test_a_file_that_is_listed_ends_the_alarm_at_the_next_comparison(scene: Scene) -> None:

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.pipedrive.answers import BAN_PAUSE, GATEWAY_PAUSE, read
+from gitpip.publish.pipedrive.answers import BAN_PAUSE, Unread, read
 from gitpip.publish.trouble import (
     DAILY_PAUSE,
     DIFFERENT_FAILURES,
     LONGEST_PAUSE,
     LONGEST_TROUBLE,
+    RECENT,
     Kind,
     Request,
     Trouble,
@@ -22,7 +23,7 @@ from gitpip.publish.trouble import (
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-GATEWAY = Ambiguous("502", GATEWAY_PAUSE)
+GATEWAY = Ambiguous("502")
 FAILED = Ambiguous("500")
 
 
@@ -49,16 +50,52 @@ def refused(**headers: str) -> NotProcessed:
     return outcome
 
 
-def test_a_gateways_error_pauses_for_seconds_and_twice_as_long_each_time() -> None:
-    lengths = pauses([GATEWAY] * 4 + [Accepted(1), GATEWAY])
-    assert lengths == [2 * SECOND, 4 * SECOND, 8 * SECOND, 16 * SECOND, None, 2 * SECOND]
-    assert max(filter(None, pauses([GATEWAY] * 30))) == LONGEST_TROUBLE
+@pytest.mark.parametrize("failure", [GATEWAY, FAILED, Unread("no answer in time")], ids=str)
+def test_different_failures_in_a_row_pause_for_seconds_and_twice_as_long_each_time(
+    failure: Outcome,
+) -> None:
+    lengths = pauses([failure] * 6 + [Accepted(1), failure])
+    expected = [SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND]
+    assert lengths == [None, None, *expected, None, None]
+    assert max(filter(None, pauses([failure] * 30))) == LONGEST_TROUBLE
+
+
+@given(st.lists(st.sampled_from([FAILED, GATEWAY]), min_size=1, max_size=3), st.data())
+def test_a_tenth_of_the_requests_that_fail_never_pauses_also_in_a_row(
+    failures: list[Outcome], data: st.DataObject
+) -> None:
+    trouble = Trouble()
+    for number in range(RECENT):
+        trouble.pause_after(Accepted(1), write(1_000 + number), NOW)
+    after = data.draw(st.lists(st.integers(9, 50), min_size=1, max_size=3))
+    for wave, successes in enumerate(after):
+        for number, failure in enumerate(failures):
+            assert trouble.pause_after(failure, write(10 * wave + number), NOW) is None
+        for number in range(max(successes, RECENT)):
+            assert trouble.pause_after(Accepted(1), write(1_000 + number), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "first", [FAILED, Ambiguous("403", BAN_PAUSE, by_edge=True)], ids=["500", "403 by the edge"]
+)
+def test_what_failed_while_others_were_accepted_never_pauses_them(first: Outcome) -> None:
+    trouble = Trouble()
+    for number in range(20):
+        trouble.pause_after(first, write(number), NOW)
+        trouble.pause_after(Accepted(1), write(1_000), NOW)
+    # All of them are tried again at the same time, with nothing between.
+    for number in range(20):
+        outcome = trouble.own(first, write(number))
+        assert trouble.pause_after(outcome, write(number), NOW) is None
+    assert not trouble.probing
+    others = [trouble.pause_after(FAILED, write(2_000 + number), NOW) for number in range(9)]
+    assert any(others), "Pipedrive fails for others, too"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 527])
 def test_an_html_page_is_a_ban_only_with_403_and_429(status: int) -> None:
     assert read(status, {}, b"<html>") == Ambiguous(
-        f"Pipedrive answered {status} with something that is no JSON", GATEWAY_PAUSE
+        f"Pipedrive answered {status} with something that is no JSON"
     )
     for banned, kind in ((403, Ambiguous), (429, NotProcessed)):
         outcome = read(banned, {}, b"<html>")
@@ -74,7 +111,7 @@ def test_different_publications_that_fail_in_a_row_are_trouble_and_one_success_e
     before = [FAILED] * (DIFFERENT_FAILURES - 1)
     assert pauses(before) == [None] * len(before)
     trouble: list[Outcome] = [*before, FAILED, FAILED, FAILED, Refused("400"), FAILED]
-    expected = [2 * SECOND, 4 * SECOND, 8 * SECOND, None, None]
+    expected = [SECOND, 2 * SECOND, 4 * SECOND, None, None]
     assert pauses(trouble) == [None] * len(before) + expected
 
 
@@ -105,7 +142,8 @@ def test_one_publication_that_the_edge_refuses_with_403_pauses_nothing() -> None
     for number in range(9):
         assert trouble.pause_after(banned, write(number), NOW) is None
         assert trouble.pause_after(Accepted(1), write(99), NOW) is None
-    assert trouble.pause_after(banned, Request(Kind.READ, "deal 1"), NOW) is not None
+    assert trouble.pause_after(banned, Request(Kind.READ, "deal 1"), NOW) is None
+    assert trouble.pause_after(banned, Request(Kind.READ, "deal 2"), NOW) is not None
 
 
 def test_reading_that_works_does_not_prove_that_writing_does() -> None:

@@ -133,7 +133,7 @@ CASES = (
         (*FORGET, ledger.delete()),
         (
             "does not show 3 activities that gitpip published",
-            "Nothing of them is sent again",
+            "Nothing of them is sent again by gitpip alone",
             "--acknowledge",
         ),
         count=3,
@@ -157,6 +157,26 @@ CASES = (
         ),
         (ledger.update().values(set_back_at=NOW - 25 * HOUR), *FORGET),
         ("set back to an earlier state", "is not sent again"),
+    ),
+    Case(
+        ProblemKind.ACTIVITIES_MISSING,
+        Severity.WARNING,
+        Act.COMPARE,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            publications.update().where(OF_ADA).values(activity_lost_at=JUST_NOW),
+        ),
+        (publications.update().values(activity_lost_at=None), *FORGET),
+        ("1 published file has no activity any more, e.g. ada.txt", "Retry it"),
+        count=1,
+    ),
+    Case(
+        ProblemKind.CLOCK_WAS_WRONG,
+        Severity.WARNING,
+        None,
+        (insert(ledger).values(id=1, times_set_back_at=NOW - HOUR),),
+        (ledger.update().values(times_set_back_at=NOW - 25 * HOUR),),
+        ("A clock was ahead", "NTP"),
     ),
     Case(
         ProblemKind.OTHERS_PUBLISH,

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from gitpip.marking import tag_of
 from gitpip.model import (
+    ActivityId,
     Backfill,
+    DealId,
     GistId,
     GitHubId,
     OnEdit,
@@ -17,14 +20,19 @@ from gitpip.model import (
     User,
     UserKey,
     UserState,
+    marker_of,
 )
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Database
-from gitpip.store.publications import held
+from gitpip.store.publications import held, markers
+from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
 from gitpip.watch import flood, reading
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.contents import blob_hash
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
@@ -292,6 +300,43 @@ async def test_edits_that_are_published_count(
         summary = await held.summary(transaction)
     assert summary
     assert summary.files == MOST + 1
+
+
+@pytest.mark.parametrize("number", [MOST, MOST + 1])
+async def test_edits_of_what_another_database_published_count_also_where_the_rule_skips_the_past(
+    world: StandIn,
+    github: GitHub,
+    database: Database,
+    clock: Clock,
+    *,
+    number: int,
+) -> None:
+    """A new database, and a Pipedrive that has all files with the content of then."""
+    watcher = watcher_of(database, github, clock, on_edit=OnEdit.NEW)
+    world.add_user("ada")
+    created_at = clock() - A_DAY
+    ids = [world.add_gist("ada", {"a.py": "v2"}, created_at=created_at) for _ in range(number)]
+    async with database.begin() as transaction:
+        account = await accounts.meet(
+            transaction, Met(Vendor.PIPEDRIVE, "1", "x"), credential=None, now=clock()
+        )
+        seen = [
+            Sighting(
+                ActivityId(index),
+                marker_of(GistId(gist_id), "a.py"),
+                DealId(7),
+                None,
+                tag_of(blob_hash(b"v1")),
+            )
+            for index, gist_id in enumerate(ids, start=1)
+        ]
+        await markers.take_in(transaction, account.key, seen, clock(), on_edit=OnEdit.NEW)
+    clock.advance(A_SECOND)
+    await track(database, clock, "ada", "none")
+    clock.advance(A_SECOND)
+    await run(watcher)
+    state = PENDING if number == MOST else HELD
+    assert await states(database) == {state: number}
 
 
 async def test_a_reading_that_goes_on_in_several_checks_does_not_slip_under_the_threshold(

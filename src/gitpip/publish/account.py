@@ -244,8 +244,7 @@ class Clearance:
             told["others_seen_at"] = now
             log.warning("ledger.others_publish")
         async with self._database.begin() as transaction:
-            await ledger.lock(transaction)
-            if not await accounts.has_key(transaction, account.key):
+            if not await accounts.lock_ledger_of(transaction, account.key):
                 return False
             if set_back:
                 self._witnesses.forget()

@@ -14,7 +14,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import witnesses
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.pipedrive.answers import Item, LookFailed
-from gitpip.publish.pipedrive.client import ListPage, Pipedrive
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.lists import ListPage
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import VendorAccount
@@ -122,8 +123,8 @@ class Comparison:
         self._reading = reading
         if self._write:
             async with self._database.begin() as transaction:
-                await ledger.lock(transaction)
-                await ledger.note(transaction, read=reading.read)
+                if await accounts.lock_ledger_of(transaction, account.key):
+                    await ledger.note(transaction, read=reading.read)
         log.info("ledger.comparing", read=reading.read)
         return None
 
@@ -179,8 +180,7 @@ class Comparison:
         """Write down when it was compared, and whether published activities are gone."""
         now = self._now()
         async with self._database.begin() as transaction:
-            await ledger.lock(transaction)
-            if not await accounts.has_key(transaction, account.key):
+            if not await accounts.lock_ledger_of(transaction, account.key):
                 return
             before = await ledger.read(transaction)
             known = before.acknowledged_at

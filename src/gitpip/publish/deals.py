@@ -12,12 +12,12 @@ from gitpip.publish import delivery
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
-from gitpip.store.publications import deals
+from gitpip.store.publications import deals, outbox
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
@@ -55,12 +55,16 @@ class Deals:
         self._capped_until: datetime | None = None
         self._cap_reason = ""
 
-    async def of(self, user_key: UserKey) -> Deal:
-        """The user's deal, after a step towards it where it is not there yet."""
-        token = secrets.token_hex(16)
+    async def of(self, claim: Publication) -> Deal | None:
+        """The deal of a publication's user, after a step towards it where it is not there yet.
+
+        None where the publication is not ours to send any more, as after a switch of the account:
+        a deal that this token sees would be recorded for the next account.
+        """
+        token, user_key = secrets.token_hex(16), claim.user_key
         try:
-            deal = await self._claim(user_key, token)
-            if deal.token != token:
+            deal = await self._claim(claim, token)
+            if deal is None or deal.token != token:
                 return deal
             await self._guarded_step(deal)
         finally:
@@ -88,12 +92,14 @@ class Deals:
             change = delivery.retried(attempts, "its deal is gone", now=now, quick_retries=1)
             await deals.forget(transaction, claim.user_key, change)
 
-    async def _claim(self, user_key: UserKey, token: str) -> Deal:
+    async def _claim(self, claim: Publication, token: str) -> Deal | None:
         now = self._now()
         async with self._database.begin() as transaction:
+            if not await outbox.is_held(transaction, claim):
+                return None
             return await deals.claim(
                 transaction,
-                user_key,
+                claim.user_key,
                 token=token,
                 now=now,
                 claim=self._waits.claim,
@@ -197,6 +203,8 @@ class Deals:
                         break
                 if found is not None:
                     break
+                if page.unread:
+                    raise LookFailed(UNREAD_ENTRIES)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:

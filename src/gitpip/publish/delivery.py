@@ -28,16 +28,19 @@ MAX_ATTEMPTS = 8
 """How often a delivery is attempted before it fails; a person can retry it after that."""
 FIRST_LOOK = timedelta(seconds=2)
 """How long after an ambiguous outcome the first look comes: a write that landed is found then."""
-GAPS = (
-    timedelta(seconds=5),
-    timedelta(seconds=15),
-    timedelta(seconds=45),
-    timedelta(minutes=2),
-)
+GAPS = (timedelta(seconds=10), timedelta(seconds=50))
 """Between the looks after that; then one comes when absence can be concluded. Each costs 10
-tokens, for all uncertain publications of a deal together."""
-LOOK_GRID = timedelta(seconds=1)
-"""Looks start at multiples of this, so that one list serves many rows of a deal."""
+tokens, for all uncertain publications together. What did not arrive before is most likely refused
+again: after a later attempt only the first look and the last one come."""
+LOOK_GRIDS = (
+    (timedelta(hours=1), timedelta(minutes=15)),
+    (timedelta(minutes=5), timedelta(minutes=5)),
+    (timedelta(seconds=30), timedelta(seconds=30)),
+    (timedelta(seconds=10), timedelta(seconds=5)),
+    (timedelta(0), timedelta(seconds=1)),
+)
+"""Looks after at least such a wait start at multiples of the second time, so that one list serves
+many rows."""
 LOOK_AGAIN = timedelta(seconds=5)
 """After a look that failed, at the earliest."""
 ABSENCE = timedelta(minutes=5)
@@ -189,8 +192,7 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:
     """The change of a row that may have been sent."""
-    due_at = _rounded_up(now + first_look, LOOK_GRID)
-    return Change(PublicationState.UNCERTAIN, due_at, reason=reason)
+    return Change(PublicationState.UNCERTAIN, _look_at(now, first_look), reason=reason)
 
 
 def after_looking(
@@ -204,18 +206,27 @@ def after_looking(
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
     if is_absent(attempt.in_flight_until, seen_at=seen_at, waits=waits):
         reason = attempt.reason or "it did not arrive"
-        again = retried(attempt.number, reason, now=now, quick_retries=1)
+        again = retried(attempt.number, reason, now=now, quick_retries=attempt.number)
         return replace(again, looked_at=now)
-    until = attempt.in_flight_until or seen_at + waits.absence
+    until = attempt.in_flight_until or seen_at + waits.absence + _patience(attempt.number)
     left = until - seen_at
-    wait = min(GAPS[attempt.looks], left) if attempt.looks < len(GAPS) else left
+    gaps = GAPS if attempt.number == 1 else ()
+    wait = min(gaps[attempt.looks], left) if attempt.looks < len(gaps) else left
     return Change(
         PublicationState.UNCERTAIN,
-        _rounded_up(now + wait, LOOK_GRID),
+        _look_at(now, wait),
         looks=attempt.looks + 1,
         reason=attempt.reason,
         in_flight_until=until,
     )
+
+
+def _patience(attempt: int) -> timedelta:
+    """How long the last look waits for the next attempt, which follows it at once.
+
+    So no other look is needed right before that.
+    """
+    return timedelta(0) if attempt >= MAX_ATTEMPTS else retry_wait(attempt - 1)
 
 
 def is_absent(in_flight_until: datetime | None, *, seen_at: datetime, waits: Waits) -> bool:
@@ -293,5 +304,7 @@ def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta
     return min(pause * (1 << doublings), at_most)
 
 
-def _rounded_up(moment: datetime, grid: timedelta) -> datetime:
+def _look_at(now: datetime, wait: timedelta) -> datetime:
+    grid = next(grid for at_least, grid in LOOK_GRIDS if wait >= at_least)
+    moment = now + wait
     return moment + (EPOCH - moment) % grid

@@ -1,5 +1,11 @@
-"""Looking for uncertain publications: one list of a deal's activities answers for all of them."""
+"""Looking for uncertain publications: one list of activities answers for many of them.
 
+The list of all deals answers for uncertain publications of several deals at once, and it alone
+shows an activity that a person has moved to another deal. Where it is too long, or can't be read,
+the list of each deal answers.
+"""
+
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,14 +16,20 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
-from gitpip.publish.delivery import Accepted, Denied, Refused, Waits
+from gitpip.publish.delivery import Accepted, Denied, NotProcessed, Refused, Waits
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
-from gitpip.publish.pipedrive.client import Activities, Pipedrive
+from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
+from gitpip.publish.pipedrive.lists import Activities
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
 from gitpip.store.publications import outbox
+
+PAGES_TO_CONCLUDE = 2
+"""Up to so many pages of the list of all deals are read before something is sent again."""
+
+ALL_DEALS = "all deals"
 
 log = get_logger()
 
@@ -40,21 +52,69 @@ class Looks:
         self._waits = waits
         self._now = now
 
-    async def look(self, deal_id: DealId, claims: Sequence[Publication]) -> None:
-        """Look for claimed publications in their deal, and record what that says of each.
+    async def look(self, claimed: Mapping[DealId, Sequence[Publication]]) -> None:
+        """Look for claimed publications, by their deals, and record what that says of each.
 
         One that is found is published. One that is not found is changed only if its look is due.
         """
         started_at = self._now()
-        seen = await self._guarded(deal_id, claims)
+        due = {
+            deal_id: claims
+            for deal_id, claims in claimed.items()
+            if any(claim.due_at <= started_at for claim in claims)
+        }
+        everything = [claim for claims in claimed.values() for claim in claims]
+        shared = _Search(everything, last=False)
+        # By our clock, as the last answer may be old: where it is wrong, a list more is read.
+        concludes = shared.would_conclude(self._waits, started_at)
+        together = len(due) > 1 or concludes
+        if together:
+            seen = await self._of_all(shared, max(len(due), PAGES_TO_CONCLUDE * concludes))
+            if seen is not None:
+                await self._settle(everything, seen, started_at)
+                return
+        # What the shared list has shown is not looked for again.
+        found = Seen(shared.found, shared.at or started_at, None)
+        known = [claim for claim in everything if claim.id in shared.found]
+        await self._settle(known, found, started_at)
+        left = {
+            deal_id: [claim for claim in claims if claim.id not in shared.found]
+            for deal_id, claims in claimed.items()
+        }
+        await asyncio.gather(
+            *(
+                self._look_in(deal_id, left[deal_id], started_at, alone=not together)
+                for deal_id in due
+                if left[deal_id]
+            )
+        )
+        others = [
+            claim for deal_id, claims in left.items() if deal_id not in due for claim in claims
+        ]
+        await self._release(others)
+
+    async def _look_in(
+        self, deal_id: DealId, claims: Sequence[Publication], started_at: datetime, *, alone: bool
+    ) -> None:
+        seen = await self._guarded(deal_id, _Search(claims, last=False), alone=alone)
+        await self._settle(claims, seen, started_at)
+
+    async def _settle(
+        self, claims: Sequence[Publication], seen: "Seen", started_at: datetime
+    ) -> None:
         early = []
         for claim in claims:
             if claim.id not in seen.found and claim.due_at > started_at:
-                early.append(claim.id)
+                early.append(claim)
             else:
                 await self._record(claim, replace(seen, began=started_at))
-        async with self._database.begin() as transaction:
-            await outbox.release(transaction, claims[0].token or "", early)
+        await self._release(early)
+
+    async def _release(self, claims: Sequence[Publication]) -> None:
+        if claims:
+            async with self._database.begin() as transaction:
+                ids = [claim.id for claim in claims]
+                await outbox.release(transaction, claims[0].token or "", ids)
 
     async def look_again(self, claim: Publication) -> Publication | None:
         """Look for what may have been sent before, right before it is sent once more.
@@ -68,7 +128,9 @@ class Looks:
             return replace(claim, looked_at=now)
         if delivery.is_fresh(claim.looked_at, now):
             return claim
-        seen = await self._guarded(claim.deal_id, [claim], last=True)
+        seen = await self._of_all(_Search([claim], last=True), PAGES_TO_CONCLUDE)
+        if seen is None:
+            seen = await self._guarded(claim.deal_id, _Search([claim], last=True), alone=False)
         if claim.id in seen.found:
             await self._record(claim, seen)
             return None
@@ -80,26 +142,69 @@ class Looks:
             return None
         return replace(claim, looked_at=now)
 
-    async def _guarded(
-        self, deal_id: DealId, claims: Sequence[Publication], *, last: bool = False
-    ) -> "Seen":
-        search = _Search(claims, last)
+    async def _of_all(self, search: "_Search", pages: int) -> "Seen | None":
+        """What the list of all deals shows; None where it does not answer for everything."""
+        request = self._pauses.request(Kind.READ, ALL_DEALS)
         try:
-            return await self._seen(deal_id, search)
+            if not await self._is_answered_by_all(search, pages):
+                return None
+        except DatabaseUnavailable:
+            raise
+        except LookFailed as failure:
+            return self._failed(search, str(failure))
+        except Exception:
+            log.exception("look.broken", deal_id=None)
+            return None
+        return await self._succeeded(search, request)
+
+    async def _is_answered_by_all(self, search: "_Search", pages: int) -> bool:
+        """Whether the list of all deals answers for everything, read up to so many pages.
+
+        Raises LookFailed where Pipedrive asked to wait: other lists would be refused, too.
+        """
+        since = sent_since(search.missing.values())
+        if since is None:
+            return False
+        request = self._pauses.request(Kind.READ, ALL_DEALS)
+        try:
+            async for page in self._pipedrive.activities(None, since=since):
+                pages -= 1
+                search.take_in(page, self._now())
+                if not search.missing:
+                    return True
+                # What can't be read keeps back those of its deal alone: the deals' lists show it.
+                if page.is_last or search.unread or pages <= 0:
+                    await self._pauses.after(None, request)
+                    return page.is_last and not search.unread
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            if isinstance(failure.outcome, NotProcessed):
+                raise
+        return False
+
+    async def _guarded(self, deal_id: DealId, search: "_Search", *, alone: bool) -> "Seen":
+        """What the lists show of one deal's; with `alone`, that of all deals was not read yet."""
+        try:
+            return await self._seen(deal_id, search, alone=alone)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("look.broken", deal_id=deal_id)
             return Seen({}, self._now(), unexpected(error))
 
-    async def _seen(self, deal_id: DealId, search: "_Search") -> "Seen":
+    async def _seen(self, deal_id: DealId, search: "_Search", *, alone: bool) -> "Seen":
         request = self._pauses.request(Kind.READ, f"deal {deal_id}")
         try:
-            await self._read(deal_id, search)
+            await self._read(deal_id, search, alone=alone)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
-            told = self._pipedrive.now or self._now()
-            return Seen(search.found, search.at or told, str(failure))
+            return self._failed(search, str(failure))
+        return await self._succeeded(search, request)
+
+    def _failed(self, search: "_Search", failure: str) -> "Seen":
+        return Seen(search.found, search.at or self._pipedrive.now or self._now(), failure)
+
+    async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
         await self._pauses.after(None, request)
         for publication, activity in list(search.found.items())[:1]:
             # Only the answer was lost: Pipedrive does process writes.
@@ -107,10 +212,11 @@ class Looks:
             await self._pauses.after(Accepted(activity), write)
         return Seen(search.found, search.at or self._now(), None)
 
-    async def _read(self, deal_id: DealId, search: "_Search") -> None:
-        """Read the deal's list; before absence is concluded, that of all deals if it is not open.
+    async def _read(self, deal_id: DealId, search: "_Search", *, alone: bool) -> None:
+        """Read the deal's list; before absence is concluded, that of all deals if it can show more.
 
-        Where two deals are merged, the activities of the one that goes move to the other.
+        A person may have moved an activity. Where two deals are merged, the activities of the one
+        that goes move to the other.
         """
         try:
             await self._read_list(deal_id, search)
@@ -118,7 +224,11 @@ class Looks:
             if not isinstance(failure.outcome, Refused) or await self._is_open(deal_id):
                 raise
         else:
-            if not search.would_conclude(self._waits) or await self._is_open(deal_id):
+            if not search.would_conclude(self._waits, search.at):
+                return
+            if alone and await self._is_answered_by_all(search, PAGES_TO_CONCLUDE):
+                return
+            if await self._is_open(deal_id):
                 return
         await self._read_list(None, search)
 
@@ -127,7 +237,9 @@ class Looks:
         async for page in self._pipedrive.activities(deal_id, since=since):
             search.take_in(page, self._now())
             if not search.missing:
-                break
+                return
+        if search.unread:
+            raise LookFailed(UNREAD_ENTRIES)
 
     async def _is_open(self, deal_id: DealId) -> bool:
         """Whether a deal can be seen and is open. Raises LookFailed when that can't be learned."""
@@ -186,21 +298,23 @@ class _Search:
         self.found: dict[int, int] = {}
         self.at: datetime | None = None
         """When the first page was read, by Pipedrive's clock."""
+        self.unread = 0
+        """What could not be read, and may be what is missing."""
         self._last = last
 
     def take_in(self, page: Activities, now: datetime) -> None:
         """Look for what is missing on one more page."""
         # The first page was read first, and whatever is new stands on it.
         self.at = self.at or page.at or now
+        self.unread += page.unread
         for claim in list(self.missing.values()):
             mine = [item.id for item in page.items if is_it(claim, item)]
             if mine:
                 self.found[claim.id] = min(mine)
                 del self.missing[claim.id]
 
-    def would_conclude(self, waits: Waits) -> bool:
-        """Whether something is taken for absent unless another list shows it."""
-        at = self.at
+    def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
+        """Whether a list in vain, read at this time by Pipedrive's clock, shows absence."""
         return at is not None and any(
             self._last or delivery.is_absent(claim.in_flight_until, seen_at=at, waits=waits)
             for claim in self.missing.values()

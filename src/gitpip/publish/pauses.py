@@ -75,7 +75,7 @@ class Pauses:
         return self._trouble.own(outcome, request)
 
     def suspected(self, subject: str) -> bool:
-        """Whether the edge refused this publication or deal, so that others are to go first."""
+        """Whether this publication or deal failed, so that others are to go first."""
         return self._trouble.suspected(subject)
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:

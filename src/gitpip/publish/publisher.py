@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
 BATCH = 10
 LOOKED_FOR = 500
+LOOKED_IN = 20
+"""In so many deals is looked together: one list can answer for all of them."""
 SHORT_PAUSE = timedelta(seconds=5)
 """A run waits for the end of a pause that is no longer; for longer ones it ends."""
 PAUSE_KNOWN_FOR = 0.25
@@ -194,7 +197,8 @@ class Publisher:
             return
         claimed = await self._claim_sends(run)
         await self._start_looks(run)
-        if claimed and not await self._clearance.permits(new=True):
+        new = any(claim.sent_at is None for claim in claimed)
+        if claimed and not await self._clearance.permits(new=new):
             # The account was switched before these were claimed: a switch after it ends the claims.
             self._unpaused_at = None
             return
@@ -205,9 +209,9 @@ class Publisher:
         looks = run.flight.looks_wanted(sends_wait=bool(run.waiting))
         if not looks:
             return
-        claimed = await self._claim_looks(run.token, looks)
-        for deal_id, claims in claimed.items():
-            run.flight.look(self._look(deal_id, claims))
+        claimed = await self._claim_looks(run.token)
+        if claimed:
+            run.flight.look(self._look(claimed))
         if not claimed and await self._doubled():
             run.flight.look(self._look_for_doubles())
 
@@ -234,15 +238,15 @@ class Publisher:
         await self._doubles.look()
         step()
 
-    async def _look(self, deal_id: DealId, claims: tuple[Publication, ...]) -> None:
-        await self._looks.look(deal_id, claims)
+    async def _look(self, claimed: Mapping[DealId, tuple[Publication, ...]]) -> None:
+        await self._looks.look(claimed)
         step()
 
     async def _send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
         await self._sender.send(claim, flight, held_back)
         step()
 
-    async def _claim_looks(self, token: str, number: int) -> dict[DealId, tuple[Publication, ...]]:
+    async def _claim_looks(self, token: str) -> dict[DealId, tuple[Publication, ...]]:
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
@@ -253,20 +257,20 @@ class Publisher:
                 token=secrets.token_hex(16),
                 now=now,
                 claim=waits.claim,
-                deals=1 if self._pauses.probing else number,
+                deals=1 if self._pauses.probing else LOOKED_IN,
                 limit=LOOKED_FOR,
             )
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed
 
-    async def _claim_sends(self, run: _Run) -> bool:
-        """Claim another batch where those claimed do not fill the room; whether there was one."""
+    async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
+        """Claim another batch where those claimed do not fill the room."""
         limit = self._pipedrive.burst
         crowded = run.flight.crowded(limit)
         ready = sum(claim.user_key not in crowded for claim, _ in run.waiting)
         room = run.flight.room(limit)
         if ready >= room or not room:
-            return False
+            return ()
         async with self._database.begin() as transaction:
             claims = await outbox.claim_sends(
                 transaction,
@@ -277,7 +281,7 @@ class Publisher:
                 without=crowded,
             )
         held_back: set[UserKey] = set()
-        # After a refusal by the edge, another publication shows whether it refuses everybody.
+        # After a failure, another publication shows whether everything fails.
         for claim in sorted(claims, key=self._sender.is_suspected):
             run.waiting.append((claim, held_back))
-        return bool(claims)
+        return claims

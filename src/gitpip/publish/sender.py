@@ -71,7 +71,7 @@ class Sender:
         self._repeats = Repeats()
 
     def is_suspected(self, claim: Publication) -> bool:
-        """Whether the edge refused it or its deal, so that others are to go first."""
+        """Whether it or its deal failed, so that others are to go first."""
         subjects = (subject_about(claim), subject_of(claim.user_key))
         return any(self._pauses.suspected(subject) for subject in subjects)
 
@@ -99,7 +99,9 @@ class Sender:
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in held_back:
                 return None
-            deal = await self._deals.of(claim.user_key)
+            deal = await self._deals.of(claim)
+            if deal is None:
+                return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
                 return deal.deal_id
             held_back.add(claim.user_key)

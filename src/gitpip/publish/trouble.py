@@ -1,12 +1,14 @@
 """When all publishing has to pause: what failing requests say about the requests to come.
 
 A failure that is about one publication or deal never pauses the others. Only these do: a refused
-token, a limit, an API that can't be reached, and different publications failing in a row: two that
-the edge refuses are a ban.
+token, a limit, an API that can't be reached, and different publications failing in a row, with no
+success between: two that the edge refuses are a ban. What failed while others were accepted is
+known to fail alone; its next failures are not counted.
 After a pause the next request is a probe: publishing is paused again, for longer, if it fails, and
 a success ends the trouble.
 """
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,11 +28,14 @@ from gitpip.publish.pipedrive.answers import BAN_PAUSE
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)
 """Enough for an API that fails or is not reached: a probe is one request."""
-TROUBLE_PAUSE = timedelta(seconds=2)
+TROUBLE_PAUSE = timedelta(seconds=1)
 DIFFERENT_FAILURES = 3
 """So many different publications, failing in a row, are trouble of Pipedrive's own."""
+RECENT = 30
+SMALL_SHARE = 0.1
+"""No more failures than this share of the recent requests are chance, also in a row."""
 BANNED = 2
-"""So many different writes that the edge refuses in a row are a ban of everybody."""
+"""So many different requests that the edge refuses in a row are a ban of everybody."""
 REMEMBERED = 1_000
 TROUBLE_LASTS = timedelta(minutes=15)
 """Failures older than this say nothing about the next request."""
@@ -66,7 +71,19 @@ class Request:
 @dataclass
 class _Failures:
     subjects: set[str] = field(default_factory=set)
+    """In a row, with no success between."""
     pauses: int = 0
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
+    """Whether each of the last requests failed."""
+
+    def end(self) -> None:
+        """A request succeeded."""
+        self.subjects, self.pauses = set(), 0
+        self.recent.append(False)
+
+    def are_few(self) -> bool:
+        """Whether they are a small share of the recent requests."""
+        return sum(self.recent) <= SMALL_SHARE * len(self.recent)
 
 
 class Trouble:
@@ -78,12 +95,12 @@ class Trouble:
         self._limits = 0
         self._limited_since: datetime | None = None
         self._failed_at: datetime | None = None
-        self._known_to_fail: set[str] = set()
-        """What met a gateway's error before: alone, it says nothing about the others."""
+        self._failed: dict[str, int] = {}
+        """The writes that failed: how many others had been accepted until then."""
         self._accepted = 0
         """How many writes were accepted."""
         self._refused_by_edge: dict[str, int] = {}
-        """The writes that the edge refused: how many others had been accepted until then."""
+        """What the edge refused: how many writes had been accepted until then."""
 
     @property
     def probing(self) -> bool:
@@ -95,8 +112,8 @@ class Trouble:
         self._refusals = max(self._refusals, 1)
 
     def suspected(self, subject: str) -> bool:
-        """Whether the edge refused this publication or deal since it was last accepted."""
-        return subject in self._refused_by_edge
+        """Whether this publication or deal failed since it was last accepted."""
+        return subject in self._refused_by_edge or subject in self._failed
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """The outcome of a write, told from a ban of everybody where the edge refuses it alone.
@@ -122,6 +139,7 @@ class Trouble:
         """Note a write that was accepted; it says nothing about what started after it."""
         self._accepted += 1
         self._refused_by_edge.pop(request.subject, None)
+        self._failed.pop(request.subject, None)
 
     def pause_after(self, outcome: Outcome | None, request: Request, now: datetime) -> Pause | None:
         """The pause that an outcome calls for; the outcome None stands for a successful read."""
@@ -139,6 +157,8 @@ class Trouble:
             case _:
                 if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
                     self.accepted(request)
+                elif outcome is None:
+                    self._refused_by_edge.pop(request.subject, None)
                 self._succeeded(request.kind, sure=not isinstance(outcome, Denied))
                 return None
 
@@ -150,19 +170,16 @@ class Trouble:
     def _succeeded(self, kind: Kind, *, sure: bool) -> None:
         self._refusals, self._limits, self._limited_since = 0, 0, None
         if sure:
-            self._failures[kind] = _Failures()
+            self._failures[kind].end()
 
     def _edge_refused(
         self, outcome: NotProcessed | Ambiguous, request: Request, now: datetime
     ) -> Pause | None:
-        if request.kind is Kind.WRITE:
-            if len(self._refused_by_edge) >= REMEMBERED:
-                self._refused_by_edge.clear()
-            self._refused_by_edge[request.subject] = self._accepted
-            # A page with 403 may be for the content of this one: the next one shows whether it is
-            # a ban. One with 429 is about everybody.
-            if isinstance(outcome, Ambiguous) and not self.probing and self._first_refused():
-                return None
+        _remember(self._refused_by_edge, request.subject, self._accepted)
+        # A page with 403 may be for the content of this one: the next one shows whether it is a
+        # ban. One with 429 is about everybody.
+        if isinstance(outcome, Ambiguous) and not self.probing and self._first_refused():
+            return None
         failures = self._failures[request.kind]
         failures.subjects.add(request.subject)
         failures.pauses += 1
@@ -172,7 +189,7 @@ class Trouble:
         return Pause(now + wait, outcome.reason)
 
     def _first_refused(self) -> bool:
-        """Whether the edge refused no other write since one was accepted last."""
+        """Whether the edge refused nothing else since a write was accepted last."""
         return sum(at == self._accepted for at in self._refused_by_edge.values()) < BANNED
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:
@@ -204,36 +221,34 @@ class Trouble:
 
     def _ambiguous(self, outcome: Ambiguous, request: Request, now: datetime) -> Pause | None:
         failures = self._failures[request.kind]
+        if self._fails_alone(request):
+            return None
+        # The same publication failing again says nothing about the others.
         again = request.subject in failures.subjects
         failures.subjects.add(request.subject)
-        if outcome.pause is not None:
-            if outcome.pause < LONGEST_TROUBLE and self._fails_alone(request.subject):
-                return None
-            failures.pauses = max(failures.pauses + (not again), 1)
-            at_most = max(outcome.pause, _longest(outcome.pause))
-            wait = longer_pause(outcome.pause, failures.pauses, at_most=at_most)
-            return Pause(now + wait, outcome.reason)
-        # The same publication failing again says nothing about the others.
+        failures.recent.append(True)
         probe = failures.pauses > 0 or self._refusals > 0
         enough = max(DIFFERENT_FAILURES, request.beside)
-        if again or not (probe or len(failures.subjects) >= enough):
+        if again or not (probe or (len(failures.subjects) >= enough and not failures.are_few())):
             return None
         failures.pauses += 1
-        wait = longer_pause(TROUBLE_PAUSE, failures.pauses, at_most=LONGEST_TROUBLE)
+        pause = outcome.pause or TROUBLE_PAUSE
+        wait = longer_pause(pause, failures.pauses, at_most=max(pause, LONGEST_TROUBLE))
         return Pause(
             now + wait,
             f"Pipedrive fails for different publications; the last one: {outcome.reason}",
         )
 
-    def _fails_alone(self, subject: str) -> bool:
-        """Note that a subject met a gateway's error, and say whether that was known."""
-        if subject in self._known_to_fail and not self.probing:
-            return True
-        if len(self._known_to_fail) >= REMEMBERED:
-            self._known_to_fail.clear()
-        self._known_to_fail.add(subject)
-        return False
+    def _fails_alone(self, request: Request) -> bool:
+        """Note a failure, and say whether others were accepted since this one failed before."""
+        if request.kind is Kind.READ:
+            return False
+        before = self._failed.get(request.subject, self._refused_by_edge.get(request.subject))
+        _remember(self._failed, request.subject, self._accepted if before is None else before)
+        return before is not None and before != self._accepted
 
 
-def _longest(pause: timedelta) -> timedelta:
-    return LONGEST_TROUBLE if pause < LONGEST_TROUBLE else LONGEST_PAUSE
+def _remember(counts: dict[str, int], subject: str, count: int) -> None:
+    if subject not in counts and len(counts) >= REMEMBERED:
+        del counts[next(iter(counts))]
+    counts[subject] = count

@@ -10,6 +10,8 @@ from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import duplicates
+from gitpip.store.status import troubles
+from gitpip.store.status.troubles import Trouble
 
 TOLD_FOR = timedelta(days=1)
 COUNTED = 1_000
@@ -81,7 +83,7 @@ async def contents(transaction: Transaction, now: datetime) -> Sequence[Problem]
         return ()
     state = await ledger.read(transaction)
     found = [
-        _missing(state),
+        _missing(state, await troubles.activities_lost(transaction)),
         await _doubled(transaction, account.key),
         _comparing(state),
         _set_back(state, now),
@@ -100,6 +102,23 @@ def _set_back(state: LedgerState, now: datetime) -> Problem | None:
         "then was read from Pipedrive, and is not sent again. Users, keys and decisions of the "
         "time between are lost: look whether any are missing. This is shown for a day.",
         since=state.set_back_at,
+    )
+
+
+async def clocks(transaction: Transaction, now: datetime) -> Sequence[Problem]:
+    """That a clock was ahead and is right again."""
+    at = (await ledger.read(transaction)).times_set_back_at
+    if at is None or now - at >= TOLD_FOR:
+        return ()
+    return (
+        Problem(
+            ProblemKind.CLOCK_WAS_WRONG,
+            Severity.WARNING,
+            "A clock was ahead: gitpip has set back times of checks and of publishing that lay too "
+            "far in the future, and goes on. Nothing is lost. Let NTP set the clock of every "
+            "machine that gitpip runs on. This is shown for a day.",
+            since=at,
+        ),
     )
 
 
@@ -129,18 +148,30 @@ def _comparing(state: LedgerState) -> Problem | None:
     )
 
 
-def _missing(state: LedgerState) -> Problem | None:
-    if not state.missing:
+def _missing(state: LedgerState, lost: Trouble) -> Problem | None:
+    if not (state.missing or lost.count):
         return None
+    told = []
+    if state.missing:
+        told.append(
+            f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
+            "published, none of the last ones: they were deleted, or the account was reset or "
+            "restored."
+        )
+    if lost.count:
+        have = "has" if lost.count == 1 else "have"
+        told.append(
+            f"{count(lost.count, 'published file')} {have} no activity any more, e.g. "
+            f"{lost.example}: Pipedrive has given its number to another file. Retry it under "
+            "Publications to publish it again."
+        )
     return Problem(
         ProblemKind.ACTIVITIES_MISSING,
         Severity.WARNING,
-        f"Pipedrive does not show {count(state.missing, 'activity', 'activities')} that gitpip "
-        "published, none of the last ones: they were deleted, or the account was reset or "
-        "restored. Nothing of them is sent again, and nothing was deleted here. If that is as it "
-        "should be, acknowledge it: gitpip adopt --acknowledge.",
-        since=state.missing_since,
-        count=state.missing,
+        f"{' '.join(told)} Nothing of them is sent again by gitpip alone, and nothing was deleted "
+        "here. If that is as it should be, acknowledge it: gitpip adopt --acknowledge.",
+        since=min(since for since in (state.missing_since, lost.since) if since),
+        count=state.missing + lost.count,
         act=Act.COMPARE,
     )
 

@@ -65,6 +65,7 @@ class ProblemKind(StrEnum):
     FEED_GAP = "feed-gap"
     DOUBLES_DELETED = "doubles-deleted"
     DATABASE_SET_BACK = "database-set-back"
+    CLOCK_WAS_WRONG = "clock-was-wrong"
     OTHERS_PUBLISH = "others-publish"
     USERS_UNREAD = "users-unread"
     LISTS_NOT_COMPARED = "lists-not-compared"

@@ -151,6 +151,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
             )
         )
     problems += await accounts.contents(transaction, now)
+    problems += await accounts.clocks(transaction, now)
     goes_on = not stops & STOPS[pauses.PUBLISHING]
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on

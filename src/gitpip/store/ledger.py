@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.model import ActivityId, PublicationState
 from gitpip.store.database import Transaction
-from gitpip.store.schema import publications
+from gitpip.store.locking import in_order
+from gitpip.store.schema import activity_lost, publications
 from gitpip.store.schema_accounts import ledger, markers
 
 ROW = 1
@@ -39,6 +40,8 @@ class LedgerState:
     """When a process found that the database had lost what it knew to be there."""
     acknowledged_at: datetime | None = None
     """When what a person acknowledged as missing was found to be so."""
+    times_set_back_at: datetime | None = None
+    """When times that a clock ahead had written were last set back."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ async def read(transaction: Transaction) -> LedgerState:
         row.others_seen_at,
         row.set_back_at,
         row.acknowledged_at,
+        row.times_set_back_at,
     )
 
 
@@ -92,12 +96,6 @@ async def note(transaction: Transaction, **values: Any) -> None:
     await transaction.execute(update(ledger).where(ledger.c.id == ROW).values(**values))
 
 
-async def note_missing(transaction: Transaction, now: datetime) -> None:
-    """Count one more published activity that is gone; call `lock` first."""
-    before = await read(transaction)
-    await note(transaction, missing=before.missing + 1, missing_since=before.missing_since or now)
-
-
 async def acknowledge_missing(transaction: Transaction, now: datetime) -> int:
     """Say no more that published activities are gone; give how many. Call `lock` first.
 
@@ -107,7 +105,10 @@ async def acknowledge_missing(transaction: Transaction, now: datetime) -> int:
     if before.missing:
         at = before.compared_at or now
         await note(transaction, missing=0, missing_since=None, acknowledged_at=at)
-    return before.missing
+    lost = await transaction.execute(
+        update(publications).where(in_order(activity_lost)).values(activity_lost_at=None)
+    )
+    return before.missing + lost.rowcount
 
 
 async def request(transaction: Transaction, now: datetime) -> None:

@@ -351,6 +351,8 @@ publications = Table(
     Column("reason", Text),
     Column("published_at", UTCDateTime),
     Column("backfill", Integer, nullable=False, server_default=text("0")),
+    # Since when Pipedrive's id of it is that of another file's activity, until a person acts.
+    Column("activity_lost_at", UTCDateTime),
     # When it was first to be published, held or not; NULL if the backfill rule kept it back.
     Column("queued_at", UTCDateTime),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
@@ -370,6 +372,14 @@ Index(
     publications.c.id,
     sqlite_where=note_failed,
     postgresql_where=note_failed,
+)
+
+activity_lost = publications.c.activity_lost_at.is_not(None)
+Index(
+    "ix_publications_activity_lost_at",
+    publications.c.activity_lost_at,
+    sqlite_where=activity_lost,
+    postgresql_where=activity_lost,
 )
 
 retried = and_(

@@ -71,6 +71,8 @@ ledger = Table(
     Column("others_seen_at", UTCDateTime),
     # When a process found that the database had lost what it knew to be there.
     Column("set_back_at", UTCDateTime),
+    # When times that a clock ahead had written were last set back.
+    Column("times_set_back_at", UTCDateTime),
 )
 
 # Activities of ours in Pipedrive that no publication stands for: the publication does not exist

@@ -29,6 +29,7 @@ from gitpip.store.gists.gists import Stored
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.publications import NewPublication
+from gitpip.store.publications.recognition import Wanted as Content
 from gitpip.store.status import checks
 from gitpip.store.status.future_times import TOLERANCE
 from gitpip.store.users import backfills, users
@@ -333,7 +334,8 @@ class Reader:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             stored = await gists.store(transaction, locked, found, check_id=task.check_id, now=now)
             queued = self._publications(task, locked, stored, found)
-            because = await self._why_held(transaction, task, locked, queued)
+            queued, edits = await self._with_edits(transaction, task, queued)
+            because = await self._why_held(transaction, task, locked, queued, edits)
             queued = task.held(locked, queued, because)
             failures = task.held_failures(failures, because)
             await publications.add(transaction, user.key, queued, now, on_edit=self._on_edit)
@@ -391,6 +393,29 @@ class Reader:
             for file in to_publish
         ]
 
+    async def _with_edits(
+        self, transaction: Transaction, task: Task, queued: Sequence[NewPublication]
+    ) -> tuple[list[NewPublication], Mapping[GistId, int]]:
+        """Let the edits of what Pipedrive has through the backfill rule, and count those listed.
+
+        The rule about the past is no reason to lose the edit of a file that was published. But they
+        are news as any others, and can be a flood.
+        """
+        listed = (one.listed for one in task.wanted if one.listed and one.gist_id in task.skipped)
+        candidates = {
+            Content(gist.id, file.filename, 1, file.blob_hash)
+            for gist in listed
+            for file in gist.files
+            if file.blob_hash
+        }
+        candidates |= {one.wanted for one in queued if one.skipped_because}
+        edits = await publications.unsent_edits(transaction, candidates, self._on_edit)
+        let_through = [
+            replace(one, skipped_because=None, backfill=False) if one.wanted in edits else one
+            for one in queued
+        ]
+        return let_through, Counter(one.gist_id for one in edits)
+
     async def _follow(
         self,
         transaction: Transaction,
@@ -418,16 +443,17 @@ class Reader:
         task: Task,
         locked: User,
         new: Sequence[NewPublication],
+        edits: Mapping[GistId, int],
     ) -> str | None:
         """Why what was stored waits for a person's decision; None if it does not.
 
         That is decided in the transaction that stores it: nothing can send it before.
         """
         counted = Counter(one.gist_id for one in new if task.counts(locked, one))
-        if not self._hold_above or not (counted or task.planned):
+        if not self._hold_above or not (counted or task.planned or edits):
             return None
         queued = Counter(await self._queued_before(transaction, locked)) + counted
-        files = flood.together(task.planned, queued)
+        files = flood.together(task.planned, edits, queued)
         if not flood.is_flood(locked, files, hold_above=self._hold_above):
             return None
         return (

@@ -1,6 +1,7 @@
 """Pipedrive's API over one company's activities and deals, strict and faulty on demand."""
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from gitpip_standins.exchange import (
     JsonObject,
     Recorded,
     Request,
+    json_answer,
     utc_now,
 )
 from gitpip_standins.faults import FaultPlan
@@ -71,6 +73,8 @@ class Pipedrive:
         self.company_domain: object = "example"
         self.fields_allowed = True
         """Whether the token's user may make custom fields."""
+        self.odd: Callable[[Request, JsonObject], JsonObject] | None = None
+        """What becomes of the body of each answer to a GET: a list can hold odd entries."""
         self.faults = FaultPlan()
         self.journal = Journal()
         self.limits = Limits(
@@ -209,6 +213,8 @@ class Pipedrive:
             if refused is None:
                 try:
                     answer = route.answer(self, request, number)
+                    if self.odd is not None and request.method == "GET":
+                        answer = json_answer(200, self.odd(request, json.loads(answer.body)))
                 except Rejected as rejected:
                     answer = error(rejected.status, rejected.reason, rejected.code)
                 answer.spent = cost

@@ -25,11 +25,8 @@ BAN_PAUSE = timedelta(minutes=5)
 
 It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
 """
-GATEWAY_PAUSE = timedelta(seconds=2)
-"""After a 5xx with an HTML page: an ordinary passing fault of a gateway."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
-GATEWAY_ERRORS = range(500, 600)
 
 
 @dataclass(frozen=True)
@@ -133,11 +130,8 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
             return NotProcessed(reason, BAN_PAUSE, by_edge=True)
         if status == httpx2.codes.FORBIDDEN:
             return Ambiguous(reason, BAN_PAUSE, by_edge=True)
-        return Ambiguous(
-            reason,
-            GATEWAY_PAUSE if status in GATEWAY_ERRORS else None,
-            senseless=httpx2.codes.is_success(status),
-        )
+        # A 5xx with a page is an ordinary passing fault of a gateway, as common as a 500.
+        return Ambiguous(reason, senseless=httpx2.codes.is_success(status))
     if status in {200, 201} and body.get("success") is True:
         return Answer(body, http_date(headers.get("date")))
     return _error(status, headers, body)
@@ -183,32 +177,33 @@ def data(answer: Answer | Outcome) -> object:
 def next_cursor(answer: Answer | Outcome) -> str | None:
     """The cursor of a list's next page; None at its end. Raises LookFailed."""
     extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
-    if not isinstance(extra, dict) or "next_cursor" not in extra:
+    cursor = extra.get("next_cursor", 0) if isinstance(extra, dict) else 0
+    if cursor is not None and not isinstance(cursor, str):
         raise LookFailed(Ambiguous("the list does not say whether it ends here"))
-    cursor = extra["next_cursor"]
-    return cursor if isinstance(cursor, str) and cursor else None
+    return cursor or None
 
 
-def item(entry: object, text_field: str) -> Item:
-    """An entry of a list. Raises LookFailed where it has no id."""
-    if isinstance(entry, dict) and isinstance(entry.get("id"), int):
-        text, note = entry.get(text_field), entry.get("note")
-        is_open = (
-            entry.get("status") == "open"
-            and entry.get("is_deleted") is not True
-            and entry.get("is_archived") is not True
-        )
-        return Item(
-            entry["id"],
-            text if isinstance(text, str) else "",
-            note if isinstance(note, str) else None,
-            is_open,
-            deal_id=_whole_number(entry.get("deal_id")),
-            creator_id=_whole_number(entry.get("creator_user_id")),
-            added_at=_moment(entry.get("add_time")),
-            custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
-        )
-    raise LookFailed(Ambiguous("the list holds something that has no id"))
+def item(entry: object, text_field: str) -> Item | None:
+    """An entry of a list; None where it has no id."""
+    number = _whole_number(entry.get("id")) if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or number is None:
+        return None
+    text, note = entry.get(text_field), entry.get("note")
+    is_open = (
+        entry.get("status") == "open"
+        and entry.get("is_deleted") is not True
+        and entry.get("is_archived") is not True
+    )
+    return Item(
+        number,
+        text if isinstance(text, str) else "",
+        note if isinstance(note, str) else None,
+        is_open,
+        deal_id=_whole_number(entry.get("deal_id")),
+        creator_id=_whole_number(entry.get("creator_user_id")),
+        added_at=_moment(entry.get("add_time")),
+        custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
+    )
 
 
 def owner(answer: Answer | Outcome) -> Owner:
@@ -241,15 +236,22 @@ def _moment(value: object) -> datetime | None:
     return moment.astimezone(UTC) if moment and moment.tzinfo else None
 
 
-def deal(entry: object) -> Item:
-    """A deal of a list. Raises LookFailed where it has no id."""
-    return item(entry, "title")
+def deal(entry: object) -> Item | None:
+    """A deal of a list; None where its id or its title can't be read."""
+    base = item(entry, "title")
+    titled = isinstance(entry, dict) and isinstance(entry.get("title"), str)
+    return base if titled else None
 
 
-def activity(entry: object) -> Activity:
-    """An activity of a list. Raises LookFailed where it has no id."""
+def activity(entry: object) -> Activity | None:
+    """An activity of a list; None where it can't be told whether it is ours.
+
+    The marker stands in the subject and in the note, so one of them is enough.
+    """
     base = item(entry, "subject")
     fields = cast("Json", entry)
+    if base is None or not (isinstance(fields.get("subject"), str) or base.note is not None):
+        return None
     made = fields.get("add_time")
     return Activity(
         base.id,

@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -35,13 +34,22 @@ from gitpip.publish.pipedrive.answers import (
     Unauthorized,
     Unread,
 )
+from gitpip.publish.pipedrive.lists import (
+    Activities,
+    ListPage,
+    read_fields,
+    read_page,
+    readable,
+)
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, Turn, number
 
 Query = Mapping[str, str | int]
 
 ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
+SEARCH = "/v2/deals/search"
 OWNER = "/v1/users/me"
+UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
@@ -52,26 +60,6 @@ DAILY_RESERVE = 30
 """So many tokens are left unspent: the next step may need a list, a post and a get."""
 ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
 """A 403 this soon after `users/me` accepted the token says nothing about the token."""
-
-
-@dataclass(frozen=True)
-class ListPage:
-    """One page of a list; `cursor` leads to the next one, None at the end.
-
-    `at` is when it was read, by Pipedrive's clock; None where that is not told.
-    """
-
-    items: tuple[Item, ...]
-    cursor: str | None
-    at: datetime | None
-
-
-@dataclass(frozen=True)
-class Activities:
-    """One page of a list of activities, and when it was read by Pipedrive's clock."""
-
-    items: tuple[Activity, ...]
-    at: datetime | None
 
 
 class Pipedrive:
@@ -211,6 +199,8 @@ class Pipedrive:
             return None
         entry = answers.data(answer)
         deal = answers.item(entry, "title")
+        if deal is None:
+            raise LookFailed(Ambiguous("Pipedrive's answer about a deal holds no deal"))
         gone = isinstance(entry, dict) and (
             entry.get("is_deleted") is True or entry.get("status") == "deleted"
         )
@@ -224,8 +214,12 @@ class Pipedrive:
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
         """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}
-        pages = self._pages(ACTIVITIES, query, answers.activity)
-        return frozenset([ActivityId(item.id) async for page in pages for item in page.items])
+        found: set[ActivityId] = set()
+        async for page in self._pages(ACTIVITIES, query, answers.activity):
+            if page.unread:
+                raise LookFailed(UNREAD_ENTRIES)
+            found |= {ActivityId(item.id) for item in page.items}
+        return frozenset(found)
 
     async def deal_field_code(self, name: str) -> str | None:
         """The code of the custom field of deals with this name, made where it is missing.
@@ -239,21 +233,21 @@ class Pipedrive:
             answer = await self._request("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
             if isinstance(answer, answers.RefusedWithStatus | Denied):
                 return None
-            entries = answers.data(answer)
-            for entry in entries if isinstance(entries, list) else ():
-                if isinstance(entry, dict) and entry.get("field_name") == name:
-                    code = entry.get("field_code")
-                    if isinstance(code, str) and entry.get("field_type") == "varchar":
-                        return code
-            cursor = answers.next_cursor(answer)
+            page = read_fields(answer, DEAL_FIELDS, asked=SIZES[0])
+            for field in page.fields:
+                if field.get("field_name") == name and field.get("field_type") == "varchar":
+                    return str(field["field_code"])
+            if page.unread:
+                raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
+            cursor = page.cursor
             if cursor is None:
                 break
         body: Json = {"field_name": name, "field_type": "varchar"}
         made = await self._request("POST", DEAL_FIELDS, body=body)
         if isinstance(made, answers.RefusedWithStatus | Denied):
             return None
-        field = answers.data(made)
-        code = field.get("field_code") if isinstance(field, dict) else None
+        data = answers.data(made)
+        code = data.get("field_code") if isinstance(data, dict) else None
         return code if isinstance(code, str) else None
 
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
@@ -280,16 +274,14 @@ class Pipedrive:
         }
         allowed = await self._searches.turn()
         try:
-            found = answers.data(await self._request("GET", "/v2/deals/search", query))
+            found = answers.data(await self._request("GET", SEARCH, query))
         finally:
             allowed.end(None)
         hits = found.get("items") if isinstance(found, dict) else None
         if not isinstance(hits, list):
             raise LookFailed(Ambiguous("the search for a deal holds no list"))
-        return tuple(
-            answers.item(hit.get("item") if isinstance(hit, dict) else None, "title")
-            for hit in hits
-        )
+        items = [hit.get("item") if isinstance(hit, dict) else hit for hit in hits]
+        return readable(items, SEARCH, answers.deal)
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
@@ -305,10 +297,10 @@ class Pipedrive:
         query = _newest_first(since) | ({} if deal_id is None else {"deal_id": deal_id})
         async for page in self._pages(ACTIVITIES, query, answers.activity):
             items = tuple(each for each in page.items if isinstance(each, Activity))
-            yield Activities(items, page.at)
+            yield Activities(items, page.at, page.cursor is None, page.unread)
 
     async def _pages(
-        self, path: str, query: Query, read: Callable[[object], Item]
+        self, path: str, query: Query, read: Callable[[object], Item | None]
     ) -> AsyncIterator[ListPage]:
         cursor: str | None = None
         seen: set[str] = set()
@@ -323,7 +315,7 @@ class Pipedrive:
             seen.add(cursor)
 
     async def _page(
-        self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item]
+        self, path: str, query: Query, cursor: str | None, read: Callable[[object], Item | None]
     ) -> ListPage:
         after = {"cursor": cursor} if cursor else {}
         sizes = self._sizes[path]
@@ -332,15 +324,11 @@ class Pipedrive:
             answer = await self._request("GET", path, {**query, "limit": size, **after})
             if not (isinstance(answer, Unread) and sizes.was_not_read(size)):
                 break
-        entries = answers.data(answer)
-        if not isinstance(entries, list):
-            raise LookFailed(Ambiguous(f"the list {path} holds no list"))
+        page = read_page(answer, path, read, asked=size)
         sizes.was_read(size)
-        items = tuple(read(entry) for entry in entries)
         if path == ACTIVITIES:
-            self.seen(items)
-        at = answer.at if isinstance(answer, Answer) else None
-        return ListPage(items, answers.next_cursor(answer), at)
+            self.seen(page.items)
+        return page
 
     async def _create(self, path: str, body: Json, turn: Turn | None) -> Outcome:
         answer = await self._request("POST", path, body=body, turn=turn)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.store import lease
+from gitpip.store import lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.schema_accounts import accounts, is_bound
 
@@ -113,39 +113,34 @@ async def everyone(transaction: Transaction) -> tuple[VendorAccount, ...]:
 
 async def bound(transaction: Transaction, vendor: Vendor) -> VendorAccount | None:
     """The account that the rows belong to; None before the first one is met."""
-    row = (
-        await transaction.execute(select(accounts).where(accounts.c.vendor == vendor, is_bound))
-    ).one_or_none()
-    return _account(row) if row else None
+    return await _one(transaction, accounts.c.vendor == vendor, is_bound)
 
 
-async def has_key(transaction: Transaction, key: int) -> bool:
-    """Whether the rows still belong to the account with this key."""
-    found = await transaction.scalar(select(accounts.c.key).where(accounts.c.key == key, is_bound))
-    return found is not None
+async def lock_ledger_of(transaction: Transaction, key: int) -> bool:
+    """Lock the ledger, and tell whether the rows still belong to the account with this key.
+
+    If not, a person has switched to another account meanwhile: see `ledger.lock`.
+    """
+    await ledger.lock(transaction)
+    return await _one(transaction, accounts.c.key == key, is_bound) is not None
 
 
 async def of_credential(
     transaction: Transaction, vendor: Vendor, credential: str
 ) -> VendorAccount | None:
     """The account that the token with this fingerprint belongs to, if that was learned."""
-    row = (
-        await transaction.execute(
-            select(accounts).where(accounts.c.vendor == vendor, accounts.c.credential == credential)
-        )
-    ).one_or_none()
-    return _account(row) if row else None
+    return await _one(transaction, accounts.c.vendor == vendor, accounts.c.credential == credential)
 
 
 async def of_identity(
     transaction: Transaction, vendor: Vendor, identity: str
 ) -> VendorAccount | None:
     """The account with this identity, if it was met."""
-    row = (
-        await transaction.execute(
-            select(accounts).where(accounts.c.vendor == vendor, accounts.c.identity == identity)
-        )
-    ).one_or_none()
+    return await _one(transaction, accounts.c.vendor == vendor, accounts.c.identity == identity)
+
+
+async def _one(transaction: Transaction, *wanted: ColumnElement[bool]) -> VendorAccount | None:
+    row = (await transaction.execute(select(accounts).where(*wanted))).one_or_none()
     return _account(row) if row else None
 
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 
 from gitpip.model import ActivityId, DealId
-from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.schema import gist_files, publications, users
@@ -94,8 +93,7 @@ async def settle(
     `present` are those activities, of both kinds, that Pipedrive still has. Where an account was
     reset, ids begin anew: an activity that a publication has by now is not given to another one.
     """
-    await ledger.lock(transaction)
-    if not await accounts.has_key(transaction, account_key):
+    if not await accounts.lock_ledger_of(transaction, account_key):
         return
     for one in some:
         original_gone = one.published_as is not None and one.published_as not in present

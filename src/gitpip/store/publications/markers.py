@@ -27,7 +27,6 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.marking import Match, match
 from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
-from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.publications import note_updates, recognition
@@ -91,10 +90,8 @@ async def take_in(
     Where edits count (`on_edit`), what was adopted with a former content is brought up to date.
     """
     told = TakenIn()
-    if write:
-        await ledger.lock(transaction)
-        if not await accounts.has_key(transaction, account_key):
-            return told  # a person has switched to another account meanwhile
+    if write and not await accounts.lock_ledger_of(transaction, account_key):
+        return told
     for some in _in_pieces(sightings):
         told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
     return told
@@ -322,6 +319,7 @@ async def _adopt(
                 reason=None,
                 token=None,
                 lease_until=None,
+                activity_lost_at=None,
             )
         )
         try:

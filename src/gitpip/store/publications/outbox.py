@@ -94,10 +94,10 @@ async def claim_looks(
     deals: int,
     limit: int,
 ) -> dict[DealId, tuple[Publication, ...]]:
-    """Take the uncertain publications of up to `deals` deals in which a look is due.
+    """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
 
-    Those of the same deals that are not due yet are taken too, at most `limit` in all, since one
-    list of a deal's activities answers for all of them.
+    Those that are not due yet are taken too, at most `limit` in all, since one list answers for all
+    of them.
     """
     is_uncertain = (
         publications.c.state == PublicationState.UNCERTAIN.value,
@@ -106,14 +106,16 @@ async def claim_looks(
     )
     first = (
         select(publications.c.deal_id)
-        .where(*is_uncertain, publications.c.due_at <= now)
+        .where(*is_uncertain)
         .group_by(publications.c.deal_id)
         .order_by(func.min(publications.c.due_at), publications.c.deal_id)
         .limit(deals)
     )
-    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
-    if not chosen:
+    if not await transaction.scalar(
+        select(publications.c.id).where(*is_uncertain, publications.c.due_at <= now).limit(1)
+    ):
         return {}
+    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
     ids = await transaction.execute(
         select(publications.c.id)
         .where(*is_uncertain, publications.c.deal_id.in_(chosen))
@@ -129,6 +131,16 @@ async def claim_looks(
         for deal_id in chosen
         if any(row.deal_id == deal_id for row in claimed)
     }
+
+
+async def is_held(transaction: Transaction, claim: Publication) -> bool:
+    """Whether a row is still claimed as it was, until the end of this transaction."""
+    held = await transaction.scalar(
+        select(publications.c.id)
+        .where(publications.c.id == claim.id, publications.c.token == claim.token)
+        .with_for_update()
+    )
+    return held is not None
 
 
 async def begin_sending(
@@ -233,6 +245,7 @@ async def _take_from_another(
             state=PublicationState.SKIPPED.value,
             activity_id=None,
             published_at=None,
+            activity_lost_at=now,
             # It was sent, also where it was adopted: no database was set back.
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
@@ -242,7 +255,6 @@ async def _take_from_another(
             ),
         )
     )
-    await ledger.note_missing(transaction, now)
 
 
 async def give_up(

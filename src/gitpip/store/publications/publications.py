@@ -1,7 +1,7 @@
 """Publications: the ledger of what is, may be, or will be in the CRM."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -108,12 +108,20 @@ async def add(
         await markers.adopt_deal(transaction, user_key, deal_ids, now)
 
 
+async def unsent_edits(
+    transaction: Transaction, wanted: Collection[Wanted], on_edit: OnEdit
+) -> frozenset[Wanted]:
+    """See `recognition.unsent_edits`."""
+    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    key = account.key if account else accounts.NO_KEY
+    return await recognition.unsent_edits(transaction, key, wanted, on_edit)
+
+
 def _beginning(
     publication: NewPublication, recognised: Recognised, now: datetime
 ) -> dict[str, object]:
     seen = recognised.seen
-    # The rule about the past is no reason to lose the edit of a file that was published.
-    skipped_because = None if recognised.is_edit else publication.skipped_because
+    skipped_because = publication.skipped_because
     if skipped_because:
         state = PublicationState.SKIPPED
     else:
@@ -409,6 +417,7 @@ async def _move(
             looks=0,
             token=None,
             lease_until=None,
+            activity_lost_at=None,
         )
     )
     publication = await get(transaction, publication_id)

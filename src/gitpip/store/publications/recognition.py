@@ -61,8 +61,6 @@ class Recognised:
     """Its activity, where Pipedrive has it already."""
     outdated: bool = False
     """Whether the note of that activity may hold a former content."""
-    is_edit: bool = False
-    """Whether Pipedrive has the file with a former content."""
 
 
 async def claim(
@@ -76,6 +74,22 @@ async def claim(
     found = tuple(_recognised(one, kept, on_edit) for one in wanted)
     await take(transaction, account_key, [one.seen.activity_id for one in found if one.seen])
     return found
+
+
+async def unsent_edits(
+    transaction: Transaction, account_key: int, wanted: Collection[Wanted], on_edit: OnEdit
+) -> frozenset[Wanted]:
+    """Those contents that would be sent as edits, since Pipedrive has the file with another one.
+
+    Nothing is claimed: it tells beforehand how much would be sent.
+    """
+    if on_edit is not OnEdit.NEW or not wanted:
+        return frozenset()
+    kept = await kept_with(transaction, account_key, {one.marker for one in wanted})
+    edits = [one for one in wanted if one.revision == 1 and _is_former(one, kept, on_edit)]
+    candidates = {marker for one in edits for marker in one.markers_of_content}
+    kept |= await kept_with(transaction, account_key, candidates)
+    return frozenset(one for one in edits if of_content(one, kept) is None)
 
 
 def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
@@ -102,7 +116,7 @@ def _recognised(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> R
     if one.revision > 1 or former:
         found = of_content(one, kept)
         marker = found.marker if found else one.marker_of_content
-        return Recognised(marker, found, is_edit=former)
+        return Recognised(marker, found)
     seen = kept.get(one.marker)
     return Recognised(one.marker, seen, outdated=is_outdated(seen, one.blob_hash, on_edit))
 

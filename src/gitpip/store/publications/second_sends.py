@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
@@ -19,6 +19,9 @@ WATCHED = (
     timedelta(minutes=34),
 )
 """The waits before each look, from the second request on: an hour in all."""
+GRID = timedelta(minutes=5)
+"""Looks come at multiples of this, so that one list serves many publications."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Double:
 
 async def watch(transaction: Transaction, publication_id: PublicationId, now: datetime) -> None:
     """Look at a publication again from now on, as it is sent once more."""
-    values = {"due_at": now + WATCHED[0], "looks": 0}
+    values = {"due_at": _rounded_up(now + WATCHED[0]), "looks": 0}
     known = await transaction.execute(
         update(second_sends).where(second_sends.c.publication_id == publication_id).values(values)
     )
@@ -77,7 +80,9 @@ async def looked(
     if looks + 1 >= len(WATCHED):
         await transaction.execute(delete(second_sends).where(mine))
     else:
-        await postpone(transaction, publication_id, now + WATCHED[looks + 1], looks + 1)
+        await postpone(
+            transaction, publication_id, _rounded_up(now + WATCHED[looks + 1]), looks + 1
+        )
 
 
 async def postpone(
@@ -123,3 +128,7 @@ def _can_be_looked_at() -> ColumnElement[bool]:
         publications.c.state == PublicationState.PUBLISHED.value,
         of_tracked(publications.c.user_key),
     )
+
+
+def _rounded_up(moment: datetime) -> datetime:
+    return moment + (EPOCH - moment) % GRID

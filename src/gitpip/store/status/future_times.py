@@ -11,6 +11,7 @@ from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal,
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import lock as lock_ledger
+from gitpip.store.ledger import note as note_in_ledger
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     amendments,
@@ -28,9 +29,9 @@ TOLERANCE = timedelta(minutes=15)
 """Clocks of two replicas can differ; a time that is too late by less does little harm."""
 LONGEST_WAIT = timedelta(days=1)
 """Of a user that GitHub does not show, of something unreadable, and of a pause."""
-LONGEST_RETRY = timedelta(hours=6)
-"""Of a delivery, a deal and a note: see `publish.delivery`."""
-LONGEST_WATCH = timedelta(minutes=34)
+LONGEST_RETRY = timedelta(hours=7)
+"""Of a delivery, a deal and a note, with the wait for absence: see `publish.delivery`."""
+LONGEST_WATCH = timedelta(minutes=39)
 """Between two looks at what was sent twice: see `second_sends`."""
 LONGEST_HOLD = timedelta(minutes=5)
 """Of everything, while more may be on its way into the ledger: see `publish.adopt`."""
@@ -86,6 +87,7 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
     await transaction.execute(update(pauses).where(_paused_too_long(now)).values(until=now))
     for column, wanted in _publishing_too_late(now):
         await transaction.execute(update(column.table).where(wanted).values({column.name: now}))
+    await note_in_ledger(transaction, times_set_back_at=now)
     # What the hold waits for may still be on its way.
     await transaction.execute(
         update(ledger)

@@ -21,6 +21,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
     active,
+    activity_lost,
     amendments,
     checks,
     deals,
@@ -182,6 +183,21 @@ async def publications_uncertain(transaction: Transaction, sent_before: datetime
 async def publications_retried(transaction: Transaction) -> Trouble:
     """Publications that wait although they were sent three times already, or more often."""
     return await _publications(transaction, retried)
+
+
+async def publications_not_looked_for(transaction: Transaction, now: datetime) -> Trouble:
+    """Publications that wait since Pipedrive did not show whether they arrived before."""
+    return await _publications(
+        transaction,
+        publications.c.state == PENDING,
+        publications.c.looked_at.is_not(None),
+        publications.c.due_at > now,
+    )
+
+
+async def activities_lost(transaction: Transaction) -> Trouble:
+    """Published files whose activity is gone: its id is that of another file's."""
+    return await _publications(transaction, activity_lost, since=publications.c.activity_lost_at)
 
 
 async def doubles_left(transaction: Transaction, since: datetime) -> Trouble:

@@ -1,0 +1,129 @@
+"""What changes under a run, at any moment of it, is noticed before anything more is sent."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import make_url
+
+from gitpip.model import Publication, PublicationState
+from gitpip.publish.delivery import Waits
+from gitpip.store.accounts import account_switch, accounts
+from gitpip.store.accounts.accounts import Met, Vendor
+from gitpip.store.publications import deals
+from tests.publish.test_set_back import OfFile
+from tests.support.scene import Process, Scene
+
+PUBLISHED = PublicationState.PUBLISHED
+
+
+async def switch_to(scene: Scene, identity: str) -> None:
+    """As a person does whose other process has a token of that company."""
+    async with scene.database.begin() as transaction:
+        met = Met(Vendor.PIPEDRIVE, identity, f"company {identity}")
+        await accounts.meet(transaction, met, credential=None, now=scene.clock())
+        await account_switch.switch(transaction, Vendor.PIPEDRIVE, scene.clock())
+
+
+def sent(scene: Scene) -> int:
+    return sum(request.method == "POST" for request in scene.crm.requests)
+
+
+async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "first.py")
+    await scene.settle(process)
+    for moment in itertools.count(1):
+        await scene.find_files("ada", f"{moment}.py")
+        process.database.thawed.clear()
+        process.database.freezes = process.database.in_moments(moment)
+        running = asyncio.create_task(process.run())
+        frozen = asyncio.create_task(process.database.frozen.wait())
+        await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            frozen.cancel()
+            break
+        rows, before = await scene.rows(), sent(scene)
+        under_way = sum(row.state is PublicationState.SENDING for row in rows)
+        await switch_to(scene, "2")
+        thaw(process)
+        await running
+        await process.run()
+        assert sent(scene) - before <= under_way
+        async with scene.database.read() as transaction:
+            key = rows[0].user_key
+            assert await deals.made(transaction, key) is None, "a deal of the former company"
+        await switch_to(scene, "1")
+        await scene.settle(process)
+
+    assert moment > 8
+    assert set(scene.activities().values()) == {1}
+    assert {row.state for row in await scene.rows()} == {PUBLISHED}
+
+
+@pytest.mark.parametrize("moments", range(6))
+async def test_what_another_process_sent_is_not_sent_again_after_a_restore_at_any_moment(
+    scene: Scene, moments: int
+) -> None:
+    """The backup knows a claim of a process that was frozen since, and not what was sent since.
+
+    On SQLite, where a restore takes no time; `test_set_back.py` restores on both databases.
+    """
+    if not scene.database.is_sqlite:
+        pytest.skip("restores of SQLite alone")
+    backup = OfFile(str(make_url(scene.url).database))
+    process, other = await scene.process(), await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(process)
+    await scene.find_files("ada", "first.py", "second.py")
+    running = asyncio.create_task(process.run())
+
+    await freeze_when(scene, process, lambda rows: all(row.token for row in rows[1:]))
+    backup.make()
+    await freeze_when(scene, process, lambda rows: rows[1].state is PUBLISHED)
+    for _ in range(moments):
+        if (await scene.rows())[2].state is PublicationState.PENDING:
+            await one_moment(process, running)
+    if (await scene.rows())[2].state is PublicationState.PENDING:
+        scene.clock.advance(2 * Waits(scene.timeout).claim)
+        await scene.settle(other)
+        backup.restore()
+    thaw(process)
+    await running
+    await scene.settle(process)
+
+    await scene.assert_each_is_there_once()
+
+
+def thaw(process: Process) -> None:
+    process.database.freezes = lambda: False
+    process.database.frozen.clear()
+    process.database.thawed.set()
+
+
+async def one_moment(process: Process, running: asyncio.Task[int]) -> None:
+    """Let a frozen process go on to its next moment."""
+    process.database.freezes = process.database.in_moments(1)
+    process.database.frozen.clear()
+    process.database.thawed.set()
+    await asyncio.sleep(0)
+    process.database.thawed.clear()
+    frozen = asyncio.create_task(process.database.frozen.wait())
+    await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
+    frozen.cancel()
+
+
+async def freeze_when(
+    scene: Scene, process: Process, condition: Callable[[tuple[Publication, ...]], bool]
+) -> None:
+    """Freeze a running process at the first moment at which the rows are so."""
+    while True:
+        process.database.freezes = process.database.in_moments(1)
+        process.database.frozen.clear()
+        process.database.thawed.set()
+        await asyncio.sleep(0)
+        process.database.thawed.clear()
+        await process.database.frozen.wait()
+        if condition(await scene.rows()):
+            return
