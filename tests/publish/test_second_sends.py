@@ -105,7 +105,7 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     while scene.clock() < end:
         await survivor.run()
         assert await scene.wake()
-    assert len(scene.crm.requests) - asked < 60
+        assert len(scene.crm.requests) - asked < 60
     row = (await scene.rows())[-1]
     assert row.state is PublicationState.PENDING
     assert "could not look for it before sending it again" in str(row.reason)
