@@ -13,7 +13,7 @@ from gitpip.model import PauseCause
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.schema import deals, publications
-from gitpip.store.schema import pauses as pause_rows
+from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
 from tests.status.conftest import NOW, Rows
 

@@ -12,21 +12,10 @@ from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
 from gitpip.store.gists.unreadable import HeldBack
-from gitpip.store.schema import (
-    amendments,
-    checks,
-    deals,
-    doubles,
-    feed,
-    publications,
-    services,
-    unreadable,
-    users,
-)
-from gitpip.store.schema import (
-    pauses as pause_rows,
-)
+from gitpip.store.schema import amendments, checks, deals, doubles, publications, unreadable, users
 from gitpip.store.schema_accounts import accounts, ledger, markers
+from gitpip.store.schema_status import feed, services
+from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 

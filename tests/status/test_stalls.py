@@ -8,7 +8,8 @@ from sqlalchemy import Executable, insert
 
 from gitpip.model import PauseCause
 from gitpip.runtime.stalls import Stalls
-from gitpip.store.schema import checks, pauses, publications, users
+from gitpip.store.schema import checks, publications, users
+from gitpip.store.schema_status import pauses
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
 PATIENCE = timedelta(minutes=3)

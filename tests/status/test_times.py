@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from gitpip.status.problem import clock, until
-from gitpip.store.schema import pauses
+from gitpip.store.schema_status import pauses
 from tests.status.conftest import NOW, Rows
 
 DAYS = st.timedeltas(timedelta(days=-3), timedelta(days=3))

@@ -3,4 +3,5 @@
 # The schema is whole with these tables only.
 import gitpip.store.schema_access
 import gitpip.store.schema_accounts
-import gitpip.store.schema_events  # noqa: F401
+import gitpip.store.schema_events
+import gitpip.store.schema_status  # noqa: F401

@@ -14,7 +14,7 @@ from gitpip.store import commit_order, ledger, locking
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.schema import deals, feed, publications, users
+from gitpip.store.schema import deals, publications, users
 from gitpip.store.schema_accounts import (
     accounts as account_rows,
 )
@@ -23,6 +23,7 @@ from gitpip.store.schema_accounts import (
     kept_publications,
     kept_users,
 )
+from gitpip.store.schema_status import feed
 
 PUBLISHED, SENDING, UNCERTAIN, SKIPPED = (
     PublicationState.PUBLISHED.value,

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.schema import pipedrive_company
+from gitpip.store.schema_status import pipedrive_company
 
 ROW = 1
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, literal, select, update
 
 from gitpip.model import GistId
 from gitpip.store.database import Transaction
-from gitpip.store.schema import feed
+from gitpip.store.schema_status import feed
 
 ROW = 1
 ETAG_LIMIT = 300

@@ -17,7 +17,7 @@ from gitpip.capacity import (
 )
 from gitpip.model import Pause, PauseCause
 from gitpip.store.database import Transaction
-from gitpip.store.schema import budgets
+from gitpip.store.schema_status import budgets
 from gitpip.store.status import checks, pauses
 
 GITHUB_REQUESTS = "GitHub requests"

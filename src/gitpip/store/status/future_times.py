@@ -17,13 +17,13 @@ from gitpip.store.schema import (
     amendments,
     deals,
     looked_at,
-    pauses,
     publications,
     second_sends,
     unreadable,
     users,
 )
 from gitpip.store.schema_accounts import ledger
+from gitpip.store.schema_status import pauses
 
 TOLERANCE = timedelta(minutes=15)
 """Clocks of two replicas can differ; a time that is too late by less does little harm."""

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.model import Part
 from gitpip.store.database import Transaction
-from gitpip.store.schema import services
+from gitpip.store.schema_status import services
 
 HEARTBEAT = timedelta(seconds=2)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)

@@ -14,7 +14,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
-from gitpip.store.schema import deals, pauses, publications
+from gitpip.store.schema import deals, publications
+from gitpip.store.schema_status import pauses
 
 PUBLISHING = "publishing"
 WATCHING = "watching"

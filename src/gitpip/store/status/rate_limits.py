@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.store.database import Transaction
-from gitpip.store.schema import github_limits
+from gitpip.store.schema_status import github_limits
 
 KEPT = timedelta(days=30)
 """How long the limits of a token that is not used any more stay on record."""

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
-from gitpip.store.schema import publications, samples
+from gitpip.store.schema import publications
+from gitpip.store.schema_status import samples
 from gitpip.store.visibility import of_tracked
 
 SAMPLE_EVERY = timedelta(minutes=5)

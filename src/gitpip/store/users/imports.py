@@ -9,7 +9,7 @@ from sqlalchemy import Row, insert, select, update
 from gitpip.errors import ImportNotFound
 from gitpip.store import visibility
 from gitpip.store.database import Transaction
-from gitpip.store.schema import imports
+from gitpip.store.schema_status import imports
 
 ImportId = NewType("ImportId", int)
 

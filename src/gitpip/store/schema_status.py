@@ -1,0 +1,115 @@
+"""The tables of pauses, limits, processes and imports: how gitpip is doing."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from gitpip.store.schema import Key, UTCDateTime, metadata
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("until", UTCDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    # The fingerprint of the token that was refused: another token ends the pause.
+    Column("credential", String(12)),
+    Column("cause", String(20), nullable=False, server_default=text("'vendor'")),
+    # When it began; one that follows another without a break goes on with that one's time.
+    Column("since", UTCDateTime),
+)
+
+# What every process that asks GitHub must know of its limits: requests reserved in the last minute
+# as `time number` lines, and the wait that GitHub asked for.
+github_limits = Table(
+    "github_limits",
+    metadata,
+    # The fingerprint of the token: limits are those of one credential.
+    Column("credential", String(12), primary_key=True),
+    Column("resource", String(10), primary_key=True),
+    Column("until", UTCDateTime),
+    Column("refusals", Integer, nullable=False, server_default=text("0")),
+    Column("reserved", Text, nullable=False, server_default=text("''")),
+    Column("seen_at", UTCDateTime, nullable=False),
+)
+
+# What was last seen of GitHub's list of all public gists; one row.
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("etag", String(300)),
+    Column("seen", Text, nullable=False),
+    Column("read_at", UTCDateTime, nullable=False),
+    Column("gaps", Integer, nullable=False, server_default=text("0")),
+    Column("gap_at", UTCDateTime),
+    Column("hints", BigInteger, nullable=False, server_default=text("0")),
+    # Why it can't be read at present, and since when.
+    Column("failure", Text),
+    Column("failing_since", UTCDateTime),
+)
+
+# The company that Pipedrive's token belongs to; one row.
+pipedrive_company = Table(
+    "pipedrive_company",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain", String(63)),
+    # The fingerprint of the token that was asked with: another token may be another company's.
+    Column("credential", String(12), nullable=False),
+    Column("learned_at", UTCDateTime, nullable=False),
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("version", String(40), nullable=False),
+    Column("part", String(10), nullable=False, server_default=text("'all'")),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("heartbeat_at", UTCDateTime, nullable=False),
+    # How many seconds its clock is ahead of GitHub's; 0 where they agree, or nothing is known.
+    Column("clock_ahead", BigInteger, nullable=False, server_default=text("0")),
+    # What its /health says is wrong, a line each.
+    Column("ailments", Text),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("read", BigInteger, nullable=False, server_default=text("0")),
+    Column("added", Integer, nullable=False, server_default=text("0")),
+    Column("known", Integer, nullable=False, server_default=text("0")),
+    Column("faulty", Integer, nullable=False, server_default=text("0")),
+    Column("faults", Text, nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("moved_at", UTCDateTime, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("failure", Text),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    Column("resets_at", UTCDateTime),
+    Column("seen_at", UTCDateTime, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("at", UTCDateTime, primary_key=True),
+    Column("waiting", BigInteger, nullable=False),
+)
