@@ -33,7 +33,7 @@ from gitpip.cli.output import (
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
-from gitpip.config import describe
+from gitpip.config import Settings, describe
 from gitpip.demo.run import run_demo
 from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
@@ -229,52 +229,8 @@ def latest(
 def status(as_json: Json = False) -> None:
     """Show how the service is doing: every problem, what is tracked, and what waits."""
 
-    async def read() -> tuple[Condition, dict[str, object]]:
-        now = utc_now()
-        surroundings = Surroundings(settings)
-        async with opened(settings) as database, database.read() as transaction:
-            condition = await reading.read(transaction, surroundings, now)
-            tracked = await users.count(transaction)
-            counts = await publications.count(transaction)
-            publishing = condition.pauses.get(pauses.PUBLISHING)
-            last = (await checks.page(transaction, offset=0, limit=1)).items
-            freshness = await schedule.freshness(transaction)
-            lists = await lists_read.lists(transaction, now)
-            next_due = await publications.next_due(transaction)
-            return condition, {
-                "running_services": len(condition.services),
-                "users": {state.value: tracked.get(state, 0) for state in UserState},
-                "publications": {state.value: counts.get(state, 0) for state in PublicationState},
-                "publishing": (
-                    _publishing(condition, now)
-                    if settings.pipedrive_token
-                    else "waits for PIPEDRIVE_TOKEN"
-                ),
-                "watching": _watching(condition, now),
-                "next_publication_due": reading.due_after(next_due, publishing),
-                "nothing_missed_before": freshness.complete_until,
-                "held_back_by": (
-                    f"{condition.held_back.login}: {condition.held_back.reason}"
-                    if condition.held_back
-                    else None
-                ),
-                "not_looked_at_yet": freshness.unread,
-                "lists_not_read_for_a_week": lists.waiting,
-                "oldest_list_read": lists.oldest,
-                "lists_read_in_a_day": round(lists.a_day),
-                "days_for_a_round_of_lists": (
-                    round(lists.round / timedelta(days=1), 1) if lists.round else None
-                ),
-                "known_up_to_p50": freshness.median,
-                "known_up_to_p95": freshness.most,
-                "users_that_can_be_kept_fresh": await reading.capacity(
-                    transaction, surroundings, now
-                ),
-                "last_check": last[0] if last else None,
-            }
-
     settings = prepared_settings()
-    condition, facts = run(read())
+    condition, facts = run(_read_status(settings))
     if as_json:
         problems = [asdict(problem) for problem in condition.problems]
         heading = {"sentence": condition.sentence, "all_good": condition.all_good}
@@ -290,6 +246,45 @@ def status(as_json: Json = False) -> None:
             case _:
                 text = shown(value)
         console.say(f"{name.replace('_', ' ')}: {text or 'none'}")
+
+
+async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
+    now = utc_now()
+    surroundings = Surroundings(settings)
+    async with opened(settings) as database, database.read() as transaction:
+        condition = await reading.read(transaction, surroundings, now)
+        tracked = await users.count(transaction)
+        counts = await publications.count(transaction)
+        publishing = condition.pauses.get(pauses.PUBLISHING)
+        last = (await checks.page(transaction, offset=0, limit=1)).items
+        freshness = await schedule.freshness(transaction)
+        lists = await lists_read.lists(transaction, now)
+        next_due = await publications.next_due(transaction)
+        capacity = await reading.capacity(transaction, surroundings, now)
+    held_back, round_of_lists = condition.held_back, lists.round
+    return condition, {
+        "running_services": len(condition.services),
+        "users": {state.value: tracked.get(state, 0) for state in UserState},
+        "publications": {state.value: counts.get(state, 0) for state in PublicationState},
+        "publishing": (
+            _publishing(condition, now) if settings.pipedrive_token else "waits for PIPEDRIVE_TOKEN"
+        ),
+        "watching": _watching(condition, now),
+        "next_publication_due": reading.due_after(next_due, publishing),
+        "nothing_missed_before": freshness.complete_until,
+        "held_back_by": held_back and f"{held_back.login}: {held_back.reason}",
+        "not_looked_at_yet": freshness.unread,
+        "lists_not_read_for_a_week": lists.waiting,
+        "oldest_list_read": lists.oldest,
+        "lists_read_in_a_day": round(lists.a_day),
+        "days_for_a_round_of_lists": (
+            round(round_of_lists / timedelta(days=1), 1) if round_of_lists else None
+        ),
+        "known_up_to_p50": freshness.median,
+        "known_up_to_p95": freshness.most,
+        "users_that_can_be_kept_fresh": capacity,
+        "last_check": last[0] if last else None,
+    }
 
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}

@@ -146,21 +146,7 @@ async def _serve(
             ),
             part,
         )
-        server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=3,
-                timeout_keep_alive=5,
-                h11_max_incomplete_event_size=32 * 1024,
-                proxy_headers=False,  # the application's own middleware reads them
-            ),
-            Limits(connections=connection_limit(settings.database_connections)),
-        )
+        server = _server_of(app, settings)
         # The 170,000 objects loaded by now stay until the end. A full collection of garbage would
         # look at them each time for 110 ms, five times while 100,000 users are listed; and CPython
         # waits with it until a quarter as many new ones have aged, so that memory grew for minutes.
@@ -181,6 +167,24 @@ async def _serve(
                 raise _failed(lasting)
             await serving
         log.info("service.stopping")
+
+
+def _server_of(app: Callable[..., object], settings: Settings) -> "_Server":
+    return _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            timeout_keep_alive=5,
+            h11_max_incomplete_event_size=32 * 1024,
+            proxy_headers=False,  # the application's own middleware reads them
+        ),
+        Limits(connections=connection_limit(settings.database_connections)),
+    )
 
 
 def _failed(lasting: Mapping[str, asyncio.Task[None]]) -> ServiceFailed:

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TypeGuard
 
 from gitpip.errors import (
@@ -19,7 +18,7 @@ from gitpip.errors import (
     GitpipError,
     UserNotTracked,
 )
-from gitpip.model import BackfillKind, CheckId, GistId, OnEdit, SeenGist, Unreadable, User
+from gitpip.model import BackfillKind, GistId, OnEdit, SeenGist, User
 from gitpip.observability.logging import get_logger
 from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
@@ -36,6 +35,7 @@ from gitpip.store.users import backfills, users
 from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.contents import Reading, Wanted
+from gitpip.watch.task import Task
 
 TURN = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
@@ -53,86 +53,6 @@ TRIED_AGAIN = 2
 With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
 
 log = get_logger()
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be read of a user in one look."""
-
-    user: User
-    """As claimed."""
-    check_id: CheckId
-    wanted: Sequence[Wanted]
-    skipped: Mapping[GistId, str] = field(default_factory=dict)
-    """The listed gists that the backfill rule keeps from the CRM, and why."""
-    known: Collection[GistId] = ()
-    """The gists that are stored."""
-    unread: Sequence[Unreadable] = ()
-    """What could not be read of the user before."""
-    planned: Mapping[GistId, int] = field(default_factory=dict)
-    """How many files of the listed gists are to be published, but for what was asked for."""
-    again: Collection[GistId] = ()
-    """Those of the wanted that failed before: they are read once the others were tried."""
-
-    def judged(self, locked: User, found: Sequence[SeenGist]) -> Mapping[GistId, str]:
-        """Which of these gists the backfill rule keeps from the CRM, and why.
-
-        `locked` is the user as the row is now. Gists that no list showed are judged only here.
-        """
-        late = [gist for gist in found if gist.id not in self._listed]
-        judged = decide.skipped_by_backfill(locked, late, known=self.known, rows=self.rows)
-        return {**self.skipped, **judged}
-
-    def is_old(self, gist: SeenGist) -> bool:
-        """Whether what is new of a gist was there when its user was added."""
-        return decide.is_past(self.user, gist, self.known)
-
-    def counts(self, locked: User, publication: NewPublication) -> bool:
-        """Whether this is to be published although nobody asked for it however much it is."""
-        return publication.skipped_because is None and not flood.is_asked_for(
-            locked, old=publication.backfill
-        )
-
-    def held(
-        self, locked: User, new: Sequence[NewPublication], because: str | None
-    ) -> list[NewPublication]:
-        """The same, held for this reason, or since it was part of a flood that waits already."""
-        before = {row.gist_id: row.held_because for row in self.unread if row.held_because}
-        reasons = [before.get(one.gist_id, because) for one in new]
-        return [
-            replace(one, held_because=reason) if self.counts(locked, one) else one
-            for one, reason in zip(new, reasons, strict=True)
-        ]
-
-    def held_failures(self, failures: Sequence[Failure], because: str | None) -> list[Failure]:
-        """The same; what belongs to a flood is held once it can be read."""
-        return [
-            replace(one, held_because=because) if one.gist_id in self.planned else one
-            for one in failures
-        ]
-
-    def failure(
-        self, gist_id: GistId, filename: str, reason: str, *, lags: bool = False
-    ) -> Failure:
-        """The note of something that could not be read."""
-        return Failure(
-            gist_id,
-            filename,
-            reason,
-            skipped_because=self.skipped.get(gist_id),
-            lags=lags,
-        )
-
-    @cached_property
-    def rows(self) -> Mapping[GistId, Sequence[Unreadable]]:
-        rows: dict[GistId, list[Unreadable]] = {}
-        for row in self.unread:
-            rows.setdefault(row.gist_id, []).append(row)
-        return rows
-
-    @cached_property
-    def _listed(self) -> Collection[GistId]:
-        return {one.gist_id for one in self.wanted if one.listed}
 
 
 @dataclass

@@ -41,8 +41,9 @@ from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.reading import TURN, Reader, Task
+from gitpip.watch.reading import TURN, Reader
 from gitpip.watch.snapshot import Doubts, Known, Seen
+from gitpip.watch.task import Task
 
 CONFIRMED_AT_A_TIME = 30
 """So many gists that a list does not name any more are asked for, one by one, in one look."""

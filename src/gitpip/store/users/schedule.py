@@ -193,22 +193,7 @@ async def record_successes(
             claimed_by=None,
             claimed_until=None,
         ),
-        [
-            {
-                "row": look.user.key,
-                "tag": look.etag,
-                "known_until": look.known_until,
-                "listed_at": look.listed_at,
-                "asked_before": look.asked_at,
-                "gists": look.gist_count,
-                "mark": look.sweep_mark,
-                # A request for a look makes a user due at the time of the request.
-                "asked_before_now": look.asked_at,
-                "was_due": look.user.next_check_at,
-                "next_look": look.next_check_at,
-            }
-            for look in ordered
-        ],
+        [_parameters(look) for look in ordered],
     )
     happened = [
         NewEvent(EventKind.USER_AVAILABLE, look.user.key)
@@ -216,6 +201,22 @@ async def record_successes(
         if look.user.state is UserState.UNAVAILABLE
     ]
     await events.record(transaction, now, *happened)
+
+
+def _parameters(look: Looked) -> dict[str, object]:
+    return {
+        "row": look.user.key,
+        "tag": look.etag,
+        "known_until": look.known_until,
+        "listed_at": look.listed_at,
+        "asked_before": look.asked_at,
+        "gists": look.gist_count,
+        "mark": look.sweep_mark,
+        # A request for a look makes a user due at the time of the request.
+        "asked_before_now": look.asked_at,
+        "was_due": look.user.next_check_at,
+        "next_look": look.next_check_at,
+    }
 
 
 async def record_accounts(

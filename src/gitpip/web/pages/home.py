@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -57,15 +58,15 @@ async def home(
 ) -> HTMLResponse:
     """What is new since the viewer's last visit, or the files that fit what is asked for."""
     viewer = viewer_of(request)
-    last_day = _day("until", until)
-    wanted = listing.FileWanted(
-        text=q.replace("\0", "").strip(),
-        language=language.replace("\0", ""),
-        tag=tag.replace("\0", ""),
-        state=_state(state),
-        since=_day("since", since),
-        before=None if last_day is None else last_day + timedelta(days=1),
-    )
+    asked = {
+        "q": q,
+        "language": language,
+        "tag": tag,
+        "state": state,
+        "since": since,
+        "until": until,
+    }
+    wanted = _wanted(asked)
     async with context.database.read() as transaction:
         new: tuple[unseen.UserNews, ...] = ()
         found: tuple[GistFile, ...] = ()
@@ -93,14 +94,7 @@ async def home(
         older=found[FOUND - 1].key if len(found) > FOUND else None,
         later=before is not None,
         wanted=wanted,
-        asked={
-            "q": q,
-            "language": language,
-            "tag": tag,
-            "state": state,
-            "since": since,
-            "until": until,
-        },
+        asked=asked,
         states=list(PublicationState),
         preview=lambda file: shown(file, PREVIEW),
         links=await context.links(),
@@ -109,6 +103,19 @@ async def home(
     response = HTMLResponse(page)
     remember(request, response, viewer)
     return response
+
+
+def _wanted(asked: Mapping[str, str]) -> listing.FileWanted:
+    """What the fields of the form ask for. Raises InvalidInput, which names the field."""
+    last_day = _day("until", asked["until"])
+    return listing.FileWanted(
+        text=asked["q"].replace("\0", "").strip(),
+        language=asked["language"].replace("\0", ""),
+        tag=asked["tag"].replace("\0", ""),
+        state=_state(asked["state"]),
+        since=_day("since", asked["since"]),
+        before=None if last_day is None else last_day + timedelta(days=1),
+    )
 
 
 @router.post("/seen")
