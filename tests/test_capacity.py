@@ -12,6 +12,7 @@ from gitpip.model import PauseCause
 from gitpip.store.database import Database, open_database
 from gitpip.store.status import budgets, checks, pauses
 from gitpip.store.status.budgets import Budget
+from gitpip.store.status.checks import Results
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -82,9 +83,8 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
     async with database.begin() as transaction:
         for swept, points in ((1000, 100), (3, 3)):
             check_id = await checks.start(transaction, NOW)
-            await checks.add_results(
-                transaction, check_id, users=swept, unchanged=swept, swept=swept, points=points
-            )
+            results = Results(users=swept, unchanged=swept, swept=swept, points=points)
+            await checks.add_results(transaction, check_id, results)
             await checks.end(transaction, check_id, NOW)
     # Ten users a point; the check of three users says nothing.
     assert await promised() == 50_000

@@ -9,6 +9,7 @@ import pytest
 from gitpip.model import GitHubId
 from gitpip.store.database import Database
 from gitpip.store.status import budgets, checks, lists_read
+from gitpip.store.status.checks import Results
 from gitpip.store.users import schedule
 from gitpip.store.users.schedule import LISTED_EVERY
 from gitpip.watch.check import Watcher
@@ -105,10 +106,11 @@ async def test_reading_lists_does_not_make_the_promised_number_of_users_smaller(
 ) -> None:
     async with database.begin() as transaction:
         check_id = await checks.start(transaction, clock())
-        await checks.add_results(
-            transaction, check_id, users=1000, unchanged=1000, swept=1000, points=10
-        )
-        await checks.add_results(transaction, check_id, users=500, unchanged=500, listed=500)
+        for results in (
+            Results(users=1000, unchanged=1000, swept=1000, points=10),
+            Results(users=500, unchanged=500, listed=500),
+        ):
+            await checks.add_results(transaction, check_id, results)
         await checks.end(transaction, check_id, clock())
     async with database.read() as transaction:
         promised = await budgets.capacity_now(

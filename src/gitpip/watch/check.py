@@ -14,6 +14,7 @@ from gitpip.model import Check
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import checks, future_times, pauses
+from gitpip.store.status.checks import Results
 from gitpip.store.users import schedule
 from gitpip.watch.batch_poll import BatchPoller
 from gitpip.watch.check_run import CheckRun, cause_of
@@ -160,7 +161,7 @@ class Watcher:
                     now=now,
                 )
             if line := note or (str(stopped_by) if stopped_by else ""):
-                await checks.add_results(transaction, run.check_id, note=line)
+                await checks.add_results(transaction, run.check_id, Results(note=line))
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
             await checks.prune(transaction, now - KEPT)

@@ -20,6 +20,7 @@ from gitpip.model import Account, PauseCause, User
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
+from gitpip.store.status.checks import Results
 from gitpip.store.users import backfills, schedule, users
 from gitpip.store.users.schedule import Looked
 from gitpip.watch import decide
@@ -164,7 +165,8 @@ class CheckRun:
                 listed_before=now - schedule.LISTED_EVERY,
             )
             if claimed:
-                await checks.add_results(transaction, self._run.check_id, listed=len(claimed))
+                results = Results(listed=len(claimed))
+                await checks.add_results(transaction, self._run.check_id, results)
         return claimed
 
     async def _due_by(self, transaction: Transaction) -> datetime:
@@ -302,13 +304,12 @@ class CheckRun:
                 self._mode = _Mode.REST
             elif self._mode is _Mode.PROBE:
                 await pauses.resume(transaction, pauses.SWEEPING, self._now())
-            await checks.add_results(
-                transaction,
-                self._run.check_id,
+            results = Results(
                 swept=len(swept.answers),
                 points=swept.queries,
                 note=str(stopped) if until else None,
             )
+            await checks.add_results(transaction, self._run.check_id, results)
         for user, answer in refused:
             log.info("sweep.user_refused", login=user.login, reason=str(answer))
         if until:
@@ -372,9 +373,9 @@ class CheckRun:
             await schedule.record_successes(
                 transaction, looks, token=self._run.token, now=self._now()
             )
-            await checks.add_results(
-                transaction, self._run.check_id, users=len(looks), unchanged=len(looks)
-            )
+            results = Results(users=len(looks), unchanged=len(looks))
+            await checks.add_results(transaction, self._run.check_id, results)
+        results.count()
         for user, account in renamed:
             log_rename(user, account)
 

@@ -30,6 +30,7 @@ from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.publications import NewPublication
 from gitpip.store.publications.recognition import Wanted as Content
 from gitpip.store.status import checks
+from gitpip.store.status.checks import Results
 from gitpip.store.status.future_times import TOLERANCE
 from gitpip.store.users import backfills, users
 from gitpip.watch import decide, flood
@@ -269,13 +270,13 @@ class Reader:
                 await unreadable.resolve(transaction, user.key, gist_id)
             new = await unreadable.record(transaction, user.key, failures, now)
             await events.record(transaction, now, *_events(user, stored, queued, new))
-            await checks.add_results(
-                transaction,
-                task.check_id,
+            results = Results(
                 gists=len({file.gist_id for file in stored.new}),
                 files=len(stored.new),
                 note=_noted(user, new),
             )
+            await checks.add_results(transaction, task.check_id, results)
+        results.count()
         for failure in failures:
             log.warning(
                 "gist.unreadable",

@@ -35,6 +35,7 @@ from gitpip.store.gists import gists, unreadable
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks
+from gitpip.store.status.checks import Results
 from gitpip.store.users import backfills, schedule, users
 from gitpip.store.users.schedule import Looked
 from gitpip.watch import decide, flood
@@ -378,12 +379,10 @@ class UserChecker:
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
-            await checks.add_results(
-                transaction,
-                run.check_id,
-                users=1,
-                unchanged=int(tag == user.etag and user.etag is not None),
-            )
+            unchanged = tag == user.etag and user.etag is not None
+            results = Results(users=1, unchanged=int(unchanged))
+            await checks.add_results(transaction, run.check_id, results)
+        results.count()
         if seen.doubt:
             log.info("user.list_behind", login=user.login, reason=seen.doubt)
         if account and not taken:
@@ -439,9 +438,9 @@ class UserChecker:
             if setback.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
                 happened = NewEvent(EventKind.USER_UNAVAILABLE, user.key, detail=setback.failure)
                 await events.record(transaction, self._now(), happened)
-            await checks.add_results(
-                transaction, run.check_id, users=1, failures=[f"{user.login}: {setback.failure}"]
-            )
+            results = Results(users=1, failures=[f"{user.login}: {setback.failure}"])
+            await checks.add_results(transaction, run.check_id, results)
+        results.count()
         log.warning(
             "user.failed",
             login=user.login,

@@ -1,6 +1,7 @@
 """Checks: the record of every look over the due users, and requests for one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,49 +55,55 @@ async def start(transaction: Transaction, now: datetime) -> CheckId:
     return CheckId(waiting)
 
 
-async def add_results(
-    transaction: Transaction,
-    check_id: CheckId,
-    *,
-    users: int = 0,
-    unchanged: int = 0,
-    gists: int = 0,
-    files: int = 0,
-    failures: Sequence[str] = (),
-    swept: int = 0,
-    points: int = 0,
-    listed: int = 0,
-    note: str | None = None,
-) -> None:
-    """Add what the look at some users gave. Beyond the first failures only their number is kept.
+@dataclass(frozen=True)
+class Results:
+    """What the look at some users gave."""
 
-    `swept` users were asked about by GraphQL at the cost of `points`; `listed` were not due, and
-    have their lists read with requests to spare. `note` is a line among the
-    failures that counts for no user.
-    """
-    metrics.looks.labels("unchanged").inc(unchanged)
-    metrics.looks.labels("read").inc(users - unchanged - len(failures))
-    metrics.looks.labels("failed").inc(len(failures))
-    metrics.files_found.inc(files)
+    users: int = 0
+    unchanged: int = 0
+    gists: int = 0
+    files: int = 0
+    failures: Sequence[str] = ()
+    """Why users could not be looked at, a line for each."""
+    swept: int = 0
+    """How many users GraphQL was asked about."""
+    points: int = 0
+    """What that cost."""
+    listed: int = 0
+    """How many were not due, and had their lists read with requests to spare."""
+    note: str | None = None
+    """A line among the failures that counts for no user."""
+
+    def count(self) -> None:
+        """Count them in the metrics of this process; call it after the commit."""
+        metrics.looks.labels("unchanged").inc(self.unchanged)
+        metrics.looks.labels("read").inc(self.users - self.unchanged - len(self.failures))
+        metrics.looks.labels("failed").inc(len(self.failures))
+        metrics.files_found.inc(self.files)
+
+
+async def add_results(transaction: Transaction, check_id: CheckId, results: Results) -> None:
+    """Add results to a check. Beyond the first failures only their number is kept."""
     # Gists refer to the check: of two transactions that stored some, each would wait for the other
     # under a lock that forbids references.
     kept = await transaction.scalar(
         select(checks.c.failures).where(checks.c.id == check_id).with_for_update(key_share=True)
     )
     lines = (kept or "").splitlines()
-    lines += [" ".join(line.split()) for line in (*failures, *([note] if note else []))]
+    added = (*results.failures, *([results.note] if results.note else []))
+    lines += [" ".join(line.split()) for line in added]
     await transaction.execute(
         update(checks)
         .where(checks.c.id == check_id)
         .values(
-            users=checks.c.users + users,
-            unchanged=checks.c.unchanged + unchanged,
-            gists=checks.c.gists + gists,
-            files=checks.c.files + files,
-            swept=checks.c.swept + swept,
-            points=checks.c.points + points,
-            listed=checks.c.listed + listed,
-            failed=checks.c.failed + len(failures),
+            users=checks.c.users + results.users,
+            unchanged=checks.c.unchanged + results.unchanged,
+            gists=checks.c.gists + results.gists,
+            files=checks.c.files + results.files,
+            swept=checks.c.swept + results.swept,
+            points=checks.c.points + results.points,
+            listed=checks.c.listed + results.listed,
+            failed=checks.c.failed + len(results.failures),
             failures="\n".join(lines[:FAILURES_KEPT]),
         )
     )
