@@ -60,8 +60,9 @@ REFUSED = {
 
 
 async def retry_bad(scene: Scene) -> None:
+    row = bad(await scene.rows())
     async with scene.database.begin() as transaction:
-        await publications.retry(transaction, bad(await scene.rows()).id, scene.clock())
+        await publications.retry(transaction, row.id, scene.clock())
 
 
 @pytest.mark.parametrize(

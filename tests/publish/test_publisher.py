@@ -445,9 +445,10 @@ async def test_a_person_ends_the_wait_for_the_cap_and_it_is_tried_once(
     scene: Scene, way: str
 ) -> None:
     async def act() -> None:
+        *_, last = await scene.rows()
         async with scene.database.begin() as transaction:
             if way == "retry":
-                await publications.retry(transaction, (await scene.rows())[-1].id, scene.clock())
+                await publications.retry(transaction, last.id, scene.clock())
             else:
                 names = [pauses.PUBLISHING]
                 assert await pauses.end_pauses(transaction, names, scene.clock()) == (*names,)

@@ -144,6 +144,13 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     assert kept.reason == "after"
 
 
+@pytest.fixture
+def several_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test takes several connections at a time, which the service never does in one task."""
+    monkeypatch.setattr(Database, "nesting_fails", False)
+
+
+@pytest.mark.usefixtures("several_connections")
 async def test_a_server_without_a_free_connection_says_what_to_do(
     postgres: "PostgresServer", postgres_dsn: str
 ) -> None:
@@ -159,6 +166,7 @@ async def test_a_server_without_a_free_connection_says_what_to_do(
     postgres.psql(f"DROP ROLE {role};")
 
 
+@pytest.mark.usefixtures("several_connections")
 @pytest.mark.parametrize("unmigrated_url", ["postgres"], indirect=True)
 async def test_a_new_login_counts_from_the_next_connection_on(
     postgres: "PostgresServer", unmigrated_url: str
