@@ -48,6 +48,13 @@ async def ask(database: Database) -> None:
         await transaction.execute(text("SELECT 1"))
 
 
+@pytest.fixture
+def several_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test takes several connections at a time, which the service never does in one task."""
+    monkeypatch.setattr(Database, "nesting_fails", False)
+
+
+@pytest.mark.usefixtures("several_connections")
 async def test_connections_that_fell_silent_are_noticed_once_and_replaced(
     relay: Relay, database: Database
 ) -> None:
@@ -142,12 +149,6 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
         kept = await pauses.paused(transaction, pauses.WATCHING, datetime.now(UTC))
     assert kept
     assert kept.reason == "after"
-
-
-@pytest.fixture
-def several_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test takes several connections at a time, which the service never does in one task."""
-    monkeypatch.setattr(Database, "nesting_fails", False)
 
 
 @pytest.mark.usefixtures("several_connections")
