@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.conftest import PostgresServer
-from tests.journeys.cluster import Cluster, clustered
+from tests.journeys.cluster import CONNECTIONS, Cluster, clustered
 from tests.journeys.mounted import Mounted
 from tests.support.running import Installation
 
@@ -88,6 +88,17 @@ def publish_one_more(cluster: Cluster) -> None:
     cluster.await_activities(number, SOON)
 
 
+def open_every_connection(cluster: Cluster, replica: Installation) -> None:
+    """Let many ask at once, so that none has to be opened later, under another password."""
+
+    def all_are_open() -> bool:
+        with ThreadPoolExecutor(4 * CONNECTIONS) as pool:
+            list(pool.map(replica.get, ["/status"] * 8 * CONNECTIONS))
+        return cluster.connections() == CONNECTIONS
+
+    replica.wait_for(all_are_open, "every connection to be open", SOON)
+
+
 def hides_every_password(*texts: str) -> bool:
     spellings = [spelling for word in (OLD, NEW, OTHER) for spelling in (word, quote(word, ""))]
     return not any(spelling in text for spelling in spellings for text in texts)
@@ -101,6 +112,7 @@ def test_a_password_is_changed_in_the_server_and_in_its_file_in_either_order(
     replica = cluster.add()
     assert replica.post("/users/ada/1").status_code == 201
     publish_one_more(cluster)
+    open_every_connection(cluster, replica)
 
     def change_in_server() -> None:
         cluster.postgres.psql(f"ALTER ROLE gitpip PASSWORD '{NEW}';")
