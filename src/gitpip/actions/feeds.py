@@ -30,10 +30,11 @@ class Owner:
 
 
 async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
-    """Make an address; its secret can't be shown again.
+    """Make an address; its secret can't be shown again. Blanks around the name are dropped.
 
     Raises InvalidInput, FeedAddressConflict.
     """
+    name = name.strip()
     async with acting.begin() as act:
         issued = await feed_tokens.create(
             act.transaction, name=name, viewer=owner.viewer, parent=owner.parent, now=act.now
