@@ -105,6 +105,26 @@ def test_addresses_of_feeds_are_made_and_revoked(run: Run) -> None:
     assert "phone" not in run("feeds", "list").stdout
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - it listens nowhere
+def test_an_address_that_no_reader_can_use_is_not_printed(
+    host: str, house: Callable[[], House]
+) -> None:
+    own = house()
+    installation = Installation(own.folder, own.environment | {"GITPIP_HOST": host})
+    atom, feed, hint = installation.command("feeds", "create", "phone").stdout.splitlines()[1:]
+    environment = own.environment | {"GITPIP_PUBLIC_URL": "https://example.com/gitpip"}
+    public = Installation(own.folder, environment | {"GITPIP_HOST": host})
+
+    assert atom.startswith("http://localhost:8080/feeds/gitpip_feed_")
+    assert feed == atom.removesuffix("atom") + "json"
+    assert hint == (
+        "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+    )
+    published = public.command("feeds", "create", "tablet").stdout
+    assert "https://example.com/gitpip/feeds/gitpip_feed_" in published
+    assert "localhost" not in published
+
+
 def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, TyperCommand]]:
     """Every command with its name, those of groups included."""
     for name, command in group.commands.items():

@@ -1,5 +1,6 @@
 """The commands about secret addresses of feeds."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -55,6 +56,10 @@ def create_address(
     console.say(f"The addresses for {name}. They are shown only now:")
     console.say(f"{place}.atom")
     console.say(f"{place}.json")
+    if settings.public_url is None and _is_any_address(settings.host):
+        console.say(
+            "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+        )
 
 
 @feeds_app.command("list")
@@ -98,4 +103,12 @@ def _base(settings: Settings) -> str:
     if settings.public_url:
         return str(settings.public_url)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"http://{'localhost' if _is_any_address(settings.host) else host}:{settings.port}"
+
+
+def _is_any_address(host: str) -> bool:
+    """Whether a service that listens there listens on every address, and has none of its own."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
