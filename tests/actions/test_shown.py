@@ -1,6 +1,8 @@
 """What the commands of the acts print, for people and as JSON."""
 
 import json
+import re
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -123,6 +125,19 @@ def test_an_address_that_no_reader_can_use_is_not_printed(
     published = public.command("feeds", "create", "tablet").stdout
     assert "https://example.com/gitpip/feeds/gitpip_feed_" in published
     assert "localhost" not in published
+
+
+def test_the_cookie_of_a_browser_that_made_an_address_is_not_shown(
+    house: Callable[[], House],
+) -> None:
+    own, cookie = house(), "0123456789abcdef" * 2
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        database.execute("UPDATE feed_addresses SET viewer = ?", (f"browser:{cookie}",))
+    done = Installation(own.folder, own.environment).command("feeds", "list", "--json")
+
+    [listed] = json.loads(done.stdout)
+    assert re.fullmatch("browser:[0-9a-f]{12}", listed["viewer"])
+    assert not cookie.startswith(listed["viewer"].removeprefix("browser:"))
 
 
 def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, TyperCommand]]:

@@ -17,6 +17,7 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress
+from gitpip.web.api.feeds import FeedAddressBody
 
 feeds_app = typer.Typer(
     help="Make, list and revoke secret addresses of the feeds, for feed readers.",
@@ -71,13 +72,7 @@ def list_addresses(as_json: Json = False) -> None:
         return await actions.addresses(acting.database, settings)
 
     rows: list[dict[str, object]] = [
-        {
-            "id": address.id,
-            "name": address.name,
-            "created_at": address.created_at,
-            "used_at": address.used_at,
-        }
-        for address in act(settings, listed)
+        FeedAddressBody.of(address).model_dump() for address in act(settings, listed)
     ]
     print_rows(rows, as_json, "There are none; make one with: gitpip feeds create NAME")
 
