@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gitpip.cli.main import app
+from gitpip.web.api.schemas import OneUserBody, PublicationBody
 from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
 from tests.support.running import Installation
@@ -41,6 +42,7 @@ def test_a_user_is_shown_and_changed(run: Run) -> None:
 
     assert (shown["login"], shown["id"], shown["tags"]) == ("ada", "id-of-ada", ["vip"])
     assert (shown["interval"], shown["could_not_read"]) == (None, [])
+    assert set(shown) == set(OneUserBody.model_fields)
     assert changed == {name: shown[name] for name in changed} | {
         "interval": 1800.0,
         "next_check_at": changed["next_check_at"],
@@ -66,7 +68,9 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     assert (shown["filename"], shown["activity_id"]) == ("4.txt", 4)
     assert "4.txt" in shown["subject"]
     assert "<a href=" in shown["note"]
-    assert not {"user_key", "token"} & set(shown)
+    for each in everything:
+        assert set(each) == set(PublicationBody.model_fields)
+    assert set(shown) == {*PublicationBody.model_fields, "subject", "note"}
     assert (
         "These are 2 of 5; --limit shows more."
         in run("publications", "list", "--limit", "2").stdout
