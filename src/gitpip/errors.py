@@ -94,7 +94,11 @@ class CodeRefused(AccessRefused):
 
 
 class TooManyAttempts(GitpipError):
-    """A secret was guessed too often; it may be tried again later."""
+    """A secret was guessed too often; it may be tried again after `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class AccessUndecided(GitpipError):

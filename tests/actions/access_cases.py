@@ -73,6 +73,15 @@ FEEDS = [
         tables=("feed_addresses",),
     ),
     Case(
+        "a feed's address is made of a name with blanks around it",
+        feeds.create,
+        post("/feeds", name=" my phone "),
+        api("POST", "/feeds", name=" my phone "),
+        ("feeds", "create", " my phone "),
+        audit=(("feed_address.created", "my phone"),),
+        tables=("feed_addresses",),
+    ),
+    Case(
         "a feed's address is made without a name",
         feeds.create,
         post("/feeds", name=""),

@@ -53,7 +53,7 @@ async def furnish(transaction: Transaction) -> None:
     )
     await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
     ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))
-    await _add(transaction, "bob", 2, Changes(paused=True))
+    await _add(transaction, "bob", 2, Changes(paused=True, backfill=Backfill.parse("latest:2")))
     found = [_gist(number) for number in STATES]
     stored = await gists.store(transaction, ada, found, check_id=None, now=LONG_AGO)
     new = [

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gitpip.actions.import_file import ImportRow, RowError, read_import_file
@@ -124,6 +124,7 @@ names = st.text(st.characters(blacklist_characters='\r\n#"', codec="utf-8"), max
 
 
 @given(st.lists(names, min_size=2, max_size=9), st.sampled_from(",;\t"))
+@example(["", ""], "\t")
 def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark: str) -> None:
     """Whatever its header holds: its first field could be a user's login."""
     line = mark.join(["GitHub", *header])
@@ -131,6 +132,13 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
     rows = read_import_file(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
     with pytest.raises(InvalidInput, match=r"'GitHub', .*must be a header .*e\.g\. login,id,tags"):
         next(rows)
+
+
+def test_a_tab_before_a_comment_makes_no_table() -> None:
+    assert read("ada\t# the builder\nbob\t\n") == [
+        ImportRow("line 1", "ada"),
+        ImportRow("line 2", "bob"),
+    ]
 
 
 def test_a_line_with_more_than_a_login_in_a_plain_list_is_a_fault() -> None:

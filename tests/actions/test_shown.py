@@ -1,6 +1,8 @@
 """What the commands of the acts print, for people and as JSON."""
 
 import json
+import re
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -9,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gitpip.cli.main import app
+from gitpip.web.api.schemas import OneUserBody, PublicationBody
 from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
 from tests.support.running import Installation
@@ -39,6 +42,7 @@ def test_a_user_is_shown_and_changed(run: Run) -> None:
 
     assert (shown["login"], shown["id"], shown["tags"]) == ("ada", "id-of-ada", ["vip"])
     assert (shown["interval"], shown["could_not_read"]) == (None, [])
+    assert set(shown) == set(OneUserBody.model_fields)
     assert changed == {name: shown[name] for name in changed} | {
         "interval": 1800.0,
         "next_check_at": changed["next_check_at"],
@@ -64,7 +68,9 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     assert (shown["filename"], shown["activity_id"]) == ("4.txt", 4)
     assert "4.txt" in shown["subject"]
     assert "<a href=" in shown["note"]
-    assert not {"user_key", "token"} & set(shown)
+    for each in everything:
+        assert set(each) == set(PublicationBody.model_fields)
+    assert set(shown) == {*PublicationBody.model_fields, "subject", "note"}
     assert (
         "These are 2 of 5; --limit shows more."
         in run("publications", "list", "--limit", "2").stdout
@@ -103,6 +109,53 @@ def test_addresses_of_feeds_are_made_and_revoked(run: Run) -> None:
         "The address for phone leads nowhere any more.\n"
     )
     assert "phone" not in run("feeds", "list").stdout
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - it listens nowhere
+def test_an_address_that_no_reader_can_use_is_not_printed(
+    host: str, house: Callable[[], House]
+) -> None:
+    own = house()
+    installation = Installation(own.folder, own.environment | {"GITPIP_HOST": host})
+    atom, feed, hint = installation.command("feeds", "create", "phone").stdout.splitlines()[1:]
+    environment = own.environment | {"GITPIP_PUBLIC_URL": "https://example.com/gitpip"}
+    public = Installation(own.folder, environment | {"GITPIP_HOST": host})
+
+    assert atom.startswith("http://localhost:8080/feeds/gitpip_feed_")
+    assert feed == atom.removesuffix("atom") + "json"
+    assert hint == (
+        "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+    )
+    published = public.command("feeds", "create", "tablet").stdout
+    assert "https://example.com/gitpip/feeds/gitpip_feed_" in published
+    assert "localhost" not in published
+
+
+def test_the_cookie_of_a_browser_that_made_an_address_is_not_shown(
+    house: Callable[[], House],
+) -> None:
+    own, cookie = house(), "0123456789abcdef" * 2
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        database.execute("UPDATE feed_addresses SET viewer = ?", (f"browser:{cookie}",))
+    done = Installation(own.folder, own.environment).command("feeds", "list", "--json")
+
+    [listed] = json.loads(done.stdout)
+    assert re.fullmatch("browser:[0-9a-f]{12}", listed["viewer"])
+    assert not cookie.startswith(listed["viewer"].removeprefix("browser:"))
+
+
+def test_no_key_is_made_that_might_not_be_shown(house: Callable[[], House]) -> None:
+    own = house()
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        # What keys there are can't be read: one has a role that this version does not know.
+        database.execute("UPDATE access_keys SET role = 'owner'")
+    done = Installation(own.folder, own.environment).command(
+        "keys", "create", "eve", "--role", "viewer"
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    with sqlite3.connect(own.folder / "gitpip.sqlite3") as database:
+        assert database.execute("SELECT name FROM access_keys").fetchall() == [("ops",)]
 
 
 def commands(group: TyperGroup, *path: str) -> Iterator[tuple[str, TyperCommand]]:

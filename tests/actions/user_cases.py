@@ -69,6 +69,21 @@ USERS = [
         ("users", "change", "ada", "--tag", "vip", "--interval", "general"),
     ),
     Case(
+        "a backfill rule that is so already",
+        users.change,
+        None,
+        api("PATCH", "/users/ada", backfill="all"),
+        ("users", "change", "ada", "--backfill", "all"),
+    ),
+    Case(
+        "a backfill rule latest:N counts anew when it is given again",
+        users.change,
+        None,
+        api("PATCH", "/users/bob", backfill="latest:2"),
+        ("users", "change", "bob", "--backfill", "latest:2"),
+        audit=(("user.changed", "bob"),),
+    ),
+    Case(
         "a tag that can't be one",
         users.change,
         post("/people/ada/change", tags="x" * 51),

@@ -53,6 +53,7 @@ def test_an_address_by_command_is_that_of_a_key_and_ends_with_it(with_key: Serve
     assert [read(with_key, issued[kind]) for kind in ("atom", "json_feed")] == [200, 200]
     [listed] = json.loads(command(with_key, "feeds", "list", "--json").stdout)
     assert (listed["id"], listed["name"]) == (issued["id"], "phone")
+    assert listed["viewer"] == "key:ada"
     assert [each["name"] for each in asked(with_key, key, "GET", "/feeds").json()] == ["phone"]
     assert command(with_key, "keys", "revoke", "ada").returncode == 0
     assert read(with_key, issued["atom"]) == 404
@@ -73,7 +74,10 @@ def test_an_address_by_api_is_its_makers_and_an_admin_sees_all(with_key: Served)
     assert [read(with_key, each["atom"]) for each in (issued, of_admin)] == [200, 200]
     assert asked(with_key, eve, "GET", "/feeds").json() == []
     everyone = asked(with_key, ADMIN_KEY, "GET", "/feeds").json()
-    assert [each["name"] for each in everyone] == ["office", "reader"]
+    assert [(each["name"], each["viewer"]) for each in everyone] == [
+        ("office", "key:gitpip_admin_key"),
+        ("reader", "key:bob"),
+    ]
     by_command = json.loads(command(with_key, "feeds", "list", "--json").stdout)
     assert [each["name"] for each in by_command] == ["office", "reader"]
     strange = asked(with_key, eve, "DELETE", f"/feeds/{issued['id']}")

@@ -53,8 +53,13 @@ def test_a_flood_of_wrong_codes_is_refused_and_locks_out_nobody(fresh: Served) -
     statuses = [_make(fresh, API, code=f"{guess:032x}").status_code for guess in range(13)]
 
     assert statuses == [403] * 10 + [429] * 3
-    assert "more than 10 wrong ones in a minute" in _make(fresh, API, code="1").json()["detail"]
-    assert _make(fresh, PAGE, code="2").status_code == 429
+    by_api, by_page = _make(fresh, API, code="1"), _make(fresh, PAGE, code="2")
+    assert "more than 10 wrong ones in a minute" in by_api.json()["detail"]
+    for refused in (by_api, by_page):
+        assert refused.status_code == 429
+        seconds = refused.headers["retry-after"]
+        assert 1 <= int(seconds) <= 60
+        assert f"try again in {seconds} seconds" in refused.text
     assert _make(fresh, API, code=fresh.gitpip.code).status_code == 201
 
 

@@ -199,7 +199,7 @@ PUBLIC = "https://gitpip.example.com/tools/gitpip"
 CRM = "https://example.pipedrive.com/"
 PREFIX = "/tools/gitpip"
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
-LINKED = re.compile(r'\b(href|src|action|hx-get|hx-post)="([^"]*)"')
+LINKED = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="([^"]*)"')
 
 
 @dataclass
@@ -252,6 +252,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         headers = {"authorization": f"Bearer {ADMIN_KEY}"}
         answer = httpx2.post(f"{served.gitpip.url}/users/ada/1", headers=headers)
         assert answer.status_code == 201
+        key = {"name": "reader", "role": "viewer"}
+        made = httpx2.post(f"{served.gitpip.url}/api/v1/keys", json=key, headers=headers)
+        assert made.status_code == 201
         served.gitpip.wait_for(
             lambda: "activity" in served.gitpip.get("/publications/1", headers).text, "a gist"
         )
@@ -271,6 +274,7 @@ def test_every_link_of_every_page_stays_below_the_prefix(client: Client) -> None
     assert signed.headers["location"] == f"{PREFIX}/people?tag=x"
 
     waiting, seen = [f"{PREFIX}/", f"{PREFIX}/people/ada/remove", f"{PREFIX}/nothing"], set()
+    acts = set()
     while waiting:
         url = waiting.pop()
         seen.add(url)
@@ -282,9 +286,12 @@ def test_every_link_of_every_page_stays_below_the_prefix(client: Client) -> None
             link = html.unescape(text)
             assert link.startswith(("?", "#", f"{PREFIX}/", client.github, CRM)), (url, link)
             target = urldefrag(urljoin(url, link)).url
-            if target not in seen and target.startswith(PREFIX) and attribute != "action":
+            if target not in seen and target.startswith(PREFIX) and "action" not in attribute:
                 waiting.append(target)
                 seen.add(target)
+            if attribute == "formaction":
+                acts.add(target)
+    assert acts == {f"{PREFIX}/keys/reader/rotate", f"{PREFIX}/keys/reader/revoke"}
     assert {f"{PREFIX}/people/ada", f"{PREFIX}/publications", f"{PREFIX}/static/gitpip.js"} < seen
     document = client.get(f"{PREFIX}/openapi.json").json()
     assert document["servers"] == [{"url": PREFIX}]

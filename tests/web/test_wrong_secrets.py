@@ -75,10 +75,10 @@ class Attacked:
     async def feed(self, key: keys.IssuedKey) -> str:
         parent = Parent(key.key.label, key.key.id)
         async with self.database.begin() as transaction:
-            secret = await feed_tokens.create(
+            issued = await feed_tokens.create(
                 transaction, name="reader", viewer="key:x", parent=parent, now=utc_now()
             )
-        return f"/feeds/{secret}/gists.atom"
+        return f"/feeds/{issued.secret}/gists.atom"
 
 
 @pytest.fixture

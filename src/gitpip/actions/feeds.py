@@ -7,7 +7,7 @@ from gitpip.actions.acting import Acting
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import InvalidInput
-from gitpip.store.access import feed_tokens, keys, sessions
+from gitpip.store.access import feed_tokens, keys
 from gitpip.store.access.feed_tokens import (
     ANONYMOUS,
     FeedAddress,
@@ -30,10 +30,11 @@ class Owner:
 
 
 async def create(acting: Acting, name: str, owner: Owner) -> IssuedAddress:
-    """Make an address; its secret can't be shown again.
+    """Make an address; its secret can't be shown again. Blanks around the name are dropped.
 
     Raises InvalidInput, FeedAddressConflict.
     """
+    name = name.strip()
     async with acting.begin() as act:
         issued = await feed_tokens.create(
             act.transaction, name=name, viewer=owner.viewer, parent=owner.parent, now=act.now
@@ -75,10 +76,8 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
 
 async def addresses(database: Database, settings: Settings) -> tuple[FeedAddress, ...]:
     """Everybody's addresses that lead somewhere now, newest first."""
-    held = set()
-    if await access_mode_of(settings, database) in OPEN:
-        held.add(ANONYMOUS)
-    if settings.admin_key:
-        held.add(sessions.label_of_settings_key(settings.admin_key.get_secret_value()))
+    without_key = await access_mode_of(settings, database) in OPEN
+    admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
+    held = feed_tokens.held_parents(admin_key, without_key=without_key)
     async with database.read() as transaction:
         return await feed_tokens.of_viewer(transaction, None, held=held, now=utc_now())

@@ -72,7 +72,7 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
     if first.lstrip().startswith("["):
         yield from _read_json(first, text)
         return
-    lines, header = chain([first], text), _content(first)
+    lines, header = chain([first], text), _header(first)
     if "login" in _names(header):
         yield from _read_csv(lines, skipped)
     elif _is_table(header):
@@ -102,6 +102,14 @@ class _Unclosed(io.RawIOBase):
 def _content(line: str) -> str:
     """A line without its comment."""
     return line.partition("#")[0].strip()
+
+
+def _header(line: str) -> str:
+    """The first line as it may be a header: tabs at its end stand before empty fields.
+
+    Those before a comment only align it.
+    """
+    return _content(line) if "#" in line else line.lstrip().rstrip("\r\n")
 
 
 def _names(line: str) -> list[str]:

@@ -158,9 +158,10 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
 def _without_what_is_so(wanted: Changes, user: User) -> Changes:
     """The changes that change something. A rule `latest:N` counts anew when it is given again."""
     own = user.check_interval or GENERAL
+    same_rule = wanted.backfill == user.backfill and user.backfill.count is None
     return Changes(
         external_id=None if wanted.external_id == user.external_id else wanted.external_id,
-        backfill=wanted.backfill,
+        backfill=None if same_rule else wanted.backfill,
         tags=None if set(wanted.tags or ()) == set(user.tags) else wanted.tags,
         interval=None if wanted.interval == own else wanted.interval,
         paused=None if wanted.paused is (user.state is UserState.PAUSED) else wanted.paused,

@@ -1,5 +1,6 @@
 """The commands about secret addresses of feeds."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress
+from gitpip.web.api.feeds import FeedAddressBody
 
 feeds_app = typer.Typer(
     help="Make, list and revoke secret addresses of the feeds, for feed readers.",
@@ -55,6 +57,10 @@ def create_address(
     console.say(f"The addresses for {name}. They are shown only now:")
     console.say(f"{place}.atom")
     console.say(f"{place}.json")
+    if settings.public_url is None and _is_any_address(settings.host):
+        console.say(
+            "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+        )
 
 
 @feeds_app.command("list")
@@ -66,13 +72,7 @@ def list_addresses(as_json: Json = False) -> None:
         return await actions.addresses(acting.database, settings)
 
     rows: list[dict[str, object]] = [
-        {
-            "id": address.id,
-            "name": address.name,
-            "created_at": address.created_at,
-            "used_at": address.used_at,
-        }
-        for address in act(settings, listed)
+        FeedAddressBody.of(address).model_dump() for address in act(settings, listed)
     ]
     print_rows(rows, as_json, "There are none; make one with: gitpip feeds create NAME")
 
@@ -98,4 +98,12 @@ def _base(settings: Settings) -> str:
     if settings.public_url:
         return str(settings.public_url)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"http://{'localhost' if _is_any_address(settings.host) else host}:{settings.port}"
+
+
+def _is_any_address(host: str) -> bool:
+    """Whether a service that listens there listens on every address, and has none of its own."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -42,12 +42,13 @@ def create_key(
     lifetime = _lifetime(expires)
 
     async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
-        issued = await actions.create(acting, name, role=role, lifetime=lifetime)
+        # Read before the act: a key that was made is shown, whatever fails.
         async with acting.database.read() as transaction:
-            return issued, any(
+            has_admin = role is Role.ADMIN or any(
                 key.role is Role.ADMIN and key.state(utc_now()) == "active"
                 for key in await keys.everyone(transaction)
             )
+        return await actions.create(acting, name, role=role, lifetime=lifetime), has_admin
 
     issued, has_admin = act(settings, make)
     _show_once(issued, as_json)

@@ -1,6 +1,5 @@
 """The commands about publications, and about notes that Pipedrive refused."""
 
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -22,10 +21,9 @@ from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
+from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
-HIDDEN = {"file_key", "user_key", "token", "lease_until"}
-"""What says nothing to people: our own numbers, and who works on it now."""
 
 publications_app = typer.Typer(
     help="List, show, retry and skip publications: the files that go to Pipedrive.",
@@ -133,4 +131,4 @@ def settle_notes(
 
 
 def _facts(publication: Publication) -> dict[str, object]:
-    return {name: value for name, value in asdict(publication).items() if name not in HIDDEN}
+    return PublicationBody.of(publication).model_dump()

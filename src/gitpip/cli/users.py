@@ -33,6 +33,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.validation import possible_login
+from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
 
@@ -115,7 +116,8 @@ def show_user(login: str, as_json: Json = False) -> None:
     user, unread = read(prepared_settings(), find)
     facts = _facts(user)
     if as_json:
-        print_json(facts | {"could_not_read": [_unread(item) for item in unread]})
+        items = [UnreadableBody.of(item).model_dump() for item in unread]
+        print_json(facts | {"could_not_read": items})
         return
     print_facts(facts | {"tags": ", ".join(user.tags), "interval": _every(user)})
     for item in unread:
@@ -248,38 +250,7 @@ def _activities(forecast: Forecast) -> str:
 
 
 def _facts(user: User) -> dict[str, object]:
-    """A tracked user, in the words of the API."""
-    return {
-        "login": user.login,
-        "id": user.external_id,
-        "github_id": user.github_id,
-        "state": user.state,
-        "backfill": str(user.backfill),
-        "created_at": user.created_at,
-        "checked_at": user.checked_at,
-        "next_check_at": user.next_check_at,
-        "failures": user.failures,
-        "failure": user.failure,
-        "files": user.last_sequence,
-        "deal_id": user.deal_id,
-        "tags": list(user.tags),
-        "interval": user.check_interval.total_seconds() if user.check_interval else None,
-        "nothing_missed_before": user.complete_until,
-        "former_login": user.former_login,
-        "unreadable": user.unreadable,
-    }
-
-
-def _unread(item: Unreadable) -> dict[str, object]:
-    """What could not be read, in the words of the API."""
-    return {
-        "gist_id": item.gist_id or None,
-        "filename": item.filename or None,
-        "reason": item.reason,
-        "failures": item.failures,
-        "first_failed_at": item.first_failed_at,
-        "next_try_at": item.next_try_at,
-    }
+    return UserBody.of(user).model_dump()
 
 
 def _every(user: User) -> str:

@@ -84,8 +84,8 @@ PAGES = (
 KEY = HTTPBearer(
     auto_error=False,
     description="An access key, made by `gitpip keys create`. Before the first one was made, "
-    "programs on the machine of a gitpip that listens on loopback need none, but for what only an "
-    "admin may do.",
+    "programs on the machine of a gitpip that listens on loopback may read everything, and do what "
+    "an operator may, without one.",
 )
 """For the OpenAPI document; it is `Access` that asks for the key."""
 

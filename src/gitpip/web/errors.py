@@ -164,7 +164,11 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
     errors = []
     if isinstance(error, InvalidInput):
         errors = [{"field": error.field, "message": str(error)}]
-    headers = {"retry-after": "5"} if isinstance(error, DatabaseUnavailable) else None
+    headers = None
+    if isinstance(error, DatabaseUnavailable):
+        headers = {"retry-after": "5"}
+    elif isinstance(error, TooManyAttempts):
+        headers = {"retry-after": str(error.seconds)}
     return answer(request, status, kind, str(error), errors=errors, headers=headers)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, sele
 
 from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
-from gitpip.store.access import keys
+from gitpip.store.access import keys, sessions
 from gitpip.store.database import Transaction
 from gitpip.store.schema_access import feed_addresses
 
@@ -95,6 +95,15 @@ async def create(
     )
     address_id = FeedAddressId(made.scalar_one())
     return IssuedAddress(FeedAddress(address_id, name, viewer, now, None), secret)
+
+
+def held_parents(admin_key: str | None, *, without_key: bool) -> frozenset[str]:
+    """The labels of the parents that hold now and have no row.
+
+    `without_key`: whether one can read without a key.
+    """
+    held = {sessions.label_of_settings_key(admin_key)} if admin_key else set()
+    return frozenset(held | {ANONYMOUS} if without_key else held)
 
 
 async def presented(

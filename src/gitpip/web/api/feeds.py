@@ -18,6 +18,7 @@ from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.viewer import shown_viewer
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.public_address import public_base
 
@@ -37,6 +38,8 @@ class FeedAddressBody(BaseModel):
 
     id: int
     name: str
+    viewer: str
+    """Who made it; a browser without a key is named by a part of a hash."""
     created_at: datetime
     used_at: datetime | None
 
@@ -46,6 +49,7 @@ class FeedAddressBody(BaseModel):
         return cls(
             id=address.id,
             name=address.name,
+            viewer=shown_viewer(address.viewer),
             created_at=address.created_at,
             used_at=address.used_at,
         )

@@ -144,7 +144,7 @@ async def forecast(wanted: ForecastRequest, context: Context) -> ForecastBody:
 @router.get("/users/{login}", tags=["users"])
 @needs(Role.VIEWER)
 async def get_user(login: Login, context: Context) -> OneUserBody:
-    """One tracked user, by the login or the one before the last rename."""
+    """One tracked user, by the login or a former one."""
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
         unread = await unreadable.of_user(transaction, user.key)

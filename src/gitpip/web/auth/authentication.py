@@ -193,11 +193,8 @@ class Authentication:
 
     async def held_parents(self, request: Request) -> frozenset[str]:
         """The labels of the parents of feed addresses that hold now and have no row."""
-        admin_key = self._admin_key()
-        held = {_admin_label(admin_key)} if admin_key else set()
-        if await self._without_key(request):
-            held.add(feed_tokens.ANONYMOUS)
-        return frozenset(held)
+        without_key = await self._without_key(request) is not None
+        return feed_tokens.held_parents(self._admin_key(), without_key=without_key)
 
     async def _without_key(self, request: Request) -> Identity | None:
         anybody = Identity(Role.VIEWER, address_of(request), _via(request))

@@ -70,7 +70,8 @@ class FirstKey:
         if pause := self._wrong.hit("codes"):
             raise TooManyAttempts(
                 f"code: more than {WRONG_CODES.amount} wrong ones in a minute; "
-                f"try again in {pause} seconds"
+                f"try again in {pause} seconds",
+                pause,
             )
         raise CodeRefused(f"code: this is not the one of the running process; {WHERE}")
 

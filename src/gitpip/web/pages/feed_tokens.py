@@ -44,7 +44,7 @@ async def create_address(
     """Make an address, and show it once."""
     try:
         owner = Owner(viewer_of(request), Parent(identity.parent, identity.key_id))
-        issued = await actions.create(acting, name.strip(), owner)
+        issued = await actions.create(acting, name, owner)
     except (InvalidInput, FeedAddressConflict) as error:
         return await _feeds(request, context, identity, fault=str(error), name=name)
     return await _feeds(request, context, identity, secret=issued.secret)

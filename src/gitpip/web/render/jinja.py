@@ -27,7 +27,7 @@ STATES = {
     "skipped": "not sent",
     "held": "held for your decision",
 }
-ADDRESS = re.compile(r'\b(href|src|action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
+ADDRESS = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
 """The start of an attribute that holds an address: an expression, or a path of ours."""
 _KIB = 1024
 
