@@ -17,6 +17,7 @@ from gitpip.demo.cast import CAST, settle
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
 from gitpip_standins.faults import FaultKind
 from tests.support.chromium import ARGUMENTS
+from tests.support.pages import on_one_line
 from tests.support.running import Installation
 
 TOKEN = "picture-token"
@@ -102,7 +103,9 @@ def _play(github: GitHub, pipedrive: Pipedrive, gitpip: Installation) -> str:
             },
         )
         gitpip.wait_for(
-            lambda: "evision 2" in client.get(f"/gist/{gist_id}").text, "the edit", seconds=30
+            lambda: "evision 2" in on_one_line(client.get(f"/gist/{gist_id}").text),
+            "the edit",
+            seconds=30,
         )
         _until_published(gitpip)
     return gist_id

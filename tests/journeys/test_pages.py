@@ -13,6 +13,7 @@ from gitpip_standins import Fault
 from gitpip_standins.faults import FaultKind
 from tests.journeys.conftest import World
 from tests.support.chromium import serious_findings
+from tests.support.pages import on_one_line
 
 COLOURS = {
     "all.py": "#!/usr/bin/python\n# a comment\nimport os\n\n\n@property\ndef name(self) -> str:\n"
@@ -156,7 +157,7 @@ def _set_scene(world: World) -> Scene:
     row = world.gitpip.wait_for(failed, "a refusal")[0]
     world.github.edit_gist(gist_id, {"hello.py": "print('two')\nkept\n"})
     world.gitpip.wait_for(
-        lambda: "Revision 2" in world.gitpip.get(f"/gist/{gist_id}").text, "the edit"
+        lambda: "Revision 2" in on_one_line(world.gitpip.get(f"/gist/{gist_id}").text), "the edit"
     )
     return Scene(gist_id, row["id"])
 
