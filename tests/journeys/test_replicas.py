@@ -55,7 +55,7 @@ def test_three_replicas_killed_frozen_and_without_their_database(
         assert cluster.replicas[0].command("users", "import", str(file)).returncode == 0
         thaws = strike(cluster, chance, gists[len(gists) // 2 :])
         cluster.replicas[0].wait_for(
-            lambda: cluster.published() == WANTED, "every publication to be published", 300
+            lambda: cluster.published() == WANTED, "every publication to be published", 480
         )
         cluster.github.wait_until(lambda: len(readings_of_the_feed(cluster)) > 1, timeout=130)
         for thaw in thaws:
