@@ -26,7 +26,7 @@ class InvalidInput(GitpipError):
 
 
 class UserNotTracked(GitpipError):
-    """No tracked user bears this login or id."""
+    """No tracked user has this login or id."""
 
 
 class UserConflict(GitpipError):
@@ -62,11 +62,11 @@ class CheckNotFound(GitpipError):
 
 
 class KeyNotFound(GitpipError):
-    """No access key that is in use bears this name."""
+    """No access key that is in use has this name."""
 
 
 class KeyConflict(GitpipError):
-    """Another access key bears this name already."""
+    """Another access key has this name already."""
 
 
 class FeedAddressNotFound(GitpipError):

@@ -1,4 +1,4 @@
-"""How requests go out: through which proxy, and trusting whom."""
+"""How requests go out: through which proxy, and which authorities are trusted."""
 
 import os
 import socket

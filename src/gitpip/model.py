@@ -47,7 +47,7 @@ class Anonymous(StrEnum):
 
     @property
     def role(self) -> Role:
-        """The role of whoever shows no key."""
+        """The role of a caller without a key."""
         return Role.ADMIN if self is Anonymous.ALL else Role.VIEWER
 
 
@@ -337,7 +337,7 @@ class Publication:
     looks: int
     """How many complete looks were in vain since it became uncertain."""
     token: str | None
-    """The fencing token of whoever claimed the row."""
+    """The fencing token of the process that claimed the row."""
     lease_until: datetime | None
     sent_at: datetime | None
     deal_id: DealId | None

@@ -122,7 +122,7 @@ class Journal:
         self.tell()
 
     def tell(self) -> None:
-        """Wake up whoever waits: something about a request has changed."""
+        """Wake up all who wait: something about a request has changed."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()
@@ -308,7 +308,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class _Client:
-    """Whoever sent the request, and the connection it came through."""
+    """The sender of the request, and the connection it came through."""
 
     connection: asyncio.Transport
     receive: Receive

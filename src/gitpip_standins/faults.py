@@ -72,7 +72,7 @@ class Fault:
 
     @classmethod
     def late(cls, delay: timedelta) -> Self:
-        """The commit lands `delay` after the request arrived, whoever still waits for it."""
+        """The commit lands `delay` after the request arrived, also if the client is gone."""
         return cls(FaultKind.LATE, processed=True, delay=delay)
 
     @classmethod
@@ -151,7 +151,7 @@ class FaultPlan:
     ) -> None:
         """Let the next matching requests meet these faults one by one, the whole row `times` times.
 
-        `times=None` repeats them for ever.
+        `times=None` repeats them without end.
         """
         with self._lock:
             self._scripted.append(

@@ -1,4 +1,4 @@
-"""Whom a service lets in, as its settings and the access keys decide it."""
+"""Who is let in, as the settings and the access keys decide it."""
 
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ class AccessMode(StrEnum):
 
 
 async def access_mode_of(settings: Settings, database: Database) -> AccessMode:
-    """Whom a service with these settings and this database lets in.
+    """Who is let in by a service with these settings and this database.
 
     A database not migrated yet holds no key. Raises DatabaseUnavailable.
     """

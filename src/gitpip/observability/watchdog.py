@@ -1,4 +1,4 @@
-"""Progress: work under way says that it came a step further, and whoever watches it hears.
+"""Progress: work under way says that it came a step further, and the watchdog hears.
 
 A run may last for hours, so its length tells nothing; that nothing moved for minutes does.
 """

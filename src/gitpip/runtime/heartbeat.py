@@ -48,7 +48,7 @@ class Heartbeat:
         self._shown_at = time.monotonic()
 
     async def begin(self) -> None:
-        """Show life a first time, so that whoever sees this process start sees its row, too."""
+        """Write the row before the start is told: who sees the process start finds its row."""
         await self._show()
         self.task = asyncio.create_task(self._go_on())
 

@@ -1,8 +1,8 @@
 """In which order files appear and are seen: visits say "all up to here" without any clock.
 
 The keys of files grow, but a transaction that took a smaller key may commit after one with a larger
-key. Whoever is about to take keys says so; whoever wants a line below which nothing will appear any
-more waits for all of them. SQLite has one writer, so there the keys are in order by themselves.
+key. A transaction that is about to take keys says so; one that needs a line below which nothing
+will appear later waits for all of these. SQLite has one writer, so there the keys are in order.
 """
 
 from sqlalchemy import func, select
@@ -16,7 +16,7 @@ LOCK = 4_871_325_002
 
 
 async def about_to_appear(transaction: Transaction) -> None:
-    """Say that this transaction will let files appear to whoever looks for news."""
+    """Say that this transaction will let files appear."""
     if transaction.dialect.name != "sqlite":
         await transaction.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
 

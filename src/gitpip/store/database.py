@@ -396,7 +396,7 @@ def _prepare_sqlite_file(path: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make an empty file for its owner alone: whoever could read it would need no access key.
+    """Make an empty file for its owner alone: who can read it needs no access key.
 
     SQLite gives the files that it keeps beside it the same mode.
     """

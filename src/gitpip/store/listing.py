@@ -328,7 +328,7 @@ async def count_gists(transaction: Transaction, user_keys: Sequence[UserKey]) ->
 async def gist_times(
     transaction: Transaction, user_key: UserKey, since: datetime
 ) -> tuple[datetime, ...]:
-    """When the user's gists of late were created."""
+    """When the user's latest gists were created."""
     found = await transaction.execute(
         select(gists.c.created_at).where(gists.c.user_key == user_key, gists.c.created_at >= since)
     )

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL of which neither end waits for ever for another that is gone."""
+"""A connection to PostgreSQL of which neither end waits without end for another that is gone."""
 
 import socket
 from asyncio import Transport
@@ -92,7 +92,7 @@ async def _connected(parameters: Mapping[str, object]) -> AsyncIterator[asyncpg.
 class Watched(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
     """An asyncpg connection that the system ends when the other host is silent; a class to name.
 
-    By itself TCP sends for a quarter of an hour into the void, and listens to it for ever.
+    Left alone, TCP sends for a quarter of an hour to a peer that is gone, and listens without end.
     """
 
     def __init__(self, protocol: object, transport: Transport, *rest: object) -> None:

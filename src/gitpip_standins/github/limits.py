@@ -58,7 +58,7 @@ class Limits:
     _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
     _points: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
     _wait: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
-    """Whom a secondary limit has told to wait: since when, until when."""
+    """Which senders a secondary limit has told to wait: since when, until when."""
 
     def window(self, caller: str | None, resource: str, at: datetime) -> Window | None:
         """The hour of this caller (None: without a token); None where there is no limit."""

@@ -25,7 +25,7 @@ PATIENCE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=5)
 CLOSING = timedelta(seconds=1)
 
-# What ends by itself: a server that restarts, hands over, or is short of something for a while.
+# What passes: a server that restarts, hands over, or is short of something for a while.
 PASSING = (
     OSError,
     TimeoutError,
@@ -43,7 +43,7 @@ class Connection(Driver):
 
     Opened by its first user and closed by its last; PgQueuer's loop is one of them.
 
-    A statement whose answer was lost is sent again: all of PgQueuer's bear that (what is enqueued
+    A statement whose answer was lost is sent again: all of PgQueuer's allow that (what is enqueued
     twice meets its dedupe key; what was picked unseen goes stale and is picked again).
     LISTEN needs a connection of its own: a pooler in between must pool by session.
     """
@@ -69,7 +69,7 @@ class Connection(Driver):
         return self._driver is not None and self._lost_since is None
 
     def give_up(self) -> None:
-        """Disconnect at once; whoever waits for an answer gets EngineError."""
+        """Disconnect at once; callers that wait for an answer get EngineError."""
         self._given_up.set()
         if self._connection is not None:
             self._connection.terminate()
@@ -201,5 +201,5 @@ def refusals_explained(wish: str) -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line, also where it bears no message."""
+    """An error in one line, also where it has no message."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -36,7 +36,7 @@ log = get_logger()
 class Names(DBSettings):
     """What PgQueuer calls its tables, types and channel.
 
-    By itself it takes them from the environment, even from variables called TRIGGER or CHANNEL.
+    Left alone it takes them from the environment, even from variables called TRIGGER or CHANNEL.
     """
 
     @classmethod

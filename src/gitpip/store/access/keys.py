@@ -189,7 +189,7 @@ def label_in(text: str) -> str | None:
 
 
 async def labelled(transaction: Transaction, label: str, now: datetime) -> AccessKey | None:
-    """The key that bears a label and opens something at `now`; a rotated key has another label."""
+    """The key that has a label and opens something at `now`; a rotated key has another label."""
     row = await _labelled(transaction, label)
     return _active(row, now) if row else None
 

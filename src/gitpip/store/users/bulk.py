@@ -102,7 +102,7 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
     """The same, with their row locks taken to the end of the transaction."""
     wanted = [login.lower() for login in logins]
-    # In one order, so that two who take some of the same do not wait for each other for ever. Read
+    # In one order, so that two who take some of the same never deadlock. Read
     # after that: what stands beside a row, as tags do, is then as the last holder left it.
     await transaction.execute(
         select(users.c.key)

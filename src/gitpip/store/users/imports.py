@@ -37,7 +37,7 @@ class Import:
     failure: str | None
 
     def cut_short(self, now: datetime) -> bool:
-        """Whether whoever did it went away before the end."""
+        """Whether the process that did it went away before the end."""
         return self.ended_at is None and now - self.moved_at > SILENCE
 
     @property

@@ -43,7 +43,7 @@ IntervalText = Annotated[str, AfterValidator(_interval_text)]
 
 
 class NewUser(BaseModel):
-    """Whom to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
+    """A user to track. Without an id, GitHub's own is taken; without a backfill, the setting's."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -237,7 +237,7 @@ class Authentication:
         return secret.get_secret_value() if secret else None
 
     async def _any_key(self) -> bool:
-        """Whether a key was ever made: from then on, nothing is open by itself."""
+        """Whether a key was ever made: from then on, everything needs a key."""
         if self._keys_exist or self._admin_key():
             return True
         try:

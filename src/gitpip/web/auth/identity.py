@@ -30,7 +30,7 @@ class Identity:
     """Where the request came from."""
     via: Via
     name: str | None = None
-    """Of the access key; None for whoever needs none."""
+    """Of the access key; None for a caller who needs none."""
     key_id: int | None = None
     """The key's row; None also for the admin key of the settings, which has none."""
     parent: str = feed_tokens.ANONYMOUS
@@ -47,7 +47,7 @@ class Identity:
 
     @property
     def viewer(self) -> str | None:
-        """Whose visits are theirs; None for whoever shows no key."""
+        """Whose visits are theirs; None for a caller without a key."""
         return keys.viewer_of(self.name) if self.name else None
 
     @property

@@ -45,7 +45,7 @@ class Stats:
 
 
 class StatsReader:
-    """Reads the figures, but not more often than the database bears easily."""
+    """Reads the figures, but not too often for the database."""
 
     def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The home page: what is new to whom looks, search, and earlier visits."""
+"""The home page: what is new to the viewer, search, and earlier visits."""
 
 import asyncio
 import contextlib
