@@ -24,7 +24,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
 from gitpip.store.users import former_logins
-from gitpip.store.users.users import rows, user_of
+from gitpip.store.users.user_rows import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
 """GraphQL alone is not believed for longer: it may show nothing of a change that REST shows."""
