@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Backfill, GitHubId, UserKey
+from gitpip.model import Account, Backfill, GitHubId, UserKey
 from gitpip.store import events
 from gitpip.store.database import Database, open_database
 from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
@@ -144,6 +144,31 @@ async def test_those_of_a_removed_user_are_not_shown_until_the_user_is_back(
     await _track(database, "ada")
     kinds = [event.kind for event in await events.latest(database, EVERYTHING, limit=9)]
     assert kinds == [EventKind.USER_ADDED, EventKind.USER_REMOVED, EventKind.USER_ADDED]
+
+
+async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
+    databases: list[Database],
+) -> None:
+    database = databases[0]
+    key = await _track(database, "ada")
+    async with database.begin() as transaction:
+        await users.remove(transaction, key, NOW)
+        again = await users.add(
+            transaction,
+            login="countess",
+            external_id="7",
+            github_id=None,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+        ada = Account("countess", GitHubId(int.from_bytes(b"ada")))
+        assert (await users.resolve(transaction, again.user.key, ada)).key == key
+    # On SQLite, bob has the key of the row that was given up.
+    bob = await _track(database, "bob")
+    added = await events.after(database, EventId(0), EventsWanted([EventKind.USER_ADDED]), limit=9)
+    assert [event.login for event in added] == ["countess", "countess", "bob"]
+    of_bob = await events.latest(database, EventsWanted(user_key=bob), limit=9)
+    assert [event.login for event in of_bob] == ["bob"]
 
 
 async def test_a_reason_that_names_a_removed_user_is_not_shown(databases: list[Database]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, text
+from sqlalchemy import Row, Select, delete, insert, or_, select, text, update
 
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
@@ -148,6 +148,13 @@ async def latest(
     async with database.read() as transaction:
         rows = await transaction.execute(chosen.order_by(events.c.id.desc()).limit(limit))
         return await _shown(transaction, [_event(row) for row in rows][::-1])
+
+
+async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
+    """Let what happened to one row of a user belong to another one."""
+    await transaction.execute(
+        update(events).where(events.c.user_key == user_key).values(user_key=to)
+    )
 
 
 async def prune(transaction: Transaction, now: datetime) -> None:

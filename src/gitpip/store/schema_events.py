@@ -4,8 +4,9 @@ from sqlalchemy import Column, Index, String, Table, Text
 
 from gitpip.store.schema import Key, UTCDateTime, metadata
 
-# Written in the transaction in which it happens, and never changed. There are no foreign keys:
-# checking them would lock the row of the user in an order that no other transaction keeps.
+# Written in the transaction in which it happens. Only their user's key changes, where another row
+# takes the place of the user's. There are no foreign keys: checking them would lock the row of the
+# user in an order that no other transaction keeps.
 events = Table(
     "events",
     metadata,

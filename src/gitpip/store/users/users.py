@@ -387,6 +387,8 @@ async def _bring_back(
     interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
     await commit_order.about_to_appear(transaction)
     await _take_details(transaction, removed, user)
+    # SQLite gives the key of the deleted row to the next user, who would have its events.
+    await events.move(transaction, user.key, to=removed)
     await transaction.execute(delete(users).where(users.c.key == user.key))
     await transaction.execute(
         update(users)
