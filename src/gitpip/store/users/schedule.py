@@ -224,15 +224,12 @@ async def record_accounts(
 ) -> None:
     """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
     for user, account in sorted(accounts, key=lambda each: each[0].key):
-        # A login that changes its case only is found as before, so it is no former one.
-        renamed = func.lower(users.c.login) != account.login.lower()
-        former = case((renamed, users.c.login), else_=users.c.former_login)
         await former_logins.note_rename(transaction, user.key, account.login)
         await transaction.execute(
             update(users)
             .where(users.c.key == user.key)
             .values(
-                former_login=former,
+                former_login=former_logins.last_one(account.login),
                 login=account.login,
                 github_id=account.github_id,
                 node_id=func.coalesce(account.node_id, users.c.node_id),

@@ -174,6 +174,8 @@ async def _revive_or_insert(
         if known:
             await commit_order.about_to_appear(transaction)
             values["found_key"] = await commit_order.newest(transaction)
+            await former_logins.note_rename(transaction, UserKey(known.key), login)
+            values["former_login"] = former_logins.last_one(login)
             await transaction.execute(update(users).where(users.c.key == known.key).values(values))
             return UserKey(known.key)
     result = await transaction.execute(
@@ -390,12 +392,14 @@ async def _bring_back(
     # SQLite gives the key of the deleted row to the next user, who would have its events.
     await events.move(transaction, user.key, to=removed)
     await transaction.execute(delete(users).where(users.c.key == user.key))
+    await former_logins.note_rename(transaction, removed, user.login)
     await transaction.execute(
         update(users)
         .where(users.c.key == removed)
         .values(
             found_key=await commit_order.newest(transaction),
             login=user.login,
+            former_login=former_logins.last_one(user.login),
             node_id=account.node_id,
             external_id=former_id or user.external_id,
             backfill=str(user.backfill),
