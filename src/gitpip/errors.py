@@ -178,7 +178,14 @@ class GitHubLimited(GitHubError):
 
 
 class GraphQLFailed(GitHubError):
-    """GraphQL gave no answer about these users; a smaller query may, and REST does."""
+    """GraphQL gave no answer about these users; a smaller query may, and REST does.
+
+    `of_anyone` is the message without the login of a user: a pause is not about one of them.
+    """
+
+    def __init__(self, message: str, *, of_anyone: str = "") -> None:
+        self.of_anyone = of_anyone or message
+        super().__init__(message)
 
 
 class GraphQLTooSlow(GraphQLFailed):

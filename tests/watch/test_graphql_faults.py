@@ -80,6 +80,26 @@ async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
         assert not await pauses.pauses_now(transaction, clock() - timedelta(days=30))
 
 
+@pytest.mark.parametrize("trouble", ["left-out", "odd-gist", "resource-limits", "no-data"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_pause_of_the_sweep_says_how_many_users_failed_and_names_none(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
+) -> None:
+    logins = add_users(world, 4, with_gists=1)
+    await track_identified(database, world, clock, logins)
+    world.graphql.users |= {id_of(world, login): trouble for login in logins}
+    for _ in range(2):  # in a check, and in the first one after the pause
+        await run(watcher)
+        async with database.read() as transaction:
+            pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
+        assert pause
+        assert "GraphQL fails for 3 users" in pause.reason
+        assert "user-" not in pause.reason
+        clock.time = pause.until
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
+
+
 @pytest.mark.parametrize("trouble", MISCOUNTS)
 async def test_a_user_whose_gists_are_miscounted_leaves_the_batches_as_they_are(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
