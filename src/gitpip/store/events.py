@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, text, update
+from sqlalchemy import Row, Select, delete, insert, or_, select, text, union_all, update
 
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
@@ -131,7 +131,7 @@ async def after(
     """
     chosen = _selected(wanted, await _settled(database)).where(events.c.id > last)
     async with database.read() as transaction:
-        rows = await transaction.execute(chosen.order_by(events.c.id).limit(limit))
+        rows = await transaction.execute(_first(chosen, wanted, newest=False, limit=limit))
         return await _shown(transaction, [_event(row) for row in rows])
 
 
@@ -146,7 +146,7 @@ async def latest(
     if before is not None:
         chosen = chosen.where(events.c.id < before)
     async with database.read() as transaction:
-        rows = await transaction.execute(chosen.order_by(events.c.id.desc()).limit(limit))
+        rows = await transaction.execute(_first(chosen, wanted, newest=True, limit=limit))
         return await _shown(transaction, [_event(row) for row in rows][::-1])
 
 
@@ -185,11 +185,25 @@ def _selected(wanted: EventsWanted, settled: int | None) -> Select[Any]:
     )
     if settled is not None:
         chosen = chosen.where(events.c.id <= settled)
-    if wanted.kinds:
-        chosen = chosen.where(events.c.kind.in_([kind.value for kind in wanted.kinds]))
     if wanted.user_key is not None:
         chosen = chosen.where(events.c.user_key == wanted.user_key)
     return chosen
+
+
+def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: int) -> Select[Any]:
+    """The oldest or newest of the chosen ones, of the kinds that are wanted."""
+    first = chosen.order_by(events.c.id.desc() if newest else events.c.id).limit(limit)
+    if not wanted.kinds:
+        return first
+    # Each kind has its own query, which reads `limit` rows of the index of kinds: for several kinds
+    # at once, SQLite would sort all their events, in 0.8 seconds for a million.
+    each = [
+        select(first.where(events.c.kind == kind.value).subquery())
+        for kind in dict.fromkeys(wanted.kinds)
+    ]
+    together = union_all(*each).subquery()
+    ids = together.c.id
+    return select(together).order_by(ids.desc() if newest else ids).limit(limit)
 
 
 async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Event, ...]:

@@ -19,6 +19,7 @@ events = Table(
     Column("detail", Text),
     Index("ix_events_happened_at", "happened_at"),
     Index("ix_events_user_key", "user_key", "id"),
+    Index("ix_events_kind", "kind", "id"),
     # An id is never used again, also after all events were pruned.
     sqlite_autoincrement=True,
 )
