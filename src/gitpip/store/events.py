@@ -50,7 +50,6 @@ class EventKind(StrEnum):
     PUBLICATION_PUBLISHED = "publication.published"
     PUBLICATION_FAILED = "publication.failed"
     USER_ADDED = "user.added"
-    USER_REMOVED = "user.removed"
     USER_PAUSED = "user.paused"
     USER_RESUMED = "user.resumed"
     USER_RENAMED = "user.renamed"

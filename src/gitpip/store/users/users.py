@@ -317,7 +317,6 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
         .returning(users.c.login)
     )
     for login in removed.scalars().all():
-        await events.record(transaction, now, NewEvent(EventKind.USER_REMOVED, key))
         kept_out = (
             select(users.c.key)
             .where(tracked, users.c.failure.is_not(None))

@@ -1,4 +1,4 @@
-"""Events are found by their kind"""
+"""Events are found by their kind; that a user was removed is none any more"""
 
 from alembic import op
 
@@ -9,4 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute("DELETE FROM events WHERE kind = 'user.removed'")
     op.create_index("ix_events_kind", "events", ["kind", "id"])
