@@ -416,14 +416,20 @@ def _events(
     if held_back := [one for one in queued if one.held_because]:
         reason = held_back[0].held_because
         happened.append(NewEvent(EventKind.PUBLICATIONS_HELD, user.key, detail=reason))
-    happened += [
+    return happened + unreadable_events(user, failures)
+
+
+def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
+    """That these could not be read, for the first time; about no gist where it is the list."""
+    return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures
     ]
-    return happened
 
 
 def _told(failure: Failure) -> str:
+    if not failure.gist_id:
+        return f"a part of the list of gists: {failure.reason}"
     return f"{failure.filename}: {failure.reason}" if failure.filename else failure.reason
 
 
