@@ -47,7 +47,9 @@ STORED_AFTER = timedelta(seconds=5)
 DOUBTED_AFTER = 5
 """After so many failures, and no gist that could be read, other users' gists are asked for."""
 PROBES = 3
-"""GitHub itself is in trouble if so many gists of others, which it showed before, fail as well."""
+"""So many gists that GitHub showed before, of others if it can be, are asked for in doubt."""
+TELL_TROUBLE = 2
+"""GitHub itself is in trouble if all of them fail and are at least so many: one may always fail."""
 TRIED_AGAIN = 2
 """So many gists that failed before are tried at a time; more follow if any of them is read.
 
@@ -195,10 +197,10 @@ class Reader:
         return batch
 
     async def _doubt(self, task: Task, failure: GitHubError) -> None:
-        """Raise the failure if it is GitHub's: what it showed before of others fails as well.
+        """Raise the failure if it is GitHub's: what it showed before fails as well.
 
-        Without anything that it showed before there is nothing to tell that by: then the failures
-        are taken for those of the gists, each of which is tried once.
+        Without several gists that it showed before there is nothing to tell that by: then the
+        failures are taken for those of the gists, each of which is tried once.
         """
         async with self._database.read() as transaction:
             known = await unreadable.shown_before(
@@ -215,7 +217,8 @@ class Reader:
                 raise result
             if isinstance(result, BaseException) and not isinstance(result, GitHubError):
                 raise result
-        if results and all(isinstance(result, GitHubError) for result in results):
+        fail = [isinstance(result, GitHubError) for result in results]
+        if len(fail) >= TELL_TROUBLE and all(fail):
             log.warning("gists.githubs_trouble", login=task.user.login, reason=str(failure))
             raise failure
 
