@@ -37,6 +37,10 @@ class GistNotFound(GitpipError):
     """No gist, file or revision like this is stored."""
 
 
+class EventUnknown(GitpipError):
+    """No event had this id yet, so that nobody can have read up to it."""
+
+
 class PublicationNotFound(GitpipError):
     """No publication has this id."""
 

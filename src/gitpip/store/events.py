@@ -16,6 +16,7 @@ from typing import Any, NewType
 
 from sqlalchemy import Row, Select, delete, insert, or_, select, text, union_all, update
 
+from gitpip.errors import EventUnknown
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
 from gitpip.store.schema import users
@@ -27,7 +28,8 @@ DETAIL_LIMIT = 1_000
 LOCKS = 4_871_326
 """The first half of the advisory locks' names; the second is an id. No other lock has this one."""
 
-NEWEST = "SELECT last_value FROM events_id_seq"
+NEWEST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq"
+NEWEST_ON_SQLITE = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
 LOCK = "SELECT pg_advisory_xact_lock_shared(:locks, last_value::int) FROM events_id_seq"
 OLDEST_LOCK = """
     SELECT min(objid::bigint) FROM pg_locks
@@ -126,9 +128,16 @@ async def after(
 ) -> tuple[Event, ...]:
     """The first events after one that was read, in the order in which they happened.
 
-    Those of removed users are left out. Raises DatabaseUnavailable.
+    Those of removed users are left out. Raises EventUnknown where `last` was never given to an
+    event, as after a restore: what follows would be passed over. Raises DatabaseUnavailable.
     """
-    chosen = _selected(wanted, await _settled(database)).where(events.c.id > last)
+    ids = await _ids(database)
+    if last > ids.newest:
+        raise EventUnknown(
+            f"after: no event has the id {last} yet, the newest one has {ids.newest}: the database "
+            "may have been restored; begin again without after"
+        )
+    chosen = _selected(wanted, ids.settled).where(events.c.id > last)
     async with database.read() as transaction:
         rows = await transaction.execute(_first(chosen, wanted, newest=False, limit=limit))
         return await _shown(transaction, [_event(row) for row in rows])
@@ -141,7 +150,7 @@ async def latest(
 
     Those of removed users are left out. Raises DatabaseUnavailable.
     """
-    chosen = _selected(wanted, await _settled(database))
+    chosen = _selected(wanted, (await _ids(database)).settled)
     if before is not None:
         chosen = chosen.where(events.c.id < before)
     async with database.read() as transaction:
@@ -161,19 +170,28 @@ async def prune(transaction: Transaction, now: datetime) -> None:
     await transaction.execute(delete(events).where(events.c.happened_at < now - KEPT))
 
 
-async def _settled(database: Database) -> int | None:
-    """An id such that no event with a smaller one will appear any more; None if all are settled.
+@dataclass(frozen=True)
+class _Ids:
+    newest: int
+    """The largest id that was ever given to an event; 0 for none."""
+    settled: int | None
+    """No event with a smaller id will appear any more; None if all are settled."""
+
+
+async def _ids(database: Database) -> _Ids:
+    """How far the ids are.
 
     The events must be read in a later transaction: one that had begun before would not see what
     was committed, and its lock released, in between.
     """
-    if database.is_sqlite:
-        return None
     async with database.read() as transaction:
+        if database.is_sqlite:
+            newest: int = (await transaction.execute(text(NEWEST_ON_SQLITE))).scalar_one()
+            return _Ids(newest, settled=None)
         # In this order: who takes a lock after the second statement takes ids above this one.
-        newest: int = (await transaction.execute(text(NEWEST))).scalar_one()
+        newest = (await transaction.execute(text(NEWEST))).scalar_one()
         oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
-    return newest if oldest is None else min(newest, oldest)
+    return _Ids(newest, settled=newest if oldest is None else min(newest, oldest))
 
 
 def _selected(wanted: EventsWanted, settled: int | None) -> Select[Any]:
