@@ -30,7 +30,8 @@ PROBES = 2
 """So many users are asked about alone after a query without an answer in time: does any answer
 come?"""
 SIDE_BY_SIDE = 4
-"""So many queries about suspected users are under way at once: each can cost a whole wait."""
+"""So many queries about suspected users are under way at once, in all runs together: each can cost
+a whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
@@ -81,6 +82,7 @@ class BatchPoller:
         self._silent_at = 0.0
         """When no answer came about single users either, by the same clock; 0 for never."""
         self._probing = asyncio.Lock()
+        self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._pauses = 0
         self._slow_in_a_row = 0
         self._at_most: dict[UserKey, int] = {}
@@ -191,10 +193,8 @@ class BatchPoller:
             await self._isolate(batch, run)
 
     async def _ask_side_by_side(self, batches: Sequence[Sequence[User]], run: Polled) -> None:
-        places = asyncio.Semaphore(SIDE_BY_SIDE)
-
         async def ask(batch: Sequence[User]) -> None:
-            async with places:
+            async with self._places:
                 await self._isolate(batch, run)
 
         try:
