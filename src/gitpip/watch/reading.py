@@ -69,7 +69,7 @@ class _Batch:
     not_public: list[GistId] = field(default_factory=list)
     broken: list[GitHubError] = field(default_factory=list)
     """Failures that may be GitHub's rather than a gist's."""
-    refused: GitHubLimited | GitHubUnauthorized | None = None
+    refused: GitHubLimited | GitHubUnauthorized | DatabaseUnavailable | None = None
     """What forbids to read on, if anything."""
 
     def take(self, wanted: Wanted, result: Reading | Exception) -> None:
@@ -77,7 +77,7 @@ class _Batch:
         match result:
             case Reading():
                 self.read.append(result)
-            case GitHubLimited() | GitHubUnauthorized():
+            case GitHubLimited() | GitHubUnauthorized() | DatabaseUnavailable():
                 self.refused = result
             case GistNotPublic():
                 self.not_public.append(wanted.gist_id)
