@@ -37,6 +37,10 @@ class GistNotFound(GitpipError):
     """No gist, file or revision like this is stored."""
 
 
+class EventUnknown(GitpipError):
+    """No event had this id yet, so that nobody can have read up to it."""
+
+
 class PublicationNotFound(GitpipError):
     """No publication has this id."""
 
@@ -182,7 +186,14 @@ class GitHubLimited(GitHubError):
 
 
 class GraphQLFailed(GitHubError):
-    """GraphQL gave no answer about these users; a smaller query may, and REST does."""
+    """GraphQL gave no answer about these users; a smaller query may, and REST does.
+
+    `of_anyone` is the message without the login of a user: a pause is not about one of them.
+    """
+
+    def __init__(self, message: str, *, of_anyone: str = "") -> None:
+        self.of_anyone = of_anyone or message
+        super().__init__(message)
 
 
 class GraphQLTooSlow(GraphQLFailed):

@@ -150,7 +150,7 @@ USERS = [
         api("DELETE", "/users/ada"),
         ("users", "remove", "ada"),
         audit=(("user.removed", "ada"),),
-        tables=("events", "users"),
+        tables=("users",),
     ),
     Case(
         "nobody is removed",

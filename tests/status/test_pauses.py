@@ -1,17 +1,21 @@
 """Trying now ends a pause once, audited; what GitHub asked for is kept."""
 
+import asyncio
 from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.pauses import try_now
 from gitpip.errors import PauseKept
 from gitpip.model import PauseCause
+from gitpip.store import events
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Database, open_database
+from gitpip.store.events import EventsWanted
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
@@ -101,3 +105,42 @@ async def test_users_are_said_to_be_checked_meanwhile_only_where_they_are(rows: 
     assert "checked one after the other" in await sentences()
     await pause(rows, "reading", PauseCause.FAULT)
     assert "checked one after the other" not in await sentences()
+
+
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+async def _waiting(database: Database) -> bool:
+    """Whether a transaction waits for a lock of another one."""
+    async with database.read() as transaction:
+        return bool(await transaction.scalar(text(WAITING)))
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_two_processes_that_pause_at_once_tell_it_once(database_url: str) -> None:
+    first, second, third = [open_database(database_url) for _ in range(3)]
+
+    async def stop() -> None:
+        async with second.begin() as transaction:
+            await pauses.pause(transaction, "watching", until=LATER, reason="second", now=NOW)
+
+    async with first.begin() as transaction:
+        await pauses.pause(transaction, "watching", until=SOON, reason="first", now=NOW)
+        other = asyncio.create_task(stop())
+        async with asyncio.timeout(60):
+            while True:
+                if await _waiting(third):
+                    break
+                await asyncio.sleep(0.02)
+    await other
+    told = await events.latest(first, EventsWanted(), limit=9)
+    async with first.read() as transaction:
+        pause = await pauses.paused(transaction, "watching", NOW)
+    for database in (first, second, third):
+        await database.close()
+    assert [(event.kind.value, event.detail) for event in told] == [("watching.paused", "first")]
+    assert pause
+    assert (pause.until, pause.reason, pause.since) == (LATER, "second", NOW)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Backfill, GitHubId, UserKey
+from gitpip.model import Account, Backfill, GitHubId, UserKey
 from gitpip.store import events
 from gitpip.store.database import Database, open_database
 from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
@@ -120,6 +120,25 @@ async def test_they_are_read_in_parts_from_both_ends(databases: list[Database]) 
     assert await events.after(database, before[-1].id, EVERYTHING, limit=10) == last
 
 
+async def test_those_of_several_kinds_are_read_in_one_order(databases: list[Database]) -> None:
+    database = databases[0]
+    key = await _track(database, "ada")
+    cycle = [EventKind.GIST_FOUND, EventKind.FILE_REMOVED, EventKind.GIST_EDITED]
+    async with database.begin() as transaction:
+        happened = [
+            NewEvent(cycle[number % 3], key if number % 2 else None, detail=str(number))
+            for number in range(20)
+        ]
+        await events.record(transaction, NOW, *happened)
+    wanted = EventsWanted([*cycle[:2], cycle[0]])
+    last = await events.latest(database, wanted, limit=5)
+    assert [event.detail for event in last] == ["13", "15", "16", "18", "19"]
+    found = await events.after(database, last[0].id, wanted, limit=3)
+    assert [event.detail for event in found] == ["15", "16", "18"]
+    of_ada = await events.after(database, EventId(0), EventsWanted(cycle[:2], key), limit=3)
+    assert [event.detail for event in of_ada] == ["1", "3", "7"]
+
+
 async def test_an_id_is_never_given_again(databases: list[Database]) -> None:
     database = databases[0]
     async with database.begin() as transaction:
@@ -132,18 +151,48 @@ async def test_an_id_is_never_given_again(databases: list[Database]) -> None:
     assert second.detail == "2"
 
 
-async def test_those_of_a_removed_user_are_not_shown_until_the_user_is_back(
+async def test_what_happened_to_a_removed_user_is_not_told_later(
     databases: list[Database],
 ) -> None:
     database = databases[0]
     key = await _track(database, "ada")
-    assert [event.login for event in await events.latest(database, EVERYTHING, limit=9)] == ["ada"]
+    first = await events.latest(database, EVERYTHING, limit=9)
+    assert [event.login for event in first] == ["ada"]
     async with database.begin() as transaction:
+        await events.record(transaction, NOW, NewEvent(EventKind.USER_PAUSED, key))
         await users.remove(transaction, key, NOW)
     assert not await events.latest(database, EVERYTHING, limit=9)
+    await _track(database, "bob")
+    last = (await events.after(database, first[-1].id, EVERYTHING, limit=9))[-1]
+    assert last.login == "bob"
     await _track(database, "ada")
-    kinds = [event.kind for event in await events.latest(database, EVERYTHING, limit=9)]
-    assert kinds == [EventKind.USER_ADDED, EventKind.USER_REMOVED, EventKind.USER_ADDED]
+    later = await events.after(database, last.id, EVERYTHING, limit=9)
+    assert [(event.kind, event.login) for event in later] == [(EventKind.USER_ADDED, "ada")]
+
+
+async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
+    databases: list[Database],
+) -> None:
+    database = databases[0]
+    key = await _track(database, "ada")
+    async with database.begin() as transaction:
+        await users.remove(transaction, key, NOW)
+        again = await users.add(
+            transaction,
+            login="countess",
+            external_id="7",
+            github_id=None,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+        ada = Account("countess", GitHubId(int.from_bytes(b"ada")))
+        assert (await users.resolve(transaction, again.user.key, ada)).key == key
+    # On SQLite, bob has the key of the row that was given up.
+    bob = await _track(database, "bob")
+    added = await events.after(database, EventId(0), EventsWanted([EventKind.USER_ADDED]), limit=9)
+    assert [event.login for event in added] == ["countess", "countess", "bob"]
+    of_bob = await events.latest(database, EventsWanted(user_key=bob), limit=9)
+    assert [event.login for event in of_bob] == ["bob"]
 
 
 async def test_a_reason_that_names_a_removed_user_is_not_shown(databases: list[Database]) -> None:

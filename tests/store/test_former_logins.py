@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, insert, select
@@ -78,6 +79,32 @@ async def test_no_former_login_of_a_removed_user_is_shown(database_url: str) -> 
         shown = await visibility.without_removed(transaction, lines)
     await database.close()
     assert shown == {"grace: 404"}
+
+
+@pytest.mark.parametrize("recognised", ["at once", "later"])
+async def test_a_removed_user_who_comes_back_with_another_login_is_found_by_both(
+    database_url: str, recognised: str
+) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    key = await _renamed(database, "ada")
+    async with database.begin() as transaction:
+        await users.remove(transaction, key, NOW)
+        again = await users.add(
+            transaction,
+            login="countess",
+            external_id="2",
+            github_id=ADA if recognised == "at once" else None,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+        back = await users.resolve(transaction, again.user.key, Account("countess", ADA))
+        assert back.key == key
+        assert back.former_login == "ada"
+        assert (await users.find(transaction, "Ada")).key == key
+        await users.remove(transaction, key, NOW)
+        assert not await visibility.without_removed(transaction, ["ada: 404", "countess: 404"])
+    await database.close()
 
 
 def _before(connection: Connection) -> None:

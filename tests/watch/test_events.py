@@ -1,18 +1,22 @@
 """What watching sees to happen is kept as events, in the transaction that stores it."""
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy import update
 
+from gitpip.model import UserState
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.events import Event, EventsWanted
 from gitpip.store.schema import users as users_table
 from gitpip.store.status import pauses
 from gitpip.watch.check import Watcher
+from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
+from gitpip_standins.github.troubles import GistTroubles
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, track_identified
 from tests.watch.test_check import run, track
@@ -71,6 +75,46 @@ async def test_what_can_not_be_read_is_told_once(
     (unread,) = [event for event in await told(database) if event.kind == "gist.unreadable"]
     assert unread.gist_id == blocked
     assert "451" in str(unread.detail)
+
+
+async def test_a_part_of_a_list_that_can_not_be_read_is_told_once(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    nameless = world.add_gist("ada", {"a.txt": "1"})
+    world.trouble_gist(nameless, GistTroubles(odd="no-id"))
+    await track(database, clock, "ada")
+    for _ in range(2):
+        await run(watcher)
+        clock.advance(INTERVAL)
+    (unread,) = [event for event in await told(database) if event.kind == "gist.unreadable"]
+    assert (unread.login, unread.gist_id) == ("ada", None)
+    assert "a part of the list of gists: items without an id" in str(unread.detail)
+
+
+async def test_two_processes_that_see_the_same_at_once_tell_it_once(
+    world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    first = world.add_gist("ada", {"a.txt": "1", "b.txt": "2"})
+    second = world.add_gist("ada", {"c.txt": "3"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    world.edit_gist(first, {"b.txt": None})
+    world.delete_gist(second)
+    async with database.begin() as transaction:
+        await transaction.execute(update(users_table).values(state=UserState.UNAVAILABLE.value))
+    clock.advance(INTERVAL)
+    world.faults.script(Fault.held(), path=f"^/gists/{second}$")
+    slow = asyncio.create_task(run(watcher))
+    await asyncio.to_thread(world.wait_until, lambda: bool(world.faults.injected))
+    # The first one loses its claim, as where its process stands still for long.
+    async with database.begin() as transaction:
+        await transaction.execute(update(users_table).values(claimed_by=None, claimed_until=None))
+    await run(Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock))
+    world.faults.let_go()
+    await slow
+    assert sorted((await kinds(database))[3:]) == ["file.removed", "gist.deleted", "user.available"]
 
 
 async def test_a_user_becomes_unavailable_and_available_again(

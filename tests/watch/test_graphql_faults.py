@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -11,6 +12,7 @@ from gitpip.model import Check, User
 from gitpip.store.database import Database
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
+from gitpip.watch.batch_poll import SIDE_BY_SIDE, BatchPoller
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
@@ -78,6 +80,26 @@ async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
     assert (await user_named(database, "user-7")).graphql_refusals == 0
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock() - timedelta(days=30))
+
+
+@pytest.mark.parametrize("trouble", ["left-out", "odd-gist", "resource-limits", "no-data"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_pause_of_the_sweep_says_how_many_users_failed_and_names_none(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
+) -> None:
+    logins = add_users(world, 4, with_gists=1)
+    await track_identified(database, world, clock, logins)
+    world.graphql.users |= {id_of(world, login): trouble for login in logins}
+    for _ in range(2):  # in a check, and in the first one after the pause
+        await run(watcher)
+        async with database.read() as transaction:
+            pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
+        assert pause
+        assert "GraphQL fails for 3 users" in pause.reason
+        assert "user-" not in pause.reason
+        clock.time = pause.until
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
 
 
 @pytest.mark.parametrize("trouble", MISCOUNTS)
@@ -331,6 +353,29 @@ async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_sweep
     assert (check.users, check.unchanged, check.failed) == (120, 120, 0)
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_suspected_users_are_asked_about_four_at_a_time_however_many_ask(
+    world: StandIn, github: GitHub, database: Database, clock: Clock
+) -> None:
+    logins = add_users(world, 16)
+    await track_identified(database, world, clock, logins)
+    async with database.read() as transaction:
+        everybody = await users.everyone(transaction)
+    poller = BatchPoller(github, clock)
+    await poller.ask(everybody)
+    suspected = [replace(user, graphql_refusals=1) for user in everybody]
+    world.faults.script(Fault.held(), path="^/graphql", times=None)
+    runs = [asyncio.create_task(poller.ask(some)) for some in (suspected[:8], suspected[8:])]
+    await asyncio.to_thread(world.wait_until, lambda: len(world.faults.injected) >= SIDE_BY_SIDE)
+    # Whatever else was sent at the same time has arrived before this.
+    await github.account(logins[0])
+    assert len(world.faults.injected) == SIDE_BY_SIDE
+    world.faults.clear()
+    world.faults.let_go()
+    answers = [answer for each in runs for answer in (await each).answers]
+    assert {user.login for user, _ in answers} == set(logins)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

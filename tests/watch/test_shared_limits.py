@@ -5,13 +5,16 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gitpip.clock import utc_now
-from gitpip.errors import GitHubLimited
-from gitpip.store.database import Database
-from gitpip.store.users import schedule
+from gitpip.errors import DatabaseUnavailable, GitHubLimited
+from gitpip.store.database import Database, open_database
+from gitpip.store.gists import unreadable
+from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.shared_limits import SharedLimits
@@ -141,3 +144,28 @@ async def test_replicas_that_are_killed_now_and_then_hit_no_secondary_limit(
     assert {request.status for request in world.requests} <= {200, 304, None}
     assert world.abuse == []
     assert len(world.requests) > 2 * most
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_database_that_fails_while_a_gist_is_read_is_no_fault_of_the_gist(
+    world: StandIn, server: Server, database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    await track_identified(database, world, clock, add_users(world, 1))
+    limits = open_database(f"sqlite+aiosqlite:///{tmp_path}/limits.sqlite3")
+    await limits.migrate()
+    async with replica(server, limits, clock) as github:
+        watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+        assert await watcher.run()
+        world.add_gist("user-0", {"a.txt": "text"})
+        clock.advance(INTERVAL)
+        # Only the wait that GitHub asks for is to be written.
+        world.faults.script(Fault.limited({"retry-after": "90"}), path="^/gists/")
+        async with limits.begin() as transaction:
+            await transaction.execute(text("DROP TABLE github_limits"))
+        with pytest.raises(DatabaseUnavailable):
+            await watcher.run()
+        async with database.read() as transaction:
+            user = await users.find(transaction, "user-0")
+            assert await unreadable.of_user(transaction, user.key) == ()
+        assert user.failure is None
+    await limits.close()

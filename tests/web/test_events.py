@@ -66,6 +66,14 @@ def test_the_command_shows_and_follows(served: Served) -> None:
     shown = served.gitpip.command("events", "--user", "ADA", "--limit", "2").stdout
     assert len(shown.splitlines()) == 2
     assert "ada" in shown
+    after = served.gitpip.command("events", "--json", "--after", str(rows[0]["id"])).stdout
+    assert "user.added" not in after
+    assert {row["id"] for row in json.loads(after)} <= {
+        row["id"] for row in served.api("GET", f"/events?after={rows[0]['id']}").json()["items"]
+    }
+    restored = served.gitpip.command("events", "--after", "1000000")
+    assert restored.returncode == 1
+    assert "begin again without after" in restored.stderr
     unknown = served.gitpip.command("events", "--user", "nobody")
     assert unknown.returncode == 1
     assert "nobody is not tracked" in unknown.stderr
@@ -82,3 +90,6 @@ def test_what_can_not_be_meant_is_refused(served: Served) -> None:
         assert answer.status_code == 422, query
         assert field in answer.text
     assert served.api("GET", "/events?user=nobody").status_code == 404
+    unknown = served.api("GET", "/events?after=1000000")
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "event-unknown")
+    assert "the database may have been restored" in unknown.json()["detail"]

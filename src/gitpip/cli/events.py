@@ -4,14 +4,15 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from gitpip.cli.output import Json, console, prepared_settings, print_json, run, shown
+from gitpip.cli.output import Json, console, errors, prepared_settings, print_json, run, shown
 from gitpip.config import Settings
+from gitpip.errors import EventUnknown
 from gitpip.model import UserKey
 from gitpip.runtime.serve import opened
 from gitpip.store import events
@@ -24,9 +25,13 @@ AT_ONCE = 500
 LOOK_EVERY = timedelta(seconds=1)
 
 
-def show_events(
+def show_events(  # noqa: PLR0917 - Typer calls it by keyword
     user: Annotated[str | None, typer.Option(help="Only about this user.")] = None,
     kind: Annotated[list[EventKind] | None, typer.Option(help="Only these kinds.")] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**53, help="Only what came after the event with this id."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=AT_ONCE, help="How many at most.")] = 50,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl+C.")
@@ -35,33 +40,59 @@ def show_events(
 ) -> None:
     """Show what happened, oldest first; with --follow and --json, a JSON object on each line."""
     settings = prepared_settings()
-    run(_show(settings, user, kind or (), limit=limit, follow=follow, as_json=as_json))
+    begin = None if after is None else EventId(after)
+    run(_show(settings, user, kind or (), View(begin, limit, follow, as_json)))
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of the events is shown, and how."""
+
+    after: EventId | None
+    limit: int
+    follow: bool
+    as_json: bool
 
 
 async def _show(
-    settings: Settings,
-    login: str | None,
-    kinds: Sequence[EventKind],
-    *,
-    limit: int,
-    follow: bool,
-    as_json: bool,
+    settings: Settings, login: str | None, kinds: Sequence[EventKind], how: View
 ) -> None:
     async with opened(settings) as database:
         wanted = EventsWanted(kinds, await _key_of(database, login))
-        found = await events.latest(database, wanted, limit=limit)
-        if not follow:
-            _print(found, as_json)
-            return
-        last = EventId(0)
-        while True:
-            for event in found:
-                _print_line(event, as_json)
-                last = event.id
-            sys.stdout.flush()
-            if len(found) < AT_ONCE:
-                await asyncio.sleep(LOOK_EVERY.total_seconds())
+        if how.follow:
+            await follow_events(database, wanted, how)
+        else:
+            _print(await _first(database, wanted, how.after, how.limit), how.as_json)
+
+
+async def follow_events(database: Database, wanted: EventsWanted, how: View) -> None:
+    """Print what happens, without end; begins anew where the database was set back."""
+    found = await _first(database, wanted, how.after, how.limit)
+    last = how.after or EventId(0)
+    while True:
+        for event in found:
+            _print_line(event, how.as_json)
+            last = event.id
+        sys.stdout.flush()
+        if len(found) < AT_ONCE:
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+        try:
             found = await events.after(database, last, wanted, limit=AT_ONCE)
+        except EventUnknown:
+            errors.say(
+                f"The database was set back to before event {last}, as by a restore: "
+                "events are shown anew, beginning with the last ones."
+            )
+            last = EventId(0)
+            found = await events.latest(database, wanted, limit=how.limit)
+
+
+async def _first(
+    database: Database, wanted: EventsWanted, after: EventId | None, limit: int
+) -> tuple[Event, ...]:
+    if after is None:
+        return await events.latest(database, wanted, limit=limit)
+    return await events.after(database, after, wanted, limit=limit)
 
 
 async def _key_of(database: Database, login: str | None) -> UserKey | None:

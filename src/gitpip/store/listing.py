@@ -13,7 +13,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import file_of, select_files
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
-from gitpip.store.users.users import rows, user_of
+from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
 from gitpip.store.visits.unseen import PREVIEW, seen_by
 

@@ -4,8 +4,9 @@ from sqlalchemy import Column, Index, String, Table, Text
 
 from gitpip.store.schema import Key, UTCDateTime, metadata
 
-# Written in the transaction in which it happens, and never changed. There are no foreign keys:
-# checking them would lock the row of the user in an order that no other transaction keeps.
+# Written in the transaction in which it happens. Only their user's key changes, where another row
+# takes the place of the user's. There are no foreign keys: checking them would lock the row of the
+# user in an order that no other transaction keeps.
 events = Table(
     "events",
     metadata,
@@ -18,6 +19,7 @@ events = Table(
     Column("detail", Text),
     Index("ix_events_happened_at", "happened_at"),
     Index("ix_events_user_key", "user_key", "id"),
+    Index("ix_events_kind", "kind", "id"),
     # An id is never used again, also after all events were pruned.
     sqlite_autoincrement=True,
 )

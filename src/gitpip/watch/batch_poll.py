@@ -30,7 +30,8 @@ PROBES = 2
 """So many users are asked about alone after a query without an answer in time: does any answer
 come?"""
 SIDE_BY_SIDE = 4
-"""So many queries about suspected users are under way at once: each can cost a whole wait."""
+"""So many queries about suspected users are under way at once, in all runs together: each can cost
+a whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 FIRST_PAUSE_OF_A_TOKEN = timedelta(hours=6)
@@ -81,6 +82,7 @@ class BatchPoller:
         self._silent_at = 0.0
         """When no answer came about single users either, by the same clock; 0 for never."""
         self._probing = asyncio.Lock()
+        self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._pauses = 0
         self._slow_in_a_row = 0
         self._at_most: dict[UserKey, int] = {}
@@ -158,13 +160,14 @@ class BatchPoller:
         never_refused = [user for user in users if not user.graphql_refusals]
         never_refused.sort(key=lambda user: user.key in self._at_most)
         reason: GraphQLFailed | None = None
-        for user in (never_refused or users)[:FAILURES_IN_A_ROW]:
+        asked = (never_refused or users)[:FAILURES_IN_A_ROW]
+        for user in asked:
             reason = await self._failure_alone(user, run)
             if reason is None:
                 self._failed_alone.clear()
                 return
         if reason:
-            raise _unusable(reason)
+            raise _unusable(reason, failed=len(asked))
 
     async def _failure_alone(self, user: User, run: Polled) -> GraphQLFailed | None:
         run.queries += 1
@@ -190,10 +193,8 @@ class BatchPoller:
             await self._isolate(batch, run)
 
     async def _ask_side_by_side(self, batches: Sequence[Sequence[User]], run: Polled) -> None:
-        places = asyncio.Semaphore(SIDE_BY_SIDE)
-
         async def ask(batch: Sequence[User]) -> None:
-            async with places:
+            async with self._places:
                 await self._isolate(batch, run)
 
         try:
@@ -315,10 +316,9 @@ class BatchPoller:
             self._hidden.clear()
         elif hidden:
             self._hidden |= {user.key for user in hidden}
-            if len(self._hidden) >= FAILURES_IN_A_ROW and not await self._still_answers(
-                self._answered, run
-            ):
-                raise _unusable(reason)
+            number = len(self._hidden)
+            if number >= FAILURES_IN_A_ROW and not await self._still_answers(self._answered, run):
+                raise _unusable(reason, failed=number)
         return failed, reason
 
     def _note_answer(self, user: User) -> None:
@@ -332,12 +332,13 @@ class BatchPoller:
         """Blame a user, or GraphQL if too many different ones fail in a row."""
         if not user.graphql_refusals and self._answered_at < began:
             self._failed_alone.add(user.key)
-            if len(self._failed_alone) >= FAILURES_IN_A_ROW:
+            number = len(self._failed_alone)
+            if number >= FAILURES_IN_A_ROW:
                 # Where gists are hidden, only a user with gists can tell.
                 hidden = isinstance(error, GistsHidden)
                 known = self._answered if hidden else self._answered or self._answered_last
                 if not await self._still_answers(known, run):
-                    raise _unusable(error)
+                    raise _unusable(error, failed=number)
         self._at_most.pop(user.key, None)
         run.answers.append((user, error))
 
@@ -360,13 +361,14 @@ def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _unusable(error: GraphQLFailed) -> GraphQLUnusable:
+def _unusable(error: GraphQLFailed, *, failed: int) -> GraphQLUnusable:
+    """That GraphQL fails about so many users; names none of them, who may be removed later."""
     if isinstance(error, GistsHidden):
         return GraphQLHidesGists(
             "GraphQL shows no gists to this token, as to every fine-grained one; everybody is "
             "checked by REST: set GITHUB_TOKEN to a classic token without any scope"
         )
+    users = "the only user asked about" if failed == 1 else f"{failed} users one after another"
     return GraphQLUnusable(
-        "GraphQL fails for one user after another, so everybody is checked by REST meanwhile: "
-        f"{error}"
+        f"GraphQL fails for {users}, so everybody is checked by REST meanwhile: {error.of_anyone}"
     )

@@ -39,7 +39,9 @@ CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 SLOW_QUERY = timedelta(seconds=2)
 """While a query of the sweep takes longer, others are asked: one about some users may hang."""
 SLOW_QUERIES = 4
-"""So many queries may be under way then: half of the requests that may be."""
+"""So many parts of the sweep may be under way then, each with one query at a time, which is half of
+the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at most, those
+of all parts together."""
 LISTED_AT_A_TIME = 30
 """So many lists that only the sweep vouched for are read before a look at who is due: a million
 in a month, even where somebody is due all the time."""

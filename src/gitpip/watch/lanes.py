@@ -15,7 +15,7 @@ from gitpip.watch.github.graphql import Snapshot
 QUICK_AT_A_TIME = 4
 SLOW_AT_A_TIME = 2
 """With the gists of one user that are read side by side, this leaves half of the requests that may
-be under way to the others: see `limits.IN_FLIGHT` and `reading.SIDE_BY_SIDE`."""
+be under way to the others: see `rate_limits.IN_FLIGHT` and `reading.SIDE_BY_SIDE`."""
 SLOW_LOOK = timedelta(seconds=2)
 """A look that takes longer leaves the quick lane, and is the user's reason to be slow next time."""
 REMEMBERED = 200

@@ -47,7 +47,9 @@ STORED_AFTER = timedelta(seconds=5)
 DOUBTED_AFTER = 5
 """After so many failures, and no gist that could be read, other users' gists are asked for."""
 PROBES = 3
-"""GitHub itself is in trouble if so many gists of others, which it showed before, fail as well."""
+"""So many gists that GitHub showed before, of others if it can be, are asked for in doubt."""
+TELL_TROUBLE = 2
+"""GitHub itself is in trouble if all of them fail and are at least so many: one may always fail."""
 TRIED_AGAIN = 2
 """So many gists that failed before are tried at a time; more follow if any of them is read.
 
@@ -67,7 +69,7 @@ class _Batch:
     not_public: list[GistId] = field(default_factory=list)
     broken: list[GitHubError] = field(default_factory=list)
     """Failures that may be GitHub's rather than a gist's."""
-    refused: GitHubLimited | GitHubUnauthorized | None = None
+    refused: GitHubLimited | GitHubUnauthorized | DatabaseUnavailable | None = None
     """What forbids to read on, if anything."""
 
     def take(self, wanted: Wanted, result: Reading | Exception) -> None:
@@ -75,7 +77,7 @@ class _Batch:
         match result:
             case Reading():
                 self.read.append(result)
-            case GitHubLimited() | GitHubUnauthorized():
+            case GitHubLimited() | GitHubUnauthorized() | DatabaseUnavailable():
                 self.refused = result
             case GistNotPublic():
                 self.not_public.append(wanted.gist_id)
@@ -195,10 +197,10 @@ class Reader:
         return batch
 
     async def _doubt(self, task: Task, failure: GitHubError) -> None:
-        """Raise the failure if it is GitHub's: what it showed before of others fails as well.
+        """Raise the failure if it is GitHub's: what it showed before fails as well.
 
-        Without anything that it showed before there is nothing to tell that by: then the failures
-        are taken for those of the gists, each of which is tried once.
+        Without several gists that it showed before there is nothing to tell that by: then the
+        failures are taken for those of the gists, each of which is tried once.
         """
         async with self._database.read() as transaction:
             known = await unreadable.shown_before(
@@ -215,7 +217,8 @@ class Reader:
                 raise result
             if isinstance(result, BaseException) and not isinstance(result, GitHubError):
                 raise result
-        if results and all(isinstance(result, GitHubError) for result in results):
+        fail = [isinstance(result, GitHubError) for result in results]
+        if len(fail) >= TELL_TROUBLE and all(fail):
             log.warning("gists.githubs_trouble", login=task.user.login, reason=str(failure))
             raise failure
 
@@ -416,14 +419,20 @@ def _events(
     if held_back := [one for one in queued if one.held_because]:
         reason = held_back[0].held_because
         happened.append(NewEvent(EventKind.PUBLICATIONS_HELD, user.key, detail=reason))
-    happened += [
+    return happened + unreadable_events(user, failures)
+
+
+def unreadable_events(user: User, failures: Sequence[Failure]) -> list[NewEvent]:
+    """That these could not be read, for the first time; about no gist where it is the list."""
+    return [
         NewEvent(EventKind.GIST_UNREADABLE, user.key, one.gist_id or None, detail=_told(one))
         for one in failures
     ]
-    return happened
 
 
 def _told(failure: Failure) -> str:
+    if not failure.gist_id:
+        return f"a part of the list of gists: {failure.reason}"
     return f"{failure.filename}: {failure.reason}" if failure.filename else failure.reason
 
 

@@ -31,7 +31,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.store import events, ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.gists import gists, unreadable
+from gitpip.store.gists import gists, removals, unreadable
+from gitpip.store.gists.removals import Removed
 from gitpip.store.gists.unreadable import Failure
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import checks
@@ -42,7 +43,7 @@ from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.reading import TURN, Reader
+from gitpip.watch.reading import TURN, Reader, unreadable_events
 from gitpip.watch.snapshot import Doubts, Known, Seen
 from gitpip.watch.task import Task
 
@@ -305,19 +306,15 @@ class UserChecker:
             if await users.lock(transaction, user.key) is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
             await gists.touch(transaction, differences.touched)
-            removed = await gists.mark_removed(
+            removed = await removals.note(
                 transaction, user.key, files=differences.removed, gone=doubts.gone, now=now
             )
-            await self._follow_removal(transaction, removed, now)
-            deleted = [NewEvent(EventKind.GIST_DELETED, user.key, id_) for id_ in doubts.gone]
-            hidden = [
-                NewEvent(EventKind.FILE_REMOVED, user.key, gist_id, detail=filename)
-                for gist_id, filename in differences.removed
-            ]
-            await events.record(transaction, now, *deleted, *hidden)
+            await self._follow_removal(transaction, removed.keys, now)
             for gist_id in over:
                 await unreadable.resolve(transaction, user.key, gist_id)
-            await unreadable.record(transaction, user.key, failures, now)
+            new = await unreadable.record(transaction, user.key, failures, now)
+            happened = [*_removals(user, removed), *unreadable_events(user, new)]
+            await events.record(transaction, now, *happened)
         for failure in failures:
             log.warning(
                 "gist.unreadable",
@@ -326,9 +323,9 @@ class UserChecker:
                 filename="",
                 reason=failure.reason,
             )
-        for gist_id in doubts.gone:
+        for gist_id in removed.gists:
             log.info("gist.deleted", login=user.login, gist_id=gist_id)
-        for gist_id, filename in differences.removed:
+        for gist_id, filename in removed.files:
             log.info("file.removed", login=user.login, gist_id=gist_id, filename=filename)
 
     async def _follow_removal(
@@ -447,6 +444,16 @@ class UserChecker:
             reason=setback.failure,
             exc_info=None if isinstance(error, GitpipError) else error,
         )
+
+
+def _removals(user: User, removed: Removed) -> list[NewEvent]:
+    return [
+        *(NewEvent(EventKind.GIST_DELETED, user.key, gist_id) for gist_id in removed.gists),
+        *(
+            NewEvent(EventKind.FILE_REMOVED, user.key, gist_id, detail=filename)
+            for gist_id, filename in removed.files
+        ),
+    ]
 
 
 def _next_try(row: Unreadable, now: datetime) -> datetime:

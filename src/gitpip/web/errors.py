@@ -17,6 +17,7 @@ from gitpip.errors import (
     CheckNotFound,
     CodeRefused,
     DatabaseUnavailable,
+    EventUnknown,
     FeedAddressConflict,
     FeedAddressNotFound,
     GistNotFound,
@@ -68,6 +69,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     KeyNotFound: (HTTPStatus.NOT_FOUND, "key-not-found"),
     KeyConflict: (HTTPStatus.CONFLICT, "key-conflict"),
     CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
+    EventUnknown: (HTTPStatus.CONFLICT, "event-unknown"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }
 

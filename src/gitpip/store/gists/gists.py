@@ -158,40 +158,6 @@ async def touch(transaction: Transaction, seen: Sequence[SeenGist]) -> None:
         )
 
 
-async def mark_removed(
-    transaction: Transaction,
-    user_key: UserKey,
-    *,
-    files: Sequence[tuple[GistId, str]],
-    gone: Sequence[GistId],
-    now: datetime,
-) -> tuple[FileKey, ...]:
-    """Note which files, and which whole gists, GitHub shows no more; their contents stay.
-
-    Gives the files for which that is news.
-    """
-    marked: list[FileKey] = []
-    wanted = [
-        *(and_(gist_files.c.gist_id == id_, gist_files.c.filename == name) for id_, name in files),
-        *(gist_files.c.gist_id == gist_id for gist_id in gone),
-    ]
-    for one in wanted:
-        rows = await transaction.execute(
-            update(gist_files)
-            .where(one, gist_files.c.user_key == user_key, gist_files.c.removed_at.is_(None))
-            .values(removed_at=now)
-            .returning(gist_files.c.key)
-        )
-        marked += [FileKey(key) for key in rows.scalars()]
-    for gist_id in gone:
-        await transaction.execute(
-            update(gists)
-            .where(gists.c.id == gist_id, gists.c.user_key == user_key)
-            .values(deleted_at=now)
-        )
-    return tuple(marked)
-
-
 async def between(
     transaction: Transaction,
     user_key: UserKey,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -152,9 +153,10 @@ async def shown_before(
     but: Collection[GistId],
     limit: int,
 ) -> tuple[GistId, ...]:
-    """Some gists that GitHub gave lately, each of another user; one of this user if none is.
+    """Some gists that GitHub gave lately, each of another user as far as there are so many users.
 
-    None of those in `but`; none that is gone from GitHub.
+    Then come more of the same users, and at last gists of this user. None of those in `but`; none
+    that is gone from GitHub.
     """
     latest = (
         select(gist_files.c.gist_id, gist_files.c.user_key)
@@ -162,14 +164,15 @@ async def shown_before(
         .order_by(gist_files.c.key.desc())
         .limit(_LATEST)
     )
-    for whose in (gist_files.c.user_key != user_key, gist_files.c.user_key == user_key):
-        found: dict[UserKey, GistId] = {}
-        for row in await transaction.execute(latest.where(whose)):
-            if row.gist_id not in but:
-                found.setdefault(UserKey(row.user_key), GistId(row.gist_id))
-        if found:
-            return tuple(found.values())[:limit]
-    return ()
+    of_others: dict[UserKey, list[GistId]] = {}
+    for row in await transaction.execute(latest.where(gist_files.c.user_key != user_key)):
+        of_others.setdefault(UserKey(row.user_key), []).append(GistId(row.gist_id))
+    own = await transaction.execute(latest.where(gist_files.c.user_key == user_key))
+    each_first = [latest_ones[0] for latest_ones in of_others.values()]
+    known = dict.fromkeys(
+        [*each_first, *chain.from_iterable(of_others.values()), *(row.gist_id for row in own)]
+    )
+    return tuple([GistId(gist_id) for gist_id in known if gist_id not in but][:limit])
 
 
 async def summary(transaction: Transaction) -> UnreadableSummary:

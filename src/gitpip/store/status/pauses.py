@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.clock import utc_now
@@ -49,20 +49,40 @@ async def pause(
     `now` (UTC) is the present time, the clock's if not given.
     """
     now = now or utc_now()
-    last = await last_pause(transaction, name)
-    if last is None or last.until <= now - SAME_PAUSE:
-        await events.record(transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=reason))
     values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
-    try:
-        async with transaction.begin_nested():
-            await transaction.execute(insert(pauses).values(name=name, since=now, **values))
-    except IntegrityError:
-        goes_on = pauses.c.until > now - SAME_PAUSE
-        begins = literal(now, pauses.c.since.type)
-        since = case((goes_on, func.coalesce(pauses.c.since, begins)), else_=begins)
+    last = await _locked(transaction, name)
+    begins = last is None or last.until <= now - SAME_PAUSE
+    if last is None:
+        try:
+            async with transaction.begin_nested():
+                await transaction.execute(insert(pauses).values(name=name, since=now, **values))
+        except IntegrityError:
+            # Another process has made it at the same time, and told it: now it goes on.
+            await pause(
+                transaction,
+                name,
+                until=until,
+                reason=reason,
+                credential=credential,
+                cause=cause,
+                now=now,
+            )
+            return
+    else:
+        since = now if begins else last.since or now
         await transaction.execute(
             update(pauses).where(pauses.c.name == name).values(since=since, **values)
         )
+    if begins:
+        await events.record(transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=reason))
+
+
+async def _locked(transaction: Transaction, name: str) -> Pause | None:
+    """The last pause of this name, with the lock of its row to the end of the transaction."""
+    row = (
+        await transaction.execute(select(pauses).where(pauses.c.name == name).with_for_update())
+    ).one_or_none()
+    return _pause(row) if row else None
 
 
 async def end_pauses(

@@ -15,7 +15,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import deals, user_tags, users
 from gitpip.store.users import former_logins
-from gitpip.store.users.users import rows, user_of
+from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import tracked
 
 

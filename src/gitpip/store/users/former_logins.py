@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, func, insert, literal, select
+from sqlalchemy import ColumnElement, case, func, insert, literal, select
 
 from gitpip.model import UserKey
 from gitpip.store.database import Transaction
@@ -25,6 +25,12 @@ async def note_rename(transaction: Transaction, key: UserKey, login: str) -> Non
         users.c.key == key, lower != literal(login.lower()), ~kept
     )
     await transaction.execute(insert(former_logins).from_select(["user_key", "login"], present))
+
+
+def last_one(login: str) -> ColumnElement[str]:
+    """What `users.former_login` becomes in the update that gives a row this login."""
+    renamed = func.lower(users.c.login) != login.lower()
+    return case((renamed, users.c.login), else_=users.c.former_login)
 
 
 async def newest_with(transaction: Transaction, login: str) -> UserKey | None:

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Update,
     and_,
     bindparam,
     case,
@@ -24,7 +26,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import active, looked_at, not_compared, unreadable, users
 from gitpip.store.users import former_logins
-from gitpip.store.users.users import rows, user_of
+from gitpip.store.users.user_rows import rows, user_of
 
 LISTED_EVERY = timedelta(days=7)
 """GraphQL alone is not believed for longer: it may show nothing of a change that REST shows."""
@@ -79,8 +81,8 @@ async def claim_unlisted(
     """Take up to `limit` users whose list REST did not show since a time, whether due or not.
 
     First those whose list was never compared with what GraphQL shows, then the longest ago. They
-    stay due as they are. Those of which the last look failed,
-    or a part of the list, are tried again with waits of their own.
+    stay due as they are. Those of which the last look failed, or a part of the list, are tried
+    again with waits of their own.
     """
     free = or_(users.c.claimed_until.is_(None), users.c.claimed_until < now)
     list_unread = exists().where(unreadable.c.user_key == users.c.key, unreadable.c.gist_id == "")
@@ -153,17 +155,40 @@ async def record_successes(
 
     Who was asked for again since the claim stays due: that look may have come too early.
     """
-    if not looks:
-        return
+    success = _success(now)
+    available: list[NewEvent] = []
     ordered = sorted(looks, key=lambda look: look.user.key)
+    for was_unavailable, some in groupby(ordered, _was_unavailable):
+        if not was_unavailable:
+            await transaction.execute(success, [_parameters(look, token) for look in some])
+            continue
+        # One by one: another process may have taken the user over, and tells it then.
+        for look in some:
+            changed = await transaction.execute(
+                success.returning(users.c.key, users.c.state), _parameters(look, token)
+            )
+            available += [
+                NewEvent(EventKind.USER_AVAILABLE, UserKey(row.key))
+                for row in changed
+                if row.state == UserState.ACTIVE.value
+            ]
+    await events.record(transaction, now, *available)
+
+
+def _was_unavailable(look: Looked) -> bool:
+    return look.user.state is UserState.UNAVAILABLE
+
+
+def _success(now: datetime) -> Update:
+    """The update of the users with the `_parameters` of each."""
     due_at = users.c.next_check_at
     asked_again = and_(
         due_at > bindparam("asked_before_now", type_=due_at.type),
         due_at != bindparam("was_due", type_=due_at.type),
     )
-    await transaction.execute(
+    return (
         update(users)
-        .where(users.c.key == bindparam("row"), users.c.claimed_by == token)
+        .where(users.c.key == bindparam("row"), users.c.claimed_by == bindparam("holder"))
         .values(
             etag=bindparam("tag"),
             checked_at=now,
@@ -192,20 +217,14 @@ async def record_successes(
             failure=None,
             claimed_by=None,
             claimed_until=None,
-        ),
-        [_parameters(look) for look in ordered],
+        )
     )
-    happened = [
-        NewEvent(EventKind.USER_AVAILABLE, look.user.key)
-        for look in ordered
-        if look.user.state is UserState.UNAVAILABLE
-    ]
-    await events.record(transaction, now, *happened)
 
 
-def _parameters(look: Looked) -> dict[str, object]:
+def _parameters(look: Looked, token: str) -> dict[str, object]:
     return {
         "row": look.user.key,
+        "holder": token,
         "tag": look.etag,
         "known_until": look.known_until,
         "listed_at": look.listed_at,
@@ -224,15 +243,12 @@ async def record_accounts(
 ) -> None:
     """Note how accounts are called now, and their ids in GraphQL; the former login is kept."""
     for user, account in sorted(accounts, key=lambda each: each[0].key):
-        # A login that changes its case only is found as before, so it is no former one.
-        renamed = func.lower(users.c.login) != account.login.lower()
-        former = case((renamed, users.c.login), else_=users.c.former_login)
         await former_logins.note_rename(transaction, user.key, account.login)
         await transaction.execute(
             update(users)
             .where(users.c.key == user.key)
             .values(
-                former_login=former,
+                former_login=former_logins.last_one(account.login),
                 login=account.login,
                 github_id=account.github_id,
                 node_id=func.coalesce(account.node_id, users.c.node_id),

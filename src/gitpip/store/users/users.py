@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import UserConflict, UserNotTracked
-from gitpip.model import Account, Backfill, DealId, GitHubId, Page, User, UserKey, UserState
+from gitpip.model import Account, Backfill, GitHubId, Page, User, UserKey, UserState
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import deals, unreadable, user_tags, users
 from gitpip.store.users import former_logins
+from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import is_tracked, removed, tracked
 
 GENERAL: Final = "general"
@@ -173,6 +174,8 @@ async def _revive_or_insert(
         if known:
             await commit_order.about_to_appear(transaction)
             values["found_key"] = await commit_order.newest(transaction)
+            await former_logins.note_rename(transaction, UserKey(known.key), login)
+            values["former_login"] = former_logins.last_one(login)
             await transaction.execute(update(users).where(users.c.key == known.key).values(values))
             return UserKey(known.key)
     result = await transaction.execute(
@@ -314,7 +317,6 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
         .returning(users.c.login)
     )
     for login in removed.scalars().all():
-        await events.record(transaction, now, NewEvent(EventKind.USER_REMOVED, key))
         kept_out = (
             select(users.c.key)
             .where(tracked, users.c.failure.is_not(None))
@@ -386,13 +388,17 @@ async def _bring_back(
     interval = {} if user.check_interval is None else {"check_interval": user.check_interval}
     await commit_order.about_to_appear(transaction)
     await _take_details(transaction, removed, user)
+    # SQLite gives the key of the deleted row to the next user, who would have its events.
+    await events.move(transaction, user.key, to=removed)
     await transaction.execute(delete(users).where(users.c.key == user.key))
+    await former_logins.note_rename(transaction, removed, user.login)
     await transaction.execute(
         update(users)
         .where(users.c.key == removed)
         .values(
             found_key=await commit_order.newest(transaction),
             login=user.login,
+            former_login=former_logins.last_one(user.login),
             node_id=account.node_id,
             external_id=former_id or user.external_id,
             backfill=str(user.backfill),
@@ -433,59 +439,9 @@ async def login_taken(transaction: Transaction, login: str, *, by_other_than: Us
     return bool(await transaction.scalar(select(exists().where(tracked, other, same))))
 
 
-def rows() -> Select[Any]:
-    """Whole rows of users, to be narrowed down and given to `user_of`."""
-    tags = (
-        select(func.aggregate_strings(user_tags.c.tag, ","))
-        .where(user_tags.c.user_key == users.c.key)
-        .scalar_subquery()
-    )
-    unread = select(func.count()).where(unreadable.c.user_key == users.c.key).scalar_subquery()
-    return select(users, deals.c.deal_id, tags.label("tags"), unread.label("unreadable")).outerjoin(
-        deals, deals.c.user_key == users.c.key
-    )
-
-
 async def _one(transaction: Transaction, *wanted: Any) -> User | None:
     row = (await transaction.execute(rows().where(*wanted))).one_or_none()
     return user_of(row) if row else None
-
-
-def user_of(row: Row[Any]) -> User:
-    """The user of a whole row."""
-    return User(
-        key=UserKey(row.key),
-        login=row.login,
-        external_id=row.external_id,
-        github_id=None if row.github_id is None else GitHubId(row.github_id),
-        backfill=Backfill.parse(row.backfill),
-        state=UserState(row.state),
-        created_at=row.created_at,
-        next_check_at=row.next_check_at,
-        checked_at=row.checked_at,
-        etag=row.etag,
-        failures=row.failures,
-        failure=row.failure,
-        last_sequence=row.last_sequence,
-        deal_id=None if row.deal_id is None else DealId(row.deal_id),
-        complete_until=row.complete_until,
-        node_id=row.node_id,
-        former_login=row.former_login,
-        check_interval=(
-            None if row.check_interval is None else timedelta(seconds=row.check_interval)
-        ),
-        hinted_at=row.hinted_at,
-        gist_count=row.gist_count,
-        sweep_mark=row.sweep_mark,
-        graphql_refusals=row.graphql_refusals,
-        graphql_refused_until=row.graphql_refused_until,
-        found_at=row.found_at,
-        tags=tuple(sorted(row.tags.split(","))) if row.tags else (),
-        added_at=row.added_at,
-        added_by_our_clock=bool(row.added_by_our_clock),
-        backfill_left=row.backfill_left,
-        unreadable=row.unreadable,
-    )
 
 
 async def make_due(transaction: Transaction, key: UserKey, now: datetime) -> None:

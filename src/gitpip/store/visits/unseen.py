@@ -15,7 +15,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
-from gitpip.store.users.users import rows, user_of
+from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import tracked
 from gitpip.store.visits import old_visits
 

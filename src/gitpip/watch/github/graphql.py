@@ -163,19 +163,27 @@ def _glimpse(user: User, given: object, kind: str | None, server_now: datetime |
         node = None if given is None else _Node.model_validate(given)
     except ValidationError as error:
         raise GraphQLFailed(
-            f"GraphQL gave a broken answer about {user.login}: {_fault(error)}"
+            f"GraphQL gave a broken answer about {user.login}: {_fault(error)}",
+            of_anyone=f"GraphQL gave a broken answer: {_fault(error)}",
         ) from None
     if node is None or node.gists is None:
         if kind == "NOT_FOUND" or (node is not None and node.id is None and kind is None):
             raise GitHubNotFound(f"{user.login} is not shown by GraphQL")
-        raise GraphQLFailed(f"GraphQL left {user.login} out: {kind or 'no reason'}")
+        reason = kind or "no reason"
+        raise GraphQLFailed(
+            f"GraphQL left {user.login} out: {reason}",
+            of_anyone=f"GraphQL left them out: {reason}",
+        )
     gists = [gist for gist in node.gists.nodes or () if gist]
     if node.gists.totalCount and not gists:
         raise GistsHidden(
             f"GraphQL counts {node.gists.totalCount} gists of {user.login} and shows none"
         )
     if node.databaseId is None or node.login is None or len(gists) != len(node.gists.nodes or ()):
-        raise GraphQLFailed(f"GraphQL told only a part about {user.login}")
+        raise GraphQLFailed(
+            f"GraphQL told only a part about {user.login}",
+            of_anyone="GraphQL told only a part about them",
+        )
     if user.github_id is not None and node.databaseId != user.github_id:
         raise GitHubNotFound(f"the login {user.login} belongs to another account now")
     newest = sorted(f"{gist.name} {gist.updatedAt.isoformat()}" for gist in gists)

@@ -69,7 +69,12 @@ async def list_events(  # noqa: PLR0917 - FastAPI calls it by keyword
     """What happened, oldest first: the first events after `after`, else the last ones.
 
     A program that gives the `last` of each answer as `after` of its next question gets every event
-    once. Events are kept for 90 days, and those of removed users are not shown.
+    once. Events are kept for 90 days. Those of removed users are not shown, and that a user is
+    removed is no event: the audit tells it. A program that has read on does not get them later,
+    also when the user is added again.
+
+    An `after` above every id that was given so far is answered with 409 (`event-unknown`): the
+    database was set back, as by a restore. Begin again without `after`.
     """
     if after is not None and before is not None:
         raise InvalidInput("before", "can't be given together with after")

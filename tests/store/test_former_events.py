@@ -1,0 +1,34 @@
+"""Events of a kind that an earlier version kept are gone after the upgrade."""
+
+from datetime import UTC, datetime
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, insert
+
+from gitpip.store import events
+from gitpip.store.database import MIGRATIONS, open_database
+from gitpip.store.events import EventsWanted
+from gitpip.store.schema_events import events as table
+
+BEFORE = "0035"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _before(connection: Connection) -> None:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS))
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, BEFORE)
+    for kind in ("gist.found", "user.removed"):
+        connection.execute(insert(table).values(happened_at=NOW, kind=kind))
+
+
+async def test_that_a_user_was_removed_is_no_event_any_more(unmigrated_url: str) -> None:
+    database = open_database(unmigrated_url)
+    async with database.begin() as transaction:
+        await transaction.run_sync(_before)
+    await database.migrate()
+    found = await events.latest(database, EventsWanted(), limit=9)
+    await database.close()
+    assert [event.kind.value for event in found] == ["gist.found"]
