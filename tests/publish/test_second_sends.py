@@ -96,9 +96,9 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     scene: Scene, survivor: Process
 ) -> None:
     await lose(scene, Fault.drop())
-    # The list of the deal alone: that of all deals is read when publishing is taken over.
+    # Only the lists of a look, which name a time: the account's check reads others.
     scene.crm.faults.script(
-        Fault.broken_json(), method="GET", path=LISTS, about="deal_id=1&", times=None
+        Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=None
     )
     scene.clock.advance(FRESH + SECOND)
     asked, end = len(scene.crm.requests), scene.clock() + timedelta(days=1)
