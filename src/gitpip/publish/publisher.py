@@ -27,7 +27,6 @@ from gitpip.store.database import Database
 from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
 BATCH = 10
-LOOKED_FOR = 500
 LOOKED_IN = 20
 """In so many deals is looked together: one list can answer for all of them."""
 SHORT_PAUSE = timedelta(seconds=5)
@@ -44,6 +43,8 @@ class _Run:
     flight: Flight = field(default_factory=Flight)
     waiting: deque[tuple[Publication, set[UserKey]]] = field(default_factory=deque)
     """Each with the users of the same batch who wait for their deal."""
+    looks: set[str] = field(default_factory=set)
+    """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
 
 
 class Publisher:
@@ -209,9 +210,11 @@ class Publisher:
         looks = run.flight.looks_wanted(sends_wait=bool(run.waiting))
         if not looks:
             return
-        claimed = await self._claim_looks(run.token)
+        token = secrets.token_hex(16)
+        claimed = await self._claim_looks(run, token)
         if claimed:
-            run.flight.look(self._look(claimed))
+            run.looks.add(token)
+            run.flight.look(self._look(claimed, run, token))
         if not claimed and await self._doubled():
             run.flight.look(self._look_for_doubles())
 
@@ -238,27 +241,35 @@ class Publisher:
         await self._doubles.look()
         step()
 
-    async def _look(self, claimed: Mapping[DealId, tuple[Publication, ...]]) -> None:
-        await self._looks.look(claimed)
+    async def _look(
+        self, claimed: Mapping[DealId, tuple[Publication, ...]], run: _Run, token: str
+    ) -> None:
+        try:
+            await self._looks.look(claimed)
+        finally:
+            run.looks.discard(token)
         step()
 
     async def _send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
         await self._sender.send(claim, flight, held_back)
         step()
 
-    async def _claim_looks(self, token: str) -> dict[DealId, tuple[Publication, ...]]:
+    async def _claim_looks(self, run: _Run, token: str) -> dict[DealId, tuple[Publication, ...]]:
+        """Claim what is to be looked for, with a `token` of its own.
+
+        A look that outlasts its claims must not speak for a later send.
+        """
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=token)
+            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=run.token)
             claimed = await outbox.claim_looks(
                 transaction,
-                # Its own: a look that outlasts its claim must not speak for a later send.
-                token=secrets.token_hex(16),
+                token=token,
                 now=now,
                 claim=waits.claim,
                 deals=1 if self._pauses.probing else LOOKED_IN,
-                limit=LOOKED_FOR,
+                under_way=run.looks,
             )
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed

@@ -20,6 +20,8 @@ from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
+LOOKED_FOR = 500
+"""So many uncertain publications are looked for together."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
     PublicationState.FAILED: EventKind.PUBLICATION_FAILED,
@@ -92,18 +94,23 @@ async def claim_looks(
     now: datetime,
     claim: timedelta,
     deals: int,
-    limit: int,
+    under_way: Collection[str],
 ) -> dict[DealId, tuple[Publication, ...]]:
     """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
 
-    Those that are not due yet are taken too, at most `limit` in all, since one list answers for all
-    of them.
+    Those that are not due yet are taken too, at most LOOKED_FOR in all, since one list answers for
+    all of them. What is claimed with one of the tokens `under_way` is left to those looks, also
+    where its lease is over.
     """
-    is_uncertain = (
+    is_uncertain = [
         publications.c.state == PublicationState.UNCERTAIN.value,
         of_tracked(publications.c.user_key),
         lease.is_free(publications.c.lease_until, now),
-    )
+    ]
+    if under_way:
+        is_uncertain.append(
+            or_(publications.c.token.is_(None), publications.c.token.not_in(under_way))
+        )
     first = (
         select(publications.c.deal_id)
         .where(*is_uncertain)
@@ -120,7 +127,7 @@ async def claim_looks(
         select(publications.c.id)
         .where(*is_uncertain, publications.c.deal_id.in_(chosen))
         .order_by(publications.c.due_at, publications.c.id)
-        .limit(limit)
+        .limit(LOOKED_FOR)
         .with_for_update(skip_locked=True)
     )
     claimed = await _claim(
