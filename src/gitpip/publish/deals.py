@@ -192,7 +192,7 @@ class Deals:
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         since = deal.sent_after - MARGIN if deal.sent_after else None
-        found, at = None, None
+        found, at, unread = None, None, 0
         try:
             async for page in self._pipedrive.deals_since(since):
                 at = at or page.at
@@ -203,8 +203,9 @@ class Deals:
                         break
                 if found is not None:
                     break
-                if page.unread:
-                    raise LookFailed(UNREAD_ENTRIES)
+                unread += page.unread
+            if found is None and unread:
+                raise LookFailed(UNREAD_ENTRIES)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:
