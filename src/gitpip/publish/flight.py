@@ -33,6 +33,11 @@ class Flight:
         return not self._sends and not self._looks
 
     @property
+    def sends(self) -> bool:
+        """Whether a publication is under way."""
+        return bool(self._sends)
+
+    @property
     def width(self) -> int:
         """How many publications may be under way."""
         return int(self._width)

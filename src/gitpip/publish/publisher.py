@@ -73,6 +73,7 @@ class Publisher:
         self._now = clocks.wall
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
+        self._probed_by_sending = False
         self._pauses = Pauses(database, pipedrive, self._now)
         witnesses = Witnesses()
         self._clearance = Clearance(
@@ -197,7 +198,8 @@ class Publisher:
         if self._pauses.probing and not run.flight.is_empty:
             return
         claimed = await self._claim_sends(run)
-        await self._start_looks(run)
+        if not self._sends_first(run):
+            await self._start_looks(run)
         new = any(claim.sent_at is None for claim in claimed)
         if claimed and not await self._clearance.permits(new=new):
             # The account was switched before these were claimed: a switch after it ends the claims.
@@ -205,6 +207,15 @@ class Publisher:
             return
         if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
+        self._probed_by_sending = self._pauses.probing and run.flight.sends
+
+    def _sends_first(self, run: _Run) -> bool:
+        """Whether what is to be sent is the probe, and not a look.
+
+        A look that succeeds does not show that writes work. They take turns, as one that always
+        fails must not keep the other back.
+        """
+        return self._pauses.probing and bool(run.waiting) and not self._probed_by_sending
 
     async def _start_looks(self, run: _Run) -> None:
         looks = run.flight.looks_wanted(sends_wait=bool(run.waiting))
