@@ -6,9 +6,10 @@ deal answers. Where it fails, the list of each deal shows what is there, and not
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from gitpip.errors import DatabaseUnavailable
@@ -29,6 +30,10 @@ from gitpip.store.publications import outbox
 
 PAGES_TO_CONCLUDE = 2
 """Up to so many pages of the list of all deals are read before something is sent again."""
+
+RECENT = timedelta(days=1)
+"""What was sent longer ago is looked for in its own deal first: the list of all deals since then
+would be long for all the others, too."""
 
 ALL_DEALS = "all deals"
 
@@ -67,41 +72,59 @@ class Looks:
         One that is found is published. One that is not found is changed only if its look is due.
         """
         started_at = self._now()
-        due = {
-            deal_id: claims
-            for deal_id, claims in claimed.items()
-            if any(claim.due_at <= started_at for claim in claims)
-        }
         everything = [claim for claims in claimed.values() for claim in claims]
-        shared = _Search(everything, last=False)
+        recent = [claim for claim in everything if self._is_recent(claim)]
+        due = [claim for claim in recent if claim.due_at <= started_at]
+        deals = len({claim.deal_id for claim in due})
         # By our clock, as the last answer may be old: where it is wrong, a list more is read.
-        concludes = shared.would_conclude(self._waits, started_at)
+        concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
+        shared = _Search(recent, last=False)
         of_all: OfAll | LookFailed = OfAll.NOT_READ
-        if len(due) > 1 or concludes:
-            seen = await self._of_all(shared, max(len(due), PAGES_TO_CONCLUDE * concludes))
+        if deals > 1 or concludes:
+            seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
             if isinstance(seen, Seen):
-                await self._settle(everything, seen, started_at)
-                return
-            of_all = seen
-        # What the shared list has shown is not looked for again.
-        found = Seen(shared.found, shared.at or started_at, None)
-        known = [claim for claim in everything if claim.id in shared.found]
-        await self._settle(known, found, started_at)
-        left = {
-            deal_id: [claim for claim in claims if claim.id not in shared.found]
-            for deal_id, claims in claimed.items()
-        }
+                # Where Pipedrive asked to wait, the deals' lists would be refused, too.
+                answered = everything if seen.failure else recent
+                await self._settle(answered, seen, started_at)
+                left = {claim.id for claim in everything} - {claim.id for claim in answered}
+                everything = [claim for claim in everything if claim.id in left]
+            else:
+                of_all = seen
+                # What the shared list has shown is not looked for again.
+                found = Seen(shared.found, shared.at or started_at, None)
+                known = [claim for claim in everything if claim.id in shared.found]
+                await self._settle(known, found, started_at)
+                everything = [claim for claim in everything if claim.id not in shared.found]
+        await self._look_in_deals(everything, started_at, of_all)
+
+    def _is_recent(self, claim: Publication) -> bool:
+        """Whether one list of all deals, which begins with its first request, can be short."""
+        now = self._pipedrive.now or self._now()
+        return claim.sent_after is not None and now - claim.sent_after <= RECENT
+
+    async def _look_in_deals(
+        self, claims: Sequence[Publication], started_at: datetime, of_all: OfAll | LookFailed
+    ) -> None:
+        """Read the list of each deal in which a look is due."""
+        by_deal: defaultdict[DealId, list[Publication]] = defaultdict(list)
+        for claim in claims:
+            if claim.deal_id is not None:
+                by_deal[claim.deal_id].append(claim)
+        due = {claim.deal_id for claim in claims if claim.due_at <= started_at}
         await asyncio.gather(
             *(
-                self._look_in(deal_id, left[deal_id], started_at, of_all)
-                for deal_id in due
-                if left[deal_id]
+                self._look_in(
+                    deal_id,
+                    mine,
+                    started_at,
+                    # The shared list was not asked for what is old.
+                    of_all if all(map(self._is_recent, mine)) else OfAll.NOT_READ,
+                )
+                for deal_id, mine in by_deal.items()
+                if deal_id in due
             )
         )
-        others = [
-            claim for deal_id, claims in left.items() if deal_id not in due for claim in claims
-        ]
-        await self._release(others)
+        await self._release([claim for claim in claims if claim.deal_id not in due])
 
     async def _look_in(
         self,

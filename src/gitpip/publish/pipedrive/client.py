@@ -430,7 +430,7 @@ class Pipedrive:
         self.answers_received += 1
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
-        self.now = http_date(response.headers.get("date"))
+        self.now = http_date(response.headers.get("date")) or self.now
         return answers.read(response.status_code, response.headers, content)
 
     async def _exchange(
