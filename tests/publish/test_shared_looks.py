@@ -6,11 +6,13 @@ from urllib.parse import parse_qsl
 import pytest
 from sqlalchemy import update
 
+from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.store.schema import publications
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
 LISTS = "activities$"
+OF_ALL_DEALS = r"^(?!.*deal_id).*updated_since"
 USERS = ("ada", "bob", "cyd", "dee")
 
 
@@ -64,3 +66,18 @@ async def test_the_time_by_pipedrives_clock_is_kept_while_answers_tell_none(scen
     scene.crm.app.dateless = lambda _: True
     await client.owner()
     assert client.now is not None
+
+
+async def test_deals_lists_are_read_two_at_once_and_none_after_one_is_refused(
+    scene: Scene, process: Process
+) -> None:
+    # Without what the list of all deals shows, each deal's own list answers.
+    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+    scene.crm.faults.script(Fault.limited(), method="GET", path=LISTS, about="deal_id", times=None)
+    before = len(scene.crm.requests)
+    await process.run()
+    of_deals = [query for query in lists_since(scene, before) if "deal_id" in query]
+    assert 1 <= len(of_deals) <= LOOKS_AT_ONCE
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()

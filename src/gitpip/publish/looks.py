@@ -19,6 +19,7 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
+from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
 from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
@@ -65,6 +66,8 @@ class Looks:
         self._pauses = pauses
         self._waits = waits
         self._now = now
+        self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
+        """Twenty lists at once would be the whole window of a small plan."""
 
     async def look(self, claimed: Mapping[DealId, Sequence[Publication]]) -> None:
         """Look for claimed publications, by their deals, and record what that says of each.
@@ -111,29 +114,33 @@ class Looks:
             if claim.deal_id is not None:
                 by_deal[claim.deal_id].append(claim)
         due = {claim.deal_id for claim in claims if claim.due_at <= started_at}
-        await asyncio.gather(
-            *(
-                self._look_in(
-                    deal_id,
-                    mine,
-                    started_at,
-                    # The shared list was not asked for what is old.
-                    of_all if all(map(self._is_recent, mine)) else OfAll.NOT_READ,
-                )
-                for deal_id, mine in by_deal.items()
-                if deal_id in due
-            )
-        )
+        pauses = self._pauses.entered
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for deal_id, mine in by_deal.items():
+                    if deal_id in due:
+                        # The shared list was not asked for what is old.
+                        old = not all(map(self._is_recent, mine))
+                        known = OfAll.NOT_READ if old else of_all
+                        tasks.create_task(self._look_in(mine, started_at, known, pauses))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
         await self._release([claim for claim in claims if claim.deal_id not in due])
 
     async def _look_in(
         self,
-        deal_id: DealId,
         claims: Sequence[Publication],
         started_at: datetime,
         of_all: OfAll | LookFailed,
+        pauses: int,
     ) -> None:
-        seen = await self._guarded(deal_id, _Search(claims, last=False), of_all)
+        """Look for publications of one deal, unless one before made publishing pause."""
+        async with self._lists:
+            deal_id = claims[0].deal_id
+            if deal_id is None or self._pauses.entered != pauses:
+                await self._release(claims)
+                return
+            seen = await self._guarded(deal_id, _Search(claims, last=False), of_all)
         await self._settle(claims, seen, started_at)
 
     async def _settle(
@@ -235,7 +242,7 @@ class Looks:
             return Seen({}, self._now(), unexpected(error))
 
     async def _seen(self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed) -> "Seen":
-        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+        request = self._pauses.request(Kind.READ, f"deal {deal_id}", beside=LOOKS_AT_ONCE)
         try:
             unproved = await self._read(deal_id, search, of_all)
         except LookFailed as failure:
