@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 from sqlalchemy import update
 
+from gitpip.publish.deals import subject_of
 from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.store.schema import publications
 from gitpip_standins import Fault
@@ -81,3 +82,24 @@ async def test_deals_lists_are_read_two_at_once_and_none_after_one_is_refused(
     scene.crm.faults.clear()
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+async def test_every_find_ends_the_suspicion_of_its_file(scene: Scene, process: Process) -> None:
+    rows = await scene.rows()
+    assert all(process.publisher._sender.is_suspected(row) for row in rows)
+    await process.run()
+    await scene.assert_each_is_there_once()
+    assert not any(process.publisher._sender.is_suspected(row) for row in rows)
+
+
+async def test_finding_a_deal_ends_its_suspicion(scene: Scene) -> None:
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="deals$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    [row] = await scene.rows()
+    assert process.publisher._sender.is_suspected(row)
+    scene.crm.faults.script(Fault.error(500), method="POST", path=LISTS)
+    await scene.wake()
+    await process.run()
+    assert not process.publisher._pauses.suspected(subject_of(row.user_key))

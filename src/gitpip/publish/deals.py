@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.clock import Clocks, Moment
@@ -214,6 +215,9 @@ class Deals:
                 )
             return self._could_not_look(deal, str(failure))
         await self._pauses.after(None, request)
+        if found is not None:
+            # Only the answer was lost: Pipedrive does process writes.
+            await self._pauses.after(Accepted(found), replace(request, kind=Kind.WRITE))
         if again and found is None:
             return None
         now = self._now()

@@ -194,6 +194,7 @@ class Looks:
         request = self._pauses.request(Kind.READ, ALL_DEALS)
         try:
             if not await self._is_answered_by_all(search, pages):
+                await self._tell(search, request)
                 return OfAll.UNCLEAR
         except DatabaseUnavailable:
             raise
@@ -256,11 +257,14 @@ class Looks:
 
     async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
         await self._pauses.after(None, request)
-        for publication, activity in list(search.found.items())[:1]:
-            # Only the answer was lost: Pipedrive does process writes.
-            write = Request(Kind.WRITE, f"publication {publication}")
-            await self._pauses.after(Accepted(activity), write)
+        await self._tell(search, request)
         return Seen(search.found, search.at or self._now(), None)
+
+    async def _tell(self, search: "_Search", request: Request) -> None:
+        """Say of what was found that only the answer was lost: Pipedrive does process writes."""
+        for publication, activity in search.found.items():
+            write = replace(request, kind=Kind.WRITE, subject=f"publication {publication}")
+            await self._pauses.after(Accepted(activity), write)
 
     async def _read(
         self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
