@@ -22,7 +22,7 @@ comes long enough after the first one by the times of Pipedrive's own answers; o
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from gitpip.model import Change, PublicationState
+from gitpip.model import NOT_LOOKED_FOR, Change, PublicationState
 
 MAX_ATTEMPTS = 8
 """How often a delivery is attempted before it fails; a person can retry it after that."""
@@ -254,7 +254,7 @@ def could_not_look_again(failure: str, *, sent_at: datetime | None, now: datetim
     Nothing was sent, so no attempt is counted; the wait grows with the age of the last attempt.
     """
     wait = _wait_of_age(now - (sent_at or now), at_least=FIRST_RETRY)
-    reason = f"could not look for it before sending it again: {failure}"
+    reason = f"{NOT_LOOKED_FOR}: {failure}"
     return Change(PublicationState.PENDING, now + wait, reason=reason)
 
 
