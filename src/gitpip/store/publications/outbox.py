@@ -221,10 +221,14 @@ async def record(
         )
     )
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
-        detail = f"{claim.filename}: {change.reason}" if change.reason else claim.filename
-        happened = NewEvent(kind, claim.user_key, claim.gist_id, claim.id, detail)
-        await events.record(transaction, now, happened)
+        await events.record(transaction, now, _event(kind, claim, change))
     return result.rowcount == 1
+
+
+def _event(kind: EventKind, publication: Publication, change: Change) -> NewEvent:
+    name = publication.filename
+    detail = f"{name}: {change.reason}" if change.reason else name
+    return NewEvent(kind, publication.user_key, publication.gist_id, publication.id, detail)
 
 
 async def _take_from_another(
@@ -322,8 +326,10 @@ async def hold_back(
     )
     ids = [PublicationId(each) for each in result.scalars()]
     if kind := EVENTS.get(change.state):
-        happened = [NewEvent(kind, user_key, None, each, change.reason) for each in ids]
-        await events.record(transaction, now, *happened)
+        rows = await transaction.execute(selected().where(publications.c.id.in_(ids)))
+        await events.record(
+            transaction, now, *(_event(kind, publication_of(row), change) for row in rows)
+        )
     return len(ids)
 
 
