@@ -14,6 +14,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rounded_up(moment: datetime, grid: timedelta) -> datetime:
+    """The next time that is a multiple of `grid`, or the moment itself if it is one."""
+    return moment + (EPOCH - moment) % grid
+
+
 def boot_seconds() -> float:
     """Seconds since the machine started, also those for which it was suspended (Linux)."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)

@@ -383,6 +383,10 @@ class Deal:
         return self.title or self.login
 
 
+NOT_LOOKED_FOR = "could not look for it before sending it again"
+"""How the reason begins where what may have been sent before could not be looked for."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What an outcome makes of the row of a publication or a deal. Times are UTC."""

@@ -15,8 +15,9 @@ from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, publications
 from gitpip.store.publications.sightings import Sighting
+from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema_accounts import accounts as account_rows
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, troubles
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.support.scene import TOKEN, Clock, Process, Scene
@@ -249,6 +250,27 @@ async def test_switching_keeps_the_accounts_apart_and_switching_back_finds_all(
     states = [row.state for row in await scene.rows()]
     assert states.count(PublicationState.PUBLISHED) == 2
     assert len(other_crm.activities) == 2
+
+
+async def test_what_the_former_company_lost_is_not_told_of_the_next_one(
+    scene: Scene, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py")
+    await scene.settle(both.process)
+    async with scene.database.begin() as transaction:
+        # As after Pipedrive has given the number of its activity to another file.
+        await transaction.execute(
+            publication_rows.update().values(
+                state="skipped", activity_id=None, activity_lost_at=scene.clock()
+            )
+        )
+        assert (await troubles.activities_lost(transaction)).count == 1
+    both.use(OTHER_TOKEN)
+    await scene.find_files("ada", "b.py")
+    await both.process.run()
+    await both.switch()
+    async with scene.database.read() as transaction:
+        assert (await troubles.activities_lost(transaction)).count == 0
 
 
 async def test_what_was_sent_twice_can_be_wanted_in_the_next_company(

@@ -44,7 +44,7 @@ async def test_what_can_not_be_looked_for_is_asked_for_ever_less_often(
             goes_on=True,
         )
     kinds = {problem.kind: problem.sentence for problem in found}
-    kind = ProblemKind.DEALS_DELAYED if rows is deals else ProblemKind.PUBLICATIONS_RETRIED
+    kind = ProblemKind.DEALS_DELAYED if rows is deals else ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR
     assert "Pipedrive answered 500" in kinds[kind]
 
     scene.crm.faults.clear()

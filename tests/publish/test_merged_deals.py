@@ -15,6 +15,8 @@ from tests.support.scene import Process, Scene
 Change = Callable[[Scene, int], None]
 
 LISTS = "activities$"
+OF_ALL_DEALS = r"^(?!.*deal_id).*updated_since"
+"""The query of the list of all deals that a look reads."""
 LONG = ABSENCE + timedelta(minutes=1)
 
 
@@ -164,6 +166,45 @@ async def test_all_deals_are_listed_once_before_it_is_sent_again(
     await scene.settle(process)
     assert lists_of_all(scene) == 1
     await scene.assert_each_is_there_once()
+
+
+async def moved_before_the_concluding_look(scene: Scene, process: Process) -> None:
+    """Its answer is lost, and a person moves it at once; the last look comes next."""
+    deal = await lose_an_answer(scene, process, Fault.drop(processed=True))
+    move_one(scene, deal)
+    await until_absence_can_be_concluded(scene, process)
+
+
+async def test_a_list_of_all_deals_that_fails_once_lets_nothing_be_sent_again(
+    scene: Scene, process: Process
+) -> None:
+    await moved_before_the_concluding_look(scene, process)
+    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+    await process.run()
+    assert (await scene.states())[-1] == "uncertain"
+    await scene.settle(process)
+    await assert_each_was_sent_once(scene)
+
+
+async def test_nothing_is_sent_again_while_the_list_of_all_deals_fails_right_before(
+    scene: Scene, process: Process
+) -> None:
+    """The activity lands late and is moved, after the last look and before the next request."""
+    other = await scene.process()
+    await lose_an_answer(scene, other, Fault.lands(ABSENCE + timedelta(minutes=3)))
+    await until_absence_can_be_concluded(scene, other)
+    running = await scene.freeze_in_state(other, PublicationState.PENDING)
+    other.publisher.stop()
+    other.database.thawed.set()
+    await running
+    scene.clock.advance(timedelta(minutes=4))
+    scene.crm.activities  # noqa: B018 - it lands now
+    move_one(scene, 1)
+    scene.crm.faults.script(Fault.error(500), method="GET", path=LISTS, about=OF_ALL_DEALS)
+
+    await scene.settle(process)
+
+    await assert_each_was_sent_once(scene)
 
 
 async def test_what_lands_late_and_is_moved_to_another_deal_leaves_one_activity(

@@ -166,3 +166,66 @@ async def test_a_deal_that_cannot_be_read_may_be_the_one_that_was_sent(scene: Sc
     scene.crm.odd = None
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+def untitled(request: Request, body: JsonObject) -> JsonObject:
+    data = body["data"]
+    if is_about(request, "deals") and isinstance(data, list):
+        body["data"] = [each | {"title": None} for each in data]
+    return body
+
+
+def empty(request: Request, body: JsonObject) -> JsonObject:
+    nothing: JsonObject = {"data": [], "additional_data": None}
+    return body | nothing if is_about(request, "deals") else body
+
+
+def unreadable_hits(request: Request, body: JsonObject) -> JsonObject:
+    data = body["data"]
+    if is_about(request, "search") and isinstance(data, dict):
+        data["items"] = [{"item": {"id": 1, "title": None}}]
+    return body
+
+
+@pytest.mark.parametrize("odd", [untitled, empty])
+async def test_a_deal_that_cannot_be_read_in_the_list_is_searched_for(
+    scene: Scene, odd: Callable[[Request, JsonObject], JsonObject]
+) -> None:
+    scene.crm.add_deal("ada")
+    scene.crm.odd = odd
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await scene.settle_until(process, lambda states: states == ["published"])
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_hit_that_cannot_be_read_may_be_the_deal(scene: Scene) -> None:
+    scene.crm.add_deal("ada")
+    scene.crm.odd = lambda request, body: unreadable_hits(request, untitled(request, body))
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    assert len(scene.crm.deals) == 1
+    assert "holds something that can't be read" in str((await scene.deal_row("ada")).reason)
+    scene.crm.odd = None
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_find_counts_also_behind_a_page_with_something_odd(scene: Scene) -> None:
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="deals$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    for number in range(500):
+        scene.crm.add_deal(f"somebody {number}")
+
+    def odd(request: Request, body: JsonObject) -> JsonObject:
+        data = body["data"]
+        if is_about(request, "deals") and isinstance(data, list):
+            data.append("x")
+        return body
+
+    scene.crm.odd = odd
+    await scene.settle_until(process, lambda states: states == ["published"])
+    assert scene.deals()["ada"] == 1

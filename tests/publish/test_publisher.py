@@ -9,6 +9,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, GAPS, MAX_ATTEMPTS
+from gitpip.publish.trouble import DIFFERENT_FAILURES
 from gitpip.store.database import open_database
 from gitpip.store.publications import note_updates, publications
 from gitpip.store.status import pauses
@@ -755,3 +756,26 @@ async def test_a_note_that_can_not_be_rewritten_is_tried_a_limited_number_of_tim
     assert (patches.count("1"), patches.count("2")) == (MAX_ATTEMPTS, 1)
     assert "could not be brought up to date" in str((await scene.rows())[0].reason)
     assert await scene.states() == ["published"] * 2
+
+
+async def test_after_a_pause_sends_and_looks_take_turns_and_a_send_goes_first(
+    scene: Scene,
+) -> None:
+    scene.crm.faults.script(Fault.error(500), method="POST", path="activities$", times=None)
+    await scene.find_files("ada", *(f"{number}.py" for number in range(8)))
+    process = await scene.process()
+    await process.run()
+    assert (await scene.states()).count("uncertain") == DIFFERENT_FAILURES
+    asked = len(scene.crm.requests)
+    for _ in range(2):
+        scene.clock.advance(timedelta(minutes=1))
+        await process.run()
+    probes = [
+        request.method
+        for request in scene.crm.requests[asked:]
+        if request.method == "POST" or "updated_since" in request.query
+    ]
+    assert probes[:2] == ["POST", "GET"]
+    scene.crm.faults.clear()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()

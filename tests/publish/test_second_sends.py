@@ -96,9 +96,9 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     scene: Scene, survivor: Process
 ) -> None:
     await lose(scene, Fault.drop())
-    # The list of the deal alone: that of all deals is read when publishing is taken over.
+    # Only the lists of a look, which name a time: the account's check reads others.
     scene.crm.faults.script(
-        Fault.broken_json(), method="GET", path=LISTS, about="deal_id=1&", times=None
+        Fault.broken_json(), method="GET", path=LISTS, about="updated_since", times=None
     )
     scene.clock.advance(FRESH + SECOND)
     asked, end = len(scene.crm.requests), scene.clock() + timedelta(days=1)
@@ -117,34 +117,62 @@ async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
 async def test_a_look_that_outlasts_its_claim_says_nothing_of_a_later_send(
     scene: Scene, survivor: Process
 ) -> None:
-    await scene.find_files("bob", "warm-up.py")
-    await survivor.run()
+    other = await scene.process()
     faults = scene.crm.faults
     faults.script(Fault.drop(), method="POST", path=LISTS)
     await scene.find_files("ada", "a.py")
     await until_absence_can_be_concluded(scene, survivor)
-    await scene.find_files("bob", "b.py")
     faults.script(Fault.held("look"), method="GET", path=LISTS)
-    faults.script(Fault.held("b.py"), method="POST", about="b.py")
-    faults.script(Fault.held("a.py"), method="POST", about="a.py")
     before = len(faults.injected)
     running = asyncio.create_task(survivor.run())
-    await held(scene, before + 2)
+    await held(scene, before + 1)
 
-    # While the list is still awaited, the run goes on: another look, and another request.
+    # While the list is still awaited, another process looks, and sends it again.
     scene.clock.advance(LONGEST_LEASE + SECOND)
     scene.crm.list_lag = timedelta(minutes=1)
-    faults.let_go("b.py")
-    await held(scene, before + 3)
+    faults.script(Fault.held("a.py"), method="POST", about="a.py")
+    sending = asyncio.create_task(other.run())
+    await held(scene, before + 2)
     # It records what it saw, and hands back what it claimed.
     survivor.database.freezes = survivor.database.in_moments(4)
     faults.let_go("look")
     await survivor.database.frozen.wait()
-    state = (await scene.rows())[-2].state
+    state = (await scene.rows())[-1].state
 
     survivor.database.thawed.set()
     faults.let_go("a.py")
-    await running
+    await asyncio.gather(running, sending)
     assert state is PublicationState.SENDING
     assert posts(scene) == len(await scene.rows()) + 1
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_a_look_finds_counts_also_where_the_list_outlasts_its_claim(
+    scene: Scene, survivor: Process
+) -> None:
+    await scene.find_files("bob", "warm-up.py")
+    await survivor.run()
+    faults = scene.crm.faults
+    faults.script(Fault.drop(processed=True), method="POST", path=LISTS)
+    await scene.find_files("ada", "a.py")
+    await survivor.run()
+    await scene.wake()
+    await scene.find_files("bob", "b.py", "c.py")
+    faults.script(Fault.held("look"), method="GET", about="updated_since", path=LISTS, times=None)
+    faults.script(Fault.held("b.py"), method="POST", about="b.py")
+    faults.script(Fault.held("c.py"), method="POST", about="c.py")
+    before = len(faults.injected)
+    running = asyncio.create_task(survivor.run())
+    await held(scene, before + 2)
+
+    scene.clock.advance(LONGEST_LEASE + SECOND)
+    faults.let_go("b.py")
+    # The run goes on, and would claim once more what it is looking for.
+    await held(scene, before + 3)
+    for name in ("look", "c.py"):
+        faults.let_go(name)
+    await running
+
+    lists = [r for r in scene.crm.requests if r.method == "GET" and "updated_since" in r.query]
+    assert len(lists) == 1
     await scene.assert_each_is_there_once()

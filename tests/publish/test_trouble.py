@@ -146,6 +146,19 @@ def test_one_publication_that_the_edge_refuses_with_403_pauses_nothing() -> None
     assert trouble.pause_after(banned, Request(Kind.READ, "deal 2"), NOW) is not None
 
 
+def test_reads_that_the_edge_refuses_are_in_a_row_only_without_a_read_between() -> None:
+    banned = Ambiguous("403", BAN_PAUSE, by_edge=True)
+    trouble = Trouble()
+    for number in range(9):
+        refused_one = Request(Kind.READ, f"deal {number}")
+        assert trouble.pause_after(banned, refused_one, NOW + number * timedelta(days=1)) is None
+        assert trouble.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+    assert trouble.pause_after(banned, write(1), NOW) is None
+    # A read that succeeds says nothing about a write that was refused.
+    assert trouble.pause_after(None, Request(Kind.READ, "all deals"), NOW) is None
+    assert trouble.pause_after(banned, write(2), NOW) is not None
+
+
 def test_reading_that_works_does_not_prove_that_writing_does() -> None:
     trouble = Trouble()
     read_one = Request(Kind.READ, "deal 1")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Executable, insert, literal, select
 
-from gitpip.model import Pause, PauseCause
+from gitpip.model import NOT_LOOKED_FOR, Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
@@ -411,6 +411,22 @@ CASES = (
         ("ada.txt", "answered 500."),
     ),
     Case(
+        ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
+        Severity.WARNING,
+        None,
+        (
+            queued(
+                state="pending",
+                attempts=2,
+                looked_at=LONG_AGO,
+                due_at=NOW + HOUR,
+                reason=f"{NOT_LOOKED_FOR}: answered 500",
+            ),
+        ),
+        (SENT,),
+        ("can't be sent again", "ada.txt", "answered 500."),
+    ),
+    Case(
         ProblemKind.PUBLICATIONS_OVERDUE,
         Severity.WARNING,
         None,
@@ -531,6 +547,19 @@ async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Ca
     await rows.execute(*case.mend)
     mended = await rows.condition()
     assert (mended.problems, mended.all_good) == ((), True)
+
+
+async def test_what_cannot_be_looked_for_is_told_for_that_alone_and_beside_others(
+    rows: Rows,
+) -> None:
+    waits = {"state": "pending", "looked_at": LONG_AGO, "due_at": NOW + HOUR}
+    refused = queued(**waits, attempts=2, reason="answered 403")
+    await rows.execute(refused)
+    told = {one.kind for one in (await rows.condition()).problems}
+    assert ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR not in told
+    await rows.execute(queued(attempts=3, reason=f"{NOT_LOOKED_FOR}: answered 500"))
+    told = {one.kind for one in (await rows.condition()).problems}
+    assert told >= {ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR, ProblemKind.PUBLICATIONS_RETRIED}
 
 
 def test_every_kind_has_a_test() -> None:

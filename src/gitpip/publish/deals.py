@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gitpip.clock import Clocks, Moment
@@ -192,7 +193,7 @@ class Deals:
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         since = deal.sent_after - MARGIN if deal.sent_after else None
-        found, at = None, None
+        found, at, unread = None, None, 0
         try:
             async for page in self._pipedrive.deals_since(since):
                 at = at or page.at
@@ -203,8 +204,9 @@ class Deals:
                         break
                 if found is not None:
                     break
-                if page.unread:
-                    raise LookFailed(UNREAD_ENTRIES)
+                unread += page.unread
+            if found is None and unread:
+                raise LookFailed(UNREAD_ENTRIES)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:
@@ -213,6 +215,9 @@ class Deals:
                 )
             return self._could_not_look(deal, str(failure))
         await self._pauses.after(None, request)
+        if found is not None:
+            # Only the answer was lost: Pipedrive does process writes.
+            await self._pauses.after(Accepted(found), replace(request, kind=Kind.WRITE))
         if again and found is None:
             return None
         now = self._now()

@@ -20,9 +20,10 @@ comes long enough after the first one by the times of Pipedrive's own answers; o
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from gitpip.model import Change, PublicationState
+from gitpip.clock import rounded_up
+from gitpip.model import NOT_LOOKED_FOR, Change, PublicationState
 
 MAX_ATTEMPTS = 8
 """How often a delivery is attempted before it fails; a person can retry it after that."""
@@ -56,8 +57,6 @@ LONGEST_LEASE = timedelta(seconds=10)
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
 """With eight attempts the last one starts some 18 hours after the first."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ def could_not_look_again(failure: str, *, sent_at: datetime | None, now: datetim
     Nothing was sent, so no attempt is counted; the wait grows with the age of the last attempt.
     """
     wait = _wait_of_age(now - (sent_at or now), at_least=FIRST_RETRY)
-    reason = f"could not look for it before sending it again: {failure}"
+    reason = f"{NOT_LOOKED_FOR}: {failure}"
     return Change(PublicationState.PENDING, now + wait, reason=reason)
 
 
@@ -306,5 +305,4 @@ def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta
 
 def _look_at(now: datetime, wait: timedelta) -> datetime:
     grid = next(grid for at_least, grid in LOOK_GRIDS if wait >= at_least)
-    moment = now + wait
-    return moment + (EPOCH - moment) % grid
+    return rounded_up(now + wait, grid)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from gitpip.model import UserKey
 
 LOOKS_AT_ONCE = 2
-"""In so many deals uncertain publications are looked for at once."""
+"""So many looks are under way at once, and so many deals' lists of all of them together."""
 SENDS_PER_LOOK = 5
 """Looks go beside what is sent, and not instead of it: one for so many, after the first few."""
 
@@ -33,6 +33,11 @@ class Flight:
         return not self._sends and not self._looks
 
     @property
+    def sends(self) -> bool:
+        """Whether a publication is under way."""
+        return bool(self._sends)
+
+    @property
     def width(self) -> int:
         """How many publications may be under way."""
         return int(self._width)
@@ -48,7 +53,7 @@ class Flight:
         return {user for user, number in counted.items() if number >= share}
 
     def looks_wanted(self, *, sends_wait: bool) -> int:
-        """In how many more deals may be looked now."""
+        """How many more looks may start now; each can be in several deals."""
         room = LOOKS_AT_ONCE - len(self._looks)
         return min(room, int(self._looks_due)) if sends_wait else room
 

@@ -1,14 +1,16 @@
 """Looking for uncertain publications: one list of activities answers for many of them.
 
 The list of all deals answers for uncertain publications of several deals at once, and it alone
-shows an activity that a person has moved to another deal. Where it is too long, or can't be read,
-the list of each deal answers.
+shows an activity that a person has moved to another deal. Where it is too long, the list of each
+deal answers. Where it fails, the list of each deal shows what is there, and nothing is absent.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, DealId, Publication, PublicationState
@@ -16,7 +18,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
-from gitpip.publish.delivery import Accepted, Denied, NotProcessed, Refused, Waits
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
+from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
 from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
@@ -29,9 +32,21 @@ from gitpip.store.publications import outbox
 PAGES_TO_CONCLUDE = 2
 """Up to so many pages of the list of all deals are read before something is sent again."""
 
+RECENT = timedelta(days=1)
+"""What was sent longer ago is looked for in its own deal first: the list of all deals since then
+would be long for all the others, too."""
+
 ALL_DEALS = "all deals"
 
 log = get_logger()
+
+
+class OfAll(Enum):
+    """Why the list of all deals did not answer, where it did not fail."""
+
+    NOT_READ = 1
+    UNCLEAR = 2
+    """It is too long, or holds something that can't be read."""
 
 
 class Looks:
@@ -51,6 +66,8 @@ class Looks:
         self._pauses = pauses
         self._waits = waits
         self._now = now
+        self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
+        """Twenty lists at once would be the whole window of a small plan."""
 
     async def look(self, claimed: Mapping[DealId, Sequence[Publication]]) -> None:
         """Look for claimed publications, by their deals, and record what that says of each.
@@ -58,45 +75,72 @@ class Looks:
         One that is found is published. One that is not found is changed only if its look is due.
         """
         started_at = self._now()
-        due = {
-            deal_id: claims
-            for deal_id, claims in claimed.items()
-            if any(claim.due_at <= started_at for claim in claims)
-        }
         everything = [claim for claims in claimed.values() for claim in claims]
-        shared = _Search(everything, last=False)
+        recent = [claim for claim in everything if self._is_recent(claim)]
+        due = [claim for claim in recent if claim.due_at <= started_at]
+        deals = len({claim.deal_id for claim in due})
         # By our clock, as the last answer may be old: where it is wrong, a list more is read.
-        concludes = shared.would_conclude(self._waits, started_at)
-        together = len(due) > 1 or concludes
-        if together:
-            seen = await self._of_all(shared, max(len(due), PAGES_TO_CONCLUDE * concludes))
-            if seen is not None:
-                await self._settle(everything, seen, started_at)
-                return
-        # What the shared list has shown is not looked for again.
-        found = Seen(shared.found, shared.at or started_at, None)
-        known = [claim for claim in everything if claim.id in shared.found]
-        await self._settle(known, found, started_at)
-        left = {
-            deal_id: [claim for claim in claims if claim.id not in shared.found]
-            for deal_id, claims in claimed.items()
-        }
-        await asyncio.gather(
-            *(
-                self._look_in(deal_id, left[deal_id], started_at, alone=not together)
-                for deal_id in due
-                if left[deal_id]
-            )
-        )
-        others = [
-            claim for deal_id, claims in left.items() if deal_id not in due for claim in claims
-        ]
-        await self._release(others)
+        concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
+        shared = _Search(recent, last=False)
+        of_all: OfAll | LookFailed = OfAll.NOT_READ
+        if deals > 1 or concludes:
+            seen = await self._of_all(shared, max(deals, PAGES_TO_CONCLUDE * concludes))
+            if isinstance(seen, Seen):
+                # Where Pipedrive asked to wait, the deals' lists would be refused, too.
+                answered = everything if seen.failure else recent
+                await self._settle(answered, seen, started_at)
+                left = {claim.id for claim in everything} - {claim.id for claim in answered}
+                everything = [claim for claim in everything if claim.id in left]
+            else:
+                of_all = seen
+                # What the shared list has shown is not looked for again.
+                found = Seen(shared.found, shared.at or started_at, None)
+                known = [claim for claim in everything if claim.id in shared.found]
+                await self._settle(known, found, started_at)
+                everything = [claim for claim in everything if claim.id not in shared.found]
+        await self._look_in_deals(everything, started_at, of_all)
+
+    def _is_recent(self, claim: Publication) -> bool:
+        """Whether one list of all deals, which begins with its first request, can be short."""
+        now = self._pipedrive.now or self._now()
+        return claim.sent_after is not None and now - claim.sent_after <= RECENT
+
+    async def _look_in_deals(
+        self, claims: Sequence[Publication], started_at: datetime, of_all: OfAll | LookFailed
+    ) -> None:
+        """Read the list of each deal in which a look is due."""
+        by_deal: defaultdict[DealId, list[Publication]] = defaultdict(list)
+        for claim in claims:
+            if claim.deal_id is not None:
+                by_deal[claim.deal_id].append(claim)
+        due = {claim.deal_id for claim in claims if claim.due_at <= started_at}
+        pauses = self._pauses.entered
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for deal_id, mine in by_deal.items():
+                    if deal_id in due:
+                        # The shared list was not asked for what is old.
+                        old = not all(map(self._is_recent, mine))
+                        known = OfAll.NOT_READ if old else of_all
+                        tasks.create_task(self._look_in(mine, started_at, known, pauses))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        await self._release([claim for claim in claims if claim.deal_id not in due])
 
     async def _look_in(
-        self, deal_id: DealId, claims: Sequence[Publication], started_at: datetime, *, alone: bool
+        self,
+        claims: Sequence[Publication],
+        started_at: datetime,
+        of_all: OfAll | LookFailed,
+        pauses: int,
     ) -> None:
-        seen = await self._guarded(deal_id, _Search(claims, last=False), alone=alone)
+        """Look for publications of one deal, unless one before made publishing pause."""
+        async with self._lists:
+            deal_id = claims[0].deal_id
+            if deal_id is None or self._pauses.entered != pauses:
+                await self._release(claims)
+                return
+            seen = await self._guarded(deal_id, _Search(claims, last=False), of_all)
         await self._settle(claims, seen, started_at)
 
     async def _settle(
@@ -129,8 +173,8 @@ class Looks:
         if delivery.is_fresh(claim.looked_at, now):
             return claim
         seen = await self._of_all(_Search([claim], last=True), PAGES_TO_CONCLUDE)
-        if seen is None:
-            seen = await self._guarded(claim.deal_id, _Search([claim], last=True), alone=False)
+        if not isinstance(seen, Seen):
+            seen = await self._guarded(claim.deal_id, _Search([claim], last=True), seen)
         if claim.id in seen.found:
             await self._record(claim, seen)
             return None
@@ -142,25 +186,30 @@ class Looks:
             return None
         return replace(claim, looked_at=now)
 
-    async def _of_all(self, search: "_Search", pages: int) -> "Seen | None":
-        """What the list of all deals shows; None where it does not answer for everything."""
+    async def _of_all(self, search: "_Search", pages: int) -> "Seen | OfAll | LookFailed":
+        """What the list of all deals shows, where it answers for everything; else why not.
+
+        Where Pipedrive asked to wait, that is the answer: other lists would be refused, too.
+        """
         request = self._pauses.request(Kind.READ, ALL_DEALS)
         try:
             if not await self._is_answered_by_all(search, pages):
-                return None
+                await self._tell(search, request)
+                return OfAll.UNCLEAR
         except DatabaseUnavailable:
             raise
         except LookFailed as failure:
-            return self._failed(search, str(failure))
-        except Exception:
+            waits = isinstance(failure.outcome, NotProcessed)
+            return self._failed(search, str(failure)) if waits else failure
+        except Exception as error:
             log.exception("look.broken", deal_id=None)
-            return None
+            return LookFailed(Ambiguous(unexpected(error)))
         return await self._succeeded(search, request)
 
     async def _is_answered_by_all(self, search: "_Search", pages: int) -> bool:
         """Whether the list of all deals answers for everything, read up to so many pages.
 
-        Raises LookFailed where Pipedrive asked to wait: other lists would be refused, too.
+        Raises LookFailed.
         """
         since = sent_since(search.missing.values())
         if since is None:
@@ -178,45 +227,53 @@ class Looks:
                     return page.is_last and not search.unread
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
-            if isinstance(failure.outcome, NotProcessed):
-                raise
+            raise
         return False
 
-    async def _guarded(self, deal_id: DealId, search: "_Search", *, alone: bool) -> "Seen":
-        """What the lists show of one deal's; with `alone`, that of all deals was not read yet."""
+    async def _guarded(
+        self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
+    ) -> "Seen":
+        """What the lists show of one deal's, after that of all deals did not answer."""
         try:
-            return await self._seen(deal_id, search, alone=alone)
+            return await self._seen(deal_id, search, of_all)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("look.broken", deal_id=deal_id)
             return Seen({}, self._now(), unexpected(error))
 
-    async def _seen(self, deal_id: DealId, search: "_Search", *, alone: bool) -> "Seen":
-        request = self._pauses.request(Kind.READ, f"deal {deal_id}")
+    async def _seen(self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed) -> "Seen":
+        request = self._pauses.request(Kind.READ, f"deal {deal_id}", beside=LOOKS_AT_ONCE)
         try:
-            await self._read(deal_id, search, alone=alone)
+            unproved = await self._read(deal_id, search, of_all)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             return self._failed(search, str(failure))
-        return await self._succeeded(search, request)
+        seen = await self._succeeded(search, request)
+        return replace(seen, failure=str(unproved)) if unproved else seen
 
     def _failed(self, search: "_Search", failure: str) -> "Seen":
         return Seen(search.found, search.at or self._pipedrive.now or self._now(), failure)
 
     async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
         await self._pauses.after(None, request)
-        for publication, activity in list(search.found.items())[:1]:
-            # Only the answer was lost: Pipedrive does process writes.
-            write = Request(Kind.WRITE, f"publication {publication}")
-            await self._pauses.after(Accepted(activity), write)
+        await self._tell(search, request)
         return Seen(search.found, search.at or self._now(), None)
 
-    async def _read(self, deal_id: DealId, search: "_Search", *, alone: bool) -> None:
+    async def _tell(self, search: "_Search", request: Request) -> None:
+        """Say of what was found that only the answer was lost: Pipedrive does process writes."""
+        for publication, activity in search.found.items():
+            write = replace(request, kind=Kind.WRITE, subject=f"publication {publication}")
+            await self._pauses.after(Accepted(activity), write)
+
+    async def _read(
+        self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
+    ) -> LookFailed | None:
         """Read the deal's list; before absence is concluded, that of all deals if it can show more.
 
-        A person may have moved an activity. Where two deals are merged, the activities of the one
-        that goes move to the other.
+        Gives why absence can't be concluded, where the list of all deals failed. A person may have
+        moved an activity. Where two deals are merged, the activities of the one that goes move to
+        the other.
         """
         try:
             await self._read_list(deal_id, search)
@@ -225,12 +282,19 @@ class Looks:
                 raise
         else:
             if not search.would_conclude(self._waits, search.at):
-                return
-            if alone and await self._is_answered_by_all(search, PAGES_TO_CONCLUDE):
-                return
+                return None
+            if isinstance(of_all, LookFailed):
+                return of_all
+            if of_all is OfAll.NOT_READ:
+                try:
+                    if await self._is_answered_by_all(search, PAGES_TO_CONCLUDE):
+                        return None
+                except LookFailed as failure:
+                    return failure
             if await self._is_open(deal_id):
-                return
+                return None
         await self._read_list(None, search)
+        return None
 
     async def _read_list(self, deal_id: DealId | None, search: "_Search") -> None:
         since = sent_since(search.missing.values())

@@ -29,7 +29,7 @@ class Pauses:
         self._trouble = Trouble()
         self._answers = 0
         """How many answers of Pipedrive were taken into account."""
-        self._entered = 0
+        self.entered = 0
         """How often publishing was paused by what was asked here."""
         self._until: datetime | None = None
         """Until when, as far as that is known here."""
@@ -65,7 +65,7 @@ class Pauses:
 
     def request(self, kind: Kind, subject: str, *, beside: int = 1) -> Request:
         """A request that starts now, perhaps with others `beside` it."""
-        return Request(kind, subject, beside, self._entered)
+        return Request(kind, subject, beside, self.entered)
 
     def own(self, outcome: Outcome, request: Request) -> Outcome:
         """The outcome of a write as it counts for its publication or deal; call it before `after`.
@@ -104,7 +104,7 @@ class Pauses:
         What several requests meet at the same time is one fault, and a success from before says
         nothing about it. A longer pause than the one that holds is news.
         """
-        if request.pauses_before is None or request.pauses_before == self._entered:
+        if request.pauses_before is None or request.pauses_before == self.entered:
             return False
         wanted = getattr(outcome, "pause", None) or timedelta(0)
         return self._until is None or self._now() + wanted <= self._until + LATER
@@ -123,7 +123,7 @@ class Pauses:
             )
         self._stored = True
         self._until = pause.until
-        self._entered += 1
+        self.entered += 1
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 
     def _reserve(self, outcome: Outcome | None) -> Pause | None:

@@ -27,7 +27,6 @@ from gitpip.store.database import Database
 from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
 BATCH = 10
-LOOKED_FOR = 500
 LOOKED_IN = 20
 """In so many deals is looked together: one list can answer for all of them."""
 SHORT_PAUSE = timedelta(seconds=5)
@@ -44,6 +43,8 @@ class _Run:
     flight: Flight = field(default_factory=Flight)
     waiting: deque[tuple[Publication, set[UserKey]]] = field(default_factory=deque)
     """Each with the users of the same batch who wait for their deal."""
+    looks: set[str] = field(default_factory=set)
+    """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
 
 
 class Publisher:
@@ -72,6 +73,7 @@ class Publisher:
         self._now = clocks.wall
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
+        self._probed_by_sending = False
         self._pauses = Pauses(database, pipedrive, self._now)
         witnesses = Witnesses()
         self._clearance = Clearance(
@@ -196,7 +198,8 @@ class Publisher:
         if self._pauses.probing and not run.flight.is_empty:
             return
         claimed = await self._claim_sends(run)
-        await self._start_looks(run)
+        if not self._sends_first(run):
+            await self._start_looks(run)
         new = any(claim.sent_at is None for claim in claimed)
         if claimed and not await self._clearance.permits(new=new):
             # The account was switched before these were claimed: a switch after it ends the claims.
@@ -204,14 +207,25 @@ class Publisher:
             return
         if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
+        self._probed_by_sending = self._pauses.probing and run.flight.sends
+
+    def _sends_first(self, run: _Run) -> bool:
+        """Whether what is to be sent is the probe, and not a look.
+
+        A look that succeeds does not show that writes work. They take turns, as one that always
+        fails must not keep the other back.
+        """
+        return self._pauses.probing and bool(run.waiting) and not self._probed_by_sending
 
     async def _start_looks(self, run: _Run) -> None:
         looks = run.flight.looks_wanted(sends_wait=bool(run.waiting))
         if not looks:
             return
-        claimed = await self._claim_looks(run.token)
+        token = secrets.token_hex(16)
+        claimed = await self._claim_looks(run, token)
         if claimed:
-            run.flight.look(self._look(claimed))
+            run.looks.add(token)
+            run.flight.look(self._look(claimed, run, token))
         if not claimed and await self._doubled():
             run.flight.look(self._look_for_doubles())
 
@@ -238,27 +252,35 @@ class Publisher:
         await self._doubles.look()
         step()
 
-    async def _look(self, claimed: Mapping[DealId, tuple[Publication, ...]]) -> None:
-        await self._looks.look(claimed)
+    async def _look(
+        self, claimed: Mapping[DealId, tuple[Publication, ...]], run: _Run, token: str
+    ) -> None:
+        try:
+            await self._looks.look(claimed)
+        finally:
+            run.looks.discard(token)
         step()
 
     async def _send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
         await self._sender.send(claim, flight, held_back)
         step()
 
-    async def _claim_looks(self, token: str) -> dict[DealId, tuple[Publication, ...]]:
+    async def _claim_looks(self, run: _Run, token: str) -> dict[DealId, tuple[Publication, ...]]:
+        """Claim what is to be looked for, with a `token` of its own.
+
+        A look that outlasts its claims must not speak for a later send.
+        """
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=token)
+            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=run.token)
             claimed = await outbox.claim_looks(
                 transaction,
-                # Its own: a look that outlasts its claim must not speak for a later send.
-                token=secrets.token_hex(16),
+                token=token,
                 now=now,
                 claim=waits.claim,
                 deals=1 if self._pauses.probing else LOOKED_IN,
-                limit=LOOKED_FOR,
+                under_way=run.looks,
             )
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed

@@ -101,6 +101,8 @@ class Trouble:
         """How many writes were accepted."""
         self._refused_by_edge: dict[str, int] = {}
         """What the edge refused: how many writes had been accepted until then."""
+        self._reads_refused: set[str] = set()
+        """What the edge refused to show, since the last read that succeeded."""
 
     @property
     def probing(self) -> bool:
@@ -158,9 +160,15 @@ class Trouble:
                 if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
                     self.accepted(request)
                 elif outcome is None:
-                    self._refused_by_edge.pop(request.subject, None)
+                    self._read(request)
                 self._succeeded(request.kind, sure=not isinstance(outcome, Denied))
                 return None
+
+    def _read(self, request: Request) -> None:
+        """Note a successful read: no refused read from before is in a row with the next one."""
+        for subject in {request.subject, *self._reads_refused}:
+            self._refused_by_edge.pop(subject, None)
+        self._reads_refused.clear()
 
     def _forget_old(self, now: datetime) -> None:
         if self._failed_at is not None and now - self._failed_at > TROUBLE_LASTS:
@@ -176,6 +184,8 @@ class Trouble:
         self, outcome: NotProcessed | Ambiguous, request: Request, now: datetime
     ) -> Pause | None:
         _remember(self._refused_by_edge, request.subject, self._accepted)
+        if request.kind is Kind.READ:
+            self._reads_refused.add(request.subject)
         # A page with 403 may be for the content of this one: the next one shows whether it is a
         # ban. One with 429 is about everybody.
         if isinstance(outcome, Ambiguous) and not self.probing and self._first_refused():
@@ -189,7 +199,7 @@ class Trouble:
         return Pause(now + wait, outcome.reason)
 
     def _first_refused(self) -> bool:
-        """Whether the edge refused nothing else since a write was accepted last."""
+        """Whether the edge refused nothing else in a row with this one."""
         return sum(at == self._accepted for at in self._refused_by_edge.values()) < BANNED
 
     def _refused(self, outcome: NotProcessed, now: datetime) -> Pause:

@@ -56,6 +56,7 @@ class ProblemKind(StrEnum):
     PUBLICATIONS_OVERDUE = "publications-overdue"
     PUBLICATIONS_UNCERTAIN = "publications-uncertain"
     PUBLICATIONS_RETRIED = "publications-retried"
+    PUBLICATIONS_NOT_LOOKED_FOR = "publications-not-looked-for"
     DOUBLES_LEFT = "doubles-left"
     DEALS_UNCERTAIN = "deals-uncertain"
     NOTES_FAILED = "notes-failed"

@@ -69,8 +69,8 @@ async def _delayed(
     if waiting:
         found += [
             _uncertain(await troubles.publications_uncertain(transaction, unsure_since), now),
-            _retried(await troubles.publications_retried(transaction))
-            or _not_looked_for(await troubles.publications_not_looked_for(transaction, now)),
+            _retried(await troubles.publications_retried(transaction)),
+            _not_looked_for(await troubles.publications_not_looked_for(transaction, now)),
             await _overdue(transaction, now),
         ]
     return found
@@ -257,7 +257,7 @@ def _not_looked_for(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
     return Problem(
-        ProblemKind.PUBLICATIONS_RETRIED,
+        ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
         Severity.WARNING,
         f"{count(trouble.count, 'file')} can't be sent again before Pipedrive shows whether the "
         f"first request arrived{_such_as(trouble)}{_example(trouble)} gitpip tries again.",

@@ -36,6 +36,7 @@ from gitpip.publish.pipedrive.answers import (
 )
 from gitpip.publish.pipedrive.lists import (
     Activities,
+    Hits,
     ListPage,
     read_fields,
     read_page,
@@ -215,10 +216,12 @@ class Pipedrive:
         """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}
         found: set[ActivityId] = set()
+        unread = 0
         async for page in self._pages(ACTIVITIES, query, answers.activity):
-            if page.unread:
-                raise LookFailed(UNREAD_ENTRIES)
+            unread += page.unread
             found |= {ActivityId(item.id) for item in page.items}
+        if unread and not found.issuperset(ids):
+            raise LookFailed(UNREAD_ENTRIES)
         return frozenset(found)
 
     async def deal_field_code(self, name: str) -> str | None:
@@ -228,6 +231,7 @@ class Pipedrive:
         it. Raises LookFailed.
         """
         cursor: str | None = None
+        unread = 0
         while True:
             after = {"cursor": cursor} if cursor else {}
             answer = await self._request("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
@@ -237,11 +241,12 @@ class Pipedrive:
             for field in page.fields:
                 if field.get("field_name") == name and field.get("field_type") == "varchar":
                     return str(field["field_code"])
-            if page.unread:
-                raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
+            unread += page.unread
             cursor = page.cursor
             if cursor is None:
                 break
+        if unread:
+            raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
         body: Json = {"field_name": name, "field_type": "varchar"}
         made = await self._request("POST", DEAL_FIELDS, body=body)
         if isinstance(made, answers.RefusedWithStatus | Denied):
@@ -260,7 +265,7 @@ class Pipedrive:
         query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
         return await self._page(DEALS, query, cursor, answers.deal)
 
-    async def search_deals(self, title: str) -> tuple[Item, ...]:
+    async def search_deals(self, title: str) -> Hits:
         """Open deals with this title in any case, for 20 tokens. Raises LookFailed.
 
         The search lags behind the writes by seconds.
@@ -281,7 +286,8 @@ class Pipedrive:
         if not isinstance(hits, list):
             raise LookFailed(Ambiguous("the search for a deal holds no list"))
         items = [hit.get("item") if isinstance(hit, dict) else hit for hit in hits]
-        return readable(items, SEARCH, answers.deal)
+        deals = readable(items, SEARCH, answers.deal)
+        return Hits(deals, len(items) - len(deals))
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
@@ -424,7 +430,7 @@ class Pipedrive:
         self.answers_received += 1
         limit = number(response.headers, "x-daily-ratelimit-token-limit")
         self.daily_limit = limit or self.daily_limit
-        self.now = http_date(response.headers.get("date"))
+        self.now = http_date(response.headers.get("date")) or self.now
         return answers.read(response.status_code, response.headers, content)
 
     async def _exchange(

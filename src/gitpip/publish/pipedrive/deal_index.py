@@ -2,7 +2,8 @@
 
 A company can have thousands of deals, and a list shows 500 for 10 tokens. So the list is read one
 page for each user who needs a deal, and what was read is kept; until it is complete, the search (20
-tokens) answers. Later only what changed since is read, from the time by Pipedrive's own clock.
+tokens) answers, as it does where something in the list can't be read. Later only what changed since
+is read, from the time by Pipedrive's own clock.
 
 A deal is a user's where our custom field holds the user's GitHub id, else where the login is its
 title. Logins change hands: a deal that belongs to one user, by its field or by our own rows, is
@@ -16,8 +17,8 @@ from datetime import datetime, timedelta
 
 from gitpip.model import Deal, DealId
 from gitpip.publish.delivery import Outcome
-from gitpip.publish.pipedrive.answers import Item
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.answers import Item, LookFailed
+from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_field import DealField
 from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.store.database import Database
@@ -58,6 +59,8 @@ class DealIndex:
         self._by_github_id: defaultdict[str, set[int]] = defaultdict(set)
         self._reading = _Reading(None, None, None)
         self._complete_at: datetime | None = None
+        self._unread = False
+        """Whether a page held something that can't be read: it may be the deal of any user."""
 
     async def find(self, wanted: Deal) -> DealId | None:
         """The open deal of a user: by our field, then by the title in the exact case, then oldest.
@@ -68,12 +71,17 @@ class DealIndex:
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
             # Another token may see other deals, and of the custom fields only ours is kept.
             self._forget()
+        unread = 0
         if not await self._up_to_date():
-            for deal in await self._pipedrive.search_deals(wanted.login):
+            found = await self._pipedrive.search_deals(wanted.login)
+            unread = found.unread
+            for deal in found.items:
                 self.note(deal)
         for deal_id in self._candidates(wanted):
             if await self._is_still(deal_id, wanted):
                 return DealId(deal_id)
+        if unread:
+            raise LookFailed(UNREAD_ENTRIES)  # it may be the deal: no second one is made
         return None
 
     async def create(self, wanted: Deal, turn: Turn) -> Outcome:
@@ -141,13 +149,14 @@ class DealIndex:
         """Read one page further; True once everything up to now is known."""
         now = self._now()
         if self._complete_at is not None and now - self._complete_at <= KNOWN_FOR:
-            return True
+            return not self._unread
         reading = self._reading
         page = await self._pipedrive.deal_page(since=reading.since, cursor=reading.cursor)
         if reading.started_at is None:
             reading = replace(reading, started_at=self._pipedrive.now)
         for deal in page.items:
             self.note(deal)
+        self._unread = self._unread or page.unread > 0
         if page.cursor is not None:
             self._reading = replace(reading, cursor=page.cursor)
             return False
@@ -157,4 +166,4 @@ class DealIndex:
         else:
             self._reading = _Reading(reading.started_at - OVERLAP, None, None)
         self._complete_at = now
-        return True
+        return not self._unread

@@ -45,6 +45,14 @@ class ListPage:
 
 
 @dataclass(frozen=True)
+class Hits:
+    """What a search found, and how many of its hits could not be read."""
+
+    items: tuple[Item, ...]
+    unread: int
+
+
+@dataclass(frozen=True)
 class Activities:
     """One page of a list of activities, and when it was read by Pipedrive's clock."""
 

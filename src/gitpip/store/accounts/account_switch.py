@@ -14,7 +14,7 @@ from gitpip.store import commit_order, ledger, locking
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor
 from gitpip.store.database import Transaction
-from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema import activity_lost, deals, publications, users
 from gitpip.store.schema_accounts import (
     accounts as account_rows,
 )
@@ -88,6 +88,10 @@ async def _keep_publications(
         update(publications)
         .where(of_former)
         .values(state=SKIPPED, reason=reason, activity_id=None, published_at=None, **NO_CLAIM)
+    )
+    # The former account's missing activities are not asked about under the next one.
+    await transaction.execute(
+        update(publications).where(activity_lost).values(activity_lost_at=None)
     )
     # Claims end: the process that holds one may be about to send to the former account.
     held = or_(publications.c.deal_id.is_not(None), publications.c.token.is_not(None))

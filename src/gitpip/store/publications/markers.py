@@ -26,9 +26,19 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.marking import Match, match
-from gitpip.model import ActivityId, DealId, OnEdit, PublicationId, PublicationState, UserKey
+from gitpip.model import (
+    ActivityId,
+    DealId,
+    GistId,
+    OnEdit,
+    PublicationId,
+    PublicationState,
+    UserKey,
+)
+from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, recognition
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
@@ -305,6 +315,7 @@ async def _adopt(
     on_edit: OnEdit,
 ) -> None:
     deals_of: defaultdict[UserKey, Counter[DealId]] = defaultdict(Counter)
+    happened: list[NewEvent] = []
     for row, sighting in adopted:
         as_published = (
             update(publications)
@@ -327,6 +338,15 @@ async def _adopt(
                 await transaction.execute(as_published)
         except IntegrityError:
             continue  # one that the database refuses keeps no other from being adopted
+        happened.append(
+            NewEvent(
+                EventKind.PUBLICATION_PUBLISHED,
+                UserKey(row.user_key),
+                GistId(row.gist_id),
+                PublicationId(row.id),
+                row.filename,
+            )
+        )
         # Where edits are written into the note, it shows the file as it is now.
         shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
         if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):
@@ -335,6 +355,7 @@ async def _adopt(
             deals_of[UserKey(row.user_key)][sighting.deal_id] += 1
     for user_key, counted in sorted(deals_of.items()):
         await adopt_deal(transaction, user_key, counted, now)
+    await events.record(transaction, now, *happened)
 
 
 async def adopt_deal(

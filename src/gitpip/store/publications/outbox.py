@@ -20,6 +20,8 @@ from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import UTCDateTime, publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
+LOOKED_FOR = 500
+"""So many uncertain publications are looked for together."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
     PublicationState.FAILED: EventKind.PUBLICATION_FAILED,
@@ -92,18 +94,23 @@ async def claim_looks(
     now: datetime,
     claim: timedelta,
     deals: int,
-    limit: int,
+    under_way: Collection[str],
 ) -> dict[DealId, tuple[Publication, ...]]:
     """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
 
-    Those that are not due yet are taken too, at most `limit` in all, since one list answers for all
-    of them.
+    Those that are not due yet are taken too, at most LOOKED_FOR in all, since one list answers for
+    all of them. What is claimed with one of the tokens `under_way` is left to those looks, also
+    where its lease is over.
     """
-    is_uncertain = (
+    is_uncertain = [
         publications.c.state == PublicationState.UNCERTAIN.value,
         of_tracked(publications.c.user_key),
         lease.is_free(publications.c.lease_until, now),
-    )
+    ]
+    if under_way:
+        is_uncertain.append(
+            or_(publications.c.token.is_(None), publications.c.token.not_in(under_way))
+        )
     first = (
         select(publications.c.deal_id)
         .where(*is_uncertain)
@@ -120,7 +127,7 @@ async def claim_looks(
         select(publications.c.id)
         .where(*is_uncertain, publications.c.deal_id.in_(chosen))
         .order_by(publications.c.due_at, publications.c.id)
-        .limit(limit)
+        .limit(LOOKED_FOR)
         .with_for_update(skip_locked=True)
     )
     claimed = await _claim(
@@ -214,10 +221,14 @@ async def record(
         )
     )
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
-        detail = f"{claim.filename}: {change.reason}" if change.reason else claim.filename
-        happened = NewEvent(kind, claim.user_key, claim.gist_id, claim.id, detail)
-        await events.record(transaction, now, happened)
+        await events.record(transaction, now, _event(kind, claim, change))
     return result.rowcount == 1
+
+
+def _event(kind: EventKind, publication: Publication, change: Change) -> NewEvent:
+    name = publication.filename
+    detail = f"{name}: {change.reason}" if change.reason else name
+    return NewEvent(kind, publication.user_key, publication.gist_id, publication.id, detail)
 
 
 async def _take_from_another(
@@ -315,8 +326,10 @@ async def hold_back(
     )
     ids = [PublicationId(each) for each in result.scalars()]
     if kind := EVENTS.get(change.state):
-        happened = [NewEvent(kind, user_key, None, each, change.reason) for each in ids]
-        await events.record(transaction, now, *happened)
+        rows = await transaction.execute(selected().where(publications.c.id.in_(ids)))
+        await events.record(
+            transaction, now, *(_event(kind, publication_of(row), change) for row in rows)
+        )
     return len(ids)
 
 

@@ -18,10 +18,11 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import deals, markers, note_updates, recognition
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -101,11 +102,37 @@ async def add(
             for publication, one in zip(new, found, strict=True)
         ],
     )
+    await _tell_published(
+        transaction,
+        user_key,
+        [each for each, one in zip(new, found, strict=True) if one.seen],
+        now,
+    )
     outdated = [each.file_key for each, one in zip(new, found, strict=True) if one.outdated]
     await note_updates.add(transaction, outdated, now)
     deal_ids = Counter(one.seen.deal_id for one in found if one.seen and one.seen.deal_id)
     if deal_ids:
         await markers.adopt_deal(transaction, user_key, deal_ids, now)
+
+
+async def _tell_published(
+    transaction: Transaction, user_key: UserKey, seen: Sequence[NewPublication], now: datetime
+) -> None:
+    """Record that these are published, as their activities were seen before."""
+    named = {(each.file_key, each.revision): each for each in seen}
+    happened = []
+    for start in range(0, len(seen), 500):
+        keys = [each.file_key for each in seen[start : start + 500]]
+        rows = await transaction.execute(
+            select(publications.c.id, publications.c.file_key, publications.c.revision)
+            .where(publications.c.file_key.in_(keys))
+            .order_by(publications.c.id)
+        )
+        for row in rows:
+            if each := named.pop((row.file_key, row.revision), None):
+                kind = EventKind.PUBLICATION_PUBLISHED
+                happened.append(NewEvent(kind, user_key, each.gist_id, row.id, each.filename))
+    await events.record(transaction, now, *happened)
 
 
 async def unsent_edits(

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
+from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -21,7 +22,6 @@ WATCHED = (
 """The waits before each look, from the second request on: an hour in all."""
 GRID = timedelta(minutes=5)
 """Looks come at multiples of this, so that one list serves many publications."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Double:
 
 async def watch(transaction: Transaction, publication_id: PublicationId, now: datetime) -> None:
     """Look at a publication again from now on, as it is sent once more."""
-    values = {"due_at": _rounded_up(now + WATCHED[0]), "looks": 0}
+    values = {"due_at": rounded_up(now + WATCHED[0], GRID), "looks": 0}
     known = await transaction.execute(
         update(second_sends).where(second_sends.c.publication_id == publication_id).values(values)
     )
@@ -81,7 +81,7 @@ async def looked(
         await transaction.execute(delete(second_sends).where(mine))
     else:
         await postpone(
-            transaction, publication_id, _rounded_up(now + WATCHED[looks + 1]), looks + 1
+            transaction, publication_id, rounded_up(now + WATCHED[looks + 1], GRID), looks + 1
         )
 
 
@@ -128,7 +128,3 @@ def _can_be_looked_at() -> ColumnElement[bool]:
         publications.c.state == PublicationState.PUBLISHED.value,
         of_tracked(publications.c.user_key),
     )
-
-
-def _rounded_up(moment: datetime) -> datetime:
-    return moment + (EPOCH - moment) % GRID

@@ -34,6 +34,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
     ProblemKind.PUBLICATIONS_OVERDUE: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_RETRIED: ("/publications?state=pending", "Show them"),
+    ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
     ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these users"),
     ProblemKind.USERS_FAILING: ("/people", "Review users"),
