@@ -54,28 +54,35 @@ class Listener:
         self._loop.close()
 
     async def _run(self) -> None:
-        talks: set[asyncio.Task[None]] = set()
+        talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Known before it begins: one that is cancelled first would leave its writer open.
+            self.connections += 1
+            talks[asyncio.create_task(talk(reader, writer))] = writer
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.connections += 1
-            task = asyncio.current_task()
-            assert task
-            talks.add(task)
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._converse(reader, writer)
             writer.transport.abort()
 
-        server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        # Whoever was accepted last begins to talk some rounds of the loop later.
+        # A connection that was made last is accepted some rounds of the loop later.
         for _ in range(5):
             await asyncio.sleep(0)
         for task in talks:
             task.cancel()
-        await asyncio.gather(*talks)
+        ends = await asyncio.gather(*talks, return_exceptions=True)
+        for writer in talks.values():
+            writer.transport.abort()
+        await asyncio.sleep(0)  # aborting takes a round of the loop
+        for fault in ends:
+            if isinstance(fault, Exception):  # and no cancellation
+                raise fault
 
 
 async def relay(
