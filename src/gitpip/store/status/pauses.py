@@ -51,24 +51,16 @@ async def pause(
     now = now or utc_now()
     values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
     last = await _locked(transaction, name)
-    begins = last is None or last.until <= now - SAME_PAUSE
-    if last is None:
+    while last is None:
         try:
             async with transaction.begin_nested():
                 await transaction.execute(insert(pauses).values(name=name, since=now, **values))
+            break
         except IntegrityError:
             # Another process has made it at the same time, and told it: now it goes on.
-            await pause(
-                transaction,
-                name,
-                until=until,
-                reason=reason,
-                credential=credential,
-                cause=cause,
-                now=now,
-            )
-            return
-    else:
+            last = await _locked(transaction, name)
+    begins = last is None or last.until <= now - SAME_PAUSE
+    if last is not None:
         since = now if begins else last.since or now
         await transaction.execute(
             update(pauses).where(pauses.c.name == name).values(since=since, **values)
