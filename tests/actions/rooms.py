@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, SeenFile, SeenGist, User
+from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.accounts import accounts
@@ -17,6 +17,7 @@ from gitpip.store.schema import users as user_rows
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
+from tests.support.rows import gist_of_one_file
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
@@ -54,7 +55,7 @@ async def furnish(transaction: Transaction) -> None:
     await keys.create(transaction, name="ops", role=Role.VIEWER, lifetime=None, now=LONG_AGO)
     ada = await _add(transaction, "ada", 1, Changes(tags=("vip",)))
     await _add(transaction, "bob", 2, Changes(paused=True, backfill=Backfill.parse("latest:2")))
-    found = [_gist(number) for number in STATES]
+    found = [gist_of_one_file(GistId(f"{number:020}"), number, LONG_AGO) for number in STATES]
     stored = await gists.store(transaction, ada, found, check_id=None, now=LONG_AGO)
     new = [
         publications.NewPublication(file.key, file.gist_id, file.filename) for file in stored.new
@@ -81,24 +82,3 @@ async def _add(transaction: Transaction, login: str, number: int, changes: Chang
         now=LONG_AGO,
     )
     return await users.change(transaction, added.user.key, changes, LONG_AGO)
-
-
-def _gist(number: int) -> SeenGist:
-    return SeenGist(
-        id=GistId(f"{number:020}"),
-        owner_id=GitHubId(1),
-        description=None,
-        html_url="https://gist.github.com/x",
-        created_at=LONG_AGO,
-        updated_at=LONG_AGO,
-        files=(
-            SeenFile(
-                filename=f"{number}.txt",
-                blob_hash=f"{number:040}",
-                size=1,
-                language=None,
-                raw_url="https://gist.githubusercontent.com/x",
-                content="x",
-            ),
-        ),
-    )

@@ -1,48 +1,25 @@
-"""Events: whoever follows them by their ids gets each once, however the writers commit."""
+"""Events: a reader who follows them by their ids gets each once, in any order of commits."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Account, Backfill, GitHubId, UserKey
+from gitpip.model import Account, Backfill, GitHubId
 from gitpip.store import events
-from gitpip.store.database import Database, open_database
+from gitpip.store.database import Database
 from gitpip.store.events import EventId, EventKind, EventsWanted, NewEvent
 from gitpip.store.users import users
+from tests.support.rows import track
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = EventsWanted()
 
 
-@pytest.fixture
-async def databases(database_url: str) -> AsyncIterator[list[Database]]:
-    """The same database, opened by several replicas."""
-    opened = [open_database(database_url) for _ in range(3)]
-    await opened[0].migrate()
-    yield opened
-    for database in opened:
-        await database.close()
-
-
 def _numbered(number: int) -> NewEvent:
     return NewEvent(EventKind.GIST_FOUND, detail=str(number))
-
-
-async def _track(database: Database, login: str) -> UserKey:
-    async with database.begin() as transaction:
-        added = await users.add(
-            transaction,
-            login=login,
-            external_id=login,
-            github_id=GitHubId(int.from_bytes(login.encode())),
-            backfill=Backfill.parse("all"),
-            now=NOW,
-        )
-    return added.user.key
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -122,7 +99,7 @@ async def test_they_are_read_in_parts_from_both_ends(databases: list[Database]) 
 
 async def test_those_of_several_kinds_are_read_in_one_order(databases: list[Database]) -> None:
     database = databases[0]
-    key = await _track(database, "ada")
+    key = await track(database, "ada", NOW)
     cycle = [EventKind.GIST_FOUND, EventKind.FILE_REMOVED, EventKind.GIST_EDITED]
     async with database.begin() as transaction:
         happened = [
@@ -155,17 +132,17 @@ async def test_what_happened_to_a_removed_user_is_not_told_later(
     databases: list[Database],
 ) -> None:
     database = databases[0]
-    key = await _track(database, "ada")
+    key = await track(database, "ada", NOW)
     first = await events.latest(database, EVERYTHING, limit=9)
     assert [event.login for event in first] == ["ada"]
     async with database.begin() as transaction:
         await events.record(transaction, NOW, NewEvent(EventKind.USER_PAUSED, key))
         await users.remove(transaction, key, NOW)
     assert not await events.latest(database, EVERYTHING, limit=9)
-    await _track(database, "bob")
+    await track(database, "bob", NOW)
     last = (await events.after(database, first[-1].id, EVERYTHING, limit=9))[-1]
     assert last.login == "bob"
-    await _track(database, "ada")
+    await track(database, "ada", NOW)
     later = await events.after(database, last.id, EVERYTHING, limit=9)
     assert [(event.kind, event.login) for event in later] == [(EventKind.USER_ADDED, "ada")]
 
@@ -174,7 +151,7 @@ async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
     databases: list[Database],
 ) -> None:
     database = databases[0]
-    key = await _track(database, "ada")
+    key = await track(database, "ada", NOW)
     async with database.begin() as transaction:
         await users.remove(transaction, key, NOW)
         again = await users.add(
@@ -188,7 +165,7 @@ async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
         ada = Account("countess", GitHubId(int.from_bytes(b"ada")))
         assert (await users.resolve(transaction, again.user.key, ada)).key == key
     # On SQLite, bob has the key of the row that was given up.
-    bob = await _track(database, "bob")
+    bob = await track(database, "bob", NOW)
     added = await events.after(database, EventId(0), EventsWanted([EventKind.USER_ADDED]), limit=9)
     assert [event.login for event in added] == ["countess", "countess", "bob"]
     of_bob = await events.latest(database, EventsWanted(user_key=bob), limit=9)
@@ -197,7 +174,7 @@ async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
 
 async def test_a_reason_that_names_a_removed_user_is_not_shown(databases: list[Database]) -> None:
     database = databases[0]
-    key, another = await _track(database, "ada"), await _track(database, "bob")
+    key, another = await track(database, "ada", NOW), await track(database, "bob", NOW)
     reason = "GitHub's account is tracked already, as bob"
     async with database.begin() as transaction:
         happened = NewEvent(EventKind.USER_UNAVAILABLE, key, detail=reason)

@@ -3,43 +3,20 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
-from gitpip.store.database import Database, Transaction, open_database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import unseen
+from tests.support.rows import track
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VIEWER = "anna"
 numbers = itertools.count(1)
-
-
-@pytest.fixture
-async def databases(database_url: str) -> AsyncIterator[list[Database]]:
-    """The same database, opened by several replicas."""
-    opened = [open_database(database_url) for _ in range(3)]
-    await opened[0].migrate()
-    yield opened
-    for database in opened:
-        await database.close()
-
-
-async def _track(database: Database, login: str) -> UserKey:
-    async with database.begin() as transaction:
-        added = await users.add(
-            transaction,
-            login=login,
-            external_id=login,
-            github_id=GitHubId(int.from_bytes(login.encode())),
-            backfill=Backfill.parse("all"),
-            now=NOW,
-        )
-    return added.user.key
 
 
 async def _find(transaction: Transaction, key: UserKey, at: datetime) -> None:
@@ -70,7 +47,7 @@ async def _see(database: Database, *, everything: bool = False) -> dict[UserKey,
 @pytest.mark.parametrize("seed", range(5))
 async def test_every_file_is_seen_once(databases: list[Database], seed: int) -> None:
     chance = random.Random(seed)
-    keys = [await _track(databases[0], login) for login in ("ada", "bob", "cleo", "dan")]
+    keys = [await track(databases[0], login, NOW) for login in ("ada", "bob", "cleo", "dan")]
     visits: list[dict[UserKey, tuple[int, int]]] = []
     found = dict.fromkeys(keys, 0)
 
@@ -98,7 +75,7 @@ async def test_every_file_is_seen_once(databases: list[Database], seed: int) -> 
 
 
 async def test_who_commits_late_is_not_missed(databases: list[Database]) -> None:
-    late, early = [await _track(databases[0], login) for login in ("ada", "bob")]
+    late, early = [await track(databases[0], login, NOW) for login in ("ada", "bob")]
     if databases[0].is_sqlite:
         pytest.skip("SQLite has one writer: nobody can overtake")
     async with databases[0].begin() as slow:
@@ -115,7 +92,7 @@ async def test_who_commits_late_is_not_missed(databases: list[Database]) -> None
 
 async def test_who_was_away_comes_back_with_all_that_is_unseen(databases: list[Database]) -> None:
     database = databases[0]
-    key, other = [await _track(database, login) for login in ("ada", "bob")]
+    key, other = [await track(database, login, NOW) for login in ("ada", "bob")]
     async with database.begin() as transaction:
         await _find(transaction, key, NOW)
         await users.remove(transaction, key, NOW)
@@ -123,7 +100,7 @@ async def test_who_was_away_comes_back_with_all_that_is_unseen(databases: list[D
         await _find(transaction, other, NOW)
     assert await _see(database) == {other: (0, 1)}
 
-    assert await _track(database, "ada") == key
+    assert await track(database, "ada", NOW) == key
 
     assert await _see(database) == {key: (0, 1)}
 
@@ -132,7 +109,7 @@ async def test_who_is_recognised_comes_back_with_all_that_is_unseen(
     databases: list[Database],
 ) -> None:
     database = databases[0]
-    key, other = [await _track(database, login) for login in ("ada", "bob")]
+    key, other = [await track(database, login, NOW) for login in ("ada", "bob")]
     async with database.begin() as transaction:
         await _find(transaction, key, NOW)
         await users.remove(transaction, key, NOW)

@@ -12,13 +12,14 @@ import pytest
 from fastapi import FastAPI
 
 from gitpip.config import load_settings
-from gitpip.model import Backfill, GistId, GitHubId, PublicationState, SeenFile, SeenGist
+from gitpip.model import Backfill, GistId, PublicationState
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
 from gitpip.web.context import AppContext
 from tests.support.pages import on_one_line
+from tests.support.rows import gist_of_one_file
 from tests.support.running import Installation
 from tests.web.conftest import Served, serving
 from tests.web.routes import application
@@ -48,7 +49,12 @@ class Shown:
                     now=NOW,
                 )
             ).user
-            found = [_gist(login, index) for index in range(number)]
+            found = [
+                gist_of_one_file(
+                    GistId(f"{login}{index:020}"), index, NOW - timedelta(days=100 - index)
+                )
+                for index in range(number)
+            ]
             stored = await gists.store(transaction, user, found, check_id=None, now=NOW)
             new = [
                 publications.NewPublication(
@@ -68,28 +74,6 @@ class Shown:
 
     async def post(self, path: str, **form: str) -> httpx2.Response:
         return await self.client.post(path, data=form, headers={"origin": "http://127.0.0.1"})
-
-
-def _gist(login: str, number: int) -> SeenGist:
-    at = NOW - timedelta(days=100 - number)
-    return SeenGist(
-        id=GistId(f"{login}{number:020}"),
-        owner_id=GitHubId(1),
-        description=None,
-        html_url="https://gist.github.com/x",
-        created_at=at,
-        updated_at=at,
-        files=(
-            SeenFile(
-                filename=f"{number}.txt",
-                blob_hash=f"{number:040}",
-                size=1,
-                language=None,
-                raw_url="https://gist.githubusercontent.com/x",
-                content="x",
-            ),
-        ),
-    )
 
 
 @pytest.fixture
