@@ -1,7 +1,7 @@
 """Events: what happened, kept by the transaction in which it happened, and read in that order.
 
-A reader follows them by their ids: whoever gives the last id that was read gets everything that
-came after it, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit
+A reader follows them by their ids: after the last id that was read it gets everything that came
+later, and nothing twice. On PostgreSQL a transaction that took a smaller id may commit
 after one with a larger id. So each writer first takes an advisory lock that names the newest id
 at that time; its own ids are larger. Readers see these locks, and leave out what is newer than the
 oldest of them. The locks are shared, so that nobody waits. SQLite has one writer: there the ids
