@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Backfill, GistId, GitHubId, PauseCause, Role, User
+from gitpip.model import Account, Backfill, GistId, GitHubId, PauseCause, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.accounts import accounts
@@ -75,9 +75,9 @@ async def furnish(transaction: Transaction) -> None:
 async def _add(transaction: Transaction, login: str, number: int, changes: Changes) -> User:
     added = await users.add(
         transaction,
-        login=login,
+        login,
         external_id=f"id-of-{login}",
-        github_id=GitHubId(number),
+        account=Account(login, GitHubId(number)),
         backfill=Backfill.parse("all"),
         now=LONG_AGO,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import make_url, update
 
 from gitpip.marking import marker_of_content, tag_of
 from gitpip.model import (
+    Account,
     ActivityId,
     Backfill,
     DealId,
@@ -70,9 +71,9 @@ async def see(scene: Scene, content: str) -> None:
     async with scene.database.begin() as transaction:
         added = await users.add(
             transaction,
-            login="ada",
+            "ada",
             external_id="1",
-            github_id=GitHubId(1),
+            account=Account("ada", GitHubId(1)),
             backfill=Backfill.parse("all"),
             now=now,
         )

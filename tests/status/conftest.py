@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Executable, text
 
 from gitpip.config import load_settings
-from gitpip.model import Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
+from gitpip.model import Account, Backfill, GistId, GitHubId, Part, SeenFile, SeenGist, User
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
@@ -47,9 +47,9 @@ class Rows:
             user = (
                 await users.add(
                     transaction,
-                    login=login,
+                    login,
                     external_id=login,
-                    github_id=GitHubId(number),
+                    account=Account(login, GitHubId(number)),
                     backfill=Backfill.parse("all"),
                     now=LONG_AGO,
                 )

@@ -152,9 +152,9 @@ class World:
         async with self.database.begin() as transaction:
             await users.add(
                 transaction,
-                login=login,
+                login,
                 external_id=login,
-                github_id=None,
+                account=None,
                 backfill=Backfill.parse("all"),
                 now=self.now,
             )

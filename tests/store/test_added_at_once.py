@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gitpip.errors import UserConflict
-from gitpip.model import Backfill, GitHubId
+from gitpip.model import Account, Backfill, GitHubId
 from gitpip.store.database import Database, open_database
 from gitpip.store.users import users
 from gitpip.store.users.users import Added
@@ -19,9 +19,9 @@ async def _add(database: Database, number: int, external_id: str) -> Added | Use
         async with database.begin() as transaction:
             return await users.add(
                 transaction,
-                login=f"user-{number}",
+                f"user-{number}",
                 external_id=external_id,
-                github_id=GitHubId(number),
+                account=Account(f"user-{number}", GitHubId(number)),
                 backfill=Backfill.parse("all"),
                 now=NOW,
             )

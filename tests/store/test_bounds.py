@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from gitpip.errors import FeedAddressConflict
-from gitpip.model import Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
+from gitpip.model import Account, Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, Transaction, open_database
@@ -195,9 +195,9 @@ async def _track(database: Database, login: str) -> UserKey:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=login,
-            github_id=GitHubId(sum(login.encode())),
+            account=Account(login, GitHubId(sum(login.encode()))),
             backfill=Backfill.parse("all"),
             now=NOW,
         )

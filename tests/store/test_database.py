@@ -145,9 +145,9 @@ async def _add(
     async with database.begin() as transaction:
         return await users.add(
             transaction,
-            login=login,
+            login,
             external_id=external_id,
-            github_id=github_id,
+            account=Account(login, github_id) if github_id else None,
             backfill=Backfill.parse("all"),
             now=NOW,
         )

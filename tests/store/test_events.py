@@ -156,9 +156,9 @@ async def test_those_of_a_user_who_is_recognised_as_a_removed_one_are_kept(
         await users.remove(transaction, key, NOW)
         again = await users.add(
             transaction,
-            login="countess",
+            "countess",
             external_id="7",
-            github_id=None,
+            account=None,
             backfill=Backfill.parse("all"),
             now=NOW,
         )

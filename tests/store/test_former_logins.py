@@ -25,9 +25,9 @@ async def _renamed(database: Database, *logins: str) -> UserKey:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=first,
+            first,
             external_id="1",
-            github_id=ADA,
+            account=Account(first, ADA),
             backfill=Backfill.parse("all"),
             now=NOW,
         )
@@ -92,9 +92,9 @@ async def test_a_removed_user_who_comes_back_with_another_login_is_found_by_both
         await users.remove(transaction, key, NOW)
         again = await users.add(
             transaction,
-            login="countess",
+            "countess",
             external_id="2",
-            github_id=ADA if recognised == "at once" else None,
+            account=Account("countess", ADA) if recognised == "at once" else None,
             backfill=Backfill.parse("all"),
             now=NOW,
         )

@@ -120,9 +120,9 @@ async def test_who_is_recognised_comes_back_with_all_that_is_unseen(
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login="ada2",
+            "ada2",
             external_id="2",
-            github_id=None,
+            account=None,
             backfill=Backfill.parse("all"),
             now=NOW,
         )

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, text, update
 
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, User
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, User
 from gitpip.store import listing
 from gitpip.store.database import MIGRATIONS, Database, open_database
 from gitpip.store.gists import gists
@@ -39,9 +39,9 @@ async def _track(database: Database, login: str) -> User:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=str(number),
-            github_id=GitHubId(number),
+            account=Account(login, GitHubId(number)),
             backfill=Backfill.parse("all"),
             now=NOW,
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -109,9 +109,9 @@ async def store(database_url: str, login: str, number: int, cases: Sequence[Case
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=cases[0].text[:100],
-            github_id=GitHubId(number),
+            account=Account(login, GitHubId(number)),
             backfill=Backfill.parse("all"),
             now=NEVER,
         )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey
 from gitpip.store.database import Database
 from gitpip.store.users import users
 
@@ -12,9 +12,9 @@ async def track(database: Database, login: str, now: datetime) -> UserKey:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=login,
-            github_id=GitHubId(int.from_bytes(login.encode())),
+            account=Account(login, GitHubId(int.from_bytes(login.encode()))),
             backfill=Backfill.parse("all"),
             now=now,
         )

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from gitpip.clock import Clocks
 from gitpip.model import (
+    Account,
     Backfill,
     Deal,
     GistId,
@@ -301,9 +302,9 @@ class Scene:
     async def _tracked(self, transaction: Transaction, login: str) -> User:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=f"id of {login}",
-            github_id=GitHubId(int.from_bytes(login.encode()[:7])),
+            account=Account(login, GitHubId(int.from_bytes(login.encode()[:7]))),
             backfill=Backfill.parse("all"),
             now=self.clock(),
         )

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from gitpip.errors import AccountChanged
-from gitpip.model import Backfill, GitHubId
+from gitpip.model import Account, Backfill, GitHubId
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, open_database
@@ -34,9 +34,9 @@ async def track(database: Database, login: str, github_id: int) -> None:
     async with database.begin() as transaction:
         await users.add(
             transaction,
-            login=login,
+            login,
             external_id=f"id of {login}",
-            github_id=GitHubId(github_id),
+            account=Account(login, GitHubId(github_id)),
             backfill=Backfill.parse("all"),
             now=NOW,
         )

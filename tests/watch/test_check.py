@@ -26,9 +26,9 @@ async def track(database: Database, clock: Clock, login: str, backfill: str = "a
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=login,
+            login,
             external_id=f"id of {login}",
-            github_id=None,
+            account=None,
             backfill=Backfill.parse(backfill),
             now=clock(),
         )

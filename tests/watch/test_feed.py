@@ -36,9 +36,9 @@ async def track(
         async with database.begin() as transaction:
             await users.add(
                 transaction,
-                login=login,
+                login,
                 external_id=login,
-                github_id=None,
+                account=None,
                 backfill=Backfill.parse("all"),
                 now=clock(),
             )
@@ -126,9 +126,9 @@ async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
         async with database.begin() as transaction:
             await users.add(
                 transaction,
-                login="ada",
+                "ada",
                 external_id="1",
-                github_id=None,
+                account=None,
                 backfill=Backfill.parse("all"),
                 now=clock(),
             )

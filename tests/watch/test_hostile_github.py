@@ -136,9 +136,9 @@ async def _track_everybody(database: Database, mischief: Mischief, clock: Clock)
             assert user
             await users.add(
                 transaction,
-                login=user.login,
+                user.login,
                 external_id=str(user_id),
-                github_id=None,
+                account=None,
                 backfill=Backfill.parse("all"),
                 now=clock(),
             )

@@ -44,9 +44,9 @@ async def track(
         for login in logins:
             await users.add(
                 transaction,
-                login=login,
+                login,
                 external_id=external_id or f"id of {login}",
-                github_id=None,
+                account=None,
                 backfill=Backfill.parse("all"),
                 now=clock(),
             )

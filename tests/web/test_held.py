@@ -42,9 +42,9 @@ class Shown:
             user = (
                 await users.add(
                     transaction,
-                    login=login,
+                    login,
                     external_id=login,
-                    github_id=None,
+                    account=None,
                     backfill=Backfill.parse("all"),
                     now=NOW,
                 )

@@ -74,9 +74,9 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login="ada",
+            "ada",
             external_id="<i>1</i>",
-            github_id=GitHubId(7),
+            account=Account("ada", GitHubId(7)),
             backfill=Backfill.parse("all"),
             now=NOW,
         )

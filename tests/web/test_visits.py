@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from gitpip.model import Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, UserKey, Visit
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
@@ -186,9 +186,9 @@ async def _track(database: Database, github_id: GitHubId) -> UserKey:
     async with database.begin() as transaction:
         added = await users.add(
             transaction,
-            login=f"user-{github_id}",
+            f"user-{github_id}",
             external_id=str(github_id),
-            github_id=github_id,
+            account=Account(f"user-{github_id}", github_id),
             backfill=Backfill.parse("all"),
             now=NOW,
         )

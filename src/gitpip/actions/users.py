@@ -68,14 +68,11 @@ async def add_user(
     async with acting.begin() as act:
         added = await users.add(
             act.transaction,
-            login=account.login if account else login,
-            external_id=external_id or (str(account.github_id) if account else login.lower()),
-            github_id=account.github_id if account else None,
-            node_id=account.node_id if account else None,
+            login,
+            external_id=external_id,
+            account=account,
             backfill=backfill,
             now=act.now,
-            added_at=account.seen_at if account else None,
-            default_id=external_id is None,
         )
         if added.new:
             if details != NOTHING:

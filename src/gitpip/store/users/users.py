@@ -55,51 +55,54 @@ class LoginAndId(NamedTuple):
 
 async def add(
     transaction: Transaction,
-    *,
     login: str,
-    external_id: str,
-    github_id: GitHubId | None,
-    node_id: str | None = None,
+    *,
+    external_id: str | None,
+    account: Account | None,
     backfill: Backfill,
     now: datetime,
-    added_at: datetime | None = None,
-    default_id: bool = False,
 ) -> Added:
     """Track a user, due at once. A user who was removed comes back with all that is known of them.
 
-    `added_at` is the time by GitHub's clock, if it is known. `default_id` says that nobody asked
-    for this id: then a user who was removed has the former one, if it is free. Raises UserConflict
-    when the login or the id belongs to another tracked user.
+    Without an `external_id` a user who was removed has the former one, if it is free, and others
+    have GitHub's, or the login while the account is not known. Raises UserConflict when the login
+    or the id belongs to another tracked user.
     """
-    known = await known_pair(transaction, login, external_id)
+    login = account.login if account else login
+    default_id = str(account.github_id) if account else login.lower()
+    known = await known_pair(transaction, login, external_id or default_id)
     if known:
         return Added(known, new=False)
-    if default_id and github_id is not None:
-        external_id = await _former_id(transaction, github_id) or external_id
+    if external_id is None and account:
+        external_id = await _former_id(transaction, account.github_id)
+    external_id = external_id or default_id
     try:
         async with transaction.begin_nested():
             key = await _revive_or_insert(
                 transaction,
                 login=login,
                 external_id=external_id,
-                github_id=github_id,
+                github_id=account.github_id if account else None,
                 now=now,
-                values={"node_id": node_id, **_past_of(backfill, added_at, now)},
+                values=_past_of(backfill, account, now),
             )
     except IntegrityError:
         raise UserConflict(f"{login} or the id {external_id} was added a moment ago") from None
     if key is None:  # another transaction was faster to bring the same user back
         known = await known_pair(transaction, login, external_id)
         if known is None:
-            raise UserConflict(f"GitHub's account {github_id} is tracked already")
+            about = account.github_id if account else login
+            raise UserConflict(f"GitHub's account {about} is tracked already")
         return Added(known, new=False)
     await events.record(transaction, now, NewEvent(EventKind.USER_ADDED, key))
     return Added(await get(transaction, key), new=True)
 
 
-def _past_of(backfill: Backfill, added_at: datetime | None, now: datetime) -> dict[str, object]:
+def _past_of(backfill: Backfill, account: Account | None, now: datetime) -> dict[str, object]:
     """What a user's row says of the rule, and of the time before which the rule is about gists."""
+    added_at = account.seen_at if account else None
     return {
+        "node_id": account.node_id if account else None,
         "backfill": str(backfill),
         "backfill_left": backfill.count,
         "added_at": added_at or now,
