@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.capacity import Means, capacity
-from gitpip.model import PauseCause
+from gitpip.model import Pause, PauseCause
 from gitpip.store.database import Database, open_database
 from gitpip.store.status import budgets, checks, pauses
 from gitpip.store.status.budgets import Budget
@@ -97,9 +97,7 @@ async def test_the_promise_follows_pauses_limits_and_what_the_checks_spent(
         PauseCause.CREDENTIAL: 5_000,
     }.items():
         async with database.begin() as transaction:
-            await pauses.pause(
-                transaction, pauses.SWEEPING, until=NOW + HOUR, reason="why", cause=cause
-            )
+            await pauses.pause(transaction, pauses.SWEEPING, Pause(NOW + HOUR, "why", cause))
         assert await promised() == expected
     await note(budgets.GITHUB_REQUESTS, 15_000)
     assert await promised() == 15_000

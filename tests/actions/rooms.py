@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, PauseCause, Role, User
+from gitpip.model import Account, Backfill, GistId, GitHubId, Pause, PauseCause, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.accounts import accounts
@@ -39,13 +39,11 @@ async def furnish(transaction: Transaction) -> None:
         await accounts.meet(transaction, met, credential=None, now=LONG_AGO)
     await ledger.lock(transaction)
     await ledger.note(transaction, compared_at=LONG_AGO, missing=2, missing_since=LONG_AGO)
-    await pauses.pause(transaction, "publishing", until=LATER, reason="refused", now=LONG_AGO)
+    await pauses.pause(transaction, "publishing", Pause(LATER, "refused"), now=LONG_AGO)
     await pauses.pause(
         transaction,
         "sweeping",
-        until=LATER,
-        reason="GitHub asks to wait",
-        cause=PauseCause.RATE_LIMIT,
+        Pause(LATER, "GitHub asks to wait", PauseCause.RATE_LIMIT),
         now=LONG_AGO,
     )
     parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from gitpip.errors import AccountUnchanged
-from gitpip.model import ActivityId, DealId, PublicationState
+from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account import company_of
 from gitpip.publish.pipedrive.answers import Owner
 from gitpip.store.accounts import account_switch, accounts
@@ -178,8 +178,7 @@ async def test_who_has_the_former_token_after_a_switch_says_so(
         await pauses.pause(
             transaction,
             pauses.PUBLISHING,
-            until=scene.clock() + accounts.NOTED_FOR,
-            reason="a limit",
+            Pause(scene.clock() + accounts.NOTED_FOR, "a limit"),
             now=scene.clock(),
         )
     assert not await ours.publisher.due()

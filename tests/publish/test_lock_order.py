@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.errors import PublicationStateError
-from gitpip.model import ActivityId, DealId, PublicationState
+from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account import company_of
 from gitpip.publish.pipedrive.answers import Owner
 from gitpip.store.accounts import account_switch, accounts
@@ -63,7 +63,7 @@ class Crowd:
                 deal_rows.insert(), [{"user_key": key, **waits} for key in reversed(keys)]
             )
             await pauses.pause(
-                transaction, pauses.PUBLISHING, until=now + HOUR, reason="a pause", now=now
+                transaction, pauses.PUBLISHING, Pause(now + HOUR, "a pause"), now=now
             )
 
     async def switch(self, transaction: Transaction) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.pauses import try_now
 from gitpip.errors import PauseKept
-from gitpip.model import PauseCause
+from gitpip.model import Pause, PauseCause
 from gitpip.store import events
 from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
@@ -125,10 +125,10 @@ async def test_two_processes_that_pause_at_once_tell_it_once(database_url: str) 
 
     async def stop() -> None:
         async with second.begin() as transaction:
-            await pauses.pause(transaction, "watching", until=LATER, reason="second", now=NOW)
+            await pauses.pause(transaction, "watching", Pause(LATER, "second"), now=NOW)
 
     async with first.begin() as transaction:
-        await pauses.pause(transaction, "watching", until=SOON, reason="first", now=NOW)
+        await pauses.pause(transaction, "watching", Pause(SOON, "first"), now=NOW)
         other = asyncio.create_task(stop())
         async with asyncio.timeout(60):
             while True:

@@ -685,17 +685,11 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
         async with rows.database.begin() as transaction:
             at = NOW - HOUR + timedelta(minutes=minutes)
             await pauses.pause(
-                transaction,
-                pauses.PUBLISHING,
-                until=at + timedelta(minutes=8),
-                reason="a limit",
-                now=at,
+                transaction, pauses.PUBLISHING, Pause(at + timedelta(minutes=8), "a limit"), now=at
             )
     async with rows.database.begin() as transaction:
         again = await pauses.pauses_now(transaction, NOW - timedelta(minutes=39))
-        await pauses.pause(
-            transaction, pauses.PUBLISHING, until=NOW + HOUR, reason="a limit", now=NOW
-        )
+        await pauses.pause(transaction, pauses.PUBLISHING, Pause(NOW + HOUR, "a limit"), now=NOW)
     later = (await rows.condition()).pauses
 
     assert again[pauses.PUBLISHING].since == NOW - HOUR

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from gitpip.errors import DatabaseUnavailable
+from gitpip.model import Pause
 from gitpip.store.database import TRIAL, Database, Transaction, open_database, wait_until_reachable
 from gitpip.store.status import pauses
 from tests.support.relay import Relay, relay_to
@@ -129,7 +130,7 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
 ) -> None:
     async def pause(reason: str, thaw: asyncio.Event | None = None) -> None:
         async with database.begin() as transaction:
-            await pauses.pause(transaction, pauses.WATCHING, until=LATER, reason=reason)
+            await pauses.pause(transaction, pauses.WATCHING, Pause(LATER, reason))
             if thaw:
                 paused.set()
                 await thaw.wait()

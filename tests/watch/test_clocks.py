@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.errors import GitHubLimited
-from gitpip.model import GistId, PauseCause, UserState
+from gitpip.model import GistId, Pause, UserState
 from gitpip.store.database import Database
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as user_rows
@@ -105,9 +105,7 @@ async def test_a_clock_that_was_a_day_ahead_leaves_nobody_unchecked_for_a_day(
         await pauses.pause(
             transaction,
             pauses.WATCHING,
-            until=ours() + A_MINUTE,
-            reason="while the clock was wrong",
-            cause=PauseCause.VENDOR,
+            Pause(ours() + A_MINUTE, "while the clock was wrong"),
             now=ours(),
         )
     ours.time = clock()

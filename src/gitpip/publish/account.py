@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gitpip.model import OnEdit, PauseCause
+from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
@@ -315,9 +315,7 @@ class Clearance:
             await pauses.pause(
                 transaction,
                 pauses.PUBLISHING,
-                until=now + wait,
-                reason=f"Pipedrive did not show what is in the account: {failure}",
-                cause=PauseCause.VENDOR,
+                Pause(now + wait, f"Pipedrive did not show what is in the account: {failure}"),
                 now=now,
             )
         log.warning("publishing.paused", reason=str(failure), until=now + wait)
@@ -327,10 +325,10 @@ class Clearance:
             await pauses.pause(
                 transaction,
                 pauses.PUBLISHING,
-                until=until,
-                reason=(
+                Pause(
+                    until,
                     "Pipedrive holds files that this database did not know to be published, and "
-                    "more may be on their way; then it is compared once more"
+                    "more may be on their way; then it is compared once more",
                 ),
                 now=self._now(),
             )

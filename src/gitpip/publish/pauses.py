@@ -115,10 +115,8 @@ class Pauses:
             await pauses.pause(
                 transaction,
                 pauses.PUBLISHING,
-                until=pause.until,
-                reason=pause.reason,
+                Pause(pause.until, pause.reason, cause_of(outcome)),
                 credential=self._pipedrive.fingerprint if refused else None,
-                cause=cause_of(outcome),
                 now=self._now(),
             )
         self._stored = True

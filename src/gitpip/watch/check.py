@@ -10,7 +10,7 @@ from gitpip.errors import (
     GitHubError,
     GitHubLimited,
 )
-from gitpip.model import Check
+from gitpip.model import Check, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import checks, future_times, pauses
@@ -154,10 +154,8 @@ class Watcher:
                 await pauses.pause(
                     transaction,
                     name,
-                    until=until,
-                    reason=str(stopped_by),
+                    Pause(until, str(stopped_by), cause_of(stopped_by)),
                     credential=self._github.fingerprint,
-                    cause=cause_of(stopped_by),
                     now=now,
                 )
             if line := note or (str(stopped_by) if stopped_by else ""):

@@ -16,7 +16,7 @@ from gitpip.errors import (
     UserConflict,
     UserNotTracked,
 )
-from gitpip.model import Account, PauseCause, User
+from gitpip.model import Account, Pause, PauseCause, User
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.status import checks, pauses
@@ -297,10 +297,8 @@ class CheckRun:
                 await pauses.pause(
                     transaction,
                     pauses.SWEEPING,
-                    until=until,
-                    reason=str(stopped),
+                    Pause(until, str(stopped), cause_of(stopped)),
                     credential=self._github.fingerprint,
-                    cause=cause_of(stopped),
                     now=self._now(),
                 )
                 self._mode = _Mode.REST

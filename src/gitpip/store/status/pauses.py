@@ -36,20 +36,23 @@ SAME_PAUSE = timedelta(minutes=5)
 async def pause(
     transaction: Transaction,
     name: str,
+    why: Pause,
     *,
-    until: datetime,
-    reason: str,
     credential: str | None = None,
-    cause: PauseCause = PauseCause.VENDOR,
     now: datetime | None = None,
 ) -> None:
-    """Stop all publishing or watching until a time, saying why.
+    """Stop all publishing or watching until a time, saying why. Since when, the rows say.
 
     `credential` is the fingerprint of the token that was refused or used up, if that is the reason.
     `now` (UTC) is the present time, the clock's if not given.
     """
     now = now or utc_now()
-    values = {"until": until, "reason": reason, "credential": credential, "cause": cause.value}
+    values = {
+        "until": why.until,
+        "reason": why.reason,
+        "credential": credential,
+        "cause": why.cause.value,
+    }
     last = await _locked(transaction, name)
     while last is None:
         try:
@@ -66,7 +69,9 @@ async def pause(
             update(pauses).where(pauses.c.name == name).values(since=since, **values)
         )
     if begins:
-        await events.record(transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=reason))
+        await events.record(
+            transaction, now, NewEvent(EventKind(f"{name}.paused"), detail=why.reason)
+        )
 
 
 async def _locked(transaction: Transaction, name: str) -> Pause | None:
