@@ -36,9 +36,8 @@ class Rows:
 
     async def fill(self) -> None:
         async with self.database.begin() as transaction:
-            await instances.record_heartbeat(
-                transaction, "one", version="1", part=Part.ALL, now=NOW
-            )
+            beat = instances.Heartbeat("one", version="1", part=Part.ALL)
+            await instances.record_heartbeat(transaction, beat, NOW)
         for number, login in enumerate(LOGINS, start=1):
             await self._track(login, number)
 

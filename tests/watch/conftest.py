@@ -9,6 +9,7 @@ import pytest
 from gitpip.store.database import Database, open_database
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
@@ -65,7 +66,7 @@ async def sweeping(server: Server, clock: Clock, *, share: float = 1.0) -> Async
         graphql_url=f"{server.url}/graphql",
         token=TOKEN,
         timeout=timedelta(seconds=60),
-        share=share,
+        allowance=Allowance(share),
         now=clock,
     ) as github:
         yield github

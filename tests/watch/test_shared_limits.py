@@ -17,6 +17,7 @@ from gitpip.store.gists import unreadable
 from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
@@ -43,9 +44,7 @@ async def replica(
         api_url=server.url,
         token=token,
         timeout=timedelta(seconds=60),
-        share=share,
-        shared=SharedLimits(database, now),
-        minute=timedelta(seconds=3),
+        allowance=Allowance(share, SharedLimits(database, now), minute=timedelta(seconds=3)),
         now=now,
     ) as github:
         yield github

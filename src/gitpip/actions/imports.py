@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
@@ -15,26 +14,12 @@ from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import imports
 from gitpip.store.users.bulk import NewUser, add_many
-from gitpip.store.users.imports import ImportId
+from gitpip.store.users.imports import Imported, ImportId
 
 AT_A_TIME = 1000
 NAME_LIMIT = 100
 
 log = get_logger()
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did; `faults` holds one line for each bad line of the file."""
-
-    added: int
-    known: int
-    faults: tuple[str, ...]
-
-    def __add__(self, other: "Imported") -> "Imported":
-        return Imported(
-            self.added + other.added, self.known + other.known, self.faults + other.faults
-        )
 
 
 async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
@@ -87,10 +72,8 @@ async def _advance(acting: Acting, import_id: ImportId, file: BinaryIO, done: Im
         await imports.advance(
             transaction,
             import_id,
+            done,
             read=file.tell() if file.seekable() else 0,
-            added=done.added,
-            known=done.known,
-            faults=done.faults,
             now=acting.clock(),
         )
 

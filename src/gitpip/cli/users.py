@@ -10,7 +10,6 @@ import typer
 from gitpip.actions import imports
 from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
-from gitpip.actions.imports import Imported
 from gitpip.cli.output import (
     Json,
     act,
@@ -32,6 +31,7 @@ from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
+from gitpip.store.users.imports import Imported
 from gitpip.validation import possible_login
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 

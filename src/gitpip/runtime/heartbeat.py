@@ -67,15 +67,10 @@ class Heartbeat:
     async def _show(self) -> None:
         try:
             async with self._database.begin() as transaction:
-                await instances.record_heartbeat(
-                    transaction,
-                    self._id,
-                    version=VERSION,
-                    part=self._part,
-                    now=utc_now(),
-                    ailments=self._others(),
-                    clock_ahead=self._clock_ahead(),
+                beat = instances.Heartbeat(
+                    self._id, VERSION, self._part, self._others(), self._clock_ahead()
                 )
+                await instances.record_heartbeat(transaction, beat, utc_now())
             self._shown_at = time.monotonic()
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))

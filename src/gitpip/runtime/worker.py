@@ -26,6 +26,7 @@ from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
 from gitpip.watch.github.client import GitHub
+from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
 from gitpip.watch.public_feed import EVERY, Feed
 from gitpip.watch.user_check import Rules
@@ -127,9 +128,11 @@ def github_of(settings: Settings, database: Database | None = None) -> GitHub:
         api_url=settings.github_api_url,
         graphql_url=settings.github_graphql_url,
         token=token,
-        share=settings.github_share,
         timeout=settings.http_timeout,
-        shared=SharedLimits(database, utc_now) if database else None,
+        allowance=Allowance(
+            share=settings.github_share,
+            shared=SharedLimits(database, utc_now) if database else None,
+        ),
     )
 
 

@@ -34,32 +34,34 @@ class RunningService:
         return self.part is not Part.WEB
 
 
-async def record_heartbeat(
-    transaction: Transaction,
-    service_id: str,
-    *,
-    version: str,
-    part: Part,
-    now: datetime,
-    ailments: Sequence[str] = (),
-    clock_ahead: timedelta = timedelta(0),
-) -> None:
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a service process shows of itself; see `RunningService`."""
+
+    service_id: str
+    version: str
+    part: Part
+    ailments: Sequence[str] = ()
+    clock_ahead: timedelta = timedelta(0)
+
+
+async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datetime) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
-    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
+    wrong = "\n".join(" ".join(ailment.split()) for ailment in beat.ailments) or None
     shown = {
         "heartbeat_at": now,
         "ailments": wrong,
-        "clock_ahead": round(clock_ahead.total_seconds()),
+        "clock_ahead": round(beat.clock_ahead.total_seconds()),
     }
     renewed = await transaction.execute(
-        update(services).where(services.c.id == service_id).values(shown)
+        update(services).where(services.c.id == beat.service_id).values(shown)
     )
     if renewed.rowcount == 0:
         await transaction.execute(
             insert(services).values(
-                id=service_id,
-                version=version,
-                part=part.value,
+                id=beat.service_id,
+                version=beat.version,
+                part=beat.part.value,
                 started_at=now,
                 **shown,
             )

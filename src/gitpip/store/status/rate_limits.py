@@ -14,6 +14,16 @@ KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
+class RateLimit:
+    """One of GitHub's limits: that of a token's requests for a resource."""
+
+    credential: str
+    """The token's fingerprint."""
+    resource: str
+    """`core` for REST, or `graphql`."""
+
+
+@dataclass(frozen=True)
 class Reservation:
     """How many requests may be sent, and if none, how long to wait. Times are aware UTC."""
 
@@ -28,8 +38,7 @@ class Reservation:
 
 async def reserve(
     transaction: Transaction,
-    credential: str,
-    resource: str,
+    limit: RateLimit,
     *,
     wanted: int,
     most: int,
@@ -37,7 +46,7 @@ async def reserve(
     now: datetime,
 ) -> Reservation:
     """Reserve up to `wanted` requests, so that at most `most` are reserved in any `window`."""
-    row = await _locked(transaction, credential, resource, now)
+    row = await _locked(transaction, limit, now)
     if row.until is not None and row.until > now:
         return Reservation(0, timedelta(0), row.until, row.refusals)
     # A process whose clock is ahead may have written times to come; they count within the window.
@@ -49,7 +58,7 @@ async def reserve(
         return Reservation(0, min(at for at, _ in recent) + window - now, None, row.refusals)
     await transaction.execute(
         update(github_limits)
-        .where(_same(credential, resource))
+        .where(_same(limit))
         .values(reserved=_written([*recent, (now, granted)]), seen_at=now)
     )
     return Reservation(granted, timedelta(0), None, row.refusals)
@@ -57,19 +66,18 @@ async def reserve(
 
 async def note_wait(
     transaction: Transaction,
-    credential: str,
-    resource: str,
+    limit: RateLimit,
     *,
     until: datetime | None,
     refusals: int,
     now: datetime,
 ) -> None:
     """Note the time before which GitHub wants no request, unless a later one is known."""
-    row = await _locked(transaction, credential, resource, now)
+    row = await _locked(transaction, limit, now)
     known = [time for time in (row.until, until) if time is not None]
     await transaction.execute(
         update(github_limits)
-        .where(_same(credential, resource))
+        .where(_same(limit))
         .values(until=max(known, default=None), refusals=refusals, seen_at=now)
     )
 
@@ -81,10 +89,10 @@ class _Row:
     reserved: str
 
 
-async def _locked(transaction: Transaction, credential: str, resource: str, now: datetime) -> _Row:
+async def _locked(transaction: Transaction, limit: RateLimit, now: datetime) -> _Row:
     query = (
         select(github_limits.c.until, github_limits.c.refusals, github_limits.c.reserved)
-        .where(_same(credential, resource))
+        .where(_same(limit))
         .with_for_update()
     )
     found = (await transaction.execute(query)).one_or_none()
@@ -94,7 +102,7 @@ async def _locked(transaction: Transaction, credential: str, resource: str, now:
             async with transaction.begin_nested():
                 await transaction.execute(
                     insert(github_limits).values(
-                        credential=credential, resource=resource, seen_at=now
+                        credential=limit.credential, resource=limit.resource, seen_at=now
                     )
                 )
         except IntegrityError:
@@ -103,8 +111,10 @@ async def _locked(transaction: Transaction, credential: str, resource: str, now:
     return _Row(found.until, found.refusals, found.reserved)
 
 
-def _same(credential: str, resource: str) -> ColumnElement[bool]:
-    return and_(github_limits.c.credential == credential, github_limits.c.resource == resource)
+def _same(limit: RateLimit) -> ColumnElement[bool]:
+    return and_(
+        github_limits.c.credential == limit.credential, github_limits.c.resource == limit.resource
+    )
 
 
 def _read(text: str) -> list[tuple[datetime, int]]:

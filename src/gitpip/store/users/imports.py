@@ -48,6 +48,20 @@ class Import:
         return (self.moved_at - self.started_at) * ((self.size - self.read) / self.read)
 
 
+@dataclass(frozen=True)
+class Imported:
+    """What an import did; `faults` holds one line for each bad line of the file."""
+
+    added: int
+    known: int
+    faults: tuple[str, ...]
+
+    def __add__(self, other: "Imported") -> "Imported":
+        return Imported(
+            self.added + other.added, self.known + other.known, self.faults + other.faults
+        )
+
+
 async def begin(transaction: Transaction, *, name: str, size: int, now: datetime) -> ImportId:
     """Note that an import begins."""
     result = await transaction.execute(
@@ -61,23 +75,21 @@ async def begin(transaction: Transaction, *, name: str, size: int, now: datetime
 async def advance(
     transaction: Transaction,
     import_id: ImportId,
+    done: Imported,
     *,
     read: int,
-    added: int,
-    known: int,
-    faults: tuple[str, ...],
     now: datetime,
 ) -> None:
-    """Note how far an import is: all figures from its start."""
-    lines = [" ".join(fault.split()) for fault in faults[:FAULTS_KEPT]]
+    """Note how far an import is: what it did since its start, and the bytes read of the file."""
+    lines = [" ".join(fault.split()) for fault in done.faults[:FAULTS_KEPT]]
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
         .values(
             read=read,
-            added=added,
-            known=known,
-            faulty=len(faults),
+            added=done.added,
+            known=done.known,
+            faulty=len(done.faults),
             faults="\n".join(lines),
             moved_at=now,
         )

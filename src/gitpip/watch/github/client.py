@@ -36,7 +36,7 @@ from gitpip.watch.github.graphql import (
     parse_response,
     shows_gists,
 )
-from gitpip.watch.github.rate_limits import MINUTE, SPARE_A_MINUTE, Budget, Limits
+from gitpip.watch.github.rate_limits import SPARE_A_MINUTE, WHOLE, Allowance, Budget, Limits
 from gitpip.watch.github.rest_models import (
     GIST,
     LIMITS,
@@ -46,7 +46,6 @@ from gitpip.watch.github.rest_models import (
     parse_feed,
     parse_gists,
 )
-from gitpip.watch.github.shared_limits import SharedLimits
 from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 MOST_PAGES = 1000
@@ -95,8 +94,6 @@ class GitHub:
     Every method raises GitHubNotFound, GitHubBlocked, GitHubUnauthorized, GitHubLimited and
     GitHubUnavailable. `timeout` bounds each request; `now` gives aware UTC times. `graphql_url`
     is where many users are asked about at once, given a token; None where that can't be.
-    `share` (0 to 1) is how much of GitHub's limits is used. `shared` are the limits that other
-    processes use as well, and `minute` is the window of GitHub's secondary limit.
     """
 
     def __init__(
@@ -106,19 +103,15 @@ class GitHub:
         token: str | None,
         timeout: timedelta,
         graphql_url: str | None = None,
-        share: float = 1.0,
-        shared: SharedLimits | None = None,
-        minute: timedelta = MINUTE,
+        allowance: Allowance = WHOLE,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
         self._now = now
-        self._share = share
-        self._limits = Limits(now, share=share, shared=shared, minute=minute)
-        self._graphql_limits = Limits(
-            now, resource="graphql", share=share, shared=shared, minute=minute
-        )
+        self._share = allowance.share
+        self._limits = Limits(now, allowance=allowance)
+        self._graphql_limits = Limits(now, resource="graphql", allowance=allowance)
         self._transport = Transport(
             api_url=self._api_url,
             token=token,

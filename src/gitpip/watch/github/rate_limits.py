@@ -13,6 +13,7 @@ from math import ceil
 
 from gitpip.errors import GitHubLimited
 from gitpip.http_client import http_date
+from gitpip.store.status.rate_limits import RateLimit
 from gitpip.watch.github.shared_limits import SharedLimits
 
 IN_FLIGHT = 8
@@ -48,6 +49,21 @@ class Budget:
         return max(self.remaining - (self.limit - self.ours) - self.ours // 2, 0)
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """How much of GitHub's limits a client may use."""
+
+    share: float = 1.0
+    """0 to 1."""
+    shared: SharedLimits | None = None
+    """What other processes use and were told; None where this process is alone."""
+    minute: timedelta = MINUTE
+    """The window of GitHub's secondary limit."""
+
+
+WHOLE = Allowance()
+
+
 class Limits:
     """One hourly limit of GitHub's (`core` or `graphql`), and the secondary one of a minute.
 
@@ -62,22 +78,16 @@ class Limits:
         now: Callable[[], datetime],
         *,
         resource: str = "core",
-        share: float = 1.0,
-        shared: SharedLimits | None = None,
-        minute: timedelta = MINUTE,
+        allowance: Allowance = WHOLE,
     ) -> None:
-        """Nothing is known yet: `begin` says whose limits these are.
-
-        `shared` is what other processes use and were told; `minute` the window of the secondary
-        limit.
-        """
+        """Nothing is known yet: `begin` says whose limits these are."""
         self.now = now
         self.ahead = timedelta(0)
         """How far our clock was ahead of the server's at its last answer with a date."""
         self._resource = resource
-        self._share = share
-        self._shared = shared
-        self._minute = minute
+        self._share = allowance.share
+        self._shared = allowance.shared
+        self._minute = allowance.minute
         self._reserving = asyncio.Lock()
         self._in_flight = 0
         self._freed = asyncio.Event()
@@ -192,7 +202,7 @@ class Limits:
         if self._shared is not None and self._untold:
             self._untold = False
             await self._shared.note_wait(
-                self._credential, self._resource, until=self._until, refusals=self._refusals
+                self._shared_limit, until=self._until, refusals=self._refusals
             )
 
     @property
@@ -253,8 +263,7 @@ class Limits:
             while self._block == 0:
                 asked_at = clock()
                 got = await shared.reserve(
-                    self._credential,
-                    self._resource,
+                    self._shared_limit,
                     wanted=self._block_size,
                     most=most,
                     window=self._minute + good_for + margin,
@@ -276,6 +285,10 @@ class Limits:
         left = reset - (server_now or self._now_there).timestamp()
         wait = timedelta(seconds=left) + SHORTEST_WAIT
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+
+    @property
+    def _shared_limit(self) -> RateLimit:
+        return RateLimit(self._credential, self._resource)
 
     @property
     def _now_there(self) -> datetime:

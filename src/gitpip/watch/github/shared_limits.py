@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from gitpip.store.database import Database
 from gitpip.store.status import rate_limits
-from gitpip.store.status.rate_limits import Reservation
+from gitpip.store.status.rate_limits import RateLimit, Reservation
 
 
 class SharedLimits:
@@ -21,29 +21,25 @@ class SharedLimits:
         self._now = now
 
     async def reserve(
-        self, credential: str, resource: str, *, wanted: int, most: int, window: timedelta
+        self, limit: RateLimit, *, wanted: int, most: int, window: timedelta
     ) -> Reservation:
         """Reserve requests among all processes; see `store.status.rate_limits.reserve`."""
         async with self._database.begin() as transaction:
             return await rate_limits.reserve(
                 transaction,
-                credential,
-                resource,
+                limit,
                 wanted=wanted,
                 most=most,
                 window=window,
                 now=self._now(),
             )
 
-    async def note_wait(
-        self, credential: str, resource: str, *, until: datetime | None, refusals: int
-    ) -> None:
+    async def note_wait(self, limit: RateLimit, *, until: datetime | None, refusals: int) -> None:
         """Let every process know until when GitHub wants no request."""
         async with self._database.begin() as transaction:
             await rate_limits.note_wait(
                 transaction,
-                credential,
-                resource,
+                limit,
                 until=until,
                 refusals=refusals,
                 now=self._now(),
