@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from gitpip.errors import EngineError
-from gitpip.runtime.scheduler import Scheduler
+from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.runtime.scheduler.connection import Connection
 from gitpip.runtime.scheduler.queue import install, on_postgres
 from tests.support.relay import relay_to
@@ -46,12 +46,14 @@ def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> 
     """
     return Scheduler(
         dsn,
-        grace=timedelta(seconds=grace),
-        take_over_after=timedelta(seconds=take_over_after),
-        look_every=timedelta(seconds=0.3),
-        retry_after=timedelta(seconds=0.1),
-        retry_at_most=timedelta(seconds=0.4),
-        prune_every=timedelta(seconds=0.3),
+        Timing(
+            grace=timedelta(seconds=grace),
+            take_over_after=timedelta(seconds=take_over_after),
+            look_every=timedelta(seconds=0.3),
+            retry_after=timedelta(seconds=0.1),
+            retry_at_most=timedelta(seconds=0.4),
+            prune_every=timedelta(seconds=0.3),
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from gitpip.model import (
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
+from gitpip.publish.sender import ChangeRules
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
@@ -194,11 +195,10 @@ class Process:
         *,
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
-        server_clock: Clock | None = None,
         on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
         machine = machine or Machine()
-        self.database = MortalDatabase(url, server_clock or clock)
+        self.database = MortalDatabase(url, clock)
         self.pipedrive = Pipedrive(
             api_url=f"{crm_url}/api",
             token=SecretStr(TOKEN),
@@ -209,7 +209,7 @@ class Process:
             self.database,
             self.pipedrive,
             waits=Waits(timeout),
-            on_edit=on_edit,
+            rules=ChangeRules(on_edit),
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
             clocks=machine.with_wall(clock),
@@ -248,9 +248,9 @@ class Scene:
             clock or self.clock,
             timeout=self.timeout,
             machine=self.machine,
-            server_clock=self.server_clock,
             on_edit=self.on_edit,
         )
+        process.database.server_clock = self.server_clock or process.database.server_clock
         self._processes.append(process)
         return process
 

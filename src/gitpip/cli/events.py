@@ -25,7 +25,7 @@ AT_ONCE = 500
 LOOK_EVERY = timedelta(seconds=1)
 
 
-def show_events(  # noqa: PLR0917 - Typer calls it by keyword
+def show_events(
     user: Annotated[str | None, typer.Option(help="Only about this user.")] = None,
     kind: Annotated[list[EventKind] | None, typer.Option(help="Only these kinds.")] = None,
     after: Annotated[

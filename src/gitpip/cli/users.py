@@ -126,7 +126,7 @@ def show_user(login: str, as_json: Json = False) -> None:
 
 
 @users_app.command("change")
-def change_user(
+def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     login: str,
     *,
     user_id: OwnId = None,

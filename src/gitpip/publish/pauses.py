@@ -1,6 +1,7 @@
 """The pause of all publishing: read before each request, written after those that call for it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
@@ -15,6 +16,15 @@ LATER = timedelta(seconds=1)
 """A pause that ends less than this later is the same one."""
 
 log = get_logger()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """The way from the rows to Pipedrive: both ends of it, and the pauses that close it."""
+
+    database: Database
+    pipedrive: Pipedrive
+    pauses: "Pauses"
 
 
 class Pauses:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gitpip.clock import Clocks
-from gitpip.model import DealId, OnDelete, OnEdit, Publication, PublicationState, UserKey
+from gitpip.model import DealId, Publication, PublicationState, UserKey
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
@@ -19,9 +19,9 @@ from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.sender import Sender
+from gitpip.publish.sender import ChangeRules, Sender
 from gitpip.publish.witnesses import Witnesses
 from gitpip.store.database import Database
 from gitpip.store.publications import deals, note_updates, outbox, second_sends
@@ -33,6 +33,8 @@ SHORT_PAUSE = timedelta(seconds=5)
 """A run waits for the end of a pause that is no longer; for longer ones it ends."""
 PAUSE_KNOWN_FOR = 0.25
 """So many seconds it is believed that no other process has paused publishing."""
+
+DEFAULT_RULES = ChangeRules()
 
 
 @dataclass
@@ -59,8 +61,7 @@ class Publisher:
         pipedrive: Pipedrive,
         *,
         waits: Waits,
-        on_edit: OnEdit = OnEdit.IGNORE,
-        on_delete: OnDelete = OnDelete.IGNORE,
+        rules: ChangeRules = DEFAULT_RULES,
         short_pause: timedelta = SHORT_PAUSE,
         clocks: Clocks | None = None,
     ) -> None:
@@ -77,18 +78,15 @@ class Publisher:
         self._pauses = Pauses(database, pipedrive, self._now)
         witnesses = Witnesses()
         self._clearance = Clearance(
-            database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=on_edit
+            database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=rules.on_edit
         )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
         self._sender = Sender(
-            database,
-            pipedrive,
-            self._pauses,
+            Channel(database, pipedrive, self._pauses),
             self._looks,
             witnesses,
             waits=waits,
-            on_edit=on_edit,
-            on_delete=on_delete,
+            rules=rules,
             clocks=clocks,
         )
         self._note_updater = NoteUpdater(

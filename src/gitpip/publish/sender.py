@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gitpip.clock import Clocks
@@ -25,19 +26,25 @@ from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.flight import Flight
 from gitpip.publish.looks import Looks
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.pipedrive.answers import LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.repeats import Repeats
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
-from gitpip.store.database import Database
 from gitpip.store.publications import deals, outbox
 
 log = get_logger()
+
+
+@dataclass(frozen=True)
+class ChangeRules:
+    """What becomes of activities whose files are edited or deleted."""
+
+    on_edit: OnEdit = OnEdit.IGNORE
+    on_delete: OnDelete = OnDelete.IGNORE
 
 
 class Sender:
@@ -45,28 +52,26 @@ class Sender:
 
     def __init__(
         self,
-        database: Database,
-        pipedrive: Pipedrive,
-        pauses: Pauses,
+        channel: Channel,
         looks: Looks,
         witnesses: Witnesses,
         *,
         waits: Waits,
-        on_edit: OnEdit,
-        on_delete: OnDelete,
+        rules: ChangeRules,
         clocks: Clocks,
     ) -> None:
-        self._database = database
-        self._pipedrive = pipedrive
-        self._pauses = pauses
+        self._database = channel.database
+        self._pipedrive = channel.pipedrive
+        self._pauses = channel.pauses
         self._looks = looks
         self._witnesses = witnesses
         self._waits = waits
-        self._on_edit = on_edit
-        self._on_delete = on_delete
+        self._rules = rules
         self._clocks = clocks
         self._now = clocks.wall
-        self._deals = Deals(database, pipedrive, pauses, waits=waits, clocks=clocks)
+        self._deals = Deals(
+            self._database, self._pipedrive, self._pauses, waits=waits, clocks=clocks
+        )
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repeats = Repeats()
 
@@ -242,7 +247,11 @@ class Sender:
         """What is sent for a revision of a file."""
         async with self._database.read() as transaction:
             return await rendered(
-                transaction, key, revision, on_edit=self._on_edit, on_delete=self._on_delete
+                transaction,
+                key,
+                revision,
+                on_edit=self._rules.on_edit,
+                on_delete=self._rules.on_delete,
             )
 
 

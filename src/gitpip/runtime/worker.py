@@ -18,8 +18,9 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
+from gitpip.publish.sender import ChangeRules
 from gitpip.runtime.sampler import sampling
-from gitpip.runtime.scheduler import Scheduler
+from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
 from gitpip.watch.account import GitHubAddress
@@ -161,14 +162,13 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             database,
             pipedrive,
             waits=Waits(settings.http_timeout, settings.absent_after),
-            on_edit=settings.on_edit,
-            on_delete=settings.on_delete,
+            rules=ChangeRules(settings.on_edit, settings.on_delete),
         )
         if database.is_sqlite:
             # The lock proves that no other process works on this database.
             await publisher.take_over()
         await stack.enter_async_context(sampling(database, github, pipedrive))
-        scheduler = Scheduler(settings.postgres_dsn, grace=GRACE)
+        scheduler = Scheduler(settings.postgres_dsn, Timing(grace=GRACE))
         await scheduler.install()
         address = GitHubAddress(database, settings.github_api_url)
         _give_work(scheduler, watcher, publisher, address)

@@ -17,7 +17,7 @@ from gitpip.store.status import checks, future_times, pauses
 from gitpip.store.status.checks import Results
 from gitpip.store.users import schedule
 from gitpip.watch.batch_poll import BatchPoller
-from gitpip.watch.check_run import CheckRun, cause_of
+from gitpip.watch.check_run import Checkers, CheckRun, cause_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.lanes import SlowUsers
 from gitpip.watch.user_check import Rules, Run, UserChecker
@@ -49,9 +49,9 @@ class Watcher:
         self._github = github
         self._now = now
         self._rules = rules
-        self._looker = UserChecker(database, github, rules, now)
-        self._sweep = BatchPoller(github, now)
-        self._slow = SlowUsers()
+        self._checkers = Checkers(
+            UserChecker(database, github, rules, now), BatchPoller(github, now), SlowUsers()
+        )
         self._steady: datetime | None = None
         """The time at which the event loop's clock showed 0: it moves if ours steps."""
         self._mended_at: datetime | None = None
@@ -83,9 +83,7 @@ class Watcher:
         work = CheckRun(
             self._database,
             self._github,
-            looker=self._looker,
-            sweep=self._sweep,
-            slow=self._slow,
+            checkers=self._checkers,
             run=run,
             now=self._now,
         )

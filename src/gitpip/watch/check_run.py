@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -60,6 +61,17 @@ class _Mode(Enum):
     """REST, about one user after the other."""
 
 
+@dataclass(frozen=True)
+class Checkers:
+    """What checks users, and goes from one check to the next with what it learned."""
+
+    one: UserChecker
+    """Looks at one user, by REST."""
+    many: BatchPoller
+    """Asks about many users at once, by GraphQL."""
+    slow: SlowUsers
+
+
 class CheckRun:
     """The work of one check: one asks who changed, several look at these, side by side."""
 
@@ -68,19 +80,17 @@ class CheckRun:
         database: Database,
         github: GitHub,
         *,
-        looker: UserChecker,
-        sweep: BatchPoller,
-        slow: SlowUsers,
+        checkers: Checkers,
         run: Run,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._github = github
-        self._looker = looker
-        self._sweep = sweep
+        self._looker = checkers.one
+        self._sweep = checkers.many
         self._run = run
         self._now = now
-        self._lanes = Lanes(self._look_at, slow)
+        self._lanes = Lanes(self._look_at, checkers.slow)
         self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
         self._sweeps: set[asyncio.Task[None]] = set()
         """Sweeps over some users that take long."""

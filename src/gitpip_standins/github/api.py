@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 
@@ -18,7 +17,7 @@ from gitpip_standins.exchange import (
 )
 from gitpip_standins.faults import FaultPlan
 from gitpip_standins.github.limits import Limits
-from gitpip_standins.github.rest import Lists, Order, answer_rest, failure
+from gitpip_standins.github.rest import Lists, answer_rest, failure
 from gitpip_standins.github.troubles import Troubles
 from gitpip_standins.github.world import World
 
@@ -41,8 +40,6 @@ class GitHub(World):
         limit_with_token: int | None = 5000,
         limit_without_token: int | None = 60,
         points_a_minute: int | None = 900,
-        order: Order = "created",
-        public_feed_age: timedelta = timedelta(0),
     ) -> None:
         super().__init__(clock)
         self.tokens: dict[str, str] = (
@@ -58,7 +55,7 @@ class GitHub(World):
             without_token=limit_without_token,
             points_a_minute=points_a_minute,
         )
-        self.lists = Lists(order=order, public_feed_age=public_feed_age)
+        self.lists = Lists()
         self.graphql = Troubles()
         self.app = Exchange(
             self._handle,

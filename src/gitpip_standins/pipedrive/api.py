@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 from gitpip_standins.exchange import (
@@ -54,17 +54,11 @@ class Pipedrive:
         daily_tokens: int | None = 30_000,
         burst: int | None = 20,
         search_burst: int | None = 10,
-        daily_headers: bool = True,
-        list_lag: timedelta = timedelta(0),
-        search_lag: timedelta = timedelta(0),
-        deal_cap: int | None = None,
-        activity_types: Iterable[str] = ("call", "meeting", "task", "deadline", "email", "lunch"),
     ) -> None:
         self.token = token
-        self.list_lag = list_lag
-        self.search_lag = search_lag
-        self.deal_cap = deal_cap
-        self.activity_types = tuple(activity_types)
+        self.list_lag = self.search_lag = timedelta(0)
+        self.deal_cap: int | None = None
+        self.activity_types = ("call", "meeting", "task", "deadline", "email", "lunch")
         self.colleagues: dict[str, int] = {}
         """The tokens of the company's other users, with the ids of those."""
         self.user_id = 1
@@ -82,7 +76,6 @@ class Pipedrive:
             daily_tokens=daily_tokens,
             burst=burst,
             search_burst=search_burst,
-            daily_headers=daily_headers,
         )
         self.app = Exchange(
             self._handle,

@@ -46,6 +46,27 @@ class Run:
     taken_over: bool = False
 
 
+@dataclass(frozen=True)
+class Timing:
+    """How long a scheduler waits for what."""
+
+    grace: timedelta = timedelta(seconds=10)
+    """How long `run` may take to return after `stop`."""
+    take_over_after: timedelta = timedelta(seconds=15)
+    """Silence after which a replica counts as dead and its works as free."""
+    look_every: timedelta = timedelta(seconds=5)
+    """Between two looks for such works, and for what no notification told of."""
+    retry_after: timedelta = timedelta(seconds=1)
+    """The first wait after a failure; it doubles."""
+    retry_at_most: timedelta = timedelta(minutes=1)
+    """The longest wait after a failure."""
+    prune_every: timedelta = timedelta(minutes=10)
+    """Between two times that PgQueuer's log of finished jobs is emptied."""
+
+
+TIMING = Timing()
+
+
 class Scheduler:
     """Runs works by name, each at most once at a time over all replicas that share a database.
 
@@ -57,33 +78,17 @@ class Scheduler:
     def __init__(
         self,
         postgres_dsn: str | None = None,
-        *,
-        grace: timedelta = timedelta(seconds=10),
-        take_over_after: timedelta = timedelta(seconds=15),
-        look_every: timedelta = timedelta(seconds=5),
-        retry_after: timedelta = timedelta(seconds=1),
-        retry_at_most: timedelta = timedelta(minutes=1),
-        prune_every: timedelta = timedelta(minutes=10),
+        timing: Timing = TIMING,
     ) -> None:
         """Nothing is opened yet.
 
         `postgres_dsn`: a postgresql:// address; None keeps the queue in this process.
-        `grace`: how long `run` may take to return after `stop`.
-        `take_over_after`: silence after which a replica counts as dead and its works as free.
-        `look_every`: how often to look for such works, and for what no notification told of.
-        `retry_after`, `retry_at_most`: first and longest wait after a failure; it doubles.
-        `prune_every`: how often PgQueuer's log of finished jobs is emptied.
         """
-        self._grace = grace
-        self._take_over_after = take_over_after
-        self._look_every = look_every
-        self._retry_after = retry_after
-        self._retry_at_most = retry_at_most
-        self._prune_every = prune_every
+        self._timing = timing
         self._handlers: dict[str, Handler] = {}
         self._intervals: dict[str, timedelta] = {}
         self._runs: dict[JobId, Run] = {}
-        self._vitals = Vitals(lapse=2 * retry_at_most)
+        self._vitals = Vitals(lapse=2 * timing.retry_at_most)
         self._started_at = time.monotonic()
         self._stop_asked = asyncio.Event()
         self._handing_back = False
@@ -161,11 +166,11 @@ class Scheduler:
             self._started_at = time.monotonic()
             turning = asyncio.create_task(
                 self._loop.run(
-                    dequeue_timeout=self._look_every,
+                    dequeue_timeout=self._timing.look_every,
                     # One by one: what is finished is then written off at once, and two replicas
                     # picking several limited works in one statement can't deadlock.
                     batch_size=1,
-                    heartbeat_timeout=self._take_over_after,
+                    heartbeat_timeout=self._timing.take_over_after,
                     log_aggregation_interval=timedelta(0),
                 )
             )
@@ -178,7 +183,7 @@ class Scheduler:
             try:
                 await asyncio.wait({turning, *aside}, return_when=asyncio.FIRST_COMPLETED)
                 failures = [error for task in (turning, *aside) if (error := failure(task))]
-                grace = self._grace
+                grace = self._timing.grace
             finally:
                 for task in aside:
                     task.cancel()
@@ -196,7 +201,7 @@ class Scheduler:
         silence = self._silence
         return (
             silence is not None
-            and silence < self._take_over_after
+            and silence < self._timing.take_over_after
             and not self._stop_asked.is_set()
             and self._connected
         )
@@ -227,7 +232,7 @@ class Scheduler:
     def _assemble(self) -> Loop:
         loop = Loop(self._queries, Channel(NAMES.channel))
         # How often PgQueuer looks while told work waits for its own run to end.
-        loop.min_dequeue_poll_interval = min(SOON, self._look_every)
+        loop.min_dequeue_poll_interval = min(SOON, self._timing.look_every)
         for name, handler in self._handlers.items():
             loop.entrypoint(name, concurrency_limit=1, accepts_context=False, on_failure="hold")(
                 partial(self._perform, handler)
@@ -263,7 +268,9 @@ class Scheduler:
             log.info("work.handed_back", work=run.work)
             raise RetryRequested(timedelta(0))
         elif error is not None:
-            wait = min(self._retry_after * 2 ** min(job.attempts, 20), self._retry_at_most)
+            wait = min(
+                self._timing.retry_after * 2 ** min(job.attempts, 20), self._timing.retry_at_most
+            )
             log.error(
                 "work.failed",
                 work=run.work,
@@ -314,14 +321,14 @@ class Scheduler:
     async def _prune(self) -> None:
         """Empty PgQueuer's log, which it never does itself, not even in memory."""
         while self._handlers:
-            await asyncio.sleep(self._prune_every.total_seconds())
+            await asyncio.sleep(self._timing.prune_every.total_seconds())
             await self._queries.clear_queue_log(list(self._handlers))
         await self._stop_asked.wait()
 
     async def _wind_down(self, loop: Loop, turning: asyncio.Task[None], grace: timedelta) -> None:
         """Let the runs under way finish, then hand them back, then leave them to a take-over."""
         loop.shutdown.set()
-        reserve = min(HANDING_BACK, self._grace / 3)
+        reserve = min(HANDING_BACK, self._timing.grace / 3)
         if grace and (self._runs or self._connected):
             await asyncio.wait({turning}, timeout=(grace - reserve).total_seconds())
         if turning.done():

@@ -58,7 +58,7 @@ class EventsBody(BaseModel):
 
 @router.get("/events", tags=["events"])
 @needs(Role.VIEWER)
-async def list_events(  # noqa: PLR0917 - FastAPI calls it by keyword
+async def list_events(
     context: Context,
     kind: Kinds = [],  # noqa: B006 - FastAPI copies it
     user: OfUser = None,
