@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gitpip.config import validators
@@ -27,7 +26,6 @@ from gitpip.publish.delivery import (
     could_not_look,
     could_not_look_again,
     is_fresh,
-    longer_pause,
     retry_wait,
 )
 
@@ -226,17 +224,3 @@ def test_a_look_is_fresh_for_seconds_and_not_after_the_clock_went_back() -> None
     assert not is_fresh(now, now + timedelta(seconds=11))
     assert not is_fresh(now, now - timedelta(seconds=1))
     assert not is_fresh(None, now)
-
-
-@given(pauses, st.integers(0, 10_000), pauses)
-def test_pauses_grow_up_to_a_limit(pause: timedelta, failures: int, at_most: timedelta) -> None:
-    assume(pause <= at_most)
-    first = longer_pause(pause, failures, at_most=at_most)
-    second = longer_pause(pause, failures + 1, at_most=at_most)
-    assert pause <= first <= second <= at_most
-
-
-@pytest.mark.parametrize("failures", [0, 1])
-def test_the_first_pause_is_not_longer(failures: int) -> None:
-    pause = timedelta(seconds=7)
-    assert longer_pause(pause, failures, at_most=timedelta(hours=1)) == pause

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gitpip.backoff import backoff
 from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
-from gitpip.publish.delivery import longer_pause
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Item, LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -310,7 +310,7 @@ class Clearance:
             return
         self._failures += 1
         now = self._now()
-        wait = longer_pause(FIRST_WAIT, self._failures, at_most=LONGEST_WAIT)
+        wait = backoff(self._failures, FIRST_WAIT, LONGEST_WAIT)
         async with self._database.begin() as transaction:
             await pauses.pause(
                 transaction,

@@ -22,6 +22,7 @@ comes long enough after the first one by the times of Pipedrive's own answers; o
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gitpip.backoff import backoff
 from gitpip.clock import rounded_up
 from gitpip.model import NOT_LOOKED_FOR, Change, PublicationState
 
@@ -293,14 +294,7 @@ def retry_wait(attempts: int, first: timedelta = FIRST_RETRY) -> timedelta:
     """How long to wait after so many attempts in vain: `first`, then four times as long each."""
     if attempts < 1:
         return timedelta(0)
-    quadruplings = min(attempts - 1, 10)
-    return min(first * (1 << 2 * quadruplings), LONGEST_RETRY)
-
-
-def longer_pause(pause: timedelta, failures_in_a_row: int, *, at_most: timedelta) -> timedelta:
-    """A pause that doubles with every failure in a row after the first."""
-    doublings = min(max(failures_in_a_row - 1, 0), 20)
-    return min(pause * (1 << doublings), at_most)
+    return backoff(attempts, first, LONGEST_RETRY, factor=4)
 
 
 def _look_at(now: datetime, wait: timedelta) -> datetime:

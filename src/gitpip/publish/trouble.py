@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gitpip.backoff import backoff
 from gitpip.model import Pause
 from gitpip.publish.delivery import (
     Accepted,
@@ -21,7 +22,6 @@ from gitpip.publish.delivery import (
     NotProcessed,
     Outcome,
     RateLimit,
-    longer_pause,
 )
 from gitpip.publish.pipedrive.answers import BAN_PAUSE
 
@@ -193,7 +193,7 @@ class Trouble:
         failures = self._failures[request.kind]
         failures.subjects.add(request.subject)
         failures.pauses += 1
-        wait = longer_pause(outcome.pause or BAN_PAUSE, failures.pauses, at_most=LONGEST_PAUSE)
+        wait = backoff(failures.pauses, outcome.pause or BAN_PAUSE, LONGEST_PAUSE)
         # The pause may be longer than failures are remembered.
         self._failed_at = now + wait
         return Pause(now + wait, outcome.reason)
@@ -208,7 +208,7 @@ class Trouble:
             return self._limited(outcome, outcome.rate_limit, now)
         self._limits, self._limited_since = 0, None
         at_most = LONGEST_PAUSE if outcome.access else LONGEST_TROUBLE
-        wait = longer_pause(outcome.pause, self._refusals, at_most=max(outcome.pause, at_most))
+        wait = backoff(self._refusals, outcome.pause, max(outcome.pause, at_most))
         return Pause(now + wait, outcome.reason)
 
     def _limited(self, outcome: NotProcessed, limit: RateLimit, now: datetime) -> Pause:
@@ -222,11 +222,9 @@ class Trouble:
             return Pause(now + DAILY_PAUSE, reason)
         trusted = TRUSTED_RESETS if limit.announced is not None else 1
         # A burst lasts for seconds: a longer wait than a minute has to be confirmed by refusals.
-        believed = longer_pause(LONGEST_UNEXPLAINED, self._limits, at_most=LONGEST_PAUSE)
+        believed = backoff(self._limits, LONGEST_UNEXPLAINED, LONGEST_PAUSE)
         pause = min(outcome.pause, believed)
-        wait = longer_pause(
-            pause, self._limits - trusted + 1, at_most=max(pause, LONGEST_UNEXPLAINED)
-        )
+        wait = backoff(self._limits - trusted + 1, pause, max(pause, LONGEST_UNEXPLAINED))
         return Pause(now + wait, outcome.reason)
 
     def _ambiguous(self, outcome: Ambiguous, request: Request, now: datetime) -> Pause | None:
@@ -243,7 +241,7 @@ class Trouble:
             return None
         failures.pauses += 1
         pause = outcome.pause or TROUBLE_PAUSE
-        wait = longer_pause(pause, failures.pauses, at_most=max(pause, LONGEST_TROUBLE))
+        wait = backoff(failures.pauses, pause, max(pause, LONGEST_TROUBLE))
         return Pause(
             now + wait,
             f"Pipedrive fails for different publications; the last one: {outcome.reason}",

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -24,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
+from gitpip.backoff import backoff
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.store.postgres import PREPARE, SILENCE, Watched, check_suitable
 
@@ -34,6 +36,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 STATEMENT = timedelta(seconds=30)
 """A statement that takes longer has lost its server; a migration may take as long as it needs."""
 TRIAL = timedelta(seconds=5)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What asyncpg raises; the last when the server has taken leave and not hung up yet."""
 # Any number will do, as long as every replica takes the same one.
@@ -306,20 +309,19 @@ async def wait_until_reachable(
     Raises DatabaseUnavailable when `wait` is over, and DatabaseUnsuitable at once.
     """
     deadline = asyncio.get_running_loop().time() + wait.total_seconds()
-    pause = 0.2
-    while True:
+    for failures in count(1):
         try:
             # First, because behind some poolers already the next statement fails.
             await database.check_suitable()
             async with database.read() as transaction:
                 await transaction.execute(text("SELECT 1"))
         except DatabaseUnavailable:
+            pause = backoff(failures, FIRST_PAUSE, LONGEST_PAUSE).total_seconds()
             if database.is_sqlite or asyncio.get_running_loop().time() + pause > deadline:
                 raise
             await asyncio.sleep(pause)
             if meanwhile:
                 await meanwhile()
-            pause = min(pause * 2, 3.0)
         else:
             return
 

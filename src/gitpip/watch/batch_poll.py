@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from gitpip.backoff import backoff
 from gitpip.errors import (
     GistsHidden,
     GitHubError,
@@ -131,9 +132,8 @@ class BatchPoller:
             if isinstance(error, GraphQLHidesGists)
             else (FIRST_PAUSE, LONGEST_PAUSE)
         )
-        pause = min(first * (1 << min(self._pauses, 20)), longest)
         self._pauses += 1
-        return pause
+        return backoff(self._pauses, first, longest)
 
     async def miscounts(self, user: User, glimpse: Snapshot, gist_count: int) -> bool:
         """Whether GraphQL counts too few gists of a user even when asked about this one alone.

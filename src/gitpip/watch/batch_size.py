@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from gitpip.backoff import backoff
+
 FIRST_BATCH = 50
 """So many users in one query are safe in practice; GitHub takes up to a hundred ids."""
 LARGEST_BATCH = 100
@@ -19,17 +21,15 @@ class BatchSize:
     def __init__(self) -> None:
         self.users = FIRST_BATCH
         self._ceiling: int | None = None
-        self._patience = FIRST_PATIENCE
+        self._refusals = 0
         self._ceiling_until: datetime | None = None
 
     def too_large(self, size: int, now: datetime) -> None:
         """Take in that a query about so many users failed, and smaller ones about them did not."""
         refused_again = self._ceiling is not None and size >= self._ceiling
-        self._patience = (
-            min(2 * self._patience, LONGEST_PATIENCE) if refused_again else FIRST_PATIENCE
-        )
+        self._refusals = self._refusals + 1 if refused_again else 1
         self._ceiling = size
-        self._ceiling_until = now + self._patience
+        self._ceiling_until = now + backoff(self._refusals, FIRST_PATIENCE, LONGEST_PATIENCE)
         # A ceiling that was tried again in vain leaves the size below it, which is known to work.
         self.users = max(size - 1 if refused_again else size // 2, 1)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from gitpip.backoff import backoff
 from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError
 from gitpip.model import (
     Backfill,
@@ -213,8 +214,8 @@ def without_graphql(refusals: int, *, interval: timedelta) -> timedelta:
     them, so there is no hurry to ask GraphQL again: after six hours, then once a day, and never
     before two intervals are over.
     """
-    longest = max(RARELY, 2 * interval)
-    return min(max(FIRST_WITHOUT_GRAPHQL, 2 * interval) * (1 << 2 * min(refusals - 1, 10)), longest)
+    first, longest = (max(wait, 2 * interval) for wait in (FIRST_WITHOUT_GRAPHQL, RARELY))
+    return backoff(refusals, first, longest, factor=4)
 
 
 def is_past(user: User, gist: SeenGist, known: Collection[GistId]) -> bool:
@@ -346,7 +347,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
         failure=failure,
         failures=failures,
         state=user.state,
-        next_check_at=now + min(FIRST_RETRY * 2 ** min(failures - 1, 20), interval),
+        next_check_at=now + backoff(failures, FIRST_RETRY, interval),
     )
 
 

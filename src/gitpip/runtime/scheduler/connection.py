@@ -1,7 +1,6 @@
 """The engine's one connection to PostgreSQL, opened again whenever it is lost."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pgqueuer.core.tm import TaskManager
 from pgqueuer.db import AsyncpgDriver, Driver
 from pgqueuer.ports.driver import NotifyCallback
 
+from gitpip.backoff import backoff, jittered
 from gitpip.errors import EngineError
 from gitpip.observability.logging import get_logger
 from gitpip.store.postgres import PREPARE, Watched
@@ -22,6 +22,7 @@ log = get_logger()
 Answer = TypeVar("Answer")
 
 PATIENCE = timedelta(seconds=5)
+FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=5)
 CLOSING = timedelta(seconds=1)
 
@@ -123,7 +124,7 @@ class Connection(Driver):
                 connection.terminate()
 
     async def _persevere(self, ask: Callable[[AsyncpgDriver], Awaitable[Answer]]) -> Answer:
-        for attempt in count():
+        for failures in count(1):
             driver = None
             try:
                 driver = await self._opened()
@@ -132,7 +133,7 @@ class Connection(Driver):
                 if not self._passes(driver, error):
                     raise
                 self._lose(driver, error)
-                await self._pause(attempt, error)
+                await self._pause(failures, error)
             else:
                 self._found()
                 return answer
@@ -183,10 +184,10 @@ class Connection(Driver):
             log.info("engine.reconnected", seconds=round(time.monotonic() - self._lost_since, 3))
             self._lost_since = None
 
-    async def _pause(self, attempt: int, error: Exception) -> None:
-        longest = min(0.1 * 2 ** min(attempt, 10), LONGEST_PAUSE.total_seconds())
+    async def _pause(self, failures: int, error: Exception) -> None:
+        wait = jittered(backoff(failures, FIRST_PAUSE, LONGEST_PAUSE))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._given_up.wait(), longest * random.uniform(0.5, 1))  # noqa: S311 (jitter)
+            await asyncio.wait_for(self._given_up.wait(), wait.total_seconds())
         if self._given_up.is_set():
             raise EngineError("The engine stopped while PostgreSQL was away.") from error
 

@@ -13,6 +13,7 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, JobId
 
+from gitpip.backoff import backoff
 from gitpip.clock import utc_now
 from gitpip.errors import EngineError
 from gitpip.observability import metrics
@@ -268,9 +269,7 @@ class Scheduler:
             log.info("work.handed_back", work=run.work)
             raise RetryRequested(timedelta(0))
         elif error is not None:
-            wait = min(
-                self._timing.retry_after * 2 ** min(job.attempts, 20), self._timing.retry_at_most
-            )
+            wait = backoff(job.attempts + 1, self._timing.retry_after, self._timing.retry_at_most)
             log.error(
                 "work.failed",
                 work=run.work,

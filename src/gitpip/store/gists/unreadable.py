@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
+from gitpip.backoff import backoff
 from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import active, gist_files, looked_at, unreadable, users
@@ -73,7 +74,7 @@ async def record(
         values: dict[str, object] = {
             "reason": failure.reason.replace("\0", "")[:REASON_LIMIT],
             "failures": number,
-            "next_try_at": now + min(first * 2 ** min(number - 1, 20), LONGEST_WAIT),
+            "next_try_at": now + backoff(number, first, LONGEST_WAIT),
         }
         if before:
             await transaction.execute(

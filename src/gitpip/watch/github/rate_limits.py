@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
+from gitpip.backoff import backoff
 from gitpip.errors import GitHubLimited
 from gitpip.http_client import http_date
 from gitpip.store.status.rate_limits import RateLimit
@@ -28,8 +29,8 @@ BLOCKS_A_MINUTE = 18
 """A process reserves up to this part of a minute's requests at a time."""
 SMALLEST_BLOCK = 2
 USED_UP = "GitHub's rate limit is used up until"
-LONGEST_GROWTH = 12
-"""After so many refusals in a row, waits double no more."""
+LONGEST_GROWTH = 2**12
+"""A wait that doubles with each refusal in a row grows so many times as long at most."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,6 @@ class Limits:
         twice as long after each further refusal. What is refused during a wait was sent before it.
         """
         after = headers.get("retry-after")
-        growth = 1 << min(self._refusals, LONGEST_GROWTH)
         told: timedelta | None = None
         if after is not None:
             told = _retry_after(after, server_now or self._now_there)
@@ -183,8 +183,8 @@ class Limits:
             told = self._wait_for_reset(headers, server_now)
         if self._refused_until is None or self.now() >= self._refused_until:
             least = SHORTEST_WAIT if told is not None else SECONDARY_WAIT
-            told = max(told or least, least * growth)
             self._refusals += 1
+            told = max(told or least, backoff(self._refusals, least, least * LONGEST_GROWTH))
             self._refused_until = self.now() + told
         if told is not None:
             self.wait(told)
