@@ -2,7 +2,8 @@
 
 from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, func, text
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Key, UTCDateTime
+from gitpip.store.schema import metadata
 
 access_keys = Table(
     "access_keys",

@@ -13,7 +13,8 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Key, UTCDateTime
+from gitpip.store.schema import metadata
 
 # The accounts that were met at each vendor; the rows of all other tables belong to the bound ones.
 accounts = Table(

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Column, Index, String, Table, Text
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Key, UTCDateTime
+from gitpip.store.schema import metadata
 
 # Written in the transaction in which it happens. Only their user's key changes, where another row
 # takes the place of the user's. There are no foreign keys: checking them would lock the row of the

@@ -10,7 +10,8 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Key, UTCDateTime
+from gitpip.store.schema import metadata
 
 pauses = Table(
     "pauses",

@@ -23,10 +23,11 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
 from gitpip.store import lease
+from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications.outbox import values_of
-from gitpip.store.schema import UTCDateTime, deals, publications, users
+from gitpip.store.schema import deals, publications, users
 from gitpip.store.visibility import of_tracked
 
 
