@@ -1,6 +1,7 @@
 """What a column holds, as the nouns have it: times, durations, enums, rules and lists of lines."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -119,6 +120,20 @@ class Numbers(TypeDecorator[frozenset[int]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> frozenset[int]:
         return frozenset(map(int, value.split())) if value else frozenset()
+
+
+class Times(TypeDecorator[Mapping[str, datetime]]):
+    """Times by name, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, datetime] | None, dialect: Dialect) -> str:
+        return json.dumps({name: at.isoformat() for name, at in (value or {}).items()})
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, datetime]:
+        times: dict[str, str] = json.loads(value or "{}")
+        return {name: datetime.fromisoformat(at) for name, at in times.items()}
 
 
 class Words(TypeDecorator[tuple[str, ...]]):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Noun = TypeVar("Noun", bound="DataclassInstance")
 
 
-def reader(noun: type[Noun]) -> Callable[[Row[Any]], Noun]:
+def reader(noun: type[Noun]) -> Callable[[Row[*tuple[Any, ...]]], Noun]:
     """What makes this dataclass of a row; each of its fields is a column of the row.
 
     What the row has besides is left out. A field that it has not raises AttributeError: a default

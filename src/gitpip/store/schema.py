@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import PublicationState, UserState
-from gitpip.store.column_types import Flag, Key, OneOf, Rule, Seconds, UTCDateTime
+from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -222,7 +222,7 @@ checks = Table(
     Column("failed", Integer, nullable=False, server_default=text("0")),
     Column("gists", Integer, nullable=False, server_default=text("0")),
     Column("files", Integer, nullable=False, server_default=text("0")),
-    Column("failures", Text, nullable=False, server_default=text("''")),
+    Column("failures", Lines, nullable=False, server_default=text("''")),
     # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
@@ -259,7 +259,7 @@ gist_files = Table(
     Column("size", BigInteger, nullable=False),
     Column("language", String(200)),
     Column("content", Text),
-    Column("truncated", Integer, nullable=False),
+    Column("truncated", Flag, nullable=False),
     Column("raw_url", Text, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("1")),
@@ -299,7 +299,7 @@ revisions = Table(
     Column("size", BigInteger, nullable=False),
     Column("language", String(200)),
     Column("content", Text),
-    Column("truncated", Integer, nullable=False),
+    Column("truncated", Flag, nullable=False),
     Column("raw_url", Text, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
 )
@@ -329,7 +329,7 @@ publications = Table(
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
     Column("published_at", UTCDateTime),
-    Column("backfill", Integer, nullable=False, server_default=text("0")),
+    Column("backfill", Flag, nullable=False, server_default=text("0")),
     # Since when Pipedrive's id of it is that of another file's activity, until a person acts.
     Column("activity_lost_at", UTCDateTime),
     # When it was first to be published, held or not; NULL if the backfill rule kept it back.
