@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.model import Part
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -34,6 +35,9 @@ class RunningService:
         return self.part is not Part.WEB
 
 
+_service = reader(RunningService)
+
+
 async def record_heartbeat(
     transaction: Transaction,
     service_id: str,
@@ -45,11 +49,10 @@ async def record_heartbeat(
     clock_ahead: timedelta = timedelta(0),
 ) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
-    wrong = "\n".join(" ".join(ailment.split()) for ailment in ailments) or None
     shown = {
         "heartbeat_at": now,
-        "ailments": wrong,
-        "clock_ahead": round(clock_ahead.total_seconds()),
+        "ailments": ailments or None,
+        "clock_ahead": clock_ahead,
     }
     renewed = await transaction.execute(
         update(services).where(services.c.id == service_id).values(shown)
@@ -59,7 +62,7 @@ async def record_heartbeat(
             insert(services).values(
                 id=service_id,
                 version=version,
-                part=part.value,
+                part=part,
                 started_at=now,
                 **shown,
             )
@@ -81,14 +84,4 @@ async def running(transaction: Transaction, now: datetime) -> tuple[RunningServi
         .where(services.c.heartbeat_at > now - HEARTBEAT_TIMEOUT)
         .order_by(func.lower(services.c.id))
     )
-    return tuple(
-        RunningService(
-            id=row.id,
-            version=row.version,
-            part=Part(row.part),
-            started_at=row.started_at,
-            ailments=tuple((row.ailments or "").splitlines()),
-            clock_ahead=timedelta(seconds=row.clock_ahead),
-        )
-        for row in rows
-    )
+    return tuple(map(_service, rows))
