@@ -103,6 +103,8 @@ class Lines(TypeDecorator[tuple[str, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> str | None:
+        if isinstance(value, str):  # it is a collection of letters, too
+            raise TypeError(f"{value[:40]!r} is one text, and lines are wanted")
         return None if value is None else "\n".join(" ".join(line.split()) for line in value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
