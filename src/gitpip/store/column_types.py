@@ -46,7 +46,7 @@ class Seconds(TypeDecorator[timedelta]):
 
 
 class LongSeconds(Seconds):
-    """The same for durations beyond 68 years."""
+    """The same beyond 68 years: a wrong clock can be ahead by more."""
 
     impl = BigInteger
     cache_ok = True
