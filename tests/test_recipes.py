@@ -19,6 +19,8 @@ WANTED = [
     "An act",
 ]
 FEWEST_FILES = 3
+FILES_OF_A_COLUMN = 4
+"""So many files change for a column that is shown; a migration is added."""
 PATH = re.compile(r"`((?:src|tests|docs|deploy)/[\w./-]+|[A-Z]+\.md)`")
 
 
@@ -73,3 +75,21 @@ def test_each_file_is_there_and_holds_the_example(recipe: Recipe) -> None:
         if not example.search(path) and not example.search((ROOT / path).read_text())
     ]
     assert elsewhere == [], f"these hold nothing of {', '.join(recipe.words)}"
+
+
+def test_a_column_that_is_shown_changes_few_files() -> None:
+    column = next(recipe for recipe in RECIPES if recipe.title == "A column")
+    of_source = [path for path in column.listed if path.startswith("src/")]
+    changed = [path for path in of_source if "/migrations/" not in path]
+    assert len(changed) <= FILES_OF_A_COLUMN
+    assert len(of_source) == len(changed) + 1
+    (word,) = column.words
+    naming = {
+        str(path.relative_to(ROOT))
+        for kind in ("*.py", "*.html")
+        for path in (ROOT / "src" / "gitpip").rglob(kind)
+        if re.search(rf"\b{word}\b", path.read_text()) and "migrations" not in path.parts
+    }
+    # The others compute what it holds, when a user is renamed.
+    writing = {path for path in naming if path.startswith("src/gitpip/store/users/")}
+    assert naming - writing == set(changed)

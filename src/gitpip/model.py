@@ -294,6 +294,11 @@ class GistFile:
     """When the file was seen to be gone, alone or with its gist."""
     publication_id: PublicationId | None = None
 
+    @property
+    def published(self) -> bool:
+        """Whether its first revision is in Pipedrive."""
+        return self.publication is PublicationState.PUBLISHED
+
 
 class PublicationState(StrEnum):
     """Where the delivery of one gist file into the CRM stands."""

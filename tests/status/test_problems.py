@@ -210,7 +210,7 @@ CASES = (
         ProblemKind.UNHEALTHY,
         Severity.ERROR,
         Act.RESTART,
-        (services.update().values(ailments="check has failed 9 times\npublish hangs"),),
+        (services.update().values(ailments=["check has failed 9 times", "publish hangs"]),),
         (services.update().values(ailments=None),),
         ("check has failed 9 times", "publish hangs"),
         count=2,
@@ -219,8 +219,8 @@ CASES = (
         ProblemKind.CLOCK_WRONG,
         Severity.WARNING,
         Act.SET_CLOCK,
-        (services.update().values(clock_ahead=600),),
-        (services.update().values(clock_ahead=-2),),
+        (services.update().values(clock_ahead=timedelta(minutes=10)),),
+        (services.update().values(clock_ahead=timedelta(seconds=-2)),),
         ("10m ahead of GitHub's", "NTP"),
     ),
     Case(
@@ -501,7 +501,7 @@ CASES = (
         None,
         (
             insert(feed).values(
-                id=1, seen="{}", read_at=LONG_AGO, failure="odd", failing_since=NOW - HOUR
+                id=1, seen={}, read_at=LONG_AGO, failure="odd", failing_since=NOW - HOUR
             ),
         ),
         (feed.update().values(failure=None, failing_since=None),),
@@ -519,7 +519,7 @@ CASES = (
         ProblemKind.FEED_GAP,
         Severity.INFO,
         None,
-        (insert(feed).values(id=1, seen="{}", read_at=LONG_AGO, gaps=1, gap_at=NOW),),
+        (insert(feed).values(id=1, seen={}, read_at=LONG_AGO, gaps=1, gap_at=NOW),),
         (users.update().values(complete_until=NOW + timedelta(seconds=1)),),
         ("left out",),
     ),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, String, insert, literal
 
 from gitpip.store import events
 from gitpip.store.database import MIGRATIONS, open_database
@@ -21,7 +21,7 @@ def _before(connection: Connection) -> None:
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, BEFORE)
     for kind in ("gist.found", "user.removed"):
-        connection.execute(insert(table).values(happened_at=NOW, kind=kind))
+        connection.execute(insert(table).values(happened_at=NOW, kind=literal(kind, String)))
 
 
 async def test_that_a_user_was_removed_is_no_event_any_more(unmigrated_url: str) -> None:

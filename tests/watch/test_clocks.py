@@ -202,7 +202,7 @@ async def test_times_that_are_as_late_as_they_may_be_stay(
                 state=state.value,
                 hinted_at=None,
                 next_check_at=latest,
-                check_interval=None if unavailable else 7 * 86_400,
+                check_interval=None if unavailable else timedelta(days=7),
             )
         )
     assert not await watcher.due()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from gitpip.store.database import Database
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
+from gitpip.web.api.events import EventBody
 
 AT_ONCE = 500
 LOOK_EVERY = timedelta(seconds=1)
@@ -104,7 +105,7 @@ async def _key_of(database: Database, login: str | None) -> UserKey | None:
 
 def _print(found: Sequence[Event], as_json: bool) -> None:
     if as_json:
-        print_json([asdict(event) for event in found])
+        print_json([EventBody.of(event).model_dump() for event in found])
     elif not found:
         console.say("Nothing has happened yet.")
     else:
@@ -114,7 +115,7 @@ def _print(found: Sequence[Event], as_json: bool) -> None:
 
 def _print_line(event: Event, as_json: bool) -> None:
     if as_json:
-        row = asdict(event) | {"happened_at": event.happened_at.isoformat()}
+        row = EventBody.of(event).model_dump() | {"happened_at": event.happened_at.isoformat()}
         sys.stdout.write(json.dumps(row).replace("\x7f", r"\u007f") + "\n")
         return
     about = " ".join(word for word in (event.login, event.gist_id, event.detail) if word)

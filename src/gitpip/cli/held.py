@@ -1,6 +1,5 @@
 """The command about held files: what waits for a decision, and the answer."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from gitpip.store.publications import held
 from gitpip.store.publications.held import Held
 from gitpip.store.users import users
 from gitpip.validation import possible_login
+from gitpip.web.api.held import AnsweredBody, HeldBody
 
 MOST_SHOWN = 1_000
 
@@ -33,7 +33,7 @@ def show_or_decide(
         approved, name = held.parse_answer(approve), login
         answered = act(settings, lambda acting: decide_held(acting, name, approved))
         if as_json:
-            print_json(asdict(answered))
+            print_json(AnsweredBody.of(answered).model_dump())
         elif answered.published or answered.skipped:
             console.say(
                 f"{answered.login}: {count(answered.published, 'file')} to be published now, "
@@ -50,5 +50,5 @@ def show_or_decide(
         one = await held.of_user(transaction, user.key)
         return (one,) if one else ()
 
-    rows = [asdict(one) for one in read(settings, waiting)]
+    rows = [HeldBody.of(one).model_dump() for one in read(settings, waiting)]
     print_rows(rows, as_json, "Nothing is held.")

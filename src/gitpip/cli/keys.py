@@ -1,6 +1,5 @@
 """The commands about access keys, and the audit."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
+from gitpip.web.api.keys import AuditBody
 
 MOST = 1_000
 
@@ -107,7 +107,7 @@ def show_audit(
     page = read(
         prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
     )
-    rows = [asdict(entry) for entry in page.items]
+    rows = [AuditBody.of(entry).model_dump() for entry in page.items]
     print_rows(rows, as_json, "Nothing was done yet.")
 
 

@@ -147,7 +147,7 @@ def check(as_json: Json = False) -> None:
 
         result = run(oneshot.check_now(settings, follow))
     if as_json:
-        print_json(asdict(result))
+        print_json(result)
     else:
         console.say(_summary(result))
         for failure in result.failures:

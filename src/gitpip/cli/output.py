@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -20,6 +19,7 @@ from gitpip.runtime.oneshot import acting
 from gitpip.runtime.serve import opened
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
+from gitpip.web.api.schemas import CheckBody
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Result = TypeVar("Result")
@@ -115,7 +115,7 @@ def print_json(value: object) -> None:
 
     def plain(unknown: object) -> object:
         if isinstance(unknown, Check):
-            return asdict(unknown)
+            return CheckBody.of(unknown).model_dump()
         return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
 
     # JSON escapes every control character but this one, which it allows in strings.

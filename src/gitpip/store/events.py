@@ -11,15 +11,16 @@ are in the order of the commits.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, NewType
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, text, union_all, update
+from sqlalchemy import Select, delete, insert, or_, select, text, union_all, update
 
 from gitpip.errors import EventUnknown
 from gitpip.model import GistId, PublicationId, UserKey
 from gitpip.store.database import Database, Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import users
+from gitpip.store.schema_events import EventKind as EventKind  # noqa: PLC0414 - others know it from here
 from gitpip.store.schema_events import events
 from gitpip.store.visibility import tracked, without_removed
 from gitpip.validation import without_nul
@@ -39,33 +40,6 @@ OLDEST_LOCK = """
 """
 
 EventId = NewType("EventId", int)
-
-
-class EventKind(StrEnum):
-    """What can happen."""
-
-    GIST_FOUND = "gist.found"
-    GIST_EDITED = "gist.edited"
-    GIST_DELETED = "gist.deleted"
-    GIST_UNREADABLE = "gist.unreadable"
-    FILE_REMOVED = "file.removed"
-    PUBLICATIONS_HELD = "publications.held"
-    PUBLICATION_PUBLISHED = "publication.published"
-    PUBLICATION_FAILED = "publication.failed"
-    USER_ADDED = "user.added"
-    USER_PAUSED = "user.paused"
-    USER_RESUMED = "user.resumed"
-    USER_RENAMED = "user.renamed"
-    USER_UNAVAILABLE = "user.unavailable"
-    USER_AVAILABLE = "user.available"
-    PUBLISHING_PAUSED = "publishing.paused"
-    PUBLISHING_RESUMED = "publishing.resumed"
-    WATCHING_PAUSED = "watching.paused"
-    WATCHING_RESUMED = "watching.resumed"
-    SWEEPING_PAUSED = "sweeping.paused"
-    SWEEPING_RESUMED = "sweeping.resumed"
-    READING_PAUSED = "reading.paused"
-    READING_RESUMED = "reading.resumed"
 
 
 @dataclass(frozen=True)
@@ -94,6 +68,9 @@ class Event:
     detail: str | None
 
 
+_event = reader(Event)
+
+
 @dataclass(frozen=True)
 class EventsWanted:
     """Which events are read; what is empty does not narrow."""
@@ -113,7 +90,7 @@ async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -
         [
             {
                 "happened_at": now,
-                "kind": one.kind.value,
+                "kind": one.kind,
                 "user_key": one.user_key,
                 "gist_id": one.gist_id,
                 "publication_id": one.publication_id,
@@ -216,7 +193,7 @@ def _first(chosen: Select[Any], wanted: EventsWanted, *, newest: bool, limit: in
     # Each kind has its own query, which reads `limit` rows of the index of kinds: for several kinds
     # at once, SQLite would sort all their events, in 0.8 seconds for a million.
     each = [
-        select(first.where(events.c.kind == kind.value).subquery())
+        select(first.where(events.c.kind == kind).subquery())
         for kind in dict.fromkeys(wanted.kinds)
     ]
     together = union_all(*each).subquery()
@@ -231,15 +208,3 @@ async def _shown(transaction: Transaction, found: Sequence[Event]) -> tuple[Even
         return tuple(found)
     hidden = reasons - await without_removed(transaction, reasons)
     return tuple(replace(one, detail=None) if one.detail in hidden else one for one in found)
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(
-        id=EventId(row.id),
-        happened_at=row.happened_at,
-        kind=EventKind(row.kind),
-        login=row.login,
-        gist_id=None if row.gist_id is None else GistId(row.gist_id),
-        publication_id=None if row.publication_id is None else PublicationId(row.publication_id),
-        detail=row.detail,
-    )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from gitpip.store.schema import UTCDateTime
+from gitpip.store.column_types import UTCDateTime
 
 
 def until(ours: datetime, lease: timedelta) -> ColumnElement[datetime]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.model import ActivityId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
+from gitpip.store.rows import reader
 from gitpip.store.schema import activity_lost, publications
 from gitpip.store.schema_accounts import ledger, markers
 
@@ -44,6 +45,9 @@ class LedgerState:
     """When times that a clock ahead had written were last set back."""
 
 
+_state = reader(LedgerState)
+
+
 @dataclass(frozen=True)
 class Witness:
     """A publication that was seen to be sent or published."""
@@ -56,21 +60,7 @@ class Witness:
 async def read(transaction: Transaction) -> LedgerState:
     """What is known of the ledger."""
     row = (await transaction.execute(select(ledger).where(ledger.c.id == ROW))).one_or_none()
-    if row is None:
-        return LedgerState()
-    return LedgerState(
-        row.compared_at,
-        row.adopted,
-        row.hold_until,
-        row.requested_at,
-        row.missing,
-        row.missing_since,
-        row.read,
-        row.others_seen_at,
-        row.set_back_at,
-        row.acknowledged_at,
-        row.times_set_back_at,
-    )
+    return _state(row) if row else LedgerState()
 
 
 async def share(transaction: Transaction) -> None:

@@ -66,7 +66,7 @@ async def list_users(
     if wanted.login:
         conditions.append(func.lower(users.c.login).contains(wanted.login.lower(), autoescape=True))
     if wanted.state:
-        conditions.append(users.c.state == wanted.state.value)
+        conditions.append(users.c.state == wanted.state)
     if wanted.tag:
         conditions.append(users.c.key.in_(_tagged(wanted.tag)))
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
@@ -250,7 +250,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
         conditions.append(words.match)
     if wanted.state:
         source = source.join(publications, publications.c.file_key == gist_files.c.key)
-        conditions += [publications.c.revision == 1, publications.c.state == wanted.state.value]
+        conditions += [publications.c.revision == 1, publications.c.state == wanted.state]
     if wanted.user_keys is not None:
         conditions.append(gist_files.c.user_key.in_(wanted.user_keys))
     if wanted.language:

@@ -1,13 +1,9 @@
 """Tables, keys and constraints: what must never happen is made impossible here."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -15,7 +11,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     and_,
     func,
@@ -23,24 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime on every database; SQLite forgets the zone, so it is given back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# SQLite numbers rows only in a column that is exactly INTEGER.
-Key = BigInteger().with_variant(Integer, "sqlite")
+from gitpip.model import PublicationState, UserState
+from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -61,16 +40,16 @@ users = Table(
     Column("github_id", BigInteger, unique=True),
     Column("node_id", String(100)),
     Column("former_login", String(100)),
-    Column("backfill", String(60), nullable=False),
-    Column("state", String(20), nullable=False),
+    Column("backfill", Rule(60), nullable=False),
+    Column("state", OneOf(UserState, 20), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("removed_at", UTCDateTime),
     # By GitHub's clock, unless it is ours still; created_at where it is empty.
     Column("added_at", UTCDateTime),
-    Column("added_by_our_clock", Integer, nullable=False, server_default=text("0")),
+    Column("added_by_our_clock", Flag, nullable=False, server_default=text("0")),
     # How many gists of the past the rule latest:N still lets through.
     Column("backfill_left", Integer),
-    Column("check_interval", Integer),
+    Column("check_interval", Seconds),
     Column("next_check_at", UTCDateTime, nullable=False),
     Column("hinted_at", UTCDateTime),
     Column("claimed_by", String(40)),
@@ -206,7 +185,7 @@ deals = Table(
     "deals",
     metadata,
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), primary_key=True),
-    Column("state", String(20), nullable=False),
+    Column("state", OneOf(PublicationState, 20), nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("looks", Integer, nullable=False, server_default=text("0")),
@@ -243,7 +222,7 @@ checks = Table(
     Column("failed", Integer, nullable=False, server_default=text("0")),
     Column("gists", Integer, nullable=False, server_default=text("0")),
     Column("files", Integer, nullable=False, server_default=text("0")),
-    Column("failures", Text, nullable=False, server_default=text("''")),
+    Column("failures", Lines, nullable=False, server_default=text("''")),
     # Users that GraphQL was asked about, and the points that this cost.
     Column("swept", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
@@ -280,7 +259,7 @@ gist_files = Table(
     Column("size", BigInteger, nullable=False),
     Column("language", String(200)),
     Column("content", Text),
-    Column("truncated", Integer, nullable=False),
+    Column("truncated", Flag, nullable=False),
     Column("raw_url", Text, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("1")),
@@ -320,7 +299,7 @@ revisions = Table(
     Column("size", BigInteger, nullable=False),
     Column("language", String(200)),
     Column("content", Text),
-    Column("truncated", Integer, nullable=False),
+    Column("truncated", Flag, nullable=False),
     Column("raw_url", Text, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
 )
@@ -333,7 +312,7 @@ publications = Table(
     Column("revision", Integer, nullable=False, server_default=text("1")),
     Column("user_key", Key, ForeignKey("users.key", ondelete="CASCADE"), nullable=False),
     Column("marker", String(40), nullable=False, unique=True),
-    Column("state", String(20), nullable=False),
+    Column("state", OneOf(PublicationState, 20), nullable=False),
     Column("due_at", UTCDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("looks", Integer, nullable=False, server_default=text("0")),
@@ -350,7 +329,7 @@ publications = Table(
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
     Column("published_at", UTCDateTime),
-    Column("backfill", Integer, nullable=False, server_default=text("0")),
+    Column("backfill", Flag, nullable=False, server_default=text("0")),
     # Since when Pipedrive's id of it is that of another file's activity, until a person acts.
     Column("activity_lost_at", UTCDateTime),
     # When it was first to be published, held or not; NULL if the backfill rule kept it back.

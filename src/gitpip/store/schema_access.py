@@ -1,15 +1,28 @@
 """The tables of access: keys, sessions, secret addresses of feeds, and who did what."""
 
+from enum import StrEnum
+
 from sqlalchemy import Column, ForeignKey, Index, String, Table, Text, func, text
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.model import Role
+from gitpip.store.column_types import Key, OneOf, UTCDateTime
+from gitpip.store.schema import metadata
+
+
+class Via(StrEnum):
+    """By which door somebody came."""
+
+    PAGE = "page"
+    API = "api"
+    COMMAND = "command"
+
 
 access_keys = Table(
     "access_keys",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("name", String(60), nullable=False),
-    Column("role", String(20), nullable=False),
+    Column("role", OneOf(Role, 20), nullable=False),
     # The part of a key that is no secret: it finds the row, and tells keys apart in lists.
     Column("label", String(8), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
@@ -58,7 +71,7 @@ audit = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("at", UTCDateTime, nullable=False),
     Column("actor", String(120), nullable=False),
-    Column("via", String(10), nullable=False),
+    Column("via", OneOf(Via, 10), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", Text, nullable=False),
 )

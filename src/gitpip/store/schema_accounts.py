@@ -1,5 +1,7 @@
 """The tables that tell whose account the rows belong to, and what of ours was seen in it."""
 
+from enum import StrEnum
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -13,23 +15,32 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Flag, Key, Numbers, OneOf, UTCDateTime
+from gitpip.store.schema import metadata
+
+
+class Vendor(StrEnum):
+    """A service of others that gitpip has an account at."""
+
+    GITHUB = "github"
+    PIPEDRIVE = "pipedrive"
+
 
 # The accounts that were met at each vendor; the rows of all other tables belong to the bound ones.
 accounts = Table(
     "accounts",
     metadata,
     Column("key", Key, primary_key=True, autoincrement=True),
-    Column("vendor", String(20), nullable=False),
+    Column("vendor", OneOf(Vendor, 20), nullable=False),
     # Pipedrive's id of the company; the host of GitHub's API.
     Column("identity", String(300), nullable=False),
     Column("name", Text, nullable=False),
     Column("domain", String(63)),
     # The ids of the users whose tokens were used, a word each: they created our activities.
-    Column("creators", Text, nullable=False, server_default=text("''")),
+    Column("creators", Numbers, nullable=False, server_default=text("''")),
     # The fingerprint of the token that it was last met with.
     Column("credential", String(12)),
-    Column("bound", Integer, nullable=False, server_default=text("0")),
+    Column("bound", Flag, nullable=False, server_default=text("0")),
     # Since when its token is set although the rows belong to another account.
     Column("waits_since", UTCDateTime),
     # Until when a process is taken to have it set: each renews this while two accounts are set.
@@ -89,7 +100,7 @@ markers = Table(
     # What it says of its content: the beginning of a blob hash, or a whole one.
     Column("content", String(64)),
     # Whether another activity has the same marker.
-    Column("duplicate", Integer, nullable=False, server_default=text("0")),
+    Column("duplicate", Flag, nullable=False, server_default=text("0")),
     # When a person acknowledged that it is there.
     Column("acknowledged_at", UTCDateTime),
     Index("ix_markers_marker", "account_key", "marker"),

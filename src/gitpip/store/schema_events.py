@@ -1,8 +1,39 @@
 """The table of what happened, for people and programs that follow it."""
 
+from enum import StrEnum
+
 from sqlalchemy import Column, Index, String, Table, Text
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.store.column_types import Key, OneOf, UTCDateTime
+from gitpip.store.schema import metadata
+
+
+class EventKind(StrEnum):
+    """What can happen."""
+
+    GIST_FOUND = "gist.found"
+    GIST_EDITED = "gist.edited"
+    GIST_DELETED = "gist.deleted"
+    GIST_UNREADABLE = "gist.unreadable"
+    FILE_REMOVED = "file.removed"
+    PUBLICATIONS_HELD = "publications.held"
+    PUBLICATION_PUBLISHED = "publication.published"
+    PUBLICATION_FAILED = "publication.failed"
+    USER_ADDED = "user.added"
+    USER_PAUSED = "user.paused"
+    USER_RESUMED = "user.resumed"
+    USER_RENAMED = "user.renamed"
+    USER_UNAVAILABLE = "user.unavailable"
+    USER_AVAILABLE = "user.available"
+    PUBLISHING_PAUSED = "publishing.paused"
+    PUBLISHING_RESUMED = "publishing.resumed"
+    WATCHING_PAUSED = "watching.paused"
+    WATCHING_RESUMED = "watching.resumed"
+    SWEEPING_PAUSED = "sweeping.paused"
+    SWEEPING_RESUMED = "sweeping.resumed"
+    READING_PAUSED = "reading.paused"
+    READING_RESUMED = "reading.resumed"
+
 
 # Written in the transaction in which it happens. Only their user's key changes, where another row
 # takes the place of the user's. There are no foreign keys: checking them would lock the row of the
@@ -12,7 +43,7 @@ events = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("happened_at", UTCDateTime, nullable=False),
-    Column("kind", String(40), nullable=False),
+    Column("kind", OneOf(EventKind, 40), nullable=False),
     Column("user_key", Key),
     Column("gist_id", String(64)),
     Column("publication_id", Key),

@@ -10,7 +10,9 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.schema import Key, UTCDateTime, metadata
+from gitpip.model import Part, PauseCause
+from gitpip.store.column_types import Key, Lines, LongSeconds, OneOf, Times, UTCDateTime
+from gitpip.store.schema import metadata
 
 pauses = Table(
     "pauses",
@@ -20,7 +22,7 @@ pauses = Table(
     Column("reason", Text, nullable=False),
     # The fingerprint of the token that was refused: another token ends the pause.
     Column("credential", String(12)),
-    Column("cause", String(20), nullable=False, server_default=text("'vendor'")),
+    Column("cause", OneOf(PauseCause, 20), nullable=False, server_default=text("'vendor'")),
     # When it began; one that follows another without a break goes on with that one's time.
     Column("since", UTCDateTime),
 )
@@ -45,7 +47,7 @@ feed = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("etag", String(300)),
-    Column("seen", Text, nullable=False),
+    Column("seen", Times, nullable=False),
     Column("read_at", UTCDateTime, nullable=False),
     Column("gaps", Integer, nullable=False, server_default=text("0")),
     Column("gap_at", UTCDateTime),
@@ -71,13 +73,13 @@ services = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("version", String(40), nullable=False),
-    Column("part", String(10), nullable=False, server_default=text("'all'")),
+    Column("part", OneOf(Part, 10), nullable=False, server_default=text("'all'")),
     Column("started_at", UTCDateTime, nullable=False),
     Column("heartbeat_at", UTCDateTime, nullable=False),
     # How many seconds its clock is ahead of GitHub's; 0 where they agree, or nothing is known.
-    Column("clock_ahead", BigInteger, nullable=False, server_default=text("0")),
+    Column("clock_ahead", LongSeconds, nullable=False, server_default=text("0")),
     # What its /health says is wrong, a line each.
-    Column("ailments", Text),
+    Column("ailments", Lines),
 )
 
 imports = Table(
@@ -90,7 +92,7 @@ imports = Table(
     Column("added", Integer, nullable=False, server_default=text("0")),
     Column("known", Integer, nullable=False, server_default=text("0")),
     Column("faulty", Integer, nullable=False, server_default=text("0")),
-    Column("faults", Text, nullable=False),
+    Column("faults", Lines, nullable=False),
     Column("started_at", UTCDateTime, nullable=False),
     Column("moved_at", UTCDateTime, nullable=False),
     Column("ended_at", UTCDateTime),

@@ -2,24 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import func, insert, select
 
 from gitpip.model import Page
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
+from gitpip.store.schema_access import Via as Via  # noqa: PLC0414 - others know it from here
 from gitpip.store.schema_access import audit
 from gitpip.validation import without_nul
 
 SUBJECT_LIMIT = 300
-
-
-class Via(StrEnum):
-    """By which door somebody came."""
-
-    PAGE = "page"
-    API = "api"
-    COMMAND = "command"
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,9 @@ class AuditEntry:
     """What it was done to: a login, the number of a publication, the name of a key."""
 
 
+_entry = reader(AuditEntry)
+
+
 async def record(
     transaction: Transaction, actor: Actor, action: str, subject: str, now: datetime
 ) -> None:
@@ -65,7 +61,4 @@ async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Aud
         select(audit).order_by(audit.c.id.desc()).offset(offset).limit(limit)
     )
     total = await transaction.scalar(select(func.count()).select_from(audit)) or 0
-    entries = tuple(
-        AuditEntry(row.id, row.at, row.actor, Via(row.via), row.action, row.subject) for row in rows
-    )
-    return Page(entries, total)
+    return Page(tuple(map(_entry, rows)), total)

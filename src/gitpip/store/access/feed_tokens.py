@@ -10,15 +10,16 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from typing import NewType
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from gitpip.digests import digest
 from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.access import keys, sessions
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_access import feed_addresses
 
 FeedAddressId = NewType("FeedAddressId", int)
@@ -54,6 +55,9 @@ class FeedAddress:
     """Who made it."""
     created_at: datetime
     used_at: datetime | None
+
+
+_address = reader(FeedAddress)
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,3 @@ async def _check_number(transaction: Transaction, parent: Parent) -> None:
             f"there are {number} addresses {owner} already, and at most {limit} are kept; "
             "revoke one that is not used any more"
         )
-
-
-def _address(row: Row[Any]) -> FeedAddress:
-    return FeedAddress(FeedAddressId(row.id), row.name, row.viewer, row.created_at, row.used_at)

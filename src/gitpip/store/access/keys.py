@@ -19,6 +19,7 @@ from gitpip.digests import digest
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_access import access_keys
 
 PREFIX = "gitpip_"
@@ -50,6 +51,9 @@ class AccessKey:
         if self.revoked_at:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= now else "active"
+
+
+_key = reader(AccessKey)
 
 
 class Refusal(StrEnum):
@@ -257,17 +261,3 @@ def _end(now: datetime, lifetime: timedelta | None) -> datetime | None:
 
 async def _one(transaction: Transaction, which: ColumnElement[bool]) -> AccessKey:
     return _key((await transaction.execute(select(access_keys).where(which))).one())
-
-
-def _key(row: Row[Any]) -> AccessKey:
-    return AccessKey(
-        id=row.id,
-        name=row.name,
-        role=Role(row.role),
-        label=row.label,
-        created_at=row.created_at,
-        issued_at=row.issued_at,
-        expires_at=row.expires_at,
-        used_at=row.used_at,
-        revoked_at=row.revoked_at,
-    )

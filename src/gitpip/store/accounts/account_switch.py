@@ -63,7 +63,7 @@ async def switch(
         )
     elif not same:
         await _keep_users(transaction, change, now)
-    for key, bound in ((change.bound.key, 0), (change.waiting.key, 1)):
+    for key, bound in ((change.bound.key, False), (change.waiting.key, True)):
         await transaction.execute(
             update(account_rows)
             .where(account_rows.c.key == key)

@@ -7,12 +7,9 @@ that is met is bound to the rows, and another one is kept waiting until a person
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     and_,
     case,
     false,
@@ -27,6 +24,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.store import lease, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
+from gitpip.store.schema_accounts import Vendor as Vendor  # noqa: PLC0414 - others know it from here
 from gitpip.store.schema_accounts import accounts, is_bound
 
 NOTED_FOR = timedelta(seconds=60)
@@ -34,13 +33,6 @@ NOTED_FOR = timedelta(seconds=60)
 NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
 """Keys are counted from 1."""
-
-
-class Vendor(StrEnum):
-    """A service of others that gitpip has an account at."""
-
-    GITHUB = "github"
-    PIPEDRIVE = "pipedrive"
 
 
 @dataclass(frozen=True)
@@ -62,6 +54,9 @@ class VendorAccount:
     deal_field: str | None = None
     """The custom field of deals that holds GitHub's id of the user."""
     deal_field_due_at: datetime | None = None
+
+
+_account = reader(VendorAccount)
 
 
 @dataclass(frozen=True)
@@ -153,7 +148,7 @@ async def meet(
         async with transaction.begin_nested():
             await transaction.execute(
                 insert(accounts).values(
-                    vendor=met.vendor.value, identity=met.identity, name=met.name, met_at=now
+                    vendor=met.vendor, identity=met.identity, name=met.name, met_at=now
                 )
             )
     except IntegrityError:
@@ -166,9 +161,7 @@ async def meet(
             .where(accounts.c.vendor == met.vendor, accounts.c.credential == credential)
             .values(credential=None)
         )
-    creators = {int(word) for word in row.creators.split()} | (
-        set() if met.creator is None else {met.creator}
-    )
+    creators = row.creators if met.creator is None else row.creators | {met.creator}
     await transaction.execute(
         update(accounts)
         .where(same)
@@ -176,7 +169,7 @@ async def meet(
             name=met.name,
             domain=met.domain,
             credential=credential,
-            creators=" ".join(str(creator) for creator in sorted(creators)),
+            creators=creators,
         )
     )
     await _bind_the_first(transaction, met.vendor, row.key)
@@ -189,7 +182,9 @@ async def _bind_the_first(transaction: Transaction, vendor: Vendor, key: int) ->
         return
     try:
         async with transaction.begin_nested():
-            await transaction.execute(update(accounts).where(accounts.c.key == key).values(bound=1))
+            await transaction.execute(
+                update(accounts).where(accounts.c.key == key).values(bound=True)
+            )
     except IntegrityError:
         pass  # another process bound one at this moment
 
@@ -294,20 +289,4 @@ async def keep_deal_field(
         update(accounts)
         .where(accounts.c.key == key)
         .values(deal_field=code, deal_field_due_at=due_at)
-    )
-
-
-def _account(row: Row[Any]) -> VendorAccount:
-    return VendorAccount(
-        key=row.key,
-        vendor=Vendor(row.vendor),
-        identity=row.identity,
-        name=row.name,
-        bound=bool(row.bound),
-        met_at=row.met_at,
-        waits_since=row.waits_since,
-        domain=row.domain,
-        creators=frozenset(int(word) for word in row.creators.split()),
-        deal_field=row.deal_field,
-        deal_field_due_at=row.deal_field_due_at,
     )

@@ -19,7 +19,6 @@ from sqlalchemy import (
 )
 
 from gitpip.model import (
-    ActivityId,
     CheckId,
     FileKey,
     GistFile,
@@ -27,8 +26,6 @@ from gitpip.model import (
     KnownFile,
     KnownGist,
     Page,
-    PublicationId,
-    PublicationState,
     SeenFile,
     SeenGist,
     User,
@@ -36,8 +33,15 @@ from gitpip.model import (
 )
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
 from gitpip.store.visibility import tracked
+
+CONTENT = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
+"""What differs between the revisions of a file; the fields of files and the columns have one name.
+"""
+file_of = reader(GistFile)
+"""The file of a whole row."""
 
 
 @dataclass(frozen=True)
@@ -274,12 +278,7 @@ async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[Gis
             present,
             revision=row.revision,
             revised_at=row.found_at if row.revision > 1 else None,
-            blob_hash=row.blob_hash,
-            size=row.size,
-            language=row.language,
-            content=row.content,
-            truncated=bool(row.truncated),
-            raw_url=row.raw_url,
+            **{name: getattr(row, name) for name in CONTENT},
         )
         for row in rows
     )
@@ -361,11 +360,12 @@ async def _revise(
             update(gist_files).where(gist_files.c.key == row.key).values(removed_at=None)
         )
         return None
-    kept = ("blob_hash", "size", "language", "content", "truncated", "raw_url", "revision")
-    former = {name: getattr(row, name) for name in kept}
     await transaction.execute(
         insert(revisions).values(
-            file_key=row.key, found_at=row.revised_at or row.found_at, **former
+            file_key=row.key,
+            revision=row.revision,
+            found_at=row.revised_at or row.found_at,
+            **{name: getattr(row, name) for name in CONTENT},
         )
     )
     await transaction.execute(
@@ -391,14 +391,7 @@ def _said_of_itself(gist: SeenGist) -> dict[str, object]:
 
 
 def _content_of(file: SeenFile) -> dict[str, object]:
-    return {
-        "blob_hash": file.blob_hash,
-        "size": file.size,
-        "language": file.language,
-        "content": file.content,
-        "truncated": int(file.truncated),
-        "raw_url": file.raw_url,
-    }
+    return {name: getattr(file, name) for name in CONTENT}
 
 
 def select_files(content_limit: int | None = None) -> Select[Any]:
@@ -425,7 +418,7 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             gists.c.created_at,
             gists.c.updated_at,
             publications.c.id.label("publication_id"),
-            publications.c.state,
+            publications.c.state.label("publication"),
             publications.c.activity_id,
         )
         .join(gists, gists.c.id == gist_files.c.gist_id)
@@ -434,33 +427,4 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             publications,
             and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
         )
-    )
-
-
-def file_of(row: Row[Any]) -> GistFile:
-    """The file of a whole row."""
-    return GistFile(
-        key=FileKey(row.key),
-        user_key=UserKey(row.user_key),
-        login=row.login,
-        gist_id=GistId(row.gist_id),
-        filename=row.filename,
-        sequence=row.sequence,
-        blob_hash=row.blob_hash,
-        size=row.size,
-        language=row.language,
-        content=row.content,
-        truncated=bool(row.truncated),
-        raw_url=row.raw_url,
-        html_url=row.html_url,
-        description=row.description,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        found_at=row.found_at,
-        publication=None if row.state is None else PublicationState(row.state),
-        activity_id=None if row.activity_id is None else ActivityId(row.activity_id),
-        revision=row.revision,
-        revised_at=row.revised_at,
-        removed_at=row.removed_at,
-        publication_id=None if row.publication_id is None else PublicationId(row.publication_id),
     )

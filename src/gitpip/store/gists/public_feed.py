@@ -1,6 +1,5 @@
 """What was last seen of GitHub's list of all public gists."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from sqlalchemy import func, insert, literal, select, update
 
 from gitpip.model import GistId
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import feed
 
 ROW = 1
@@ -33,6 +33,9 @@ class FeedState:
     failing_since: datetime | None = None
 
 
+_state = reader(FeedState)
+
+
 async def get(transaction: Transaction) -> FeedState | None:
     """Where the reading stands; None before the first that worked."""
     state = await status(transaction)
@@ -43,19 +46,7 @@ async def get(transaction: Transaction) -> FeedState | None:
 async def status(transaction: Transaction) -> FeedState | None:
     """Like `get`, but also when only failures are known so far."""
     row = (await transaction.execute(select(feed).where(feed.c.id == ROW))).one_or_none()
-    if row is None:
-        return None
-    seen: dict[str, str] = json.loads(row.seen)
-    return FeedState(
-        etag=row.etag,
-        seen={GistId(gist_id): datetime.fromisoformat(at) for gist_id, at in seen.items()},
-        read_at=row.read_at,
-        gaps=row.gaps,
-        gap_at=row.gap_at,
-        hints=row.hints,
-        failure=row.failure,
-        failing_since=row.failing_since,
-    )
+    return _state(row) if row else None
 
 
 async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
@@ -66,7 +57,7 @@ async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
     )
     if not known.rowcount:
         await transaction.execute(
-            insert(feed).values(id=ROW, seen="{}", read_at=now, failure=reason, failing_since=now)
+            insert(feed).values(id=ROW, seen={}, read_at=now, failure=reason, failing_since=now)
         )
 
 
@@ -81,7 +72,7 @@ async def save(transaction: Transaction, state: FeedState) -> None:
     """Note where the reading stands now."""
     values = {
         "etag": state.etag if len(state.etag or "") <= ETAG_LIMIT else None,
-        "seen": json.dumps({gist_id: at.isoformat() for gist_id, at in state.seen.items()}),
+        "seen": state.seen,
         "read_at": state.read_at,
         "gaps": state.gaps,
         "gap_at": state.gap_at,

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.backoff import backoff
 from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import active, gist_files, looked_at, unreadable, users
 from gitpip.store.visibility import tracked
 from gitpip.validation import without_nul
@@ -27,6 +27,8 @@ DOUBT = "GraphQL"
 
 _LATEST = 200
 """So many files are looked through for gists of different users."""
+
+_unreadable = reader(Unreadable)
 
 
 @dataclass(frozen=True)
@@ -246,16 +248,3 @@ def describe(item: Unreadable) -> str:
     if not item.filename:
         return f"gist {item.gist_id}"
     return f"file {item.filename} of gist {item.gist_id}"
-
-
-def _unreadable(row: Row[Any]) -> Unreadable:
-    return Unreadable(
-        gist_id=GistId(row.gist_id),
-        filename=row.filename,
-        reason=row.reason,
-        failures=row.failures,
-        first_failed_at=row.first_failed_at,
-        next_try_at=row.next_try_at,
-        skipped_because=row.skipped_because,
-        held_because=row.held_because,
-    )

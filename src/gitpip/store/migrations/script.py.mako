@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from gitpip.store.schema import UTCDateTime
+from gitpip.store.column_types import UTCDateTime
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     and_,
     case,
@@ -21,13 +20,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.model import Change, Deal, DealId, GitHubId, PublicationState, UserKey
+from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
 from gitpip.store import lease
+from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications.outbox import values_of
-from gitpip.store.schema import UTCDateTime, deals, publications, users
+from gitpip.store.rows import reader
+from gitpip.store.schema import deals, publications, users
 from gitpip.store.visibility import of_tracked
+
+_deal = reader(Deal)
 
 
 async def claim(
@@ -296,25 +299,4 @@ def _waits(now: datetime) -> ColumnElement[bool]:
 def _deals() -> Select[Any]:
     return select(deals, users.c.login, users.c.github_id).join(
         users, users.c.key == deals.c.user_key
-    )
-
-
-def _deal(row: Row[Any]) -> Deal:
-    return Deal(
-        user_key=UserKey(row.user_key),
-        login=row.login,
-        state=PublicationState(row.state),
-        due_at=row.due_at,
-        attempts=row.attempts,
-        looks=row.looks,
-        token=row.token,
-        lease_until=row.lease_until,
-        sent_at=row.sent_at,
-        deal_id=None if row.deal_id is None else DealId(row.deal_id),
-        reason=row.reason,
-        in_flight_until=row.in_flight_until,
-        sent_after=row.sent_after,
-        looked_at=row.looked_at,
-        title=row.title,
-        github_id=None if row.github_id is None else GitHubId(row.github_id),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import delete, exists, select, update
 from gitpip.model import ActivityId, DealId
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
 from gitpip.store.schema_accounts import markers
 from gitpip.store.visibility import of_removed, tracked
@@ -31,6 +32,9 @@ class Duplicate:
     seen_at: datetime
     acknowledged_at: datetime | None
     """When a person said to know of it."""
+
+
+_duplicate = reader(Duplicate)
 
 
 async def listed(
@@ -67,19 +71,7 @@ async def listed(
         .order_by(markers.c.activity_id)
         .limit(limit)
     )
-    return tuple(
-        Duplicate(
-            ActivityId(row.activity_id),
-            row.marker,
-            None if row.deal_id is None else DealId(row.deal_id),
-            None if row.published_as is None else ActivityId(row.published_as),
-            row.login,
-            row.filename,
-            row.seen_at,
-            row.acknowledged_at,
-        )
-        for row in rows
-    )
+    return tuple(map(_duplicate, rows))
 
 
 async def settle(

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select, update
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import amendments, note_failed, publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
@@ -24,6 +25,9 @@ class Amendment:
     """Counts the changes asked for, so that one that comes meanwhile is not lost."""
     attempts: int = 0
     """How often it was tried in vain."""
+
+
+_amendment = reader(Amendment)
 
 
 async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime) -> None:
@@ -70,17 +74,7 @@ async def due(transaction: Transaction, now: datetime, limit: int) -> tuple[Amen
         .order_by(amendments.c.due_at)
         .limit(limit)
     )
-    return tuple(
-        Amendment(
-            PublicationId(row.publication_id),
-            FileKey(row.file_key),
-            row.revision,
-            ActivityId(row.activity_id),
-            row.version,
-            row.attempts,
-        )
-        for row in rows
-    )
+    return tuple(map(_amendment, rows))
 
 
 async def any_due(transaction: Transaction, now: datetime) -> bool:

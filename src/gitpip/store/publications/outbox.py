@@ -12,12 +12,13 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, up
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.store import events, lease, ledger
+from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
 from gitpip.store.publications.publication_rows import publication_of, selected
-from gitpip.store.schema import UTCDateTime, publications, users
+from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
 LOOKED_FOR = 500

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Row, delete, exists, select
 
 from gitpip.marking import Match, marker_of_content, markers_by_number, match
-from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState, marker_of
+from gitpip.model import ActivityId, GistId, OnEdit, PublicationState, marker_of
 from gitpip.store.database import Transaction
 from gitpip.store.publications.sightings import Sighting
+from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
 
@@ -21,6 +22,7 @@ NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
 """States in which nothing was sent yet, and something may be."""
 
 AT_A_TIME = 500
+_sighting = reader(Sighting)
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,7 @@ async def kept_with(
             )
         )
         for row in rows:
-            found[row.marker] = Sighting(
-                ActivityId(row.activity_id),
-                row.marker,
-                None if row.deal_id is None else DealId(row.deal_id),
-                row.added_at,
-                row.content,
-            )
+            found[row.marker] = _sighting(row)
     return found
 
 

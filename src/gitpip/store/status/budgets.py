@@ -17,6 +17,7 @@ from gitpip.capacity import (
 )
 from gitpip.model import Pause, PauseCause
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import budgets
 from gitpip.store.status import checks, pauses
 
@@ -35,6 +36,9 @@ class Budget:
     resets_at: datetime | None
     """None where the vendor does not say when."""
     seen_at: datetime
+
+
+_budget = reader(Budget)
 
 
 async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None:
@@ -62,9 +66,7 @@ async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None
 async def known_budgets(transaction: Transaction) -> tuple[Budget, ...]:
     """The budgets that were heard of, by name."""
     found = await transaction.execute(select(budgets).order_by(budgets.c.name))
-    return tuple(
-        Budget(row.name, row.total, row.remaining, row.resets_at, row.seen_at) for row in found
-    )
+    return tuple(map(_budget, found))
 
 
 async def capacity_now(

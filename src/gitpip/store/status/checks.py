@@ -1,7 +1,7 @@
 """Checks: the record of every look over the due users, and requests for one."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from gitpip.observability import metrics
 from gitpip.store import visibility
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
+from gitpip.store.rows import reader
 from gitpip.store.schema import checks
 from gitpip.store.users import schedule
 
@@ -22,6 +23,7 @@ A_DAY = timedelta(days=1)
 AN_HOUR = timedelta(hours=1)
 LARGE = 100
 """So many users fill a query or two."""
+_check = reader(Check)
 
 
 async def request(transaction: Transaction, now: datetime) -> CheckId:
@@ -89,9 +91,7 @@ async def add_results(transaction: Transaction, check_id: CheckId, results: Resu
     kept = await transaction.scalar(
         select(checks.c.failures).where(checks.c.id == check_id).with_for_update(key_share=True)
     )
-    lines = (kept or "").splitlines()
-    added = (*results.failures, *([results.note] if results.note else []))
-    lines += [" ".join(line.split()) for line in added]
+    lines = (*(kept or ()), *results.failures, *([results.note] if results.note else []))
     await transaction.execute(
         update(checks)
         .where(checks.c.id == check_id)
@@ -104,7 +104,7 @@ async def add_results(transaction: Transaction, check_id: CheckId, results: Resu
             points=checks.c.points + results.points,
             listed=checks.c.listed + results.listed,
             failed=checks.c.failed + len(results.failures),
-            failures="\n".join(lines[:FAILURES_KEPT]),
+            failures=lines[:FAILURES_KEPT],
         )
     )
 
@@ -118,7 +118,7 @@ async def prune(transaction: Transaction, before: datetime) -> None:
     """Forget the checks that ended before a time and neither found anything nor failed."""
     await transaction.execute(
         delete(checks).where(
-            checks.c.ended_at < before, checks.c.gists == 0, checks.c.failures == ""
+            checks.c.ended_at < before, checks.c.gists == 0, checks.c.failures == ()
         )
     )
 
@@ -210,21 +210,10 @@ async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Che
 
 async def _checks(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Check, ...]:
     """The checks of these rows, without the failures of users who were removed since."""
-    lines = [line for row in rows for line in row.failures.splitlines()]
+    found = [_check(row) for row in rows]
+    lines = [line for check in found for line in check.failures]
     shown = await visibility.without_removed(transaction, lines)
-    return tuple(_check(row, shown) for row in rows)
-
-
-def _check(row: Row[Any], shown: Collection[str]) -> Check:
-    return Check(
-        id=CheckId(row.id),
-        requested_at=row.requested_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        users=row.users,
-        unchanged=row.unchanged,
-        failed=row.failed,
-        gists=row.gists,
-        files=row.files,
-        failures=tuple(line for line in row.failures.splitlines() if line in shown),
+    return tuple(
+        replace(check, failures=tuple(line for line in check.failures if line in shown))
+        for check in found
     )

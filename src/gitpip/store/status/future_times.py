@@ -6,7 +6,20 @@ nobody for a day. Such times are set to what they can be at most.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from gitpip.model import UserState
 from gitpip.store.database import Transaction
@@ -99,9 +112,9 @@ async def set_back(transaction: Transaction, *, now: datetime, interval: timedel
 
 def _due_too_late(now: datetime, interval: timedelta, sqlite: bool) -> ColumnElement[bool]:
     usual = round(interval.total_seconds())
-    own = func.coalesce(users.c.check_interval, usual)
+    own = func.coalesce(type_coerce(users.c.check_interval, Integer), usual)
     a_day = round(LONGEST_WAIT.total_seconds())
-    unavailable = users.c.state == UserState.UNAVAILABLE.value
+    unavailable = users.c.state == UserState.UNAVAILABLE
     longest = case((and_(unavailable, own < a_day), a_day), else_=own)
     at = literal(now, users.c.next_check_at.type)
     ahead = (

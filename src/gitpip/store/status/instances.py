@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.model import Part
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import services
 
 HEARTBEAT = timedelta(seconds=2)
@@ -45,13 +46,15 @@ class Heartbeat:
     clock_ahead: timedelta = timedelta(0)
 
 
+_service = reader(RunningService)
+
+
 async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datetime) -> None:
     """Renew this service's lease row, and clear those of services long gone."""
-    wrong = "\n".join(" ".join(ailment.split()) for ailment in beat.ailments) or None
     shown = {
         "heartbeat_at": now,
-        "ailments": wrong,
-        "clock_ahead": round(beat.clock_ahead.total_seconds()),
+        "ailments": beat.ailments or None,
+        "clock_ahead": beat.clock_ahead,
     }
     renewed = await transaction.execute(
         update(services).where(services.c.id == beat.service_id).values(shown)
@@ -61,7 +64,7 @@ async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datet
             insert(services).values(
                 id=beat.service_id,
                 version=beat.version,
-                part=beat.part.value,
+                part=beat.part,
                 started_at=now,
                 **shown,
             )
@@ -83,14 +86,4 @@ async def running(transaction: Transaction, now: datetime) -> tuple[RunningServi
         .where(services.c.heartbeat_at > now - HEARTBEAT_TIMEOUT)
         .order_by(func.lower(services.c.id))
     )
-    return tuple(
-        RunningService(
-            id=row.id,
-            version=row.version,
-            part=Part(row.part),
-            started_at=row.started_at,
-            ailments=tuple((row.ailments or "").splitlines()),
-            clock_ahead=timedelta(seconds=row.clock_ahead),
-        )
-        for row in rows
-    )
+    return tuple(map(_service, rows))

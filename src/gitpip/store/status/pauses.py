@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.clock import utc_now
@@ -14,6 +13,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications.deals import end_waits
+from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications
 from gitpip.store.schema_status import pauses
 
@@ -31,6 +31,7 @@ ROUNDING = timedelta(seconds=1)
 """A refused row is put off to the end of the pause, by a clock read a moment later."""
 SAME_PAUSE = timedelta(minutes=5)
 """A pause that follows another within this time is the same trouble, going on."""
+_pause = reader(Pause)
 
 
 async def pause(
@@ -51,7 +52,7 @@ async def pause(
         "until": why.until,
         "reason": why.reason,
         "credential": credential,
-        "cause": why.cause.value,
+        "cause": why.cause,
     }
     last = await _locked(transaction, name)
     while last is None:
@@ -96,7 +97,7 @@ async def end_pauses(
     can_be_ended = (
         pauses.c.name.in_(names),
         pauses.c.until > now,
-        or_(pauses.c.name == PUBLISHING, pauses.c.cause != PauseCause.RATE_LIMIT.value),
+        or_(pauses.c.name == PUBLISHING, pauses.c.cause != PauseCause.RATE_LIMIT),
     )
     rows = await transaction.execute(
         select(pauses.c.name, pauses.c.until).where(*can_be_ended).with_for_update()
@@ -106,7 +107,7 @@ async def end_pauses(
     if until := ended.get(PUBLISHING):
         for table in (publications, deals):
             put_off = (
-                table.c.state == PublicationState.PENDING.value,
+                table.c.state == PublicationState.PENDING,
                 table.c.token.is_(None),
                 table.c.due_at.between(now, until + ROUNDING),
             )
@@ -160,10 +161,6 @@ async def last_pause(
         wanted.append(or_(pauses.c.credential.is_(None), pauses.c.credential == credential))
     row = (await transaction.execute(select(pauses).where(*wanted))).one_or_none()
     return _pause(row) if row else None
-
-
-def _pause(row: Row[Any]) -> Pause:
-    return Pause(row.until, row.reason, PauseCause(row.cause), row.since)
 
 
 async def checks_held_up(transaction: Transaction, now: datetime) -> Pause | None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
+from gitpip.store.rows import reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_status import samples
 from gitpip.store.visibility import of_tracked
@@ -22,6 +23,9 @@ class Sample:
 
     at: datetime
     waiting: int
+
+
+_sample = reader(Sample)
 
 
 async def sample_is_due(transaction: Transaction, now: datetime) -> bool:
@@ -48,4 +52,4 @@ async def take_sample(transaction: Transaction, now: datetime) -> None:
 async def samples_of_a_day(transaction: Transaction) -> tuple[Sample, ...]:
     """The samples that are kept, oldest first."""
     found = await transaction.execute(select(samples).order_by(samples.c.at))
-    return tuple(Sample(row.at, row.waiting) for row in found)
+    return tuple(map(_sample, found))

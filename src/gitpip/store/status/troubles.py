@@ -153,7 +153,7 @@ async def users_late(
     """
     usual = or_(
         users.c.check_interval.is_(None),
-        users.c.check_interval <= max(int(interval.total_seconds()), 1),
+        users.c.check_interval <= max(interval, timedelta(seconds=1)),
     )
     overdue = or_(
         users.c.next_check_at < due_before,

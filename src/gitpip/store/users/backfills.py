@@ -21,7 +21,9 @@ async def correct_added_at(
         return user
     added_at = min(user.added_at or user.created_at, now) - ahead
     await transaction.execute(
-        update(users).where(users.c.key == user.key).values(added_at=added_at, added_by_our_clock=0)
+        update(users)
+        .where(users.c.key == user.key)
+        .values(added_at=added_at, added_by_our_clock=False)
     )
     return replace(user, added_at=added_at, added_by_our_clock=False)
 

@@ -151,16 +151,14 @@ async def _insert(
             {
                 "login": user.login,
                 "external_id": user.external_id,
-                "backfill": str(user.backfill),
-                "state": UserState.ACTIVE.value,
+                "backfill": user.backfill,
+                "state": UserState.ACTIVE,
                 "backfill_left": user.backfill.count,
                 "created_at": now,
                 "added_at": now,
-                "added_by_our_clock": 1,
+                "added_by_our_clock": True,
                 "next_check_at": now,
-                "check_interval": (
-                    None if user.interval is None else round(user.interval.total_seconds())
-                ),
+                "check_interval": user.interval,
             }
             for user in new
         ],
@@ -177,7 +175,7 @@ async def _insert_details(
     with_deal = [
         {
             "user_key": key,
-            "state": PublicationState.PUBLISHED.value,
+            "state": PublicationState.PUBLISHED,
             "due_at": now,
             "deal_id": user.deal_id,
         }

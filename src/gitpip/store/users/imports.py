@@ -1,14 +1,15 @@
 """Imports of lists of users: how far each is, and what was wrong with which line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NewType
+from typing import NewType
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 
 from gitpip.errors import ImportNotFound
 from gitpip.store import visibility
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema_status import imports
 
 ImportId = NewType("ImportId", int)
@@ -62,11 +63,14 @@ class Imported:
         )
 
 
+_import = reader(Import)
+
+
 async def begin(transaction: Transaction, *, name: str, size: int, now: datetime) -> ImportId:
     """Note that an import begins."""
     result = await transaction.execute(
         insert(imports)
-        .values(name=name, size=size, faults="", started_at=now, moved_at=now)
+        .values(name=name, size=size, faults=(), started_at=now, moved_at=now)
         .returning(imports.c.id)
     )
     return ImportId(result.scalar_one())
@@ -81,7 +85,6 @@ async def advance(
     now: datetime,
 ) -> None:
     """Note how far an import is: what it did since its start, and the bytes read of the file."""
-    lines = [" ".join(fault.split()) for fault in done.faults[:FAULTS_KEPT]]
     await transaction.execute(
         update(imports)
         .where(imports.c.id == import_id)
@@ -90,7 +93,7 @@ async def advance(
             added=done.added,
             known=done.known,
             faulty=len(done.faults),
-            faults="\n".join(lines),
+            faults=done.faults[:FAULTS_KEPT],
             moved_at=now,
         )
     )
@@ -113,29 +116,12 @@ async def get(transaction: Transaction, import_id: ImportId) -> Import:
     row = found.one_or_none()
     if row is None:
         raise ImportNotFound(f"there is no import {import_id}")
-    faults = row.faults.splitlines()
-    shown = await visibility.without_removed(transaction, faults)
-    return _import(row, tuple(fault for fault in faults if fault in shown))
+    one = _import(row)
+    shown = await visibility.without_removed(transaction, one.faults)
+    return replace(one, faults=tuple(fault for fault in one.faults if fault in shown))
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:
     """The last imports, newest first, without their faults."""
     found = await transaction.execute(select(imports).order_by(imports.c.id.desc()).limit(limit))
-    return tuple(_import(row, ()) for row in found)
-
-
-def _import(row: Row[Any], faults: tuple[str, ...]) -> Import:
-    return Import(
-        id=ImportId(row.id),
-        name=row.name,
-        size=row.size,
-        read=row.read,
-        added=row.added,
-        known=row.known,
-        faulty=row.faulty,
-        faults=faults,
-        started_at=row.started_at,
-        moved_at=row.moved_at,
-        ended_at=row.ended_at,
-        failure=row.failure,
-    )
+    return tuple(replace(_import(row), faults=()) for row in found)

@@ -170,7 +170,7 @@ async def record_successes(
             available += [
                 NewEvent(EventKind.USER_AVAILABLE, UserKey(row.key))
                 for row in changed
-                if row.state == UserState.ACTIVE.value
+                if row.state is UserState.ACTIVE
             ]
     await events.record(transaction, now, *available)
 

@@ -103,10 +103,10 @@ def _past_of(backfill: Backfill, account: Account | None, now: datetime) -> dict
     added_at = account.seen_at if account else None
     return {
         "node_id": account.node_id if account else None,
-        "backfill": str(backfill),
+        "backfill": backfill,
         "backfill_left": backfill.count,
         "added_at": added_at or now,
-        "added_by_our_clock": int(added_at is None),
+        "added_by_our_clock": added_at is None,
     }
 
 
@@ -154,7 +154,7 @@ async def _revive_or_insert(
         **values,
         "login": login,
         "external_id": external_id,
-        "state": UserState.ACTIVE.value,
+        "state": UserState.ACTIVE,
         "next_check_at": now,
         "hinted_at": now,
         "removed_at": None,
@@ -279,14 +279,14 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
     if changes.external_id is not None:
         values["external_id"] = changes.external_id
     if changes.backfill is not None:
-        values |= {"backfill": str(changes.backfill), "backfill_left": changes.backfill.count}
+        values |= {"backfill": changes.backfill, "backfill_left": changes.backfill.count}
     if changes.interval is not None:
         # The next look is set anew, so that a shorter interval holds from now on.
         own = changes.interval if isinstance(changes.interval, timedelta) else None
-        values["check_interval"] = None if own is None else max(round(own.total_seconds()), 1)
+        values["check_interval"] = None if own is None else max(own, timedelta(seconds=1))
         values["next_check_at"] = now
     if changes.paused is not None:
-        values["state"] = (UserState.PAUSED if changes.paused else UserState.ACTIVE).value
+        values["state"] = UserState.PAUSED if changes.paused else UserState.ACTIVE
         values |= {"next_check_at": now, "failures": 0, "failure": None}
     if values:
         try:
@@ -404,13 +404,13 @@ async def _bring_back(
             former_login=former_logins.last_one(user.login),
             node_id=account.node_id,
             external_id=former_id or user.external_id,
-            backfill=str(user.backfill),
-            state=user.state.value,
+            backfill=user.backfill,
+            state=user.state,
             next_check_at=user.next_check_at,
             removed_at=None,
             failures=0,
             failure=None,
-            **{name: round(own.total_seconds()) for name, own in interval.items()},
+            **interval,
             **new._mapping,
         )
     )

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import VisitNotFound
@@ -13,6 +12,7 @@ from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
+from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, home_visits, visits
 from gitpip.store.schema import users as users_table
 from gitpip.store.users.user_rows import rows, user_of
@@ -23,6 +23,7 @@ COUNTED = 1_000
 """How many users' news are counted at most; beyond, it is "more than"."""
 PREVIEW = 6_000
 """How many characters of a content are read for a preview."""
+_home_visit = reader(HomeVisit)
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,3 @@ async def _add_home_visit(transaction: Transaction, viewer: str, now: datetime) 
         insert(home_visits).values(viewer=viewer, at=now).returning(home_visits.c.id)
     )
     return VisitId(result.scalar_one())
-
-
-def _home_visit(row: Row[Any]) -> HomeVisit:
-    return HomeVisit(VisitId(row.id), row.viewer, row.at, row.users, row.files)

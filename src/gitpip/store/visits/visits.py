@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, select
+from sqlalchemy import Select, and_, delete, func, insert, select
 
 from gitpip.errors import UserNotTracked, VisitNotFound
 from gitpip.model import User, UserKey, Visit, VisitId
 from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
 from gitpip.store.schema import users as users_table
 from gitpip.store.schema import visits
 from gitpip.store.users import users
@@ -21,6 +22,7 @@ BROWSER = "browser:"
 """What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
 KEPT = 100
 """How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
+_visit = reader(Visit)
 
 
 async def record(
@@ -96,16 +98,4 @@ def _visits() -> Select[Any]:
         select(visits, users_table.c.login)
         .join(users_table, users_table.c.key == visits.c.user_key)
         .where(tracked)
-    )
-
-
-def _visit(row: Row[Any]) -> Visit:
-    return Visit(
-        id=VisitId(row.id),
-        user_key=UserKey(row.user_key),
-        login=row.login,
-        viewer=row.viewer,
-        after=row.after,
-        up_to=row.up_to,
-        at=row.at,
     )

@@ -4,10 +4,8 @@ These are `/api/v1/accounts` and `/api/v1/adoption`, and `/api/v1/problems` to a
 found.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
-from typing import Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +17,8 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.publications import duplicates, markers
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.store.publications.duplicates import Duplicate
+from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -28,7 +27,7 @@ MOST_DUPLICATES = 100
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["accounts"], responses=PROBLEMS)
 
 
-class AccountBody(BaseModel):
+class AccountBody(NounBody[VendorAccount]):
     """A company on Pipedrive, or an address of GitHub. Times are UTC."""
 
     vendor: Vendor
@@ -41,18 +40,6 @@ class AccountBody(BaseModel):
     """Since when it is set although the rows belong to another account."""
     met_at: datetime
 
-    @classmethod
-    def of(cls, account: VendorAccount) -> Self:
-        """The body of an account."""
-        return cls(
-            vendor=account.vendor,
-            identity=account.identity,
-            name=account.name,
-            bound=account.bound,
-            waits_since=account.waits_since,
-            met_at=account.met_at,
-        )
-
 
 class Switch(BaseModel):
     """How to switch: `same` says that it is the same GitHub under another address."""
@@ -62,7 +49,7 @@ class Switch(BaseModel):
     same: bool = False
 
 
-class DuplicateBody(BaseModel):
+class DuplicateBody(NounBody[Duplicate]):
     """An activity with the marker of another one. Times are UTC."""
 
     activity_id: int
@@ -135,7 +122,7 @@ async def get_adoption(context: Context) -> AdoptionBody:
         adopted=state.adopted,
         waiting=waiting,
         missing=state.missing,
-        duplicates=[DuplicateBody.model_validate(asdict(one)) for one in found],
+        duplicates=[DuplicateBody.of(one) for one in found],
     )
 
 

@@ -1,8 +1,7 @@
 """`/api/v1/events`: what happened, for programs that follow it."""
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from gitpip.store.events import Event, EventId, EventKind, EventsWanted
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.parameters import Limit
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 
@@ -31,7 +30,7 @@ Kinds = Annotated[list[EventKind], Query(description="Only these kinds.")]
 OfUser = Annotated[str | None, Query(max_length=100, description="Only about this user.")]
 
 
-class EventBody(BaseModel):
+class EventBody(NounBody[Event]):
     """Something that happened. Times are UTC."""
 
     id: int
@@ -41,11 +40,6 @@ class EventBody(BaseModel):
     gist_id: str | None
     publication_id: int | None
     detail: str | None
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        """The body of an event."""
-        return cls.model_validate(asdict(event))
 
 
 class EventsBody(BaseModel):

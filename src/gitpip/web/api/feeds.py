@@ -14,11 +14,10 @@ from gitpip.model import Role
 from gitpip.store.access import feed_tokens
 from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAddress, Parent
 from gitpip.web.api.parameters import Number
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.schemas import PROBLEMS, NounBody, ShownViewer
 from gitpip.web.auth.authentication import Authentication
 from gitpip.web.auth.identity import CurrentIdentity, Identity
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.auth.viewer import shown_viewer
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.public_address import public_base
 
@@ -33,26 +32,15 @@ class NewFeedAddress(BaseModel):
     name: str
 
 
-class FeedAddressBody(BaseModel):
+class FeedAddressBody(NounBody[FeedAddress]):
     """A secret address of the feeds, without its secret. Times are UTC."""
 
     id: int
     name: str
-    viewer: str
+    viewer: ShownViewer
     """Who made it; a browser without a key is named by a part of a hash."""
     created_at: datetime
     used_at: datetime | None
-
-    @classmethod
-    def of(cls, address: FeedAddress) -> Self:
-        """The body of an address."""
-        return cls(
-            id=address.id,
-            name=address.name,
-            viewer=shown_viewer(address.viewer),
-            created_at=address.created_at,
-            used_at=address.used_at,
-        )
 
 
 class IssuedAddressBody(BaseModel):

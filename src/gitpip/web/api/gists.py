@@ -24,8 +24,6 @@ from gitpip.web.api.schemas import (
     FileBody,
     FileWithContent,
     ListBody,
-    file_bodies,
-    file_with_content,
 )
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -71,7 +69,8 @@ async def list_gists_of_user(
                 content_limit=0,
             )
             total = look.up_to - look.after
-    return ListBody(items=file_bodies(items), total=total, offset=offset, limit=limit)
+    bodies = [FileBody.of(file) for file in items]
+    return ListBody(items=bodies, total=total, offset=offset, limit=limit)
 
 
 @router.get("/gists", tags=["gists"])
@@ -82,7 +81,8 @@ async def list_gists(
     """The gist files of all tracked users, newest found first."""
     async with context.database.read() as transaction:
         page = await gists.page(transaction, offset=offset, limit=limit, content_limit=0)
-    return ListBody(items=file_bodies(page.items), total=page.total, offset=offset, limit=limit)
+    items = [FileBody.of(file) for file in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
 
 @router.get("/gists/{gist_id}", tags=["gists"], response_model=list[FileWithContent])
@@ -104,4 +104,4 @@ async def _one_by_one(
     """The files of a gist, each alone: some 300 of a megabyte each would fill the memory."""
     for key in keys:
         if file := await gists.file_of_gist(transaction, gist_id, key):
-            yield [file_with_content(file)]
+            yield [FileWithContent.of(file)]

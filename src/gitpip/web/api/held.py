@@ -1,8 +1,7 @@
 """`/api/v1/held` and `/api/v1/users/{login}/held`: what waits for a decision, and the answer."""
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +11,7 @@ from gitpip.model import Role
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 
@@ -21,18 +20,13 @@ router = APIRouter(
 )
 
 
-class HeldBody(BaseModel):
+class HeldBody(NounBody[Held]):
     """What of a user waits for a decision. Times are UTC."""
 
     login: str
     files: int
     gists: int
     since: datetime
-
-    @classmethod
-    def of(cls, one: Held) -> Self:
-        """The body of what is held of a user."""
-        return cls.model_validate(asdict(one))
 
 
 class Answer(BaseModel):
@@ -46,18 +40,13 @@ class Answer(BaseModel):
     """How many files you decide about; refused where another number is held now."""
 
 
-class AnsweredBody(BaseModel):
+class AnsweredBody(NounBody[Answered]):
     """What an answer did, in files."""
 
     login: str
     published: int
     """So many are sent now, in their turn."""
     skipped: int
-
-    @classmethod
-    def of(cls, answered: Answered) -> Self:
-        """The body of an answer."""
-        return cls.model_validate(asdict(answered))
 
 
 @router.get("/held")

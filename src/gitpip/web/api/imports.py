@@ -4,13 +4,11 @@ import asyncio
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, BinaryIO, Self
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, BackgroundTasks, File, UploadFile
-from pydantic import BaseModel
 
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
@@ -19,14 +17,14 @@ from gitpip.model import Backfill, Role
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import, ImportId
 from gitpip.web.api.parameters import Number
-from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
 router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["users"], responses=PROBLEMS)
 
 
-class ImportBody(BaseModel):
+class ImportBody(NounBody[Import]):
     """How far an import is. `size` and `read` are bytes of the file; times are UTC."""
 
     id: int
@@ -44,11 +42,6 @@ class ImportBody(BaseModel):
     ended_at: datetime | None
     failure: str | None
     """Why it could not go on to the end; null if it did, or is under way."""
-
-    @classmethod
-    def of(cls, one: Import) -> Self:
-        """The body of an import."""
-        return cls.model_validate(asdict(one))
 
 
 @router.post("/imports", status_code=HTTPStatus.ACCEPTED)

@@ -16,7 +16,7 @@ from gitpip.store.access import audit, keys
 from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.keys import AccessKey, IssuedKey
 from gitpip.web.api.parameters import Limit, Offset
-from gitpip.web.api.schemas import PROBLEMS, ListBody
+from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
 from gitpip.web.auth.identity import CurrentIdentity
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
@@ -89,7 +89,7 @@ class IssuedKeyBody(BaseModel):
         return cls(key=issued.secret, name=key.name, role=key.role, expires_at=key.expires_at)
 
 
-class AuditBody(BaseModel):
+class AuditBody(NounBody[AuditEntry]):
     """One thing that somebody did. Times are UTC."""
 
     id: int
@@ -98,11 +98,6 @@ class AuditBody(BaseModel):
     via: Via
     action: str
     subject: str
-
-    @classmethod
-    def of(cls, entry: AuditEntry) -> Self:
-        """The body of an entry."""
-        return cls.model_validate(asdict(entry))
 
 
 @router.get("/keys", tags=["keys"])

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from gitpip.model import Visit
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.web.api.schemas import FileBody, VisitBody, file_bodies
+from gitpip.web.api.schemas import FileBody, VisitBody
 
 Item = TypeVar("Item")
 
@@ -65,7 +65,7 @@ async def visit_body(
     transaction: Transaction, visit: Visit, *, status_code: int = 200
 ) -> StreamingResponse:
     """The answer that tells of a visit and of what it showed."""
-    body = VisitBody.of(visit, ()).model_dump_json().encode()
+    body = VisitBody.of(visit).model_dump_json().encode()
     empty = b"[]}"
     if not body.endswith(empty):
         raise TypeError("the files must be the last field of VisitBody")
@@ -83,7 +83,7 @@ async def files_shown_by(transaction: Transaction, visit: Visit) -> AsyncIterato
     async for page in gists.in_pages(
         transaction, visit.user_key, after=visit.after, up_to=visit.up_to
     ):
-        yield file_bodies(page)
+        yield [FileBody.of(file) for file in page]
 
 
 async def _pieces(kept: SpooledTemporaryFile[bytes]) -> AsyncIterator[bytes]:

@@ -1,11 +1,10 @@
 """What the API's answers look like; the OpenAPI document is made from these."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Generic, Self, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gitpip.model import (
     Check,
@@ -21,6 +20,27 @@ from gitpip.model import (
 from gitpip.web.auth.viewer import shown_viewer
 
 Body = TypeVar("Body")
+Noun = TypeVar("Noun")
+
+Seconds = Annotated[float, BeforeValidator(timedelta.total_seconds)]
+"""Of a duration."""
+Text = Annotated[str, BeforeValidator(str)]
+"""Of what is written as text."""
+Filled = Annotated[str | None, BeforeValidator(lambda text: text or None)]
+"""Null for what is empty."""
+ShownViewer = Annotated[str, BeforeValidator(shown_viewer)]
+"""A browser without a key is named by a part of a hash: its own name is its cookie."""
+
+
+class NounBody(BaseModel, Generic[Noun]):
+    """What an answer shows of a noun: its attributes of the same names, or of those named here."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, noun: Noun) -> Self:
+        """The body of a noun."""
+        return cls.model_validate(noun)
 
 
 class FieldError(BaseModel):
@@ -70,77 +90,42 @@ class ListBody(BaseModel, Generic[Body]):
     limit: int
 
 
-class UserBody(BaseModel):
+class UserBody(NounBody[User]):
     """A tracked user. Times are UTC."""
 
     login: str
-    id: str
+    id: str = Field(validation_alias="external_id")
     github_id: int | None
     state: UserState
-    backfill: str
+    backfill: Text
     created_at: datetime
     checked_at: datetime | None
     next_check_at: datetime
     failures: int
     failure: str | None
-    files: int
+    files: int = Field(validation_alias="last_sequence")
     deal_id: int | None
     tags: list[str]
-    interval: float | None
+    interval: Seconds | None = Field(validation_alias="check_interval")
     """The user's own, in seconds, between two looks; null for that of the settings."""
-    nothing_missed_before: datetime | None
+    nothing_missed_before: datetime | None = Field(validation_alias="complete_until")
     """Whatever was public before is stored; null before the first whole look."""
     former_login: str | None
     unreadable: int
     """How many gists, files and parts of the gist list could not be read, and are tried again."""
 
-    @classmethod
-    def of(cls, user: User) -> Self:
-        """The body of a tracked user."""
-        return cls(
-            login=user.login,
-            id=user.external_id,
-            github_id=user.github_id,
-            state=user.state,
-            backfill=str(user.backfill),
-            created_at=user.created_at,
-            checked_at=user.checked_at,
-            next_check_at=user.next_check_at,
-            failures=user.failures,
-            failure=user.failure,
-            files=user.last_sequence,
-            deal_id=user.deal_id,
-            tags=list(user.tags),
-            interval=user.check_interval.total_seconds() if user.check_interval else None,
-            nothing_missed_before=user.complete_until,
-            former_login=user.former_login,
-            unreadable=user.unreadable,
-        )
 
-
-class UnreadableBody(BaseModel):
+class UnreadableBody(NounBody[Unreadable]):
     """What could not be read of a user, and why. Times are UTC."""
 
-    gist_id: str | None
+    gist_id: Filled
     """Null for a part of the list of gists."""
-    filename: str | None
+    filename: Filled
     """Null for the whole gist, or for files whose names are not known."""
     reason: str
     failures: int
     first_failed_at: datetime
     next_try_at: datetime
-
-    @classmethod
-    def of(cls, item: Unreadable) -> Self:
-        """The body of one item."""
-        return cls(
-            gist_id=item.gist_id or None,
-            filename=item.filename or None,
-            reason=item.reason,
-            failures=item.failures,
-            first_failed_at=item.first_failed_at,
-            next_try_at=item.next_try_at,
-        )
 
 
 class OneUserBody(UserBody):
@@ -149,33 +134,22 @@ class OneUserBody(UserBody):
     could_not_read: list[UnreadableBody] = []
 
 
-class ForecastBody(BaseModel):
+class ForecastBody(NounBody[Forecast]):
     """What tracking a user would publish at once."""
 
-    login: str
-    github_id: int
+    login: str = Field(validation_alias=AliasPath("account", "login"))
+    github_id: int = Field(validation_alias=AliasPath("account", "github_id"))
     gists: int
     activities: int
-    seconds: float
+    seconds: Seconds = Field(validation_alias="duration")
     """How long that takes at the least, on Pipedrive's smallest plan with one seat."""
 
-    @classmethod
-    def of(cls, forecast: Forecast) -> Self:
-        """The body of a forecast."""
-        return cls(
-            login=forecast.account.login,
-            github_id=forecast.account.github_id,
-            gists=forecast.gists,
-            activities=forecast.activities,
-            seconds=forecast.duration.total_seconds(),
-        )
 
-
-class FileBody(BaseModel):
+class FileBody(NounBody[GistFile]):
     """A gist file; `id` is the gist's. Times are UTC."""
 
-    id: str
-    owner: str
+    id: str = Field(validation_alias="gist_id")
+    owner: str = Field(validation_alias="login")
     filename: str
     language: str | None
     size: int
@@ -203,28 +177,19 @@ class VisitBody(BaseModel):
 
     id: int
     login: str
-    viewer: str
-    """A browser without a key is named by a part of a hash: its own name is its cookie."""
+    viewer: ShownViewer
     after: int
     up_to: int
     at: datetime
     files: list[FileBody]
 
     @classmethod
-    def of(cls, visit: Visit, files: Iterable[GistFile]) -> Self:
-        """The body of a visit and what it showed."""
-        return cls(
-            id=visit.id,
-            login=visit.login,
-            viewer=shown_viewer(visit.viewer),
-            after=visit.after,
-            up_to=visit.up_to,
-            at=visit.at,
-            files=file_bodies(files),
-        )
+    def of(cls, visit: Visit) -> Self:
+        """The body of a visit, without what it showed."""
+        return cls.model_validate({**asdict(visit), "files": []})
 
 
-class PublicationBody(BaseModel):
+class PublicationBody(NounBody[Publication]):
     """How the delivery of one gist file stands. Times are UTC."""
 
     id: int
@@ -241,11 +206,6 @@ class PublicationBody(BaseModel):
     activity_id: int | None
     published_at: datetime | None
 
-    @classmethod
-    def of(cls, publication: Publication) -> Self:
-        """The body of a publication."""
-        return cls.model_validate(asdict(publication))
-
 
 class ActivityPreview(BaseModel):
     """What is sent to Pipedrive for a publication; without a deal yet, `deal_id` is null."""
@@ -255,7 +215,7 @@ class ActivityPreview(BaseModel):
     deal_id: int | None
 
 
-class CheckBody(BaseModel):
+class CheckBody(NounBody[Check]):
     """One look over the users that were due. Times are UTC."""
 
     id: int
@@ -268,39 +228,3 @@ class CheckBody(BaseModel):
     gists: int
     files: int
     failures: list[str]
-
-    @classmethod
-    def of(cls, check: Check) -> Self:
-        """The body of a check."""
-        return cls.model_validate(asdict(check))
-
-
-def file_bodies(files: Iterable[GistFile]) -> list[FileBody]:
-    """The bodies of gist files, without their contents."""
-    return [FileBody(**_file(file)) for file in files]
-
-
-def file_with_content(file: GistFile) -> FileWithContent:
-    """The body of a gist file, with its content."""
-    return FileWithContent(**_file(file), content=file.content)
-
-
-def _file(file: GistFile) -> dict[str, Any]:
-    return {
-        "id": file.gist_id,
-        "owner": file.login,
-        "filename": file.filename,
-        "language": file.language,
-        "size": file.size,
-        "blob_hash": file.blob_hash,
-        "raw_url": file.raw_url,
-        "html_url": file.html_url,
-        "description": file.description,
-        "created_at": file.created_at,
-        "updated_at": file.updated_at,
-        "found_at": file.found_at,
-        "sequence": file.sequence,
-        "published": file.publication is PublicationState.PUBLISHED,
-        "publication": file.publication,
-        "activity_id": file.activity_id,
-    }

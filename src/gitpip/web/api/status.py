@@ -19,7 +19,7 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.status.budgets import Budget, known_budgets
 from gitpip.store.users import schedule, users
-from gitpip.web.api.schemas import PROBLEMS, CheckBody
+from gitpip.web.api.schemas import PROBLEMS, CheckBody, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
 
@@ -44,7 +44,7 @@ class ActivityBody(BaseModel):
     """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
 
 
-class ProblemBody(BaseModel):
+class ProblemBody(NounBody[Problem]):
     """One thing that is wrong, or not done yet. Times are UTC."""
 
     kind: ProblemKind
@@ -60,20 +60,6 @@ class ProblemBody(BaseModel):
     """The name for `POST /api/v1/pauses/{name}/try`, where the problem is a pause."""
     vendor: Vendor | None
     """The name for `POST /api/v1/accounts/{vendor}/switch`, where an account was changed."""
-
-    @classmethod
-    def of(cls, problem: Problem) -> Self:
-        """The body of a problem."""
-        return cls(
-            kind=problem.kind,
-            severity=problem.severity,
-            sentence=problem.sentence,
-            since=problem.since,
-            count=problem.count,
-            act=problem.act,
-            pause=problem.pause,
-            vendor=problem.vendor,
-        )
 
 
 class TriedBody(BaseModel):

@@ -30,10 +30,8 @@ async def list_visits(login: Login, context: Context, limit: Limit = 20) -> list
     """A user's latest visits, newest first, without what they showed."""
     async with context.database.read() as transaction:
         user = await users.find(transaction, login)
-        return [
-            VisitBody.of(visit, ())
-            for visit in await visits.of_user(transaction, user.key, limit=limit)
-        ]
+        latest = await visits.of_user(transaction, user.key, limit=limit)
+        return [VisitBody.of(visit) for visit in latest]
 
 
 @router.post(

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import UTCDateTime
+from gitpip.store.column_types import UTCDateTime
 
 revision = "0008"
 down_revision = "0007"

@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import UTCDateTime
+from gitpip.store.column_types import UTCDateTime
 
 revision = "0021"
 down_revision = "0020"

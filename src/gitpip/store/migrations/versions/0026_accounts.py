@@ -6,7 +6,7 @@ A database that exists is bound to the first account that is met after this.
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import Key, UTCDateTime
+from gitpip.store.column_types import Key, UTCDateTime
 
 revision = "0026"
 down_revision = "0025"

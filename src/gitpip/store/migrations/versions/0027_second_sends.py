@@ -6,7 +6,7 @@ What is uncertain is looked for anew: `in_flight_until` held a time by our own c
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import Key, UTCDateTime
+from gitpip.store.column_types import Key, UTCDateTime
 
 revision = "0027"
 down_revision = "0026"

@@ -6,7 +6,7 @@ What an earlier version stored has no such time: it does not count as part of a 
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import UTCDateTime
+from gitpip.store.column_types import UTCDateTime
 
 revision = "0028"
 down_revision = "0027"

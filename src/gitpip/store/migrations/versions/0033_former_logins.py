@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import Key
+from gitpip.store.column_types import Key
 
 revision = "0033"
 down_revision = "0032"

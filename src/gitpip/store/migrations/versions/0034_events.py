@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gitpip.store.schema import Key, UTCDateTime
+from gitpip.store.column_types import Key, UTCDateTime
 
 revision = "0034"
 down_revision = "0033"

@@ -1,0 +1,152 @@
+"""What a column holds, as the nouns have it: times, durations, enums, rules and lists of lines."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
+
+from gitpip.model import Backfill
+
+Member = TypeVar("Member", bound=StrEnum)
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on every database; SQLite forgets the zone, so it is given back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Seconds(TypeDecorator[timedelta]):
+    """A duration, kept as a whole number of seconds."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        return None if value is None else round(value.total_seconds())
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:
+        return None if value is None else timedelta(seconds=value)
+
+
+class LongSeconds(Seconds):
+    """The same beyond 68 years: a wrong clock can be ahead by more."""
+
+    impl = BigInteger
+    cache_ok = True
+
+
+class Flag(TypeDecorator[bool]):
+    """Yes or no, kept as 1 or 0. Compare it with these: SQLAlchemy writes `true` for True."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+class OneOf(TypeDecorator[Member]):
+    """A member of an enum, kept as its value; whatever is no member can't be written."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, members: type[Member], length: int) -> None:
+        self.members = members
+        self.length = length
+        super().__init__(length)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.members(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Member | None:
+        return None if value is None else self.members(value)
+
+
+class Rule(TypeDecorator[Backfill]):
+    """How much of a new user's past is published, kept as `Backfill.parse` reads it."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Backfill | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Backfill | None:
+        return None if value is None else _parsed(value)
+
+
+class Lines(TypeDecorator[tuple[str, ...]]):
+    """Texts, kept a line each; where there are none, the column is empty, or NULL if it may be."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> str | None:
+        if isinstance(value, str):  # it is a collection of letters, too
+            raise TypeError(f"{value[:40]!r} is one text, and lines are wanted")
+        return None if value is None else "\n".join(" ".join(line.split()) for line in value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        return tuple(value.splitlines()) if value else ()
+
+
+class Numbers(TypeDecorator[frozenset[int]]):
+    """A set of numbers, kept as words."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> str | None:
+        return None if value is None else " ".join(map(str, sorted(value)))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> frozenset[int]:
+        return frozenset(map(int, value.split())) if value else frozenset()
+
+
+class Times(TypeDecorator[Mapping[str, datetime]]):
+    """Times by name, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, datetime] | None, dialect: Dialect) -> str:
+        return json.dumps({name: at.isoformat() for name, at in (value or {}).items()})
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, datetime]:
+        times: dict[str, str] = json.loads(value or "{}")
+        return {name: datetime.fromisoformat(at) for name, at in times.items()}
+
+
+class Words(TypeDecorator[tuple[str, ...]]):
+    """Texts without commas that `aggregate_strings` put together, sorted; they are only read."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        return tuple(sorted(value.split(","))) if value else ()
+
+
+# Millions of users have a few rules.
+_parsed = lru_cache(maxsize=1_000)(Backfill.parse)
