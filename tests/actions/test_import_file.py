@@ -134,6 +134,20 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
         next(rows)
 
 
+@pytest.mark.parametrize(
+    "heading", ["GitHub", "username", '"User"', " Logins ", "Handle # at work"]
+)
+def test_a_list_below_a_heading_that_could_be_a_login_is_refused_whole(heading: str) -> None:
+    rows = read_import_file(io.BytesIO(f"{heading}\nada\nbob\n".encode()))
+    with pytest.raises(InvalidInput, match="looks like the heading of a column; name the column"):
+        next(rows)
+
+
+def test_a_login_that_could_be_a_heading_is_taken_from_a_later_line() -> None:
+    assert read("login\nGitHub\n") == [ImportRow("line 2", "GitHub")]
+    assert read("ada\nGitHub\n") == [ImportRow("line 1", "ada"), ImportRow("line 2", "GitHub")]
+
+
 def test_a_tab_before_a_comment_makes_no_table() -> None:
     assert read("ada\t# the builder\nbob\t\n") == [
         ImportRow("line 1", "ada"),

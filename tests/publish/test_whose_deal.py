@@ -103,6 +103,26 @@ async def test_a_newcomer_does_not_get_a_deal_that_is_uncertain(scene: Scene) ->
     assert scene.deals() == {"ada": 2}
 
 
+async def test_a_deal_that_is_always_refused_costs_the_others_no_look_at_the_field(
+    scene: Scene,
+) -> None:
+    refusal = Fault(FaultKind.ERROR, processed=False, status=400)
+    scene.crm.faults.script(refusal, method="POST", path="deals$", about='"ada"', times=None)
+    await scene.find_files("warm", "up.py")
+    process = await scene.process()
+    await scene.settle(process)
+    looks = sum(request.path.endswith("dealFields") for request in scene.crm.requests)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    await scene.find_files("bob", "b.py")
+    await scene.settle(process)
+    assert await scene.states() == ["published", "failed", "published"]
+    ((code, _),) = scene.crm.deal_fields.items()
+    assert code in str(scene.crm.deals[-1])
+    asked = sum(request.path.endswith("dealFields") for request in scene.crm.requests)
+    assert asked == looks
+
+
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_without_the_field_all_goes_on(scene: Scene, status: int) -> None:
     refusal = Fault(FaultKind.ERROR, processed=False, status=status)

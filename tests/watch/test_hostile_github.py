@@ -1,13 +1,10 @@
 """A GitHub that does everything its documents leave open: every public file is stored once."""
 
-import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from gitpip.model import Backfill
 from gitpip.store.database import Database, open_database
@@ -105,13 +102,13 @@ class Mischief:
         }
 
 
-@settings(max_examples=4, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**32))
-def test_every_public_file_is_stored_exactly_once(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    folder = tmp_path_factory.mktemp("hostile")
-    asyncio.run(_live_through(f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3", seed))
+@pytest.mark.parametrize(
+    ("database_url", "seed"),
+    [("sqlite", 1), ("sqlite", 20260726), ("postgres", 3)],
+    indirect=["database_url"],
+)
+async def test_every_public_file_is_stored_exactly_once(database_url: str, seed: int) -> None:
+    await _live_through(database_url, seed)
 
 
 async def _live_through(url: str, seed: int) -> None:
@@ -119,7 +116,6 @@ async def _live_through(url: str, seed: int) -> None:
     world = StandIn(tokens={TOKEN}, clock=clock, points_a_minute=None, limit_with_token=None)
     mischief = Mischief(world, random.Random(seed))
     database = open_database(url)
-    await database.migrate()
     try:
         with Server(world.app) as server:
             async with sweeping(server, clock) as github:

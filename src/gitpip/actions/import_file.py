@@ -38,6 +38,13 @@ class ImportRow:
     deal_id: DealId | None = None
 
 
+HEADINGS = {
+    *("account", "accounts", "github", "handle", "handles", "logins", "name", "names"),
+    *("user", "username", "usernames", "users"),
+}
+"""First lines of a list that could be a login, and more likely head a spreadsheet's only column."""
+
+
 @dataclass(frozen=True)
 class RowError:
     """Something in a list that is no user, and why."""
@@ -53,8 +60,9 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
     or of objects with the columns as names; anything else has one login a line. In a list, and
     before the header of CSV, comments begin with `#`. The text is UTF-8.
 
-    Raises InvalidInput before the first user when a table has no header or a wrong one, and when
-    the file is empty, an Excel file, or JSON without a list.
+    Raises InvalidInput before the first user when a table has no header or a wrong one, when a
+    list's first line looks like a heading other than `login`, and when the file is empty, an Excel
+    file, or JSON without a list.
     """
     text = io.TextIOWrapper(
         io.BufferedReader(_Unclosed(file)), encoding="utf-8-sig", errors="replace", newline=""
@@ -80,6 +88,12 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
         raise InvalidInput(
             "header",
             f"found the columns {_found(header)}, separated by {_separator(header)}; {EXPECTED}",
+        )
+    elif _names(header)[0] in HEADINGS:
+        raise InvalidInput(
+            "header",
+            f"the first line, {_found(header)}, looks like the heading of a column; name the "
+            "column login, and if this is a user's login, put a line with login above it",
         )
     else:
         yield from _read_lines(lines, skipped)

@@ -158,11 +158,14 @@ class Pipedrive:
             return await self._create(DEALS, body, turn)
         named = body | {"custom_fields": {self.deal_field: holder}}
         outcome = await self._create(DEALS, named, turn)
-        if isinstance(outcome, Refused):
-            # A person may have deleted the field: a refused deal was not made.
+        if not isinstance(outcome, Refused):
+            return outcome
+        # A person may have deleted the field: a refused deal was not made.
+        without = await self._create(DEALS, body, None)
+        if not isinstance(without, Refused):
             self.deal_field = None
-            return await self._create(DEALS, body, None)
-        return outcome
+        # Otherwise it was not for the field, and other users' deals need not wait for a look at it.
+        return without
 
     async def create_activity(
         self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None

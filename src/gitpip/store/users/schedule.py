@@ -301,9 +301,15 @@ async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -
 
 
 async def renew(transaction: Transaction, token: str, *, until: datetime) -> None:
-    """Prolong every claim held under a token."""
+    """Prolong every claim held under a token, but for those of users who are being changed.
+
+    Their turn is the next time, long before a claim ends. To wait for them while others are locked
+    can end in a deadlock with what records the looks at many users.
+    """
+    held = select(users.c.key).where(users.c.claimed_by == token)
+    free = held.with_for_update(skip_locked=True)
     await transaction.execute(
-        update(users).where(users.c.claimed_by == token).values(claimed_until=until)
+        update(users).where(users.c.key.in_(free)).values(claimed_until=until)
     )
 
 
