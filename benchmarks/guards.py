@@ -47,7 +47,7 @@ GUARDS = (
             publications.c.state == PublicationState.PENDING.value,
 """,
         "            publications.c.state == PublicationState.PENDING.value,\n",
-        "publish/test_exactly_once.py -k frozen_at_any_moment",
+        "publish/test_any_moment.py -k company_that_was_left",
     ),
     Guard(
         "a removed user's file is not sent",
