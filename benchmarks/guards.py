@@ -101,7 +101,7 @@ GUARDS = (
         "publish/deals.py",
         "    if clocks.read().most_since(leased) < waits.latest_start:",
         "    if True:",
-        "publish/test_clocks.py",
+        "publish/test_publisher.py -k held_up_after",
     ),
     Guard(
         "absence is concluded late",
@@ -129,7 +129,7 @@ GUARDS = (
         "publish/account.py",
         "            self._compared_in != here\n            or self._set_back",
         "            self._set_back",
-        "publish/test_any_ledger.py -k sqlite",
+        "publish/test_adopt.py",
     ),
     Guard(
         "what another company's lists showed is forgotten",
