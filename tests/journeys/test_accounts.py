@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from gitpip.store.database import Database, open_database
 from gitpip.store.schema import metadata
@@ -18,11 +17,6 @@ from tests.web.conftest import TOKEN, Served, serving
 __all__ = ["backups"]
 
 ADDRESS = ("PIPEDRIVE_TOKEN", "PIPEDRIVE_API_URL")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
 
 
 def problems(served: Served) -> list[str]:
@@ -146,12 +140,12 @@ async def _rows(database: Database) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
+def test_another_company_waits_for_a_person(tmp_path: Path, database_url: str) -> None:
     other = Pipedrive(token="others-token")
     other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
     with (
         Server(other.app) as server,
-        serving(tmp_path, url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
+        serving(tmp_path, database_url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
     ):
         served.track("ada", {"old.py": "1\n"})
         published(served, 1)
@@ -187,12 +181,12 @@ def test_another_company_waits_for_a_person(tmp_path: Path, url: str) -> None:
         assert "account.switched" in audit
 
 
-def test_another_github_is_no_rename(tmp_path: Path, url: str) -> None:
+def test_another_github_is_no_rename(tmp_path: Path, database_url: str) -> None:
     """Its user of the same id is somebody else."""
     other = GitHub(tokens={TOKEN})
     with (
         Server(other.app) as server,
-        serving(tmp_path, url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
+        serving(tmp_path, database_url, GITPIP_FEED="off", GITPIP_ALLOW_ANONYMOUS="all") as served,
     ):
         served.track("ada", {"old.py": "1\n"})
         published(served, 1)
@@ -232,7 +226,7 @@ def test_another_github_is_no_rename(tmp_path: Path, url: str) -> None:
         assert set(deals) == {"ada", "mallory"}
 
 
-def test_commands_after_a_change_of_token_agree(tmp_path: Path, url: str) -> None:
+def test_commands_after_a_change_of_token_agree(tmp_path: Path, database_url: str) -> None:
     """No service runs that could have noted the change."""
     other = Pipedrive(token="others-token")
     other.company_id, other.company_name, other.company_domain = 2, "Other Ltd", "other"
@@ -240,7 +234,7 @@ def test_commands_after_a_change_of_token_agree(tmp_path: Path, url: str) -> Non
     with (
         Server(other.app) as server,
         Server(other_github.app) as github,
-        serving(tmp_path, url, GITPIP_FEED="off") as served,
+        serving(tmp_path, database_url, GITPIP_FEED="off") as served,
     ):
         gitpip = served.gitpip
         served.track("ada", {"old.py": "1\n"})

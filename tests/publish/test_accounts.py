@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -106,6 +107,28 @@ async def test_whose_the_token_is_is_learned_without_anything_to_publish(
     assert not await publisher.due()
     assert await both.change() is not None
     assert [request.path for request in other_crm.requests] == ["/api/v1/users/me"]
+
+
+async def test_what_the_lists_of_one_company_showed_is_not_adopted_for_another(
+    scene: Scene, other_crm: Crm, both: Both
+) -> None:
+    await scene.find_files("ada", "a.py", "b.py")
+    await (await scene.process()).run()
+    async with scene.database.begin() as transaction:
+        # The ledger loses its last commit, so the process that starts later adopts, and waits.
+        unsent = {"state": "pending", "activity_id": None, "published_at": None, "sent_at": None}
+        await transaction.execute(update(publication_rows).values(unsent))
+    await both.process.run()
+    assert await scene.states() == ["published", "published"]
+    assert await scene.pause() is not None
+    both.use(OTHER_TOKEN)
+    scene.clock.advance(timedelta(hours=1))
+    await both.process.run()
+    await both.switch()
+    await scene.find_files("ada", "c.py")
+    await scene.settle(both.process)
+    assert await scene.states() == ["skipped", "skipped", "published"]
+    assert len(other_crm.activities) == 1
 
 
 async def test_two_processes_with_tokens_of_two_users_ask_once_each(scene: Scene) -> None:

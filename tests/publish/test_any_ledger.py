@@ -1,17 +1,27 @@
-"""Whatever becomes of the ledger, no company gets a file twice or under a stranger's deal."""
+"""Whatever becomes of the ledger, no company gets a file twice or under a stranger's deal.
+
+A state machine lets all go wrong together: the database loses its last commits or is replaced, the
+token changes, the process is killed, our clock steps, answers get lost, writes land late, and lists
+lag behind. Then everything is left in peace until nothing waits, and what each company has is
+counted.
+"""
 
 import asyncio
-import sqlite3
-import tempfile
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from pydantic import SecretStr
 
 from gitpip.model import PublicationState
@@ -20,64 +30,92 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
-from tests.support.scene import TOKEN, Clock, Process, Scene
+from tests.conftest import PostgresServer
+from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
+from tests.support.scene import (
+    TOKEN,
+    Clock,
+    Machine,
+    OurClock,
+    Process,
+    Scene,
+    until_killed,
+)
 
 pytestmark = pytest.mark.long
 
 LOGINS = ("ada", "bob")
 TOKENS = (TOKEN, "fedcba9876543210fedcba9876543210fedcba98")
-WAITS = st.sampled_from([timedelta(seconds=3), timedelta(minutes=2), timedelta(hours=3)])
+LAGS = (timedelta(0), timedelta(seconds=3), timedelta(seconds=90), timedelta(minutes=2))
+LATEST = timedelta(minutes=3)
+"""So late a write lands at the latest."""
+FAULTS = (
+    None,
+    None,
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.error(500, processed=True),
+    Fault.lands(timedelta(seconds=20)),
+    Fault.lands(timedelta(seconds=100)),
+    Fault.lands(LATEST),
+)
+WAITS = (timedelta(0), timedelta(seconds=3), timedelta(minutes=2), timedelta(hours=3))
+STEPS = (timedelta(days=2), timedelta(hours=1), timedelta(minutes=6), timedelta(seconds=11))
 
 
 class Ledgers(RuleBasedStateMachine):
-    """One installation whose database is copied, restored and replaced, and whose token changes."""
+    """One installation whose database is copied, set back and replaced, and whose token changes."""
 
-    empty = b""
-    """A database without rows: migrating one takes longer than all else."""
+    databases: ClassVar[Databases]
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.folder = tempfile.TemporaryDirectory()
-        self.clock = Clock()
+        self.vendors = Clock()
+        self.clock = OurClock(self.vendors)
         self.crms = [
-            Crm(token=token, clock=self.clock, burst=100_000, search_burst=None) for token in TOKENS
+            Crm(token=token, clock=self.vendors, burst=100_000, search_burst=None)
+            for token in TOKENS
         ]
         self.crms[1].company_id, self.crms[1].company_name = 2, "Other Ltd"
-        self.servers = [Server(crm.app) for crm in self.crms]
-        self.urls = [server.__enter__().url for server in self.servers]
+        self.servers = [Server(crm.app).start() for crm in self.crms]
         self.company = 0
         self.files: list[tuple[str, str]] = []
-        self.copies: list[tuple[bytes, int]] = []
-        self.databases = 0
+        self.copies: list[tuple[Copied, int]] = []
+        self.process: Process | None = None
+        self.shown_at = self.vendors.now
+        """From then on, lists show all that was sent."""
+        self.forgotten_until = self.vendors.now
+        """Until then, only the memory of the process tells of something that was sent."""
 
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.loop.run_until_complete(coroutine)
 
-    @initialize()
-    def begin(self) -> None:
-        self.do(self._open(b""))
+    @initialize(lag=st.sampled_from(LAGS))
+    def begin(self, lag: timedelta) -> None:
+        for crm in self.crms:
+            crm.list_lag = lag
+        self.lag = lag
+        self._open(self.databases.empty)
+        self.copies.append((self.databases.empty, 0))
 
-    async def _open(self, content: bytes) -> None:
-        self.databases += 1
-        self.file = Path(self.folder.name) / f"{self.databases}.sqlite3"
-        if content or self.empty:
-            self.file.write_bytes(content or self.empty)
-        url = f"sqlite+aiosqlite:///{self.file}"
-        database = open_database(url)
-        if not (content or self.empty):
-            await database.migrate()
-            await database.close()
-            self._checkpoint()
-            Ledgers.empty = self.file.read_bytes()
-        self.scene = Scene(database, url, self.crms[0], self.urls[0], self.clock)
-        self.process: Process | None = None
+    def _open(self, content: Copied) -> None:
+        url = self.databases.new(content)
+        # A suspended process's monotonic clock stands still.
+        machine = Machine(monotonic=lambda: 0.0, boot=self.seconds_since_boot)
+        self.scene = Scene(
+            open_database(url), url, self.crms[0], self.servers[0].url, self.clock, machine=machine
+        )
+        self.process = None
+
+    def seconds_since_boot(self) -> float:
+        return self.vendors.now.timestamp()
 
     async def _process(self) -> Process:
         if self.process is None:
             self.process = await self.scene.process()
             await self.process.publisher.take_over()
-        self.process.pipedrive._api_url = f"{self.urls[self.company]}/api"
+        self.process.pipedrive._api_url = f"{self.servers[self.company].url}/api"
         self.process.pipedrive.use(SecretStr(TOKENS[self.company]))
         return self.process
 
@@ -86,57 +124,118 @@ class Ledgers(RuleBasedStateMachine):
         self.scene._gists = number
         await self.scene.find_files(login, name)
 
-    @rule(login=st.sampled_from(LOGINS), lost=st.booleans(), wait=WAITS)
-    def find_and_publish(self, login: str, lost: bool, wait: timedelta) -> None:
+    @rule(
+        login=st.sampled_from(LOGINS),
+        fault=st.sampled_from(FAULTS),
+        path=st.sampled_from(["activities$", "activities$", "deals$"]),
+        wait=st.sampled_from(WAITS),
+    )
+    def find_and_publish(self, login: str, fault: Fault | None, path: str, wait: timedelta) -> None:
+        self._found_with(login, fault, path)
+        self.do(self._publish())
+        self._pass(wait)
+
+    @rule(
+        login=st.sampled_from(LOGINS),
+        fault=st.sampled_from(FAULTS),
+        moment=st.integers(1, 40),
+    )
+    def find_and_be_killed(self, login: str, fault: Fault | None, moment: int) -> None:
+        self._let_what_is_forgotten_be_shown()
+        self._found_with(login, fault, "activities$")
+        self.do(self._be_killed(moment))
+
+    def _found_with(self, login: str, fault: Fault | None, path: str) -> None:
         self.files.append((login, f"{len(self.files)}.py"))
         self.do(self._find(len(self.files) - 1))
-        if lost:
-            self.crms[self.company].faults.script(
-                Fault.drop(processed=True), method="POST", path="(activities|deals)$"
-            )
-        self.do(self._publish())
-        self.crms[self.company].faults.clear()
-        self.clock.advance(wait)
+        if fault:
+            self.crms[self.company].faults.script(fault, method="POST", path=path)
+
+    async def _be_killed(self, moment: int) -> None:
+        process = await self._process()
+        process.database.dies = process.database.in_moments(moment)
+        await self._watched(lambda: until_killed(process))
+        self.process = None
 
     async def _publish(self) -> None:
+        process = await self._process()
+        await self._watched(process.run)
+
+    async def _watched(self, publish: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Nothing is written to a company that the rows do not belong to."""
         before = [_writes(crm) for crm in self.crms]
-        await (await self._process()).run()
+        await publish()
+        for crm in self.crms:
+            crm.faults.clear()
+        self.shown_at = self.vendors.now + LATEST + self.lag
         async with self.scene.database.read() as transaction:
             bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-        assert bound is not None
         for crm, written in zip(self.crms, before, strict=True):
-            if str(crm.company_id) != bound.identity:
+            if bound is None or str(crm.company_id) != bound.identity:
                 assert _writes(crm) == written
+
+    def _pass(self, wait: timedelta) -> None:
+        self.crms[0].wait_until(self.scene.all_landed)
+        self.clock.advance(wait)
+
+    def _let_what_is_forgotten_be_shown(self) -> None:
+        """The memory of the process ends: from now on Pipedrive's lists alone tell."""
+        self._pass(max(self.forgotten_until - self.vendors.now, timedelta(0)))
+
+    def _let_all_be_shown(self) -> None:
+        self._pass(max(self.shown_at - self.vendors.now, timedelta(0)))
+
+    @rule(wait=st.sampled_from(WAITS))
+    def publish_later(self, wait: timedelta) -> None:
+        self._pass(wait)
+        self.do(self._publish())
+
+    @rule()
+    def publish_when_something_is_due(self) -> None:
+        self.do(self.scene.wake(watched=True))
+        self.do(self._publish())
+
+    @rule(step=st.sampled_from(STEPS), back=st.booleans())
+    def our_clock_is_set(self, step: timedelta, back: bool) -> None:
+        self.clock.ahead += -step if back else step
+
+    @rule()
+    def our_clock_is_right_again(self) -> None:
+        self.clock.ahead = timedelta(0)
 
     @rule()
     def copy_the_database(self) -> None:
-        async def copy() -> None:
-            await self.scene.close()
-            self._checkpoint()
-            self.copies.append((self.file.read_bytes(), len(self.files)))
-            await self._open(self.copies[-1][0])
+        self.do(self._disconnect())
+        self.copies.append((self.databases.copy(self.scene.url), len(self.files)))
 
-        self.do(copy())
+    async def _disconnect(self) -> None:
+        """As where the server goes away: each process connects anew when it needs to."""
+        await self.scene.database.close()
+        for process in self.scene._processes:
+            await process.database.close()
 
-    def _checkpoint(self) -> None:
-        connection = sqlite3.connect(self.file)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-
-    @precondition(lambda self: self.copies)
     @rule(which=st.integers(0, 100), compared=st.booleans())
-    def restore_a_copy(self, which: int, compared: bool) -> None:
+    def lose_the_last_commits(self, which: int, compared: bool) -> None:
+        """The process goes on, and remembers what the database has lost."""
         content, found = self.copies[which % len(self.copies)]
-        self.do(self._replace(content, found, compared))
+        if self.process is None:
+            self._let_all_be_shown()
+        self.forgotten_until = max(self.forgotten_until, self.shown_at)
+        self.do(self._disconnect())
+        self.databases.set_back(self.scene.url, content)
+        self.do(self._find_anew(found, compared))
 
-    @rule(compared=st.booleans())
-    def begin_with_a_new_database(self, compared: bool) -> None:
-        self.do(self._replace(b"", 0, compared))
+    @rule(which=st.integers(0, 100), compared=st.booleans())
+    def begin_with_a_copy(self, which: int, compared: bool) -> None:
+        """Nothing remembers what the database has lost, so Pipedrive has to show it."""
+        content, found = self.copies[which % len(self.copies)]
+        self._let_all_be_shown()
+        self.do(self.scene.close())
+        self._open(content)
+        self.do(self._find_anew(found, compared))
 
-    async def _replace(self, content: bytes, found: int, compared: bool) -> None:
+    async def _find_anew(self, found: int, compared: bool) -> None:
         """Files are found anew before, or after, it was compared with Pipedrive."""
-        await self.scene.close()
-        await self._open(content)
         if compared:
             await self._publish()
         for number in range(found, len(self.files)):
@@ -157,43 +256,71 @@ class Ledgers(RuleBasedStateMachine):
     @invariant()
     def no_company_has_a_file_twice(self) -> None:
         for crm in self.crms:
-            subjects = [str(activity["subject"]) for activity in crm.activities]
-            assert len(subjects) == len(set(subjects))
-            titles = {deal["id"]: deal["title"] for deal in crm.deals}
-            for activity in crm.activities:
-                login = str(activity["subject"]).rpartition(" [")[0].rpartition(" · ")[2]
-                assert titles[activity["deal_id"]] == login
+            there = [each for each in crm.activities if not each["is_deleted"]]
+            subjects = Counter(str(each["subject"]) for each in there)
+            assert set(subjects.values()) <= {1}, subjects
+            titles = Counter(str(deal["title"]) for deal in crm.deals)
+            assert set(titles.values()) <= {1}, titles
+            title_of = {deal["id"]: deal["title"] for deal in crm.deals}
+            for each in there:
+                login = str(each["subject"]).rpartition(" [")[0].rpartition(" · ")[2]
+                assert title_of[each["deal_id"]] == login
 
     def teardown(self) -> None:
-        async def settle() -> None:
-            await self._publish()
-            await self._switch()
-            await self.scene.settle(await self._process())
-            states = {row.state for row in await self.scene.rows()}
-            assert states <= {PublicationState.PUBLISHED, PublicationState.SKIPPED}
-            await self.scene.close()
-
         try:
             if hasattr(self, "scene"):
-                self.do(settle())
+                self.do(self._in_peace())
                 self.no_company_has_a_file_twice()
         finally:
+            if hasattr(self, "scene"):
+                self.do(self.scene.close())
             for server in self.servers:
-                server.__exit__(None, None, None)
+                server.stop()
             self.loop.close()
-            self.folder.cleanup()
+
+    async def _in_peace(self) -> None:
+        await self._publish()
+        await self._switch()
+        await self.scene.settle(await self._process(), watched=True)
+        rows = await self.scene.rows()
+        assert len(rows) == len(self.files)
+        states = {row.state for row in rows}
+        assert states <= {PublicationState.PUBLISHED, PublicationState.SKIPPED}
+        there = {str(each["id"]): each for each in self.crms[self.company].activities}
+        for row in rows:
+            if row.state is PublicationState.PUBLISHED:
+                mine = there[str(row.activity_id)]
+                assert row.marker in str(mine["note"])
+                assert not mine["is_deleted"]
 
 
 def _writes(crm: Crm) -> int:
     return sum(request.method != "GET" for request in crm.requests)
 
 
-TestLedgers = Ledgers.TestCase
-TestLedgers.settings = settings(
-    max_examples=20,
-    stateful_step_count=8,
-    deadline=None,
-    # To shrink a failure takes minutes.
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
+def check(databases: Databases, *, examples: int, steps: int) -> None:
+    class Here(Ledgers):
+        pass
+
+    Here.databases = databases
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            # To shrink a failure takes minutes.
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_any_ledger_on_sqlite() -> None:
+    with of_sqlite() as databases:
+        check(databases, examples=20, steps=10)
+
+
+def test_any_ledger_on_postgresql(postgres: PostgresServer) -> None:
+    with of_postgresql(postgres) as databases:
+        check(databases, examples=4, steps=10)

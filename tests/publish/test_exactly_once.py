@@ -1,17 +1,14 @@
-"""Each file ends with exactly one activity, whatever goes wrong: faults, kills, freezes, rivals.
+"""Each file ends with exactly one activity, whatever goes wrong: faults, kills, freezes, rivals,
+lost commits, and accounts that are switched and switched back.
 
 A state machine makes things go wrong in any order; then everything is left in peace until nothing
 waits, and what is in Pipedrive is counted.
 """
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar, TypeVar
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,12 +23,24 @@ from hypothesis.stateful import (
 )
 
 from gitpip.model import PublicationState
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
 from gitpip.store.publications import publications
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.support.scene import TOKEN, Clock, Killed, Machine, OurClock, Process, Scene, make_hands
+from tests.publish.test_any_moment import switch_to
+from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
+from tests.support.scene import (
+    TOKEN,
+    Clock,
+    Machine,
+    OurClock,
+    Process,
+    Scene,
+    until_killed,
+)
 
 pytestmark = pytest.mark.long
 
@@ -85,6 +94,8 @@ STRETCHES = (
     timedelta(minutes=4),
     timedelta(minutes=31),
 )
+LATEST = timedelta(minutes=5)
+"""So long after it was sent, a write has landed and is listed at the latest."""
 LAGS = (timedelta(0), timedelta(seconds=3), timedelta(seconds=90), timedelta(minutes=2))
 STEPS = (timedelta(days=2), timedelta(hours=1), timedelta(minutes=6), timedelta(seconds=11))
 moments = st.one_of(
@@ -106,7 +117,7 @@ class AdjustableLoop(asyncio.SelectorEventLoop):
 class ExactlyOnce(RuleBasedStateMachine):
     """Two or more processes publish the same ledger; nothing spares them."""
 
-    fresh_url: ClassVar[Callable[[], str]]
+    databases: ClassVar[Databases]
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,6 +129,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.crm = Crm(token=TOKEN, clock=self.vendors, daily_tokens=None, burst=100_000)
         self.server = Server(self.crm.app).start()
         self.frozen: list[tuple[Process, asyncio.Task[object]]] = []
+        self.found: list[tuple[int, str, list[str]]] = []
+        """What was found: the number of its gist, its user, and its files."""
+        self.copy: tuple[Copied, int] | None = None
+        """Of the database, with how much was found."""
+        self.remembered = True
+        """Whether the process has lived since the copy, and remembers what it sent."""
 
     def wait_for(self, awaitable: Awaitable[Result]) -> Result:
         async def waiting() -> Result:
@@ -130,7 +147,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @initialize(lag=st.sampled_from(LAGS))
     def begin(self, lag: timedelta) -> None:
-        url = type(self).fresh_url()
+        url = self.databases.new(self.databases.empty)
         self.crm.list_lag = lag
         # A suspended process's monotonic clock stands still.
         machine = Machine(monotonic=lambda: 0.0, boot=self.seconds_since_boot)
@@ -138,11 +155,15 @@ class ExactlyOnce(RuleBasedStateMachine):
             open_database(url), url, self.crm, self.server.url, self.clock, TIMEOUT, machine
         )
         self.process = self.wait_for(self.scene.process())
-        self.wait_for(self.scene.find_files("ada", "first.py"))
+        self.find("ada", "first.py")
+
+    def find(self, login: str, *names: str) -> None:
+        self.found.append((self.scene._gists, login, list(names)))
+        self.wait_for(self.scene.find_files(login, *names))
 
     @rule(login=st.sampled_from(LOGINS), number=st.integers(1, 3))
     def files_are_found(self, login: str, number: int) -> None:
-        self.wait_for(self.scene.find_files(login, *(f"{n}.py" for n in range(number))))
+        self.find(login, *(f"{n}.py" for n in range(number)))
 
     @rule(
         faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3),
@@ -166,8 +187,9 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(moment=moments)
     def publish_and_be_killed(self, moment: tuple[str, int]) -> None:
         self.process.database.dies = self.at(moment, self.process)
-        self.wait_for(_until_killed(self.process))
+        self.wait_for(until_killed(self.process))
         self.process = self.wait_for(self.scene.process())
+        self.remembered = False
 
     @precondition(lambda self: not self.frozen)
     @rule(moment=moments)
@@ -179,6 +201,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(moment=moments)
     def publish_and_freeze(self, moment: tuple[str, int]) -> None:
         process, self.process = self.process, self.wait_for(self.scene.process())
+        self.remembered = False
         process.database.freezes = self.at(moment, process)
         running = self.wait_for(_until_frozen(process))
         self.frozen.append((process, running))
@@ -210,6 +233,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(moment=moments)
     def publish_side_by_side(self, moment: tuple[str, int]) -> None:
         rival = self.wait_for(self.scene.process())
+        self.remembered = False
         rival.database.dies = self.at(moment, rival)
         self.wait_for(asyncio.wait_for(_both(self.process, rival), 120))
 
@@ -219,6 +243,53 @@ class ExactlyOnce(RuleBasedStateMachine):
             return process.database.in_moments(number)
         wanted = _posts(self.crm) + number
         return lambda: _posts(self.crm) >= wanted
+
+    @precondition(lambda self: not self.frozen)
+    @rule()
+    def the_database_is_copied(self) -> None:
+        self.wait_for(self.disconnect())
+        self.copy = (self.databases.copy(self.scene.url), len(self.found))
+        self.remembered = True
+
+    @precondition(lambda self: self.copy and not self.frozen)
+    @rule(compared=st.booleans())
+    def the_database_loses_its_last_commits(self, compared: bool) -> None:
+        """Files that were found since are found anew, before or after it was compared."""
+        assert self.copy
+        content, found = self.copy
+        if not self.remembered:
+            # Nobody remembers what was sent, so Pipedrive's lists have to show it.
+            self.time_passes(LATEST)
+        self.wait_for(self.disconnect())
+        self.databases.set_back(self.scene.url, content)
+        if compared:
+            self.publish()
+        for number, login, names in self.found[found:]:
+            self.scene._gists = number
+            self.wait_for(self.scene.find_files(login, *names))
+
+    async def disconnect(self) -> None:
+        """As where the server goes away: each process connects anew when it needs to."""
+        await self.scene.database.close()
+        for process in self.scene._processes:
+            await process.database.close()
+
+    @rule(stretch=st.none() | st.sampled_from(STRETCHES))
+    def the_account_is_switched_and_switched_back(self, stretch: timedelta | None) -> None:
+        if not self.wait_for(self.is_bound()):
+            return
+        self.wait_for(switch_to(self.scene, "2"))
+        before = _posts(self.crm)
+        self.publish()
+        if stretch:
+            self.time_passes(stretch)
+            self.publish()
+        assert _posts(self.crm) == before
+        self.wait_for(switch_to(self.scene, "1"))
+
+    async def is_bound(self) -> bool:
+        async with self.scene.database.read() as transaction:
+            return await accounts.bound(transaction, Vendor.PIPEDRIVE) is not None
 
     @rule(stretch=st.sampled_from(STRETCHES))
     def time_passes(self, stretch: timedelta) -> None:
@@ -271,13 +342,6 @@ def _posts(crm: Crm) -> int:
     return sum(request.method == "POST" for request in crm.requests)
 
 
-async def _until_killed(process: Process) -> None:
-    task = asyncio.ensure_future(process.run())
-    await asyncio.wait([task])
-    if not isinstance(task.exception(), Killed):
-        await task
-
-
 async def _until_frozen(process: Process) -> asyncio.Task[object]:
     running: asyncio.Task[object] = asyncio.create_task(process.run())
     frozen = asyncio.create_task(process.database.frozen.wait())
@@ -287,7 +351,7 @@ async def _until_frozen(process: Process) -> asyncio.Task[object]:
 
 
 async def _both(process: Process, rival: Process) -> None:
-    await asyncio.gather(process.run(), _until_killed(rival))
+    await asyncio.gather(process.run(), until_killed(rival))
 
 
 async def _retry_what_was_refused(scene: Scene) -> None:
@@ -309,29 +373,30 @@ def check(machine: type[ExactlyOnce], *, examples: int, steps: int) -> None:
     )
 
 
-def _on_sqlite(folder: Path) -> type[ExactlyOnce]:
-    empty = folder / "empty.sqlite3"
-    asyncio.run(_migrate(f"sqlite+aiosqlite:///{empty}"))
+def here(databases: Databases) -> type[ExactlyOnce]:
+    class Here(ExactlyOnce):
+        pass
 
-    class OnSQLite(ExactlyOnce):
-        @staticmethod
-        def fresh_url() -> str:
-            path = Path(tempfile.mkdtemp(dir=folder)) / "gitpip.sqlite3"
-            shutil.copy(empty, path)
-            return f"sqlite+aiosqlite:///{path}"
-
-    return OnSQLite
+    Here.databases = databases
+    return Here
 
 
-def test_exactly_once_with_sqlite(tmp_path: Path) -> None:
-    check(_on_sqlite(tmp_path), examples=30, steps=20)
+@pytest.fixture
+def on_sqlite() -> Iterator[type[ExactlyOnce]]:
+    with of_sqlite() as databases:
+        yield here(databases)
 
 
-def test_frozen_at_any_moment_and_thawed_when_others_are_done(tmp_path: Path) -> None:
+def test_exactly_once_with_sqlite(on_sqlite: type[ExactlyOnce]) -> None:
+    check(on_sqlite, examples=20, steps=20)
+
+
+def test_frozen_at_any_moment_and_thawed_when_others_are_done(
+    on_sqlite: type[ExactlyOnce],
+) -> None:
     """What chance would try once in a hundred times: every moment, from the deal to the record."""
-    machine_on_sqlite = _on_sqlite(tmp_path)
     for moment in range(1, MOMENTS_OF_A_PUBLICATION + 1):
-        machine = machine_on_sqlite()
+        machine = on_sqlite()
         try:
             machine.begin(timedelta(0))
             machine.publish_and_freeze(("transactions", moment))
@@ -346,26 +411,5 @@ def test_frozen_at_any_moment_and_thawed_when_others_are_done(tmp_path: Path) ->
 
 
 def test_exactly_once_with_postgresql(postgres: PostgresServer) -> None:
-    empty = f"empty_{uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {empty};")
-
-    def url(name: str) -> str:
-        return postgres.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
-
-    asyncio.run(_migrate(url(empty)))
-
-    class OnPostgreSQL(ExactlyOnce):
-        @staticmethod
-        def fresh_url() -> str:
-            name = f"machine_{uuid4().hex}"
-            postgres.psql(f"CREATE DATABASE {name} TEMPLATE {empty};")
-            return url(name)
-
-    check(OnPostgreSQL, examples=8, steps=15)
-
-
-async def _migrate(url: str) -> None:
-    database = open_database(url)
-    await database.migrate()
-    await make_hands(database)
-    await database.close()
+    with of_postgresql(postgres) as databases:
+        check(here(databases), examples=6, steps=15)

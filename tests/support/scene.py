@@ -223,6 +223,14 @@ class Process:
         await self.database.close()
 
 
+async def until_killed(process: Process) -> None:
+    """Let a process run until it is killed, or has nothing more to do."""
+    task = asyncio.ensure_future(process.run())
+    await asyncio.wait([task])
+    if not isinstance(task.exception(), Killed):
+        await task
+
+
 @dataclass
 class Scene:
     """What publishing works on, as a test arranges it and looks at it."""

@@ -130,6 +130,49 @@ async def _mend(
     assert (await user_named(database, "ada")).complete_until == known_until(clock())
 
 
+async def test_a_gist_that_is_read_after_all_is_compared_with_the_list(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    """The answer about it may be older than the list, which did not change since."""
+    world.add_user("ada")
+    await track(database, clock, "ada")
+    await run(watcher)
+    clock.advance(A_DAY)
+    gist = world.add_gist("ada", {"1.txt": "one"})
+    clock.advance(timedelta(seconds=5))
+    world.edit_gist(gist, {"2.txt": "two"})
+    world.lists.gists_behind = timedelta(minutes=2)
+    await run(watcher)
+    assert len(await rows_of(database, "ada")) == 1
+    # Now the answer shows the gist as it was before the edit.
+    clock.advance(timedelta(minutes=2) - timedelta(seconds=3))
+    await run(watcher)
+    assert await rows_of(database, "ada") == ()
+    assert sorted(await names_of(database, "ada")) == ["1.txt", "2.txt"]
+
+
+async def test_a_stored_gist_that_the_list_names_is_not_gone(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    world.add_user("ada")
+    gist = world.add_gist("ada", {"1.txt": "one"})
+    await track(database, clock, "ada")
+    await run(watcher)
+    before = (await user_named(database, "ada")).complete_until
+    clock.advance(A_DAY)
+    world.edit_gist(gist, {"2.txt": "two"})
+    world.trouble_gist(gist, GistTroubles(failing="404"))
+    for _ in range(4):
+        await run(watcher)
+        clock.advance(A_DAY)
+        assert len(await rows_of(database, "ada")) == 1
+        assert (await user_named(database, "ada")).complete_until == before
+    world.trouble_gist(gist, GistTroubles())
+    await run(watcher)
+    assert sorted(await names_of(database, "ada")) == ["1.txt", "2.txt"]
+    assert await rows_of(database, "ada") == ()
+
+
 async def test_tries_are_ever_further_apart_and_ask_for_that_gist_alone(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

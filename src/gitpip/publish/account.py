@@ -182,6 +182,10 @@ class Clearance:
             met = company_of(owner)
             async with self._database.begin() as transaction:
                 known = await accounts.meet(transaction, met, credential=fingerprint, now=now)
+        if known.identity != self._identity:
+            # What another account's lists have shown says nothing of this one.
+            self._seen.clear()
+            self._known.clear()
         self._met_under, self._identity = fingerprint, known.identity
         if not known.bound:
             log.error("publishing.stopped", account=known.identity, company=known.name)

@@ -103,17 +103,20 @@ class Known:
             if gist_id in self.gists and self.gists[gist_id].updated_at > oldest
         }
 
-    def in_question(self, listed: GistList) -> list[GistId]:
-        """Stored gists of which nobody could say before whether they are still there.
-
-        A list that did not change, or shows the latest changes only, does not tell either.
-        """
+    @property
+    def in_doubt(self) -> list[GistId]:
+        """Stored gists that are tried again, and may not be there any more."""
         return sorted(
             gist_id
-            for gist_id in self.retries.gists - listed.odd.keys() - {g.id for g in listed.gists}
+            for gist_id in self.retries.gists
             if (gist := self.gists.get(gist_id)) and not gist.deleted
             if any(row.gist_id == gist_id and not row.filename for row in self.unread)
         )
+
+    def in_question(self, listed: GistList) -> list[GistId]:
+        """Those in doubt that the list does not name; one that failed in part does not tell."""
+        named = listed.odd.keys() | {gist.id for gist in listed.gists}
+        return [gist_id for gist_id in self.in_doubt if gist_id not in named]
 
 
 @dataclass(frozen=True)

@@ -121,12 +121,20 @@ class UserChecker:
             return await users.resolve(transaction, user.key, account)
 
     async def _read(
-        self, user: User, glimpse: Snapshot | None, asked_at: datetime, run: Run
+        self,
+        user: User,
+        glimpse: Snapshot | None,
+        asked_at: datetime,
+        run: Run,
+        *,
+        whole: bool = False,
     ) -> bool:
         if user.github_id is None:
             raise UserNotTracked(f"{user.login} has no account yet")
         known = await self._known(user)
-        tag = user.etag if user.checked_at and not known.retries.whole_list else None
+        # Only the list tells a gist that can't be read, and is named, from one that is gone.
+        whole = whole or known.retries.whole_list or bool(known.in_doubt)
+        tag = user.etag if user.checked_at and not whole else None
         listed = await self._github.gists(user.github_id, tag)
         if glimpse and not listed.whole:
             named = known.there | {gist.id for gist in listed.gists}
@@ -151,6 +159,9 @@ class UserChecker:
         if not await self._reader.read(task, since=asked_at):
             await self._go_on_later(user, run)
             return False
+        if listed.unchanged and await self._could_read_again(task):
+            # An answer about a gist can be older than the list, which names what it lacks.
+            return await self._read(user, glimpse, asked_at, run, whole=True)
         there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
         await self._end(
             user,
@@ -170,6 +181,15 @@ class UserChecker:
             ),
         )
         return listed.unchanged
+
+    async def _could_read_again(self, task: Task) -> bool:
+        """Whether something that failed before was read now."""
+        tried = {one.gist_id for one in task.wanted if one.gist_id in task.again}
+        if not tried:
+            return False
+        async with self._database.read() as transaction:
+            unread = await unreadable.of_user(transaction, task.user.key)
+        return bool(tried.difference(row.gist_id for row in unread))
 
     def _graphql_answers(self, user: User) -> bool:
         """Whether GraphQL can be asked about a user, as far as is known."""

@@ -328,6 +328,7 @@ class Pipedrive:
     ) -> ListPage:
         after = {"cursor": cursor} if cursor else {}
         sizes = self._sizes[path]
+        asked_under = self.fingerprint
         while True:
             size = sizes.current
             answer = await self._request("GET", path, {**query, "limit": size, **after})
@@ -335,7 +336,7 @@ class Pipedrive:
                 break
         page = read_page(answer, path, read, asked=size)
         sizes.was_read(size)
-        if path == ACTIVITIES:
+        if path == ACTIVITIES and asked_under == self.fingerprint:
             self.seen(page.items)
         return page
 

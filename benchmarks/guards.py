@@ -1,0 +1,196 @@
+"""Whether a test fails for each guard of exactly once that is taken out, one after the other.
+
+`python -m benchmarks.guards` takes about ten minutes. It copies the package, takes one guard out of
+the copy, runs the tests that are named beside it, and expects one of them to fail. It exits with 1
+if a guard is missed by its tests, or if its text is not found where it is said to be.
+`python -m benchmarks.guards hold` tries only those whose name contains a word.
+
+`tests/test_guards.py` keeps the list true.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "gitpip"
+TESTS = ROOT / "tests"
+PASSED, FAILED = 0, 1
+"""Exit codes of pytest."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Something that keeps a file from being sent twice, to a stranger, or never."""
+
+    name: str
+    file: str
+    """Below the package."""
+    text: str
+    """As it stands there, exactly once."""
+    without: str
+    """What takes its place."""
+    test: str
+    """A file below `tests`, and a word that selects some of its tests: `file.py -k word`."""
+
+
+GUARDS = (
+    Guard(
+        "the row is sent only by who claimed it",
+        "store/publications/outbox.py",
+        """            publications.c.token == claim.token,
+            publications.c.state == PublicationState.PENDING.value,
+""",
+        "            publications.c.state == PublicationState.PENDING.value,\n",
+        "publish/test_any_moment.py -k company_that_was_left",
+    ),
+    Guard(
+        "a removed user's file is not sent",
+        "store/publications/outbox.py",
+        """            of_tracked(publications.c.user_key),
+        )
+        .values(
+            state=PublicationState.SENDING.value""",
+        """        )
+        .values(
+            state=PublicationState.SENDING.value""",
+        "publish/test_removed_users.py",
+    ),
+    Guard(
+        "what is sent again is watched for an hour",
+        "store/publications/outbox.py",
+        "    if result.rowcount and claim.looked_at is not None:",
+        "    if False:",
+        "publish/test_doubles.py",
+    ),
+    Guard(
+        "the account is asked about again after a claim",
+        "publish/publisher.py",
+        "if claimed and not await self._clearance.permits(new=new):",
+        "if claimed and False:",
+        "publish/test_any_moment.py -k company_that_was_left",
+    ),
+    Guard(
+        "the database still holds what this process knows to be there",
+        "publish/sender.py",
+        "if not await self._witnesses.hold(transaction) or not",
+        "if not",
+        "publish/test_any_moment.py -k after_a_restore",
+    ),
+    Guard(
+        "a look is renewed if the turn came late",
+        "publish/sender.py",
+        "            if not delivery.is_fresh(again.looked_at, self._now()):",
+        "            if False:",
+        "publish/test_second_sends.py",
+    ),
+    Guard(
+        "what may have been sent is looked for right before it is sent again",
+        "publish/sender.py",
+        "        if claim.looked_at is not None:",
+        "        if False:",
+        "publish/test_second_sends.py",
+    ),
+    Guard(
+        "a process that was held up does not send",
+        "publish/deals.py",
+        "    if clocks.read().most_since(leased) < waits.latest_start:",
+        "    if True:",
+        "publish/test_publisher.py -k held_up_after",
+    ),
+    Guard(
+        "absence is concluded late",
+        "publish/delivery.py",
+        "    return seen_at >= (in_flight_until or seen_at + waits.absence)",
+        "    return True",
+        "publish/test_exactly_once.py -k with_sqlite",
+    ),
+    Guard(
+        "what a list showed is compared before anything is sent",
+        "publish/account.py",
+        "            or strange\n",
+        "",
+        "publish/test_adopt.py",
+    ),
+    Guard(
+        "after a comparison that found something young it waits",
+        "publish/account.py",
+        "        hold = now + QUIET if doubtful else None",
+        "        hold = None",
+        "publish/test_adopt.py",
+    ),
+    Guard(
+        "the ledger is compared before the first send",
+        "publish/account.py",
+        "            self._compared_in != here\n            or self._set_back",
+        "            self._set_back",
+        "publish/test_adopt.py",
+    ),
+    Guard(
+        "what another company's lists showed is forgotten",
+        "publish/account.py",
+        "        if known.identity != self._identity:",
+        "        if False:",
+        "publish/test_accounts.py -k lists_of_one_company",
+    ),
+    Guard(
+        "a deal that belongs to another user is not taken",
+        "publish/pipedrive/deal_index.py",
+        "            if any(owner != wanted.user_key for owner in owners.get(deal_id, ())):",
+        "            if False:",
+        "publish/test_whose_deal.py",
+    ),
+)
+
+
+def main() -> None:
+    """Take each guard out, and print what its tests say."""
+    words = sys.argv[1:]
+    seen = [_is_seen(one) for one in GUARDS if all(word in one.name for word in words)]
+    if not all(seen):
+        sys.exit(1)
+
+
+def _is_seen(guard: Guard) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "gitpip"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        take_out(guard, copy)
+        code = _tested(guard.test.split(), Path(folder))
+    told = {PASSED: "MISSED by", FAILED: "seen by"}.get(code, f"pytest ended with {code}:")
+    print(f"{guard.name}: {told} tests/{guard.test}", flush=True)
+    return code == FAILED
+
+
+def take_out(guard: Guard, package: Path) -> None:
+    """Take a guard out of a package; ValueError where it is not there, or not once."""
+    file = package / guard.file
+    before = file.read_text()
+    if before.count(guard.text) != 1:
+        raise ValueError(f"{guard.name}: its text is not exactly once in {guard.file}")
+    file.write_text(before.replace(guard.text, guard.without))
+
+
+def _tested(test: Sequence[str], folder: Path) -> int:
+    """The exit code of these tests with the package in the folder."""
+    path, *options = test
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *options, str(TESTS / path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=900,
+        check=False,
+    )
+    return done.returncode
+
+
+if __name__ == "__main__":
+    main()
