@@ -23,6 +23,7 @@ from gitpip.observability.redaction import hide
 from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
+from gitpip.runtime.memory import keep_large_blocks_apart
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
@@ -92,6 +93,7 @@ async def serve(
     Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened` raises, and ServiceFailed
     when a part ends that nobody stopped.
     """
+    keep_large_blocks_apart()
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
         async with _opened(credentials) as database:
