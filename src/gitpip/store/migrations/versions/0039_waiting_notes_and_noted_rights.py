@@ -1,4 +1,4 @@
-"""Since when each note waits to be brought up to date, and why"""
+"""Since when each note waits, and why; what the settings let in"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,4 +14,10 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("amendments", sa.Column("asked_at", UTCDateTime(), nullable=True))
     op.add_column("amendments", sa.Column("reason", sa.Text(), nullable=True))
+    op.create_table(
+        "noted_rights",
+        sa.Column("name", sa.String(20), nullable=False),
+        sa.Column("held", sa.String(20), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_noted_rights"),
+    )
     op.execute("UPDATE amendments SET asked_at = due_at")
