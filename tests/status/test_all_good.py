@@ -19,14 +19,15 @@ from pydantic import SecretStr
 from gitpip.clock import Clocks
 from gitpip.config import load_settings
 from gitpip.errors import GitHubError
-from gitpip.model import Backfill, PublicationState
+from gitpip.model import Backfill, OnEdit, PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
+from gitpip.publish.sender import ChangeRules
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import unreadable
-from gitpip.store.publications import publications
+from gitpip.store.publications import note_updates, publications
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
@@ -36,6 +37,7 @@ from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import GitHub as GitHubStandIn
 from gitpip_standins import Pipedrive as PipedriveStandIn
 from gitpip_standins.github.troubles import GistTroubles, UserTrouble
+from gitpip_standins.github.world import GistFile
 from tests.status.conftest import empty
 
 TOKEN = "a-token"
@@ -80,7 +82,7 @@ GIST_TROUBLES = (
 USER_TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
 PLACES = {
     "github": ("/user", "/gists", "/graphql"),
-    "pipedrive": ("/activities$", "/deals$", "/deals/[0-9]+$"),
+    "pipedrive": ("/activities$", "/activities/[0-9]+$", "/deals$", "/deals/[0-9]+$"),
 }
 
 
@@ -126,7 +128,8 @@ def step_of(act: str) -> st.SearchStrategy[Step]:
 
 
 ACTS = (
-    *("gist", "gist", "edit", "hide", "pause", "refuse-graphql", "spoil", "spoil", "wait", "wait"),
+    *("gist", "gist", "edit", "rewrite", "hide", "pause", "refuse-graphql"),
+    *("spoil", "spoil", "wait", "wait"),
     *("trouble-gist", "trouble-gist", "trouble-user"),
 )
 WORK = ("check", "publish", "both", "both", "feed", "hours", "hours")
@@ -206,6 +209,13 @@ class World:
                 self.github.graphql.users[user.id] = step.user_trouble
             case "edit" if self.gists:
                 self.github.edit_gist(self.gists[step.times % len(self.gists)], self._fresh(1))
+            case "rewrite" if self.gists:
+                gist_id = self.gists[step.times % len(self.gists)]
+                gist = self.github.gist(gist_id)
+                assert gist
+                self.files += 1
+                text = f"text {self.files}, written anew"
+                self.github.edit_gist(gist_id, {next(iter(gist.files)): text})
             case "hide":
                 user = self.github.user_of(step.login)
                 assert user
@@ -256,24 +266,32 @@ class World:
             for activity in self.pipedrive.activities
             for name in re.findall(r"\bf[0-9]+\.txt\b", str(activity["subject"]))
         )
-        for login, name, pushed_at in await self._public():
+        notes = {
+            name: str(activity["note"])
+            for activity in self.pipedrive.activities
+            for name in re.findall(r"\bf[0-9]+\.txt\b", str(activity["subject"]))
+        }
+        for login, file, pushed_at in await self._public():
             if pushed_at < condition.complete_until:
-                assert arrived[name] == 1, (
-                    f"all good, with {name} of {login} there {arrived[name]}x"
+                assert arrived[file.name] == 1, (
+                    f"all good, with {file.name} of {login} there {arrived[file.name]}x"
+                )
+                assert f"<pre>{file.content.decode()}</pre>" in notes[file.name], (
+                    f"all good, with another text of {file.name} of {login}"
                 )
         assert set(arrived.values()) <= {1}
 
-    async def _public(self) -> list[tuple[str, str, datetime]]:
-        """Each public file of the users that are not paused: login, file name, time pushed."""
+    async def _public(self) -> list[tuple[str, GistFile, datetime]]:
+        """Each public file of the users that are not paused: login, file, time pushed."""
         async with self.database.read() as transaction:
             paused = {
                 user.login for user in await users.everyone(transaction) if user.state == "paused"
             }
         return [
-            (user.login, name, gist.pushed_at)
+            (user.login, file, gist.pushed_at)
             for gist in self.github.all_gists()
             if (user := self.github.user(gist.owner_id)) and user.login not in paused
-            for name in gist.files
+            for file in gist.files.values()
         ]
 
     async def mend(self) -> None:
@@ -306,6 +324,7 @@ class World:
                 transaction, offset=0, limit=100, state=PublicationState.FAILED
             ):
                 await publications.retry(transaction, row.id, self.now)
+            await note_updates.settle_failed(transaction, again=True, now=self.now)
             await unreadable.make_due(transaction, self.now)
 
 
@@ -343,11 +362,12 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                 rest=timedelta(0),
             ) as tells,
         ):
+            rules = Rules(interval=INTERVAL, on_edit=OnEdit.UPDATE)
             world = World(
                 database,
                 github,
                 pipedrive,
-                Watcher(database, asks, rules=Rules(interval=INTERVAL), now=clock),
+                Watcher(database, asks, rules=rules, now=clock),
                 # By this clock no pause ever ends while a run waits for that.
                 Publisher(
                     database,
@@ -355,6 +375,7 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                     waits=Waits(timeout),
                     clocks=Clocks(wall=clock),
                     short_pause=timedelta(0),
+                    rules=ChangeRules(on_edit=OnEdit.UPDATE),
                 ),
                 Feed(database, asks, now=clock),
                 begun,

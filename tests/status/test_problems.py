@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Executable, insert, literal, select
@@ -66,6 +66,12 @@ def queued(**values: object) -> Executable:
 
 def deal(**values: object) -> Executable:
     return insert(deals).values(user_key=1, due_at=LONG_AGO, sent_at=LONG_AGO, **values)
+
+
+def asked(asked_at: datetime, **values: object) -> Executable:
+    return insert(amendments).values(
+        publication_id=1, version=1, due_at=NOW + HOUR, asked_at=asked_at, **values
+    )
 
 
 def unread(filename: str) -> Executable:
@@ -491,9 +497,26 @@ CASES = (
         ProblemKind.NOTES_OVERDUE,
         Severity.WARNING,
         None,
-        (insert(amendments).values(publication_id=1, version=1, due_at=NOW - HOUR),),
+        # The next attempt is due later: each one that failed puts it off.
+        (asked(NOW - HOUR, attempts=1, reason="Pipedrive answered 500"),),
         (amendments.delete(),),
-        ("11:00 UTC", "ada.txt"),
+        ("since 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
+    ),
+    Case(
+        ProblemKind.NOTES_OVERDUE,
+        Severity.WARNING,
+        None,
+        (asked(NOW, attempts=3, reason="Pipedrive answered 500"),),
+        (amendments.delete(),),
+        ("since 12:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.NOTES_WAITING,
+        Severity.INFO,
+        None,
+        (asked(NOW, attempts=1, reason="Pipedrive answered 500"),),
+        (amendments.delete(),),
+        ("is being brought up to date", "ada.txt (Pipedrive answered 500)."),
     ),
     Case(
         ProblemKind.FEED_UNREADABLE,

@@ -59,6 +59,30 @@ async def test_old_visits_of_a_viewer_to_a_user_are_deleted(database: Database) 
         assert len(await visits.of_user(transaction, bob, limit=9)) == 1
 
 
+async def test_viewers_without_a_key_are_bounded_and_those_with_one_stay(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "VIEWERS_KEPT", 3)
+    ada, bob = await _track(database, "ada"), await _track(database, "bob")
+    lasting = {"key:mia", keys.viewer_of(keys.SETTINGS_KEY), visits.SHARED_VIEWER}
+    async with database.begin() as transaction:
+        await keys.create(transaction, name="Mia", role=Role.VIEWER, lifetime=None, now=NOW)
+        await _find(transaction, ada, 1)
+        await visits.record(transaction, bob, viewer="x0", now=NOW)
+        for viewer in (*sorted(lasting), *(f"x{number}" for number in range(9)), "key:nobody"):
+            for _ in range(2):
+                await visits.record(transaction, ada, viewer=viewer, now=NOW)
+        await visits.record(transaction, ada, viewer="x7", now=NOW)
+        await visits.record(transaction, ada, viewer="browser:y", now=NOW)
+
+        kept = {visit.viewer for visit in await visits.of_user(transaction, ada, limit=99)}
+        assert kept == lasting | {"x7", "key:nobody", "browser:y"}
+        for viewer in lasting:
+            assert await visits.last_seen(transaction, ada, viewer=viewer) == 1
+        assert await visits.last_seen(transaction, ada, viewer="x1") == 0
+        assert len(await visits.of_user(transaction, bob, limit=9)) == 1
+
+
 @pytest.mark.usefixtures("_few")
 @pytest.mark.parametrize("everything", [True, False])
 async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(

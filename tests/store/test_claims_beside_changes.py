@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitpip.model import Backfill, GitHubId
+from gitpip.model import Account, Backfill, GitHubId
 from gitpip.store.database import open_database
 from gitpip.store.users import schedule, users
 
@@ -21,9 +21,9 @@ async def test_a_user_who_is_locked_holds_up_no_renewal(database_url: str) -> No
         for number, login in enumerate(("ada", "bob"), start=1):
             await users.add(
                 transaction,
-                login=login,
+                login,
                 external_id=login,
-                github_id=GitHubId(number),
+                account=Account(login, GitHubId(number), node_id=f"U_{number}", seen_at=NOW),
                 backfill=Backfill.parse("all"),
                 now=NOW,
             )

@@ -102,6 +102,34 @@ async def test_a_pause_of_the_sweep_says_how_many_users_failed_and_names_none(
             await checks.request(transaction, clock())
 
 
+@pytest.mark.parametrize("after_outage", [False, True])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_three_refused_users_that_come_first_do_not_keep_graphql_off(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, after_outage: bool
+) -> None:
+    """After a start GraphQL has answered about nobody; few are tracked, so they come first."""
+    logins = add_users(world, 6, with_gists=1)
+    await track_identified(database, world, clock, logins)
+    world.graphql.users |= {id_of(world, login): "502" for login in logins[:3]}
+    if after_outage:
+        world.graphql.fail_above = 0
+        await run(watcher)
+        async with database.read() as transaction:
+            pause = await pauses.paused(transaction, pauses.SWEEPING, clock())
+        assert pause
+        world.graphql.fail_above = None
+        clock.time = pause.until
+        async with database.begin() as transaction:
+            await checks.request(transaction, clock())
+
+    await run(watcher)
+
+    async with database.read() as transaction:
+        assert not await pauses.paused(transaction, pauses.SWEEPING, clock())
+    refused = {one for one in logins if (await user_named(database, one)).graphql_refusals}
+    assert refused == set(logins[:3])
+
+
 @pytest.mark.parametrize("trouble", MISCOUNTS)
 async def test_a_user_whose_gists_are_miscounted_leaves_the_batches_as_they_are(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from gitpip.store.access import sessions
 from tests.web.conftest import Served, serving
 
 ADMIN_KEY = "admin-key-of-the-settings-" + "k" * 16
@@ -91,6 +92,35 @@ def test_what_is_derived_from_the_key_of_the_settings_ends_with_it(
     _restart(served, later)
 
     assert (_reads(served, feed), _is_signed_in(served, cookies)) == (404, False)
+    # Nor does the same key bring them back: it may be another person's by then.
+    _restart(served, {"GITPIP_ADMIN_KEY": ADMIN_KEY})
+    assert (_reads(served, feed), _is_signed_in(served, cookies)) == (404, False)
+
+
+def test_a_key_in_a_file_that_comes_back_brings_nothing_back(served: Served) -> None:
+    file = served.gitpip.folder / "admin-key"
+
+    def hold(key: str) -> None:
+        file.write_text(key)
+
+        def is_held() -> bool:
+            headers = {"authorization": f"Bearer {key}"}
+            return served.gitpip.get("/api/v1/users", headers).status_code == 200
+
+        served.gitpip.wait_for(is_held, "the key to be followed")
+
+    file.write_text(ADMIN_KEY)
+    _restart(served, {"GITPIP_ADMIN_KEY_FILE": str(file)})
+    cookies = _sign_in(served, ADMIN_KEY)
+    feed = _make_feed(served, cookies)
+    hold(OTHER_KEY)
+    assert (_reads(served, feed), _is_signed_in(served, cookies)) == (404, False)
+    served.gitpip.wait_for(lambda: _noted(served) != _label(ADMIN_KEY), "the other key's note")
+
+    hold(ADMIN_KEY)
+
+    served.gitpip.wait_for(lambda: _reads(served, feed) == 404, "the address to end")
+    assert not _is_signed_in(served, cookies)
 
 
 def test_what_was_made_without_a_key_holds_while_none_is_needed(served: Served) -> None:
@@ -106,6 +136,9 @@ def test_what_was_made_without_a_key_holds_while_none_is_needed(served: Served) 
             f"{served.gitpip.url}/feeds", headers={"authorization": f"Bearer {ADMIN_KEY}"}
         ).text
     )
+    _restart(served, {"GITPIP_ALLOW_ANONYMOUS": "read"})
+    assert _reads(served, feed) == 404
+    feed = _make_feed(served, {})
     _restart(served, {"GITPIP_ALLOW_ANONYMOUS": "read"})
     assert _reads(served, feed) == 200
 
@@ -129,12 +162,22 @@ def test_what_was_made_before_the_first_key_ends_with_it(served: Served) -> None
     assert _reads(served, feed) == 404
 
 
+def _label(key: str) -> str:
+    return sessions.label_of_settings_key(key)
+
+
+def _noted(served: Served) -> str:
+    with closing(sqlite3.connect(served.gitpip.folder / "gitpip.sqlite3")) as database:
+        found = database.execute("SELECT held FROM noted_rights WHERE name = 'settings key'")
+        return str(found.fetchone()[0])
+
+
 def _restart(served: Served, settings: Mapping[str, str]) -> None:
     served.gitpip.stop()
     kept = {
         name: value
         for name, value in served.gitpip.environment.items()
-        if name not in {"GITPIP_ADMIN_KEY", "GITPIP_ALLOW_ANONYMOUS"}
+        if not name.startswith(("GITPIP_ADMIN_KEY", "GITPIP_ALLOW_ANONYMOUS"))
     }
     served.gitpip.environment = {**kept, **settings}
     served.gitpip.start()

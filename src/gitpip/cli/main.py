@@ -160,7 +160,7 @@ def check(as_json: Json = False) -> None:
 def publish(as_json: Json = False) -> None:
     """Publish everything that is due, and wait until it is done.
 
-    Exits with 1 when some was not, or was refused since the last requested check.
+    Exits with 1 when some was not, and as long as a refused file is neither retried nor skipped.
     """
     settings = prepared_settings()
     with progress_bar(as_json) as progress:
@@ -181,6 +181,11 @@ def publish(as_json: Json = False) -> None:
         )
         if result.reason:
             console.say(f"  waiting: {result.reason}")
+        if result.failed:
+            console.say(
+                f"  failed: {result.failed} until you retry or skip them; "
+                "see gitpip publications list --state failed"
+            )
         if result.held:
             console.say(f"  held: {result.held} for your decision; see gitpip held")
     if result.failed or result.reason:

@@ -78,10 +78,10 @@ class NoteUpdater:
                     await note_updates.done(transaction, amendment)
                 case Refused(reason=reason):
                     await note_updates.done(transaction, amendment, _failure(reason))
-                case NotProcessed(pause=pause, everyone=everyone):
+                case NotProcessed(reason=reason, pause=pause, everyone=everyone):
                     later = now if everyone else now + pause
                     await note_updates.postpone(
-                        transaction, amendment, later, attempts=amendment.attempts
+                        transaction, amendment, later, attempts=amendment.attempts, reason=reason
                     )
                 case Denied(reason=reason) | Ambiguous(reason=reason):
                     tried = amendment.attempts + 1
@@ -92,7 +92,11 @@ class NoteUpdater:
                         )
                     else:
                         await note_updates.postpone(
-                            transaction, amendment, change.due_at, attempts=tried
+                            transaction,
+                            amendment,
+                            change.due_at,
+                            attempts=tried,
+                            reason=reason,
                         )
         log.info(
             "publication.amended" if isinstance(outcome, Accepted) else "publication.not_amended",

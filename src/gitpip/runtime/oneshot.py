@@ -131,8 +131,9 @@ class Drained:
 
     published: int
     failed: int
-    """Since a check was last requested: what it finds is published at once, often before `publish`
-    begins, so that `check && publish` must count it."""
+    """All that were refused, also before, until a person retries or skips them. A check publishes
+    too, so that of `check && publish` the refusal is often older than the drain, and checks of
+    others may come in between."""
     waiting: int
     held: int
     """They wait for a person's decision, and not for the publisher."""
@@ -152,7 +153,6 @@ async def publish_now(
     async with opened(settings) as database:
         async with database.read() as transaction:
             before = await publications.count(transaction)
-            since = await checks.last_request(transaction) or utc_now()
         if not await is_served(database):
             with suppress(GitpipError):  # a pause tells why Pipedrive can't be asked
                 await note_company(settings, database)
@@ -160,12 +160,11 @@ async def publish_now(
             reason = await _follow_publishing(database, check_alive, follow)
         async with database.read() as transaction:
             after = await publications.count(transaction)
-            failed = await publications.failed_since(transaction, since)
 
     published = PublicationState.PUBLISHED
     return Drained(
         published=after.get(published, 0) - before.get(published, 0),
-        failed=failed,
+        failed=after.get(PublicationState.FAILED, 0),
         waiting=sum(after.get(PublicationState(state), 0) for state in publications.WAITING),
         held=after.get(PublicationState.HELD, 0),
         reason=reason,

@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from importlib.metadata import version
 import uvicorn
 
 from gitpip.actions.access_mode import AccessMode, access_mode_of
+from gitpip.actions.noted_access import noting_access
 from gitpip.config import Settings, format_duration, is_loopback
 from gitpip.config.reload import Credentials, following
 from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
@@ -23,6 +24,7 @@ from gitpip.observability.redaction import hide
 from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
+from gitpip.runtime.memory import keep_large_blocks_apart
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
@@ -92,6 +94,7 @@ async def serve(
     Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened` raises, and ServiceFailed
     when a part ends that nobody stopped.
     """
+    keep_large_blocks_apart()
     credentials = Credentials(settings)
     with _listening(settings.host, settings.port) as listener:
         async with _opened(credentials) as database:
@@ -107,7 +110,11 @@ async def serve(
                     ready(address)
 
             first_key = FirstKey(code)
-            await _serve(listener, database, credentials, part, first_key=first_key, ready=is_ready)
+            shows = part is not Part.WORK
+            async with noting_access(database, credentials, mode) if shows else nullcontext():
+                await _serve(
+                    listener, database, credentials, part, first_key=first_key, ready=is_ready
+                )
     log.info("service.stopped")
 
 

@@ -72,6 +72,7 @@ class ProblemKind(StrEnum):
     LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"
     PUBLICATIONS_WAITING = "publications-waiting"
+    NOTES_WAITING = "notes-waiting"
     USERS_PAUSED = "users-paused"
     NO_USERS = "no-users"
 

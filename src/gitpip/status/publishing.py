@@ -41,6 +41,7 @@ async def problems(
     if waiting:
         put_off = await troubles.publications_put_off(transaction)
         found.append(_waiting(waiting, put_off, goes_on=goes_on))
+    found.append(_notes_waiting(await troubles.notes_waiting(transaction)))
     return [problem for problem in found if problem]
 
 
@@ -126,6 +127,11 @@ def _such_as(trouble: Trouble) -> str:
     return ": " if trouble.count == 1 else ", e.g. "
 
 
+def _why(trouble: Trouble) -> str:
+    """The reason of the example in brackets, where there is one."""
+    return f" ({said(trouble.reason).rstrip('.')})" if trouble.reason else ""
+
+
 def _deals_failed(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
@@ -154,14 +160,29 @@ def _notes_failed(trouble: Trouble) -> Problem | None:
     )
 
 
+def _notes_waiting(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    are = "is" if trouble.count == 1 else "are"
+    return Problem(
+        ProblemKind.NOTES_WAITING,
+        Severity.INFO,
+        f"{count(trouble.count, 'note')} in Pipedrive {are} being brought up to date"
+        f"{_such_as(trouble)}that of {trouble.example}{_why(trouble)}.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
 def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
     if not trouble.count:
         return None
     return Problem(
         ProblemKind.NOTES_OVERDUE,
         Severity.WARNING,
-        f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date by "
-        f"{_clock(trouble, now)}{_such_as(trouble)}that of {trouble.example}; gitpip tries again.",
+        f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date since "
+        f"{_clock(trouble, now)}{_such_as(trouble)}that of {trouble.example}"
+        f"{_why(trouble)}; gitpip tries again.",
         since=trouble.since,
         count=trouble.count,
     )

@@ -384,6 +384,9 @@ amendments = Table(
     Column("version", Integer, nullable=False),
     Column("due_at", UTCDateTime, nullable=False, index=True),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Since when the note is not as its file, and why the last attempt failed.
+    Column("asked_at", UTCDateTime),
+    Column("reason", Text),
 )
 
 # What was sent twice, and is looked at again: the first request may land after all.

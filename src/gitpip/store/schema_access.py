@@ -65,6 +65,14 @@ feed_addresses = Table(
     Column("revoked_at", UTCDateTime),
 )
 
+# What the settings let in: see `access.noted`. The empty text stands for nothing.
+noted_rights = Table(
+    "noted_rights",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("held", String(20), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

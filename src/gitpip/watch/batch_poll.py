@@ -45,6 +45,8 @@ log = get_logger()
 class Polled:
     """What became of the questions about some users."""
 
+    users: Sequence[User] = ()
+    """Those that are asked about."""
     answers: list[tuple[User, Snapshot | GitHubError]] = field(default_factory=list)
     """A GraphQLFailed means that GraphQL failed when it was asked about this user alone."""
     unasked: list[User] = field(default_factory=list)
@@ -72,6 +74,9 @@ class BatchPoller:
         self._size = BatchSize()
         self._failed_alone: set[UserKey] = set()
         """Users that failed alone since a query was answered last."""
+        self._failed_last: set[UserKey] = set()
+        """Users that failed alone when GraphQL was found unusable: after the pause others are asked
+        about first, as it may have been these users' trouble alone."""
         self._hidden: set[UserKey] = set()
         """Users whose gists were counted and not shown, since any gist was shown last."""
         self._answered: User | None = None
@@ -108,7 +113,7 @@ class BatchPoller:
         never answers about. Several runs can be under way at once.
         `probing` asks about single users first, until one is answered: after a pause.
         """
-        run = Polled()
+        run = Polled(users)
         try:
             if probing:
                 await self._probe(users, run)
@@ -158,14 +163,20 @@ class BatchPoller:
 
     async def _probe(self, users: Sequence[User], run: Polled) -> None:
         never_refused = [user for user in users if not user.graphql_refusals]
-        never_refused.sort(key=lambda user: user.key in self._at_most)
+        if all(user.key in self._failed_last for user in never_refused):
+            self._failed_last.clear()
+        never_refused.sort(
+            key=lambda user: (user.key in self._failed_last, user.key in self._at_most)
+        )
         reason: GraphQLFailed | None = None
         asked = (never_refused or users)[:FAILURES_IN_A_ROW]
         for user in asked:
             reason = await self._failure_alone(user, run)
             if reason is None:
                 self._failed_alone.clear()
+                self._answered_last = user
                 return
+        self._failed_last |= {user.key for user in asked}
         if reason:
             raise _unusable(reason, failed=len(asked))
 
@@ -337,19 +348,37 @@ class BatchPoller:
                 # Where gists are hidden, only a user with gists can tell.
                 hidden = isinstance(error, GistsHidden)
                 known = self._answered if hidden else self._answered or self._answered_last
-                if not await self._still_answers(known, run):
+                others = () if hidden else self._others(run)
+                if not await self._still_answers(known, run, others=others):
                     raise _unusable(error, failed=number)
         self._at_most.pop(user.key, None)
         run.answers.append((user, error))
 
-    async def _still_answers(self, known: User | None, run: Polled) -> bool:
-        """Whether GraphQL still answers about a user that it answered about before."""
-        answers = known is not None and await self._failure_alone(known, run) is None
+    def _others(self, run: Polled) -> Sequence[User]:
+        """A few users of whom GraphQL was not found to fail; the last are asked about last."""
+        failed = self._failed_alone | self._failed_last
+        others = [u for u in run.users if not u.graphql_refusals and u.key not in failed]
+        return others[-PROBES:]
+
+    async def _still_answers(
+        self, known: User | None, run: Polled, *, others: Sequence[User] = ()
+    ) -> bool:
+        """Whether GraphQL still answers about a user that it answered about before.
+
+        Or about one of these others: after a start it has answered about nobody yet.
+        """
+        answers: User | None = None
+        for user in (*([known] if known else []), *others):
+            if await self._failure_alone(user, run) is None:
+                answers = user
+                break
+        else:
+            self._failed_last |= self._failed_alone
+            self._answered = None
         self._failed_alone.clear()
         self._hidden.clear()
-        if not answers:
-            self._answered = self._answered_last = None
-        return answers
+        self._answered_last = answers
+        return answers is not None
 
     def _shrink(self, size: int, reason: str) -> None:
         before = self._size.users

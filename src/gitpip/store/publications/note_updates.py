@@ -41,7 +41,10 @@ async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime)
 
 
 async def ask(transaction: Transaction, publication_id: int, now: datetime) -> None:
-    """Ask for the note of a publication to be written anew."""
+    """Ask for the note of a publication to be written anew.
+
+    Where it was asked for already, it waits since the first time.
+    """
     again = await transaction.execute(
         update(amendments)
         .where(amendments.c.publication_id == publication_id)
@@ -50,7 +53,9 @@ async def ask(transaction: Transaction, publication_id: int, now: datetime) -> N
     if again.rowcount:
         return
     await transaction.execute(
-        insert(amendments).values(publication_id=publication_id, version=1, due_at=now)
+        insert(amendments).values(
+            publication_id=publication_id, version=1, due_at=now, asked_at=now
+        )
     )
 
 
@@ -83,7 +88,12 @@ async def any_due(transaction: Transaction, now: datetime) -> bool:
 
 
 async def postpone(
-    transaction: Transaction, amendment: Amendment, until: datetime, *, attempts: int
+    transaction: Transaction,
+    amendment: Amendment,
+    until: datetime,
+    *,
+    attempts: int,
+    reason: str,
 ) -> None:
     """Try again later, with so many attempts counted; a newer request for it stays as it is."""
     await transaction.execute(
@@ -92,7 +102,7 @@ async def postpone(
             amendments.c.publication_id == amendment.publication_id,
             amendments.c.version == amendment.version,
         )
-        .values(due_at=until, attempts=attempts)
+        .values(due_at=until, attempts=attempts, reason=reason)
     )
 
 

@@ -174,17 +174,6 @@ async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> 
     return found
 
 
-async def failed_since(transaction: Transaction, since: datetime) -> int:
-    """How many publications failed at or after this time (UTC) and are still failed."""
-    # What fails is due no more; the column then says when it failed.
-    failed = await transaction.scalar(
-        select(func.count()).where(
-            publications.c.state == PublicationState.FAILED.value, publications.c.due_at >= since
-        )
-    )
-    return failed or 0
-
-
 async def next_due(transaction: Transaction) -> datetime | None:
     """When the next publication wants attention; None when none waits."""
     waiting = (

@@ -182,15 +182,6 @@ async def last_end(transaction: Transaction) -> datetime | None:
     )
 
 
-async def last_request(transaction: Transaction) -> datetime | None:
-    """When a check of all users was last requested; None without one among the kept checks."""
-    # A check that the service begins because users are due has the same time twice: see `start`.
-    requested = or_(checks.c.started_at.is_(None), checks.c.started_at != checks.c.requested_at)
-    return await transaction.scalar(
-        select(checks.c.requested_at).where(requested).order_by(checks.c.id.desc()).limit(1)
-    )
-
-
 async def get(transaction: Transaction, check_id: CheckId) -> Check:
     """One check; raises CheckNotFound."""
     rows = (await transaction.execute(select(checks).where(checks.c.id == check_id))).all()

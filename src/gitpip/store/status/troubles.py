@@ -41,6 +41,8 @@ from gitpip.store.visibility import of_removed, tracked
 FAILED = PublicationState.FAILED.value
 PENDING = PublicationState.PENDING.value
 UNCERTAIN = PublicationState.UNCERTAIN.value
+OFTEN = 3
+"""After so many attempts in vain a note is overdue, as a publication is: see `schema.retried`."""
 
 
 filename = (
@@ -325,18 +327,34 @@ async def notes_failed(transaction: Transaction) -> Trouble:
     return await _publications(transaction, note_failed, since=publications.c.published_at)
 
 
-async def notes_overdue(transaction: Transaction, due_before: datetime) -> Trouble:
-    """Notes that were to be brought up to date before a time."""
+async def notes_waiting(transaction: Transaction) -> Trouble:
+    """Notes in Pipedrive that are not as their files are, and will be written anew."""
+    return await _notes(transaction)
+
+
+async def notes_overdue(transaction: Transaction, asked_before: datetime) -> Trouble:
+    """Those that wait since before a time, or were tried three times already.
+
+    When the next attempt is due says nothing of that: each failure puts it off.
+    """
+    waits_long = and_(
+        amendments.c.asked_at < asked_before, publications.c.published_at < asked_before
+    )
+    return await _notes(transaction, or_(waits_long, amendments.c.attempts >= OFTEN))
+
+
+async def _notes(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trouble:
     return await _trouble(
         transaction,
         amendments.join(publications, publications.c.id == amendments.c.publication_id),
         [
             ~of_removed(publications.c.user_key),
             publications.c.state == PublicationState.PUBLISHED.value,
-            amendments.c.due_at < due_before,
+            *wanted,
         ],
-        since=amendments.c.due_at,
+        since=amendments.c.asked_at,
         example=filename,
+        reason=amendments.c.reason,
     )
 
 

@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, select
+from sqlalchemy import Select, and_, delete, func, insert, literal, select
 
 from gitpip.errors import UserNotTracked, VisitNotFound
 from gitpip.model import User, UserKey, Visit, VisitId
+from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import users as users_table
 from gitpip.store.schema import visits
+from gitpip.store.schema_access import access_keys
 from gitpip.store.users import users
 from gitpip.store.visibility import tracked
 
@@ -22,6 +24,14 @@ BROWSER = "browser:"
 """What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
 KEPT = 100
 """How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
+VIEWERS_KEPT = 500
+"""How many viewers that hold no key are kept for a user: where no key exists yet, and with an
+operator's key, a program may name as many as it likes."""
+
+
+VIEWER_OF_KEY = literal("key:") + func.lower(access_keys.c.name)
+"""As `keys.viewer_of` gives it."""
+
 _visit = reader(Visit)
 
 
@@ -44,6 +54,7 @@ async def record(
     )
     visit = await get(transaction, VisitId(result.scalar_one()))
     await _delete_old(transaction, visit)
+    await _delete_viewers(transaction, visit)
     return visit
 
 
@@ -91,6 +102,32 @@ async def _delete_old(transaction: Transaction, newest: Visit) -> None:
         .scalar_subquery()
     )
     await transaction.execute(delete(visits).where(of_both, visits.c.id <= last_deleted))
+
+
+async def _delete_viewers(transaction: Transaction, newest: Visit) -> None:
+    """Delete what those viewers saw who came to this user longest ago, if there is a new one.
+
+    Viewers with a key stay, and so does the shared one. Visits by the home page are bounded there.
+    """
+    of_newest = and_(visits.c.user_key == newest.user_key, visits.c.viewer == newest.viewer)
+    if await transaction.scalar(select(func.count()).where(of_newest)) != 1:
+        return
+    holders = select(VIEWER_OF_KEY).where(access_keys.c.revoked_at.is_(None))
+    passing = and_(
+        visits.c.user_key == newest.user_key,
+        visits.c.home_visit_id.is_(None),
+        visits.c.viewer.not_in([SHARED_VIEWER, keys.viewer_of(keys.SETTINGS_KEY)]),
+        visits.c.viewer.not_in(holders),
+    )
+    gone = await transaction.execute(
+        select(visits.c.viewer)
+        .where(passing)
+        .group_by(visits.c.viewer)
+        .order_by(func.max(visits.c.id).desc())
+        .offset(VIEWERS_KEPT)
+    )
+    if viewers := gone.scalars().all():
+        await transaction.execute(delete(visits).where(passing, visits.c.viewer.in_(viewers)))
 
 
 def _visits() -> Select[Any]:
