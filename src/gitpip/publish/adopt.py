@@ -172,8 +172,12 @@ class Comparison:
                 duplicates=told.duplicates,
                 read=reading.read,
             )
-        at = self._pipedrive.now or self._now()
-        young = any(one.added_at and at - one.added_at < QUIET for one in told.unknown)
+        # Without a time by Pipedrive's clock nothing shows that what is unknown is old.
+        at = self._pipedrive.now
+        young = any(
+            at is None or (one.added_at is not None and at - one.added_at < QUIET)
+            for one in told.unknown
+        )
         return Compared(told, reading.read, young)
 
     async def _note(self, account: VendorAccount, reading: _Reading) -> None:

@@ -192,21 +192,8 @@ class Deals:
         With `again`, right before it is made once more: None if it is not there.
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
-        since = deal.sent_after - MARGIN if deal.sent_after else None
-        found, at, unread = None, None, 0
         try:
-            async for page in self._pipedrive.deals_since(since):
-                at = at or page.at
-                for item in page.items:
-                    if await self._index.belongs(item, deal):
-                        found = item.id
-                        self._index.note(item)
-                        break
-                if found is not None:
-                    break
-                unread += page.unread
-            if found is None and unread:
-                raise LookFailed(UNREAD_ENTRIES)
+            found, at = await self._listed(deal)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:
@@ -222,8 +209,27 @@ class Deals:
             return None
         now = self._now()
         return delivery.after_looking(
-            found, attempt_of(deal), now=now, seen_at=at or now, waits=self._waits
+            found, attempt_of(deal), now=now, seen_at=at, waits=self._waits
         )
+
+    async def _listed(self, deal: Deal) -> tuple[int | None, datetime | None]:
+        """The deal, if a list shows it, and when that began, by Pipedrive's clock if that is told.
+
+        Raises LookFailed.
+        """
+        since = deal.sent_after - MARGIN if deal.sent_after else None
+        times, unread = [], 0
+        async for page in self._pipedrive.deals_since(since):
+            # The first page was read first, and whatever is new stands on it.
+            times.append(page.at)
+            for item in page.items:
+                if await self._index.belongs(item, deal):
+                    self._index.note(item)
+                    return item.id, times[0]
+            unread += page.unread
+        if unread:
+            raise LookFailed(UNREAD_ENTRIES)
+        return None, times[0]
 
     def _could_not_look(self, deal: Deal, failure: str) -> Change:
         now = self._now()
@@ -274,7 +280,7 @@ def subject_of(user_key: UserKey) -> str:
 
 def attempt_of(row: Publication | Deal) -> Attempt:
     """How far the delivery of an uncertain row is."""
-    return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason)
+    return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason, row.sent_at)
 
 
 def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:

@@ -148,7 +148,9 @@ class DealIndex:
     async def _up_to_date(self) -> bool:
         """Read one page further; True once everything up to now is known."""
         now = self._now()
-        if self._complete_at is not None and now - self._complete_at <= KNOWN_FOR:
+        age = None if self._complete_at is None else now - self._complete_at
+        # A clock that was set back makes it old.
+        if age is not None and timedelta(0) <= age <= KNOWN_FOR:
             return not self._unread
         reading = self._reading
         page = await self._pipedrive.deal_page(since=reading.since, cursor=reading.cursor)
