@@ -18,7 +18,7 @@ from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
-from gitpip.store.publications import deals, outbox
+from gitpip.store.publications import deals, outbox, second_deals
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
@@ -41,6 +41,7 @@ class Deals:
         database: Database,
         pipedrive: Pipedrive,
         pauses: Pauses,
+        index: DealIndex,
         *,
         waits: Waits,
         clocks: Clocks,
@@ -50,8 +51,8 @@ class Deals:
         self._pauses = pauses
         self._waits = waits
         self._clocks = clocks
-        self._now = now = clocks.wall
-        self._index = DealIndex(database, pipedrive, now)
+        self._now = clocks.wall
+        self._index = index
         self._reading = asyncio.Lock()
         self._capped_until: datetime | None = None
         self._cap_reason = ""
@@ -146,9 +147,11 @@ class Deals:
         if deal.state is PublicationState.UNCERTAIN:
             return await self._look(deal)
         if deal.looked_at is not None and not delivery.is_fresh(deal.looked_at, self._now()):
+            looked_at = self._now()
             change = await self._look(deal, again=True)
             if change is not None:
                 return change
+            deal = replace(deal, looked_at=looked_at)
         reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         try:
             # It remembers how far it has read, so one at a time.
@@ -240,16 +243,22 @@ class Deals:
     async def _make(self, deal: Deal) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
         async with self._pipedrive.turn() as turn:
-            leased = self._clocks.read()
+            leased, now = self._clocks.read(), self._now()
+            again = deal.looked_at is not None
+            # The list of deals, the search and the turn may have taken long.
+            if again and not delivery.is_fresh(deal.looked_at, now):
+                return None
             async with self._database.begin() as transaction:
                 if not await deals.begin_sending(
                     transaction,
                     deal,
-                    now=self._now(),
+                    now=now,
                     held_for=self._waits.lease,
                     vendor_time=self._pipedrive.now,
                 ):
                     return None
+                if again:
+                    await second_deals.watch(transaction, deal, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, turn)
             )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Change, DealId, Publication, PublicationState
+from gitpip.model import Change, Deal, DealId, Publication, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
@@ -399,8 +399,8 @@ def is_it(claim: Publication, activity: Activity) -> bool:
     return has_marker(claim.marker, subject=activity.text, note=activity.note)
 
 
-def sent_since(claims: Iterable[Publication]) -> datetime | None:
-    """From when, by Pipedrive's clock, activities can be those of the publications.
+def sent_since(claims: Iterable[Publication | Deal]) -> datetime | None:
+    """From when, by Pipedrive's clock, activities or deals can be those that were sent.
 
     None stands for all: where the time of a first request is not known.
     """

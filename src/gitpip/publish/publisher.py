@@ -21,6 +21,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.sender import Sender
 from gitpip.publish.witnesses import Witnesses
 from gitpip.store.database import Database
@@ -80,12 +81,14 @@ class Publisher:
             database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=on_edit
         )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
+        index = DealIndex(database, pipedrive, self._now)
         self._sender = Sender(
             database,
             pipedrive,
             self._pauses,
             self._looks,
             witnesses,
+            index=index,
             waits=waits,
             on_edit=on_edit,
             on_delete=on_delete,
@@ -94,7 +97,7 @@ class Publisher:
         self._note_updater = NoteUpdater(
             database, pipedrive, self._pauses, self._sender.rendered, now=self._now
         )
-        self._doubles = Doubles(database, pipedrive, self._pauses, now=self._now)
+        self._doubles = Doubles(database, pipedrive, self._pauses, index, now=self._now)
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""

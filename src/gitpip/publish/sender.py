@@ -28,6 +28,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import record, unexpected
@@ -51,6 +52,7 @@ class Sender:
         looks: Looks,
         witnesses: Witnesses,
         *,
+        index: DealIndex,
         waits: Waits,
         on_edit: OnEdit,
         on_delete: OnDelete,
@@ -66,7 +68,7 @@ class Sender:
         self._on_delete = on_delete
         self._clocks = clocks
         self._now = clocks.wall
-        self._deals = Deals(database, pipedrive, pauses, waits=waits, clocks=clocks)
+        self._deals = Deals(database, pipedrive, pauses, index, waits=waits, clocks=clocks)
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repeats = Repeats()
 

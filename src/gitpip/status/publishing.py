@@ -33,6 +33,7 @@ async def problems(
     ]
     found += [
         _doubles_left(await troubles.doubles_left(transaction, now - LEFT_SHOWN)),
+        _deals_doubled(await troubles.deals_doubled(transaction, now - LEFT_SHOWN)),
         _doubles_deleted(await troubles.doubles_deleted(transaction, now - DELETED_SHOWN)),
     ]
     waiting = await troubles.publications_waiting(transaction)
@@ -177,6 +178,21 @@ def _doubles_left(trouble: Trouble) -> Problem | None:
         f"{count(trouble.count, 'file')} {are} in Pipedrive twice, and gitpip deletes neither "
         f"activity: {_example(trouble)} Look at the deal, and delete the one that you do not "
         "need. This is shown for a week.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
+def _deals_doubled(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    have = "has" if trouble.count == 1 else "have"
+    return Problem(
+        ProblemKind.DEALS_DOUBLED,
+        Severity.WARNING,
+        f"{count(trouble.count, 'user')} {have} two deals in Pipedrive that gitpip made: "
+        f"{_example(trouble)} Merge the two in Pipedrive, or delete the one that you do not need. "
+        "This is shown for a week.",
         since=trouble.since,
         count=trouble.count,
     )

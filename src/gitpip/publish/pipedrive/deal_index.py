@@ -62,12 +62,16 @@ class DealIndex:
         self._unread = False
         """Whether a page held something that can't be read: it may be the deal of any user."""
 
+    async def prepare(self) -> None:
+        """Learn which custom field holds the users. Raises LookFailed where that is to wait."""
+        await self._field.prepare()
+
     async def find(self, wanted: Deal) -> DealId | None:
         """The open deal of a user: by our field, then by the title in the exact case, then oldest.
 
         Costs at most 30 tokens, and one for each deal that may be it. Raises LookFailed.
         """
-        await self._field.prepare()
+        await self.prepare()
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
             # Another token may see other deals, and of the custom fields only ours is kept.
             self._forget()
