@@ -20,6 +20,7 @@ from gitpip.publish.pipedrive.answers import Item, LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
+from gitpip.publish.youth import Youth
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
@@ -47,11 +48,13 @@ class Clearance:
         pipedrive: Pipedrive,
         pauses: Pauses,
         witnesses: Witnesses,
+        youth: Youth,
         *,
         now: Callable[[], datetime],
         on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
         self._witnesses = witnesses
+        self._youth = youth
         self._allowance = Allowance()
         self._set_back = False
         """Whether the database has lost what this process knew, and is not compared since."""
@@ -203,7 +206,10 @@ class Clearance:
             or state.requested_at is not None
             or self._comparison.under_way
         )
-        due = new and self._allowance.take(state.compared_at, state.others_seen_at, now)
+        due = new and (
+            self._allowance.take(state.compared_at, state.others_seen_at, now)
+            or self._youth.ends_by_comparing(self._pipedrive.now)
+        )
         if not (needed or due):
             return True
         try:
@@ -211,6 +217,7 @@ class Clearance:
         except LookFailed as failure:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
+            self._youth.put_off(self._pipedrive.now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
         if compared is None:
@@ -258,6 +265,7 @@ class Clearance:
                 told["hold_until"] = None
             await ledger.note(transaction, **told)
             await self._witnesses.learn(transaction)
+        self._youth.compared(compared.at, first=self._compared_in != here or set_back)
         self._compared_in = self._held_in = here
         self._set_back = False
         if hold is None:

@@ -17,6 +17,7 @@ from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
+from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
 from gitpip.store.publications import deals, outbox, second_deals
 
@@ -42,6 +43,7 @@ class Deals:
         pipedrive: Pipedrive,
         pauses: Pauses,
         index: DealIndex,
+        youth: Youth,
         *,
         waits: Waits,
         clocks: Clocks,
@@ -53,6 +55,7 @@ class Deals:
         self._clocks = clocks
         self._now = clocks.wall
         self._index = index
+        self._youth = youth
         self._reading = asyncio.Lock()
         self._capped_until: datetime | None = None
         self._cap_reason = ""
@@ -257,7 +260,7 @@ class Deals:
                     vendor_time=self._pipedrive.now,
                 ):
                     return None
-                if again:
+                if again or self._youth.lasts:
                     await second_deals.watch(transaction, deal, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, turn)

@@ -4,21 +4,27 @@ None is deleted. Pipedrive does not say whether a deal is empty: mails, files an
 under it, and nothing documents that they change the time of its last update.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
+from gitpip.publish.adopt import QUIET
 from gitpip.publish.looks import sent_since
 from gitpip.publish.pipedrive.answers import Item
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.deal_index import DealIndex
+from gitpip.publish.pipedrive.deal_index import DealIndex, Sign
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import second_deals
 from gitpip.store.publications.second_deals import Watched
 from gitpip.store.publications.second_sends import OF_DEALS
+
+EARLIER = 2 * QUIET
+"""What is in Pipedrive can be so much older than our own request: what is sent until QUIET after a
+database's first comparison may have been sent before it, and the list may have lagged behind."""
 
 log = get_logger()
 
@@ -46,22 +52,27 @@ class DoubleDeals:
             account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
         creators = account.creators if account else frozenset()
         others: dict[Watched, DealId | None] = dict.fromkeys(watched)
-        since = sent_since(each.deal for each in watched)
+        by_sign: defaultdict[Sign, set[Watched]] = defaultdict(set)
+        for each in watched:
+            for wanted in each.spellings:
+                for sign in self._index.signs(wanted):
+                    by_sign[sign].add(each)
+        since = sent_since((each.deal for each in watched), EARLIER)
         async for page in self._pipedrive.deals_since(since):
-            # A person may well make a deal with this title.
-            ours = [deal for deal in page.items if deal.creator_id in creators]
-            for each in watched:
-                others[each] = others[each] or await self._other(each, ours)
+            for deal in page.items:
+                # A person may well make a deal with this title.
+                if deal.creator_id in creators:
+                    for each in by_sign.get(self._index.sign(deal), ()):
+                        if others[each] is None and await self._is_another(deal, each):
+                            others[each] = DealId(deal.id)
         for each, other in others.items():
             await self._conclude(each, other)
 
-    async def _other(self, watched: Watched, listed: Sequence[Item]) -> DealId | None:
-        for deal in listed:
-            if deal.id != watched.deal.deal_id:
-                for wanted in watched.spellings:
-                    if await self._index.belongs(deal, wanted):
-                        return DealId(deal.id)
-        return None
+    async def _is_another(self, deal: Item, watched: Watched) -> bool:
+        """Whether it is the user's, and not the one in use."""
+        if deal.id == watched.deal.deal_id:
+            return False
+        return any([await self._index.belongs(deal, each) for each in watched.spellings])
 
     async def _conclude(self, watched: Watched, other: DealId | None) -> None:
         deal, now = watched.deal, self._now()

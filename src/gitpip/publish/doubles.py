@@ -10,7 +10,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
-from gitpip.publish.double_deals import DoubleDeals
+from gitpip.publish.double_deals import EARLIER, DoubleDeals
 from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
@@ -99,7 +99,7 @@ class Doubles:
         """Look in all deals: where two were merged, the first request's activity has moved."""
         found: dict[Publication, list[Activity]] = {each: [] for each in watched}
         by_marker = {each.marker: mine for each, mine in found.items()}
-        async for page in self._pipedrive.activities(None, since=sent_since(watched)):
+        async for page in self._pipedrive.activities(None, since=sent_since(watched, EARLIER)):
             for item in page.items:
                 marker = marker_in(subject=item.text, note=item.note)
                 if marker is not None and marker in by_marker:

@@ -399,11 +399,15 @@ def is_it(claim: Publication, activity: Activity) -> bool:
     return has_marker(claim.marker, subject=activity.text, note=activity.note)
 
 
-def sent_since(claims: Iterable[Publication | Deal]) -> datetime | None:
+def sent_since(
+    claims: Iterable[Publication | Deal], earlier: timedelta = MARGIN
+) -> datetime | None:
     """From when, by Pipedrive's clock, activities or deals can be those that were sent.
+
+    They can be so much `earlier` than the time that was noted before the first request.
 
     None stands for all: where the time of a first request is not known.
     """
     times = [claim.sent_after for claim in claims]
     known = [time for time in times if time is not None]
-    return min(known) - MARGIN if len(known) == len(times) else None
+    return min(known) - earlier if len(known) == len(times) else None

@@ -24,6 +24,7 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.sender import Sender
 from gitpip.publish.witnesses import Witnesses
+from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
 from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
@@ -76,9 +77,9 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, pipedrive, self._now)
-        witnesses = Witnesses()
+        witnesses, youth = Witnesses(), Youth()
         self._clearance = Clearance(
-            database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=on_edit
+            database, pipedrive, self._pauses, witnesses, youth, now=self._now, on_edit=on_edit
         )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
         index = DealIndex(database, pipedrive, self._now)
@@ -88,6 +89,7 @@ class Publisher:
             self._pauses,
             self._looks,
             witnesses,
+            youth=youth,
             index=index,
             waits=waits,
             on_edit=on_edit,

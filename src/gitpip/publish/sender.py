@@ -35,8 +35,9 @@ from gitpip.publish.records import record, unexpected
 from gitpip.publish.repeats import Repeats
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
+from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
-from gitpip.store.publications import deals, outbox
+from gitpip.store.publications import deals, outbox, second_sends
 
 log = get_logger()
 
@@ -52,6 +53,7 @@ class Sender:
         looks: Looks,
         witnesses: Witnesses,
         *,
+        youth: Youth,
         index: DealIndex,
         waits: Waits,
         on_edit: OnEdit,
@@ -63,12 +65,13 @@ class Sender:
         self._pauses = pauses
         self._looks = looks
         self._witnesses = witnesses
+        self._youth = youth
         self._waits = waits
         self._on_edit = on_edit
         self._on_delete = on_delete
         self._clocks = clocks
         self._now = clocks.wall
-        self._deals = Deals(database, pipedrive, pauses, index, waits=waits, clocks=clocks)
+        self._deals = Deals(database, pipedrive, pauses, index, youth, waits=waits, clocks=clocks)
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repeats = Repeats()
 
@@ -189,6 +192,9 @@ class Sender:
                 vendor_time=self._pipedrive.now,
             ):
                 return None
+            if self._youth.lasts:
+                # It may be there already, unknown to this database and not listed yet.
+                await second_sends.OF_FILES.begin(transaction, claim.id, now)
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._pipedrive.create_activity(

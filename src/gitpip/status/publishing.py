@@ -206,9 +206,10 @@ def _doubles_deleted(trouble: Trouble) -> Problem | None:
         ProblemKind.DOUBLES_DELETED,
         Severity.INFO,
         f"{count(trouble.count, 'file')} {were} in Pipedrive twice for a while"
-        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost; "
-        "gitpip deleted the younger activity, which nobody had touched. If this happens again, "
-        "set a longer GITPIP_ABSENT_AFTER.",
+        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost, or "
+        "the database did not know of it after a restore; gitpip deleted the younger activity, "
+        "which nobody had touched. If this happens again without a restore, set a longer "
+        "GITPIP_ABSENT_AFTER.",
         since=trouble.since,
         count=trouble.count,
     )

@@ -47,10 +47,9 @@ async def due(transaction: Transaction, now: datetime) -> Sequence[Watched]:
         .order_by(second_deals.c.due_at)
         .limit(500)
     )
-    return [
-        Watched(await deals.get(transaction, UserKey(row.user_key)), row.looks, row.title)
-        for row in rows.all()
-    ]
+    watched = {UserKey(row.user_key): row for row in rows}
+    of_users = await deals.of_users(transaction, watched)
+    return [Watched(of_users[key], row.looks, row.title) for key, row in watched.items()]
 
 
 async def note(transaction: Transaction, user_key: UserKey, other: DealId, now: datetime) -> bool:

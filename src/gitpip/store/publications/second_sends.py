@@ -20,6 +20,7 @@ WATCHED = (
     timedelta(minutes=34),
 )
 """The waits before each look, from the second request on: an hour in all."""
+AT_ONCE = 2_000
 GRID = timedelta(minutes=5)
 """Looks come at multiples of this, so that one list serves many publications."""
 
@@ -93,13 +94,16 @@ async def next_due(transaction: Transaction) -> datetime | None:
 
 
 async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, int]:
-    """The watched publications for which a look is due, with the looks so far; at most 500."""
+    """The watched publications for which a look is due, with the looks so far.
+
+    At most AT_ONCE: one list answers for all of them.
+    """
     watched = await transaction.execute(
         select(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .where(_can_be_looked_at(), second_sends.c.due_at <= now)
         .order_by(second_sends.c.due_at)
-        .limit(500)
+        .limit(AT_ONCE)
     )
     looks = {row.publication_id: row.looks for row in watched}
     rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))
