@@ -124,29 +124,41 @@ async def test_a_comparison_that_fails_then_holds_nothing_up(scene: Scene, backu
 
 
 def test_only_pipedrives_time_ends_it() -> None:
-    youth = Youth()
-    youth.compared(None, first=True)
-    assert not youth.ends_by_comparing(START)
-    youth.compared(START, first=False)
-    assert not youth.ends_by_comparing(None)
-    assert not youth.ends_by_comparing(START + QUIET - SECOND)
-    assert youth.ends_by_comparing(START + QUIET)
-    youth.compared(START + QUIET - SECOND, first=False)
+    youth, ours = Youth(), START + timedelta(days=2)
+    youth.compared(None, ours, first=True)
+    youth.compared(START, ours + SECOND, first=False)
+    youth.compared(START + QUIET - SECOND, ours + timedelta(days=1), first=False)
     assert youth.lasts
-    youth.put_off(START + QUIET)
-    assert not youth.ends_by_comparing(START + QUIET)
-    assert youth.ends_by_comparing(START + QUIET + TRIED_AGAIN_AFTER)
-    youth.compared(START + QUIET + TRIED_AGAIN_AFTER, first=False)
+    youth.compared(None, ours + timedelta(days=1), first=False)
+    assert youth.lasts
+    youth.compared(START + QUIET, ours, first=False)
     assert not youth.lasts
-    youth.compared(START + 2 * QUIET, first=False)
+    youth.compared(START + 2 * QUIET, ours + QUIET, first=False)
     assert not youth.lasts
 
 
 @pytest.mark.parametrize("at", [None, START])
 def test_each_first_comparison_begins_it(at: datetime | None) -> None:
     youth = Youth()
-    youth.compared(START - QUIET, first=True)
-    youth.compared(START, first=False)
+    youth.compared(START - QUIET, START - QUIET, first=True)
+    youth.compared(START, START, first=False)
     assert not youth.lasts
-    youth.compared(at, first=True)
+    youth.compared(at, START, first=True)
     assert youth.lasts
+
+
+@pytest.mark.parametrize("step", [timedelta(0), -timedelta(days=2), timedelta(days=2)])
+def test_the_comparison_that_ends_it_is_due_once_a_minute(step: timedelta) -> None:
+    youth = Youth()
+    assert not youth.is_due(START)
+    youth.compared(START, START, first=True)
+    assert not youth.is_due(START + SECOND)
+    assert not youth.is_due(START + QUIET - SECOND)
+    now = START + QUIET + step
+    assert youth.is_due(now)
+    youth.put_off(now)
+    assert not youth.is_due(now)
+    assert not youth.is_due(now + TRIED_AGAIN_AFTER - SECOND)
+    assert youth.is_due(now + TRIED_AGAIN_AFTER)
+    youth.compared(START + QUIET, now, first=False)
+    assert not youth.is_due(now + TRIED_AGAIN_AFTER)

@@ -208,7 +208,7 @@ class Clearance:
         )
         due = new and (
             self._allowance.take(state.compared_at, state.others_seen_at, now)
-            or self._youth.ends_by_comparing(self._pipedrive.now)
+            or self._youth.is_due(now)
         )
         if not (needed or due):
             return True
@@ -217,7 +217,7 @@ class Clearance:
         except LookFailed as failure:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
-            self._youth.put_off(self._pipedrive.now)
+            self._youth.put_off(now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
         if compared is None:
@@ -265,7 +265,7 @@ class Clearance:
                 told["hold_until"] = None
             await ledger.note(transaction, **told)
             await self._witnesses.learn(transaction)
-        self._youth.compared(compared.at, first=self._compared_in != here or set_back)
+        self._youth.compared(compared.at, now, first=self._compared_in != here or set_back)
         self._compared_in = self._held_in = here
         self._set_back = False
         if hold is None:

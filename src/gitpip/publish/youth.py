@@ -10,35 +10,43 @@ from datetime import datetime, timedelta
 from gitpip.publish.adopt import QUIET
 
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
-"""After a comparison that failed, and was to end this time."""
+"""After a comparison that was due, and did not end this time."""
 
 
 class Youth:
-    """Whether that time is over. All times are Pipedrive's: our clock may be wrong."""
+    """Whether that time is over. Pipedrive's times decide that: our clock may be wrong."""
 
     def __init__(self) -> None:
         self.lasts = True
         """Whether something may be in Pipedrive that no comparison has shown."""
         self._over_at: datetime | None = None
-        """From when a comparison shows everything; None where that is not known yet."""
+        """From when, by Pipedrive's clock, a comparison shows everything; None if not known yet."""
+        self._due_at: datetime | None = None
+        """When, by our clock, to compare for that."""
 
-    def compared(self, at: datetime | None, *, first: bool) -> None:
-        """Note a comparison that began at this time, if that is told.
+    def compared(self, at: datetime | None, now: datetime, *, first: bool) -> None:
+        """Note a comparison that began `at` this time by Pipedrive's clock, if that is told.
 
         The `first` one is that of a process, of another database or account, or after the database
         was set back.
         """
-        if first or self._over_at is None:
-            self.lasts = self.lasts or first
+        if first:
+            self.lasts, self._over_at = True, at and at + QUIET
+            self._due_at = now + QUIET
+            return
+        if self._over_at is None:
             self._over_at = at and at + QUIET
         elif at is not None and at >= self._over_at:
             self.lasts = False
+        self.put_off(now)
 
-    def ends_by_comparing(self, now: datetime | None) -> bool:
-        """Whether a comparison now is the one that shows everything."""
-        return self.lasts and self._over_at is not None and now is not None and now >= self._over_at
+    def is_due(self, now: datetime) -> bool:
+        """Whether to compare now; where our clock is wrong, that is a list too many a minute."""
+        if not self.lasts or self._due_at is None:
+            return False
+        return not timedelta(0) < self._due_at - now <= QUIET
 
-    def put_off(self, now: datetime | None) -> None:
-        """Compare later, as it failed at this time; what is sent meanwhile is watched."""
-        if now is not None and self.ends_by_comparing(now):
-            self._over_at = now + TRIED_AGAIN_AFTER
+    def put_off(self, now: datetime) -> None:
+        """Compare later, as one that was due has failed; what is sent meanwhile is watched."""
+        if self.is_due(now):
+            self._due_at = now + TRIED_AGAIN_AFTER
