@@ -21,7 +21,7 @@ from gitpip.store.publications import duplicates, markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
-from tests.support.scene import Clock, Scene, make_hands
+from tests.support.scene import Clock, OurClock, Scene, make_hands
 
 HOUR = timedelta(hours=1)
 LISTS = "/api/v2/activities"
@@ -117,7 +117,9 @@ def names(prefix: str, number: int) -> list[str]:
 
 
 def lists(crm: Crm) -> int:
-    return sum(r.method == "GET" and r.path == LISTS for r in crm.requests)
+    """How many pages comparisons have read; what is looked for is asked for since a time."""
+    pages = [r for r in crm.requests if r.method == "GET" and r.path == LISTS]
+    return sum("updated_since" not in page.query for page in pages)
 
 
 async def test_what_came_after_the_backup_is_adopted(scene: Scene, backup: Backup) -> None:
@@ -198,6 +200,21 @@ async def test_more_may_be_on_its_way_where_something_unknown_is_young(
     scene.crm.edit_activity(2, is_deleted=False)
     await empty.settle(process)
     await empty.assert_each_is_there_once()
+
+
+async def test_nothing_unknown_is_old_where_pipedrive_does_not_tell_its_time(
+    scene: Scene, empty: Scene
+) -> None:
+    await scene.find_files("ada", "first.py")
+    await scene.settle(await scene.process())
+    scene.crm.app.tells_time = False
+    empty.clock = ahead = OurClock(empty.clock)
+    ahead.ahead = HOUR
+    await empty.find_files("ada", "first.py")
+    await (await empty.process()).run()
+    pause = await empty.pause()
+    assert pause is not None
+    assert pause.until == ahead() + QUIET
 
 
 async def test_a_second_installation_is_noticed_by_what_a_look_shows(
@@ -301,9 +318,9 @@ async def test_what_is_older_than_the_ledgers_last_costs_nothing(scene: Scene) -
     scene.clock.advance(HOUR)
     for number in range(600):
         scene.crm.add_activity(f"call after number {number}")
-    before = scene.crm.limits.spent_today
+    asked = lists(scene.crm)
     await scene.settle(await scene.process())
-    assert scene.crm.limits.spent_today - before == 2 * 10
+    assert lists(scene.crm) - asked == 2
 
 
 async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
+from gitpip.status.publishing import problems
 from gitpip_standins import Fault
 from tests.support.scene import OurClock, Scene
 
@@ -137,4 +138,69 @@ async def test_a_second_request_waits_for_the_floor_by_pipedrives_clock(
     await scene.settle(process)
     posted = [r.at for r in scene.crm.requests if r.method == "POST" and "activities" in r.path]
     assert ABSENCE <= posted[1] - posted[0] < timedelta(minutes=6)
+    await scene.assert_each_is_there_once()
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("dateless", "ahead"), [("first", -HOUR), ("later", HOUR)])
+@pytest.mark.parametrize("path", ["activities", "deals"])
+async def test_a_look_without_a_time_by_pipedrives_clock_concludes_nothing(
+    scene: Scene, ours: OurClock, dateless: str, ahead: timedelta, path: str
+) -> None:
+    ours.ahead = ahead
+    scene.crm.faults.script(Fault.lands(timedelta(minutes=2)), method="POST", path=f"{path}$")
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await process.run()
+    if dateless == "later":
+        await scene.wake()
+        await process.run()
+    scene.crm.app.tells_time = False
+    await scene.wake()
+    await process.run()
+    row = await scene.deal_row("ada") if path == "deals" else (await scene.rows())[0]
+    assert row.state is PublicationState.UNCERTAIN
+    assert "no Date header" in str(row.reason)
+    scene.crm.app.tells_time = True
+    await scene.settle(process, watched=True)
+    assert posts(scene, path) == 1
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("path", ["activities", "deals"])
+async def test_pipedrive_that_never_tells_its_time_is_told(scene: Scene, path: str) -> None:
+    scene.crm.app.tells_time = False
+    await scene.find_files("ada", "a.py")
+    scene.crm.faults.script(Fault.drop(), method="POST", path=f"{path}$")
+    process = await scene.process()
+    end = scene.clock() + timedelta(minutes=15)
+    while scene.clock() < end:
+        await process.run()
+        assert await scene.wake()
+    assert posts(scene, path) == 1
+    async with scene.database.read() as transaction:
+        now = scene.clock()
+        told = await problems(transaction, now, request_timeout=scene.timeout, goes_on=True)
+    kind = "deals-uncertain" if path == "deals" else "publications-uncertain"
+    [sentence] = [problem.sentence for problem in told if problem.kind == kind]
+    assert "no Date header" in sentence
+    assert "let it pass this header on" in sentence
+    scene.crm.app.tells_time = True
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_deals_are_read_again_although_our_clock_was_set_back(
+    scene: Scene, ours: OurClock
+) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    scene.clock.advance(HOUR)
+    ours.ahead = -DAYS
+    scene.crm.add_deal("bob")
+    await scene.find_files("bob", "b.py")
+    await scene.settle(process)
     await scene.assert_each_is_there_once()

@@ -301,6 +301,10 @@ class ExactlyOnce(RuleBasedStateMachine):
     def our_clock_is_set(self, step: timedelta, back: bool) -> None:
         self.clock.ahead += -step if back else step
 
+    @rule(told=st.booleans())
+    def answers_will_tell_the_time(self, told: bool) -> None:
+        self.crm.app.tells_time = told
+
     @rule()
     def time_passes_until_something_is_due(self) -> None:
         before = self.clock.now
@@ -318,6 +322,7 @@ class ExactlyOnce(RuleBasedStateMachine):
                 while self.frozen:
                     self.the_frozen_goes_on()
                 self.crm.faults.clear()
+                self.crm.app.tells_time = True
                 self.wait_for(self._in_peace())
         finally:
             for process, _ in self.frozen:

@@ -12,7 +12,16 @@ from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
 from gitpip.store.gists.unreadable import HeldBack
-from gitpip.store.schema import amendments, checks, deals, doubles, publications, unreadable, users
+from gitpip.store.schema import (
+    amendments,
+    checks,
+    deal_doubles,
+    deals,
+    doubles,
+    publications,
+    unreadable,
+    users,
+)
 from gitpip.store.schema_accounts import accounts, ledger, markers
 from gitpip.store.schema_status import feed, services
 from gitpip.store.schema_status import pauses as pause_rows
@@ -399,6 +408,18 @@ CASES = (
         (insert(doubles).values(publication_id=1, activity_id=9, found_at=NOW, reason="changed"),),
         (doubles.update().values(found_at=NOW - 8 * 24 * HOUR),),
         ("twice", "ada.txt: changed.", "delete the one"),
+    ),
+    Case(
+        ProblemKind.DEALS_DOUBLED,
+        Severity.WARNING,
+        None,
+        (
+            deal(state="published", deal_id=8),
+            insert(deal_doubles).values(user_key=1, deal_id=9, found_at=NOW),
+        ),
+        # The two were merged, and the other one is in use now.
+        (deals.update().values(deal_id=9),),
+        ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge the two"),
     ),
     Case(
         ProblemKind.DOUBLES_DELETED,

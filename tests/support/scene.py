@@ -27,6 +27,7 @@ from gitpip.model import (
     SeenGist,
     User,
 )
+from gitpip.publish.adopt import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
@@ -385,6 +386,12 @@ class Scene:
             process.database.thawed.set()
             await asyncio.sleep(0)
             process.database.thawed.clear()
+
+    async def end_youth(self, process: Process, login: str) -> None:
+        """Let what a process sends be watched no more: its first minutes are over."""
+        self.clock.advance(QUIET)
+        await self.find_files(login, "after the first minutes.py")
+        await self.settle(process, watched=True)
 
     def all_landed(self) -> bool:
         return all(

@@ -5,7 +5,7 @@ to send it. Until then the client asks Pipedrive nothing but whose token it is.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,11 +15,11 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
+from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Item, LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.trouble import Kind, Request
-from gitpip.publish.witnesses import Witnesses
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
@@ -39,26 +39,26 @@ log = get_logger()
 
 
 class Clearance:
-    """Knows the account and the ledger's state for one publisher. `now` tells the time (UTC)."""
+    """Knows the account and the ledger's state for one publisher."""
 
     def __init__(
         self,
         database: Database,
         pipedrive: Pipedrive,
         pauses: Pauses,
-        witnesses: Witnesses,
+        guards: Guards,
         *,
-        now: Callable[[], datetime],
         on_edit: OnEdit = OnEdit.IGNORE,
     ) -> None:
-        self._witnesses = witnesses
+        self._witnesses = guards.witnesses
+        self._youth = guards.youth
         self._allowance = Allowance()
         self._set_back = False
         """Whether the database has lost what this process knew, and is not compared since."""
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
-        self._now = now
+        self._now = now = guards.clocks.wall
         self._on_edit = on_edit
         self._comparison = Comparison(database, pipedrive, now=now, on_edit=on_edit)
         self._met_under: str | None = None
@@ -207,7 +207,10 @@ class Clearance:
             or state.requested_at is not None
             or self._comparison.under_way
         )
-        due = new and self._allowance.take(state.compared_at, state.others_seen_at, now)
+        due = new and (
+            self._allowance.take(state.compared_at, state.others_seen_at, now)
+            or self._youth.is_due(now)
+        )
         if not (needed or due):
             return True
         try:
@@ -215,6 +218,7 @@ class Clearance:
         except LookFailed as failure:
             if needed or await self._pauses.after(failure.outcome, _REQUEST) is not None:
                 raise
+            self._youth.put_off(now)
             log.warning("ledger.not_compared", reason=str(failure))
             return True
         if compared is None:
@@ -262,6 +266,7 @@ class Clearance:
                 told["hold_until"] = None
             await ledger.note(transaction, **told)
             await self._witnesses.learn(transaction)
+        self._youth.compared(compared.at, now, first=self._compared_in != here or set_back)
         self._compared_in = self._held_in = here
         self._set_back = False
         if hold is None:

@@ -87,6 +87,7 @@ _OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
 _TAG = rf"content ([0-9a-f]{{{TAG_LENGTH}}}) "
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
 _OUR_TAG = re.compile(rf"(?:^|.* ){_TAG}gitpip {_MARKER}", re.DOTALL)
+_AT_END = re.compile(rf" ({_MARKER})$|\[({_MARKER})\]$")
 _SHOWN = re.compile("<pre>([^<]*)</pre>")
 
 
@@ -107,14 +108,20 @@ def _shown(note: str | None) -> str | None:
 
 
 def has_marker(marker: str, *, subject: str | None, note: str | None) -> bool:
-    """Whether an activity in Pipedrive is the one with this marker.
+    """Whether an activity in Pipedrive is the one with this marker."""
+    return marker_in(subject=subject, note=note) == marker
+
+
+def marker_in(*, subject: str | None, note: str | None) -> str | None:
+    """The marker of an activity in Pipedrive.
 
     The note's footer outranks the subject, which somebody may have changed.
     """
     in_footer = witnesses(subject=None, note=note).in_footer
     if in_footer is not None:
-        return in_footer == marker
-    return f" {_text(subject or '')}".endswith((f" {marker}", f"[{marker}]"))
+        return in_footer
+    at_end = _AT_END.search(f" {_text(subject or '')}")
+    return at_end and (at_end[1] or at_end[2])
 
 
 def _footer(note: str | None) -> str:

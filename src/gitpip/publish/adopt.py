@@ -55,6 +55,8 @@ class _Reading:
     """The ids of the first pages."""
     lowest: int = 0
     """The lowest of these."""
+    at: datetime | None = None
+    """When it was begun, by Pipedrive's clock; None where that is not told."""
     known_at: datetime | None = None
     """When the first activity that the ledger can know was added, by Pipedrive's clock."""
 
@@ -68,6 +70,8 @@ class Compared:
     """How many activities were listed."""
     young: bool
     """Whether something unknown was added so lately that more may be on its way."""
+    at: datetime | None
+    """When it was begun, by Pipedrive's clock; None where that is not told."""
 
 
 class Comparison:
@@ -117,6 +121,8 @@ class Comparison:
                 if isinstance(failure.outcome, NotProcessed):
                     self._reading = reading  # a limit: it goes on from here
                 raise
+            if reading.cursor is None:
+                reading.at = page.at
             if await self._take_in(account, reading, page):
                 return await self._end(account, reading)
             reading.cursor = page.cursor
@@ -172,9 +178,13 @@ class Comparison:
                 duplicates=told.duplicates,
                 read=reading.read,
             )
-        at = self._pipedrive.now or self._now()
-        young = any(one.added_at and at - one.added_at < QUIET for one in told.unknown)
-        return Compared(told, reading.read, young)
+        # Without a time by Pipedrive's clock nothing shows that what is unknown is old.
+        at = self._pipedrive.now
+        young = any(
+            at is None or (one.added_at is not None and at - one.added_at < QUIET)
+            for one in told.unknown
+        )
+        return Compared(told, reading.read, young, reading.at)
 
     async def _note(self, account: VendorAccount, reading: _Reading) -> None:
         """Write down when it was compared, and whether published activities are gone."""

@@ -11,14 +11,14 @@ from gitpip.model import Change, Deal, DealId, Publication, PublicationState, Us
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.guards import Guards
+from gitpip.publish.pauses import Channel
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
-from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
+from gitpip.publish.pipedrive.client import UNREAD_ENTRIES
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.database import Database
-from gitpip.store.publications import deals, outbox
+from gitpip.store.publications import deals, outbox, second_deals
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
@@ -38,20 +38,21 @@ class Deals:
 
     def __init__(
         self,
-        database: Database,
-        pipedrive: Pipedrive,
-        pauses: Pauses,
+        channel: Channel,
+        index: DealIndex,
+        guards: Guards,
         *,
         waits: Waits,
-        clocks: Clocks,
     ) -> None:
-        self._database = database
-        self._pipedrive = pipedrive
-        self._pauses = pauses
+        self._database = channel.database
+        self._pipedrive = channel.pipedrive
+        self._pauses = channel.pauses
+        self._index = index
+        self._witnesses = guards.witnesses
+        self._youth = guards.youth
+        self._clocks = guards.clocks
+        self._now = guards.clocks.wall
         self._waits = waits
-        self._clocks = clocks
-        self._now = now = clocks.wall
-        self._index = DealIndex(database, pipedrive, now)
         self._reading = asyncio.Lock()
         self._capped_until: datetime | None = None
         self._cap_reason = ""
@@ -146,9 +147,11 @@ class Deals:
         if deal.state is PublicationState.UNCERTAIN:
             return await self._look(deal)
         if deal.looked_at is not None and not delivery.is_fresh(deal.looked_at, self._now()):
+            looked_at = self._now()
             change = await self._look(deal, again=True)
             if change is not None:
                 return change
+            deal = replace(deal, looked_at=looked_at)
         reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
         try:
             # It remembers how far it has read, so one at a time.
@@ -192,21 +195,8 @@ class Deals:
         With `again`, right before it is made once more: None if it is not there.
         """
         request = self._pauses.request(Kind.READ, subject_of(deal.user_key))
-        since = deal.sent_after - MARGIN if deal.sent_after else None
-        found, at, unread = None, None, 0
         try:
-            async for page in self._pipedrive.deals_since(since):
-                at = at or page.at
-                for item in page.items:
-                    if await self._index.belongs(item, deal):
-                        found = item.id
-                        self._index.note(item)
-                        break
-                if found is not None:
-                    break
-                unread += page.unread
-            if found is None and unread:
-                raise LookFailed(UNREAD_ENTRIES)
+            found, at = await self._listed(deal)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             if again:
@@ -222,8 +212,27 @@ class Deals:
             return None
         now = self._now()
         return delivery.after_looking(
-            found, attempt_of(deal), now=now, seen_at=at or now, waits=self._waits
+            found, attempt_of(deal), now=now, seen_at=at, waits=self._waits
         )
+
+    async def _listed(self, deal: Deal) -> tuple[int | None, datetime | None]:
+        """The deal, if a list shows it, and when that began, by Pipedrive's clock if that is told.
+
+        Raises LookFailed.
+        """
+        since = deal.sent_after - MARGIN if deal.sent_after else None
+        times, unread = [], 0
+        async for page in self._pipedrive.deals_since(since):
+            # The first page was read first, and whatever is new stands on it.
+            times.append(page.at)
+            for item in page.items:
+                if await self._index.belongs(item, deal):
+                    self._index.note(item)
+                    return item.id, times[0]
+            unread += page.unread
+        if unread:
+            raise LookFailed(UNREAD_ENTRIES)
+        return None, times[0]
 
     def _could_not_look(self, deal: Deal, failure: str) -> Change:
         now = self._now()
@@ -234,16 +243,22 @@ class Deals:
     async def _make(self, deal: Deal) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
         async with self._pipedrive.turn() as turn:
-            leased = self._clocks.read()
+            leased, now = self._clocks.read(), self._now()
+            again = deal.looked_at is not None
+            # The list of deals, the search and the turn may have taken long.
+            if again and not delivery.is_fresh(deal.looked_at, now):
+                return None
             async with self._database.begin() as transaction:
                 if not await deals.begin_sending(
                     transaction,
                     deal,
-                    now=self._now(),
+                    now=now,
                     held_for=self._waits.lease,
                     vendor_time=self._pipedrive.now,
                 ):
                     return None
+                if again or self._youth.lasts:
+                    await second_deals.watch(transaction, deal, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, turn)
             )
@@ -274,7 +289,7 @@ def subject_of(user_key: UserKey) -> str:
 
 def attempt_of(row: Publication | Deal) -> Attempt:
     """How far the delivery of an uncertain row is."""
-    return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason)
+    return Attempt(max(row.attempts, 1), row.looks, row.in_flight_until, row.reason, row.sent_at)
 
 
 def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:

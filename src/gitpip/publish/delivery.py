@@ -54,6 +54,10 @@ Longer than a request of ours can be on its way, and two minutes that a list may
 FRESH = timedelta(seconds=10)
 """What may have been sent before is sent again only after a look that is no older than this."""
 LONGEST_LEASE = timedelta(seconds=10)
+NO_TIME = (
+    "the answer has no Date header, and without it nothing shows that a request did not arrive; if "
+    "a proxy of yours stands before Pipedrive, let it pass this header on"
+)
 
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
@@ -164,6 +168,8 @@ class Attempt:
     in_flight_until: datetime | None
     """Until then, by Pipedrive's time, a look in vain proves nothing; None before the first."""
     reason: str | None
+    sent_at: datetime | None = None
+    """When it was last sent, by our clock."""
 
 
 def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
@@ -196,14 +202,17 @@ def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK)
 
 
 def after_looking(
-    found: int | None, attempt: Attempt, *, now: datetime, seen_at: datetime, waits: Waits
+    found: int | None, attempt: Attempt, *, now: datetime, seen_at: datetime | None, waits: Waits
 ) -> Change:
     """The change of an uncertain row that was due for a look, after a complete one.
 
-    `seen_at` is the time of the look by Pipedrive's clock.
+    `seen_at` is the time of the look by Pipedrive's clock. Where Pipedrive does not tell it, a look
+    in vain shows nothing: our own clock can be wrong by hours, so it never takes that place.
     """
     if found is not None:
         return Change(PublicationState.PUBLISHED, now, accepted_id=found)
+    if seen_at is None:
+        return could_not_look(NO_TIME, attempt, sent_at=attempt.sent_at or now, now=now)
     if is_absent(attempt.in_flight_until, seen_at=seen_at, waits=waits):
         reason = attempt.reason or "it did not arrive"
         again = retried(attempt.number, reason, now=now, quick_retries=attempt.number)

@@ -1,23 +1,26 @@
 """Looks again at what was sent twice: the first request may have landed after all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, Publication
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import has_marker
+from gitpip.publish.activity import has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
-from gitpip.publish.looks import is_it, sent_since
+from gitpip.publish.double_deals import EARLIER, DoubleDeals
+from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import Activity, LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.database import Database
-from gitpip.store.publications import markers, second_sends
-from gitpip.store.publications.second_sends import Double
+from gitpip.store.publications import markers, second_deals, second_sends
+from gitpip.store.publications.second_sends import OF_DEALS, OF_FILES, Double, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""
@@ -26,16 +29,21 @@ log = get_logger()
 
 
 class Doubles:
-    """Deletes the younger of two activities of one file, if nobody has touched it."""
+    """Deletes the younger of two activities of one file, if nobody has touched it.
+
+    Of two deals of one user none is deleted.
+    """
 
     def __init__(
         self,
         database: Database,
         pipedrive: Pipedrive,
         pauses: Pauses,
+        index: DealIndex,
         *,
         now: Callable[[], datetime],
     ) -> None:
+        self._deals = DoubleDeals(database, pipedrive, index, now=now)
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
@@ -44,49 +52,58 @@ class Doubles:
         """Whether a look is under way."""
 
     async def look(self) -> None:
-        """Look for publications that were sent twice, if that is due."""
+        """Look for publications and deals that were sent twice, if that is due."""
         if self.busy:
             return
         self.busy = True
         try:
             async with self._database.read() as transaction:
-                due = await second_sends.due(transaction, self._now())
-            if due:
-                await self._guarded(due)
+                files = await second_sends.due(transaction, self._now())
+                deals = await second_deals.due(transaction, self._now())
+            if files:
+                looks = {int(each.id): looks for each, looks in files.items()}
+                await self._guarded(OF_FILES, looks, partial(self._look, files))
+            if deals:
+                looks = {int(each.deal.user_key): each.looks for each in deals}
+                await self._guarded(OF_DEALS, looks, partial(self._deals.look, deals))
         finally:
             self.busy = False
 
-    async def _guarded(self, watched: Mapping[Publication, int]) -> None:
+    async def _guarded(
+        self, watch: Watch, looks: Mapping[int, int], look: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Look once, for rows with so many looks so far."""
         request = self._pauses.request(Kind.READ, "what was sent twice")
         try:
-            await self._look(watched)
+            await look()
         except DatabaseUnavailable:
             raise
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
-            await self._postpone(watched, refused=isinstance(failure.outcome, Refused))
+            await self._postpone(watch, looks, refused=isinstance(failure.outcome, Refused))
         except Exception:
-            log.exception("doubles.broken", publication_ids=[each.id for each in watched])
-            await self._postpone(watched, refused=False)
+            log.exception("doubles.broken", table=watch.table.name, keys=list(looks))
+            await self._postpone(watch, looks, refused=False)
 
-    async def _postpone(self, watched: Mapping[Publication, int], *, refused: bool) -> None:
+    async def _postpone(self, watch: Watch, looks: Mapping[int, int], *, refused: bool) -> None:
         """Look later; each time counts where the list is refused, so that it comes to an end."""
         now = self._now()
         async with self._database.begin() as transaction:
-            for publication, looks in watched.items():
+            for number, so_far in looks.items():
                 if refused:
-                    await second_sends.looked(transaction, publication.id, looks, now)
+                    await watch.looked(transaction, number, so_far, now)
                 else:
-                    await second_sends.postpone(
-                        transaction, publication.id, now + LOOK_AGAIN, looks
-                    )
+                    await watch.postpone(transaction, number, now + LOOK_AGAIN, so_far)
 
     async def _look(self, watched: Mapping[Publication, int]) -> None:
         """Look in all deals: where two were merged, the first request's activity has moved."""
         found: dict[Publication, list[Activity]] = {each: [] for each in watched}
-        async for page in self._pipedrive.activities(None, since=sent_since(watched)):
-            for publication, mine in found.items():
-                mine += [item for item in page.items if is_it(publication, item)]
+        by_marker = {each.marker: mine for each, mine in found.items()}
+        async for page in self._pipedrive.activities(None, since=sent_since(watched, EARLIER)):
+            for item in page.items:
+                marker = marker_in(subject=item.text, note=item.note)
+                if marker is not None and marker in by_marker:
+                    by_marker[marker].append(item)
         for publication, activities in found.items():
             if len(activities) > 1:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
@@ -94,7 +111,7 @@ class Doubles:
                 if len(activities) == 1:
                     # A deletion may not have been noted, as where this process was killed.
                     await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
-                await second_sends.looked(
+                await OF_FILES.looked(
                     transaction, publication.id, watched[publication], self._now()
                 )
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import Change, DealId, Publication, PublicationState
+from gitpip.model import Change, Deal, DealId, Publication, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
@@ -94,7 +94,7 @@ class Looks:
             else:
                 of_all = seen
                 # What the shared list has shown is not looked for again.
-                found = Seen(shared.found, shared.at or started_at, None)
+                found = Seen(shared.found, shared.at, None)
                 known = [claim for claim in everything if claim.id in shared.found]
                 await self._settle(known, found, started_at)
                 everything = [claim for claim in everything if claim.id not in shared.found]
@@ -102,6 +102,7 @@ class Looks:
 
     def _is_recent(self, claim: Publication) -> bool:
         """Whether one list of all deals, which begins with its first request, can be short."""
+        # By our clock before Pipedrive's is known: where it is wrong, other lists are read.
         now = self._pipedrive.now or self._now()
         return claim.sent_after is not None and now - claim.sent_after <= RECENT
 
@@ -218,7 +219,7 @@ class Looks:
         try:
             async for page in self._pipedrive.activities(None, since=since):
                 pages -= 1
-                search.take_in(page, self._now())
+                search.take_in(page)
                 if not search.missing:
                     return True
                 # What can't be read keeps back those of its deal alone: the deals' lists show it.
@@ -240,7 +241,7 @@ class Looks:
             raise
         except Exception as error:
             log.exception("look.broken", deal_id=deal_id)
-            return Seen({}, self._now(), unexpected(error))
+            return Seen({}, None, unexpected(error))
 
     async def _seen(self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed) -> "Seen":
         request = self._pauses.request(Kind.READ, f"deal {deal_id}", beside=LOOKS_AT_ONCE)
@@ -253,12 +254,12 @@ class Looks:
         return replace(seen, failure=str(unproved)) if unproved else seen
 
     def _failed(self, search: "_Search", failure: str) -> "Seen":
-        return Seen(search.found, search.at or self._pipedrive.now or self._now(), failure)
+        return Seen(search.found, search.at, failure)
 
     async def _succeeded(self, search: "_Search", request: Request) -> "Seen":
         await self._pauses.after(None, request)
         await self._tell(search, request)
-        return Seen(search.found, search.at or self._now(), None)
+        return Seen(search.found, search.at, None)
 
     async def _tell(self, search: "_Search", request: Request) -> None:
         """Say of what was found that only the answer was lost: Pipedrive does process writes."""
@@ -299,7 +300,7 @@ class Looks:
     async def _read_list(self, deal_id: DealId | None, search: "_Search") -> None:
         since = sent_since(search.missing.values())
         async for page in self._pipedrive.activities(deal_id, since=since):
-            search.take_in(page, self._now())
+            search.take_in(page)
             if not search.missing:
                 return
         if search.unread:
@@ -345,8 +346,8 @@ class Seen:
 
     found: Mapping[int, int]
     """The ids of activities by those of publications."""
-    at: datetime
-    """By Pipedrive's clock; by ours if it does not tell."""
+    at: datetime | None
+    """By Pipedrive's clock; None if it does not tell."""
     failure: str | None
     """Why the list was not read to its end."""
     began: datetime | None = None
@@ -361,15 +362,17 @@ class _Search:
         self.missing = {claim.id: claim for claim in claims}
         self.found: dict[int, int] = {}
         self.at: datetime | None = None
-        """When the first page was read, by Pipedrive's clock."""
+        """When the first page was read, by Pipedrive's clock; None where that is not told."""
+        self._begun = False
         self.unread = 0
         """What could not be read, and may be what is missing."""
         self._last = last
 
-    def take_in(self, page: Activities, now: datetime) -> None:
+    def take_in(self, page: Activities) -> None:
         """Look for what is missing on one more page."""
-        # The first page was read first, and whatever is new stands on it.
-        self.at = self.at or page.at or now
+        if not self._begun:
+            # The first page was read first, and whatever is new stands on it.
+            self._begun, self.at = True, page.at
         self.unread += page.unread
         for claim in list(self.missing.values()):
             mine = [item.id for item in page.items if is_it(claim, item)]
@@ -378,9 +381,15 @@ class _Search:
                 del self.missing[claim.id]
 
     def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
-        """Whether a list in vain, read at this time by Pipedrive's clock, shows absence."""
+        """Whether a list in vain, read at this time by Pipedrive's clock, shows absence.
+
+        Right before something is sent once more, also a list without a time does: it was read after
+        the one that has shown absence.
+        """
+        if self._last:
+            return bool(self.missing)
         return at is not None and any(
-            self._last or delivery.is_absent(claim.in_flight_until, seen_at=at, waits=waits)
+            delivery.is_absent(claim.in_flight_until, seen_at=at, waits=waits)
             for claim in self.missing.values()
         )
 
@@ -390,11 +399,15 @@ def is_it(claim: Publication, activity: Activity) -> bool:
     return has_marker(claim.marker, subject=activity.text, note=activity.note)
 
 
-def sent_since(claims: Iterable[Publication]) -> datetime | None:
-    """From when, by Pipedrive's clock, activities can be those of the publications.
+def sent_since(
+    claims: Iterable[Publication | Deal], earlier: timedelta = MARGIN
+) -> datetime | None:
+    """From when, by Pipedrive's clock, activities or deals can be those that were sent.
+
+    They can be so much `earlier` than the time that was noted before the first request.
 
     None stands for all: where the time of a first request is not known.
     """
     times = [claim.sent_after for claim in claims]
     known = [time for time in times if time is not None]
-    return min(known) - MARGIN if len(known) == len(times) else None
+    return min(known) - earlier if len(known) == len(times) else None

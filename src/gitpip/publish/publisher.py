@@ -13,16 +13,19 @@ from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.account import Clearance
-from gitpip.publish.deals import SENDER_DIED
+from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
+from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.sender import ChangeRules, Sender
 from gitpip.publish.witnesses import Witnesses
+from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
 from gitpip.store.publications import deals, note_updates, outbox, second_sends
 
@@ -76,23 +79,25 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, pipedrive, self._now)
-        witnesses = Witnesses()
+        guards = Guards(Witnesses(), Youth(), clocks)
         self._clearance = Clearance(
-            database, pipedrive, self._pauses, witnesses, now=self._now, on_edit=rules.on_edit
+            database, pipedrive, self._pauses, guards, on_edit=rules.on_edit
         )
         self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
+        index = DealIndex(database, pipedrive, self._now)
+        channel = Channel(database, pipedrive, self._pauses)
         self._sender = Sender(
-            Channel(database, pipedrive, self._pauses),
+            channel,
             self._looks,
-            witnesses,
+            Deals(channel, index, guards, waits=waits),
+            guards,
             waits=waits,
             rules=rules,
-            clocks=clocks,
         )
         self._note_updater = NoteUpdater(
             database, pipedrive, self._pauses, self._sender.rendered, now=self._now
         )
-        self._doubles = Doubles(database, pipedrive, self._pauses, now=self._now)
+        self._doubles = Doubles(database, pipedrive, self._pauses, index, now=self._now)
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""

@@ -5,7 +5,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gitpip.clock import Clocks
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
     Change,
@@ -25,6 +24,7 @@ from gitpip.publish.activity import Rendered
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.flight import Flight
+from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
 from gitpip.publish.pipedrive.answers import LookFailed
@@ -33,8 +33,7 @@ from gitpip.publish.preview import rendered
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.repeats import Repeats
 from gitpip.publish.trouble import Kind, Request
-from gitpip.publish.witnesses import Witnesses
-from gitpip.store.publications import deals, outbox
+from gitpip.store.publications import deals, outbox, second_sends
 
 log = get_logger()
 
@@ -54,24 +53,23 @@ class Sender:
         self,
         channel: Channel,
         looks: Looks,
-        witnesses: Witnesses,
+        deals: Deals,
+        guards: Guards,
         *,
         waits: Waits,
         rules: ChangeRules,
-        clocks: Clocks,
     ) -> None:
         self._database = channel.database
         self._pipedrive = channel.pipedrive
         self._pauses = channel.pauses
         self._looks = looks
-        self._witnesses = witnesses
+        self._deals = deals
+        self._witnesses = guards.witnesses
+        self._youth = guards.youth
         self._waits = waits
         self._rules = rules
-        self._clocks = clocks
-        self._now = clocks.wall
-        self._deals = Deals(
-            self._database, self._pipedrive, self._pauses, waits=waits, clocks=clocks
-        )
+        self._clocks = guards.clocks
+        self._now = guards.clocks.wall
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repeats = Repeats()
 
@@ -192,6 +190,9 @@ class Sender:
                 vendor_time=self._pipedrive.now,
             ):
                 return None
+            if self._youth.lasts:
+                # It may be there already, unknown to this database and not listed yet.
+                await second_sends.OF_FILES.begin(transaction, claim.id, now)
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._pipedrive.create_activity(

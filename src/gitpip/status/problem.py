@@ -58,6 +58,7 @@ class ProblemKind(StrEnum):
     PUBLICATIONS_RETRIED = "publications-retried"
     PUBLICATIONS_NOT_LOOKED_FOR = "publications-not-looked-for"
     DOUBLES_LEFT = "doubles-left"
+    DEALS_DOUBLED = "deals-doubled"
     DEALS_UNCERTAIN = "deals-uncertain"
     NOTES_FAILED = "notes-failed"
     NOTES_OVERDUE = "notes-overdue"

@@ -33,6 +33,7 @@ async def problems(
     ]
     found += [
         _doubles_left(await troubles.doubles_left(transaction, now - LEFT_SHOWN)),
+        _deals_doubled(await troubles.deals_doubled(transaction, now - LEFT_SHOWN)),
         _doubles_deleted(await troubles.doubles_deleted(transaction, now - DELETED_SHOWN)),
     ]
     waiting = await troubles.publications_waiting(transaction)
@@ -203,6 +204,21 @@ def _doubles_left(trouble: Trouble) -> Problem | None:
     )
 
 
+def _deals_doubled(trouble: Trouble) -> Problem | None:
+    if not trouble.count:
+        return None
+    have = "has" if trouble.count == 1 else "have"
+    return Problem(
+        ProblemKind.DEALS_DOUBLED,
+        Severity.WARNING,
+        f"{count(trouble.count, 'user')} {have} two deals in Pipedrive that gitpip made: "
+        f"{_example(trouble)} Merge the two in Pipedrive, or delete the one that you do not need. "
+        "This is shown for a week.",
+        since=trouble.since,
+        count=trouble.count,
+    )
+
+
 def _doubles_deleted(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
@@ -211,9 +227,10 @@ def _doubles_deleted(trouble: Trouble) -> Problem | None:
         ProblemKind.DOUBLES_DELETED,
         Severity.INFO,
         f"{count(trouble.count, 'file')} {were} in Pipedrive twice for a while"
-        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost; "
-        "gitpip deleted the younger activity, which nobody had touched. If this happens again, "
-        "set a longer GITPIP_ABSENT_AFTER.",
+        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost, or "
+        "the database did not know of it after a restore; gitpip deleted the younger activity, "
+        "which nobody had touched. If this happens again without a restore, set a longer "
+        "GITPIP_ABSENT_AFTER.",
         since=trouble.since,
         count=trouble.count,
     )

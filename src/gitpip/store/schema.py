@@ -400,6 +400,25 @@ second_sends = Table(
     Column("looks", Integer, nullable=False, server_default=text("0")),
 )
 
+second_deals = Table(
+    "second_deals",
+    metadata,
+    Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("looks", Integer, nullable=False, server_default=text("0")),
+    # The title of the first request, where there was one: the user may have been renamed since.
+    Column("title", Text),
+)
+
+# Users with a second deal in Pipedrive, which gitpip leaves there.
+deal_doubles = Table(
+    "deal_doubles",
+    metadata,
+    Column("user_key", Key, ForeignKey("deals.user_key", ondelete="CASCADE"), primary_key=True),
+    Column("deal_id", BigInteger, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+)
+
 # Files that are or were in Pipedrive twice. `reason` is why gitpip leaves it so; NULL where it
 # deleted the activity.
 doubles = Table(

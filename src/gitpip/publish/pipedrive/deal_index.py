@@ -30,6 +30,10 @@ OVERLAP = timedelta(minutes=1)
 """Subtracted from the time of the last reading: a list may lag behind the writes."""
 
 
+Sign = tuple[str | None, str | None]
+"""A holder, or a title in lower case."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """A list under way: what changed since `since` (None: all open deals), and how far it is."""
@@ -62,12 +66,16 @@ class DealIndex:
         self._unread = False
         """Whether a page held something that can't be read: it may be the deal of any user."""
 
+    async def prepare(self) -> None:
+        """Learn which custom field holds the users. Raises LookFailed where that is to wait."""
+        await self._field.prepare()
+
     async def find(self, wanted: Deal) -> DealId | None:
         """The open deal of a user: by our field, then by the title in the exact case, then oldest.
 
         Costs at most 30 tokens, and one for each deal that may be it. Raises LookFailed.
         """
-        await self._field.prepare()
+        await self.prepare()
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
             # Another token may see other deals, and of the custom fields only ours is kept.
             self._forget()
@@ -91,14 +99,20 @@ class DealIndex:
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
         """Whether a deal is this user's, and no other's: by our field, or the title as sent."""
-        if not deal.is_open:
-            return False
-        holder = self._field.holder(deal)
-        if holder is not None and holder != self._field.value(wanted.github_id):
-            return False
-        if holder is None and deal.text.lower() != wanted.sent_title.lower():
+        if not deal.is_open or self.sign(deal) not in self.signs(wanted):
             return False
         return not await self._belongs_to_another(DealId(deal.id), wanted)
+
+    def sign(self, deal: Item) -> Sign:
+        """What tells whose deal it is: the holder that our field names, else the title."""
+        holder = self._field.holder(deal)
+        return (None, deal.text.lower()) if holder is None else (holder, None)
+
+    def signs(self, wanted: Deal) -> frozenset[Sign]:
+        """What one of this user's deals can have."""
+        title: Sign = (None, wanted.sent_title.lower())
+        value = self._field.value(wanted.github_id)
+        return frozenset({title} if value is None else {title, (value, None)})
 
     async def _belongs_to_another(self, deal_id: DealId, wanted: Deal) -> bool:
         async with self._database.read() as transaction:
@@ -148,7 +162,9 @@ class DealIndex:
     async def _up_to_date(self) -> bool:
         """Read one page further; True once everything up to now is known."""
         now = self._now()
-        if self._complete_at is not None and now - self._complete_at <= KNOWN_FOR:
+        age = None if self._complete_at is None else now - self._complete_at
+        # A clock that was set back makes it old.
+        if age is not None and timedelta(0) <= age <= KNOWN_FOR:
             return not self._unread
         reading = self._reading
         page = await self._pipedrive.deal_page(since=reading.since, cursor=reading.cursor)

@@ -1,7 +1,7 @@
 """Deals: one for each user, made the way a publication is sent."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,6 +84,12 @@ async def claim(
 async def get(transaction: Transaction, user_key: UserKey) -> Deal:
     """The deal row of a user that `claim` was called for."""
     return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
+
+
+async def of_users(transaction: Transaction, user_keys: Collection[UserKey]) -> dict[UserKey, Deal]:
+    """The deals of these users, as far as there is a row."""
+    rows = await transaction.execute(_deals().where(deals.c.user_key.in_(user_keys)))
+    return {deal.user_key: deal for deal in (_deal(row) for row in rows)}
 
 
 async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:

@@ -190,7 +190,7 @@ async def begin_sending(
         )
     )
     if result.rowcount and claim.looked_at is not None:
-        await second_sends.watch(transaction, claim.id, now)
+        await second_sends.OF_FILES.begin(transaction, claim.id, now)
     return result.rowcount == 1
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, delete, insert, select, update
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
-from gitpip.store.schema import doubles, publications, second_sends
+from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
 from gitpip.store.visibility import of_tracked
 
 WATCHED = (
@@ -20,6 +20,7 @@ WATCHED = (
     timedelta(minutes=34),
 )
 """The waits before each look, from the second request on: an hour in all."""
+AT_ONCE = 2_000
 GRID = timedelta(minutes=5)
 """Looks come at multiples of this, so that one list serves many publications."""
 
@@ -34,66 +35,79 @@ class Double:
     """Why gitpip leaves it there; None where it deleted it."""
 
 
-async def watch(transaction: Transaction, publication_id: PublicationId, now: datetime) -> None:
-    """Look at a publication again from now on, as it is sent once more."""
-    values = {"due_at": rounded_up(now + WATCHED[0], GRID), "looks": 0}
-    known = await transaction.execute(
-        update(second_sends).where(second_sends.c.publication_id == publication_id).values(values)
-    )
-    if not known.rowcount:
+@dataclass(frozen=True)
+class Watch:
+    """The rows of one table, each of which is looked at again a few times."""
+
+    table: Table
+    key: Column[int]
+
+    async def begin(self, transaction: Transaction, number: int, now: datetime) -> None:
+        """Look at it again from now on, as it is sent."""
+        values = {"due_at": rounded_up(now + WATCHED[0], GRID), "looks": 0}
+        known = await transaction.execute(
+            update(self.table).where(self.key == number).values(values)
+        )
+        if not known.rowcount:
+            await transaction.execute(insert(self.table).values({self.key.name: number, **values}))
+
+    async def looked(
+        self, transaction: Transaction, number: int, looks: int, now: datetime
+    ) -> None:
+        """Note a complete look, and when the next one comes; after the last one the watch ends."""
+        if looks + 1 >= len(WATCHED):
+            await transaction.execute(delete(self.table).where(self.key == number))
+        else:
+            due_at = rounded_up(now + WATCHED[looks + 1], GRID)
+            await self.postpone(transaction, number, due_at, looks + 1)
+
+    async def postpone(
+        self, transaction: Transaction, number: int, due_at: datetime, looks: int
+    ) -> None:
+        """Look again at another time, after so many looks."""
         await transaction.execute(
-            insert(second_sends).values(publication_id=publication_id, **values)
+            update(self.table).where(self.key == number).values(due_at=due_at, looks=looks)
         )
 
 
+OF_FILES = Watch(second_sends, second_sends.c.publication_id)
+OF_DEALS = Watch(second_deals, second_deals.c.user_key)
+
+
 async def next_due(transaction: Transaction) -> datetime | None:
-    """When the next look is due; None when nothing is watched."""
-    due_at: datetime | None = await transaction.scalar(
+    """When the next look is due, at a file or a deal; None when nothing is watched."""
+    of_file: datetime | None = await transaction.scalar(
         select(second_sends.c.due_at)
         .where(_can_be_looked_at())
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .order_by(second_sends.c.due_at)
         .limit(1)
     )
-    return due_at
+    of_deal: datetime | None = await transaction.scalar(
+        select(second_deals.c.due_at)
+        .join(deals, deals.c.user_key == second_deals.c.user_key)
+        .where(deal_can_be_looked_at())
+        .order_by(second_deals.c.due_at)
+        .limit(1)
+    )
+    return min((due_at for due_at in (of_file, of_deal) if due_at is not None), default=None)
 
 
 async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, int]:
-    """The watched publications for which a look is due, with the looks so far; at most 500."""
+    """The watched publications for which a look is due, with the looks so far.
+
+    At most AT_ONCE: one list answers for all of them.
+    """
     watched = await transaction.execute(
         select(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .where(_can_be_looked_at(), second_sends.c.due_at <= now)
         .order_by(second_sends.c.due_at)
-        .limit(500)
+        .limit(AT_ONCE)
     )
     looks = {row.publication_id: row.looks for row in watched}
     rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))
     return {each: looks[each.id] for each in (publication_of(row) for row in rows)}
-
-
-async def looked(
-    transaction: Transaction, publication_id: PublicationId, looks: int, now: datetime
-) -> None:
-    """Note a complete look, and when the next one comes; after the last one the watch ends."""
-    mine = second_sends.c.publication_id == publication_id
-    if looks + 1 >= len(WATCHED):
-        await transaction.execute(delete(second_sends).where(mine))
-    else:
-        await postpone(
-            transaction, publication_id, rounded_up(now + WATCHED[looks + 1], GRID), looks + 1
-        )
-
-
-async def postpone(
-    transaction: Transaction, publication_id: PublicationId, due_at: datetime, looks: int
-) -> None:
-    """Look again at another time, after so many looks."""
-    await transaction.execute(
-        update(second_sends)
-        .where(second_sends.c.publication_id == publication_id)
-        .values(due_at=due_at, looks=looks)
-    )
 
 
 async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
@@ -128,3 +142,8 @@ def _can_be_looked_at() -> ColumnElement[bool]:
         publications.c.state == PublicationState.PUBLISHED.value,
         of_tracked(publications.c.user_key),
     )
+
+
+def deal_can_be_looked_at() -> ColumnElement[bool]:
+    """Whether a watched deal is made, and its user tracked."""
+    return and_(deals.c.state == PublicationState.PUBLISHED.value, of_tracked(deals.c.user_key))

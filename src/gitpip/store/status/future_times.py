@@ -31,6 +31,7 @@ from gitpip.store.schema import (
     deals,
     looked_at,
     publications,
+    second_deals,
     second_sends,
     unreadable,
     users,
@@ -53,6 +54,7 @@ OF_PUBLISHING: tuple[tuple[Column[datetime], timedelta, ColumnElement[bool] | No
     (deals.c.due_at, LONGEST_RETRY, deals.c.state.in_(WAITING)),
     (amendments.c.due_at, LONGEST_RETRY, None),
     (second_sends.c.due_at, LONGEST_WATCH, None),
+    (second_deals.c.due_at, LONGEST_WATCH, None),
     (ledger.c.acknowledged_at, timedelta(0), None),
 )
 """The times of publishing, and how far ahead each can lie."""

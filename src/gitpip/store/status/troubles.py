@@ -8,9 +8,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    String,
     and_,
+    cast,
     exists,
     func,
+    literal,
     null,
     or_,
     select,
@@ -24,6 +27,7 @@ from gitpip.store.schema import (
     activity_lost,
     amendments,
     checks,
+    deal_doubles,
     deals,
     doubles,
     gist_files,
@@ -319,6 +323,29 @@ async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
         since=deals.c.sent_at,
         example=users.c.login,
         reason=deals.c.reason,
+    )
+
+
+async def deals_doubled(transaction: Transaction, since: datetime) -> Trouble:
+    """Users of whom a second deal was found since then, besides the one that is in use."""
+    return await _trouble(
+        transaction,
+        deal_doubles.join(deals, deals.c.user_key == deal_doubles.c.user_key).join(
+            users, users.c.key == deals.c.user_key
+        ),
+        [
+            tracked,
+            deal_doubles.c.found_at > since,
+            # The one in use may be gone meanwhile, and the other in its place.
+            deals.c.deal_id != deal_doubles.c.deal_id,
+        ],
+        since=deal_doubles.c.found_at,
+        example=users.c.login,
+        reason=literal("gitpip uses deal ")
+        + cast(deals.c.deal_id, String)
+        + literal(" and leaves deal ")
+        + cast(deal_doubles.c.deal_id, String)
+        + literal(" as it is"),
     )
 
 

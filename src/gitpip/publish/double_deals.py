@@ -1,0 +1,87 @@
+"""Looks again at deals that were sent twice: a user with two of them is told.
+
+None is deleted. Pipedrive does not say whether a deal is empty: mails, files and persons may be
+under it, and nothing documents that they change the time of its last update.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from gitpip.model import DealId
+from gitpip.observability.logging import get_logger
+from gitpip.publish.adopt import QUIET
+from gitpip.publish.looks import sent_since
+from gitpip.publish.pipedrive.answers import Item
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.pipedrive.deal_index import DealIndex, Sign
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Database
+from gitpip.store.publications import second_deals
+from gitpip.store.publications.second_deals import Watched
+from gitpip.store.publications.second_sends import OF_DEALS
+
+EARLIER = 2 * QUIET
+"""What is in Pipedrive can be so much older than our own request: what is sent until QUIET after a
+database's first comparison may have been sent before it, and the list may have lagged behind."""
+
+log = get_logger()
+
+
+class DoubleDeals:
+    """Finds users for whom gitpip made two deals. `now` tells our own time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        pipedrive: Pipedrive,
+        index: DealIndex,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._pipedrive = pipedrive
+        self._index = index
+        self._now = now
+
+    async def look(self, watched: Sequence[Watched]) -> None:
+        """Look once for deals of these users besides the one in use. Raises LookFailed."""
+        await self._index.prepare()
+        async with self._database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        creators = account.creators if account else frozenset()
+        others: dict[Watched, DealId | None] = dict.fromkeys(watched)
+        by_sign: defaultdict[Sign, set[Watched]] = defaultdict(set)
+        for each in watched:
+            for wanted in each.spellings:
+                for sign in self._index.signs(wanted):
+                    by_sign[sign].add(each)
+        since = sent_since((each.deal for each in watched), EARLIER)
+        async for page in self._pipedrive.deals_since(since):
+            for deal in page.items:
+                # A person may well make a deal with this title.
+                if deal.creator_id in creators:
+                    for each in by_sign.get(self._index.sign(deal), ()):
+                        if others[each] is None and await self._is_another(deal, each):
+                            others[each] = DealId(deal.id)
+        for each, other in others.items():
+            await self._conclude(each, other)
+
+    async def _is_another(self, deal: Item, watched: Watched) -> bool:
+        """Whether it is the user's, and not the one in use."""
+        if deal.id == watched.deal.deal_id:
+            return False
+        return any([await self._index.belongs(deal, each) for each in watched.spellings])
+
+    async def _conclude(self, watched: Watched, other: DealId | None) -> None:
+        deal, now = watched.deal, self._now()
+        async with self._database.begin() as transaction:
+            news = False
+            if other is None:
+                await second_deals.forget(transaction, deal.user_key)
+            else:
+                news = await second_deals.note(transaction, deal.user_key, other, now)
+            await OF_DEALS.looked(transaction, deal.user_key, watched.looks, now)
+        if news:
+            log.warning("deal.doubled", login=deal.login, deal_id=deal.deal_id, double_id=other)

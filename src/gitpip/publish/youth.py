@@ -1,0 +1,52 @@
+"""The first minutes after the first comparison: the list may not show yet what was sent before it.
+
+A database that was restored seconds ago does not know the last files, and Pipedrive's list may lag
+behind the writes by minutes. So until a later comparison has shown everything from before the first
+one, what is sent may be there already: it is watched like what is sent twice.
+"""
+
+from datetime import datetime, timedelta
+
+from gitpip.publish.adopt import QUIET
+
+TRIED_AGAIN_AFTER = timedelta(minutes=1)
+"""After a comparison that was due, and did not end this time."""
+
+
+class Youth:
+    """Whether that time is over. Pipedrive's times decide that: our clock may be wrong."""
+
+    def __init__(self) -> None:
+        self.lasts = True
+        """Whether something may be in Pipedrive that no comparison has shown."""
+        self._over_at: datetime | None = None
+        """From when, by Pipedrive's clock, a comparison shows everything; None if not known yet."""
+        self._due_at: datetime | None = None
+        """When, by our clock, to compare for that."""
+
+    def compared(self, at: datetime | None, now: datetime, *, first: bool) -> None:
+        """Note a comparison that began `at` this time by Pipedrive's clock, if that is told.
+
+        The `first` one is that of a process, of another database or account, or after the database
+        was set back.
+        """
+        if first:
+            self.lasts, self._over_at = True, at and at + QUIET
+            self._due_at = now + QUIET
+            return
+        if self._over_at is None:
+            self._over_at = at and at + QUIET
+        elif at is not None and at >= self._over_at:
+            self.lasts = False
+        self.put_off(now)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether to compare now; where our clock is wrong, that is a list too many a minute."""
+        if not self.lasts or self._due_at is None:
+            return False
+        return not timedelta(0) < self._due_at - now <= QUIET
+
+    def put_off(self, now: datetime) -> None:
+        """Compare later, as one that was due has failed; what is sent meanwhile is watched."""
+        if self.is_due(now):
+            self._due_at = now + TRIED_AGAIN_AFTER

@@ -1,0 +1,70 @@
+"""Users for whom a deal was sent twice, and those who have two: gitpip leaves both there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+
+from gitpip.model import Deal, DealId, UserKey
+from gitpip.store.database import Transaction
+from gitpip.store.publications import deals
+from gitpip.store.publications.second_sends import OF_DEALS, deal_can_be_looked_at
+from gitpip.store.schema import deal_doubles, second_deals
+from gitpip.store.schema import deals as deal_rows
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A deal that is looked at again, after so many looks."""
+
+    deal: Deal
+    looks: int
+    first_title: str | None
+    """The title of the first request, where there was one."""
+
+    @property
+    def spellings(self) -> tuple[Deal, ...]:
+        """The deal as each request has sent it."""
+        return self.deal, replace(self.deal, title=self.first_title or self.deal.title)
+
+
+async def watch(transaction: Transaction, claim: Deal, now: datetime) -> None:
+    """Look at a deal again from now on, as it is sent; `claim` is what it was before."""
+    await OF_DEALS.begin(transaction, claim.user_key, now)
+    first = func.coalesce(second_deals.c.title, claim.title)
+    await transaction.execute(
+        update(second_deals).where(second_deals.c.user_key == claim.user_key).values(title=first)
+    )
+
+
+async def due(transaction: Transaction, now: datetime) -> Sequence[Watched]:
+    """The watched deals for which a look is due; at most 500."""
+    rows = await transaction.execute(
+        select(second_deals)
+        .join(deal_rows, deal_rows.c.user_key == second_deals.c.user_key)
+        .where(deal_can_be_looked_at(), second_deals.c.due_at <= now)
+        .order_by(second_deals.c.due_at)
+        .limit(500)
+    )
+    watched = {UserKey(row.user_key): row for row in rows}
+    of_users = await deals.of_users(transaction, watched)
+    return [Watched(of_users[key], row.looks, row.title) for key, row in watched.items()]
+
+
+async def note(transaction: Transaction, user_key: UserKey, other: DealId, now: datetime) -> bool:
+    """Keep that a user has this deal, too; False when it is known."""
+    mine = deal_doubles.c.user_key == user_key
+    known = await transaction.scalar(select(deal_doubles.c.deal_id).where(mine))
+    if known == other:
+        return False
+    await forget(transaction, user_key)
+    await transaction.execute(
+        insert(deal_doubles).values(user_key=user_key, deal_id=other, found_at=now)
+    )
+    return True
+
+
+async def forget(transaction: Transaction, user_key: UserKey) -> None:
+    """Say no more that a user has two deals."""
+    await transaction.execute(delete(deal_doubles).where(deal_doubles.c.user_key == user_key))

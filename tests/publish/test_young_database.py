@@ -1,0 +1,164 @@
+"""A database that was restored seconds ago, while Pipedrive's lists lag behind, doubles nothing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gitpip.publish.adopt import QUIET
+from gitpip.publish.allowance import AT_ONCE, FRESH
+from gitpip.publish.youth import TRIED_AGAIN_AFTER, Youth
+from gitpip.status.problem import ProblemKind
+from gitpip.status.publishing import problems
+from gitpip.store.schema import second_sends
+from gitpip_standins import Fault
+from tests.publish import test_set_back
+from tests.publish.test_set_back import Backup
+from tests.support.scene import Process, Scene
+
+backup = test_set_back.backup
+
+SECOND = timedelta(seconds=1)
+LAG = timedelta(seconds=90)
+LATER = FRESH + SECOND
+START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+async def restore_while_lists_lag(
+    scene: Scene, backup: Backup, login: str, lag: timedelta
+) -> Process:
+    """Lose the memory of a file that was published 20 s ago, with the process that sent it."""
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    scene.clock.advance(timedelta(hours=1))
+    backup.make()
+    scene.crm.list_lag = lag
+    await scene.find_files(login, "new.py")
+    await scene.settle(sender)
+    sender.database.dead = True
+    scene.clock.advance(timedelta(seconds=20))
+    backup.restore()
+    assert await scene.states() == ["published"]
+    scene._gists = 1  # its gists were found before
+    process = await scene.process()
+    await process.publisher.take_over()
+    return process
+
+
+async def watched(scene: Scene) -> int:
+    async with scene.database.read() as transaction:
+        return len((await transaction.execute(second_sends.select())).all())
+
+
+async def told(scene: Scene) -> set[ProblemKind]:
+    async with scene.database.read() as transaction:
+        found = await problems(
+            transaction, scene.clock(), request_timeout=scene.timeout, goes_on=True
+        )
+    return {problem.kind for problem in found}
+
+
+async def test_a_file_that_no_list_showed_yet_is_there_once_in_the_end(
+    scene: Scene, backup: Backup
+) -> None:
+    process = await restore_while_lists_lag(scene, backup, "ada", LAG)
+    await scene.find_files("ada", "new.py")
+    await scene.settle(process)
+    assert max(scene.activities().values()) == len({"the first", "the second"})
+    await scene.settle(process, watched=True)
+    assert ProblemKind.DOUBLES_DELETED in await told(scene)
+    await scene.assert_each_is_there_once()
+
+
+async def test_a_deal_that_no_list_showed_yet_is_told(scene: Scene, backup: Backup) -> None:
+    process = await restore_while_lists_lag(scene, backup, "bob", LAG)
+    await scene.find_files("bob", "new.py")
+    await scene.settle(process, watched=True)
+    assert scene.deals() == {"ada": 1, "bob": 2}
+    assert ProblemKind.DEALS_DOUBLED in await told(scene)
+    assert set(scene.activities().values()) == {1}
+
+
+async def test_what_comes_after_the_first_minutes_is_compared_with_them(
+    scene: Scene, backup: Backup
+) -> None:
+    """One comparison more, also where none is left of the allowance."""
+    process = await restore_while_lists_lag(scene, backup, "ada", QUIET - SECOND)
+    await publish_until_nothing_is_left_of_the_allowance(scene, process)
+    scene.clock.advance(QUIET)
+    scene._gists = 1
+    await scene.find_files("ada", "new.py")
+    before = await watched(scene)
+    await process.run()
+    await scene.assert_each_is_there_once()
+
+    await scene.find_files("ada", "later.py")
+    asked = len(scene.crm.requests)
+    await process.run()
+    assert [request.method for request in scene.crm.requests[asked:]] == ["POST"]
+    assert await watched(scene) == before
+
+
+async def publish_until_nothing_is_left_of_the_allowance(scene: Scene, process: Process) -> None:
+    scene._gists = 100
+    for number in range(AT_ONCE + 2):
+        await scene.find_files("ada", f"{number}.py")
+        await process.run()
+        scene.clock.advance(LATER)
+
+
+async def test_a_comparison_that_fails_then_holds_nothing_up(scene: Scene, backup: Backup) -> None:
+    process = await restore_while_lists_lag(scene, backup, "ada", LAG)
+    await publish_until_nothing_is_left_of_the_allowance(scene, process)
+    scene.clock.advance(QUIET)
+    scene.crm.faults.script(
+        Fault.error(500), method="GET", path="activities$", about="sort_by=id", times=None
+    )
+    before = await watched(scene)
+    for name in ("a.py", "b.py"):
+        await scene.find_files("ada", name)
+        await process.run()
+    assert set(await scene.states()) == {"published"}
+    assert await watched(scene) == before + 2
+    scene.crm.faults.clear()
+
+
+def test_only_pipedrives_time_ends_it() -> None:
+    youth, ours = Youth(), START + timedelta(days=2)
+    youth.compared(None, ours, first=True)
+    youth.compared(START, ours + SECOND, first=False)
+    youth.compared(START + QUIET - SECOND, ours + timedelta(days=1), first=False)
+    assert youth.lasts
+    youth.compared(None, ours + timedelta(days=1), first=False)
+    assert youth.lasts
+    youth.compared(START + QUIET, ours, first=False)
+    assert not youth.lasts
+    youth.compared(START + 2 * QUIET, ours + QUIET, first=False)
+    assert not youth.lasts
+
+
+@pytest.mark.parametrize("at", [None, START])
+def test_each_first_comparison_begins_it(at: datetime | None) -> None:
+    youth = Youth()
+    youth.compared(START - QUIET, START - QUIET, first=True)
+    youth.compared(START, START, first=False)
+    assert not youth.lasts
+    youth.compared(at, START, first=True)
+    assert youth.lasts
+
+
+@pytest.mark.parametrize("step", [timedelta(0), -timedelta(days=2), timedelta(days=2)])
+def test_the_comparison_that_ends_it_is_due_once_a_minute(step: timedelta) -> None:
+    youth = Youth()
+    assert not youth.is_due(START)
+    youth.compared(START, START, first=True)
+    assert not youth.is_due(START + SECOND)
+    assert not youth.is_due(START + QUIET - SECOND)
+    now = START + QUIET + step
+    assert youth.is_due(now)
+    youth.put_off(now)
+    assert not youth.is_due(now)
+    assert not youth.is_due(now + TRIED_AGAIN_AFTER - SECOND)
+    assert youth.is_due(now + TRIED_AGAIN_AFTER)
+    youth.compared(START + QUIET, now, first=False)
+    assert not youth.is_due(now + TRIED_AGAIN_AFTER)
