@@ -4,12 +4,14 @@ import asyncio
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from gitpip.clock import Clocks, Moment
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.claims import kept
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
 from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
@@ -17,6 +19,7 @@ from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
+from gitpip.publish.witnesses import Witnesses
 from gitpip.store.database import Database
 from gitpip.store.publications import deals, outbox
 
@@ -41,6 +44,7 @@ class Deals:
         database: Database,
         pipedrive: Pipedrive,
         pauses: Pauses,
+        witnesses: Witnesses,
         *,
         waits: Waits,
         clocks: Clocks,
@@ -48,6 +52,7 @@ class Deals:
         self._database = database
         self._pipedrive = pipedrive
         self._pauses = pauses
+        self._witnesses = witnesses
         self._waits = waits
         self._clocks = clocks
         self._now = now = clocks.wall
@@ -67,12 +72,17 @@ class Deals:
             deal = await self._claim(claim, token)
             if deal is None or deal.token != token:
                 return deal
-            await self._guarded_step(deal)
+            async with kept(partial(self._renew, token), self._waits.claim):
+                await self._guarded_step(deal)
         finally:
             async with self._database.begin() as transaction:
                 await deals.release(transaction, token)
         async with self._database.read() as transaction:
             return await deals.get(transaction, user_key)
+
+    async def _renew(self, token: str) -> None:
+        async with self._database.begin() as transaction:
+            await deals.renew(transaction, token, self._now(), self._waits.claim)
 
     async def is_gone(self, deal_id: DealId) -> bool:
         """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
@@ -96,7 +106,7 @@ class Deals:
     async def _claim(self, claim: Publication, token: str) -> Deal | None:
         now = self._now()
         async with self._database.begin() as transaction:
-            if not await outbox.is_held(transaction, claim):
+            if not await outbox.is_held(transaction, claim, now):
                 return None
             return await deals.claim(
                 transaction,
@@ -236,7 +246,8 @@ class Deals:
         async with self._pipedrive.turn() as turn:
             leased = self._clocks.read()
             async with self._database.begin() as transaction:
-                if not await deals.begin_sending(
+                # A database that was set back may know this claim, and not the deal made since.
+                if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
                     transaction,
                     deal,
                     now=self._now(),
@@ -280,8 +291,10 @@ def attempt_of(row: Publication | Deal) -> Attempt:
 def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
     """The outcome of a process that was frozen since it took the lease: it must not send any more.
 
-    Others may have looked for the row meanwhile, and sent it.
+    Others may have looked for the row meanwhile, and sent it. The row does not tell where the
+    database was restored since.
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None
-    return NotProcessed("this process was held up", timedelta(0), everyone=False)
+    reason = "this process was held up"
+    return NotProcessed(reason, timedelta(0), everyone=False, look_first=True)

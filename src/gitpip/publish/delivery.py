@@ -108,6 +108,8 @@ class NotProcessed:
     """Present if it was a 429 of the API."""
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
+    look_first: bool = False
+    """Whether another process may have sent it meanwhile, so that it has to be looked for."""
 
 
 @dataclass(frozen=True)
@@ -181,10 +183,11 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
         case NotProcessed(reason=reason, everyone=True):
             # The pause of all publishing holds it back; it may end early.
             return Change(PublicationState.PENDING, now, reason=reason, attempts=attempt - 1)
-        case NotProcessed(reason=reason, pause=pause):
-            return Change(
+        case NotProcessed(reason=reason, pause=pause, look_first=look_first):
+            later = Change(
                 PublicationState.PENDING, now + pause, reason=reason, attempts=attempt - 1
             )
+            return replace(later, looked_at=now - 2 * FRESH) if look_first else later
         case Ambiguous(reason=reason):
             return uncertain(reason, now=now)
 

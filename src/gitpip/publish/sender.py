@@ -66,7 +66,7 @@ class Sender:
         self._on_delete = on_delete
         self._clocks = clocks
         self._now = clocks.wall
-        self._deals = Deals(database, pipedrive, pauses, waits=waits, clocks=clocks)
+        self._deals = Deals(database, pipedrive, pauses, witnesses, waits=waits, clocks=clocks)
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._repeats = Repeats()
 
@@ -175,8 +175,9 @@ class Sender:
         """
         if self._pauses.holds():
             return None
-        leased, now = self._clocks.read(), self._now()
+        leased = self._clocks.read()
         async with self._database.begin() as transaction:
+            now = self._now()  # not before: a process may stand still until it is its turn to write
             # A database that was set back may know this claim, and not what was sent since.
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,

@@ -93,6 +93,19 @@ async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
     return None if deal_id is None else DealId(deal_id)
 
 
+async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
+    """Let the claim of this token last for another `claim`; one that is over stays so."""
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.token == token,
+            deals.c.state != PublicationState.SENDING.value,
+            lease.lasts(deals.c.lease_until, now),
+        )
+        .values(lease_until=lease.until(now, claim))
+    )
+
+
 async def begin_sending(
     transaction: Transaction,
     claim: Deal,
@@ -104,7 +117,7 @@ async def begin_sending(
     """Mark a claimed deal `sending`, with a fresh lease.
 
     `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known.
-    False when the claim was lost, or the user removed meanwhile.
+    False when the claim was lost or is over, or the user removed meanwhile.
     """
     result = await transaction.execute(
         update(deals)
@@ -112,6 +125,7 @@ async def begin_sending(
             deals.c.user_key == claim.user_key,
             deals.c.token == claim.token,
             deals.c.state == PublicationState.PENDING.value,
+            lease.lasts(deals.c.lease_until, now),
             of_tracked(deals.c.user_key),
         )
         .values(

@@ -140,11 +140,33 @@ async def claim_looks(
     }
 
 
-async def is_held(transaction: Transaction, claim: Publication) -> bool:
+async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
+    """Let the claims of this token on what is to be sent last for another `claim`.
+
+    One that is over stays so: its holder stood still, and others may have acted meanwhile.
+    """
+    await transaction.execute(
+        update(publications)
+        .where(
+            in_order(
+                publications.c.token == token,
+                publications.c.state == PublicationState.PENDING.value,
+                lease.lasts(publications.c.lease_until, now),
+            )
+        )
+        .values(lease_until=lease.until(now, claim))
+    )
+
+
+async def is_held(transaction: Transaction, claim: Publication, now: datetime) -> bool:
     """Whether a row is still claimed as it was, until the end of this transaction."""
     held = await transaction.scalar(
         select(publications.c.id)
-        .where(publications.c.id == claim.id, publications.c.token == claim.token)
+        .where(
+            publications.c.id == claim.id,
+            publications.c.token == claim.token,
+            lease.lasts(publications.c.lease_until, now),
+        )
         .with_for_update()
     )
     return held is not None
@@ -162,8 +184,9 @@ async def begin_sending(
     """Mark a claimed row `sending`, with a fresh lease.
 
     `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known. What
-    may have been sent before is looked at again after this. False when the claim was lost, or the
-    user removed meanwhile.
+    may have been sent before is looked at again after this. False when the claim was lost or is
+    over, or the user removed meanwhile. A claim that is over may come from a backup: the token says
+    nothing about what others have sent since.
     """
     result = await transaction.execute(
         update(publications)
@@ -171,6 +194,7 @@ async def begin_sending(
             publications.c.id == claim.id,
             publications.c.token == claim.token,
             publications.c.state == PublicationState.PENDING.value,
+            lease.lasts(publications.c.lease_until, now),
             of_tracked(publications.c.user_key),
         )
         .values(
