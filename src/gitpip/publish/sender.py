@@ -158,7 +158,7 @@ class Sender:
         self, claim: Publication, deal_id: DealId, activity: Rendered
     ) -> Outcome | None:
         """Send what may have been sent before, right after a look for it; None if it was not."""
-        again = await self._looks.look_again(claim)
+        again = await self._looks.look_again(claim, deal_id)
         if again is None:
             return None
         async with self._pipedrive.turn() as turn:

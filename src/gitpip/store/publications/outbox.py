@@ -242,6 +242,8 @@ async def record(
             **values_of(change),
             activity_id=change.accepted_id,
             published_at=published_at,
+            # What was sent before a switch of the account there and back has lost its deal.
+            deal_id=func.coalesce(publications.c.deal_id, claim.deal_id),
         )
     )
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
