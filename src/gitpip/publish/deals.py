@@ -17,7 +17,7 @@ from gitpip.publish.pauses import Pauses
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
 from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.records import unexpected
+from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
 from gitpip.store.database import Database
@@ -261,7 +261,14 @@ class Deals:
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))
-        change = self._after(deal, outcome)
+        change = delivery.after_refusal(
+            self._after(deal, outcome),
+            outcome,
+            attempt=deal.attempts + 1,
+            refusals=deal.refusals,
+            alone=await others_pass(self._database, outcome, deal.sent_at),
+            now=self._now(),
+        )
         if isinstance(outcome, DealsCapped):
             # The limit is the account's: one deal an hour tries whether it was raised.
             self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason

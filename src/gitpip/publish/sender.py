@@ -30,8 +30,7 @@ from gitpip.publish.pipedrive.answers import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.publish.preview import rendered
-from gitpip.publish.records import record, unexpected
-from gitpip.publish.repeats import Repeats
+from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.publish.witnesses import Witnesses
 from gitpip.store.database import Database
@@ -68,12 +67,11 @@ class Sender:
         self._now = clocks.wall
         self._deals = Deals(database, pipedrive, pauses, witnesses, waits=waits, clocks=clocks)
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._repeats = Repeats()
 
     def is_suspected(self, claim: Publication) -> bool:
         """Whether it or its deal failed, so that others are to go first."""
         subjects = (subject_about(claim), subject_of(claim.user_key))
-        return any(self._pauses.suspected(subject) for subject in subjects)
+        return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
     async def send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
         """Send a claimed publication, unless its user is `held_back` or publishing is paused.
@@ -208,7 +206,14 @@ class Sender:
             outcome = await self._why_refused(outcome, claim, deal_id)
         now = self._now()
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
-        change = self._repeats.after(outcome, claim.id, change)
+        change = delivery.after_refusal(
+            change,
+            outcome,
+            attempt=claim.attempts + 1,
+            refusals=claim.refusals,
+            alone=await others_pass(self._database, outcome, claim.sent_at),
+            now=now,
+        )
         await record(self._database, claim, change, now)
         self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:

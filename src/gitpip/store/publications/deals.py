@@ -262,7 +262,9 @@ async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> N
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, or_(failed, due_again))
-        .values(state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0)
+        .values(
+            state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0, refusals=0
+        )
     )
 
 
@@ -329,6 +331,7 @@ def _deal(row: Row[Any]) -> Deal:
         in_flight_until=row.in_flight_until,
         sent_after=row.sent_after,
         looked_at=row.looked_at,
+        refusals=row.refusals,
         title=row.title,
         github_id=None if row.github_id is None else GitHubId(row.github_id),
     )

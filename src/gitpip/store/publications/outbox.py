@@ -217,6 +217,16 @@ async def begin_sending(
     return result.rowcount == 1
 
 
+async def any_accepted_since(transaction: Transaction, since: datetime) -> bool:
+    """Whether a publication was sent, and accepted, since a time by our own clock."""
+    found = await transaction.scalar(
+        select(publications.c.id)
+        .where(publications.c.published_at >= since, publications.c.sent_at >= since)
+        .limit(1)
+    )
+    return found is not None
+
+
 async def record(
     transaction: Transaction,
     claim: Publication,
@@ -400,9 +410,11 @@ def values_of(change: Change) -> Mapping[str, Any]:
     """What a change makes of the columns of a publication or a deal; the claim on it ends."""
     counted = {} if change.attempts is None else {"attempts": change.attempts}
     looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    refused = {} if change.refusals is None else {"refusals": change.refusals}
     return (
         counted
         | looked
+        | refused
         | {
             "state": change.state.value,
             "due_at": change.due_at,

@@ -66,4 +66,5 @@ def publication_of(row: Row[Any]) -> Publication:
         in_flight_until=row.in_flight_until,
         sent_after=row.sent_after,
         looked_at=row.looked_at,
+        refusals=row.refusals,
     )
