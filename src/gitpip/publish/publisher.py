@@ -295,10 +295,9 @@ class Publisher:
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
         """Claim another batch where those claimed do not fill the room."""
         limit = self._pipedrive.burst
-        crowded = run.flight.crowded(limit)
-        ready = sum(claim.user_key not in crowded for claim, _ in run.waiting)
+        waiting = [claim.user_key for claim, _ in run.waiting]
         room = run.flight.room(limit)
-        if ready >= room or not room:
+        if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
             claims = await outbox.claim_sends(
@@ -307,7 +306,7 @@ class Publisher:
                 now=self._now(),
                 claim=self._waits.claim,
                 limit=max(BATCH, room),
-                without=crowded,
+                without=run.flight.crowded(limit, waiting),
             )
         held_back: set[UserKey] = set()
         # After a failure, another publication shows whether everything fails.
