@@ -361,6 +361,8 @@ class Publication:
     """Pipedrive's time before it was first sent; None if that is not known."""
     looked_at: datetime | None = None
     """When it was last looked for before sending it once more; None if it was never in doubt."""
+    refusals: int = 0
+    """How often in a row it met a limit while others may have passed."""
 
 
 @dataclass(frozen=True)
@@ -381,6 +383,7 @@ class Deal:
     in_flight_until: datetime | None = None
     sent_after: datetime | None = None
     looked_at: datetime | None = None
+    refusals: int = 0
     title: str | None = None
     """The title that it was last sent with."""
     github_id: GitHubId | None = None
@@ -411,6 +414,8 @@ class Change:
     in_flight_until: datetime | None = None
     looked_at: datetime | None = None
     """When a look showed that it did not arrive; None leaves the time as it is."""
+    refusals: int | None = None
+    """How often it was refused in a row as everybody might be; None leaves the number as it is."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """A scene for the tests of publishing."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from gitpip.store.database import open_database
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
+from tests.support.restores import Backup, OfFile, OfServer
 from tests.support.scene import TOKEN, Clock, Scene, make_hands
 
 
@@ -35,3 +38,11 @@ async def scene(database_url: str, crm: Crm, crm_url: str, clock: Clock) -> Asyn
     scene = Scene(database, database_url, crm, crm_url, clock)
     yield scene
     await scene.close()
+
+
+@pytest.fixture
+def backup(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Backup:
+    url = make_url(scene.url)
+    if url.get_backend_name() == "sqlite":
+        return OfFile(str(url.database))
+    return OfServer(request.getfixturevalue("postgres"), str(url.database), tmp_path)

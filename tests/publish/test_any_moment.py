@@ -5,14 +5,16 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from gitpip.model import Publication, PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.publications import deals
-from tests.publish.test_set_back import OfFile
+from gitpip.store.schema import deals as deal_rows
+from gitpip.store.users import users
+from tests.support.restores import Backup, OfFile
 from tests.support.scene import Process, Scene
 
 PUBLISHED = PublicationState.PUBLISHED
@@ -94,6 +96,68 @@ async def test_what_another_process_sent_is_not_sent_again_after_a_restore_at_an
     await scene.settle(process)
 
     await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("moments", range(8))
+@pytest.mark.parametrize("login", ["ada", "newcomer"])
+async def test_a_process_that_has_sent_nothing_since_the_backup_does_not_send_what_another_sent(
+    scene: Scene, backup: Backup, login: str, moments: int
+) -> None:
+    """Only the end of its claims tells it. A newcomer has no deal yet: that is not doubled, too."""
+    if not scene.database.is_sqlite and moments != 4:
+        pytest.skip("restores of PostgreSQL take a second")
+    process, other = await scene.process(), await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(process)
+    await scene.find_files(login, "a.py")
+    running = asyncio.create_task(process.run())
+
+    await freeze_when(scene, process, lambda rows: rows[1].token is not None)
+    backup.make()
+    for _ in range(moments):
+        if await is_unsent(scene, login):
+            await one_moment(process, running)
+    if await is_unsent(scene, login):
+        scene.clock.advance(2 * Waits(scene.timeout).claim)
+        await scene.settle(other)
+        backup.restore()
+    thaw(process)
+    await running
+    await scene.settle(process)
+
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_was_held_up_is_looked_for_before_it_is_sent(
+    scene: Scene, backup: Backup
+) -> None:
+    """A backup shows it as being sent, and another process has sent it since."""
+    process, other = await scene.process(), await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(process)
+    await scene.find_files("ada", "a.py")
+    running = await scene.freeze_in_state(process, PublicationState.SENDING)
+    backup.make()
+    scene.clock.advance(2 * Waits(scene.timeout).lease)
+    await scene.settle(other)
+    backup.restore()
+    thaw(process)
+    await running
+    await scene.settle(process)
+
+    await scene.assert_each_is_there_once()
+
+
+async def is_unsent(scene: Scene, login: str) -> bool:
+    """Whether no request about the newest file or its deal was begun."""
+    if (await scene.rows())[-1].state is not PublicationState.PENDING:
+        return False
+    async with scene.database.read() as transaction:
+        user = await users.find(transaction, login)
+        states = await transaction.execute(
+            select(deal_rows.c.state).where(deal_rows.c.user_key == user.key)
+        )
+        return PublicationState.SENDING.value not in states.scalars()
 
 
 def thaw(process: Process) -> None:

@@ -129,6 +129,28 @@ async def test_what_somebody_has_touched_is_left_and_told(
     assert (reason or "subject or its note") in str(told[0][1])
 
 
+async def test_a_copy_that_the_own_user_made_after_a_double_was_deleted_is_left(
+    scene: Scene,
+) -> None:
+    """Two requests were sent and both have arrived: a third activity is none of theirs."""
+    process = await send_twice(scene)
+    scene.clock.advance(LONG)
+    assert there(scene) == [FIRST, SECOND]
+    while await found(scene) != [(SECOND, None)]:
+        await scene.settle_until(process, lambda _: True)
+        assert await scene.wake(watched=True)
+    first = scene.crm.activities[FIRST - 1]
+    own = {name: first[name] for name in ("note", "deal_id", "creator_user_id")}
+    copy = scene.crm.add_activity(str(first["subject"]), **own)
+
+    await scene.settle(process, watched=True)
+
+    assert there(scene) == [FIRST, copy]
+    told = await found(scene)
+    assert [activity for activity, _ in told] == [copy]
+    assert "more of them than gitpip sent" in str(told[0][1])
+
+
 async def test_what_was_sent_twice_and_is_there_once_is_watched_for_an_hour(scene: Scene) -> None:
     process = await send_twice(scene, lands_after=timedelta(days=1))
     sent_at = scene.clock()

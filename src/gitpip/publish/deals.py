@@ -4,19 +4,21 @@ import asyncio
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from gitpip.clock import Clocks, Moment
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.claims import kept
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
 from gitpip.publish.pipedrive.client import UNREAD_ENTRIES
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.records import unexpected
+from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_deals
 
@@ -68,12 +70,17 @@ class Deals:
             deal = await self._claim(claim, token)
             if deal is None or deal.token != token:
                 return deal
-            await self._guarded_step(deal)
+            async with kept(partial(self._renew, token), self._waits.claim):
+                await self._guarded_step(deal)
         finally:
             async with self._database.begin() as transaction:
                 await deals.release(transaction, token)
         async with self._database.read() as transaction:
             return await deals.get(transaction, user_key)
+
+    async def _renew(self, token: str) -> None:
+        async with self._database.begin() as transaction:
+            await deals.renew(transaction, token, self._now(), self._waits.claim)
 
     async def is_gone(self, deal_id: DealId) -> bool:
         """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
@@ -97,7 +104,7 @@ class Deals:
     async def _claim(self, claim: Publication, token: str) -> Deal | None:
         now = self._now()
         async with self._database.begin() as transaction:
-            if not await outbox.is_held(transaction, claim):
+            if not await outbox.is_held(transaction, claim, now):
                 return None
             return await deals.claim(
                 transaction,
@@ -243,13 +250,15 @@ class Deals:
     async def _make(self, deal: Deal) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
         async with self._pipedrive.turn() as turn:
-            leased, now = self._clocks.read(), self._now()
+            leased = self._clocks.read()
             again = deal.looked_at is not None
             # The list of deals, the search and the turn may have taken long.
-            if again and not delivery.is_fresh(deal.looked_at, now):
+            if again and not delivery.is_fresh(deal.looked_at, self._now()):
                 return None
             async with self._database.begin() as transaction:
-                if not await deals.begin_sending(
+                now = self._now()  # not before: see `Sender._post`
+                # A database that was set back may know this claim, and not the deal made since.
+                if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
                     transaction,
                     deal,
                     now=now,
@@ -265,7 +274,14 @@ class Deals:
         outcome = self._pauses.own(outcome, request)
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))
-        change = self._after(deal, outcome)
+        change = delivery.after_refusal(
+            self._after(deal, outcome),
+            outcome,
+            attempt=deal.attempts + 1,
+            refusals=deal.refusals,
+            alone=await others_pass(self._database, outcome, deal.sent_at),
+            now=self._now(),
+        )
         if isinstance(outcome, DealsCapped):
             # The limit is the account's: one deal an hour tries whether it was raised.
             self._capped_until, self._cap_reason = self._now() + CAP_PAUSE, outcome.reason
@@ -295,8 +311,10 @@ def attempt_of(row: Publication | Deal) -> Attempt:
 def held_up(leased: Moment, clocks: Clocks, waits: Waits) -> NotProcessed | None:
     """The outcome of a process that was frozen since it took the lease: it must not send any more.
 
-    Others may have looked for the row meanwhile, and sent it.
+    Others may have looked for the row meanwhile, and sent it. The row does not tell where the
+    database was restored since.
     """
     if clocks.read().most_since(leased) < waits.latest_start:
         return None
-    return NotProcessed("this process was held up", timedelta(0), everyone=False)
+    reason = "this process was held up"
+    return NotProcessed(reason, timedelta(0), everyone=False, look_first=True)

@@ -59,6 +59,9 @@ NO_TIME = (
     "a proxy of yours stands before Pipedrive, let it pass this header on"
 )
 
+ORDINARY_REFUSALS = 4
+"""Where a third of the requests meet a limit, five refusals of one in a row come once in 243."""
+
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
 """With eight attempts the last one starts some 18 hours after the first."""
@@ -113,6 +116,8 @@ class NotProcessed:
     """Present if it was a 429 of the API."""
     by_edge: bool = False
     """Whether the edge in front of the API refused it, with an HTML page."""
+    look_first: bool = False
+    """Whether another process may have sent it meanwhile, so that it has to be looked for."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
     """
     match outcome:
         case Accepted(id=accepted_id):
-            return Change(PublicationState.PUBLISHED, now, accepted_id=accepted_id)
+            return Change(PublicationState.PUBLISHED, now, accepted_id=accepted_id, refusals=0)
         case Refused(reason=reason):
             return Change(PublicationState.FAILED, now, reason=reason)
         case Denied(reason=reason, quick_retries=quick):
@@ -188,12 +193,33 @@ def after_sending(outcome: Outcome, *, attempt: int, now: datetime) -> Change:
         case NotProcessed(reason=reason, everyone=True):
             # The pause of all publishing holds it back; it may end early.
             return Change(PublicationState.PENDING, now, reason=reason, attempts=attempt - 1)
-        case NotProcessed(reason=reason, pause=pause):
-            return Change(
+        case NotProcessed(reason=reason, pause=pause, look_first=look_first):
+            later = Change(
                 PublicationState.PENDING, now + pause, reason=reason, attempts=attempt - 1
             )
+            return replace(later, looked_at=now - 2 * FRESH) if look_first else later
         case Ambiguous(reason=reason):
             return uncertain(reason, now=now)
+
+
+def after_refusal(
+    change: Change, outcome: Outcome, *, attempt: int, refusals: int, alone: bool, now: datetime
+) -> Change:
+    """The `change` after an outcome, where a row is refused for a reason that is everybody's.
+
+    A limit says that everybody should wait. `refusals` is how often the row met it in a row before;
+    `alone` says that others were accepted since the last time. A row that meets it again and again
+    while others pass is the cause: then its attempts count, so that it waits longer each time, and
+    fails in the end.
+    """
+    if not (isinstance(outcome, NotProcessed) and outcome.everyone):
+        return replace(change, refusals=0)
+    refusals += alone or not refusals
+    if not alone or refusals <= ORDINARY_REFUSALS:
+        return replace(change, refusals=refusals)
+    reason = f"{outcome.reason}; others were accepted meanwhile, so this one alone is refused"
+    counted = retried(attempt, reason, now=now)
+    return replace(counted, refusals=refusals)
 
 
 def uncertain(reason: str, *, now: datetime, first_look: timedelta = FIRST_LOOK) -> Change:

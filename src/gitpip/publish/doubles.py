@@ -24,6 +24,7 @@ from gitpip.store.publications.second_sends import OF_DEALS, OF_FILES, Double, W
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""
+TOO_MANY = "there are more of them than gitpip sent"
 
 log = get_logger()
 
@@ -118,10 +119,13 @@ class Doubles:
     async def _settle(self, publication: Publication, activities: list[Activity]) -> None:
         first, *others = activities
         creator = (await self._pipedrive.owner()).user_id
+        async with self._database.read() as transaction:
+            known = await second_sends.known(transaction, publication.id)
+        too_many = len(others) > 1 or _were_more(publication, activities, known)
         for activity in others:
             reason = _why_left(publication, activity, creator)
-            if len(others) > 1:
-                reason = "there are more of them than gitpip sent"
+            if too_many:
+                reason = TOO_MANY
             if reason is None:
                 reason = await self._delete(publication, ActivityId(activity.id))
             await self._note(publication, first, activity, reason)
@@ -156,6 +160,17 @@ class Doubles:
                 double_id=second.id,
                 reason=reason,
             )
+
+
+def _were_more(publication: Publication, present: list[Activity], known: Double | None) -> bool:
+    """Whether there were more activities, with one that gitpip deleted, than it sent requests.
+
+    Each request makes one at the most. So a person has made one of those that are there.
+    """
+    if known is None or known.reason is not None:
+        return known is not None and known.reason == TOO_MANY
+    deleted = known.activity_id not in {each.id for each in present}
+    return len(present) + deleted > max(publication.attempts, 2)
 
 
 def _why_left(publication: Publication, double: Activity, creator: int) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 
 from gitpip.model import UserKey
 
@@ -46,11 +46,21 @@ class Flight:
         """How many more publications may be sent now, under a burst limit."""
         return max(min(self.width, limit) - len(self._sends), 0)
 
-    def crowded(self, limit: int) -> set[UserKey]:
-        """Users that have enough under way for now: if theirs hang, others get through."""
-        share = max(limit - limit // 4, 1)
-        counted = Counter(self._sends.values())
-        return {user for user, number in counted.items() if number >= share}
+    def crowded(self, limit: int, waiting: Iterable[UserKey] = ()) -> set[UserKey]:
+        """Users that have enough under way for now: if theirs hang, others get through.
+
+        With what is `waiting` to be sent, those of whom no more is needed.
+        """
+        counted = Counter([*self._sends.values(), *waiting])
+        return {user for user, number in counted.items() if number >= _share(limit)}
+
+    def fitting(self, waiting: Iterable[UserKey], limit: int) -> int:
+        """How many of these users' publications can be sent before their users have enough."""
+        counted, number = Counter(self._sends.values()), 0
+        for user in waiting:
+            counted[user] += 1
+            number += counted[user] <= _share(limit)
+        return number
 
     def looks_wanted(self, *, sends_wait: bool) -> int:
         """How many more looks may start now; each can be in several deals."""
@@ -102,3 +112,8 @@ class Flight:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _share(limit: int) -> int:
+    """How many of one user's may be under way."""
+    return max(limit - limit // 4, 1)

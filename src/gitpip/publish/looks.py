@@ -161,23 +161,20 @@ class Looks:
                 ids = [claim.id for claim in claims]
                 await outbox.release(transaction, claims[0].token or "", ids)
 
-    async def look_again(self, claim: Publication) -> Publication | None:
-        """Look for what may have been sent before, right before it is sent once more.
+    async def look_again(self, claim: Publication, deal_id: DealId) -> Publication | None:
+        """Look for what may have been sent before, right before it is sent once more, to a deal.
 
         None if it must not be sent now: it was found, or could not be looked for. Otherwise the
         claim with the time of this look.
         """
         now = self._now()
-        if claim.deal_id is None:
-            # It was sent to another account, before a switch.
-            return replace(claim, looked_at=now)
         if delivery.is_fresh(claim.looked_at, now):
             return claim
         seen = await self._of_all(_Search([claim], last=True), PAGES_TO_CONCLUDE)
         if not isinstance(seen, Seen):
             seen = await self._guarded(claim.deal_id, _Search([claim], last=True), seen)
         if claim.id in seen.found:
-            await self._record(claim, seen)
+            await self._record(replace(claim, deal_id=claim.deal_id or deal_id), seen)
             return None
         if seen.failure is not None:
             later = delivery.could_not_look_again(
@@ -232,7 +229,7 @@ class Looks:
         return False
 
     async def _guarded(
-        self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
+        self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
     ) -> "Seen":
         """What the lists show of one deal's, after that of all deals did not answer."""
         try:
@@ -243,10 +240,18 @@ class Looks:
             log.exception("look.broken", deal_id=deal_id)
             return Seen({}, None, unexpected(error))
 
-    async def _seen(self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed) -> "Seen":
-        request = self._pauses.request(Kind.READ, f"deal {deal_id}", beside=LOOKS_AT_ONCE)
+    async def _seen(
+        self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
+    ) -> "Seen":
+        about = ALL_DEALS if deal_id is None else f"deal {deal_id}"
+        request = self._pauses.request(Kind.READ, about, beside=LOOKS_AT_ONCE)
+        unproved = None
         try:
-            unproved = await self._read(deal_id, search, of_all)
+            if deal_id is None:
+                # The deal that it was sent to is not known after a switch of the account and back.
+                await self._read_list(None, search)
+            else:
+                unproved = await self._read(deal_id, search, of_all)
         except LookFailed as failure:
             await self._pauses.after(failure.outcome, request)
             return self._failed(search, str(failure))

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from gitpip.clock import Clocks
 from gitpip.model import DealId, Publication, PublicationState, UserKey
@@ -13,6 +14,7 @@ from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
 from gitpip.publish.account import Clearance
+from gitpip.publish.claims import kept
 from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
 from gitpip.publish.doubles import Doubles
@@ -146,19 +148,24 @@ class Publisher:
         self._unpaused_at = None
         steps = 0
         try:
-            while True:
-                await self._fill(run)
-                if not run.flight.is_empty:
-                    await run.flight.one_ends()
-                elif done := await self._aside():
-                    steps += done
-                else:
-                    break
+            async with kept(partial(self._renew, run.token), self._waits.claim):
+                while True:
+                    await self._fill(run)
+                    if not run.flight.is_empty:
+                        await run.flight.one_ends()
+                    elif done := await self._aside():
+                        steps += done
+                    else:
+                        break
         finally:
             await run.flight.land()
             async with self._database.begin() as transaction:
                 await outbox.release(transaction, run.token)
         return steps + run.flight.done
+
+    async def _renew(self, token: str) -> None:
+        async with self._database.begin() as transaction:
+            await outbox.renew(transaction, token, self._now(), self._waits.claim)
 
     async def _aside(self) -> int:
         """What can wait until nothing else is due; give the steps."""
@@ -291,10 +298,9 @@ class Publisher:
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
         """Claim another batch where those claimed do not fill the room."""
         limit = self._pipedrive.burst
-        crowded = run.flight.crowded(limit)
-        ready = sum(claim.user_key not in crowded for claim, _ in run.waiting)
+        waiting = [claim.user_key for claim, _ in run.waiting]
         room = run.flight.room(limit)
-        if ready >= room or not room:
+        if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
             claims = await outbox.claim_sends(
@@ -303,7 +309,7 @@ class Publisher:
                 now=self._now(),
                 claim=self._waits.claim,
                 limit=max(BATCH, room),
-                without=crowded,
+                without=run.flight.crowded(limit, waiting),
             )
         held_back: set[UserKey] = set()
         # After a failure, another publication shows whether everything fails.

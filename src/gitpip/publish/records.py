@@ -6,6 +6,7 @@ from gitpip.model import Change, Publication, PublicationState
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import redacted
+from gitpip.publish.delivery import NotProcessed, Outcome
 from gitpip.store.database import Database
 from gitpip.store.publications import outbox
 
@@ -16,6 +17,17 @@ def unexpected(error: Exception) -> str:
     """The reason that is kept for an error that nobody foresaw, in one line without secrets."""
     first_line = redacted(str(error)).partition("\n")[0]
     return f"an unexpected error, see the log: {type(error).__name__}: {first_line[:300]}"
+
+
+async def others_pass(database: Database, outcome: Outcome, since: datetime | None) -> bool:
+    """Whether others were accepted `since` a row was sent before, where an outcome is a refusal.
+
+    The rows tell it, so that a restart of the process changes nothing.
+    """
+    if since is None or not (isinstance(outcome, NotProcessed) and outcome.everyone):
+        return False
+    async with database.read() as transaction:
+        return await outbox.any_accepted_since(transaction, since)
 
 
 async def record(

@@ -30,8 +30,7 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.pipedrive.answers import LookFailed
 from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.publish.preview import rendered
-from gitpip.publish.records import record, unexpected
-from gitpip.publish.repeats import Repeats
+from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_sends
 
@@ -71,12 +70,11 @@ class Sender:
         self._clocks = guards.clocks
         self._now = guards.clocks.wall
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._repeats = Repeats()
 
     def is_suspected(self, claim: Publication) -> bool:
         """Whether it or its deal failed, so that others are to go first."""
         subjects = (subject_about(claim), subject_of(claim.user_key))
-        return any(self._pauses.suspected(subject) for subject in subjects)
+        return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
     async def send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
         """Send a claimed publication, unless its user is `held_back` or publishing is paused.
@@ -161,7 +159,7 @@ class Sender:
         self, claim: Publication, deal_id: DealId, activity: Rendered
     ) -> Outcome | None:
         """Send what may have been sent before, right after a look for it; None if it was not."""
-        again = await self._looks.look_again(claim)
+        again = await self._looks.look_again(claim, deal_id)
         if again is None:
             return None
         async with self._pipedrive.turn() as turn:
@@ -178,8 +176,9 @@ class Sender:
         """
         if self._pauses.holds():
             return None
-        leased, now = self._clocks.read(), self._now()
+        leased = self._clocks.read()
         async with self._database.begin() as transaction:
+            now = self._now()  # not before: a process may stand still until it is its turn to write
             # A database that was set back may know this claim, and not what was sent since.
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
@@ -213,7 +212,14 @@ class Sender:
             outcome = await self._why_refused(outcome, claim, deal_id)
         now = self._now()
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
-        change = self._repeats.after(outcome, claim.id, change)
+        change = delivery.after_refusal(
+            change,
+            outcome,
+            attempt=claim.attempts + 1,
+            refusals=claim.refusals,
+            alone=await others_pass(self._database, outcome, claim.sent_at),
+            now=now,
+        )
         await record(self._database, claim, change, now)
         self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:

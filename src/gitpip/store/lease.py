@@ -24,6 +24,11 @@ def is_over(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bo
     return lease_until < until(ours, timedelta(0))
 
 
+def lasts(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
+    """Whether there is a lease, and it has not ended."""
+    return lease_until >= until(ours, timedelta(0))
+
+
 def is_free(lease_until: ColumnElement[Any], ours: datetime) -> ColumnElement[bool]:
     """Whether nobody holds a row, as it has no lease, or one that has ended."""
     return or_(lease_until.is_(None), is_over(lease_until, ours))

@@ -199,6 +199,7 @@ deals = Table(
     # The title that it was last sent with: the user may have been renamed since.
     Column("title", Text),
     Column("reason", Text),
+    Column("refusals", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
 )
 unsettled = deals.c.state != literal_column("'published'")
@@ -332,6 +333,8 @@ publications = Table(
     Column("backfill", Flag, nullable=False, server_default=text("0")),
     # Since when Pipedrive's id of it is that of another file's activity, until a person acts.
     Column("activity_lost_at", UTCDateTime),
+    # So often it was refused in a row for a reason that is everybody's, as by a limit.
+    Column("refusals", Integer, nullable=False, server_default=text("0")),
     # When it was first to be published, held or not; NULL if the backfill rule kept it back.
     Column("queued_at", UTCDateTime),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),

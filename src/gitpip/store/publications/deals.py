@@ -102,6 +102,19 @@ async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
     return None if deal_id is None else DealId(deal_id)
 
 
+async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
+    """Let the claim of this token last for another `claim`; one that is over stays so."""
+    await transaction.execute(
+        update(deals)
+        .where(
+            deals.c.token == token,
+            deals.c.state != PublicationState.SENDING.value,
+            lease.lasts(deals.c.lease_until, now),
+        )
+        .values(lease_until=lease.until(now, claim))
+    )
+
+
 async def begin_sending(
     transaction: Transaction,
     claim: Deal,
@@ -113,7 +126,7 @@ async def begin_sending(
     """Mark a claimed deal `sending`, with a fresh lease.
 
     `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known.
-    False when the claim was lost, or the user removed meanwhile.
+    False when the claim was lost or is over, or the user removed meanwhile.
     """
     result = await transaction.execute(
         update(deals)
@@ -121,6 +134,7 @@ async def begin_sending(
             deals.c.user_key == claim.user_key,
             deals.c.token == claim.token,
             deals.c.state == PublicationState.PENDING.value,
+            lease.lasts(deals.c.lease_until, now),
             of_tracked(deals.c.user_key),
         )
         .values(
@@ -257,7 +271,9 @@ async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> N
     await transaction.execute(
         update(deals)
         .where(deals.c.user_key == user_key, or_(failed, due_again))
-        .values(state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0)
+        .values(
+            state=PublicationState.PENDING.value, due_at=now, reason=None, attempts=0, refusals=0
+        )
     )
 
 

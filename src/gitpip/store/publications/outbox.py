@@ -141,11 +141,33 @@ async def claim_looks(
     }
 
 
-async def is_held(transaction: Transaction, claim: Publication) -> bool:
+async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
+    """Let the claims of this token on what is to be sent last for another `claim`.
+
+    One that is over stays so: its holder stood still, and others may have acted meanwhile.
+    """
+    await transaction.execute(
+        update(publications)
+        .where(
+            in_order(
+                publications.c.token == token,
+                publications.c.state == PublicationState.PENDING.value,
+                lease.lasts(publications.c.lease_until, now),
+            )
+        )
+        .values(lease_until=lease.until(now, claim))
+    )
+
+
+async def is_held(transaction: Transaction, claim: Publication, now: datetime) -> bool:
     """Whether a row is still claimed as it was, until the end of this transaction."""
     held = await transaction.scalar(
         select(publications.c.id)
-        .where(publications.c.id == claim.id, publications.c.token == claim.token)
+        .where(
+            publications.c.id == claim.id,
+            publications.c.token == claim.token,
+            lease.lasts(publications.c.lease_until, now),
+        )
         .with_for_update()
     )
     return held is not None
@@ -163,8 +185,9 @@ async def begin_sending(
     """Mark a claimed row `sending`, with a fresh lease.
 
     `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known. What
-    may have been sent before is looked at again after this. False when the claim was lost, or the
-    user removed meanwhile.
+    may have been sent before is looked at again after this. False when the claim was lost or is
+    over, or the user removed meanwhile. A claim that is over may come from a backup: the token says
+    nothing about what others have sent since.
     """
     result = await transaction.execute(
         update(publications)
@@ -172,6 +195,7 @@ async def begin_sending(
             publications.c.id == claim.id,
             publications.c.token == claim.token,
             publications.c.state == PublicationState.PENDING.value,
+            lease.lasts(publications.c.lease_until, now),
             of_tracked(publications.c.user_key),
         )
         .values(
@@ -192,6 +216,16 @@ async def begin_sending(
     if result.rowcount and claim.looked_at is not None:
         await second_sends.OF_FILES.begin(transaction, claim.id, now)
     return result.rowcount == 1
+
+
+async def any_accepted_since(transaction: Transaction, since: datetime) -> bool:
+    """Whether a publication was sent, and accepted, since a time by our own clock."""
+    found = await transaction.scalar(
+        select(publications.c.id)
+        .where(publications.c.published_at >= since, publications.c.sent_at >= since)
+        .limit(1)
+    )
+    return found is not None
 
 
 async def record(
@@ -219,6 +253,8 @@ async def record(
             **values_of(change),
             activity_id=change.accepted_id,
             published_at=published_at,
+            # What was sent before a switch of the account there and back has lost its deal.
+            deal_id=func.coalesce(publications.c.deal_id, claim.deal_id),
         )
     )
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
@@ -375,9 +411,11 @@ def values_of(change: Change) -> Mapping[str, Any]:
     """What a change makes of the columns of a publication or a deal; the claim on it ends."""
     counted = {} if change.attempts is None else {"attempts": change.attempts}
     looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    refused = {} if change.refusals is None else {"refusals": change.refusals}
     return (
         counted
         | looked
+        | refused
         | {
             "state": change.state.value,
             "due_at": change.due_at,

@@ -430,6 +430,7 @@ async def _move(
             due_at=now,
             reason=reason,
             attempts=0,
+            refusals=0,
             looks=0,
             token=None,
             lease_until=None,

@@ -124,6 +124,15 @@ async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     return True
 
 
+async def known(transaction: Transaction, publication_id: PublicationId) -> Double | None:
+    """What was found last of a publication."""
+    mine = doubles.c.publication_id == publication_id
+    row = (await transaction.execute(select(doubles).where(mine))).one_or_none()
+    if row is None:
+        return None
+    return Double(publication_id, ActivityId(row.activity_id), row.reason)
+
+
 async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:
     """Say that a published file's activity is this one, as the other was deleted."""
     await transaction.execute(

@@ -1,0 +1,40 @@
+"""Keeps claims while what they are for takes long: a list of many pages, a turn, other requests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from gitpip.errors import DatabaseUnavailable
+
+RENEWALS = 3
+"""So often a claim is renewed within its time: one that comes late does no harm."""
+
+
+@asynccontextmanager
+async def kept(renew: Callable[[], Awaitable[None]], claim: timedelta) -> AsyncIterator[None]:
+    """Call `renew` again and again, so that claims outlast the block.
+
+    A claim is not renewed once it is over. So a process that stood still, perhaps while its
+    database was restored, loses its claims.
+    """
+    over = asyncio.Event()
+    renewing = asyncio.create_task(_renew_until(over, renew, claim / RENEWALS))
+    try:
+        yield
+    finally:
+        over.set()  # not cancelled, as that would break off a transaction
+        await renewing
+
+
+async def _renew_until(
+    over: asyncio.Event, renew: Callable[[], Awaitable[None]], every: timedelta
+) -> None:
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(every.total_seconds()):
+                await over.wait()
+        if over.is_set():
+            return
+        with suppress(DatabaseUnavailable):  # whoever sends meets that, too
+            await renew()

@@ -1,0 +1,69 @@
+"""A file or a deal that alone meets a limit, again and again, waits longer each time, and fails."""
+
+from datetime import timedelta
+
+import pytest
+
+from gitpip.publish.delivery import MAX_ATTEMPTS, ORDINARY_REFUSALS
+from gitpip.status import publishing
+from gitpip.status.problem import ProblemKind
+from gitpip_standins import Fault
+from tests.support.scene import Scene
+
+RESET = timedelta(seconds=2)
+LIMITED = Fault.limited({"x-ratelimit-remaining": "9", "x-ratelimit-reset": "2"})
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("path", ["activities$", "deals$"])
+async def test_what_alone_is_refused_fails_in_the_end_and_nobody_else_waits_for_it(
+    scene: Scene, path: str
+) -> None:
+    """The processes change: the count survives restarts."""
+    await scene.find_files("ada", "old.py")
+    await scene.settle(await scene.process())
+    scene.crm.faults.script(LIMITED, method="POST", path=path, about="newcomer|bad", times=None)
+    await scene.find_files("newcomer", "bad.py")
+    started, told = scene.clock(), set[ProblemKind]()
+    for number in range(3 * MAX_ATTEMPTS):
+        await scene.find_files("ada", f"{number}.py")
+        found = scene.clock()
+        if number % 3 == 0:
+            process = await scene.process()
+        while True:
+            await process.run()
+            if (await scene.states())[-1] == "published":
+                break
+            await scene.wake()
+        assert scene.clock() - found <= 2 * RESET, "others go first"
+        told |= await problems(scene)
+        if (await scene.states())[1] == "failed":
+            break
+        await scene.wake()
+
+    bad = (await scene.rows())[1]
+    assert bad.state.value == "failed"
+    assert "Pipedrive answered 429" in str(bad.reason)
+    assert "this one alone is refused" in str(bad.reason)
+    assert scene.clock() - started > timedelta(hours=8)
+    assert len(scene.crm.faults.injected) <= 1 + ORDINARY_REFUSALS + MAX_ATTEMPTS
+    late = ProblemKind.DEALS_DELAYED if path == "deals$" else ProblemKind.PUBLICATIONS_RETRIED
+    assert late in told
+    assert ProblemKind.PUBLICATIONS_FAILED in told
+
+
+async def problems(scene: Scene) -> set[ProblemKind]:
+    async with scene.database.read() as transaction:
+        found = await publishing.problems(
+            transaction, scene.clock(), request_timeout=DAY, goes_on=True
+        )
+    return {problem.kind for problem in found}
+
+
+async def test_what_everybody_meets_is_not_blamed_on_a_file(scene: Scene) -> None:
+    scene.crm.faults.script(LIMITED, method="POST", path="activities$", times=6)
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    [row] = await scene.rows()
+    assert (row.attempts, row.state.value) == (1, "published")
+    assert len(scene.crm.faults.injected) > ORDINARY_REFUSALS
