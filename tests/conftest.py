@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -139,7 +140,10 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def migrated_template(postgres: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
     postgres.psql("CREATE DATABASE migrated;")
-    asyncio.run(_migrate(_for_sqlalchemy(postgres.get_uri("migrated"))))
+    # In a thread: an asynchronous fixture may ask for it, and its event loop runs already.
+    address = _for_sqlalchemy(postgres.get_uri("migrated"))
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _migrate(address)).result()
     return "migrated"
 
 

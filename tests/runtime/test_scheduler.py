@@ -476,7 +476,7 @@ async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone
             works.release.release()
             await until_some(
                 shared,
-                "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE%'",
+                "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%pgqueuer%'",
             )
             await successor.execute("UPDATE engine_pgqueuer SET queue_manager_id = $1", uuid4())
         await until_none(shared, "pg_stat_activity WHERE wait_event_type = 'Lock'")

@@ -55,6 +55,7 @@ class Connection(Driver):
         self._connection: asyncpg.Connection | None = None
         self._driver: AsyncpgDriver | None = None
         self._opening = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._listeners: list[tuple[str, NotifyCallback]] = []
         self._lost_since: float | None = None
         self._given_up = asyncio.Event()
@@ -80,6 +81,18 @@ class Connection(Driver):
 
     async def execute(self, query: str, *args: object) -> str:
         return await self._persevere(lambda driver: driver.execute(query, *args))
+
+    async def transact(self, act: Callable[[Driver], Awaitable[Answer]]) -> Answer:
+        """Have the statements of `act` done all or none; they are sent again together."""
+
+        async def transacted(driver: AsyncpgDriver) -> Answer:
+            connection = self._connection
+            if connection is None or driver is not self._driver:
+                raise asyncpg.InterfaceError("the connection was lost meanwhile")
+            async with connection.transaction():
+                return await act(driver)
+
+        return await self._persevere(transacted)
 
     async def notify(self, channel: str, payload: str) -> None:
         await self._persevere(lambda driver: driver.notify(channel, payload))
@@ -128,7 +141,9 @@ class Connection(Driver):
             driver = None
             try:
                 driver = await self._opened()
-                answer = await ask(driver)
+                # In turn, so that no statement gets into another one's transaction.
+                async with self._turn:
+                    answer = await ask(driver)
             except Exception as error:
                 if not self._passes(driver, error):
                     raise

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from pgqueuer.adapters.persistence.qb import (
     QueryQueueBuilder,
     QuerySchedulerBuilder,
 )
+from pgqueuer.db import Driver
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
 from pgqueuer.models import JOB_STATUS, Job, JobId, QueueManagerId, TableChangedEvent
@@ -23,7 +24,6 @@ from pgqueuer.queries import Queries
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from gitpip.clock import utc_now
-from gitpip.errors import EngineError
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.scheduler.connection import Connection
 
@@ -85,30 +85,13 @@ async def install(queries: Queries) -> None:
             await queries.install()
 
 
-@dataclass
-class FencedStatements(QueryQueueBuilder):
-    """PgQueuer's statements on jobs, each of which finds only jobs that `owner` holds.
-
-    PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
-    thawed would delete the row under its successor, and a third one could start beside that.
-    """
-
-    owner: QueueManagerId | None = None
-
-    def build_update_heartbeat_query(self) -> str:
-        return self._fenced(super().build_update_heartbeat_query())
-
-    def build_log_job_query(self) -> str:
-        return self._fenced(super().build_log_job_query())
-
-    def build_retry_job_query(self) -> str:
-        return self._fenced(super().build_retry_job_query())
-
-    def _fenced(self, statement: str) -> str:
-        by_id = "WHERE id = "
-        if by_id not in statement:
-            raise EngineError("This PgQueuer's statements are unknown: install the locked version.")
-        return statement.replace(by_id, f"WHERE queue_manager_id = '{self.owner}'::uuid AND id = ")
+# PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
+# thawed would delete the row under its successor, and a third one could start beside that. So its
+# statements are sent within a transaction that has locked those rows that are still held.
+HELD = f"""
+    SELECT id FROM {NAMES.queue_table}
+    WHERE id = ANY($1::bigint[]) AND queue_manager_id = $2::uuid ORDER BY id FOR UPDATE
+"""  # noqa: S608 (our own name)
 
 
 # The lock is the session's, not a transaction's (a label added to a type can't be used in the same
@@ -123,8 +106,9 @@ TAKE_TURN = """
 
 @dataclass
 class FencedQueries(Queries):
-    """PgQueuer's statements, fenced; one who no longer holds a job is told."""
+    """PgQueuer's statements, which act only on jobs that `owner` holds, and tell which are not."""
 
+    driver: Connection
     owner: QueueManagerId | None = field(kw_only=True, default=None)
     taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)
 
@@ -151,32 +135,39 @@ class FencedQueries(Queries):
             await self.driver.execute("SELECT pg_advisory_unlock($1)", key)
 
     async def update_heartbeat(self, job_ids: list[JobId]) -> None:
-        if ours := [job_id for job_id in set(job_ids) if await self._is_ours(job_id)]:
-            await self._fenced.update_heartbeat(ours)
+        await self._on_held(job_ids, lambda queries, held: queries.update_heartbeat(sorted(held)))
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, Trace | None]]) -> None:
-        if ours := [ended for ended in job_status if await self._is_ours(ended[0].id)]:
-            await self._fenced.log_jobs(ours)
+        await self._on_held(
+            [job.id for job, _, _ in job_status],
+            lambda queries, held: queries.log_jobs(
+                [one for one in job_status if one[0].id in held]
+            ),
+        )
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: Trace | None) -> None:
-        if not await self._is_ours(job.id):
-            return
-        await self._fenced.retry_job(job, delay, traceback_record)
-        if not delay:
+        held = await self._on_held(
+            [job.id], lambda queries, _: queries.retry_job(job, delay, traceback_record)
+        )
+        if held and not delay:
             await self._wake_all()
 
-    @property
-    def _fenced(self) -> Queries:
-        """The same without a gap between asking whose a job is and acting on it."""
-        statements = FencedStatements(settings=NAMES, owner=self.owner)
-        return Queries(self.driver, qbe=self.qbe, qbq=statements, qbs=self.qbs)
+    async def _on_held(
+        self, job_ids: list[JobId], act: Callable[[Queries, set[JobId]], Awaitable[None]]
+    ) -> set[JobId]:
+        """Do `act` on those jobs that are still ours, with none taken over meanwhile."""
 
-    async def _is_ours(self, job_id: JobId) -> bool:
-        job = await self.queue_job_by_id(job_id)
-        ours = job is not None and job.queue_manager_id == self.owner
-        if not ours:
+        async def fenced(driver: Driver) -> set[JobId]:
+            rows = await driver.fetch(HELD, job_ids, self.owner)
+            held = set(job_ids) & {row["id"] for row in rows}
+            if held:
+                await act(Queries(driver, qbe=self.qbe, qbq=self.qbq, qbs=self.qbs), held)
+            return held
+
+        held = await self.driver.transact(fenced)
+        for job_id in set(job_ids) - held:
             self.taken_over(job_id)
-        return ours
+        return held
 
     async def _wake_all(self) -> None:
         """PgQueuer's trigger is silent on updates, so nobody would look for what came back."""
