@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gitpip.actions.import_file import ImportRow, RowError, read_import_file
+from gitpip.actions.import_file import PIECE, ImportRow, RowError, read_import_file
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 
@@ -182,3 +182,56 @@ def test_what_is_wrong_is_said(text: str, place: str, words: str) -> None:
     faults = [found for found in read(text) if isinstance(found, RowError)]
     assert [fault.place for fault in faults] == [place]
     assert words in faults[0].reason
+
+
+class Counted(io.BytesIO):
+    """A file that counts what was read of it."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        self.taken += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_long_json_list_is_never_in_memory_whole(indent: int | None) -> None:
+    """Programs write one line, however long; when each entry copied the rest, time grew squared."""
+    wanted = [{"login": f"user-{number}", "id": str(number)} for number in range(20_000)]
+    file = Counted(json.dumps(wanted, indent=indent).encode())
+    assert all(isinstance(found, ImportRow) for found in read_import_file(file))
+    assert file.taken == len(file.getvalue())
+    first = Counted(file.getvalue())
+    next(read_import_file(first))
+    assert first.taken <= 4 * PIECE
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("[" * 50_000, "nested too deeply"),
+        ('{"login": ' * 9_000, "nested too deeply"),
+        ('"' + "x" * 300_000 + '"', "Unterminated string"),
+        ("9" * 5_000, "limit"),
+        ('"a\nb"', "Invalid control character"),
+    ],
+)
+def test_odd_json_ends_the_list_and_spoils_nothing_before(odd: str, words: str) -> None:
+    before, fault = read(f'["ada", {odd}, "bob"]')
+    assert isinstance(before, ImportRow)
+    assert isinstance(fault, RowError)
+    assert fault.place == "after entry 1"
+    assert words in fault.reason
+    assert "line 1" not in fault.reason
+
+
+def test_bytes_that_are_no_text_spoil_one_entry() -> None:
+    found = list(read_import_file(io.BytesIO(b'["ada", "b\xffb", NaN, "eve"]')))
+    assert [type(entry) for entry in found] == [ImportRow, RowError, RowError, ImportRow]
+
+
+def test_of_two_fields_of_one_name_the_last_counts() -> None:
+    (found,) = read('[{"login": "ada", "login": "bob"}]')
+    assert isinstance(found, ImportRow)
+    assert found.login == "bob"

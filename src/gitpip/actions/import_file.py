@@ -22,6 +22,7 @@ EXPECTED = (
 )
 PIECE = 64 * 1024
 LONGEST_ITEM = 64 * 1024
+_SPACE = re.compile("[ \\t\\r\\n]*")
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
         io.BufferedReader(_Unclosed(file)), encoding="utf-8-sig", errors="replace", newline=""
     )
     skipped = 0
-    first = text.readline()
+    first = _first_line(text)
     while first and not _content(first):
         skipped += 1
-        first = text.readline()
+        first = _first_line(text)
     if not first:
         raise InvalidInput("file", "the file holds no login")
     if first.startswith("PK\x03\x04"):  # a zip archive, as .xlsx and .ods are
@@ -82,6 +83,14 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
         )
     else:
         yield from _read_lines(lines, skipped)
+
+
+def _first_line(text: io.TextIOWrapper) -> str:
+    """The next line, or its beginning where it begins JSON: a long list may be one line."""
+    line = text.readline(PIECE)
+    if line.endswith(("\n", "\r")) or line.lstrip().startswith("["):
+        return line
+    return line + text.readline()
 
 
 class _Unclosed(io.RawIOBase):
@@ -178,37 +187,47 @@ def _read_json(start: str, text: io.TextIOWrapper) -> Iterator[ImportRow | RowEr
         for number, item in enumerate(_json_items(start, text), start=1):
             yield _json_entry(f"entry {number}", item)
     except ValueError as error:
-        yield RowError(f"after entry {number}", f"not JSON from here on: {error}")
+        # Where in the file it is is not known: a decoder counts from the start of its piece.
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        yield RowError(f"after entry {number}", f"not JSON from here on: {reason}")
 
 
 def _json_items(start: str, text: io.TextIOWrapper) -> Iterator[object]:
     """The items of a JSON list, one by one, so that a long list takes no more room than a short.
 
-    Raises ValueError where it is none.
+    Raises ValueError where it is none, or where an item is far longer than a user can be.
     """
     decoder = json.JSONDecoder()
-    waiting = (start + text.read(PIECE)).lstrip()
-    waiting, first, ended = waiting[1:], True, False
+    waiting, at = start, start.index("[") + 1
+    first, ended = True, False
     while True:
-        waiting = waiting.lstrip()
+        at = _past_space(waiting, at)
+        if first and waiting.startswith("]", at):
+            return
         try:
-            if waiting.startswith("]") and first:
-                return
-            item, end = decoder.raw_decode(waiting)
-            after = waiting[end:].lstrip()
-            if after[:1] not in (",", "]"):
+            item, end = decoder.raw_decode(waiting, at)
+            end = _past_space(waiting, end)
+            if waiting[end : end + 1] not in (",", "]"):
                 raise ValueError("a comma or the end of the list is missing")
+        except RecursionError:
+            raise ValueError("lists or objects are nested too deeply") from None
         except ValueError:
             # What is cut off at the end of a piece is whole with the next one.
-            if ended or len(waiting) > LONGEST_ITEM:
+            if ended or len(waiting) - at > LONGEST_ITEM:
                 raise
             piece = text.read(PIECE)
-            waiting, ended = waiting + piece, not piece
+            waiting, at, ended = waiting[at:] + piece, 0, not piece
             continue
         yield item
-        if after.startswith("]"):
+        if waiting[end] == "]":
             return
-        waiting, first = after[1:], False
+        at, first = end + 1, False
+
+
+def _past_space(text: str, at: int) -> int:
+    """Where the next thing begins: to cut the space off would copy the text for each item."""
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def _json_entry(place: str, item: object) -> ImportRow | RowError:
