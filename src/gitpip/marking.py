@@ -5,11 +5,10 @@ marked by its content: each database counts its own revisions, so after a restor
 a number would stand for another content than in Pipedrive.
 """
 
-import base64
-import hashlib
 from enum import Enum, auto
 
-from gitpip.model import GistId, marker_of
+from gitpip import digests
+from gitpip.model import GistId, marker, marker_of
 
 TAG_LENGTH = 16
 """So many hexadecimal digits of a blob hash stand in the footer of a note."""
@@ -28,9 +27,8 @@ class Match(Enum):
 
 def marker_of_content(gist_id: GistId, filename: str, blob_hash: str, times: int = 0) -> str:
     """The marker of an edit; `times` is how often the file had this very content before."""
-    what = f"{gist_id}\0{filename}\0content {blob_hash}" + (f"\0{times}" if times else "")
-    digest = hashlib.sha256(what.encode(errors="surrogatepass")).digest()
-    return "gp-" + base64.b32encode(digest)[:12].decode().lower()
+    again = (str(times),) if times else ()
+    return marker(gist_id, filename, f"content {blob_hash}", *again)
 
 
 def markers_by_number(gist_id: GistId, filename: str) -> tuple[str, ...]:
@@ -45,8 +43,7 @@ def tag_of(blob_hash: str) -> str:
 
 def blob_hash_of(content: str) -> str:
     """Git's hash of a content."""
-    data = content.encode(errors="surrogatepass")
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # noqa: S324 - git's
+    return digests.blob_hash(content.encode(errors="surrogatepass"))
 
 
 def match(seen: str | None, blob_hash: str) -> Match:

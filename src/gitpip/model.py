@@ -313,9 +313,13 @@ class PublicationState(StrEnum):
 
 def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:
     """The short token by which the activity of a gist file is recognised: 60 bits of a hash."""
-    what = f"{gist_id}\0{filename}" + (f"\0{revision}" if revision > 1 else "")
-    digest = hashlib.sha256(what.encode(errors="surrogatepass")).digest()
-    return "gp-" + base64.b32encode(digest)[:12].decode().lower()
+    return marker(gist_id, filename, *((str(revision),) if revision > 1 else ()))
+
+
+def marker(*parts: str) -> str:
+    """The token that stands for these parts, always the same."""
+    found = hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).digest()
+    return "gp-" + base64.b32encode(found)[:12].decode().lower()
 
 
 @dataclass(frozen=True)

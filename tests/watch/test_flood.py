@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from gitpip.digests import blob_hash
 from gitpip.marking import tag_of
 from gitpip.model import (
     ActivityId,
@@ -32,7 +33,6 @@ from gitpip.store.users import users
 from gitpip.watch import flood, reading
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.contents import blob_hash
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gitpip.digests import blob_hash
 from gitpip.errors import (
     GistNotPublic,
     GitHubBlocked,
@@ -20,7 +21,7 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.github.contents import Reading, Wanted, blob_hash
+from gitpip.watch.github.contents import Reading, Wanted
 from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn

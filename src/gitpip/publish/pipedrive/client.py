@@ -4,7 +4,6 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 """
 
 import asyncio
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Self
 import httpx2
 from pydantic import SecretStr
 
+from gitpip.digests import fingerprint
 from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
@@ -117,7 +117,7 @@ class Pipedrive:
         self.has_token = token is not None
         self._access_confirmed_until = 0.0
         self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
-        self.fingerprint = hashlib.sha256(f"{self._api_url}\0{text}".encode()).hexdigest()[:12]
+        self.fingerprint = fingerprint(self._api_url, text)
         """What tells one token from another, and tells nothing of the token."""
 
     @property

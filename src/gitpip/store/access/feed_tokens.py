@@ -14,6 +14,7 @@ from typing import Any, NewType
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
+from gitpip.digests import digest
 from gitpip.errors import FeedAddressConflict, FeedAddressNotFound, InvalidInput
 from gitpip.store import commit_order
 from gitpip.store.access import keys, sessions
@@ -84,7 +85,7 @@ async def create(
     made = await transaction.execute(
         insert(feed_addresses)
         .values(
-            hash=keys.digest(secret),
+            hash=digest(secret),
             name=name,
             viewer=viewer,
             parent=parent.label,
@@ -115,9 +116,7 @@ async def presented(
     """
     if not FORM.fullmatch(secret):
         return None
-    found = select(feed_addresses).where(
-        feed_addresses.c.hash == keys.digest(secret), _holds(held, now)
-    )
+    found = select(feed_addresses).where(feed_addresses.c.hash == digest(secret), _holds(held, now))
     row = (await transaction.execute(found)).one_or_none()
     return _address(row) if row else None
 

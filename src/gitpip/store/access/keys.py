@@ -4,7 +4,6 @@ A key reads `gitpip_LABEL_SECRET`: the label finds the row and may be shown, the
 random bits, so that one round of SHA-256 is enough to keep it.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gitpip.digests import digest
 from gitpip.errors import InvalidInput, KeyConflict, KeyNotFound
 from gitpip.model import Role
 from gitpip.store.database import Transaction
@@ -175,11 +175,6 @@ async def presented(transaction: Transaction, text: str, now: datetime) -> Acces
     key = _key(row)
     state = key.state(now)
     return key if state == "active" else Refusal(state)
-
-
-def digest(secret: str) -> str:
-    """A secret as it is stored, of a key, a session or a feed's address."""
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def label_in(text: str) -> str | None:

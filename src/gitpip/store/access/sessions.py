@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, delete, insert, or_, select
 
+from gitpip.digests import digest
 from gitpip.store import commit_order
 from gitpip.store.access import keys
 from gitpip.store.database import Transaction
@@ -22,7 +23,7 @@ SETTINGS_LABEL = "="
 
 def label_of_settings_key(admin_key: str) -> str:
     """The label of the admin key of the settings; another key has another one."""
-    return f"{SETTINGS_LABEL}{keys.digest(admin_key)[:16]}"
+    return f"{SETTINGS_LABEL}{digest(admin_key)[:16]}"
 
 
 async def begin(transaction: Transaction, *, label: str, now: datetime, until: datetime) -> str:
@@ -48,7 +49,7 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
         delete(sessions).where(sessions.c.label == label, sessions.c.hash.not_in(newest))
     )
     await transaction.execute(
-        insert(sessions).values(hash=keys.digest(token), label=label, began_at=now, until=until)
+        insert(sessions).values(hash=digest(token), label=label, began_at=now, until=until)
     )
     return token
 
@@ -56,13 +57,11 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
 async def label_of(transaction: Transaction, token: str, now: datetime) -> str | None:
     """The label of the key that a session stands for at `now`; None for whatever is none."""
     label: str | None = await transaction.scalar(
-        select(sessions.c.label).where(
-            sessions.c.hash == keys.digest(token), sessions.c.until > now
-        )
+        select(sessions.c.label).where(sessions.c.hash == digest(token), sessions.c.until > now)
     )
     return label
 
 
 async def end(transaction: Transaction, token: str) -> None:
     """End a session, if there is one with this token."""
-    await transaction.execute(delete(sessions).where(sessions.c.hash == keys.digest(token)))
+    await transaction.execute(delete(sessions).where(sessions.c.hash == digest(token)))

@@ -10,7 +10,6 @@ reading of every page once a day finds it.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from typing import Self
 from urllib.parse import quote, urlencode
 
 from gitpip.clock import utc_now
+from gitpip.digests import fingerprint
 from gitpip.errors import (
     GitHubBlocked,
     GitHubError,
@@ -137,7 +137,7 @@ class GitHub:
         """Ask under this token from the next request on, or under none."""
         self._has_token = token is not None
         # An ETag is good only under the token it was given to.
-        self._fingerprint = hashlib.sha256(f"{self._api_url}\0{token}".encode()).hexdigest()[:12]
+        self._fingerprint = fingerprint(self._api_url, token)
         self._limits.begin(credential=self._fingerprint, reserve=FEED_RESERVE if self.sweeps else 0)
         self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
         self._transport.use(token)

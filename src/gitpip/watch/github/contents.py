@@ -1,7 +1,6 @@
 """The contents of one gist: every file that GitHub gives, and the reason for each it does not."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from gitpip.digests import blob_hash
 from gitpip.errors import (
     GistNotPublic,
     GitHubError,
@@ -282,12 +282,6 @@ def _newer_in_list(gist: GistShape, listed: SeenGist | None) -> dict[str, SeenFi
         if file.blob_hash
         and (file.filename not in shown or shown[file.filename].blob_hash != file.blob_hash)
     }
-
-
-def blob_hash(content: bytes) -> str:
-    """Git's own hash of a file's content."""
-    header = b"blob %d\0" % len(content)
-    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def by_reference(file: SeenFile) -> SeenFile:

@@ -5,7 +5,6 @@ Costs as in https://docs.github.com/graphql/overview/rate-limits-and-query-limit
 a point for a hundred users.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
 
+from gitpip.digests import digest
 from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
 from gitpip.model import Account, GistId, GitHubId, User, UserKey
 from gitpip.observability.redaction import redacted
@@ -192,7 +192,7 @@ def _glimpse(user: User, given: object, kind: str | None, server_now: datetime |
         account=Account(node.login, GitHubId(node.databaseId), node.id),
         gist_count=node.gists.totalCount,
         mark=(
-            hashlib.sha256(marked.encode(errors="replace")).hexdigest()[:32]
+            digest(marked)[:32]
             if server_now and all(_settled(gist, server_now) for gist in gists)
             else None
         ),

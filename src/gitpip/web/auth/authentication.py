@@ -14,13 +14,14 @@ from limits import RateLimitItemPerMinute
 from gitpip.clock import utc_now
 from gitpip.config import is_loopback
 from gitpip.config.reload import Credentials
+from gitpip.digests import digest
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Role
 from gitpip.observability.logging import get_logger
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.audit import Via
 from gitpip.store.access.feed_tokens import FeedAddress
-from gitpip.store.access.keys import AccessKey, digest
+from gitpip.store.access.keys import AccessKey
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.identity import Identity
 from gitpip.web.auth.look_ups import LookUps

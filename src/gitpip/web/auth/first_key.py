@@ -5,12 +5,12 @@ nginx from 1.29.7 on passes requests on with HTTP/1.1 and no header of its own, 
 looks like a program of this machine.
 """
 
-import hashlib
 import hmac
 import secrets
 
 from limits import RateLimitItemPerMinute
 
+from gitpip.digests import digest
 from gitpip.errors import AccessRefused, CodeRefused, InvalidInput, TooManyAttempts
 from gitpip.model import Role
 from gitpip.store.access import keys
@@ -33,7 +33,7 @@ class FirstKey:
 
     def __init__(self, code: str | None = None) -> None:
         """Without a code, only the command can make the first key."""
-        self._digest = _digest(code) if code else None
+        self._digest = digest(code) if code else None
         self._wrong = Throttle(WRONG_CODES)
 
     async def check(
@@ -65,7 +65,7 @@ class FirstKey:
             )
         if not code:
             raise CodeRefused(f"code: the first key needs one; {WHERE}")
-        if hmac.compare_digest(_digest(code), self._digest):
+        if hmac.compare_digest(digest(code), self._digest):
             return
         if pause := self._wrong.hit("codes"):
             raise TooManyAttempts(
@@ -79,7 +79,3 @@ class FirstKey:
 def new_code() -> str:
     """A code for `FirstKey`."""
     return secrets.token_hex(16)
-
-
-def _digest(code: str) -> bytes:
-    return hashlib.sha256(code.encode(errors="replace")).digest()

@@ -1,12 +1,12 @@
 """Who looks: the name of the access key, or else a random name that the browser keeps."""
 
-import hashlib
 import re
 import secrets
 from datetime import timedelta
 
 from fastapi import Request, Response
 
+from gitpip.digests import digest
 from gitpip.store.visits.visits import BROWSER
 from gitpip.web.auth.identity import identity_of
 
@@ -33,7 +33,7 @@ def shown_viewer(viewer: str) -> str:
     """A viewer's name as others may see it: the name of a browser is its cookie."""
     if not viewer.startswith(BROWSER):
         return viewer
-    return BROWSER + hashlib.sha256(viewer.encode()).hexdigest()[:12]
+    return BROWSER + digest(viewer)[:12]
 
 
 def remember(request: Request, response: Response, viewer: str) -> None:

@@ -1,0 +1,19 @@
+"""The hashes that stand for a secret, a token or a content; stored, so they must stay the same."""
+
+import hashlib
+
+
+def digest(text: str) -> str:
+    """What stands for a text: of secrets with enough random bits nothing else is stored."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def fingerprint(api_url: str, token: str | None) -> str:
+    """What tells one token of a vendor's from another, and tells nothing of the token."""
+    return digest(f"{api_url}\0{token}")[:12]
+
+
+def blob_hash(content: bytes) -> str:
+    """Git's own hash of a file's content."""
+    header = b"blob %d\0" % len(content)
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
