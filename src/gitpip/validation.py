@@ -36,6 +36,11 @@ def possible_login(login: str) -> str:
     return login
 
 
+def without_nul(text: str) -> str:
+    """A text that both databases take: PostgreSQL refuses U+0000."""
+    return text.replace("\0", "")
+
+
 def check_external_id(external_id: str) -> None:
     """Raise InvalidInput unless this can be a caller's id of a user."""
     short_enough = len(external_id) <= EXTERNAL_ID_LIMIT

@@ -22,6 +22,7 @@ from gitpip.store.database import Database, Transaction
 from gitpip.store.schema import users
 from gitpip.store.schema_events import events
 from gitpip.store.visibility import tracked, without_removed
+from gitpip.validation import without_nul
 
 KEPT = timedelta(days=90)
 DETAIL_LIMIT = 1_000
@@ -116,7 +117,7 @@ async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -
                 "user_key": one.user_key,
                 "gist_id": one.gist_id,
                 "publication_id": one.publication_id,
-                "detail": one.detail and one.detail.replace("\0", "")[:DETAIL_LIMIT],
+                "detail": one.detail and without_nul(one.detail)[:DETAIL_LIMIT],
             }
             for one in happened
         ],

@@ -20,6 +20,7 @@ from gitpip.clock import utc_now
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
 from gitpip.store.users import users
+from gitpip.validation import possible_login, without_nul
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
@@ -126,8 +127,8 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
 
 async def _files(context: AppContext, login: str, tag: str) -> tuple[GistFile, ...]:
     async with context.database.read() as transaction:
-        keys = [(await users.find(transaction, login.replace("\0", ""))).key] if login else None
-        wanted = listing.FileWanted(user_keys=keys, tag=tag.replace("\0", ""))
+        keys = [(await users.find(transaction, possible_login(login))).key] if login else None
+        wanted = listing.FileWanted(user_keys=keys, tag=without_nul(tag))
         found = await listing.list_files(
             transaction, wanted, before=None, limit=ENTRIES, content_limit=CONTENT + 1
         )

@@ -9,6 +9,7 @@ from sqlalchemy import func, insert, select
 from gitpip.model import Page
 from gitpip.store.database import Transaction
 from gitpip.store.schema_access import audit
+from gitpip.validation import without_nul
 
 SUBJECT_LIMIT = 300
 
@@ -53,7 +54,7 @@ async def record(
             actor=actor.name[:120],
             via=actor.via,
             action=action,
-            subject=subject.replace("\0", "")[:SUBJECT_LIMIT],
+            subject=without_nul(subject)[:SUBJECT_LIMIT],
         )
     )
 

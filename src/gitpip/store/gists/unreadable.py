@@ -13,6 +13,7 @@ from gitpip.model import GistId, Unreadable, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.schema import active, gist_files, looked_at, unreadable, users
 from gitpip.store.visibility import tracked
+from gitpip.validation import without_nul
 
 FIRST_RETRY = timedelta(minutes=1)
 FIRST_RETRY_OF_A_LAG = timedelta(seconds=5)
@@ -72,7 +73,7 @@ async def record(
         number = before.failures + 1 if before else 1
         first = FIRST_RETRY_OF_A_LAG if failure.lags else FIRST_RETRY
         values: dict[str, object] = {
-            "reason": failure.reason.replace("\0", "")[:REASON_LIMIT],
+            "reason": without_nul(failure.reason)[:REASON_LIMIT],
             "failures": number,
             "next_try_at": now + backoff(number, first, LONGEST_WAIT),
         }

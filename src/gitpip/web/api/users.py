@@ -12,7 +12,7 @@ from gitpip.model import Backfill, Role
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval
-from gitpip.validation import check_login
+from gitpip.validation import check_login, without_nul
 from gitpip.web.api.parameters import Limit, Login, Offset
 from gitpip.web.api.schemas import (
     PROBLEMS,
@@ -92,8 +92,8 @@ async def list_users(
             transaction,
             offset=offset,
             limit=limit,
-            login_contains=q.replace("\0", ""),
-            tag=tag and tag.replace("\0", ""),
+            login_contains=without_nul(q),
+            tag=tag and without_nul(tag),
         )
     items = [UserBody.of(user) for user in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)

@@ -19,6 +19,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.store.visits import unseen
 from gitpip.store.visits.visits import BROWSER
+from gitpip.validation import without_nul
 from gitpip.web.api.status import condition_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -109,9 +110,9 @@ def _wanted(asked: Mapping[str, str]) -> listing.FileWanted:
     """What the fields of the form ask for. Raises InvalidInput, which names the field."""
     last_day = _day("until", asked["until"])
     return listing.FileWanted(
-        text=asked["q"].replace("\0", "").strip(),
-        language=asked["language"].replace("\0", ""),
-        tag=asked["tag"].replace("\0", ""),
+        text=without_nul(asked["q"]).strip(),
+        language=without_nul(asked["language"]),
+        tag=without_nul(asked["tag"]),
         state=_state(asked["state"]),
         since=_day("since", asked["since"]),
         before=None if last_day is None else last_day + timedelta(days=1),

@@ -14,7 +14,7 @@ from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflic
 from gitpip.model import Backfill, Forecast, Role, UserState
 from gitpip.store import listing
 from gitpip.store.users import users
-from gitpip.validation import check_login
+from gitpip.validation import check_login, without_nul
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
@@ -39,8 +39,8 @@ class Listing:
     def wanted(self) -> listing.UserWanted:
         """The users that fit."""
         return listing.UserWanted(
-            login=self.q.replace("\0", "").strip(),
-            tag=self.tag.replace("\0", ""),
+            login=without_nul(self.q).strip(),
+            tag=without_nul(self.tag),
             state=self.state or None,
         )
 
