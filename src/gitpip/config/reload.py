@@ -1,7 +1,6 @@
 """The secrets of a running service: what their files say now or, where they fail, said last."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from gitpip.background import in_background
 from gitpip.config import Settings, fields, read_secret
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
@@ -84,13 +84,8 @@ async def following(
     credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]
 ) -> AsyncIterator[None]:
     """Look at the files every few seconds until the block ends; `changed` is told of news."""
-    task = asyncio.create_task(_follow(credentials, changed))
-    try:
+    async with in_background(_follow(credentials, changed)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]) -> None:

@@ -1,11 +1,11 @@
 """What a working process hears of the vendors' budgets, and how long the queue is, kept as rows."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+from gitpip.background import in_background
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.logging import get_logger
@@ -24,13 +24,8 @@ log = get_logger()
 @asynccontextmanager
 async def sampling(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
     """Keep the gauges until the block ends."""
-    task = asyncio.create_task(_keep(database, github, pipedrive))
-    try:
+    async with in_background(_keep(database, github, pipedrive)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> None:

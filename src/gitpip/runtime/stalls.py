@@ -5,13 +5,13 @@ get nothing done, work that nobody was told of, and pauses of gitpip's own makin
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gitpip.background import in_background
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.database import Database
@@ -107,10 +107,5 @@ async def watching_stalls(
     if not works:
         yield stalls
         return
-    task = asyncio.create_task(stalls.keep_looking())
-    try:
+    async with in_background(stalls.keep_looking()):
         yield stalls
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

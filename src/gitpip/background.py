@@ -1,0 +1,21 @@
+"""A task that goes on beside a block, and ends with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Do this work until the block ends, then cancel it. What it raised, the end of the block does.
+
+    An awaited cancelled task would hide that the block itself is being cancelled, hence `wait`.
+    """
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
