@@ -3,9 +3,10 @@
 import hashlib
 
 
-def digest(text: str) -> str:
-    """What stands for a text: of secrets with enough random bits nothing else is stored."""
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+def digest(content: str | bytes) -> str:
+    """What stands for a content: of secrets with enough random bits nothing else is stored."""
+    data = content if isinstance(content, bytes) else content.encode(errors="replace")
+    return hashlib.sha256(data).hexdigest()
 
 
 def fingerprint(api_url: str, token: str | None) -> str:

@@ -49,19 +49,16 @@ def test_a_reader_that_knows_it_gets_nothing_until_there_is_more(served: Served)
     served.track("ada", {"one.py": "1"})
     for path in ("/feed.atom", "/feed.json?user=ada"):
         first = served.gitpip.get(path)
-        by_tag = {"if-none-match": f'"other", W/{first.headers["etag"]}'}
-        by_time = {"if-modified-since": first.headers["last-modified"]}
-        for headers in (by_tag, by_time):
-            again = httpx2.get(served.gitpip.url + path, headers=headers)
-            assert (again.status_code, again.content) == (304, b"")
-            assert again.headers["etag"] == first.headers["etag"]
-        wrong = {"if-none-match": '"other"', **by_time}
+        known = {"if-none-match": f'"other", W/{first.headers["etag"]}'}
+        again = httpx2.get(served.gitpip.url + path, headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        wrong = {"if-none-match": '"other"'}
         assert httpx2.get(served.gitpip.url + path, headers=wrong).status_code == 200
 
         served.publish_another("ada", {f"{len(path)}.py": "more"})
 
-        for headers in (by_tag, by_time):
-            assert httpx2.get(served.gitpip.url + path, headers=headers).status_code == 200
+        assert httpx2.get(served.gitpip.url + path, headers=known).status_code == 200
 
 
 def test_a_feed_without_entries_stays_the_same(served: Served) -> None:
@@ -71,12 +68,14 @@ def test_a_feed_without_entries_stays_the_same(served: Served) -> None:
     assert first.headers["etag"] == second.headers["etag"]
 
 
-@pytest.mark.parametrize("value", ["nonsense", "Thu, 01 Jan 1970 00:00:00 GMT", ""])
-def test_a_strange_time_counts_as_none(served_to_all: Served, value: str) -> None:
+@pytest.mark.parametrize("value", ["nonsense", "Thu, 01 Jan 2099 00:00:00 GMT", ""])
+def test_a_time_hides_nothing_from_a_reader(served_to_all: Served, value: str) -> None:
+    """Entries can appear under an earlier time; only the tag tells whether a feed has changed."""
     answer = httpx2.get(
         served_to_all.gitpip.url + "/feed.atom", headers={"if-modified-since": value}
     )
     assert answer.status_code == 200
+    assert "last-modified" not in answer.headers
 
 
 def test_pages_name_their_feeds(served: Served) -> None:

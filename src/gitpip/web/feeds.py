@@ -1,12 +1,9 @@
 """Feeds: the files found last, of all, of one user or of one tag, for feed readers."""
 
 import asyncio
-import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
@@ -16,7 +13,7 @@ from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
-from gitpip.clock import utc_now
+from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
 from gitpip.store.users import users
@@ -187,51 +184,19 @@ def _link(address: str | None) -> Markup:
 
 
 def _answer(request: Request, body: bytes, media_type: str) -> Response:
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {
-        "etag": etag,
-        "last-modified": format_datetime(_changes.since(str(request.url), etag), usegmt=True),
-        "cache-control": "private, no-cache",
-    }
-    if _knows(request, etag, headers["last-modified"]):
+    """The feed, or 304 to a reader that has it already, as its tag tells (RFC 9110, 13.1).
+
+    There is no time of the last change: an entry can appear late, under an earlier time, or because
+    a user was tagged, and each replica would see it at another time.
+    """
+    etag = f'"{digest(body)[:32]}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    if _knows(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
 
 
-def _knows(request: Request, etag: str, modified: str) -> bool:
-    """Whether the reader has this already (RFC 9110, 13.1); a tag decides before a time does."""
-    tags = request.headers.get("if-none-match")
-    if tags is not None:
-        known = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-        return etag in known or "*" in known
-    since = request.headers.get("if-modified-since", "")
-    try:
-        return parsedate_to_datetime(since) >= parsedate_to_datetime(modified)
-    except (ValueError, TypeError):
-        return False
-
-
-class _Changes:
-    """Since when each feed is as it is, as far as this process saw it.
-
-    The times of the entries would not do: an entry can appear late, under an earlier time, or
-    because a user was tagged.
-    """
-
-    KEPT = 1_000
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
-
-    def since(self, feed: str, etag: str) -> datetime:
-        """When the feed came to have this tag, in whole seconds that differ between changes."""
-        known, since = self._seen.pop(feed, ("", BEGINNING))
-        if known != etag:
-            since = max(utc_now().replace(microsecond=0), since + timedelta(seconds=1))
-        self._seen[feed] = (etag, since)
-        if len(self._seen) > self.KEPT:
-            self._seen.popitem(last=False)
-        return since
-
-
-_changes = _Changes()
+def _knows(request: Request, etag: str) -> bool:
+    tags = request.headers.get("if-none-match", "").split(",")
+    known = {tag.strip().removeprefix("W/") for tag in tags}
+    return etag in known or "*" in known
