@@ -99,7 +99,7 @@ def show(name: str, size: int, sweep: Round, rest: Round) -> None:
 
 @contextmanager
 def stand_in(size: int) -> Iterator[tuple[str, Connection]]:
-    """A GitHub with so many quiet users, in a process of its own; its URL, and whom to ask."""
+    """A GitHub with so many quiet users, in a process of its own; its URL, and its process."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=be_github, args=(size, theirs))
     process.start()
@@ -204,7 +204,7 @@ async def rounds(
 
 
 async def only(database: Database, size: int, *, due_at: datetime) -> None:
-    """Let the first so many users be due, and nobody else."""
+    """Let the first so many users be due, and no others."""
     async with database.begin() as transaction:
         later = due_at + timedelta(days=300)
         await transaction.execute(users.update().values(next_check_at=later))

@@ -320,7 +320,7 @@ async def test_what_the_environment_has_wrong_is_told(
     with pytest.raises(EnvironmentUnusable) as raised:
         await account_at("https://localhost:1")
     assert told in str(raised.value)
-    assert "would be right" in str(raised.value)
+    assert "use " in str(raised.value)
     assert "secret" not in str(raised.value)
 
 

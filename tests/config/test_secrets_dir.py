@@ -67,13 +67,13 @@ def test_wrong_files_are_named_and_their_contents_are_not(folder: Path) -> None:
     told = faults(folder)
     assert sorted(told) == [
         "GITPIP_SECRETS_DIR, POSTGRES_CONNECTION_STRING: not the name of a secret;"
-        " postgres-connection-string would be right",
+        " use postgres-connection-string",
         "GITPIP_SECRETS_DIR, github-token: holds a space, a line break or a character outside"
         " ASCII; a token is printable ASCII without spaces, as the vendor shows it",
         "GITPIP_SECRETS_DIR, gitpip-database-url: can't be read (not UTF-8 text);"
-        " a text file with only the secret would be right",
+        " use a text file with only the secret",
         "GITPIP_SECRETS_DIR, pipedrive-token: the file is empty;"
-        " a text file with only the secret would be right",
+        " use a text file with only the secret",
     ]
 
 
@@ -82,7 +82,7 @@ def test_a_folder_that_is_none_is_told_once(folder: Path) -> None:
     (told,) = faults(missing)
     assert told == (
         f"GITPIP_SECRETS_DIR={missing} (environment): can't be read (No such file or directory);"
-        " a folder with a file for each secret would be right"
+        " use a folder with a file for each secret"
     )
     file = folder / "file"
     file.write_text("")

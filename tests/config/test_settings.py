@@ -286,7 +286,7 @@ def test_an_unusable_secret_file_is_a_fault(content: bytes | None, tmp_path: Pat
         file.write_bytes(content)
     (fault,) = faults(GITHUB_TOKEN_FILE=str(file))
     assert fault.startswith(f"GITHUB_TOKEN_FILE={file}: ")
-    assert "a text file with only the secret would be right" in fault
+    assert "use a text file with only the secret" in fault
 
 
 def test_a_folder_is_no_secret_file(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_as_it_comes_two_replicas_are_replaced_one_by_one_and_kept_apart() -> No
     assert pod["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
     probes = {name: container(found["Deployment/gitpip"])[f"{name}Probe"] for name in PROBES}
     assert {name: probe["httpGet"]["path"] for name, probe in probes.items()} == PROBES
-    # Killed before its time is over, a migration would begin anew for ever.
+    # Killed before its time is over, a migration would begin anew again and again.
     assert probes["startup"]["periodSeconds"] * probes["startup"]["failureThreshold"] == 600
     assert environment(found["Deployment/gitpip"])["GITPIP_DATABASE_WAIT"] == "300s"
     chosen = manifests(rendered(["settings.GITPIP_DATABASE_WAIT=20s"]))["Deployment/gitpip"]

@@ -104,7 +104,7 @@ def test_whose_user_is_removed_meanwhile_is_told_and_comes_back_to_a_page(
 
     httpx2.delete(f"{world.gitpip.url}/api/v1/users/octocat", timeout=60)
 
-    expect(page.get_by_role("alert")).to_contain_text("not here any more")
+    expect(page.get_by_role("alert")).to_contain_text("no longer exists")
     page.goto(f"{world.gitpip.url}/people")
     page.go_back()
     expect(page.get_by_role("heading", name="There is no such thing here")).to_be_visible()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds; reached only when something is broken
-LONGEST_FREEZE = 10  # seconds that PostgreSQL waits for somebody whom others wait for
+LONGEST_FREEZE = 10  # seconds that PostgreSQL waits for a process that others wait for
 NEVER = 10 * PATIENCE
 TAKE_OVER_AFTER = 3
 CONNECTIONS = """

@@ -23,7 +23,7 @@ def _numbered(number: int) -> NewEvent:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_whoever_follows_gets_each_event_once(databases: list[Database], seed: int) -> None:
+async def test_each_follower_gets_each_event_once(databases: list[Database], seed: int) -> None:
     chance = random.Random(seed)
     number, written = 60, 0
     got: list[str | None] = []

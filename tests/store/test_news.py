@@ -1,4 +1,4 @@
-"""News: whatever clocks say and whoever commits late, every file is shown to a viewer once."""
+"""News: whatever clocks say and whichever commits late, every file is shown to a viewer once."""
 
 import asyncio
 import itertools
@@ -29,7 +29,7 @@ async def _find(transaction: Transaction, key: UserKey, at: datetime) -> None:
 
 
 async def _see(database: Database, *, everything: bool = False) -> dict[UserKey, tuple[int, int]]:
-    """Look at the news, and mark them as seen; give what of whom that visit covered."""
+    """Look at the news, and mark them as seen; give the users and files that it covered."""
     async with database.read() as transaction:
         shown = await unseen.for_viewer(transaction, VIEWER, users=2, files=1)
     async with database.begin() as transaction:

@@ -83,7 +83,7 @@ CAST_OFF = """
 
 @pytest.fixture
 def cast_off(relay: Relay, postgres_dsn: str) -> Iterator[Callable[[], Awaitable[None]]]:
-    """The server takes leave, and has not hung up yet: asyncpg bears no statement then."""
+    """The server takes leave, and has not hung up yet: asyncpg takes no statement then."""
 
     async def cast_off() -> None:
         relay.linger()

@@ -18,7 +18,7 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 
 @contextlib.contextmanager
 def nobody_listening() -> Iterator[int]:
-    """A port that refuses connections, and that nobody else is given meanwhile."""
+    """A port that refuses connections, and that no other test is given meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -26,7 +26,7 @@ def nobody_listening() -> Iterator[int]:
 
 
 class Listener:
-    """Holds a conversation with whoever connects, inside a `with` block, in a thread of its own."""
+    """Holds a conversation with each client, inside a `with` block, in a thread of its own."""
 
     def __init__(self, converse: Conversation, *, tls: ssl.SSLContext | None = None) -> None:
         self._converse = converse
@@ -158,16 +158,16 @@ def in_front_of(port: int, certificate: Certificate) -> Listener:
 
 
 class Proxy(Listener):
-    """An HTTP proxy for tunnels, which lets in whoever knows the password.
+    """An HTTP proxy for tunnels, which lets in those who know the password.
 
-    It says what it was told to whom it turns away, for whatever reason.
+    To those it turns away it says what it was told to say.
     """
 
     def __init__(self, user: str, password: str) -> None:
         super().__init__(self._tunnel)
         self._credentials = f"{user}:{password}"
         self.to_turn_away = 0
-        """So many of those to come, whoever they are."""
+        """So many of those to come, no matter which."""
         self.asked: list[str] = []
         """Where to, as `host:port`."""
         self.heard: list[bytes] = []

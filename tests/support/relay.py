@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 class Relay:
     """Passes TCP connections on to another address, until told to swallow them.
 
-    What is swallowed stays open and silent for ever, as if the other end were gone: its packets get
+    What is swallowed stays open and silent, as if the other end were gone: its packets get
     an acknowledgement and nothing else. What is opened later passes, unless it is swallowed, too.
     """
 

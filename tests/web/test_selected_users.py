@@ -39,7 +39,7 @@ class Table:
         return {user["login"]: (user["state"], user["tags"]) for user in listed}
 
     def audit(self) -> set[tuple[str, str]]:
-        """What was done to whom, apart from adding."""
+        """What was done to which users, apart from adding."""
         listed = self._served.gitpip.get("/api/v1/audit?limit=500").json()["items"]
         did = {(entry["action"], entry["subject"]) for entry in listed}
         return {(action, subject) for action, subject in did if action != "user.added"}
@@ -99,7 +99,7 @@ def test_some_are_paused_tagged_checked_and_resumed(table: Table) -> None:
     }
 
 
-def test_whoever_is_paused_already_keeps_that_and_the_audit_says_nothing(table: Table) -> None:
+def test_a_user_who_is_paused_already_keeps_that_and_the_audit_says_nothing(table: Table) -> None:
     table.order("pause", "ada")
     before = table.audit()
 

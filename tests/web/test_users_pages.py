@@ -56,7 +56,7 @@ def test_what_was_written_stays_in_the_form_that_is_refused(
 
 
 @pytest.mark.parametrize("login", ["import", "check", "selected", "change", "remove"])
-def test_whoever_is_called_like_a_page_has_one_too(
+def test_a_user_who_is_called_like_a_page_has_one_too(
     served: Served, people: httpx2.Client, login: str
 ) -> None:
     served.github.add_user(login)

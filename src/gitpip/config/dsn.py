@@ -12,7 +12,7 @@ SQLITE = re.compile(r"sqlite(\+\w+)?:", re.IGNORECASE)
 
 
 def sqlite_url(text: str) -> URL:
-    example = "something like sqlite:////var/lib/gitpip/gitpip.db would be right"
+    example = "use something like sqlite:////var/lib/gitpip/gitpip.db"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -24,9 +24,7 @@ def sqlite_url(text: str) -> URL:
     return url.set(drivername="sqlite+aiosqlite")
 
 
-_SPELLINGS = (
-    "sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME would be right"
-)
+_SPELLINGS = "use sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME"
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _CHOICES = {
@@ -68,7 +66,7 @@ def parse_postgres(text: str) -> dict[str, str]:
             raise ValueError(f"has an unknown parameter{closest(keyword, known)}; {_SPELLINGS}")
     for keyword, choices in _CHOICES.items():
         if keywords.get(keyword) and keywords[keyword] not in choices:
-            raise ValueError(f"has a wrong {keyword}; one of {', '.join(choices)} would be right")
+            raise ValueError(f"has a wrong {keyword}; use one of {', '.join(choices)}")
     ports = keywords.get("port", "").split(",")
     hosts = keywords.get("host", "").split(",")
     if any(port and not re.fullmatch(r"\d{1,5}", port, re.ASCII) for port in ports):
@@ -89,7 +87,7 @@ def _parse_postgres_url(text: str) -> dict[str, str]:
         if not text.startswith(("postgres://", "postgresql://", "postgresql+asyncpg://")):
             raise ValueError(f"not a database that gitpip knows; {_SPELLINGS}")
         raise ValueError(
-            "not a PostgreSQL address; postgresql://USER:PASSWORD@HOST/NAME would be right,"
+            "not a PostgreSQL address; use postgresql://USER:PASSWORD@HOST/NAME,"
             " with each of / ? # @ : in a password percent-encoded"
         )
     hosts, ports = [], []

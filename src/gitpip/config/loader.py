@@ -29,7 +29,7 @@ def load_settings(
     """Read every setting from `environ` (the process's own if None) and `env_file`, if it exists.
 
     Raises SettingsError with one line for each fault: the setting, its value (masked if secret)
-    and what would be right.
+    and what to use.
     """
     layers: list[tuple[str, Mapping[str, str]]] = [
         ("environment", os.environ if environ is None else environ)
@@ -76,10 +76,10 @@ def read_secret(name: str, file: Path) -> SecretStr:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"can't be read ({reason(error)}); a text file with only the secret would be right"
+            f"can't be read ({reason(error)}); use a text file with only the secret"
         ) from None
     if not text:
-        raise ValueError("the file is empty; a text file with only the secret would be right")
+        raise ValueError("the file is empty; use a text file with only the secret")
     kind = Settings.model_fields[fields()[name].attribute].rebuild_annotation()
     try:
         secret: SecretStr = TypeAdapter(kind).validate_python(text)
@@ -99,7 +99,7 @@ def _read_env_file(path: Path) -> dict[str, str]:
 
 
 def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what Kubernetes sets by itself for a service called gitpip.
+    """Leave out what Kubernetes sets for a service called gitpip.
 
     GITPIP_SERVICE_HOST, GITPIP_PORT=tcp://..., GITPIP_PORT_8080_TCP and so on:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -125,7 +125,7 @@ def _find(
         value = layer.get(name, "").strip()
         file = layer.get(f"{name}_FILE", "").strip() if name in secret_names() else ""
         if value and file:
-            faults.append(f"{name} and {name}_FILE are both set ({source}): one would be right")
+            faults.append(f"{name} and {name}_FILE are both set ({source}): use one of them")
             return None
         if value:
             return Found(value, source, source)
@@ -166,8 +166,7 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
     faults += [
-        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret;"
-        f" {files[name].name} would be right"
+        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret; use {files[name].name}"
         for other in sorted(present - {file.name for file in files.values()})
         if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
     ]

@@ -1,4 +1,4 @@
-"""What each kind of value may be; a ValueError says what is wrong, and what would be right."""
+"""What each kind of value may be; a ValueError says what is wrong, and what to use."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ SHORTEST_PATIENCE = timedelta(seconds=5)
 FEWEST_CONNECTIONS = 3
 """One is the engine's, one shows life while another is busy."""
 
-_DURATIONS = "something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H would be right"
+_DURATIONS = "use something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
 _TOKEN_RULE = "a token is printable ASCII without spaces, as the vendor shows it"  # noqa: S105
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -75,7 +75,7 @@ def admin_key(secret: SecretStr | None) -> SecretStr | None:
     if secret and not re.fullmatch(r"[!-~]{32,}", secret.get_secret_value()):
         raise ValueError(
             "shorter than 32 characters, or with a space or a character outside ASCII;"
-            " what `openssl rand -hex 24` prints would be right"
+            " use what `openssl rand -hex 24` prints"
         )
     return secret
 
@@ -91,8 +91,7 @@ def proxies(text: str) -> tuple[str, ...]:
             ip_network(name)
         except ValueError as error:
             raise ValueError(
-                f"{error}; addresses or networks like 10.0.0.0/8, separated by commas,"
-                " would be right"
+                f"{error}; use addresses or networks like 10.0.0.0/8, separated by commas"
             ) from None
     return names
 
@@ -105,24 +104,21 @@ def request_limit(text: str) -> RateLimitItem | Literal["off"]:
     except ValueError:
         limit = None
     if limit is None or limit.amount < 1 or limit.multiples < 1:
-        raise ValueError(
-            "not a limit; something like 3000/minute or 50/second, or off, would be right"
-        )
+        raise ValueError("not a limit; use something like 3000/minute or 50/second, or off")
     return limit
 
 
 def organization(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", text):
         raise ValueError(
-            "not a company domain; the part before .pipedrive.com would be right:"
-            " letters, digits and hyphens"
+            "not a company domain; use the part before .pipedrive.com: letters, digits and hyphens"
         )
     return text.lower()
 
 
 def api_url(text: str) -> str:
-    """An http(s) address without a trailing slash, to which nobody else can listen."""
-    example = "something like https://api.example.com would be right"
+    """An http(s) address without a trailing slash, to which no one in between can listen."""
+    example = "use something like https://api.example.com"
     try:
         parts = urlsplit(text)
         port_given = parts.port is not None
@@ -136,7 +132,7 @@ def api_url(text: str) -> str:
         raise ValueError(f"an address with a user, a query or a fragment; {example}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
-            "http would send a token in clear; https:// would be right, or http:// on this machine"
+            "http would send a token in clear; use https://, or http:// on this machine"
         )
     return text.rstrip("/")
 
@@ -152,13 +148,13 @@ def is_loopback(host: str) -> bool:
 
 def host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.:_%-]+", text):
-        raise ValueError("not a host; an address like 127.0.0.1, ::1 or 0.0.0.0 would be right")
+        raise ValueError("not a host; use an address like 127.0.0.1, ::1 or 0.0.0.0")
     return text
 
 
 def port(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or int(text) > 65535:  # noqa: PLR2004
-        raise ValueError("not a port; a number from 1 to 65535 would be right (0 for any free one)")
+        raise ValueError("not a port; use a number from 1 to 65535 (0 for any free one)")
     return int(text)
 
 
@@ -181,7 +177,7 @@ def patience(text: str) -> timedelta:
     chosen = parse_duration(text)
     if chosen < SHORTEST_PATIENCE:
         shortest = format_duration(SHORTEST_PATIENCE)
-        raise ValueError(f"too short to tell anything; {shortest} or more would be right")
+        raise ValueError(f"too short to tell anything; use {shortest} or more")
     return chosen
 
 
@@ -189,7 +185,7 @@ def folder(text: str) -> Path:
     try:
         chosen = Path(text).expanduser().absolute()
         if chosen.exists() and not chosen.is_dir():
-            raise ValueError("not a folder; a folder that exists or can be made would be right")
+            raise ValueError("not a folder; use a folder that exists or can be made")
     except (RuntimeError, OSError) as error:
         raise ValueError(f"not a usable folder ({reason(error)}); name another") from None
     return chosen
@@ -201,7 +197,7 @@ def secrets_dir(text: str) -> Path:
         next(chosen.iterdir(), None)
     except OSError as error:
         raise ValueError(
-            f"can't be read ({reason(error)}); a folder with a file for each secret would be right"
+            f"can't be read ({reason(error)}); use a folder with a file for each secret"
         ) from None
     return chosen
 
@@ -209,14 +205,14 @@ def secrets_dir(text: str) -> Path:
 def backfill(text: str) -> Backfill:
     chosen = Backfill.parse(text)
     if chosen.since and chosen.since > utc_now():
-        raise ValueError("a date in the future; a past date like since:2026-01-31 would be right")
+        raise ValueError("a date in the future; use a past date like since:2026-01-31")
     return chosen
 
 
 def on_or_off(text: str) -> bool:
     chosen = {"on": True, "off": False}.get(text.lower())
     if chosen is None:
-        raise ValueError("neither; on or off would be right")
+        raise ValueError("neither; use on or off")
     return chosen
 
 
@@ -226,7 +222,7 @@ def share(text: str) -> float:
     except ValueError:
         chosen = 0.0
     if not 0 < chosen <= 1:
-        raise ValueError("not a share; a number above 0 and up to 1, like 0.8, would be right")
+        raise ValueError("not a share; use a number above 0 and up to 1, like 0.8")
     return chosen
 
 
@@ -240,19 +236,19 @@ def on_delete(text: str) -> OnDelete:
 
 def _one_of(text: str, choices: Iterable[str]) -> str:
     if text.lower() not in list(choices):
-        raise ValueError(f"none of the choices; one of {', '.join(choices)} would be right")
+        raise ValueError(f"none of the choices; use one of {', '.join(choices)}")
     return text.lower()
 
 
 def log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
-        raise ValueError(f"not a level; one of {', '.join(_LOG_LEVELS)} would be right")
+        raise ValueError(f"not a level; use one of {', '.join(_LOG_LEVELS)}")
     return text.upper()
 
 
 def log_format(text: str) -> str:
     if text.lower() not in ("console", "json"):
-        raise ValueError("not a format; console or json would be right")
+        raise ValueError("not a format; use console or json")
     return text.lower()
 
 

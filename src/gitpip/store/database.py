@@ -410,7 +410,7 @@ def _prepare_sqlite_connection(connection: _DBAPIConnection, _: ConnectionPoolEn
     # We begin transactions ourselves (see _begin_sqlite), the driver must not.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # The mode belongs to the file. Whoever fails here meets another one who is just setting it.
+    # The mode belongs to the file. Who fails here meets another one who is just setting it.
     cursor.execute("PRAGMA busy_timeout = 0")
     with contextlib.suppress(sqlite3.OperationalError, OperationalError):
         cursor.execute("PRAGMA journal_mode = WAL")

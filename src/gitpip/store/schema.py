@@ -39,7 +39,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+# SQLite numbers rows only in a column that is exactly INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(

@@ -174,7 +174,7 @@ class Watcher:
         return pauses.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
     async def _let_go(self, run: Run) -> None:
-        """Hand the claimed users back, so that whoever comes next need not await the lease."""
+        """Hand the claimed users back, so that the next process need not await the lease."""
         try:
             async with self._database.begin() as transaction:
                 await schedule.release(transaction, run.token)

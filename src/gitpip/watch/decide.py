@@ -327,7 +327,7 @@ def next_look(key: UserKey, *, interval: timedelta, now: datetime) -> datetime:
 def after_failure(user: User, error: Exception, *, now: datetime, interval: timedelta) -> Setback:
     """What a failed look makes of the user's row.
 
-    A user whom GitHub does not show is looked at again after the usual interval, and rarely from
+    A user that GitHub does not show is looked at again after the usual interval, and rarely from
     the third time on. Any other failure is tried again after a minute, then after twice as long
     each time, up to the usual interval.
     """

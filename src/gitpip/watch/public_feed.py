@@ -28,7 +28,7 @@ log = get_logger()
 
 
 class Feed:
-    """Reads the public feed; each reading goes on where the last one ended, whoever made it."""
+    """Reads the public feed; each reading goes on where the last one of any process ended."""
 
     def __init__(
         self,

@@ -351,7 +351,7 @@ class UserChecker:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 raise UserNotTracked(f"{user.login} was removed meanwhile")
-            # Another user may bear the new login still, whose own rename waits: leave it for now.
+            # Another user may still have the new login, whose own rename waits: leave it for now.
             taken = account and await users.login_taken(
                 transaction, account.login, by_other_than=user.key
             )

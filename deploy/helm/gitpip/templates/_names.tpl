@@ -5,7 +5,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{- /* What all pods of gitpip bear, whatever their part, and the database's does not. */}}
+{{- /* What all pods of gitpip have, whatever their part, and the database's does not. */}}
 {{- define "gitpip.selector" -}}
 app.kubernetes.io/name: gitpip
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -123,7 +123,7 @@ TAKE_TURN = """
 
 @dataclass
 class FencedQueries(Queries):
-    """PgQueuer's statements, fenced; whoever holds a job no more is told."""
+    """PgQueuer's statements, fenced; one who no longer holds a job is told."""
 
     owner: QueueManagerId | None = field(kw_only=True, default=None)
     taken_over: Callable[[JobId], None] = field(kw_only=True, default=lambda _: None)

@@ -229,8 +229,8 @@ def check_key_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise InvalidInput(
             "name",
-            f"{name[:80]!r} can't name a key; letters, digits and . _ @ -, at most 60, "
-            "starting with a letter or digit, would be right",
+            f"{name[:80]!r} can't name a key; use at most 60 letters, digits and . _ @ -, "
+            "starting with a letter or digit",
         )
 
 

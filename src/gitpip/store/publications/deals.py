@@ -79,7 +79,7 @@ async def claim(
 
 
 async def get(transaction: Transaction, user_key: UserKey) -> Deal:
-    """The deal row of a user for whom `claim` was called before."""
+    """The deal row of a user that `claim` was called for."""
     return _deal((await transaction.execute(_deals().where(deals.c.user_key == user_key))).one())
 
 

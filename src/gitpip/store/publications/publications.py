@@ -282,7 +282,7 @@ class Progress:
     skipped: int
     held: int
     left: timedelta | None
-    """How long it takes yet at the pace of late; None where none was published of late."""
+    """How long it still takes at the recent pace; None where none was published recently."""
 
     @property
     def total(self) -> int:
@@ -308,9 +308,9 @@ async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -
 async def time_left(
     transaction: Transaction, waiting: int, now: datetime, user_key: UserKey | None = None
 ) -> timedelta | None:
-    """How long `waiting` publications take, of one user or of all, at the pace of late.
+    """How long `waiting` publications take, of one user or of all, at the recent pace.
 
-    None where none was published of late, or none waits.
+    None where none was published recently, or none waits.
     """
     if not waiting:
         return None

@@ -43,9 +43,9 @@ async def claim_due(
     limit: int,
     due_by: datetime | None = None,
 ) -> tuple[User, ...]:
-    """Take up to `limit` due users that nobody else looks at.
+    """Take up to `limit` due users that no other process looks at.
 
-    First those just added, and those of whom something hinted that there is news, then the longest
+    First those just added, and those with a hint, then the longest
     overdue. `due_by`, if given, leaves those alone that became due after it, unless they are hinted
     at.
     """
@@ -345,7 +345,7 @@ async def record_failure(
 
 
 def _unless_paused(state: UserState) -> ColumnElement[str]:
-    """The state after a look; whoever was paused during it stays so."""
+    """The state after a look; a user who was paused during it stays so."""
     paused = UserState.PAUSED.value
     return case((users.c.state == paused, paused), else_=state.value)
 

@@ -28,8 +28,8 @@ async def record(
 ) -> Visit:
     """Record that `viewer` sees all that was found since their last visit.
 
-    Under the user's row lock: a check that stores files at the same time comes wholly before or
-    wholly after. Raises UserNotTracked.
+    Under the user's row lock: a check that stores files at the same time comes completely before or
+    completely after. Raises UserNotTracked.
     """
     user = await users.lock(transaction, user_key)
     if user is None:

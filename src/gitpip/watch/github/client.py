@@ -3,7 +3,7 @@
 How an unchanged user costs one request, and nothing is missed all the same. A list that fits one
 page is asked for with the ETag of that page, which stands for all of it. With several pages the
 first one's ETag would not do: a file added to an old gist changes only a page far behind. So such
-a list is asked for with `since`, a time of the server shortly before the list was read as a whole:
+a list is asked for with `since`, a time of the server shortly before the whole list was read:
 the answer holds whatever was updated from then on, however deep in the list, is one short page,
 and has an ETag of its own. Should GitHub ever change a list without touching `updated_at`, the
 reading of every page once a day finds it.

@@ -1,4 +1,4 @@
-"""What GitHub's headers allow, shared fairly: how many requests, when, and for whom.
+"""What GitHub's headers allow, shared fairly: how many requests, when, and for which users.
 
 The rules are those of https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
 """
@@ -41,7 +41,7 @@ class Budget:
     limit: int
     ours: int
     remaining: int
-    """Of the whole limit, whoever used the rest."""
+    """Of the whole limit, no matter who used the rest."""
     resets_at: datetime
 
     @property

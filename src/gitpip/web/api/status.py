@@ -96,7 +96,7 @@ class FreshnessBody(BaseModel):
     """How long ago the active users were known completely, in seconds; null without any."""
 
     unread: int
-    """Users who were not looked at as a whole yet; they count in none of the others."""
+    """Users who were not completely looked at yet; they count in none of the others."""
     p50: float | None
     p95: float | None
     max: float | None

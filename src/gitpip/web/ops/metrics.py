@@ -81,7 +81,7 @@ def _of_users(stats: Stats) -> Iterator[Metric]:
         "state",
     )
     known = stats.freshness
-    yield _one("gitpip_users_unread", "Active users never read as a whole yet.", known.unread)
+    yield _one("gitpip_users_unread", "Active users never completely read yet.", known.unread)
     ages = {
         "median": _age(stats, known.median),
         "p95": _age(stats, known.most),

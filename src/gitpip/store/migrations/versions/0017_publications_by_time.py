@@ -1,4 +1,4 @@
-"""How fast publishing went of late is found without reading all publications"""
+"""How fast publishing went recently is found without reading all publications"""
 
 from alembic import op
 
