@@ -4,7 +4,7 @@
 5 % of them be slow: the contents of their gists take three seconds, or hang until the time-out. It
 prints how many times as long it takes until the others' gists are stored (95th percentile), and how
 many times as much is spent, as without slow users: when they are met first, and when they are
-known. Each figure is the median of three pairs of runs, one right after the other. It ends with 1
+known. Each number is the median of three pairs of runs, one right after the other. It ends with 1
 when the others' gists take more than 1.2 times as long, or more than 1.5 times as much is spent.
 """
 

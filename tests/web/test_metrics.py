@@ -89,7 +89,7 @@ def test_what_happens_is_counted(served: Served) -> None:
             and value(found, "gitpip_looks_total", result="read") == 2
             else None
         ),
-        "fresh figures",
+        "fresh numbers",
     )
 
     assert value(counted, "gitpip_users", state="active") == 1
@@ -143,7 +143,7 @@ def test_without_the_database_what_the_process_knows_is_there(
                 if value(found := families(served_from_any, key), "gitpip_database_up") == 0
                 else None
             ),
-            "figures without the database",
+            "numbers without the database",
         )
         assert value(gone, "gitpip_build_info") == 1
         assert value(gone, "gitpip_errors_total", kind="database.unavailable") > 0
@@ -155,5 +155,5 @@ def test_without_the_database_what_the_process_knows_is_there(
     finally:
         postgres.ensure_postgres_running()
     served_from_any.gitpip.wait_for(
-        lambda: value(families(served_from_any, key), "gitpip_database_up") == 1, "figures again"
+        lambda: value(families(served_from_any, key), "gitpip_database_up") == 1, "numbers again"
     )

@@ -1,4 +1,4 @@
-"""The status page: a sentence, and the figures behind it."""
+"""The status page: a sentence, and the numbers behind it."""
 
 import json
 import re

@@ -47,7 +47,7 @@ def _count(claim: Publication, change: Change, now: datetime) -> None:
         found = change.state is PublicationState.PUBLISHED
         metrics.reconciled.labels("found" if found else "not_found").inc()
     if change.state is PublicationState.PUBLISHED and claim.appeared_at is not None:
-        # GitHub's clock may be ahead of ours; a negative figure would make the sum fall.
+        # GitHub's clock may be ahead of ours; a negative number would make the sum fall.
         age = max((now - claim.appeared_at).total_seconds(), 0)
         metrics.creation_to_activity_seconds.observe(age)
 

@@ -64,7 +64,7 @@ class AppContext:
 
     @cached_property
     def stats(self) -> StatsReader:
-        """What the rows say in figures, kept for a while for all requests."""
+        """What the rows say in numbers, kept for a while for all requests."""
         return StatsReader(self.database, lambda: self.surroundings)
 
     @property

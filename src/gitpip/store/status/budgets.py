@@ -55,7 +55,7 @@ async def note_budgets(transaction: Transaction, seen: Sequence[Budget]) -> None
             async with transaction.begin_nested():
                 await transaction.execute(insert(budgets).values(name=budget.name, **values))
         except IntegrityError:
-            # Another process was faster, with figures as good as ours.
+            # Another process was faster, with numbers as good as ours.
             continue
 
 

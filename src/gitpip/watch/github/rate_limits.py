@@ -154,7 +154,7 @@ class Limits:
             return
         self._limit = int(number(headers.get("x-ratelimit-limit")) or self._limit)
         left = remaining - self._others_part
-        # Answers overtake each other: within a window, the smallest figure is the latest.
+        # Answers overtake each other: within a window, the smallest number is the latest.
         if window == self._window and self._left is not None:
             left = min(left, self._left)
         self._left, self._window = left, window

@@ -25,7 +25,7 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 @router.get("/metrics", response_class=Response, include_in_schema=False)
 @needs(Role.VIEWER, without_database=True)
 async def metrics(context: Context, accept: Annotated[str, Header()] = "") -> Response:
-    """Figures for Prometheus; without the database, those of this process alone."""
+    """Metrics for Prometheus; without the database, those of this process alone."""
     stats = await context.stats.read()
     encode, content_type = choose_encoder(accept)
     together = _Together(

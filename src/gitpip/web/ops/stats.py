@@ -1,4 +1,4 @@
-"""What the rows say in figures, which is the same in every replica; read now and then."""
+"""What the rows say in numbers, which is the same in every replica; read now and then."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ from gitpip.store.users.schedule import Freshness
 
 SHORTEST_CACHE = timedelta(seconds=5)
 SHARE = 0.05
-"""So much of the time, at most, the database is asked for these figures."""
+"""So much of the time, at most, the database is asked for these numbers."""
 PATIENCE = timedelta(seconds=5)
 
 
@@ -45,7 +45,7 @@ class Stats:
 
 
 class StatsReader:
-    """Reads the figures, but not too often for the database."""
+    """Reads the numbers, but not too often for the database."""
 
     def __init__(self, database: Database, surroundings: Callable[[], Surroundings]) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The status page: what is wrong and what helps, then the figures behind it."""
+"""The status page: what is wrong and what helps, then the numbers behind it."""
 
 from collections.abc import Mapping
 
@@ -51,7 +51,7 @@ router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 @router.get("/status-page")
 @needs(Role.VIEWER)
 async def status_page(context: Context) -> HTMLResponse:
-    """How it is doing, in words and figures."""
+    """How it is doing, in words and numbers."""
     status = await status_of(context)
     now = utc_now()
     async with context.database.read() as transaction:
