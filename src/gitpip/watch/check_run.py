@@ -196,7 +196,7 @@ class CheckRun:
     def _asks_rest(self, user: User, now: datetime) -> bool:
         """Whether GraphQL is not asked about a user.
 
-        It can't be; or there is news anyway; or it failed about this one lately.
+        It can't be; or there is something new anyway; or it failed about this one lately.
         """
         return (
             self._mode is _Mode.REST
@@ -233,7 +233,7 @@ class CheckRun:
         return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
     async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
-        """Ask GraphQL about users, and have those looked at that may have news.
+        """Ask GraphQL about users, and have those looked at that may have something new.
 
         While an answer takes long, this returns: it goes on beside what follows.
         """
@@ -399,7 +399,7 @@ class CheckRun:
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the sweep goes on, users with news are due once REST answers again.
+        # While the sweep goes on, users with something new are due once REST answers again.
         sweeping = self._mode is not _Mode.REST
         until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
         await self._put_back([user], due_at=until if sweeping else None)

@@ -77,7 +77,7 @@ class Run:
     check_id: CheckId
     started_at: datetime
     eager: bool = False
-    """Whether the budget allows to look more often at those with news lately."""
+    """Whether the budget allows to look more often at those with something new lately."""
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -386,7 +386,7 @@ class UserChecker:
             log_rename(user, account)
 
     def _soon_if_hinted_in_vain(self, user: User, seen: Seen) -> Sequence[datetime]:
-        """When GraphQL is asked about a user who was said to have news that the list lacks."""
+        """When GraphQL is asked about a user when the list lacks what was said to be new."""
         in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
         if not (in_vain and self._github.sweeps):
             return ()
