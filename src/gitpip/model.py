@@ -180,7 +180,7 @@ class User:
     check_interval: timedelta | None = None
     """The user's own interval between looks; None for the general one."""
     hinted_at: datetime | None = None
-    """When something last hinted that there is news, the adding included; None once looked at."""
+    """When something last hinted at something new, the adding included; None once looked at."""
     gist_count: int | None = None
     """How many public gists GitHub counted at the last whole look."""
     sweep_mark: str | None = None
@@ -450,7 +450,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class HomeVisit:
-    """A viewer's look at the news of all users, and how much it covered."""
+    """A viewer's look at what is new of all users, and how much it covered."""
 
     id: VisitId
     viewer: str

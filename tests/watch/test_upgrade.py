@@ -145,8 +145,8 @@ async def _marks_now(
         for number, login in enumerate(logins)
     ]
     marks: dict[str, str] = {}
-    for user, glimpse in zip(users, (await github.glimpses(users)).values(), strict=True):
-        assert isinstance(glimpse, Snapshot)
-        assert glimpse.mark
-        marks[user.login] = glimpse.mark
+    for user, snapshot in zip(users, (await github.snapshots(users)).values(), strict=True):
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.mark
+        marks[user.login] = snapshot.mark
     return marks

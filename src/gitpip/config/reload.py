@@ -83,7 +83,7 @@ class Credentials:
 async def following(
     credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Look at the files every few seconds until the block ends; `changed` is told of news."""
+    """Look at the files every few seconds until the block ends; call `changed` after a change."""
     async with in_background(_follow(credentials, changed)):
         yield
 

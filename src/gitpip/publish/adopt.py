@@ -197,7 +197,7 @@ class Comparison:
             latest = await ledger.published_between(
                 transaction,
                 reading.lowest,
-                # What an acknowledged comparison has found to be missing is no news.
+                # What an acknowledged comparison has found to be missing is known.
                 after=known and known - QUIET,
                 before=now - QUIET,
                 limit=LOOKED_FOR,

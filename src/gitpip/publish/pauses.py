@@ -112,7 +112,7 @@ class Pauses:
         """Whether it is an outcome of something that started before the last pause.
 
         What several requests meet at the same time is one fault, and a success from before says
-        nothing about it. A longer pause than the one that holds is news.
+        nothing about it. A longer pause than the one that holds is new.
         """
         if request.pauses_before is None or request.pauses_before == self.entered:
             return False

@@ -32,7 +32,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
     kept: dict[str, tuple[int, int]] = {}
     while True:
         now = utc_now()
-        news = [
+        changed = [
             budget
             for budget in _heard(github, pipedrive, now)
             if kept.get(budget.name) != (budget.total, budget.remaining)
@@ -40,13 +40,13 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
         try:
             async with database.read() as transaction:
                 due = await samples.sample_is_due(transaction, now)
-            if news or due:
+            if changed or due:
                 async with database.begin() as transaction:
-                    await budgets.note_budgets(transaction, news)
+                    await budgets.note_budgets(transaction, changed)
                     if due:
                         await samples.take_sample(transaction, now)
                         await events.prune(transaction, now)
-            kept |= {budget.name: (budget.total, budget.remaining) for budget in news}
+            kept |= {budget.name: (budget.total, budget.remaining) for budget in changed}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))
         await asyncio.sleep(EVERY.total_seconds())

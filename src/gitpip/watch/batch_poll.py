@@ -140,25 +140,25 @@ class BatchPoller:
         self._pauses += 1
         return backoff(self._pauses, first, longest)
 
-    async def miscounts(self, user: User, glimpse: Snapshot, gist_count: int) -> bool:
+    async def miscounts(self, user: User, snapshot: Snapshot, gist_count: int) -> bool:
         """Whether GraphQL counts too few gists of a user even when asked about this one alone.
 
-        `glimpse` was seen to count too few: REST lists `gist_count`. If the user alone is counted
+        `snapshot` was seen to count too few: REST lists `gist_count`. If the user alone is counted
         right, the query was too large and cut silently, and the batches shrink. Costs a point,
         unless the batches have shrunk below that size already.
         """
-        if glimpse.asked_with == 1:
+        if snapshot.asked_with == 1:
             return True
-        if glimpse.asked_with > self._size.users:
+        if snapshot.asked_with > self._size.users:
             return False
         try:
-            alone = (await self._github.glimpses([user]))[user.key]
+            alone = (await self._github.snapshots([user]))[user.key]
         except GitHubError as error:
             log.info("sweep.recount_failed", login=user.login, reason=str(error))
             return False
         if not isinstance(alone, Snapshot) or alone.gist_count < gist_count:
             return True
-        self._shrink(glimpse.asked_with, "an answer was cut silently")
+        self._shrink(snapshot.asked_with, "an answer was cut silently")
         return False
 
     async def _probe(self, users: Sequence[User], run: Polled) -> None:
@@ -183,7 +183,7 @@ class BatchPoller:
     async def _failure_alone(self, user: User, run: Polled) -> GraphQLFailed | None:
         run.queries += 1
         try:
-            seen = (await self._github.glimpses([user]))[user.key]
+            seen = (await self._github.snapshots([user]))[user.key]
         except GraphQLFailed as error:
             return error
         return seen if isinstance(seen, GraphQLFailed) else None
@@ -301,7 +301,7 @@ class BatchPoller:
     ) -> tuple[Sequence[User], GraphQLFailed]:
         """Keep the answers of one query; gives the users without an answer, and why."""
         try:
-            seen = await self._github.glimpses(batch)
+            seen = await self._github.snapshots(batch)
         except GraphQLFailed as error:
             return batch, error
         if len(batch) >= self._size.users:

@@ -196,7 +196,7 @@ class CheckRun:
     def _asks_rest(self, user: User, now: datetime) -> bool:
         """Whether GraphQL is not asked about a user.
 
-        It can't be; or there is news anyway; or it failed about this one lately.
+        It can't be; or there is something new anyway; or it failed about this one lately.
         """
         return (
             self._mode is _Mode.REST
@@ -233,7 +233,7 @@ class CheckRun:
         return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
     async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
-        """Ask GraphQL about users, and have those looked at that may have news.
+        """Ask GraphQL about users, and have those looked at that may have something new.
 
         While an answer takes long, this returns: it goes on beside what follows.
         """
@@ -260,13 +260,13 @@ class CheckRun:
     async def _follow(self, swept: Polled, asked_at: datetime) -> None:
         await self._note_how_it_went(swept)
         unchanged: list[tuple[User, Snapshot]] = []
-        for user, glimpse in await self._identified(swept.answers):
-            if isinstance(glimpse, Snapshot) and decide.is_unchanged(
-                user, gist_count=glimpse.gist_count, mark=glimpse.mark
+        for user, snapshot in await self._identified(swept.answers):
+            if isinstance(snapshot, Snapshot) and decide.is_unchanged(
+                user, gist_count=snapshot.gist_count, mark=snapshot.mark
             ):
-                unchanged.append((user, glimpse))
+                unchanged.append((user, snapshot))
             else:
-                known = glimpse if isinstance(glimpse, Snapshot) else None
+                known = snapshot if isinstance(snapshot, Snapshot) else None
                 await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
         if isinstance(swept.stopped_by, GitHubUnauthorized):
@@ -333,13 +333,13 @@ class CheckRun:
             return list(seen)
         identified: list[tuple[User, Snapshot | GitHubError]] = []
         async with self._database.begin() as transaction:
-            for user, glimpse in seen:
-                if user.github_id is not None or not isinstance(glimpse, Snapshot):
-                    identified.append((user, glimpse))
+            for user, snapshot in seen:
+                if user.github_id is not None or not isinstance(snapshot, Snapshot):
+                    identified.append((user, snapshot))
                     continue
                 try:
-                    known = await users.resolve(transaction, user.key, glimpse.account)
-                    identified.append((known, glimpse))
+                    known = await users.resolve(transaction, user.key, snapshot.account)
+                    identified.append((known, snapshot))
                 except UserNotTracked:
                     continue
                 except UserConflict as error:
@@ -355,12 +355,12 @@ class CheckRun:
         renamed: list[tuple[User, Account]] = []
         looks: list[Looked] = []
         async with self._database.begin() as transaction:
-            for user, glimpse in unchanged:
+            for user, snapshot in unchanged:
                 if self._github.knows_the_time:
                     await backfills.correct_added_at(
                         transaction, user, ahead=self._github.clock_ahead, now=self._now()
                     )
-                account, taken = glimpse.account, False
+                account, taken = snapshot.account, False
                 if account.login != user.login:
                     taken = await users.login_taken(
                         transaction, account.login, by_other_than=user.key
@@ -373,10 +373,10 @@ class CheckRun:
                         asked_at=asked_at,
                         next_check_at=self._looker.next_look(user, self._run),
                         etag=user.etag,
-                        known_until=decide.known_until(glimpse.as_of) if glimpse.as_of else None,
-                        gist_count=glimpse.gist_count,
+                        known_until=decide.known_until(snapshot.as_of) if snapshot.as_of else None,
+                        gist_count=snapshot.gist_count,
                         # Until the other one's rename is noted, this one is looked at again.
-                        sweep_mark=None if taken else glimpse.mark,
+                        sweep_mark=None if taken else snapshot.mark,
                     )
                 )
             await schedule.record_accounts(transaction, renamed, self._now())
@@ -389,22 +389,22 @@ class CheckRun:
         for user, account in renamed:
             log_rename(user, account)
 
-    async def _look_at(self, user: User, glimpse: Snapshot | None) -> None:
+    async def _look_at(self, user: User, snapshot: Snapshot | None) -> None:
         stopped = self.reading_stopped
         if stopped is None:
             try:
-                await self._looker.look_at(user, glimpse, self._run)
-                if glimpse and glimpse.gist_count < (user.gist_count or 0):
-                    await self._doubt(user, glimpse)
+                await self._looker.look_at(user, snapshot, self._run)
+                if snapshot and snapshot.gist_count < (user.gist_count or 0):
+                    await self._doubt(user, snapshot)
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the sweep goes on, users with news are due once REST answers again.
+        # While the sweep goes on, users with something new are due once REST answers again.
         sweeping = self._mode is not _Mode.REST
         until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
         await self._put_back([user], due_at=until if sweeping else None)
 
-    async def _doubt(self, user: User, glimpse: Snapshot) -> None:
+    async def _doubt(self, user: User, snapshot: Snapshot) -> None:
         """Find out whether GraphQL counted too few gists, and whether it always does of this user.
 
         A count shrinks when gists are deleted, or when an answer was cut silently: REST knows.
@@ -414,9 +414,9 @@ class CheckRun:
                 known = (await users.get(transaction, user.key)).gist_count
         except UserNotTracked:
             return
-        if known is None or known <= glimpse.gist_count:
+        if known is None or known <= snapshot.gist_count:
             return
-        if await self._sweep.miscounts(user, glimpse, known):
+        if await self._sweep.miscounts(user, snapshot, known):
             async with self._database.begin() as transaction:
                 until = self._now() + self._looker.without_graphql(user)
                 await schedule.record_refusals(transaction, {user.key: until})

@@ -298,8 +298,8 @@ def in_batches(
 def interval_of(user: User, *, general: timedelta, now: datetime, eager: bool) -> timedelta:
     """How long after a look this user is due again.
 
-    Somebody with news lately is looked at more often, as long as `eager` says that the budget
-    allows it; an interval of the user's own is kept as it is.
+    A user with something new lately is looked at more often, as long as `eager` says that the
+    budget allows it; an interval of the user's own is kept as it is.
     """
     if user.check_interval is not None:
         return user.check_interval

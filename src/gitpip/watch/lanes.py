@@ -64,10 +64,10 @@ class Lanes:
         self._began: dict[UserKey, float] = {}
         """When each look under way began, in seconds of the event loop's clock."""
 
-    async def put(self, user: User, glimpse: Snapshot | None) -> None:
+    async def put(self, user: User, snapshot: Snapshot | None) -> None:
         """Have a user looked at; waits while many are waiting already."""
         queue = self._slow if user.key in self._known else self._quick
-        await queue.put((user, glimpse))
+        await queue.put((user, snapshot))
 
     async def run(self) -> None:
         """Look at everybody until the lanes are closed; raises what a look raises, in a group."""
@@ -136,10 +136,10 @@ class Lanes:
                 await self._look_at(wanted, self._slow)
 
     async def _look_at(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
-        user, glimpse = wanted
+        user, snapshot = wanted
         began = self._began[user.key] = _clock()
         try:
-            await self._look(user, glimpse)
+            await self._look(user, snapshot)
             took = _clock() - began
             self._known.note(user.key, slow=took > SLOW_LOOK.total_seconds())
         finally:

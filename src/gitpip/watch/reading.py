@@ -310,7 +310,7 @@ class Reader:
                 file.blob_hash,
                 revision=file.revision,
                 times=file.times,
-                # The rule is about what there was at first: an edit is news.
+                # The rule is about what there was at first: an edit is new.
                 skipped_because=skipped.get(file.gist_id) if file.revision == 1 else None,
                 backfill=file.gist_id in old,
             )
@@ -323,7 +323,7 @@ class Reader:
         """Let the edits of what Pipedrive has through the backfill rule, and count those listed.
 
         The rule about the past is no reason to lose the edit of a file that was published. But they
-        are news as any others, and can be a flood.
+        are new as any others, and can be a flood.
         """
         listed = (one.listed for one in task.wanted if one.listed and one.gist_id in task.skipped)
         candidates = {

@@ -38,7 +38,7 @@ class Known:
 
     def doubt_after(
         self,
-        glimpse: Snapshot | None,
+        snapshot: Snapshot | None,
         listed: GistList,
         there: Collection[GistId],
         now: datetime,
@@ -47,10 +47,10 @@ class Known:
     ) -> str | None:
         """Why the list is doubted, if it is: GraphQL showed, or shows now, what it does not.
 
-        Without another glimpse the doubt stays until GraphQL answers, or where that can't be asked
+        Without another snapshot the doubt stays until GraphQL answers, or where that can't be asked
         about the user, until no list can be that old.
         """
-        if glimpse is None:
+        if snapshot is None:
             before = next((row for row in self.unread if row.filename == unreadable.DOUBT), None)
             recent = before and now - before.first_failed_at < 2 * decide.LONGEST_LAG
             return before.reason if before and (recent or graphql_answers) else None
@@ -60,8 +60,8 @@ class Known:
         shown |= {gist.id: gist.updated_at for gist in listed.gists}
         is_whole = listed.whole and not listed.fault and listed.as_of is not None
         return decide.unexplained(
-            glimpse.newest,
-            glimpse.gist_count,
+            snapshot.newest,
+            snapshot.gist_count,
             shown=shown,
             there=there,
             complete_until=decide.known_until(listed.as_of) if is_whole and listed.as_of else None,
@@ -140,7 +140,7 @@ class Seen:
 
     asked_at: datetime
     listed: GistList
-    glimpse: Snapshot | None
+    snapshot: Snapshot | None
     there: Collection[GistId]
     """The gists that GitHub shows."""
     doubt: str | None
@@ -162,4 +162,4 @@ class Seen:
 
     def mark(self, user: User) -> str | None:
         """What of GraphQL's the list explains: a mark that it does not explain is no use."""
-        return self.glimpse.mark if self.glimpse and not self.doubt else user.sweep_mark
+        return self.snapshot.mark if self.snapshot and not self.doubt else user.sweep_mark

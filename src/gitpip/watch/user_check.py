@@ -77,7 +77,7 @@ class Run:
     check_id: CheckId
     started_at: datetime
     eager: bool = False
-    """Whether the budget allows to look more often at those with news lately."""
+    """Whether the budget allows to look more often at those with something new lately."""
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -95,16 +95,16 @@ class UserChecker:
             database, github, on_edit=rules.on_edit, hold_above=rules.hold_above, now=now
         )
 
-    async def look_at(self, user: User, glimpse: Snapshot | None, run: Run) -> bool:
+    async def look_at(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
         """Read and store what is new of a claimed user; whether GitHub's list had not changed.
 
-        `glimpse` is what the sweep saw just before. A failure that is this user's alone is
+        `snapshot` is what the sweep saw just before. A failure that is this user's alone is
         recorded, and no exception. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
         """
         asked_at = self._now()
         try:
             user = await self._identified(user)
-            return await self._read(user, glimpse, asked_at, run)
+            return await self._read(user, snapshot, asked_at, run)
         except (GitHubLimited, GitHubUnauthorized, DatabaseUnavailable):
             raise
         except UserNotTracked:
@@ -123,7 +123,7 @@ class UserChecker:
     async def _read(
         self,
         user: User,
-        glimpse: Snapshot | None,
+        snapshot: Snapshot | None,
         asked_at: datetime,
         run: Run,
         *,
@@ -136,9 +136,9 @@ class UserChecker:
         whole = whole or known.retries.whole_list or bool(known.in_doubt)
         tag = user.etag if user.checked_at and not whole else None
         listed = await self._github.gists(user.github_id, tag)
-        if glimpse and not listed.whole:
+        if snapshot and not listed.whole:
             named = known.there | {gist.id for gist in listed.gists}
-            if glimpse.gist_count < len(named):
+            if snapshot.gist_count < len(named):
                 # Gists may be gone, or GraphQL was cut: only the whole list can tell.
                 listed = await self._github.gists(user.github_id, None)
         differences = decide.compare(
@@ -169,10 +169,10 @@ class UserChecker:
             Seen(
                 asked_at=asked_at,
                 listed=listed,
-                glimpse=glimpse,
+                snapshot=snapshot,
                 there=there.difference(doubts.gone),
                 doubt=known.doubt_after(
-                    glimpse,
+                    snapshot,
                     listed,
                     there.difference(doubts.gone),
                     self._now(),
@@ -366,7 +366,7 @@ class UserChecker:
         """Conclude a look at which everything was stored that could be read."""
         now = self._now()
         tag = seen.listed.tag
-        account = seen.listed.owner or (seen.glimpse.account if seen.glimpse else None)
+        account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
             if locked is None:
@@ -406,8 +406,8 @@ class UserChecker:
             log_rename(user, account)
 
     def _soon_if_hinted_in_vain(self, user: User, seen: Seen) -> Sequence[datetime]:
-        """When GraphQL is asked about a user who was said to have news that the list lacks."""
-        in_vain = user.hinted_at is not None and seen.glimpse is None and seen.listed.unchanged
+        """When GraphQL is asked about a user when the list lacks what was said to be new."""
+        in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
         if not (in_vain and self._github.sweeps):
             return ()
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)

@@ -164,7 +164,7 @@ async def _known(
     rows: Mapping[str, Row[Any]],
     sightings: Sequence[Sighting],
 ) -> tuple[dict[str, int], set[int]]:
-    """Which activity each marker stands for, and those of the sightings that are no news."""
+    """Which activity each marker stands for, and those of the sightings that are known already."""
     kept = await _kept(transaction, account_key, sightings)
     taken: dict[str, int] = {}
     for marker, row in rows.items():

@@ -104,7 +104,7 @@ def of_content(one: Wanted, kept: Mapping[str, Sighting]) -> Sighting | None:
 
 
 def _is_former(one: Wanted, kept: Mapping[str, Sighting], on_edit: OnEdit) -> bool:
-    """Whether what Pipedrive has of a file surely holds another content, and that is news."""
+    """Whether Pipedrive surely has another content of a file, and edits are published."""
     seen = kept.get(one.marker)
     return (
         seen is not None

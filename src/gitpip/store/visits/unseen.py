@@ -20,7 +20,7 @@ from gitpip.store.visibility import tracked
 from gitpip.store.visits import old_visits
 
 COUNTED = 1_000
-"""How many users' news are counted at most; beyond, it is "more than"."""
+"""How many users with something new are counted at most; beyond, it is "more than"."""
 PREVIEW = 6_000
 """How many characters of a content are read for a preview."""
 _home_visit = reader(HomeVisit)
@@ -66,7 +66,7 @@ def seen_by(viewer: str) -> ColumnElement[int]:
 async def for_viewer(
     transaction: Transaction, viewer: str, *, users: int, files: int
 ) -> tuple[UserNews, ...]:
-    """The users with news for a viewer, those with the newest first: at most `users`.
+    """The users with something new for a viewer, those with the newest first: at most `users`.
 
     Of each at most `files` files are read.
     """
@@ -253,7 +253,7 @@ async def shown_by(
 async def _news(
     transaction: Transaction, steps: Sequence[tuple[User, int, int]], files: int
 ) -> tuple[UserNews, ...]:
-    """The news of users, each with `after` and `up_to`: their files are read all at once."""
+    """What is new of users, each with `after` and `up_to`: their files are read all at once."""
     newest: dict[UserKey, list[GistFile]] = {user.key: [] for user, _, _ in steps}
     parts = [
         and_(

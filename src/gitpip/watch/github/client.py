@@ -210,7 +210,7 @@ class GitHub:
             answer.date,
         )
 
-    async def glimpses(self, users: Sequence[User]) -> Mapping[UserKey, Snapshot | GitHubError]:
+    async def snapshots(self, users: Sequence[User]) -> Mapping[UserKey, Snapshot | GitHubError]:
         """Of each user how many gists there are, and which changed last, in one request.
 
         A user that GitHub does not show has a GitHubNotFound in place; one without an answer, or

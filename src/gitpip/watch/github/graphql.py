@@ -22,7 +22,7 @@ from gitpip.watch.github.transport import Answer
 NEWEST = 5
 SETTLING = timedelta(seconds=2)
 SNAPSHOT = f"""
-fragment glimpse on User {{
+fragment snapshot on User {{
   id databaseId login
   gists(first: {NEWEST}, privacy: PUBLIC, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
     totalCount nodes {{ name updatedAt }}
@@ -59,8 +59,8 @@ def build_query(users: Sequence[User]) -> Mapping[str, object]:
     logins = {f"login{user.key}": user.login for user in users if not user.node_id}
     declared = [*(["$ids: [ID!]!"] if ids else []), *(f"${name}: String!" for name in logins)]
     fields = [
-        *(["nodes(ids: $ids) { ...glimpse }"] if ids else []),
-        *(f"{name}: user(login: ${name}) {{ ...glimpse }}" for name in logins),
+        *(["nodes(ids: $ids) { ...snapshot }"] if ids else []),
+        *(f"{name}: user(login: ${name}) {{ ...snapshot }}" for name in logins),
     ]
     query = f"query({', '.join(declared)}) {{ {' '.join(fields)} }}{SNAPSHOT}"
     return {"query": query, "variables": {**({"ids": ids} if ids else {}), **logins}}
@@ -93,7 +93,7 @@ def parse_response(
         node = found.get(place, body.data.get(place))
         try:
             seen[user.key] = replace(
-                _glimpse(user, node, kinds.get(place), answer.date), asked_with=len(users)
+                _snapshot(user, node, kinds.get(place), answer.date), asked_with=len(users)
             )
         except GitHubError as error:
             seen[user.key] = error
@@ -157,7 +157,7 @@ def _fault(error: ValidationError) -> str:
     return f"{place}: {fault['type']}"
 
 
-def _glimpse(user: User, given: object, kind: str | None, server_now: datetime | None) -> Snapshot:
+def _snapshot(user: User, given: object, kind: str | None, server_now: datetime | None) -> Snapshot:
     """What the answer holds about one user; raises GitHubNotFound and GraphQLFailed."""
     try:
         node = None if given is None else _Node.model_validate(given)

@@ -103,7 +103,7 @@ class ListsBody(BaseModel):
     oldest: datetime | None
     """When the list not read for the longest time was read, or its user added (UTC)."""
     a_day: int
-    """How many are read in a day at the present pace, besides those of users with news."""
+    """How many are read in a day at the present pace, besides those of users with something new."""
     round: float | None
     """Seconds that a round over all users takes at that pace; null if none waits, or none is
     read."""
