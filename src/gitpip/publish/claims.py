@@ -36,5 +36,5 @@ async def _renew_until(
                 await over.wait()
         if over.is_set():
             return
-        with suppress(DatabaseUnavailable):  # whoever sends meets that, too
+        with suppress(DatabaseUnavailable):  # the sender meets that, too
             await renew()

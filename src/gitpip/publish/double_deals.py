@@ -30,7 +30,7 @@ log = get_logger()
 
 
 class DoubleDeals:
-    """Finds users for whom gitpip made two deals. `now` tells our own time (UTC)."""
+    """Finds users that gitpip made two deals for. `now` tells our own time (UTC)."""
 
     def __init__(
         self,

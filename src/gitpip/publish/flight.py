@@ -49,7 +49,7 @@ class Flight:
     def crowded(self, limit: int, waiting: Iterable[UserKey] = ()) -> set[UserKey]:
         """Users that have enough under way for now: if theirs hang, others get through.
 
-        With what is `waiting` to be sent, those of whom no more is needed.
+        With what is `waiting` to be sent counted, too, those that need no more.
         """
         counted = Counter([*self._sends.values(), *waiting])
         return {user for user, number in counted.items() if number >= _share(limit)}

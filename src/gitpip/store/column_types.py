@@ -13,7 +13,7 @@ from gitpip.model import Backfill
 
 Member = TypeVar("Member", bound=StrEnum)
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+# SQLite numbers rows only in a column that is exactly INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -33,7 +33,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Seconds(TypeDecorator[timedelta]):
-    """A duration, kept as a whole number of seconds."""
+    """A duration, kept in seconds, without fractions."""
 
     impl = Integer
     cache_ok = True

@@ -355,7 +355,7 @@ class BatchPoller:
         run.answers.append((user, error))
 
     def _others(self, run: Polled) -> Sequence[User]:
-        """A few users of whom GraphQL was not found to fail; the last are asked about last."""
+        """A few users that GraphQL is not known to fail for: the last ones of the run."""
         failed = self._failed_alone | self._failed_last
         others = [u for u in run.users if not u.graphql_refusals and u.key not in failed]
         return others[-PROBES:]

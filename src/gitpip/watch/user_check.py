@@ -161,7 +161,7 @@ class UserChecker:
             return False
         if listed.unchanged and await self._could_read_again(task):
             # An answer about a gist can be older than the list, which names what it lacks.
-            return await self._read(user, glimpse, asked_at, run, whole=True)
+            return await self._read(user, snapshot, asked_at, run, whole=True)
         there = known.there | listed.odd.keys() | {gist.id for gist in listed.gists}
         await self._end(
             user,

@@ -1,4 +1,4 @@
-"""Users for whom a deal was sent twice, and those who have two: gitpip leaves both there."""
+"""Users whose deal was sent twice, and those who have two deals: gitpip leaves both there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

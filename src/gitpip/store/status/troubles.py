@@ -327,7 +327,7 @@ async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
 
 
 async def deals_doubled(transaction: Transaction, since: datetime) -> Trouble:
-    """Users of whom a second deal was found since then, besides the one that is in use."""
+    """Users with a second deal, found since then, besides the one that is in use."""
     return await _trouble(
         transaction,
         deal_doubles.join(deals, deals.c.user_key == deal_doubles.c.user_key).join(
