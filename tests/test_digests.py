@@ -1,8 +1,8 @@
 """What is stored of secrets and contents stays the same: rows and activities hold it."""
 
 from gitpip.digests import blob_hash, digest, fingerprint
-from gitpip.marking import blob_hash_of, marker_of_content
-from gitpip.model import GistId, marker_of
+from gitpip.marking import blob_hash_of, marker_of, marker_of_content
+from gitpip.model import GistId
 
 
 def test_digests_are_those_that_databases_hold() -> None:

@@ -1,14 +1,16 @@
 """Which content an activity holds: markers of edited contents, and the tag in a note's footer.
 
-The first activity of a file is marked by its gist and name: see `model.marker_of`. An edit is
+The first activity of a file is marked by its gist and name: see `marker_of`. An edit is
 marked by its content: each database counts its own revisions, so after a restore, or in a new one,
 a number would stand for another content than in Pipedrive.
 """
 
+import base64
+import hashlib
 from enum import Enum, auto
 
 from gitpip import digests
-from gitpip.model import GistId, marker, marker_of
+from gitpip.model import GistId
 
 TAG_LENGTH = 16
 """So many hexadecimal digits of a blob hash stand in the footer of a note."""
@@ -23,6 +25,17 @@ class Match(Enum):
     OTHER = auto()
     UNKNOWN = auto()
     """Its note has no tag, and is not literally that content: it may have been cut or cleaned."""
+
+
+def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:
+    """The short token by which the activity of a gist file is recognised: 60 bits of a hash."""
+    return marker(gist_id, filename, *((str(revision),) if revision > 1 else ()))
+
+
+def marker(*parts: str) -> str:
+    """The token that stands for these parts, always the same."""
+    found = hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).digest()
+    return "gp-" + base64.b32encode(found)[:12].decode().lower()
 
 
 def marker_of_content(gist_id: GistId, filename: str, blob_hash: str, times: int = 0) -> str:

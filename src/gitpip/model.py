@@ -1,7 +1,5 @@
 """The nouns, as frozen dataclasses: what rows, packages and pages speak of."""
 
-import base64
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -314,17 +312,6 @@ class PublicationState(StrEnum):
     """Not to be published: by the backfill rule, or by a person."""
     HELD = "held"
     """More than expected would have been published at once: it waits for a person's decision."""
-
-
-def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:
-    """The short token by which the activity of a gist file is recognised: 60 bits of a hash."""
-    return marker(gist_id, filename, *((str(revision),) if revision > 1 else ()))
-
-
-def marker(*parts: str) -> str:
-    """The token that stands for these parts, always the same."""
-    found = hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).digest()
-    return "gp-" + base64.b32encode(found)[:12].decode().lower()
 
 
 @dataclass(frozen=True)

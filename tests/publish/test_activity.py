@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitpip.model import FileKey, GistFile, GistId, UserKey, marker_of
+from gitpip.marking import marker_of
+from gitpip.model import FileKey, GistFile, GistId, UserKey
 from gitpip.publish.activity import has_marker, render
 
 PIPEDRIVES_NOTE_LIMIT = 100 * 1024

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from gitpip.model import PublicationState, marker_of
+from gitpip.marking import marker_of
+from gitpip.model import PublicationState
 from gitpip.publish.adopt import MOST_IDS, QUIET
 from gitpip.publish.allowance import FRESH, OFTEN, Allowance
 from gitpip.store import ledger

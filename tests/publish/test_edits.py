@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, update
 
-from gitpip.marking import marker_of_content, tag_of
+from gitpip.marking import marker_of, marker_of_content, tag_of
 from gitpip.model import (
     Account,
     ActivityId,
@@ -19,7 +19,6 @@ from gitpip.model import (
     OnEdit,
     SeenFile,
     SeenGist,
-    marker_of,
 )
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from gitpip.model import ActivityId, DealId, GistId, PublicationState, marker_of
+from gitpip.marking import marker_of
+from gitpip.model import ActivityId, DealId, GistId, PublicationState
 from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor

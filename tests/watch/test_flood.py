@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from gitpip.digests import blob_hash
-from gitpip.marking import tag_of
+from gitpip.marking import marker_of, tag_of
 from gitpip.model import (
     ActivityId,
     Backfill,
@@ -21,7 +21,6 @@ from gitpip.model import (
     User,
     UserKey,
     UserState,
-    marker_of,
 )
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor

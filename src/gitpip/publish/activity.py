@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitpip.marking import TAG_LENGTH, blob_hash_of, tag_of
-from gitpip.model import GistFile, OnDelete, OnEdit, marker_of
+from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
+from gitpip.model import GistFile, OnDelete, OnEdit
 
 SUBJECT_LIMIT = 255
 """Pipedrive documents no cap on a subject; this is the common size of such columns."""

@@ -132,15 +132,7 @@ class UserChecker:
         if user.github_id is None:
             raise UserNotTracked(f"{user.login} has no account yet")
         known = await self._known(user)
-        # Only the list tells a gist that can't be read, and is named, from one that is gone.
-        whole = whole or known.retries.whole_list or bool(known.in_doubt)
-        tag = user.etag if user.checked_at and not whole else None
-        listed = await self._github.gists(user.github_id, tag)
-        if snapshot and not listed.whole:
-            named = known.there | {gist.id for gist in listed.gists}
-            if snapshot.gist_count < len(named):
-                # Gists may be gone, or GraphQL was cut: only the whole list can tell.
-                listed = await self._github.gists(user.github_id, None)
+        listed = await self._list(user, user.github_id, snapshot, known, whole=whole)
         differences = decide.compare(
             listed.gists,
             whole=listed.whole,
@@ -181,6 +173,27 @@ class UserChecker:
             ),
         )
         return listed.unchanged
+
+    async def _list(
+        self,
+        user: User,
+        github_id: GitHubId,
+        snapshot: Snapshot | None,
+        known: Known,
+        *,
+        whole: bool,
+    ) -> GistList:
+        """The user's gists by REST: those since the last list, or all where that is not enough."""
+        # Only the list tells a gist that can't be read, and is named, from one that is gone.
+        whole = whole or known.retries.whole_list or bool(known.in_doubt)
+        tag = user.etag if user.checked_at and not whole else None
+        listed = await self._github.gists(github_id, tag)
+        if snapshot and not listed.whole:
+            named = known.there | {gist.id for gist in listed.gists}
+            if snapshot.gist_count < len(named):
+                # Gists may be gone, or GraphQL was cut: only the whole list can tell.
+                return await self._github.gists(github_id, None)
+        return listed
 
     async def _could_read_again(self, task: Task) -> bool:
         """Whether something that failed before was read now."""

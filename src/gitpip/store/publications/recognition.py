@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, exists, select
 
-from gitpip.marking import Match, marker_of_content, markers_by_number, match
-from gitpip.model import ActivityId, GistId, OnEdit, PublicationState, marker_of
+from gitpip.marking import Match, marker_of, marker_of_content, markers_by_number, match
+from gitpip.model import ActivityId, GistId, OnEdit, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.sightings import Sighting
 from gitpip.store.rows import reader
