@@ -11,7 +11,7 @@ from sqlalchemy import update
 from gitpip.errors import AccountUnchanged
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account import company_of
-from gitpip.publish.pipedrive.answers import Owner
+from gitpip.publish.destination import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, publications

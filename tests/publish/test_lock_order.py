@@ -10,7 +10,7 @@ import pytest
 from gitpip.errors import PublicationStateError
 from gitpip.model import ActivityId, DealId, Pause, PublicationState
 from gitpip.publish.account import company_of
-from gitpip.publish.pipedrive.answers import Owner
+from gitpip.publish.destination import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction

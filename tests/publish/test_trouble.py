@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.pipedrive.answers import BAN_PAUSE, Unread, read
+from gitpip.publish.delivery import (
+    BAN_PAUSE,
+    Accepted,
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    Refused,
+)
+from gitpip.publish.pipedrive.answers import Unread, read
 from gitpip.publish.trouble import (
     DAILY_PAUSE,
     DIFFERENT_FAILURES,

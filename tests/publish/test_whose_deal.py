@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import GitHubId
-from gitpip.publish.pipedrive.answers import Item
+from gitpip.publish.destination import Item
 from gitpip.publish.pipedrive.deal_field import NAME
 from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.store.accounts import accounts

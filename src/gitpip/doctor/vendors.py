@@ -17,7 +17,7 @@ from gitpip.errors import (
 )
 from gitpip.http_client import route
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive.answers import LookFailed, Owner
+from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.worker import github_of
 from gitpip.status.problem import clock

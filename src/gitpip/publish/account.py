@@ -15,10 +15,9 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import FOOTER_REACH, witnesses
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
+from gitpip.publish.destination import Destination, Item, LookFailed, Owner
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive.answers import Item, LookFailed, Owner
-from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
@@ -44,7 +43,7 @@ class Clearance:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         pauses: Pauses,
         guards: Guards,
         *,
@@ -56,11 +55,11 @@ class Clearance:
         self._set_back = False
         """Whether the database has lost what this process knew, and is not compared since."""
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._pauses = pauses
         self._now = now = guards.clocks.wall
         self._on_edit = on_edit
-        self._comparison = Comparison(database, pipedrive, now=now, on_edit=on_edit)
+        self._comparison = Comparison(database, destination, now=now, on_edit=on_edit)
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
@@ -73,20 +72,20 @@ class Clearance:
         self._seen: dict[int, Item] = {}
         """Activities with a marker that lists have shown, and that are not looked up yet."""
         self._known: set[int] = set()
-        pipedrive.expect_admission()
-        pipedrive.seen = self._note_seen
+        destination.expect_admission()
+        destination.seen = self._note_seen
 
     @property
     def has_news(self) -> bool:
         """Whether the token was changed, or lists have shown activities not yet compared."""
-        return bool(self._seen) or self._met_under != self._pipedrive.fingerprint
+        return bool(self._seen) or self._met_under != self._destination.fingerprint
 
     async def stopped(self) -> bool | None:
         """Whether the token is another account's than that of the rows; it is noted then.
 
         None where that is still to be learned.
         """
-        if self._met_under != self._pipedrive.fingerprint:
+        if self._met_under != self._destination.fingerprint:
             return None
         async with self._database.read() as transaction:
             known = await self._account(transaction)
@@ -101,7 +100,7 @@ class Clearance:
 
     async def _account(self, transaction: Transaction) -> VendorAccount | None:
         """The token's account, as far as that is known."""
-        fingerprint = self._pipedrive.fingerprint
+        fingerprint = self._destination.fingerprint
         if self._identity is not None and self._met_under == fingerprint:
             return await accounts.of_identity(transaction, Vendor.PIPEDRIVE, self._identity)
         return await accounts.of_credential(transaction, Vendor.PIPEDRIVE, fingerprint)
@@ -147,7 +146,7 @@ class Clearance:
         published it since the last comparison. Where something can't be learned, publishing is
         paused. Raises DatabaseUnavailable.
         """
-        fingerprint = self._pipedrive.fingerprint
+        fingerprint = self._destination.fingerprint
         async with self._one_at_a_time:
             remembered = self._witnesses.remembered
             async with self._database.read() as transaction:
@@ -159,9 +158,9 @@ class Clearance:
                 if known is None or self._met_under != fingerprint or _is_to_be_noted(known):
                     known = await self._meet(known, fingerprint)
                 if known is None or not known.bound:
-                    self._pipedrive.expect_admission()
+                    self._destination.expect_admission()
                     return False
-                self._pipedrive.admit(fingerprint)
+                self._destination.admit(fingerprint)
                 permitted = await self._is_compared(known, state, (life, known.identity), new=new)
             except LookFailed as failure:
                 await self._pause_after(failure)
@@ -175,9 +174,9 @@ class Clearance:
             async with self._database.begin() as transaction:
                 await accounts.set_at_present(transaction, Vendor.PIPEDRIVE, known.key, now)
         else:
-            owner = await self._pipedrive.owner()
+            owner = await self._destination.owner()
             await self._pauses.after(None, _REQUEST)
-            if fingerprint != self._pipedrive.fingerprint:
+            if fingerprint != self._destination.fingerprint:
                 return None  # the token was changed meanwhile: the next one is asked about
             met = company_of(owner)
             async with self._database.begin() as transaction:
@@ -277,8 +276,8 @@ class Clearance:
     async def _has_lost(self, here: tuple[str, str]) -> bool:
         """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
-            self._pipedrive.sent.clear()  # what was sent before went to another account
-        seen = (witnesses(subject=subject, note=None) for subject in self._pipedrive.sent)
+            self._destination.sent.clear()  # what was sent before went to another account
+        seen = (witnesses(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}
         if not sent:
             return False

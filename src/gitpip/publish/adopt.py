@@ -13,9 +13,7 @@ from gitpip.model import ActivityId, DealId, OnEdit
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import witnesses
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive.answers import Item, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.lists import ListPage
+from gitpip.publish.destination import Destination, Item, ListPage, LookFailed
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import VendorAccount
@@ -80,7 +78,7 @@ class Comparison:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         *,
         now: Callable[[], datetime],
         on_edit: OnEdit = OnEdit.IGNORE,
@@ -88,7 +86,7 @@ class Comparison:
     ) -> None:
         """Without `write`, it is only told what would be adopted."""
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._now = now
         self._write = write
         self._on_edit = on_edit
@@ -116,7 +114,7 @@ class Comparison:
         self._reading = None  # after a failure it is begun anew: a cursor may have ended
         for _ in range(PAGES_AT_A_TIME):
             try:
-                page = await self._pipedrive.activity_page(reading.cursor)
+                page = await self._destination.activity_page(reading.cursor)
             except LookFailed as failure:
                 if isinstance(failure.outcome, NotProcessed):
                     self._reading = reading  # a limit: it goes on from here
@@ -179,7 +177,7 @@ class Comparison:
                 read=reading.read,
             )
         # Without a time by Pipedrive's clock nothing shows that what is unknown is old.
-        at = self._pipedrive.now
+        at = self._destination.now
         young = any(
             at is None or (one.added_at is not None and at - one.added_at < QUIET)
             for one in told.unknown
@@ -233,7 +231,7 @@ class Comparison:
             one.published_as for one in some if one.published_as is not None
         }
         try:
-            present = await self._pipedrive.existing_activities(sorted(ids))
+            present = await self._destination.existing_activities(sorted(ids))
         except LookFailed as failure:
             log.warning("ledger.duplicates_not_read", reason=str(failure))
             return False

@@ -13,11 +13,9 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.claims import kept
 from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
+from gitpip.publish.destination import UNREAD_ENTRIES, DealFinder, DealsCapped, Item, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
-from gitpip.publish.pipedrive.answers import DealsCapped, Item, LookFailed
-from gitpip.publish.pipedrive.client import UNREAD_ENTRIES
-from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_deals
@@ -41,13 +39,13 @@ class Deals:
     def __init__(
         self,
         channel: Channel,
-        index: DealIndex,
+        index: DealFinder,
         guards: Guards,
         *,
         waits: Waits,
     ) -> None:
         self._database = channel.database
-        self._pipedrive = channel.pipedrive
+        self._destination = channel.destination
         self._pauses = channel.pauses
         self._index = index
         self._witnesses = guards.witnesses
@@ -84,7 +82,7 @@ class Deals:
 
     async def is_gone(self, deal_id: DealId) -> bool:
         """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
-        if await self._pipedrive.deal(deal_id) is not None:
+        if await self._destination.deal(deal_id) is not None:
             return False
         self._index.drop(deal_id)
         return True
@@ -229,7 +227,7 @@ class Deals:
         """
         since = deal.sent_after - MARGIN if deal.sent_after else None
         times, unread = [], 0
-        async for page in self._pipedrive.deals_since(since):
+        async for page in self._destination.deals_since(since):
             # The first page was read first, and whatever is new stands on it.
             times.append(page.at)
             for item in page.items:
@@ -249,7 +247,7 @@ class Deals:
 
     async def _make(self, deal: Deal) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
-        async with self._pipedrive.turn() as turn:
+        async with self._destination.turn() as turn:
             leased = self._clocks.read()
             again = deal.looked_at is not None
             # The list of deals, the search and the turn may have taken long.
@@ -263,7 +261,7 @@ class Deals:
                     deal,
                     now=now,
                     held_for=self._waits.lease,
-                    vendor_time=self._pipedrive.now,
+                    vendor_time=self._destination.now,
                 ):
                     return None
                 if again or self._youth.lasts:

@@ -62,6 +62,11 @@ NO_TIME = (
 ORDINARY_REFUSALS = 4
 """Where a third of the requests meet a limit, five refusals of one in a row come once in 243."""
 
+BAN_PAUSE = timedelta(minutes=5)
+"""After a 403 or 429 with an HTML page: the edge in front of the API may have banned this client.
+
+It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
+"""
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=6)
 """With eight attempts the last one starts some 18 hours after the first."""

@@ -11,10 +11,8 @@ from datetime import datetime
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
 from gitpip.publish.adopt import QUIET
+from gitpip.publish.destination import DealFinder, Destination, Item, Sign
 from gitpip.publish.looks import sent_since
-from gitpip.publish.pipedrive.answers import Item
-from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.deal_index import DealIndex, Sign
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
@@ -35,13 +33,13 @@ class DoubleDeals:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
-        index: DealIndex,
+        destination: Destination,
+        index: DealFinder,
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._index = index
         self._now = now
 
@@ -58,7 +56,7 @@ class DoubleDeals:
                 for sign in self._index.signs(wanted):
                     by_sign[sign].add(each)
         since = sent_since((each.deal for each in watched), EARLIER)
-        async for page in self._pipedrive.deals_since(since):
+        async for page in self._destination.deals_since(since):
             for deal in page.items:
                 # A person may well make a deal with this title.
                 if deal.creator_id in creators:

@@ -10,12 +10,10 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
+from gitpip.publish.destination import Activity, DealFinder, Destination, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
 from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive.answers import Activity, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.database import Database
@@ -38,15 +36,15 @@ class Doubles:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         pauses: Pauses,
-        index: DealIndex,
+        index: DealFinder,
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._deals = DoubleDeals(database, pipedrive, index, now=now)
+        self._deals = DoubleDeals(database, destination, index, now=now)
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._pauses = pauses
         self._now = now
         self.busy = False
@@ -100,7 +98,7 @@ class Doubles:
         """Look in all deals: where two were merged, the first request's activity has moved."""
         found: dict[Publication, list[Activity]] = {each: [] for each in watched}
         by_marker = {each.marker: mine for each, mine in found.items()}
-        async for page in self._pipedrive.activities(None, since=sent_since(watched, EARLIER)):
+        async for page in self._destination.activities(None, since=sent_since(watched, EARLIER)):
             for item in page.items:
                 marker = marker_in(subject=item.text, note=item.note)
                 if marker is not None and marker in by_marker:
@@ -118,7 +116,7 @@ class Doubles:
 
     async def _settle(self, publication: Publication, activities: list[Activity]) -> None:
         first, *others = activities
-        creator = (await self._pipedrive.owner()).user_id
+        creator = (await self._destination.owner()).user_id
         async with self._database.read() as transaction:
             known = await second_sends.known(transaction, publication.id)
         too_many = len(others) > 1 or _were_more(publication, activities, known)
@@ -133,7 +131,7 @@ class Doubles:
     async def _delete(self, publication: Publication, activity_id: ActivityId) -> str | None:
         """Delete an activity; why that failed, if it did. The looks that are left try it again."""
         request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
-        outcome = await self._pipedrive.delete_activity(activity_id)
+        outcome = await self._destination.delete_activity(activity_id)
         await self._pauses.after(outcome, request)
         if isinstance(outcome, Accepted):
             return None

@@ -19,11 +19,9 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
+from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, Destination, LookFailed
 from gitpip.publish.flight import LOOKS_AT_ONCE
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive.answers import Activity, LookFailed
-from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
-from gitpip.publish.pipedrive.lists import Activities
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
@@ -55,14 +53,14 @@ class Looks:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         pauses: Pauses,
         *,
         waits: Waits,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._pauses = pauses
         self._waits = waits
         self._now = now
@@ -103,7 +101,7 @@ class Looks:
     def _is_recent(self, claim: Publication) -> bool:
         """Whether one list of all deals, which begins with its first request, can be short."""
         # By our clock before Pipedrive's is known: where it is wrong, other lists are read.
-        now = self._pipedrive.now or self._now()
+        now = self._destination.now or self._now()
         return claim.sent_after is not None and now - claim.sent_after <= RECENT
 
     async def _look_in_deals(
@@ -214,7 +212,7 @@ class Looks:
             return False
         request = self._pauses.request(Kind.READ, ALL_DEALS)
         try:
-            async for page in self._pipedrive.activities(None, since=since):
+            async for page in self._destination.activities(None, since=since):
                 pages -= 1
                 search.take_in(page)
                 if not search.missing:
@@ -304,7 +302,7 @@ class Looks:
 
     async def _read_list(self, deal_id: DealId | None, search: "_Search") -> None:
         since = sent_since(search.missing.values())
-        async for page in self._pipedrive.activities(deal_id, since=since):
+        async for page in self._destination.activities(deal_id, since=since):
             search.take_in(page)
             if not search.missing:
                 return
@@ -314,7 +312,7 @@ class Looks:
     async def _is_open(self, deal_id: DealId) -> bool:
         """Whether a deal can be seen and is open. Raises LookFailed when that can't be learned."""
         try:
-            deal = await self._pipedrive.deal(deal_id)
+            deal = await self._destination.deal(deal_id)
         except LookFailed as failure:
             if isinstance(failure.outcome, Refused | Denied):
                 return False

@@ -9,8 +9,8 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.destination import Destination
 from gitpip.publish.pauses import Pauses
-from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
@@ -33,14 +33,14 @@ class NoteUpdater:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         pauses: Pauses,
         render: Callable[[FileKey, int], Awaitable[Rendered]],
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._pauses = pauses
         self._render = render
         self._now = now
@@ -64,7 +64,7 @@ class NoteUpdater:
 
     async def _amend(self, amendment: Amendment) -> None:
         note = (await self._render(amendment.file_key, amendment.revision)).note
-        outcome = await self._pipedrive.rewrite_note(amendment.activity_id, note)
+        outcome = await self._destination.rewrite_note(amendment.activity_id, note)
         request = Request(Kind.WRITE, f"publication {amendment.publication_id}")
         outcome = self._pauses.own(outcome, request)
         await self._record(amendment, outcome)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
-from gitpip.publish.pipedrive.client import DAILY_RESERVE, Pipedrive
+from gitpip.publish.destination import DAILY_RESERVE, Destination
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
@@ -23,7 +23,7 @@ class Channel:
     """The way from the rows to Pipedrive: both ends of it, and the pauses that close it."""
 
     database: Database
-    pipedrive: Pipedrive
+    destination: Destination
     pauses: "Pauses"
 
 
@@ -31,10 +31,10 @@ class Pauses:
     """Decides whether publishing may go on. `now` tells the time (UTC)."""
 
     def __init__(
-        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+        self, database: Database, destination: Destination, now: Callable[[], datetime]
     ) -> None:
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._now = now
         self._trouble = Trouble()
         self._answers = 0
@@ -58,7 +58,7 @@ class Pauses:
                 transaction,
                 pauses.PUBLISHING,
                 self._now(),
-                credential=self._pipedrive.fingerprint,
+                credential=self._destination.fingerprint,
             )
         # A person may have ended it.
         self._until = pause.until if pause else None
@@ -90,11 +90,11 @@ class Pauses:
 
     async def after(self, outcome: Outcome | None, request: Request) -> Pause | None:
         """Pause publishing where an outcome calls for it; None stands for a successful read."""
-        if outcome is None and self._pipedrive.answers_received == self._answers:
+        if outcome is None and self._destination.answers_received == self._answers:
             # What was read was known already: no request shows that the pause was long enough, and
             # the daily budget that was announced last may be full again.
             return None
-        self._answers = self._pipedrive.answers_received
+        self._answers = self._destination.answers_received
         if self._is_known(outcome, request):
             if isinstance(outcome, Accepted) and request.kind is Kind.WRITE:
                 self._trouble.accepted(request)
@@ -126,7 +126,7 @@ class Pauses:
                 transaction,
                 pauses.PUBLISHING,
                 Pause(pause.until, pause.reason, cause_of(outcome)),
-                credential=self._pipedrive.fingerprint if refused else None,
+                credential=self._destination.fingerprint if refused else None,
                 now=self._now(),
             )
         self._stored = True
@@ -135,7 +135,7 @@ class Pauses:
         log.warning("publishing.paused", reason=pause.reason, until=pause.until)
 
     def _reserve(self, outcome: Outcome | None) -> Pause | None:
-        remaining = self._pipedrive.daily_remaining
+        remaining = self._destination.daily_remaining
         if isinstance(outcome, NotProcessed) or remaining is None or remaining >= DAILY_RESERVE:
             return None
         reason = f"Pipedrive's daily budget is used up but for {remaining} tokens"

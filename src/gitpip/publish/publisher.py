@@ -17,14 +17,13 @@ from gitpip.publish.account import Clearance
 from gitpip.publish.claims import kept
 from gitpip.publish.deals import SENDER_DIED, Deals
 from gitpip.publish.delivery import Waits
+from gitpip.publish.destination import Destination
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
-from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.pipedrive.deal_index import DealIndex
 from gitpip.publish.sender import ChangeRules, Sender
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
@@ -63,7 +62,7 @@ class Publisher:
     def __init__(
         self,
         database: Database,
-        pipedrive: Pipedrive,
+        destination: Destination,
         *,
         waits: Waits,
         rules: ChangeRules = DEFAULT_RULES,
@@ -74,20 +73,20 @@ class Publisher:
         clocks = clocks or Clocks()
         self._short_pause = short_pause
         self._database = database
-        self._pipedrive = pipedrive
+        self._destination = destination
         self._waits = waits
         self._now = clocks.wall
         self._stop_asked = asyncio.Event()
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
-        self._pauses = Pauses(database, pipedrive, self._now)
+        self._pauses = Pauses(database, destination, self._now)
         guards = Guards(Witnesses(), Youth(), clocks)
         self._clearance = Clearance(
-            database, pipedrive, self._pauses, guards, on_edit=rules.on_edit
+            database, destination, self._pauses, guards, on_edit=rules.on_edit
         )
-        self._looks = Looks(database, pipedrive, self._pauses, waits=waits, now=self._now)
-        index = DealIndex(database, pipedrive, self._now)
-        channel = Channel(database, pipedrive, self._pauses)
+        self._looks = Looks(database, destination, self._pauses, waits=waits, now=self._now)
+        index = destination.deal_finder(database, self._now)
+        channel = Channel(database, destination, self._pauses)
         self._sender = Sender(
             channel,
             self._looks,
@@ -97,9 +96,9 @@ class Publisher:
             rules=rules,
         )
         self._note_updater = NoteUpdater(
-            database, pipedrive, self._pauses, self._sender.rendered, now=self._now
+            database, destination, self._pauses, self._sender.rendered, now=self._now
         )
-        self._doubles = Doubles(database, pipedrive, self._pauses, index, now=self._now)
+        self._doubles = Doubles(database, destination, self._pauses, index, now=self._now)
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""
@@ -107,7 +106,7 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
-        if not self._pipedrive.has_token:
+        if not self._destination.has_token:
             return False
         stopped = await self._clearance.stopped()
         if stopped or await self._pauses.current() is not None:
@@ -142,7 +141,7 @@ class Publisher:
         A failure of one publication, deal or note is recorded with it and does not end the run.
         Raises DatabaseUnavailable.
         """
-        if not self._pipedrive.has_token:
+        if not self._destination.has_token:
             return 0
         run = _Run(secrets.token_hex(16))
         self._unpaused_at = None
@@ -240,7 +239,7 @@ class Publisher:
             run.flight.look(self._look_for_doubles())
 
     def _start_sends(self, run: _Run) -> None:
-        limit = self._pipedrive.burst
+        limit = self._destination.burst
         crowded = run.flight.crowded(limit)
         for _ in range(len(run.waiting)):
             if not run.flight.room(1 if self._pauses.probing else limit):
@@ -297,7 +296,7 @@ class Publisher:
 
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
         """Claim another batch where those claimed do not fill the room."""
-        limit = self._pipedrive.burst
+        limit = self._destination.burst
         waiting = [claim.user_key for claim, _ in run.waiting]
         room = run.flight.room(limit)
         if run.flight.fitting(waiting, limit) >= room or not room:

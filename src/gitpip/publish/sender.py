@@ -23,12 +23,11 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
+from gitpip.publish.destination import LookFailed, Turn
 from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
-from gitpip.publish.pipedrive.answers import LookFailed
-from gitpip.publish.pipedrive.rate_limit import Turn
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
@@ -59,7 +58,7 @@ class Sender:
         rules: ChangeRules,
     ) -> None:
         self._database = channel.database
-        self._pipedrive = channel.pipedrive
+        self._destination = channel.destination
         self._pauses = channel.pauses
         self._looks = looks
         self._deals = deals
@@ -147,7 +146,7 @@ class Sender:
         if claim.looked_at is not None:
             outcome = await self._send_again(claim, deal_id, activity)
         else:
-            async with self._pipedrive.turn() as turn:
+            async with self._destination.turn() as turn:
                 outcome = await self._post(claim, deal_id, activity, turn)
         if outcome is None:
             async with self._database.begin() as transaction:
@@ -162,7 +161,7 @@ class Sender:
         again = await self._looks.look_again(claim, deal_id)
         if again is None:
             return None
-        async with self._pipedrive.turn() as turn:
+        async with self._destination.turn() as turn:
             if not delivery.is_fresh(again.looked_at, self._now()):
                 return None
             return await self._post(again, deal_id, activity, turn)
@@ -186,7 +185,7 @@ class Sender:
                 deal_id=deal_id,
                 now=now,
                 held_for=self._waits.lease,
-                vendor_time=self._pipedrive.now,
+                vendor_time=self._destination.now,
             ):
                 return None
             if self._youth.lasts:
@@ -194,7 +193,7 @@ class Sender:
                 await second_sends.OF_FILES.begin(transaction, claim.id, now)
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
-            await self._pipedrive.create_activity(
+            await self._destination.create_activity(
                 deal_id=deal_id, subject=activity.subject, note=activity.note, turn=turn
             )
         )
@@ -248,7 +247,7 @@ class Sender:
             case NotProcessed():
                 flight.stopped()
             case _:
-                flight.succeeded(self._pipedrive.burst)
+                flight.succeeded(self._destination.burst)
 
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
         """What is sent for a revision of a file."""

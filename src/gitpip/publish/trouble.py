@@ -16,6 +16,7 @@ from enum import StrEnum
 from gitpip.backoff import backoff
 from gitpip.model import Pause
 from gitpip.publish.delivery import (
+    BAN_PAUSE,
     Accepted,
     Ambiguous,
     Denied,
@@ -23,7 +24,6 @@ from gitpip.publish.delivery import (
     Outcome,
     RateLimit,
 )
-from gitpip.publish.pipedrive.answers import BAN_PAUSE
 
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_TROUBLE = timedelta(minutes=5)

@@ -8,8 +8,7 @@ from gitpip.config import Settings
 from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
 from gitpip.publish.account import company_of
 from gitpip.publish.adopt import Compared, Comparison
-from gitpip.publish.pipedrive.answers import LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Destination, LookFailed
 from gitpip.runtime.oneshot import acting_on
 from gitpip.runtime.present_account import client_of, is_served, is_served_now, note_company
 from gitpip.runtime.serve import opened
@@ -86,7 +85,7 @@ async def adopt(settings: Settings, *, write: bool) -> Adoption:
         )
 
 
-async def _account(database: Database, pipedrive: Pipedrive, *, write: bool) -> VendorAccount:
+async def _account(database: Database, pipedrive: Destination, *, write: bool) -> VendorAccount:
     """The account that the rows belong to; without `write`, it stays unbound if none is yet."""
     met = company_of(await pipedrive.owner())
     now = utc_now()

@@ -6,7 +6,7 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import GitpipError
 from gitpip.publish.account import company_of
-from gitpip.publish.pipedrive.answers import LookFailed
+from gitpip.publish.destination import LookFailed
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor, VendorAccount

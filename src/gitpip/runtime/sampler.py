@@ -9,7 +9,7 @@ from gitpip.background import in_background
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.logging import get_logger
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Destination
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.status import budgets, samples
@@ -22,13 +22,15 @@ log = get_logger()
 
 
 @asynccontextmanager
-async def sampling(database: Database, github: GitHub, pipedrive: Pipedrive) -> AsyncIterator[None]:
+async def sampling(
+    database: Database, github: GitHub, pipedrive: Destination
+) -> AsyncIterator[None]:
     """Keep the gauges until the block ends."""
     async with in_background(_keep(database, github, pipedrive)):
         yield
 
 
-async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> None:
+async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> None:
     kept: dict[str, tuple[int, int]] = {}
     while True:
         now = utc_now()
@@ -52,7 +54,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Pipedrive) -> Non
         await asyncio.sleep(EVERY.total_seconds())
 
 
-def _heard(github: GitHub, pipedrive: Pipedrive, now: datetime) -> list[Budget]:
+def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[Budget]:
     heard = [
         Budget(
             name=(

@@ -5,7 +5,7 @@ Error shapes and headers follow Pipedrive's developer documentation of autumn 20
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -14,17 +14,21 @@ import httpx2
 from gitpip.config import organization
 from gitpip.http_client import http_date
 from gitpip.observability.redaction import redacted
-from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, RateLimit, Refused
+from gitpip.publish.delivery import (
+    BAN_PAUSE,
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    RateLimit,
+    Refused,
+)
+from gitpip.publish.destination import Activity, DealsCapped, Item, LookFailed, Owner
 from gitpip.publish.pipedrive.rate_limit import number, seconds_left
 
 Json = dict[str, object]
 
 ACCESS_PAUSE = timedelta(minutes=5)
-BAN_PAUSE = timedelta(minutes=5)
-"""After a 403 or 429 with an HTML page: the edge in front of the API may have banned this client.
-
-It may also refuse one request for its content, as firewalls do: see `Trouble.own`.
-"""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 
@@ -45,11 +49,6 @@ class Unauthorized:
 
 
 @dataclass(frozen=True)
-class DealsCapped(Denied):
-    """The account's limit of open deals is reached: no deal can be made for now."""
-
-
-@dataclass(frozen=True)
 class Unread(Ambiguous):
     """The answer took too long, or was too large to be read."""
 
@@ -63,56 +62,6 @@ class Answer:
 
 
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
-
-
-class LookFailed(Exception):
-    """A list could not be read to its end; what it did not show proves nothing."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        super().__init__(getattr(outcome, "reason", ""))
-
-
-@dataclass(frozen=True)
-class Item:
-    """A deal or an activity in a list."""
-
-    id: int
-    text: str
-    """The title or subject."""
-    note: str | None
-    is_open: bool
-    """Whether it is a deal that is open: neither won, lost, deleted nor archived."""
-    deal_id: int | None = None
-    """The deal that an activity is under."""
-    creator_id: int | None = None
-    added_at: datetime | None = None
-    """By Pipedrive's clock."""
-    custom_fields: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whose token it is, and of which company."""
-
-    user_id: int
-    name: str
-    company_id: int
-    company: str
-    domain: str | None
-    """The company's part of COMPANY.pipedrive.com; None where Pipedrive names none."""
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.company}"
-
-
-@dataclass(frozen=True)
-class Activity(Item):
-    """An activity in a list, with what tells whether somebody has touched it."""
-
-    untouched: bool = False
-    """Whether nobody has changed it since it was made."""
-    done: bool = False
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:

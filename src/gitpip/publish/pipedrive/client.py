@@ -22,43 +22,35 @@ from gitpip.observability import metrics
 from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.pipedrive import answers
-from gitpip.publish.pipedrive.answers import (
-    ACCESS_PAUSE,
+from gitpip.publish.destination import (
+    UNREAD_ENTRIES,
+    Activities,
     Activity,
-    Answer,
     Item,
-    Json,
+    ListPage,
     LookFailed,
     Owner,
-    Unauthorized,
-    Unread,
+    Turn,
 )
-from gitpip.publish.pipedrive.lists import (
-    Activities,
-    Hits,
-    ListPage,
-    read_fields,
-    read_page,
-    readable,
-)
+from gitpip.publish.pipedrive import answers
+from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
+from gitpip.publish.pipedrive.deal_index import DealIndex
+from gitpip.publish.pipedrive.lists import Hits, read_fields, read_page, readable
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
-from gitpip.publish.pipedrive.rate_limit import RateLimiter, Turn, number
+from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
+from gitpip.store.database import Database
 
 Query = Mapping[str, str | int]
 
 ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
 SEARCH = "/v2/deals/search"
 OWNER = "/v1/users/me"
-UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
 SENT_LATELY = 600.0
 """Seconds; longer than any write is under way."""
 UNREACHABLE_PAUSE = timedelta(seconds=2)
-DAILY_RESERVE = 30
-"""So many tokens are left unspent: the next step may need a list, a post and a get."""
 ACCESS_CONFIRMED_FOR = timedelta(minutes=1)
 """A 403 this soon after `users/me` accepted the token says nothing about the token."""
 
@@ -145,6 +137,10 @@ class Pipedrive:
     def admit(self, fingerprint: str) -> None:
         """Ask under the token with this fingerprint, and no other: its account is the right one."""
         self._admitted = fingerprint
+
+    def deal_finder(self, database: Database, now: Callable[[], datetime]) -> DealIndex:
+        """Finds this account's deals; `now` tells our own time (UTC)."""
+        return DealIndex(database, self, now)
 
     async def create_deal(
         self, title: str, holder: str | None = None, *, turn: Turn | None = None

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gitpip.model import GitHubId
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import NotProcessed
-from gitpip.publish.pipedrive.answers import Item, LookFailed
-from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.destination import Item, LookFailed
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database
@@ -23,11 +23,20 @@ WITHOUT_HOST = "api.github.com"
 log = get_logger()
 
 
+class FieldsApi(Protocol):
+    """The part of the client that custom fields of deals need."""
+
+    deal_field: str | None
+
+    async def deal_field_code(self, name: str) -> str | None:
+        """The code of the field with this name; None where there can be none."""
+
+
 class DealField:
     """Finds or makes the field once for each account, and goes on without it where it can't be."""
 
     def __init__(
-        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+        self, database: Database, pipedrive: FieldsApi, now: Callable[[], datetime]
     ) -> None:
         self._database = database
         self._pipedrive = pipedrive

@@ -14,13 +14,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gitpip.model import Deal, DealId
 from gitpip.publish.delivery import Outcome
-from gitpip.publish.pipedrive.answers import Item, LookFailed
-from gitpip.publish.pipedrive.client import UNREAD_ENTRIES, Pipedrive
-from gitpip.publish.pipedrive.deal_field import DealField
-from gitpip.publish.pipedrive.rate_limit import Turn
+from gitpip.publish.destination import UNREAD_ENTRIES, Item, ListPage, LookFailed, Sign, Turn
+from gitpip.publish.pipedrive.deal_field import DealField, FieldsApi
+from gitpip.publish.pipedrive.lists import Hits
 from gitpip.store.database import Database
 from gitpip.store.publications import deals
 
@@ -28,10 +28,6 @@ KNOWN_FOR = timedelta(minutes=1)
 """So long after a complete reading nothing is read again."""
 OVERLAP = timedelta(minutes=1)
 """Subtracted from the time of the last reading: a list may lag behind the writes."""
-
-
-Sign = tuple[str | None, str | None]
-"""A holder, or a title in lower case."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +40,32 @@ class _Reading:
     cursor: str | None
 
 
+class DealsApi(FieldsApi, Protocol):
+    """The part of the client that deals need."""
+
+    fingerprint: str
+    now: datetime | None
+
+    async def deal(self, deal_id: DealId) -> Item | None:
+        """A deal as it is now; None if it was deleted."""
+
+    async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
+        """A page of the deals, oldest first."""
+
+    async def search_deals(self, title: str) -> Hits:
+        """Open deals with this title in any case."""
+
+    async def create_deal(
+        self, title: str, holder: str | None = None, *, turn: Turn | None = None
+    ) -> Outcome:
+        """Make an open deal; Accepted holds its id."""
+
+
 class DealIndex:
     """The open deals of one account, as far as they were read. `now` tells our own time (UTC)."""
 
     def __init__(
-        self, database: Database, pipedrive: Pipedrive, now: Callable[[], datetime]
+        self, database: Database, pipedrive: DealsApi, now: Callable[[], datetime]
     ) -> None:
         self._database = database
         self._pipedrive = pipedrive

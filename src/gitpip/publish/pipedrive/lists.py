@@ -9,20 +9,12 @@ that something is absent: they must not.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import Ambiguous, Outcome
-from gitpip.publish.pipedrive.answers import (
-    Activity,
-    Answer,
-    Item,
-    Json,
-    LookFailed,
-    data,
-    next_cursor,
-)
+from gitpip.publish.destination import Item, ListPage, LookFailed
+from gitpip.publish.pipedrive.answers import Answer, Json, data, next_cursor
 
 SHOWN = 200
 """So many characters of something odd are logged."""
@@ -31,35 +23,11 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class ListPage:
-    """One page of a list; `cursor` leads to the next one, None at the end.
-
-    `at` is when it was read, by Pipedrive's clock; None where that is not told. `unread` counts
-    what could not be read.
-    """
-
-    items: tuple[Item, ...]
-    cursor: str | None
-    at: datetime | None
-    unread: int = 0
-
-
-@dataclass(frozen=True)
 class Hits:
     """What a search found, and how many of its hits could not be read."""
 
     items: tuple[Item, ...]
     unread: int
-
-
-@dataclass(frozen=True)
-class Activities:
-    """One page of a list of activities, and when it was read by Pipedrive's clock."""
-
-    items: tuple[Activity, ...]
-    at: datetime | None
-    is_last: bool
-    unread: int = 0
 
 
 def read_page(
