@@ -42,29 +42,26 @@ class Guard:
 GUARDS = (
     Guard(
         "the row is sent only by who claimed it",
-        "store/publications/outbox.py",
-        """            publications.c.token == claim.token,
-            publications.c.state == PublicationState.PENDING.value,
+        "store/publications/delivered.py",
+        """                of.token == token,
+                of.state == PublicationState.PENDING,
 """,
-        "            publications.c.state == PublicationState.PENDING.value,\n",
+        "                of.state == PublicationState.PENDING,\n",
         "publish/test_any_moment.py -k company_that_was_left",
     ),
     Guard(
         "a removed user's file is not sent",
-        "store/publications/outbox.py",
-        """            of_tracked(publications.c.user_key),
-        )
-        .values(
-            state=PublicationState.SENDING.value""",
-        """        )
-        .values(
-            state=PublicationState.SENDING.value""",
+        "store/publications/delivered.py",
+        """                of_tracked(of.user_key),
+            )
+""",
+        "            )\n",
         "publish/test_removed_users.py",
     ),
     Guard(
         "what is sent again is watched for an hour",
         "store/publications/outbox.py",
-        "    if result.rowcount and claim.looked_at is not None:",
+        "    if begun and claim.looked_at is not None:",
         "    if False:",
         "publish/test_doubles.py",
     ),

@@ -9,6 +9,7 @@ import pytest
 from gitpip.model import DealId
 from gitpip.publish import delivery
 from gitpip.store.publications import outbox
+from gitpip.store.publications.delivered import FILES, Start
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
@@ -26,11 +27,11 @@ async def begun(scene: Scene, process: Process, *waits: timedelta) -> bool:
         )
     for wait in waits:
         async with process.database.begin() as transaction:
-            await outbox.renew(transaction, token, scene.clock(), LEASE)
+            await FILES.renew(transaction, token, scene.clock(), LEASE)
         scene.clock.advance(wait)
     async with process.database.begin() as transaction:
         return await outbox.begin_sending(
-            transaction, claim, deal_id=DealId(1), now=scene.clock(), held_for=LEASE
+            transaction, claim, Start(scene.clock(), LEASE, None), deal_id=DealId(1)
         )
 
 

@@ -19,6 +19,7 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_deals
+from gitpip.store.publications.delivered import DEALS, Start
 
 MARGIN = timedelta(minutes=1)
 """Subtracted from Pipedrive's time before a request, as lists are asked for whole seconds and its
@@ -72,13 +73,13 @@ class Deals:
                 await self._guarded_step(deal)
         finally:
             async with self._database.begin() as transaction:
-                await deals.release(transaction, token)
+                await DEALS.release(transaction, token)
         async with self._database.read() as transaction:
             return await deals.get(transaction, user_key)
 
     async def _renew(self, token: str) -> None:
         async with self._database.begin() as transaction:
-            await deals.renew(transaction, token, self._now(), self._waits.claim)
+            await DEALS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def is_gone(self, deal_id: DealId) -> bool:
         """Whether a deal was deleted. Raises LookFailed when that can't be learned."""
@@ -257,11 +258,7 @@ class Deals:
                 now = self._now()  # not before: see `Sender._post`
                 # A database that was set back may know this claim, and not the deal made since.
                 if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
-                    transaction,
-                    deal,
-                    now=now,
-                    held_for=self._waits.lease,
-                    vendor_time=self._destination.now,
+                    transaction, deal, Start(now, self._waits.lease, self._destination.now)
                 ):
                     return None
                 if again or self._youth.lasts:

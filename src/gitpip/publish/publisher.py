@@ -28,7 +28,8 @@ from gitpip.publish.sender import ChangeRules, Sender
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
-from gitpip.store.publications import deals, note_updates, outbox, second_sends
+from gitpip.store.publications import note_updates, outbox, second_sends
+from gitpip.store.publications.delivered import DEALS, FILES
 
 BATCH = 10
 LOOKED_IN = 20
@@ -130,9 +131,10 @@ class Publisher:
         """
         lost = delivery.uncertain(SENDER_DIED, now=self._now())
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, over_at=None)
-            await outbox.free_claims(transaction)
-            await deals.give_up_all(transaction, lost)
+            given_up = await FILES.give_up(transaction, lost, over_at=None)
+            await FILES.free_claims(transaction)
+            await DEALS.give_up(transaction, lost, over_at=None)
+            await DEALS.free_claims(transaction)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
 
     async def run(self) -> int:
@@ -159,12 +161,12 @@ class Publisher:
         finally:
             await run.flight.land()
             async with self._database.begin() as transaction:
-                await outbox.release(transaction, run.token)
+                await FILES.release(transaction, run.token)
         return steps + run.flight.done
 
     async def _renew(self, token: str) -> None:
         async with self._database.begin() as transaction:
-            await outbox.renew(transaction, token, self._now(), self._waits.claim)
+            await FILES.renew(transaction, token, self._now(), self._waits.claim)
 
     async def _aside(self) -> int:
         """What can wait until nothing else is due; give the steps."""
@@ -282,7 +284,7 @@ class Publisher:
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
-            given_up = await outbox.give_up(transaction, lost, over_at=now, alive=run.token)
+            given_up = await FILES.give_up(transaction, lost, over_at=now, alive=run.token)
             claimed = await outbox.claim_looks(
                 transaction,
                 token=token,

@@ -32,6 +32,7 @@ from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_sends
+from gitpip.store.publications.delivered import FILES, Start
 
 log = get_logger()
 
@@ -150,7 +151,7 @@ class Sender:
                 outcome = await self._post(claim, deal_id, activity, turn)
         if outcome is None:
             async with self._database.begin() as transaction:
-                await outbox.release(transaction, claim.token or "", [claim.id])
+                await FILES.release(transaction, claim.token or "", [claim.id])
         else:
             await self._conclude(claim, deal_id, outcome, request, flight)
 
@@ -182,10 +183,8 @@ class Sender:
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
+                Start(now, self._waits.lease, self._destination.now),
                 deal_id=deal_id,
-                now=now,
-                held_for=self._waits.lease,
-                vendor_time=self._destination.now,
             ):
                 return None
             if self._youth.lasts:

@@ -10,10 +10,8 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    case,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
@@ -22,13 +20,11 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.model import Change, Deal, DealId, PublicationState, UserKey
 from gitpip.store import lease
-from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
-from gitpip.store.publications.outbox import values_of
+from gitpip.store.publications.delivered import DEALS, Start, values_of
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, publications, users
-from gitpip.store.visibility import of_tracked
 
 _deal = reader(Deal)
 
@@ -102,60 +98,17 @@ async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
     return None if deal_id is None else DealId(deal_id)
 
 
-async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
-    """Let the claim of this token last for another `claim`; one that is over stays so."""
-    await transaction.execute(
-        update(deals)
-        .where(
-            deals.c.token == token,
-            deals.c.state != PublicationState.SENDING.value,
-            lease.lasts(deals.c.lease_until, now),
-        )
-        .values(lease_until=lease.until(now, claim))
+async def begin_sending(transaction: Transaction, claim: Deal, start: Start) -> bool:
+    """Mark a claimed deal `sending`; False where that must not be."""
+    return await DEALS.begin_sending(
+        transaction,
+        claim.user_key,
+        claim.token,
+        start,
+        # Unless the deal was made and is gone.
+        counts=or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
+        values={"title": claim.login},
     )
-
-
-async def begin_sending(
-    transaction: Transaction,
-    claim: Deal,
-    *,
-    now: datetime,
-    held_for: timedelta,
-    vendor_time: datetime | None = None,
-) -> bool:
-    """Mark a claimed deal `sending`, with a fresh lease.
-
-    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known.
-    False when the claim was lost or is over, or the user removed meanwhile.
-    """
-    result = await transaction.execute(
-        update(deals)
-        .where(
-            deals.c.user_key == claim.user_key,
-            deals.c.token == claim.token,
-            deals.c.state == PublicationState.PENDING.value,
-            lease.lasts(deals.c.lease_until, now),
-            of_tracked(deals.c.user_key),
-        )
-        .values(
-            state=PublicationState.SENDING.value,
-            attempts=deals.c.attempts + 1,
-            # Of several requests the first counts, unless the deal was made and is gone.
-            sent_after=case(
-                (
-                    or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
-                    literal(vendor_time, UTCDateTime),
-                ),
-                else_=deals.c.sent_after,
-            ),
-            sent_at=now,
-            in_flight_until=None,
-            lease_until=lease.until(now, held_for),
-            title=claim.login,
-            reason=None,
-        )
-    )
-    return result.rowcount == 1
 
 
 async def record(
@@ -169,29 +122,11 @@ async def record(
 
     With `only_in`, a deal that is in another state is left alone, and False is returned.
     """
-    wanted = [deals.c.user_key == claim.user_key, deals.c.token == claim.token]
-    if only_in is not None:
-        wanted.append(deals.c.state == only_in.value)
+    wanted = DEALS.held(claim.user_key, claim.token, only_in=only_in)
     result = await transaction.execute(
         update(deals).where(*wanted).values(**values_of(change), deal_id=change.accepted_id)
     )
     return result.rowcount == 1
-
-
-async def give_up_all(transaction: Transaction, change: Change) -> int:
-    """Apply `change` to every deal in `sending`, as all senders are dead; give their number.
-
-    Claims of deals that are not being sent are handed back.
-    """
-    result = await transaction.execute(
-        update(deals)
-        .where(deals.c.state == PublicationState.SENDING.value)
-        .values(**values_of(change))
-    )
-    await transaction.execute(
-        update(deals).where(deals.c.token.is_not(None)).values(token=None, lease_until=None)
-    )
-    return result.rowcount
 
 
 async def forget(transaction: Transaction, user_key: UserKey, change: Change) -> None:
@@ -230,15 +165,6 @@ async def is_expected(transaction: Transaction, title: str, *, besides: UserKey)
         .limit(1)
     )
     return found is not None
-
-
-async def release(transaction: Transaction, token: str) -> None:
-    """Hand back the deal that is claimed with this token and was not sent."""
-    await transaction.execute(
-        update(deals)
-        .where(deals.c.token == token, deals.c.state != PublicationState.SENDING.value)
-        .values(token=None, lease_until=None)
-    )
 
 
 async def retry(transaction: Transaction, user_key: UserKey, now: datetime) -> None:

@@ -1,22 +1,20 @@
-"""The outbox: claiming publications, marking them sent, and recording what became of them.
+"""The outbox: which publications are claimed, and what else happens when they are sent.
 
-The fencing token lets only the claimant send a row, and record its outcome. `now` is the time by
-our own clock; how long a claim holds is told by the clock of `lease`.
+See `delivered` for what goes the same way for deals; `now` is the time by our own clock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.store import events, lease, ledger
-from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
+from gitpip.store.publications.delivered import FILES, Start, values_of
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
@@ -141,24 +139,6 @@ async def claim_looks(
     }
 
 
-async def renew(transaction: Transaction, token: str, now: datetime, claim: timedelta) -> None:
-    """Let the claims of this token on what is to be sent last for another `claim`.
-
-    One that is over stays so: its holder stood still, and others may have acted meanwhile.
-    """
-    await transaction.execute(
-        update(publications)
-        .where(
-            in_order(
-                publications.c.token == token,
-                publications.c.state == PublicationState.PENDING.value,
-                lease.lasts(publications.c.lease_until, now),
-            )
-        )
-        .values(lease_until=lease.until(now, claim))
-    )
-
-
 async def is_held(transaction: Transaction, claim: Publication, now: datetime) -> bool:
     """Whether a row is still claimed as it was, until the end of this transaction."""
     held = await transaction.scalar(
@@ -176,46 +156,25 @@ async def is_held(transaction: Transaction, claim: Publication, now: datetime) -
 async def begin_sending(
     transaction: Transaction,
     claim: Publication,
+    start: Start,
     *,
     deal_id: DealId,
-    now: datetime,
-    held_for: timedelta,
-    vendor_time: datetime | None = None,
 ) -> bool:
-    """Mark a claimed row `sending`, with a fresh lease.
+    """Mark a claimed publication `sending`; False where that must not be.
 
-    `vendor_time` is a time by Pipedrive's clock that is not later than now, if one is known. What
-    may have been sent before is looked at again after this. False when the claim was lost or is
-    over, or the user removed meanwhile. A claim that is over may come from a backup: the token says
-    nothing about what others have sent since.
+    What may have been sent before is looked at again after this.
     """
-    result = await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.id == claim.id,
-            publications.c.token == claim.token,
-            publications.c.state == PublicationState.PENDING.value,
-            lease.lasts(publications.c.lease_until, now),
-            of_tracked(publications.c.user_key),
-        )
-        .values(
-            state=PublicationState.SENDING.value,
-            attempts=publications.c.attempts + 1,
-            deal_id=deal_id,
-            # Of several requests the first counts: a look for any of them finds what it did.
-            sent_after=case(
-                (publications.c.sent_at.is_(None), literal(vendor_time, UTCDateTime)),
-                else_=publications.c.sent_after,
-            ),
-            sent_at=now,
-            in_flight_until=None,
-            lease_until=lease.until(now, held_for),
-            reason=None,
-        )
+    begun = await FILES.begin_sending(
+        transaction,
+        claim.id,
+        claim.token,
+        start,
+        counts=publications.c.sent_at.is_(None),
+        values={"deal_id": deal_id},
     )
-    if result.rowcount and claim.looked_at is not None:
-        await second_sends.OF_FILES.begin(transaction, claim.id, now)
-    return result.rowcount == 1
+    if begun and claim.looked_at is not None:
+        await second_sends.OF_FILES.begin(transaction, claim.id, start.now)
+    return begun
 
 
 async def any_accepted_since(transaction: Transaction, since: datetime) -> bool:
@@ -240,9 +199,7 @@ async def record(
 
     With `only_in`, a row that is in another state is left alone, and False is returned.
     """
-    wanted = [publications.c.id == claim.id, publications.c.token == claim.token]
-    if only_in is not None:
-        wanted.append(publications.c.state == only_in.value)
+    wanted = FILES.held(claim.id, claim.token, only_in=only_in)
     published_at = now if change.state is PublicationState.PUBLISHED else None
     if change.accepted_id is not None:
         await _take_from_another(transaction, wanted, claim, change.accepted_id, now)
@@ -305,42 +262,6 @@ async def _take_from_another(
     )
 
 
-async def give_up(
-    transaction: Transaction,
-    change: Change,
-    *,
-    over_at: datetime | None,
-    alive: str | None = None,
-) -> int:
-    """Apply `change` to the rows in `sending` whose sender may have died; give their number.
-
-    That is so when its lease is over; `over_at` is the time by our clock, and None says that all of
-    them are dead. The holder of the token `alive` is not.
-    """
-    wanted = [publications.c.state == PublicationState.SENDING.value]
-    if over_at is not None:
-        wanted.append(lease.is_over(publications.c.lease_until, over_at))
-    if alive is not None:
-        wanted.append(publications.c.token != alive)
-    result = await transaction.execute(
-        update(publications).where(in_order(*wanted)).values(**values_of(change))
-    )
-    return result.rowcount
-
-
-async def free_claims(transaction: Transaction) -> int:
-    """Hand back every claim of a row that is not being sent, regardless of the holder."""
-    result = await transaction.execute(
-        update(publications)
-        .where(
-            publications.c.token.is_not(None),
-            publications.c.state != PublicationState.SENDING.value,
-        )
-        .values(token=None, lease_until=None)
-    )
-    return result.rowcount
-
-
 async def hold_back(
     transaction: Transaction, user_key: UserKey, change: Change, *, token: str, now: datetime
 ) -> int:
@@ -370,21 +291,6 @@ async def hold_back(
     return len(ids)
 
 
-async def release(
-    transaction: Transaction, token: str, ids: Collection[PublicationId] | None = None
-) -> None:
-    """Hand back what is claimed with this token and was not sent; all, or some of it."""
-    wanted = [
-        publications.c.token == token,
-        publications.c.state != PublicationState.SENDING.value,
-    ]
-    if ids is not None:
-        wanted.append(publications.c.id.in_(ids))
-    await transaction.execute(
-        update(publications).where(in_order(*wanted)).values(token=None, lease_until=None)
-    )
-
-
 async def _claim(
     transaction: Transaction,
     ids: Collection[int],
@@ -405,24 +311,3 @@ async def _claim(
         .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
     )
     return tuple(publication_of(row) for row in rows)
-
-
-def values_of(change: Change) -> Mapping[str, Any]:
-    """What a change makes of the columns of a publication or a deal; the claim on it ends."""
-    counted = {} if change.attempts is None else {"attempts": change.attempts}
-    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
-    refused = {} if change.refusals is None else {"refusals": change.refusals}
-    return (
-        counted
-        | looked
-        | refused
-        | {
-            "state": change.state.value,
-            "due_at": change.due_at,
-            "looks": change.looks,
-            "reason": change.reason,
-            "in_flight_until": change.in_flight_until,
-            "token": None,
-            "lease_until": None,
-        }
-    )

@@ -1,0 +1,181 @@
+"""Rows that are delivered to Pipedrive: claimed, marked as being sent, recorded and released.
+
+Publications and deals go the same way. The fencing token lets only the claimant send a row, and
+record its outcome. `now` is the time by our own clock; how long a claim holds is told by the clock
+of `lease`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, case, literal, select, update
+
+from gitpip.model import Change, PublicationState
+from gitpip.store import lease
+from gitpip.store.column_types import UTCDateTime
+from gitpip.store.database import Transaction
+from gitpip.store.schema import deals, publications
+from gitpip.store.visibility import of_tracked
+
+SENDING = PublicationState.SENDING
+
+
+@dataclass(frozen=True)
+class Start:
+    """A request that is about to be made."""
+
+    now: datetime
+    held_for: timedelta
+    """For so long the row is being sent, before others may look for it."""
+    vendor_time: datetime | None
+    """A time by Pipedrive's clock that is not later than now, if one is known."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The rows of one table, each known by its `key`."""
+
+    table: Table
+    key: ColumnElement[int]
+
+    async def renew(
+        self, transaction: Transaction, token: str, now: datetime, claim: timedelta
+    ) -> None:
+        """Let the claims of this token on what is to be sent last for another `claim`.
+
+        One that is over stays so: its holder stood still, and others may have acted meanwhile.
+        """
+        of = self.table.c
+        await transaction.execute(
+            update(self.table)
+            .where(
+                self._in_order(
+                    of.token == token, of.state != SENDING, lease.lasts(of.lease_until, now)
+                )
+            )
+            .values(lease_until=lease.until(now, claim))
+        )
+
+    async def begin_sending(
+        self,
+        transaction: Transaction,
+        key: int,
+        token: str | None,
+        start: Start,
+        *,
+        counts: ColumnElement[bool],
+        values: Mapping[str, object],
+    ) -> bool:
+        """Mark a claimed row `sending`, with a fresh lease.
+
+        The time of the request is kept where it `counts`: of several the first does, as a look for
+        any of them finds what it did. False when the claim was lost or is over, or the user removed
+        meanwhile. A claim that is over may come from a backup: the token says nothing about what
+        others have sent since.
+        """
+        of = self.table.c
+        vendor_time = literal(start.vendor_time, UTCDateTime)
+        result = await transaction.execute(
+            update(self.table)
+            .where(
+                self.key == key,
+                of.token == token,
+                of.state == PublicationState.PENDING,
+                lease.lasts(of.lease_until, start.now),
+                of_tracked(of.user_key),
+            )
+            .values(
+                state=SENDING,
+                attempts=of.attempts + 1,
+                sent_after=case((counts, vendor_time), else_=of.sent_after),
+                sent_at=start.now,
+                in_flight_until=None,
+                lease_until=lease.until(start.now, start.held_for),
+                reason=None,
+                **values,
+            )
+        )
+        return result.rowcount == 1
+
+    def held(
+        self, key: int, token: str | None, *, only_in: PublicationState | None = None
+    ) -> tuple[ColumnElement[bool], ...]:
+        """The condition of a row that is claimed with this token, in this state if one is given."""
+        in_state = () if only_in is None else (self.table.c.state == only_in,)
+        return (self.key == key, self.table.c.token == token, *in_state)
+
+    async def release(
+        self, transaction: Transaction, token: str, keys: Collection[int] | None = None
+    ) -> None:
+        """Hand back what is claimed with this token and was not sent; all, or some of it."""
+        of = self.table.c
+        some = () if keys is None else (self.key.in_(keys),)
+        await transaction.execute(
+            update(self.table)
+            .where(self._in_order(of.token == token, of.state != SENDING, *some))
+            .values(token=None, lease_until=None)
+        )
+
+    async def give_up(
+        self,
+        transaction: Transaction,
+        change: Change,
+        *,
+        over_at: datetime | None,
+        alive: str | None = None,
+    ) -> int:
+        """Apply `change` to the rows in `sending` whose sender may have died; give their number.
+
+        That is so when its lease is over; `over_at` is the time by our clock, and None says that
+        all of them are dead. The holder of the token `alive` is not.
+        """
+        of = self.table.c
+        wanted = [of.state == SENDING]
+        if over_at is not None:
+            wanted.append(lease.is_over(of.lease_until, over_at))
+        if alive is not None:
+            wanted.append(of.token != alive)
+        result = await transaction.execute(
+            update(self.table).where(self._in_order(*wanted)).values(**values_of(change))
+        )
+        return result.rowcount
+
+    async def free_claims(self, transaction: Transaction) -> None:
+        """Hand back every claim of a row that is not being sent, regardless of the holder."""
+        of = self.table.c
+        await transaction.execute(
+            update(self.table)
+            .where(of.token.is_not(None), of.state != SENDING)
+            .values(token=None, lease_until=None)
+        )
+
+    def _in_order(self, *wanted: ColumnElement[bool]) -> ColumnElement[bool]:
+        # See `gitpip.store.locking`.
+        return self.key.in_(select(self.key).where(*wanted).order_by(self.key).with_for_update())
+
+
+FILES = Delivered(publications, publications.c.id)
+DEALS = Delivered(deals, deals.c.user_key)
+
+
+def values_of(change: Change) -> Mapping[str, Any]:
+    """What a change makes of the columns of a row; the claim on it ends."""
+    counted = {} if change.attempts is None else {"attempts": change.attempts}
+    looked = {} if change.looked_at is None else {"looked_at": change.looked_at}
+    refused = {} if change.refusals is None else {"refusals": change.refusals}
+    return (
+        counted
+        | looked
+        | refused
+        | {
+            "state": change.state.value,
+            "due_at": change.due_at,
+            "looks": change.looks,
+            "reason": change.reason,
+            "in_flight_until": change.in_flight_until,
+            "token": None,
+            "lease_until": None,
+        }
+    )
