@@ -5,7 +5,7 @@ import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from gitpip.clock import Clocks
@@ -233,11 +233,11 @@ class Publisher:
         if not looks:
             return
         token = secrets.token_hex(16)
-        claimed = await self._claim_looks(run, token)
+        claimed, doubled_at = await self._claim_looks(run, token)
         if claimed:
             run.looks.add(token)
             run.flight.look(self._look(claimed, run, token))
-        if not claimed and await self._doubled():
+        elif doubled_at is not None and doubled_at <= self._now() and not self._doubles.busy:
             run.flight.look(self._look_for_doubles())
 
     def _start_sends(self, run: _Run) -> None:
@@ -252,12 +252,6 @@ class Publisher:
                 continue
             run.flight.send(self._send(claim, run.flight, held_back), claim.user_key)
             crowded = run.flight.crowded(limit)
-
-    async def _doubled(self) -> bool:
-        """Whether something that was sent twice is to be looked at again."""
-        async with self._database.read() as transaction:
-            due = await second_sends.next_due(transaction)
-        return not self._doubles.busy and due is not None and due <= self._now()
 
     async def _look_for_doubles(self) -> None:
         await self._doubles.look()
@@ -276,9 +270,12 @@ class Publisher:
         await self._sender.send(claim, flight, held_back)
         step()
 
-    async def _claim_looks(self, run: _Run, token: str) -> dict[DealId, tuple[Publication, ...]]:
+    async def _claim_looks(
+        self, run: _Run, token: str
+    ) -> tuple[dict[DealId, tuple[Publication, ...]], datetime | None]:
         """Claim what is to be looked for, with a `token` of its own.
 
+        With it comes when something that was sent twice is to be looked at again, if anything.
         A look that outlasts its claims must not speak for a later send.
         """
         now, waits = self._now(), self._waits
@@ -293,8 +290,9 @@ class Publisher:
                 deals=1 if self._pauses.probing else LOOKED_IN,
                 under_way=run.looks,
             )
+            doubled_at = await second_sends.next_due(transaction)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
-        return claimed
+        return claimed, doubled_at
 
     async def _claim_sends(self, run: _Run) -> Sequence[Publication]:
         """Claim another batch where those claimed do not fill the room."""

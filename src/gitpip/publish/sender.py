@@ -31,6 +31,7 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
+from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
 from gitpip.store.publications.delivered import FILES, Start
 
@@ -82,21 +83,26 @@ class Sender:
         A failure is recorded with it. Raises DatabaseUnavailable.
         """
         try:
-            deal_id = await self._deal_of(claim, held_back)
+            deal_id, activity = await self._known(claim)
+            if deal_id is None:
+                deal_id = await self._deal_of(claim, held_back)
             if deal_id is not None:
-                await self._send(claim, deal_id, flight)
+                await self._send(claim, deal_id, activity, flight)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
 
-    async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
-        """The deal, after a step towards it where it is not there yet; None while it is not."""
+    async def _known(self, claim: Publication) -> tuple[DealId | None, Rendered]:
+        """The deal, None where it is not there yet, and what is sent."""
         async with self._database.read() as transaction:
-            known = await deals.made(transaction, claim.user_key)
-        if known is not None:
-            return known
+            deal_id = await deals.made(transaction, claim.user_key)
+            activity = await self._rendered(transaction, claim.file_key, claim.revision)
+        return deal_id, activity
+
+    async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
+        """The deal after a step towards it; None while it is not there."""
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in held_back:
                 return None
@@ -141,8 +147,9 @@ class Sender:
             until=change.due_at,
         )
 
-    async def _send(self, claim: Publication, deal_id: DealId, flight: Flight) -> None:
-        activity = await self.rendered(claim.file_key, claim.revision)
+    async def _send(
+        self, claim: Publication, deal_id: DealId, activity: Rendered, flight: Flight
+    ) -> None:
         request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
         if claim.looked_at is not None:
             outcome = await self._send_again(claim, deal_id, activity)
@@ -251,13 +258,16 @@ class Sender:
     async def rendered(self, key: FileKey, revision: int) -> Rendered:
         """What is sent for a revision of a file."""
         async with self._database.read() as transaction:
-            return await rendered(
-                transaction,
-                key,
-                revision,
-                on_edit=self._rules.on_edit,
-                on_delete=self._rules.on_delete,
-            )
+            return await self._rendered(transaction, key, revision)
+
+    async def _rendered(self, transaction: Transaction, key: FileKey, revision: int) -> Rendered:
+        return await rendered(
+            transaction,
+            key,
+            revision,
+            on_edit=self._rules.on_edit,
+            on_delete=self._rules.on_delete,
+        )
 
 
 def subject_about(claim: Publication) -> str:
