@@ -1,6 +1,7 @@
 """The documents lead to files that exist, and the plan of the source names every module."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,32 @@ def test_the_plan_names_every_module_in_its_room() -> None:
     }
     assert sorted(modules - named) == [], "give these a line in docs/ARCHITECTURE.md"
     assert sorted(named - modules) == [], "docs/ARCHITECTURE.md names these, and they are gone"
+
+
+def test_the_import_rules_are_those_of_the_contracts() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    told = re.findall(r"```\n(cli\n.*?)```", text, re.DOTALL)[0].split("\n")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
+    assert [line for line in told if line] == [line.replace("gitpip.", "") for line in layers]
+
+
+def test_what_the_plan_says_of_a_module_is_there() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    modules = {path.stem: path for path in (ROOT / "src" / "gitpip").rglob("*.py")}
+    named = [
+        (modules[module], name)
+        for module, name in re.findall(r"`(\w+)\.(\w+)`", text)
+        if module in modules and name != "py"
+    ]
+    assert len(named) > 20
+    assert [
+        f"{path.stem}.{name}"
+        for path, name in named
+        if not re.search(
+            rf"^(?:(?:async )?(?:def|class) )?{name}\b", path.read_text(), re.MULTILINE
+        )
+    ] == []
 
 
 def test_no_line_of_a_template_is_longer_than_120_columns() -> None:

@@ -1,6 +1,6 @@
 """Looking for uncertain publications: one list of activities answers for many of them.
 
-The list of all deals answers for uncertain publications of several deals at once, and it alone
+The list of all activities answers for uncertain publications of several deals at once, and it alone
 shows an activity that a person has moved to another deal. Where it is too long, the list of each
 deal answers. Where it fails, the list of each deal shows what is there, and nothing is absent.
 """
@@ -28,19 +28,19 @@ from gitpip.store.database import Database
 from gitpip.store.publications.delivered import FILES
 
 PAGES_TO_CONCLUDE = 2
-"""Up to so many pages of the list of all deals are read before something is sent again."""
+"""Up to so many pages of the list of all activities are read before something is sent again."""
 
 RECENT = timedelta(days=1)
-"""What was sent longer ago is looked for in its own deal first: the list of all deals since then
-would be long for all the others, too."""
+"""What was sent longer ago is looked for in its own deal first: the list of all activities since
+then would be long for all the others, too."""
 
-ALL_DEALS = "all deals"
+ALL_ACTIVITIES = "all activities"
 
 log = get_logger()
 
 
 class OfAll(Enum):
-    """Why the list of all deals did not answer, where it did not fail."""
+    """Why the list of all activities did not answer, where it did not fail."""
 
     NOT_READ = 1
     UNCLEAR = 2
@@ -77,7 +77,7 @@ class Looks:
         recent = [claim for claim in everything if self._is_recent(claim)]
         due = [claim for claim in recent if claim.due_at <= started_at]
         deals = len({claim.deal_id for claim in due})
-        # By our clock, as the last answer may be old: where it is wrong, a list more is read.
+        # By our clock, as the last answer may be old: if it is wrong, one list too many is read.
         concludes = _Search(due, last=False).would_conclude(self._waits, started_at)
         shared = _Search(recent, last=False)
         of_all: OfAll | LookFailed = OfAll.NOT_READ
@@ -99,7 +99,7 @@ class Looks:
         await self._look_in_deals(everything, started_at, of_all)
 
     def _is_recent(self, claim: Publication) -> bool:
-        """Whether one list of all deals, which begins with its first request, can be short."""
+        """Whether one list of all activities, which begins with its first request, can be short."""
         # By our clock before Pipedrive's is known: where it is wrong, other lists are read.
         now = self._destination.now or self._now()
         return claim.sent_after is not None and now - claim.sent_after <= RECENT
@@ -133,7 +133,7 @@ class Looks:
         of_all: OfAll | LookFailed,
         pauses: int,
     ) -> None:
-        """Look for publications of one deal, unless one before made publishing pause."""
+        """Look for publications of one deal, unless an earlier look paused publishing."""
         async with self._lists:
             deal_id = claims[0].deal_id
             if deal_id is None or self._pauses.entered != pauses:
@@ -183,11 +183,11 @@ class Looks:
         return replace(claim, looked_at=now)
 
     async def _of_all(self, search: "_Search", pages: int) -> "Seen | OfAll | LookFailed":
-        """What the list of all deals shows, where it answers for everything; else why not.
+        """What the list of all activities shows, where it answers for everything; else why not.
 
         Where Pipedrive asked to wait, that is the answer: other lists would be refused, too.
         """
-        request = self._pauses.request(Kind.READ, ALL_DEALS)
+        request = self._pauses.request(Kind.READ, ALL_ACTIVITIES)
         try:
             if not await self._is_answered_by_all(search, pages):
                 await self._tell(search, request)
@@ -203,14 +203,14 @@ class Looks:
         return await self._succeeded(search, request)
 
     async def _is_answered_by_all(self, search: "_Search", pages: int) -> bool:
-        """Whether the list of all deals answers for everything, read up to so many pages.
+        """Whether the list of all activities answers for everything, read up to so many pages.
 
         Raises LookFailed.
         """
         since = sent_since(search.missing.values())
         if since is None:
             return False
-        request = self._pauses.request(Kind.READ, ALL_DEALS)
+        request = self._pauses.request(Kind.READ, ALL_ACTIVITIES)
         try:
             async for page in self._destination.activities(None, since=since):
                 pages -= 1
@@ -229,7 +229,7 @@ class Looks:
     async def _guarded(
         self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
     ) -> "Seen":
-        """What the lists show of one deal's, after that of all deals did not answer."""
+        """What the lists show of one deal's, after that of all activities did not."""
         try:
             return await self._seen(deal_id, search, of_all)
         except DatabaseUnavailable:
@@ -241,7 +241,7 @@ class Looks:
     async def _seen(
         self, deal_id: DealId | None, search: "_Search", of_all: OfAll | LookFailed
     ) -> "Seen":
-        about = ALL_DEALS if deal_id is None else f"deal {deal_id}"
+        about = ALL_ACTIVITIES if deal_id is None else f"deal {deal_id}"
         request = self._pauses.request(Kind.READ, about, beside=LOOKS_AT_ONCE)
         unproved = None
         try:
@@ -265,7 +265,7 @@ class Looks:
         return Seen(search.found, search.at, None)
 
     async def _tell(self, search: "_Search", request: Request) -> None:
-        """Say of what was found that only the answer was lost: Pipedrive does process writes."""
+        """Report each activity that was found as an accepted write: only its answer was lost."""
         for publication, activity in search.found.items():
             write = replace(request, kind=Kind.WRITE, subject=f"publication {publication}")
             await self._pauses.after(Accepted(activity), write)
@@ -273,10 +273,10 @@ class Looks:
     async def _read(
         self, deal_id: DealId, search: "_Search", of_all: OfAll | LookFailed
     ) -> LookFailed | None:
-        """Read the deal's list; before absence is concluded, that of all deals if it can show more.
+        """Read the deal's list, and before absence is concluded that of all, if it can show more.
 
-        Gives why absence can't be concluded, where the list of all deals failed. A person may have
-        moved an activity. Where two deals are merged, the activities of the one that goes move to
+        Gives why absence can't be concluded, where the list of all failed. A person may have moved
+        an activity. Where two deals are merged, the activities of the one that goes move to
         the other.
         """
         try:
@@ -386,8 +386,8 @@ class _Search:
     def would_conclude(self, waits: Waits, at: datetime | None) -> bool:
         """Whether a list in vain, read at this time by Pipedrive's clock, shows absence.
 
-        Right before something is sent once more, also a list without a time does: it was read after
-        the one that has shown absence.
+        Before a second send, a list without a time is enough: it was read after the one that has
+        shown absence.
         """
         if self._last:
             return bool(self.missing)

@@ -47,7 +47,7 @@ class ChangeRules:
 
 
 class Sender:
-    """What is done for one publication; several can be sent at once."""
+    """Sends publications; several can be under way."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Sender:
         return deal_id, activity
 
     async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
-        """The deal after a step towards it; None while it is not there."""
+        """Find or make the user's deal; None while it does not exist."""
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in held_back:
                 return None
@@ -125,7 +125,7 @@ class Sender:
             await record(self._database, claim, waiting, now)
 
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
-        """Let all of the user's publications wait for the deal, or fail with it."""
+        """Postpone the user's publications until the deal exists; if it failed, they fail too."""
         now = self._now()
         reason = f"waits for the deal: {deal.reason or deal.state}"
         if deal.state is PublicationState.FAILED:
@@ -185,7 +185,7 @@ class Sender:
             return None
         leased = self._clocks.read()
         async with self._database.begin() as transaction:
-            now = self._now()  # not before: a process may stand still until it is its turn to write
+            now = self._now()  # in the transaction: waiting for the database's lock can take long
             # A database that was set back may know this claim, and not what was sent since.
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
@@ -271,5 +271,5 @@ class Sender:
 
 
 def subject_about(claim: Publication) -> str:
-    """What requests for a publication are for."""
+    """The name under which failures of this publication are counted."""
     return f"publication {claim.id}"

@@ -32,10 +32,10 @@ async def everything_up_to(transaction: Transaction) -> FileKey:
     return await newest(transaction)
 
 
-async def one_at_a_time(transaction: Transaction, viewer: str) -> None:
-    """Wait for what other windows of a viewer are marking as seen, and let later ones wait."""
+async def one_at_a_time(transaction: Transaction, name: str) -> None:
+    """Wait for other transactions under this name, such as a viewer's, and let later ones wait."""
     if transaction.dialect.name != "sqlite":
-        await transaction.execute(select(func.pg_advisory_xact_lock(1, func.hashtext(viewer))))
+        await transaction.execute(select(func.pg_advisory_xact_lock(1, func.hashtext(name))))
 
 
 async def newest(transaction: Transaction) -> FileKey:

@@ -57,7 +57,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Rules:
-    """What watching goes by."""
+    """The settings of watching."""
 
     interval: timedelta
     """Between two looks at a user who has no interval of their own."""
@@ -96,9 +96,9 @@ class UserChecker:
         )
 
     async def look_at(self, user: User, snapshot: Snapshot | None, run: Run) -> bool:
-        """Read and store what is new of a claimed user; whether GitHub's list had not changed.
+        """Read and store what is new of a claimed user; True if GitHub's list had not changed.
 
-        `snapshot` is what the sweep saw just before. A failure that is this user's alone is
+        `snapshot` is what the batch poll saw just before. A failure that is this user's alone is
         recorded, and no exception. Raises GitHubLimited, GitHubUnauthorized, DatabaseUnavailable.
         """
         asked_at = self._now()
@@ -399,7 +399,7 @@ class UserChecker:
                     [
                         self.next_look(locked, run),
                         *(_next_try(row, now) for row in unread),
-                        *self._soon_if_hinted_in_vain(user, seen),
+                        *self._retry_of_lagging_list(user, seen),
                     ]
                 ),
                 etag=user.etag if taken else tag,
@@ -418,7 +418,7 @@ class UserChecker:
         if account and not taken:
             log_rename(user, account)
 
-    def _soon_if_hinted_in_vain(self, user: User, seen: Seen) -> Sequence[datetime]:
+    def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
         """When GraphQL is asked about a user when the list lacks what was said to be new."""
         in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
         if not (in_vain and self._github.sweeps):
@@ -490,7 +490,7 @@ def _removals(user: User, removed: Removed) -> list[NewEvent]:
 
 
 def _next_try(row: Unreadable, now: datetime) -> datetime:
-    """When something unread is tried again; what was due, and had no turn, waits as at first."""
+    """When something unread is tried again. If its turn did not come, it waits as at first."""
     return row.next_try_at if row.next_try_at > now else now + unreadable.FIRST_RETRY
 
 

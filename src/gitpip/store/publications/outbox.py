@@ -1,6 +1,6 @@
 """The outbox: which publications are claimed, and what else happens when they are sent.
 
-See `delivered` for what goes the same way for deals; `now` is the time by our own clock.
+`delivered` holds the steps that deals share. `now` is the time by our own clock.
 """
 
 from collections.abc import Collection, Sequence
@@ -64,8 +64,8 @@ async def claim_sends(
 ) -> tuple[Publication, ...]:
     """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
 
-    Fresh ones come before those from before their user was tracked; none of the users `without`
-    are taken.
+    Fresh ones come before those from before their user was tracked. Those of the users `without`
+    are left.
     """
     others = [publications.c.user_key.not_in(without)] if without else []
     due = (
@@ -251,7 +251,7 @@ async def _take_from_another(
             activity_id=None,
             published_at=None,
             activity_lost_at=now,
-            # It was sent, also where it was adopted: no database was set back.
+            # Also if it was adopted: else it would look like a database that was set back.
             sent_at=func.coalesce(publications.c.sent_at, now),
             due_at=now,
             reason=(

@@ -26,7 +26,7 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5"
 async def delete_old(transaction: Transaction, newest: HomeVisit) -> None:
     """Delete old visits, of this viewer and of browsers that are gone, now that there is a new one.
 
-    The viewer's own visits must be made one at a time: see `order.one_at_a_time`.
+    The viewer's own visits must be made one at a time: see `commit_order.one_at_a_time`.
     """
     of_viewer = home_visits.c.viewer == newest.viewer
     ids = select(home_visits.c.id).where(of_viewer).order_by(home_visits.c.id.desc())

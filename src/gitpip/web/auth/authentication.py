@@ -53,7 +53,7 @@ class Session:
 
 
 class Authentication:
-    """Recognises callers. What it remembers counts only while the database is away."""
+    """Recognises callers. Identities that it remembers are used only while the database is away."""
 
     def __init__(self, database: Database, credentials: Credentials) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class Authentication:
     async def identity(
         self, request: Request, requirement: Requirement, *, sparingly: bool
     ) -> Identity | None:
-        """The caller of a route; None for one who shows nothing valid where something is needed.
+        """The caller of a route; None if it needs a secret and the caller shows no valid one.
 
         `sparingly`: see `may_be_right`. Raises DatabaseUnavailable.
         """
@@ -110,7 +110,7 @@ class Authentication:
     async def _recognised(
         self, request: Request, requirement: Requirement, secret: str | None
     ) -> Identity | None:
-        """The caller who shows this secret; None for the secret stands for one that is unknown."""
+        """The caller who shows this secret; it is None if it is not worth a look-up."""
         if "authorization" in request.headers:
             if secret is None:
                 return None
@@ -193,7 +193,8 @@ class Authentication:
         )
 
     async def held_parents(self, request: Request) -> frozenset[str]:
-        """The labels of the parents of feed addresses that hold now and have no row."""
+        """The labels of parents of feed addresses that are not in the database: the settings' key,
+        and access without a key."""
         without_key = await self._without_key(request) is not None
         return feed_tokens.held_parents(self._admin_key(), without_key=without_key)
 
