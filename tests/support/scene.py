@@ -155,8 +155,12 @@ class MortalDatabase(Database):
         self.moments += 1
         if not self.frozen.is_set() and self.freezes():
             self.frozen.set()
-        if self.frozen.is_set():
-            await self.thawed.wait()
+        if self.frozen.is_set() and not self.dead:
+            try:
+                await self.thawed.wait()
+            except asyncio.CancelledError:
+                self.dead = True  # the test is over, and nothing will thaw it
+                raise
         if self.dead or self.dies():
             self.dead = True
             raise Killed
