@@ -119,6 +119,15 @@ class UserState(StrEnum):
     """Not looked at until somebody says so; what was found stays."""
 
 
+class FailureKind(StrEnum):
+    """Why a user's last check failed; the sentence beside it is for people."""
+
+    NOT_SHOWN = "not-shown"
+    """GitHub does not show the user, or blocks it."""
+    SAME_ACCOUNT = "same-account"
+    OTHER = "other"
+
+
 class OnEdit(StrEnum):
     """What an edit of a published file does in Pipedrive."""
 
@@ -196,6 +205,8 @@ class User:
     """Whether that is this machine's time still: GitHub's first answer corrects it."""
     backfill_left: int | None = None
     """How many gists of the past the rule `latest:N` still lets through; None for all N."""
+    failure_kind: FailureKind | None = None
+    """Of the `failure`; without one it means nothing."""
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
 
@@ -382,10 +393,6 @@ class Deal:
         return self.title or self.login
 
 
-NOT_LOOKED_FOR = "could not look for it before sending it again"
-"""How the reason begins where what may have been sent before could not be looked for."""
-
-
 @dataclass(frozen=True)
 class Change:
     """What an outcome makes of the row of a publication or a deal. Times are UTC."""
@@ -403,6 +410,8 @@ class Change:
     """When a look showed that it did not arrive; None leaves the time as it is."""
     refusals: int | None = None
     """How often it was refused in a row as everybody might be; None leaves the number as it is."""
+    not_looked_for: bool = False
+    """Whether it waits since it could not be looked for before sending it again."""
 
 
 @dataclass(frozen=True)

@@ -93,13 +93,10 @@ def _unavailable(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
     if trouble.count == 1:
-        reason = (trouble.reason or "").removeprefix("not shown by GitHub: ")
-        what = (
-            f"GitHub shows {reason}."
-            if reason == f"no user {trouble.example}"
-            else f"New gists of {trouble.example} are not found: {said(reason)}"
+        sentence = (
+            f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
+            "again once a day; check the login, or remove the user."
         )
-        sentence = f"{what} gitpip asks again once a day; check the login, or remove the user."
     else:
         sentence = (
             f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from gitpip.model import NOT_LOOKED_FOR, PublicationState, UserState
+from gitpip.model import PublicationState, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
@@ -198,7 +198,7 @@ async def publications_not_looked_for(transaction: Transaction, now: datetime) -
         publications.c.state == PENDING,
         publications.c.looked_at.is_not(None),
         publications.c.due_at > now,
-        publications.c.reason.startswith(NOT_LOOKED_FOR),
+        publications.c.not_looked_for == 1,
     )
 
 

@@ -324,7 +324,9 @@ class Transport:
                     "GitHub does not accept the token: set GITHUB_TOKEN to a valid one"
                 )
             case 404 | 410:
-                raise GitHubNotFound(f"{what} is not shown by GitHub ({answer.status})")
+                raise GitHubNotFound(
+                    f"{what} is not shown by GitHub ({answer.status})", names_address=True
+                )
             case 451:
                 raise GitHubBlocked(f"{what} is blocked for legal reasons (451){answer.words}")
             case 403 | 429:
