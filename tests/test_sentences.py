@@ -37,7 +37,6 @@ NOT_A_SENTENCE = "a message of ASGI"
 ALLOWED = {
     ("doctor/vendors.py", "'CERTIFICATE_VERIFY_FAILED' in str(error)"): OPENSSL,
     ("publish/doubles.py", "known.reason == TOO_MANY"): CONSTANT,
-    ("status/problem.py", "\"can't be reached\" in (reason or '')"): "it adds a hint for people",
     ("store/events.py", "one.detail in hidden"): "the very lines that were asked about",
     (
         "store/publications/publications.py",

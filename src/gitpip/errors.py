@@ -231,5 +231,9 @@ class GitHubUnavailable(GitHubError):
     """GitHub could not be reached, or its answer was broken."""
 
 
+class GitHubUnreachable(GitHubUnavailable):
+    """No connection to GitHub could be made."""
+
+
 class ServiceRunning(GitpipError):
     """Another gitpip works on this SQLite file already."""

@@ -123,7 +123,7 @@ class FailureKind(StrEnum):
     """Why a user's last check failed; the sentence beside it is for people."""
 
     NOT_SHOWN = "not-shown"
-    """GitHub does not show the user, or blocks it."""
+    UNREACHABLE = "unreachable"
     SAME_ACCOUNT = "same-account"
     OTHER = "other"
 
@@ -206,7 +206,6 @@ class User:
     backfill_left: int | None = None
     """How many gists of the past the rule `latest:N` still lets through; None for all N."""
     failure_kind: FailureKind | None = None
-    """Of the `failure`; without one it means nothing."""
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
 
@@ -411,7 +410,7 @@ class Change:
     refusals: int | None = None
     """How often it was refused in a row as everybody might be; None leaves the number as it is."""
     not_looked_for: bool = False
-    """Whether it waits since it could not be looked for before sending it again."""
+    """Whether it could not be looked for before sending it again."""
 
 
 @dataclass(frozen=True)
@@ -490,6 +489,7 @@ class Pause:
     cause: PauseCause = PauseCause.VENDOR
     since: datetime | None = None
     """When it began; None if that is not known."""
+    unreachable: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from gitpip.model import FailureKind
 from gitpip.store.database import MIGRATIONS, open_database
 from gitpip.store.schema import deals, gist_files, gists, publications, users
+from gitpip.store.schema_status import pauses
 
 BEFORE = "0039"
 LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
@@ -40,10 +41,11 @@ FAILURES = {
     ),
     "eve": (
         "GitHub can't be reached: 100% lost",
-        FailureKind.OTHER,
+        FailureKind.UNREACHABLE,
         "GitHub can't be reached: 100% lost",
         None,
     ),
+    "fay": ("GitHub answered 502", FailureKind.OTHER, "GitHub answered 502", None),
 }
 """By login: the sentence before; the kind, the sentence, and who has the account after."""
 NOT_LOOKED_FOR = "could not look for it before sending it again: Pipedrive answered 500"
@@ -54,6 +56,7 @@ WAITING = {
     "waits": ("pending", None, None, False),
 }
 """By marker: state, time of the last look and reason; and whether the flag is set after."""
+PAUSED = {"publishing": "Pipedrive can't be reached: no route", "watching": "GitHub answered 502"}
 
 
 def _before(connection: Connection) -> None:
@@ -98,6 +101,10 @@ def _before(connection: Connection) -> None:
         )
         connection.execute(insert(deals).values(user_key=key, title=marker, **row))
 
+    for name, reason in PAUSED.items():
+        row = {"name": name, "until": LONG_AGO, "reason": reason}
+        connection.execute(insert(pauses).values(**row))
+
 
 async def test_what_was_read_out_of_sentences_is_a_value_after(unmigrated_url: str) -> None:
     database = open_database(unmigrated_url)
@@ -119,6 +126,11 @@ async def test_what_was_read_out_of_sentences_is_a_value_after(unmigrated_url: s
                 (deals.c.title, deals.c.not_looked_for),
             )
         ]
+        paused = {
+            row.name: row.unreachable
+            for row in await transaction.execute(select(pauses.c.name, pauses.c.unreachable))
+        }
     await database.close()
     assert failures == {login: told[1:] for login, told in FAILURES.items()}
     assert flags == [{marker: row[-1] for marker, row in WAITING.items()}] * 2
+    assert paused == {"publishing": True, "watching": False}

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.errors import GitHubBlocked, GitHubNotFound, GitHubUnavailable
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubNotFound,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    GraphQLFailed,
+)
 from gitpip.model import (
     Backfill,
     BackfillKind,
@@ -280,6 +286,18 @@ def test_a_kind_without_a_failure_means_nothing() -> None:
         ada, GitHubUnavailable("why"), now=ADDED, interval=timedelta(hours=1)
     )
     assert (setback.failures, setback.kind) == (1, FailureKind.OTHER)
+
+
+def test_it_is_known_that_github_can_not_be_reached_also_as_the_cause_of_another_error() -> None:
+    of_graphql = GraphQLFailed("GraphQL failed")
+    of_graphql.__cause__ = GitHubUnreachable("no route")
+    for error, kind in (
+        (GitHubUnreachable("no route"), FailureKind.UNREACHABLE),
+        (of_graphql, FailureKind.UNREACHABLE),
+        (GitHubUnavailable("GitHub can't be reached"), FailureKind.OTHER),
+    ):
+        setback = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
+        assert setback.kind is kind
 
 
 def test_an_address_of_the_api_is_not_shown_to_people() -> None:

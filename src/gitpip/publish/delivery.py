@@ -123,6 +123,8 @@ class NotProcessed:
     """Whether the edge in front of the API refused it, with an HTML page."""
     look_first: bool = False
     """Whether another process may have sent it meanwhile, so that it has to be looked for."""
+    unreachable: bool = False
+    """Whether no connection to Pipedrive could be made."""
 
 
 @dataclass(frozen=True)

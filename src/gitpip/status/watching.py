@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import (
+    SEE_DOCTOR,
     Act,
     Problem,
     ProblemKind,
@@ -14,7 +15,6 @@ from gitpip.status.problem import (
     clock,
     count,
     said,
-    see_doctor,
 )
 from gitpip.store.database import Transaction
 from gitpip.store.gists import public_feed
@@ -126,7 +126,8 @@ def _failing(trouble: Trouble) -> Problem | None:
     return Problem(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        f"The last check of {subject} failed{example} {again}{see_doctor(trouble.reason)}",
+        f"The last check of {subject} failed{example} {again}"
+        f"{SEE_DOCTOR if trouble.unreachable else ''}",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,

@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from gitpip.backoff import backoff
-from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError, SameAccount
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubNotFound,
+    GitHubUnreachable,
+    GitpipError,
+    SameAccount,
+)
 from gitpip.model import (
     Backfill,
     BackfillKind,
@@ -333,10 +339,11 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
             state=UserState.UNAVAILABLE if unavailable else UserState.ACTIVE,
             next_check_at=now + (max(interval, RARELY) if unavailable else interval),
         )
+    kind = FailureKind.UNREACHABLE if is_unreachable(error) else FailureKind.OTHER
     same = UserKey(error.key) if isinstance(error, SameAccount) else None
     return Setback(
         failure=_reason(user, error),
-        kind=FailureKind.OTHER if same is None else FailureKind.SAME_ACCOUNT,
+        kind=kind if same is None else FailureKind.SAME_ACCOUNT,
         failures=failures,
         state=user.state,
         next_check_at=now + backoff(failures, FIRST_RETRY, interval),
@@ -354,6 +361,13 @@ def _reason(user: User, error: Exception) -> str:
     if isinstance(error, GitpipError):
         return str(error)
     return own_fault(error)
+
+
+def is_unreachable(error: BaseException | None) -> bool:
+    """Whether GitHub can't be reached; that can be the cause of another error."""
+    return error is not None and (
+        isinstance(error, GitHubUnreachable) or is_unreachable(error.__cause__)
+    )
 
 
 def own_fault(error: Exception) -> str:

@@ -420,7 +420,7 @@ class Pipedrive:
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 reason = f"Pipedrive can't be reached: {_cause(error)}"
-                return NotProcessed(reason, UNREACHABLE_PAUSE)
+                return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
             return kind(f"Pipedrive's answer did not arrive: {_cause(error)}")
         finally:

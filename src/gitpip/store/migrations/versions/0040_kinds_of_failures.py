@@ -14,6 +14,7 @@ KINDS = """
 UPDATE users SET failure_kind = CASE
     WHEN failure LIKE 'not shown by GitHub: %' THEN 'not-shown'
     WHEN failure LIKE '% is the same account as %, tracked already' THEN 'same-account'
+    WHEN failure LIKE '%can''t be reached%' THEN 'unreachable'
     ELSE 'other'
 END
 WHERE failure IS NOT NULL
@@ -40,6 +41,7 @@ UPDATE users SET failure = replace(
 )
 WHERE failure IS NOT NULL AND failure_kind = 'not-shown'
 """
+UNREACHABLE = "UPDATE pauses SET unreachable = 1 WHERE reason LIKE '%can''t be reached%'"
 NOT_LOOKED_FOR = """
 UPDATE {table} SET not_looked_for = 1
 WHERE state = 'pending' AND looked_at IS NOT NULL
@@ -52,9 +54,12 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("same_account_as", Key, nullable=True))
     for statement in (KINDS, SAME_ACCOUNTS, WORDS):
         op.execute(statement)
+    op.add_column("pauses", _flag("unreachable"))
+    op.execute(UNREACHABLE)
     for table in ("publications", "deals"):
-        op.add_column(
-            table,
-            sa.Column("not_looked_for", sa.Integer(), nullable=False, server_default=sa.text("0")),
-        )
+        op.add_column(table, _flag("not_looked_for"))
         op.execute(NOT_LOOKED_FOR.format(table=table))
+
+
+def _flag(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), nullable=False, server_default=sa.text("0"))
