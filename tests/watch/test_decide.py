@@ -279,15 +279,6 @@ def test_the_kind_counts_whatever_the_sentence_says(failure: str) -> None:
     assert failures(GitHubUnavailable("why"), FailureKind.SAME_ACCOUNT) == 3
 
 
-def test_a_kind_without_a_failure_means_nothing() -> None:
-    # An older gitpip that runs beside this one ends a failure and leaves its kind.
-    ada = user(failures=0, failure=None, failure_kind=FailureKind.NOT_SHOWN)
-    setback = decide.after_failure(
-        ada, GitHubUnavailable("why"), now=ADDED, interval=timedelta(hours=1)
-    )
-    assert (setback.failures, setback.kind) == (1, FailureKind.OTHER)
-
-
 def test_it_is_known_that_github_can_not_be_reached_also_as_the_cause_of_another_error() -> None:
     of_graphql = GraphQLFailed("GraphQL failed")
     of_graphql.__cause__ = GitHubUnreachable("no route")

@@ -328,7 +328,7 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
     each time, up to the usual interval.
     """
     gone = isinstance(error, GitHubNotFound | GitHubBlocked)
-    was_gone = user.failure is not None and user.failure_kind is FailureKind.NOT_SHOWN
+    was_gone = user.failure_kind is FailureKind.NOT_SHOWN
     failures = user.failures + 1 if gone == was_gone else 1
     if gone:
         unavailable = failures >= LOOKS_IN_VAIN or user.state is UserState.UNAVAILABLE
