@@ -33,6 +33,14 @@ class UserConflict(GitpipError):
     """The login or the id is already taken by another tracked user."""
 
 
+class SameAccount(UserConflict):
+    """The login is that of an account that is tracked already, by the user with this key."""
+
+    def __init__(self, message: str, key: int) -> None:
+        self.key = key
+        super().__init__(message)
+
+
 class GistNotFound(GitpipError):
     """No gist, file or revision like this is stored."""
 
@@ -160,7 +168,14 @@ class GitHubError(GitpipError):
 
 
 class GitHubNotFound(GitHubError):
-    """GitHub knows no such user or gist, or does not show it now (404)."""
+    """GitHub knows no such user or gist, or does not show it now (404).
+
+    `names_address` tells that the message names an address of the API, which helps no reader.
+    """
+
+    def __init__(self, message: str, *, names_address: bool = False) -> None:
+        self.names_address = names_address
+        super().__init__(message)
 
 
 class GistNotPublic(GitHubNotFound):
@@ -214,6 +229,10 @@ class GraphQLHidesGists(GraphQLUnusable):
 
 class GitHubUnavailable(GitHubError):
     """GitHub could not be reached, or its answer was broken."""
+
+
+class GitHubUnreachable(GitHubUnavailable):
+    """No connection to GitHub could be made."""
 
 
 class ServiceRunning(GitpipError):

@@ -119,6 +119,15 @@ class UserState(StrEnum):
     """Not looked at until somebody says so; what was found stays."""
 
 
+class FailureKind(StrEnum):
+    """Why a user's last check failed; the sentence beside it is for people."""
+
+    NOT_SHOWN = "not-shown"
+    UNREACHABLE = "unreachable"
+    SAME_ACCOUNT = "same-account"
+    OTHER = "other"
+
+
 class OnEdit(StrEnum):
     """What an edit of a published file does in Pipedrive."""
 
@@ -196,6 +205,7 @@ class User:
     """Whether that is this machine's time still: GitHub's first answer corrects it."""
     backfill_left: int | None = None
     """How many gists of the past the rule `latest:N` still lets through; None for all N."""
+    failure_kind: FailureKind | None = None
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
 
@@ -382,10 +392,6 @@ class Deal:
         return self.title or self.login
 
 
-NOT_LOOKED_FOR = "could not look for it before sending it again"
-"""How the reason begins where what may have been sent before could not be looked for."""
-
-
 @dataclass(frozen=True)
 class Change:
     """What an outcome makes of the row of a publication or a deal. Times are UTC."""
@@ -403,6 +409,8 @@ class Change:
     """When a look showed that it did not arrive; None leaves the time as it is."""
     refusals: int | None = None
     """How often it was refused in a row as everybody might be; None leaves the number as it is."""
+    not_looked_for: bool = False
+    """Whether it could not be looked for before sending it again."""
 
 
 @dataclass(frozen=True)
@@ -481,6 +489,7 @@ class Pause:
     cause: PauseCause = PauseCause.VENDOR
     since: datetime | None = None
     """When it began; None if that is not known."""
+    unreachable: bool = False
 
 
 @dataclass(frozen=True)

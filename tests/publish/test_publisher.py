@@ -556,6 +556,7 @@ async def test_an_unreachable_pipedrive_is_tried_again_without_doubts(scene: Sce
     pause = await scene.pause()
     assert pause is not None
     assert "reached" in pause.reason
+    assert pause.unreachable
     assert await scene.states() == ["pending"]
     scene.crm_url = here
     await scene.settle(await scene.process())
@@ -571,6 +572,7 @@ async def test_a_vendor_in_trouble_is_given_a_rest(scene: Scene) -> None:
     pause = await scene.pause()
     assert pause is not None
     assert "500" in pause.reason
+    assert not pause.unreachable
     scene.crm.faults.clear()
     await scene.settle(process)
     await scene.assert_each_is_there_once()

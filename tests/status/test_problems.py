@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Executable, insert, literal, select
 
-from gitpip.model import NOT_LOOKED_FOR, Pause, PauseCause
+from gitpip.model import FailureKind, Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
@@ -65,8 +65,10 @@ WELL = (
     )
 )
 SENT = publications.update().values(state="published", attempts=1, due_at=LONG_AGO, reason=None)
-NOT_THERE = {"failure": "not shown by GitHub: no user ada", "failures": 3}
-FAILED = {"failure": "not shown by GitHub: Not Found (SAML)", "failures": 3}
+NOT_THERE = {"failure": "GitHub shows no user ada", "failures": 3}
+FAILED = {"failure": "Not Found (SAML)", "failures": 3}
+UNREACHABLE = {"failure": "no route", "failures": 1, "failure_kind": FailureKind.UNREACHABLE}
+NOT_LOOKED_FOR = {"reason": "could not look: answered 500", "not_looked_for": True}
 
 
 def queued(**values: object) -> Executable:
@@ -284,7 +286,10 @@ CASES = (
         Act.REVIEW_USERS,
         (users.update().where(ADA).values(state="unavailable", **NOT_THERE),),
         (WELL,),
-        ("GitHub shows no user ada. gitpip asks again once a day; check the login",),
+        (
+            "New gists of ada are not found: GitHub shows no user ada. gitpip asks again once a "
+            "day; check the login, or remove the user.",
+        ),
     ),
     Case(
         ProblemKind.CONTENTS_UNREADABLE,
@@ -307,7 +312,7 @@ CASES = (
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
         Act.REVIEW_USERS,
-        (users.update().where(ADA).values(failure="GitHub can't be reached: no", failures=1),),
+        (users.update().where(ADA).values(**UNREACHABLE),),
         (WELL,),
         ("ada is checked again soon. Run gitpip doctor.",),
     ),
@@ -447,7 +452,7 @@ CASES = (
                 attempts=2,
                 looked_at=LONG_AGO,
                 due_at=NOW + HOUR,
-                reason=f"{NOT_LOOKED_FOR}: answered 500",
+                **NOT_LOOKED_FOR,
             ),
         ),
         (SENT,),
@@ -593,6 +598,22 @@ async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Ca
     assert (mended.problems, mended.all_good) == ((), True)
 
 
+@pytest.mark.parametrize("unreachable", [True, False])
+async def test_the_doctor_is_recommended_where_a_vendor_can_not_be_reached(
+    rows: Rows, unreachable: bool
+) -> None:
+    words = "Pipedrive can't be reached"
+    async with rows.database.begin() as transaction:
+        pause = Pause(NOW + HOUR, words, unreachable=unreachable)
+        await pauses.pause(transaction, pauses.PUBLISHING, pause, now=NOW)
+    kind = FailureKind.UNREACHABLE if unreachable else FailureKind.OTHER
+    failing = {"failure": words, "failures": 1, "failure_kind": kind}
+    await rows.execute(users.update().where(ADA).values(**failing))
+    told = {one.kind: one.sentence for one in (await rows.condition()).problems}
+    for problem in (ProblemKind.PUBLISHING_PAUSED, ProblemKind.USERS_FAILING):
+        assert ("Run gitpip doctor." in told[problem]) is unreachable
+
+
 async def test_what_cannot_be_looked_for_is_told_for_that_alone_and_beside_others(
     rows: Rows,
 ) -> None:
@@ -601,7 +622,7 @@ async def test_what_cannot_be_looked_for_is_told_for_that_alone_and_beside_other
     await rows.execute(refused)
     told = {one.kind for one in (await rows.condition()).problems}
     assert ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR not in told
-    await rows.execute(queued(attempts=3, reason=f"{NOT_LOOKED_FOR}: answered 500"))
+    await rows.execute(queued(attempts=3, **NOT_LOOKED_FOR))
     told = {one.kind for one in (await rows.condition()).problems}
     assert told >= {ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR, ProblemKind.PUBLICATIONS_RETRIED}
 
@@ -745,7 +766,7 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
     [
         (
             [users.update().where(ADA).values(state="unavailable", **NOT_THERE)],
-            "not shown by GitHub: no user ada",
+            "GitHub shows no user ada",
         ),
         ([unread("a.txt")], "file a.txt of gist a1b2: blocked by GitHub (451)"),
     ],

@@ -16,6 +16,7 @@ from sqlalchemy.exc import StatementError
 from gitpip.model import (
     Backfill,
     Check,
+    FailureKind,
     GistFile,
     HomeVisit,
     Part,
@@ -63,6 +64,8 @@ FILLED = (
         added_by_our_clock=True,
         check_interval=timedelta(hours=6),
         next_check_at=NOW,
+        failure="GitHub shows no user ada",
+        failure_kind=FailureKind.NOT_SHOWN,
     ),
     insert(schema.user_tags).values([{"user_key": 1, "tag": tag} for tag in ("b", "a")]),
     insert(schema.checks).values(id=1, requested_at=NOW, failures=["ada: no answer", "bob: none"]),

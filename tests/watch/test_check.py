@@ -6,12 +6,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from gitpip.model import Backfill, Check, GistFile, PublicationState, User, UserState
+from gitpip.model import (
+    Account,
+    Backfill,
+    Check,
+    FailureKind,
+    GistFile,
+    GitHubId,
+    PublicationState,
+    User,
+    UserState,
+)
 from gitpip.store.database import Database
 from gitpip.store.gists import gists, unreadable
 from gitpip.store.schema import users as users_table
 from gitpip.store.status import checks, pauses
-from gitpip.store.users import users
+from gitpip.store.users import schedule, users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.user_check import Rules
@@ -413,6 +423,30 @@ async def test_an_account_is_tracked_once_under_whatever_login(
     assert (await run(watcher)).failures == ()
     countess = await user_named(database, "countess")
     assert (countess.github_id, countess.failure) == (ada, None)
+
+
+async def test_the_user_who_has_the_account_is_known_by_the_row_and_not_by_the_login(
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock
+) -> None:
+    ada = world.add_user("ada")
+    first = await track(database, clock, "ada")
+    await run(watcher)
+    world.rename(ada, "countess")
+    await track(database, clock, "countess")
+    assert "same account as ada" in (await run(watcher)).failures[0]
+    kept_out = await user_named(database, "countess")
+    assert kept_out.failure_kind is FailureKind.SAME_ACCOUNT
+    other = await track(database, clock, "grace")
+    now = Account(login="ada-lovelace", github_id=GitHubId(ada))
+    async with database.begin() as transaction:
+        # A look at the first one alone tells how it is called now.
+        known = await users.find(transaction, "ada")
+        await schedule.record_accounts(transaction, [(known, now)], clock())
+        await users.remove(transaction, other.key, clock())
+        assert (await users.find(transaction, "countess")).next_check_at > clock()
+        await users.remove(transaction, first.key, clock())
+        freed = await users.find(transaction, "countess")
+    assert (freed.next_check_at, freed.failure) == (clock(), None)
 
 
 async def test_a_removed_user_who_comes_back_is_published_nothing_twice(

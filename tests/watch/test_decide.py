@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitpip.errors import GitHubBlocked, GitHubNotFound, GitHubUnavailable
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubNotFound,
+    GitHubUnavailable,
+    GitHubUnreachable,
+    GraphQLFailed,
+)
 from gitpip.model import (
     Backfill,
     BackfillKind,
+    FailureKind,
     GistId,
     GitHubId,
     KnownFile,
@@ -51,6 +58,7 @@ def user(
     backfill: Backfill = ALL,
     failures: int = 0,
     failure: str | None = None,
+    failure_kind: FailureKind | None = None,
     state: UserState = UserState.ACTIVE,
     checked_at: datetime | None = None,
 ) -> User:
@@ -67,6 +75,7 @@ def user(
         etag=None,
         failures=failures,
         failure=failure,
+        failure_kind=failure_kind,
         last_sequence=0,
         deal_id=None,
     )
@@ -248,7 +257,48 @@ def test_a_user_is_unavailable_only_after_three_looks_in_vain_in_a_row(
         assert min(timedelta(minutes=1), interval) <= wait <= max(interval, timedelta(days=1))
         if error is GitHubUnavailable:
             assert wait <= interval
-        ada = user(failures=setback.failures, failure=setback.failure, state=setback.state)
+        gone = FailureKind.OTHER if error is GitHubUnavailable else FailureKind.NOT_SHOWN
+        assert setback.kind is gone
+        ada = user(
+            failures=setback.failures,
+            failure=setback.failure,
+            failure_kind=setback.kind,
+            state=setback.state,
+        )
+
+
+@pytest.mark.parametrize("failure", ["GitHub shows no user ada", "any other words"])
+def test_the_kind_counts_whatever_the_sentence_says(failure: str) -> None:
+    def failures(error: Exception, kind: FailureKind) -> int:
+        ada = user(failures=2, failure=failure, failure_kind=kind)
+        return decide.after_failure(ada, error, now=ADDED, interval=timedelta(hours=1)).failures
+
+    assert failures(GitHubNotFound("why"), FailureKind.NOT_SHOWN) == 3
+    assert failures(GitHubNotFound("why"), FailureKind.OTHER) == 1
+    assert failures(GitHubUnavailable("why"), FailureKind.NOT_SHOWN) == 1
+    assert failures(GitHubUnavailable("why"), FailureKind.SAME_ACCOUNT) == 3
+
+
+def test_it_is_known_that_github_can_not_be_reached_also_as_the_cause_of_another_error() -> None:
+    of_graphql = GraphQLFailed("GraphQL failed")
+    of_graphql.__cause__ = GitHubUnreachable("no route")
+    for error, kind in (
+        (GitHubUnreachable("no route"), FailureKind.UNREACHABLE),
+        (of_graphql, FailureKind.UNREACHABLE),
+        (GitHubUnavailable("GitHub can't be reached"), FailureKind.OTHER),
+    ):
+        setback = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
+        assert setback.kind is kind
+
+
+def test_an_address_of_the_api_is_not_shown_to_people() -> None:
+    for error, sentence in (
+        (GitHubNotFound("https://api.github.com/user/1", names_address=True), "no user ada"),
+        (GitHubNotFound("ada is not shown by GraphQL"), "ada is not shown by GraphQL"),
+    ):
+        setback = decide.after_failure(user(), error, now=ADDED, interval=timedelta(hours=1))
+        assert setback.failure.endswith(sentence)
+        assert "://" not in setback.failure
 
 
 def test_a_fault_of_our_own_shows_nothing_of_its_text() -> None:

@@ -18,6 +18,7 @@ from gitpip.errors import (
     GitHubNotFound,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GitHubUnreachable,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.client import GitHub
@@ -310,7 +311,7 @@ async def test_an_answer_that_never_comes_is_given_up(world: StandIn, server: Se
 async def test_an_unreachable_host_is_said_to_be() -> None:
     with nobody_listening() as port:
         async with client(f"http://127.0.0.1:{port}") as github:
-            with pytest.raises(GitHubUnavailable, match="GitHub can't be reached"):
+            with pytest.raises(GitHubUnreachable, match="GitHub can't be reached"):
                 await github.account("ada")
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import httpx2
+
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.doctor.findings import Finding, failure, ok, warning
@@ -143,7 +145,7 @@ async def _pipedrive(settings: Settings) -> _Answers:
                 if pipedrive.now is None:
                     finding = failure("way to Pipedrive", f"{way}: {error}", _advice(error))
                     return _Answers((finding,))
-                token = _pipedrive_refusal(error)
+                token = _pipedrive_refusal(error, pipedrive.last_status)
     except EnvironmentUnusable as error:
         return _Answers((failure("way to Pipedrive", str(error), "correct it"),))
     return _Answers((ok("way to Pipedrive", way), token), pipedrive.now)
@@ -162,11 +164,10 @@ def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
     return ok("Pipedrive", found)
 
 
-def _pipedrive_refusal(error: LookFailed) -> Finding:
-    # The reason begins with the status: see `gitpip.publish.pipedrive.answers`.
-    if str(error).startswith("Pipedrive answered 402"):
+def _pipedrive_refusal(error: LookFailed, status: int | None) -> Finding:
+    if status == httpx2.codes.PAYMENT_REQUIRED:
         return failure("Pipedrive", str(error), "see to the subscription of the Pipedrive account")
-    if str(error).startswith("Pipedrive answered 5"):
+    if status is not None and httpx2.codes.is_server_error(status):
         advice = "wait; if it lasts, check PIPEDRIVE_API_URL and the proxy"
         return warning("Pipedrive", str(error), advice)
     if isinstance(error.outcome, NotProcessed) and error.outcome.access:

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 
 from gitpip.backoff import backoff
 from gitpip.clock import rounded_up
-from gitpip.model import NOT_LOOKED_FOR, Change, PublicationState
+from gitpip.model import Change, PublicationState
 
 MAX_ATTEMPTS = 8
 """How often a delivery is attempted before it fails; a person can retry it after that."""
@@ -123,6 +123,8 @@ class NotProcessed:
     """Whether the edge in front of the API refused it, with an HTML page."""
     look_first: bool = False
     """Whether another process may have sent it meanwhile, so that it has to be looked for."""
+    unreachable: bool = False
+    """Whether no connection to Pipedrive could be made."""
 
 
 @dataclass(frozen=True)
@@ -294,8 +296,8 @@ def could_not_look_again(failure: str, *, sent_at: datetime | None, now: datetim
     Nothing was sent, so no attempt is counted; the wait grows with the age of the last attempt.
     """
     wait = _wait_of_age(now - (sent_at or now), at_least=FIRST_RETRY)
-    reason = f"{NOT_LOOKED_FOR}: {failure}"
-    return Change(PublicationState.PENDING, now + wait, reason=reason)
+    reason = f"could not look for it before sending it again: {failure}"
+    return Change(PublicationState.PENDING, now + wait, reason=reason, not_looked_for=True)
 
 
 def _wait_of_age(age: timedelta, *, at_least: timedelta) -> timedelta:

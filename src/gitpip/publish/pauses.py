@@ -121,11 +121,12 @@ class Pauses:
 
     async def _enter(self, pause: Pause, outcome: Outcome | None) -> None:
         refused = isinstance(outcome, NotProcessed) and outcome.access
+        unreachable = isinstance(outcome, NotProcessed) and outcome.unreachable
         async with self._database.begin() as transaction:
             await pauses.pause(
                 transaction,
                 pauses.PUBLISHING,
-                Pause(pause.until, pause.reason, cause_of(outcome)),
+                Pause(pause.until, pause.reason, cause_of(outcome), unreachable=unreachable),
                 credential=self._destination.fingerprint if refused else None,
                 now=self._now(),
             )

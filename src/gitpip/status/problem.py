@@ -183,9 +183,8 @@ def day_and_clock(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
-def see_doctor(reason: str | None) -> str:
-    """What to do where a vendor can't be reached, as one more sentence; else nothing."""
-    return " Run gitpip doctor." if "can't be reached" in (reason or "") else ""
+SEE_DOCTOR = " Run gitpip doctor."
+"""What to do where a vendor can't be reached, as one more sentence."""
 
 
 def said(words: str | None) -> str:

@@ -10,6 +10,7 @@ from gitpip.model import Pause
 from gitpip.status import accounts, publishing, watching
 from gitpip.status.problem import (
     PAUSES,
+    SEE_DOCTOR,
     Act,
     Problem,
     ProblemKind,
@@ -17,7 +18,6 @@ from gitpip.status.problem import (
     count,
     day_and_clock,
     said,
-    see_doctor,
     until,
     worst_first,
 )
@@ -222,7 +222,7 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
         PAUSES[name],
         severity,
         f"{WHAT_WAITS[name]} {until(pause.until, now)}: {said(pause.reason)}"
-        f"{see_doctor(pause.reason)}{meanwhile}",
+        f"{SEE_DOCTOR if pause.unreachable else ''}{meanwhile}",
         since=pause.since,
         act=act,
     )

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from gitpip.config import format_duration
 from gitpip.model import Pause, PauseCause, UserState
 from gitpip.status.problem import (
+    SEE_DOCTOR,
     Act,
     Problem,
     ProblemKind,
@@ -14,7 +15,6 @@ from gitpip.status.problem import (
     clock,
     count,
     said,
-    see_doctor,
 )
 from gitpip.store.database import Transaction
 from gitpip.store.gists import public_feed
@@ -93,13 +93,10 @@ def _unavailable(trouble: Trouble) -> Problem | None:
     if not trouble.count:
         return None
     if trouble.count == 1:
-        reason = (trouble.reason or "").removeprefix("not shown by GitHub: ")
-        what = (
-            f"GitHub shows {reason}."
-            if reason == f"no user {trouble.example}"
-            else f"New gists of {trouble.example} are not found: {said(reason)}"
+        sentence = (
+            f"New gists of {trouble.example} are not found: {said(trouble.reason)} gitpip asks "
+            "again once a day; check the login, or remove the user."
         )
-        sentence = f"{what} gitpip asks again once a day; check the login, or remove the user."
     else:
         sentence = (
             f"GitHub does not show {count(trouble.count, 'user')}, so their new gists are not "
@@ -129,7 +126,8 @@ def _failing(trouble: Trouble) -> Problem | None:
     return Problem(
         ProblemKind.USERS_FAILING,
         Severity.WARNING,
-        f"The last check of {subject} failed{example} {again}{see_doctor(trouble.reason)}",
+        f"The last check of {subject} failed{example} {again}"
+        f"{SEE_DOCTOR if trouble.unreachable else ''}",
         since=trouble.since,
         count=trouble.count,
         act=Act.REVIEW_USERS,

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.model import PublicationState, UserState
+from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
@@ -68,6 +68,9 @@ users = Table(
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
+    # What `failure` means, and the tracked user whose account it is: both hold only beside it.
+    Column("failure_kind", OneOf(FailureKind, 20)),
+    Column("same_account_as", Key),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
 )
 # Partial indexes need these; queries take them from gitpip.store.visibility.
@@ -200,6 +203,8 @@ deals = Table(
     Column("title", Text),
     Column("reason", Text),
     Column("refusals", Integer, nullable=False, server_default=text("0")),
+    # It waits since it could not be looked for before sending it again.
+    Column("not_looked_for", Flag, nullable=False, server_default=text("0")),
     CheckConstraint("state <> 'published' OR deal_id IS NOT NULL", name="published_has_id"),
 )
 unsettled = deals.c.state != literal_column("'published'")
@@ -329,6 +334,8 @@ publications = Table(
     Column("deal_id", BigInteger),
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
+    # It waits since it could not be looked for before sending it again.
+    Column("not_looked_for", Flag, nullable=False, server_default=text("0")),
     Column("published_at", UTCDateTime),
     Column("backfill", Flag, nullable=False, server_default=text("0")),
     # Since when Pipedrive's id of it is that of another file's activity, until a person acts.

@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import Part, PauseCause
-from gitpip.store.column_types import Key, Lines, LongSeconds, OneOf, Times, UTCDateTime
+from gitpip.store.column_types import Flag, Key, Lines, LongSeconds, OneOf, Times, UTCDateTime
 from gitpip.store.schema import metadata
 
 pauses = Table(
@@ -23,6 +23,8 @@ pauses = Table(
     # The fingerprint of the token that was refused: another token ends the pause.
     Column("credential", String(12)),
     Column("cause", OneOf(PauseCause, 20), nullable=False, server_default=text("'vendor'")),
+    # Whether it is since the vendor can't be reached.
+    Column("unreachable", Flag, nullable=False, server_default=text("0")),
     # When it began; one that follows another without a break goes on with that one's time.
     Column("since", UTCDateTime),
 )

@@ -10,14 +10,14 @@ from gitpip.errors import (
     GitHubError,
     GitHubLimited,
 )
-from gitpip.model import Check, Pause
+from gitpip.model import Check
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.status import checks, future_times, pauses
 from gitpip.store.status.checks import Results
 from gitpip.store.users import schedule
 from gitpip.watch.batch_poll import BatchPoller
-from gitpip.watch.check_run import Checkers, CheckRun, cause_of
+from gitpip.watch.check_run import Checkers, CheckRun, pause_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.lanes import SlowUsers
 from gitpip.watch.user_check import Rules, Run, UserChecker
@@ -152,7 +152,7 @@ class Watcher:
                 await pauses.pause(
                     transaction,
                     name,
-                    Pause(until, str(stopped_by), cause_of(stopped_by)),
+                    pause_of(stopped_by, until),
                     credential=self._github.fingerprint,
                     now=now,
                 )

@@ -307,7 +307,7 @@ class CheckRun:
                 await pauses.pause(
                     transaction,
                     pauses.SWEEPING,
-                    Pause(until, str(stopped), cause_of(stopped)),
+                    pause_of(stopped, until),
                     credential=self._github.fingerprint,
                     now=self._now(),
                 )
@@ -436,7 +436,13 @@ def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def cause_of(error: GitHubError) -> PauseCause:
+def pause_of(error: GitHubError, until: datetime) -> Pause:
+    """The pause until a time that an error calls for."""
+    unreachable = decide.is_unreachable(error)
+    return Pause(until, str(error), _cause_of(error), unreachable=unreachable)
+
+
+def _cause_of(error: GitHubError) -> PauseCause:
     match error:
         case GitHubLimited():
             return PauseCause.RATE_LIMIT

@@ -6,10 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from gitpip.backoff import backoff
-from gitpip.errors import GitHubBlocked, GitHubNotFound, GitpipError
+from gitpip.errors import (
+    GitHubBlocked,
+    GitHubNotFound,
+    GitHubUnreachable,
+    GitpipError,
+    SameAccount,
+)
 from gitpip.model import (
     Backfill,
     BackfillKind,
+    FailureKind,
     GistId,
     KnownFile,
     KnownGist,
@@ -20,6 +27,7 @@ from gitpip.model import (
     UserKey,
     UserState,
 )
+from gitpip.setback import Setback
 
 Item = TypeVar("Item")
 
@@ -41,18 +49,6 @@ LATELY = timedelta(days=1)
 NOT_LONG_AGO = timedelta(days=7)
 SHORTEST_ACTIVE_INTERVAL = timedelta(minutes=5)
 BATCH_BYTES = 32 * 1024 * 1024
-NOT_SHOWN = "not shown by GitHub: "
-
-
-@dataclass(frozen=True)
-class Setback:
-    """What a failed look makes of a user's row. Times are UTC."""
-
-    failure: str
-    failures: int
-    """How many failures of this sort there were in a row, this one included."""
-    state: UserState
-    next_check_at: datetime
 
 
 @dataclass(frozen=True)
@@ -332,22 +328,26 @@ def after_failure(user: User, error: Exception, *, now: datetime, interval: time
     each time, up to the usual interval.
     """
     gone = isinstance(error, GitHubNotFound | GitHubBlocked)
-    failure = f"{NOT_SHOWN if gone else ''}{_reason(user, error)}"
-    same_sort = gone == (user.failure or "").startswith(NOT_SHOWN)
-    failures = user.failures + 1 if same_sort else 1
+    was_gone = user.failure_kind is FailureKind.NOT_SHOWN
+    failures = user.failures + 1 if gone == was_gone else 1
     if gone:
         unavailable = failures >= LOOKS_IN_VAIN or user.state is UserState.UNAVAILABLE
         return Setback(
-            failure=failure,
+            failure=_reason(user, error),
+            kind=FailureKind.NOT_SHOWN,
             failures=failures,
             state=UserState.UNAVAILABLE if unavailable else UserState.ACTIVE,
             next_check_at=now + (max(interval, RARELY) if unavailable else interval),
         )
+    kind = FailureKind.UNREACHABLE if is_unreachable(error) else FailureKind.OTHER
+    same = UserKey(error.key) if isinstance(error, SameAccount) else None
     return Setback(
-        failure=failure,
+        failure=_reason(user, error),
+        kind=kind if same is None else FailureKind.SAME_ACCOUNT,
         failures=failures,
         state=user.state,
         next_check_at=now + backoff(failures, FIRST_RETRY, interval),
+        same_account_as=same,
     )
 
 
@@ -356,11 +356,18 @@ def _age(gist: SeenGist) -> tuple[datetime, GistId]:
 
 
 def _reason(user: User, error: Exception) -> str:
-    if type(error) is GitHubNotFound and "://" in str(error):
-        return f"no user {user.login}"  # to a person the address of the API says nothing
+    if isinstance(error, GitHubNotFound) and error.names_address:
+        return f"GitHub shows no user {user.login}"
     if isinstance(error, GitpipError):
         return str(error)
     return own_fault(error)
+
+
+def is_unreachable(error: BaseException | None) -> bool:
+    """Whether GitHub can't be reached; that can be the cause of another error."""
+    return error is not None and (
+        isinstance(error, GitHubUnreachable) or is_unreachable(error.__cause__)
+    )
 
 
 def own_fault(error: Exception) -> str:

@@ -457,14 +457,9 @@ class UserChecker:
             if locked is None:
                 return
             asked_for = locked.next_check_at > max(user.next_check_at, run.started_at)
-            await schedule.record_failure(
-                transaction,
-                user.key,
-                failure=setback.failure,
-                failures=setback.failures,
-                state=setback.state,
-                next_check_at=locked.next_check_at if asked_for else setback.next_check_at,
-            )
+            if asked_for:
+                setback = replace(setback, next_check_at=locked.next_check_at)
+            await schedule.record_failure(transaction, user.key, setback)
             if setback.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
                 happened = NewEvent(EventKind.USER_UNAVAILABLE, user.key, detail=setback.failure)
                 await events.record(transaction, self._now(), happened)

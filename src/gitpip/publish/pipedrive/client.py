@@ -79,6 +79,8 @@ class Pipedrive:
         """The fingerprint of the only token that is asked under; None where any is."""
         self.use(token)
         self.answers_received = 0
+        self.last_status: int | None = None
+        """Of the last request; None if no whole answer came."""
         """How many answers have arrived."""
         self.daily_remaining: int | None = None
         self.daily_limit: int | None = None
@@ -418,11 +420,12 @@ class Pipedrive:
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
                 reason = f"Pipedrive can't be reached: {_cause(error)}"
-                return NotProcessed(reason, UNREACHABLE_PAUSE)
+                return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
             return kind(f"Pipedrive's answer did not arrive: {_cause(error)}")
         finally:
             turn.end(headers)
+            self.last_status = status
             metrics.vendor_answered("pipedrive", status, time.monotonic() - started)
             step()
         remaining = number(response.headers, "x-daily-ratelimit-token-remaining")

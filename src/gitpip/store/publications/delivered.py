@@ -174,6 +174,7 @@ def values_of(change: Change) -> Mapping[str, Any]:
             "due_at": change.due_at,
             "looks": change.looks,
             "reason": change.reason,
+            "not_looked_for": change.not_looked_for,
             "in_flight_until": change.in_flight_until,
             "token": None,
             "lease_until": None,

@@ -53,6 +53,7 @@ async def pause(
         "reason": why.reason,
         "credential": credential,
         "cause": why.cause,
+        "unreachable": why.unreachable,
     }
     last = await _locked(transaction, name)
     while last is None:

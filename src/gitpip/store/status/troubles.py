@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from gitpip.model import NOT_LOOKED_FOR, PublicationState, UserState
+from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
@@ -69,6 +69,8 @@ class Trouble:
     """Why it is so, of the example."""
     next_try: datetime | None = None
     """When the next attempt comes, where that is asked for."""
+    unreachable: bool = False
+    """Whether one of them is in it since GitHub can't be reached."""
 
 
 NONE = Trouble(0)
@@ -108,7 +110,13 @@ async def users_unavailable(transaction: Transaction) -> Trouble:
 
 async def users_failing(transaction: Transaction) -> Trouble:
     """Other users whose last check failed; `since` is up to when the first of them is known."""
-    return await _troubled_users(transaction, users.c.state == UserState.ACTIVE.value)
+    is_active = users.c.state == UserState.ACTIVE.value
+    trouble = await _troubled_users(transaction, is_active)
+    if not trouble.count:
+        return trouble
+    unreachable = users.c.failure_kind == FailureKind.UNREACHABLE
+    found = await transaction.scalar(select(exists().where(troubled, is_active, unreachable)))
+    return replace(trouble, unreachable=bool(found))
 
 
 async def _troubled_users(transaction: Transaction, state: ColumnElement[bool]) -> Trouble:
@@ -198,7 +206,7 @@ async def publications_not_looked_for(transaction: Transaction, now: datetime) -
         publications.c.state == PENDING,
         publications.c.looked_at.is_not(None),
         publications.c.due_at > now,
-        publications.c.reason.startswith(NOT_LOOKED_FOR),
+        publications.c.not_looked_for == 1,
     )
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import Account, GitHubId, User, UserKey, UserState
+from gitpip.setback import Setback
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -329,21 +330,19 @@ async def hint(
 async def record_failure(
     transaction: Transaction,
     key: UserKey,
-    *,
-    failure: str,
-    failures: int,
-    state: UserState,
-    next_check_at: datetime,
+    setback: Setback,
 ) -> None:
-    """Note that this user could not be looked at, for the `failures`th time, and release them."""
+    """Note that this user could not be looked at, and release them."""
     await transaction.execute(
         update(users)
         .where(users.c.key == key)
         .values(
-            failures=failures,
-            failure=failure,
-            state=_unless_paused(state),
-            next_check_at=next_check_at,
+            failures=setback.failures,
+            failure=setback.failure,
+            failure_kind=setback.kind,
+            same_account_as=setback.same_account_as,
+            state=_unless_paused(setback.state),
+            next_check_at=setback.next_check_at,
             claimed_by=None,
             claimed_until=None,
         )

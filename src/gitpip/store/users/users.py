@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.errors import UserConflict, UserNotTracked
-from gitpip.model import Account, Backfill, GitHubId, Page, User, UserKey, UserState
+from gitpip.errors import SameAccount, UserConflict, UserNotTracked
+from gitpip.model import Account, Backfill, FailureKind, GitHubId, Page, User, UserKey, UserState
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -314,16 +314,13 @@ async def remove(transaction: Transaction, key: UserKey, now: datetime) -> None:
     Users who could not be looked at because this one stood for the same account are due now.
     """
     removed = await transaction.execute(
-        update(users)
-        .where(users.c.key == key, tracked)
-        .values(removed_at=now)
-        .returning(users.c.login)
+        update(users).where(users.c.key == key, tracked).values(removed_at=now)
     )
-    for login in removed.scalars().all():
+    if removed.rowcount:
         kept_out = (
             select(users.c.key)
             .where(tracked, users.c.failure.is_not(None))
-            .where(users.c.failure.endswith(_same_account_as(login), autoescape=True))
+            .where(users.c.failure_kind == FailureKind.SAME_ACCOUNT, users.c.same_account_as == key)
             # A check that holds one of them and waits for the removed one is not waited for.
             .with_for_update(skip_locked=True)
         )
@@ -351,7 +348,7 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
     It is another row when the account was tracked before and removed: that one comes back with
     all that is known of it, and takes the claim along. What was just given of it holds: the rule,
     and the id, tags, interval and deal if they were given; else these are as they were.
-    Raises UserConflict when the account is tracked already, UserNotTracked.
+    Raises SameAccount when the account is tracked already, UserNotTracked.
     """
     user = await lock(transaction, key)
     if user is None:
@@ -371,7 +368,10 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
         )
         return await get(transaction, key)
     if known.removed_at is None:
-        raise UserConflict(f"{user.login}{_same_account_as(known.login)}")
+        raise SameAccount(
+            f"{user.login} is the same account as {known.login}, tracked already",
+            UserKey(known.key),
+        )
     return await _bring_back(transaction, UserKey(known.key), user, account)
 
 
@@ -429,10 +429,6 @@ async def _take_details(transaction: Transaction, removed: UserKey, user: User) 
         await transaction.execute(
             update(deals).where(deals.c.user_key == user.key).values(user_key=removed)
         )
-
-
-def _same_account_as(login: str) -> str:
-    return f" is the same account as {login}, tracked already"
 
 
 async def login_taken(transaction: Transaction, login: str, *, by_other_than: UserKey) -> bool:

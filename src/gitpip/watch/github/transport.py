@@ -20,6 +20,7 @@ from gitpip.errors import (
     GitHubNotFound,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GitHubUnreachable,
     GraphQLFailed,
     GraphQLTooSlow,
 )
@@ -53,6 +54,10 @@ class AnswerTooLarge(GitHubUnavailable):
 
 class _PassingFault(GitHubUnavailable):
     """A fault that may be gone in a moment: it is worth a short retry."""
+
+
+class _NoConnection(_PassingFault, GitHubUnreachable):
+    pass
 
 
 class _TooSlow(GitHubUnavailable):
@@ -277,7 +282,7 @@ class Transport:
             raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
             reason = redacted(str(error)) or type(error).__name__
-            raise _PassingFault(f"GitHub can't be reached: {reason}") from error
+            raise _NoConnection(f"GitHub can't be reached: {reason}") from error
         except httpx2.RequestError as error:
             raise _PassingFault(
                 f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
@@ -324,7 +329,9 @@ class Transport:
                     "GitHub does not accept the token: set GITHUB_TOKEN to a valid one"
                 )
             case 404 | 410:
-                raise GitHubNotFound(f"{what} is not shown by GitHub ({answer.status})")
+                raise GitHubNotFound(
+                    f"{what} is not shown by GitHub ({answer.status})", names_address=True
+                )
             case 451:
                 raise GitHubBlocked(f"{what} is blocked for legal reasons (451){answer.words}")
             case 403 | 429:
