@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from gitpip.model import PublicationState
 from gitpip.publish.delivery import ABSENCE, LONGEST_LEASE
 from gitpip.status.publishing import problems
-from gitpip.store.schema import second_sends
+from gitpip.store.schema import second_deals, second_sends
 from gitpip_standins import Fault
 from tests.support.scene import OurClock, Scene
 
@@ -98,7 +98,8 @@ async def test_a_claim_holds_as_long_as_the_databases_clock_says(
     sending = await scene.freeze_in_state(sender, PublicationState.SENDING)
     async with other.database.begin() as transaction:
         # What is sent in a process's first minutes is looked at again, by our own clock.
-        await transaction.execute(delete(second_sends))
+        for watched in (second_sends, second_deals):
+            await transaction.execute(delete(watched))
 
     assert not await other.publisher.due()
     await other.run()
