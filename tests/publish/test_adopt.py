@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from gitpip.marking import marker_of
 from gitpip.model import PublicationState
 from gitpip.publish.adopt import MOST_IDS, QUIET
 from gitpip.publish.allowance import FRESH, OFTEN, Allowance
+from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -237,6 +238,37 @@ async def test_a_second_installation_is_noticed_by_what_a_look_shows(
     await scene.find_files("ada", "theirs.py")
     await scene.settle(process)
     await scene.assert_each_is_there_once()
+
+
+async def test_what_a_look_shows_of_another_installation_has_everything_compared(
+    scene: Scene, empty: Scene
+) -> None:
+    """Also within the seconds in which nothing new is compared, and in deals not looked at."""
+    process, other = await scene.process(), await empty.process()
+    for installation, its_process in ((scene, process), (empty, other)):
+        for login in ("ada", "bob"):
+            await installation.find_files(login, "warm-up.py")
+        await installation.settle(its_process)
+    scene.clock.advance(HOUR)
+    scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities")
+    await scene.find_files("ada", "mine.py")
+    await process.run()
+    for login in ("ada", "bob"):
+        await empty.find_files(login, "theirs.py")
+    await empty.settle(other)
+    scene.clock.advance(FIRST_LOOK)
+    await process.run()
+    assert scene.clock() - (await compared_at(scene)) < FRESH
+    await scene.find_files("bob", "theirs.py")
+    await scene.settle(process)
+    assert set(scene.activities().values()) == {1}
+
+
+async def compared_at(scene: Scene) -> datetime:
+    async with scene.database.read() as transaction:
+        at = (await ledger.read(transaction)).compared_at
+    assert at is not None
+    return at
 
 
 async def test_a_second_installation_is_noticed_before_something_new_is_sent(
