@@ -155,8 +155,8 @@ class EnvironmentUnusable(GitpipError):
     """A proxy or a certificate authority that the environment names can't be used."""
 
 
-class EngineError(GitpipError):
-    """The engine can't go on."""
+class SchedulerError(GitpipError):
+    """The scheduler can't go on."""
 
 
 class AddressInUse(GitpipError):

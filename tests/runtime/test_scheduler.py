@@ -1,4 +1,4 @@
-"""The engine from outside: what runs, how often, and who takes over when a replica fails."""
+"""The scheduler from outside: what runs, how often, and who takes over when a replica fails."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ import structlog
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from gitpip.errors import EngineError
+from gitpip.errors import SchedulerError
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.runtime.scheduler.connection import Connection
 from gitpip.runtime.scheduler.queue import install, on_postgres
@@ -40,7 +40,7 @@ CONNECTIONS = """
 
 
 def quick(dsn: str | None, grace: float = 3, take_over_after: float = NEVER) -> Scheduler:
-    """An engine whose timers suit tests.
+    """A scheduler whose timers suit tests.
 
     Unless a test is about it, nobody is taken for dead who just was not given the processor.
     """
@@ -341,7 +341,7 @@ async def test_stop_before_run(dsn: str | None) -> None:
 
 @asynccontextmanager
 async def replica(dsn: str, part: str = "publish") -> AsyncIterator[Process]:
-    """Another process with an engine: a run of `publish`, or a turn to `install`, does not end."""
+    """Another process with a scheduler: a run of `publish`, or a turn to `install`, never ends."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.runtime.test_scheduler", dsn, part), cwd=ROOT, stdout=PIPE
     )
@@ -470,7 +470,7 @@ async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone
     async with running(scheduler):
         await scheduler.notify("publish")
         await works.begin(1)
-        # The successor's statement comes between the engine's last look and its own statement.
+        # The successor's statement comes between the scheduler's last look and its own statement.
         async with successor.transaction():
             await successor.execute("SELECT * FROM engine_pgqueuer FOR UPDATE")
             works.release.release()
@@ -522,13 +522,13 @@ async def test_install_is_idempotent_and_safe_at_once(postgres_dsn: str) -> None
 
 async def test_what_is_missing_is_said(postgres_dsn: str) -> None:
     scheduler = quick(postgres_dsn)
-    with pytest.raises(EngineError, match="could not be told"):
+    with pytest.raises(SchedulerError, match="could not be told"):
         await scheduler.notify("publish")
-    with pytest.raises(EngineError, match="go on"):
+    with pytest.raises(SchedulerError, match="go on"):
         await scheduler.run()
     nowhere = quick("postgresql://user:secret@127.0.0.1:1/nowhere")
     for attempt in (nowhere.notify("publish"), nowhere.install(), nowhere.run()):
-        with pytest.raises(EngineError, match="can't be reached") as caught:
+        with pytest.raises(SchedulerError, match="can't be reached") as caught:
             await attempt
         assert "secret" not in str(caught.value)
 

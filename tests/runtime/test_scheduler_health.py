@@ -1,4 +1,4 @@
-"""What ails an engine: work that is stuck or keeps failing here, and nothing that others do."""
+"""What ails a scheduler: work that is stuck or keeps failing here, and nothing that others do."""
 
 import asyncio
 from datetime import timedelta
@@ -20,13 +20,13 @@ LONGER = timedelta(seconds=2)
 
 
 def told_of(work: str, scheduler: Scheduler, patience: timedelta = PATIENCE) -> list[str]:
-    """What is said of a work. On a busy machine the engine itself may ail for a moment."""
+    """What is said of a work. On a busy machine the scheduler itself may ail for a moment."""
     return [ailment for ailment in scheduler.ailments(patience) if ailment.startswith(work)]
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def scheduler(request: pytest.FixtureRequest) -> Scheduler:
-    """An engine on each kind of queue."""
+    """A scheduler on each kind of queue."""
     dsn = None if request.param == "memory" else request.getfixturevalue("postgres_dsn")
     scheduler = quick(dsn)
     await scheduler.install()
@@ -134,7 +134,7 @@ async def test_an_engine_without_its_database_says_so(
         try:
             await until(lambda: scheduler.ailments(timedelta(seconds=1)) != ())
             [ailment] = scheduler.ailments(timedelta(seconds=1))
-            assert ailment.startswith("the engine has not looked for work for ")
+            assert ailment.startswith("the scheduler has not looked for work for ")
         finally:
             await asyncio.to_thread(postgres.ensure_postgres_running)
         await until(lambda: scheduler.ailments(timedelta(seconds=1)) == ())

@@ -239,7 +239,7 @@ class World:
             await users.change(transaction, user.key, users.Changes(paused=paused), self.now)
 
     async def work(self, what: str) -> None:
-        """One turn of the engine; what it raises, the engine would log and try again."""
+        """One turn of the scheduler; what it raises, the scheduler would log and try again."""
         if what in {"check", "both"}:
             with suppress(GitHubError):
                 await self.watcher.run()
@@ -249,7 +249,7 @@ class World:
             await self.feed.read()
 
     async def condition(self) -> Condition:
-        surroundings = Surroundings(SETTINGS, engine_is_alive=True)
+        surroundings = Surroundings(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
             return await read(transaction, surroundings, self.now)
 

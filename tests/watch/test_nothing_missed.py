@@ -200,7 +200,7 @@ class Heartbeat:
 
     async def agree(self) -> None:
         """Whatever is still there and older than status tells is stored, of all and of each."""
-        surroundings = Surroundings(SETTINGS, engine_is_alive=True)
+        surroundings = Surroundings(SETTINGS, scheduler_is_alive=True)
         async with self.database.read() as transaction:
             told = await read(transaction, surroundings, self.ours())
             known = {login: await users.get(transaction, key) for login, key in self.keys.items()}

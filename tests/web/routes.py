@@ -60,15 +60,15 @@ class Route:
 
 
 def application(database: Database, settings: Settings) -> FastAPI:
-    """The application over a database, without the ways to GitHub, Pipedrive and the engine."""
+    """The application over a database, without the ways to GitHub, Pipedrive and the scheduler."""
 
     def unused(*_: object, **__: object) -> NoReturn:
-        raise AssertionError("neither a vendor nor the engine is to be asked")
+        raise AssertionError("neither a vendor nor the scheduler is to be asked")
 
     values: dict[str, object] = {known.name: unused for known in fields(AppContext)}
     values |= {"database": database, "credentials": Credentials(settings)}
     values |= {"first_key": FirstKey()}
-    values |= {"engine_is_alive": lambda: True, "ailments": tuple}
+    values |= {"scheduler_is_alive": lambda: True, "ailments": tuple}
     return create_app(cast("Callable[..., AppContext]", AppContext)(**values))
 
 

@@ -150,7 +150,7 @@ def _application(folder: Path) -> FastAPI:
             credentials=Credentials(settings),
             find_account=unused,
             wake=unused,
-            engine_is_alive=unused,
+            scheduler_is_alive=unused,
             ailments=unused,
             forecast=unused,
             preview=unused,

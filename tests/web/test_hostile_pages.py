@@ -94,7 +94,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             credentials=Credentials(settings),
             find_account=find_account,
             wake=wake,
-            engine_is_alive=lambda: True,
+            scheduler_is_alive=lambda: True,
             preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
             ailments=list,
         )

@@ -18,7 +18,7 @@ from gitpip.model import Anonymous, Backfill, OnDelete, OnEdit
 LONGEST_DURATION = timedelta(days=366)
 SHORTEST_PATIENCE = timedelta(seconds=5)
 FEWEST_CONNECTIONS = 3
-"""One is the engine's, one shows life while another is busy."""
+"""One is the scheduler's, one shows life while another is busy."""
 
 _DURATIONS = "use something like 45s, 10m, 3h, 1h30m, 90 (seconds) or PT3H"
 _TOKEN_RULE = "a token is printable ASCII without spaces, as the vendor shows it"  # noqa: S105

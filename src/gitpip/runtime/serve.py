@@ -53,7 +53,7 @@ def opened(settings: Settings) -> AbstractAsyncContextManager[Database]:
 @asynccontextmanager
 async def _opened(credentials: Credentials) -> AsyncIterator[Database]:
     settings = credentials.settings
-    # One of them is the engine's.
+    # One of them is the scheduler's.
     database = open_database(settings.database_url, connections=settings.database_connections - 1)
     try:
         await _wait(database, credentials)
@@ -145,7 +145,7 @@ async def _serve(
                 credentials=credentials,
                 find_account=worker.find_account,
                 wake=worker.wake,
-                engine_is_alive=worker.is_alive,
+                scheduler_is_alive=worker.is_alive,
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
                 preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),

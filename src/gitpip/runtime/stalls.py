@@ -1,7 +1,7 @@
 """Standstills: work that waits and is not done, though nothing outside holds it up.
 
-The engine tells of runs that hang or fail. This tells of what it can't see: runs that end well and
-get nothing done, work that nobody was told of, and pauses of gitpip's own making.
+The scheduler tells of runs that hang or fail. This tells of what it can't see: runs that end well
+and get nothing done, work that nobody was told of, and pauses of gitpip's own making.
 """
 
 import asyncio
@@ -62,8 +62,8 @@ class Stalls:
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
         """A sentence for each part that stood still for longer than `patience`.
 
-        While some process has claimed work, it may be busy with one large piece of it; the engine
-        there tells if it hangs.
+        While some process has claimed work, it may be busy with a large piece of it; its scheduler
+        tells if it hangs.
         """
         at = self._monotonic()
         return tuple(

@@ -1,4 +1,4 @@
-"""What does the work of one process: the engine, with everything that it runs."""
+"""What does the work of one process: the scheduler, with everything that it runs."""
 
 import asyncio
 import fcntl
@@ -43,7 +43,7 @@ Work = Literal["check", "publish"]
 
 @dataclass(frozen=True)
 class Worker:
-    """The way to the engine, be it run in this process or by others, and to GitHub."""
+    """The way to the scheduler, be it run in this process or by others, and to GitHub."""
 
     scheduler: Scheduler
     github: GitHub
@@ -55,7 +55,7 @@ class Worker:
     """None where others do the work."""
 
     def is_alive(self) -> bool | None:
-        """Whether the engine runs and reaches its database; None where others do the work."""
+        """Whether the scheduler runs and reaches its database; None where others do the work."""
         return None if self.task is None else self.scheduler.healthy
 
     def publishes(self) -> bool:
@@ -106,7 +106,7 @@ class Worker:
         return await forecast(self.github, login, backfill)
 
     async def wake(self, work: Work) -> None:
-        """Tell the engine that work waits; the sweep finds it later where that fails."""
+        """Tell the scheduler that work waits; the sweep finds it later where that fails."""
         try:
             await self.scheduler.notify(work)
         except GitpipError as error:
@@ -139,7 +139,7 @@ def github_of(settings: Settings, database: Database | None = None) -> GitHub:
 
 @asynccontextmanager
 async def working(settings: Settings, database: Database) -> AsyncIterator[Worker]:
-    """Run the engine with everything it runs, until the block ends. Raises ServiceRunning."""
+    """Run the scheduler with everything it runs, until the block ends. Raises ServiceRunning."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_alone(settings))
         github = await stack.enter_async_context(github_of(settings, database))
@@ -220,7 +220,7 @@ def _give_feed(scheduler: Scheduler, github: GitHub, feed: Feed, address: GitHub
 
 @asynccontextmanager
 async def reaching(settings: Settings, database: Database) -> AsyncIterator[Worker]:
-    """A way to GitHub, and to the engines of others, until the block ends."""
+    """A way to GitHub, and to the schedulers of others, until the block ends."""
     async with github_of(settings, database) as github:
         scheduler = Scheduler(settings.postgres_dsn)
         await scheduler.install()

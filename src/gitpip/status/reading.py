@@ -38,7 +38,7 @@ class Surroundings:
     """A sentence for each secret file that can't be used."""
     ailments: Sequence[str] = ()
     """What `/health` of this process says."""
-    engine_is_alive: bool | None = None
+    scheduler_is_alive: bool | None = None
     """None in a process that does not watch and publish."""
 
 
@@ -172,7 +172,7 @@ async def read_stops(
     """Only what keeps watching or publishing from going on: cheap, whatever waits."""
     current = await pauses.pauses_now(transaction, now)
     services = await instances.running(transaction, now)
-    works = surroundings.engine_is_alive is not None or any(one.works for one in services)
+    works = surroundings.scheduler_is_alive is not None or any(one.works for one in services)
     checks = not set(pauses.STOPS_WATCHING) & set(current)
     problems = [
         _of_pause(name, pause, now, checks=checks)
@@ -234,8 +234,8 @@ def _of_processes(
     here = set(surroundings.ailments)
     elsewhere = {ailment for service in services for ailment in service.ailments}
     wrong = [*surroundings.ailments, *sorted(elsewhere - here)]
-    if surroundings.engine_is_alive is False and not wrong:
-        wrong = ["the engine does not reach its database"]
+    if surroundings.scheduler_is_alive is False and not wrong:
+        wrong = ["the scheduler does not reach its database"]
     if not wrong:
         return ()
     return (

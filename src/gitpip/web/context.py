@@ -51,7 +51,7 @@ class AppContext:
     credentials: Credentials
     find_account: FindAccount
     wake: Wake
-    engine_is_alive: EngineIsAlive
+    scheduler_is_alive: EngineIsAlive
     ailments: Ailments
     forecast: MakeForecast
     preview: Preview
@@ -74,7 +74,7 @@ class AppContext:
             settings=self.settings,
             secret_faults=self.credentials.faults,
             ailments=self.ailments(),
-            engine_is_alive=self.engine_is_alive(),
+            scheduler_is_alive=self.scheduler_is_alive(),
         )
 
     @cached_property

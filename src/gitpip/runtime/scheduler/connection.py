@@ -1,4 +1,4 @@
-"""The engine's one connection to PostgreSQL, opened again whenever it is lost."""
+"""The scheduler's one connection to PostgreSQL, opened again whenever it is lost."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from pgqueuer.db import AsyncpgDriver, Driver
 from pgqueuer.ports.driver import NotifyCallback
 
 from gitpip.backoff import backoff, jittered
-from gitpip.errors import EngineError
+from gitpip.errors import SchedulerError
 from gitpip.observability.logging import get_logger
 from gitpip.store.postgres import PREPARE, Watched
 
@@ -71,7 +71,7 @@ class Connection(Driver):
         return self._driver is not None and self._lost_since is None
 
     def give_up(self) -> None:
-        """Disconnect at once; callers that wait for an answer get EngineError."""
+        """Disconnect at once; callers that wait for an answer get SchedulerError."""
         self._given_up.set()
         if self._connection is not None:
             self._connection.terminate()
@@ -110,7 +110,7 @@ class Connection(Driver):
         return TaskManager()
 
     async def __aenter__(self) -> Self:
-        """Connect if nobody has yet; raises EngineError if that fails."""
+        """Connect if nobody has yet; raises SchedulerError if that fails."""
         self._users += 1
         if self._users == 1:
             self._given_up.clear()
@@ -118,7 +118,7 @@ class Connection(Driver):
                 await self._opened()
             except UNREACHABLE as error:
                 self._users -= 1
-                raise EngineError(f"PostgreSQL can't be reached: {describe(error)}") from error
+                raise SchedulerError(f"PostgreSQL can't be reached: {describe(error)}") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -157,7 +157,7 @@ class Connection(Driver):
     async def _opened(self) -> AsyncpgDriver:
         async with self._opening:
             if self._given_up.is_set():
-                raise EngineError("The engine has stopped.")
+                raise SchedulerError("The scheduler has stopped.")
             if self._driver is None:
                 connection = await asyncpg.connect(
                     self._dsn,
@@ -204,16 +204,16 @@ class Connection(Driver):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._given_up.wait(), wait.total_seconds())
         if self._given_up.is_set():
-            raise EngineError("The engine stopped while PostgreSQL was away.") from error
+            raise SchedulerError("The scheduler stopped while PostgreSQL was away.") from error
 
 
 @contextmanager
 def refusals_explained(wish: str) -> Iterator[None]:
-    """Turn what PostgreSQL answers to a wrong or forbidden statement into an EngineError."""
+    """Turn what PostgreSQL answers to a wrong or forbidden statement into an SchedulerError."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise EngineError(f"{wish}: PostgreSQL refuses: {describe(error)}") from error
+        raise SchedulerError(f"{wish}: PostgreSQL refuses: {describe(error)}") from error
 
 
 def describe(error: BaseException) -> str:

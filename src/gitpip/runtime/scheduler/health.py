@@ -1,4 +1,4 @@
-"""The engine's signs of life: which work is stuck, or fails again and again, in this process."""
+"""The scheduler's signs of life: which work is stuck, or fails again and again, in this process."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""PgQueuer as the engine uses it: our names, our safeguards, and nothing read from outside."""
+"""PgQueuer as the scheduler uses it: our names, our safeguards, and nothing read from outside."""
 
 import asyncio
 import time

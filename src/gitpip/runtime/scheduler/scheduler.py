@@ -1,4 +1,4 @@
-"""The engine's own rules: one run at a time, nothing told is lost, and a way to stop."""
+"""The scheduler's own rules: one run at a time, nothing told is lost, and a way to stop."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from pgqueuer.models import Job, JobId
 
 from gitpip.backoff import backoff
 from gitpip.clock import utc_now
-from gitpip.errors import EngineError
+from gitpip.errors import SchedulerError
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.observability.watchdog import listen
@@ -73,7 +73,7 @@ class Scheduler:
 
     A work runs when it was told to or when its time has come. It runs at least once: after a
     crash, or while a replica thaws that was frozen, a run can come twice. One that raises is run
-    again, each time later. An Engine object is run once.
+    again, each time later. A Scheduler is run once.
     """
 
     def __init__(
@@ -129,8 +129,8 @@ class Scheduler:
 
         `at` is rounded up to the second.
 
-        Told several times before a run starts, it runs once. Needs no running engine: on
-        PostgreSQL some replica will see to it. Raises EngineError if it could not be written.
+        Told several times before a run starts, it runs once. Needs no running scheduler: on
+        PostgreSQL some replica will see to it. Raises SchedulerError if it could not be written.
         """
         key, wait = name, timedelta(0)
         if at is not None and at > utc_now():
@@ -143,25 +143,25 @@ class Scheduler:
                     if not await self._enqueue(name, key, wait):
                         await self._enqueue(name, f"{key}+", wait)
         except TimeoutError as error:
-            raise EngineError(f"{name} could not be told: no answer from PostgreSQL") from error
+            raise SchedulerError(f"{name} could not be told: no answer from PostgreSQL") from error
 
     async def install(self) -> None:
-        """Create or migrate what the engine needs in the database; may be called at any time.
+        """Create or migrate what the scheduler needs in the database; may be called at any time.
 
-        Raises EngineError if the database can't be reached or refuses.
+        Raises SchedulerError if the database can't be reached or refuses.
         """
         if isinstance(self._queries, FencedQueries):
             async with self._queries.driver:
-                with refusals_explained("The engine's tables could not be made"):
+                with refusals_explained("The scheduler's tables could not be made"):
                     await install(self._queries)
 
     async def run(self) -> None:
         """Run works until `stop`; when cancelled, hand back at once what is under way.
 
-        Raises EngineError if the engine can't go on. Installs no signal handlers.
+        Raises SchedulerError if the scheduler can't go on. Installs no signal handlers.
         """
         if self._loop is not None:
-            raise EngineError("This engine was run before; make another.")
+            raise SchedulerError("This scheduler was run before; make another.")
         async with self._queries.driver:
             self._loop = self._assemble()
             self._started_at = time.monotonic()
@@ -190,7 +190,9 @@ class Scheduler:
                     task.cancel()
                 await self._wind_down(self._loop, turning, grace)
         if failures:
-            raise EngineError(f"The engine can't go on: {describe(failures[0])}") from failures[0]
+            raise SchedulerError(
+                f"The scheduler can't go on: {describe(failures[0])}"
+            ) from failures[0]
 
     def stop(self) -> None:
         """Have `run` return within `grace`, what is under way finished or handed back."""
@@ -198,7 +200,7 @@ class Scheduler:
 
     @property
     def healthy(self) -> bool:
-        """Whether the engine runs and reaches its database."""
+        """Whether the scheduler runs and reaches its database."""
         silence = self._silence
         return (
             silence is not None
@@ -216,12 +218,12 @@ class Scheduler:
         ailing = list(self._vitals.ailments(patience))
         if silence is not None and silence > patience:
             seconds = silence.total_seconds()
-            ailing.insert(0, f"the engine has not looked for work for {seconds:.0f} s")
+            ailing.insert(0, f"the scheduler has not looked for work for {seconds:.0f} s")
         return tuple(ailing)
 
     @property
     def _silence(self) -> timedelta | None:
-        """How long ago the engine last looked for work; None before it starts."""
+        """How long ago the scheduler last looked for work; None before it starts."""
         if self._loop is None:
             return None
         return timedelta(seconds=time.monotonic() - (self._loop.turned_at or self._started_at))

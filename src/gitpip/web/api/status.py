@@ -159,7 +159,7 @@ class StatusBody(BaseModel):
     running_services: int
     versions: list[str]
     """Of the services that run; more than one during an upgrade."""
-    engine_is_alive: bool
+    scheduler_is_alive: bool
     """Here, or in another replica where this one only shows."""
     last_checks: list[CheckBody]
 
@@ -202,7 +202,7 @@ async def status_of(context: AppContext) -> StatusBody:
         lists = await lists_read.lists(transaction, now)
         budgets = await known_budgets(transaction)
         capacity = await reading.capacity(transaction, context.surroundings, now)
-    alive = context.engine_is_alive()
+    alive = context.scheduler_is_alive()
     return StatusBody(
         version=VERSION,
         sentence=condition.sentence,
@@ -235,7 +235,7 @@ async def status_of(context: AppContext) -> StatusBody:
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(condition.services),
         versions=sorted({service.version for service in condition.services}),
-        engine_is_alive=condition.works if alive is None else alive,
+        scheduler_is_alive=condition.works if alive is None else alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
 

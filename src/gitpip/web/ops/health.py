@@ -37,9 +37,9 @@ async def health(context: Context) -> PlainTextResponse:
 @router.get("/ready", responses={503: {"model": ReadyBody}})
 @open_to_all()
 async def ready(context: Context, response: Response) -> ReadyBody:
-    """Say whether the database answers, migrations are in place and the engine runs."""
+    """Say whether the database answers, migrations are in place and the scheduler runs."""
     answer = await context.readiness.ask()
-    engine = context.engine_is_alive()
+    engine = context.scheduler_is_alive()
     body = ReadyBody(
         ready=answer.migrations and engine is not False,
         database=answer.database,

@@ -41,7 +41,7 @@ class _Together(Collector):
     def __init__(
         self, stats: Stats | None, pool: Pool, check_interval: timedelta, *, healthy: bool
     ) -> None:
-        self._figures = stats
+        self._stats = stats
         self._pool = pool
         self._check_interval = check_interval
         self._healthy = healthy
@@ -51,7 +51,7 @@ class _Together(Collector):
         yield from PROCESS.collect()
         yield _gauge("gitpip_build_info", "Which gitpip this is.", {VERSION: 1}, "version")
         yield _one("gitpip_healthy", "Whether /health says Alive.", self._healthy)
-        yield _one("gitpip_database_up", "Whether the database answered.", bool(self._figures))
+        yield _one("gitpip_database_up", "Whether the database answered.", bool(self._stats))
         yield _gauge(
             "gitpip_database_connections",
             "Connections of this process, by state.",
@@ -68,9 +68,9 @@ class _Together(Collector):
             "How often each user is looked at, unless the user has an own interval.",
             self._check_interval.total_seconds(),
         )
-        if self._figures:
+        if self._stats:
             for families in FAMILIES:
-                yield from families(self._figures)
+                yield from families(self._stats)
 
 
 def _of_users(stats: Stats) -> Iterator[Metric]:

@@ -51,7 +51,7 @@ class StatsReader:
         self._database = database
         self._surroundings = surroundings
         self._reading = asyncio.Lock()
-        self._figures: Stats | None = None
+        self._stats: Stats | None = None
         self._stale_at = 0.0
 
     async def read(self) -> Stats | None:
@@ -59,10 +59,10 @@ class StatsReader:
         async with self._reading:
             started = time.monotonic()
             if started >= self._stale_at:
-                self._figures = await self._fresh()
+                self._stats = await self._fresh()
                 took = time.monotonic() - started
                 self._stale_at = started + max(SHORTEST_CACHE.total_seconds(), took / SHARE)
-            return self._figures
+            return self._stats
 
     async def _fresh(self) -> Stats | None:
         now = utc_now()
