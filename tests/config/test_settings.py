@@ -260,6 +260,11 @@ def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["GITPIP_FOO", "GITPIP_X", "GITPIP_", "GITPIP_HELP"])
+def test_an_unknown_setting_that_is_near_to_none_comes_without_a_guess(name: str) -> None:
+    assert faults(**{name: "1"}) == (f"{name}: no such setting (environment)",)
+
+
 def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
     links = {
         "GITPIP_SERVICE_HOST": "10.0.0.1",

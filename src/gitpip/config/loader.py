@@ -14,9 +14,9 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from gitpip.config.dsn import closest
 from gitpip.config.settings import SECRET, Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
+from gitpip.config.unknown_names import one_line, unknown_names
 from gitpip.config.validators import reason
 from gitpip.errors import SettingsError
 
@@ -50,7 +50,7 @@ def load_settings(
     if env_file is not None:
         faults += misdirected_secrets(found, later, layers[0][1], env_file)
     for source, layer in layers:
-        faults += _unknown(layer, source)
+        faults += unknown_names(layer, source)
     settings = None
     try:
         settings = Settings.model_validate(
@@ -138,7 +138,7 @@ def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found 
     try:
         value = read_secret(name, Path(file))
     except ValueError as error:
-        faults.append(f"{name}_FILE={_one_line(file)}: {error}")
+        faults.append(f"{name}_FILE={one_line(file)}: {error}")
         return None
     return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
 
@@ -166,20 +166,11 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
     faults += [
-        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret; use {files[name].name}"
+        f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[name].name}"
         for other in sorted(present - {file.name for file in files.values()})
         if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
     ]
     return secrets
-
-
-def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
-    known = {*fields(), *(f"{name}_FILE" for name in secret_names())}
-    return [
-        f"{_one_line(name)}: no such setting ({source}){closest(name.upper(), known)}"
-        for name, value in layer.items()
-        if name.upper().startswith("GITPIP_") and name not in known and value.strip()
-    ]
 
 
 def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
@@ -188,9 +179,7 @@ def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
         name = str(fault["loc"][0])
         if name not in found:
             continue  # a default that could not be derived from a wrong value, told already
-        value = (
-            SECRET if name in secret_names() else _one_line(_without_password(found[name].value))
-        )
+        value = SECRET if name in secret_names() else one_line(_without_password(found[name].value))
         lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
     return lines
 
@@ -201,8 +190,3 @@ def _problem(fault: ErrorDetails) -> object:
 
 def _without_password(text: str) -> str:
     return re.sub(r"//.*@", f"//{SECRET}@", text)
-
-
-def _one_line(text: str) -> str:
-    shown = text if text.isprintable() else ascii(text)
-    return shown if len(shown) <= 100 else f"{shown[:100]}..."  # noqa: PLR2004
