@@ -253,31 +253,6 @@ def test_all_faults_are_told_at_once() -> None:
     }
 
 
-def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
-    assert faults(GITPIP_CHECK_INTERVALL="3h") == (
-        "GITPIP_CHECK_INTERVALL: no such setting (environment); "
-        "did you mean GITPIP_CHECK_INTERVAL?",
-    )
-
-
-@pytest.mark.parametrize("name", ["GITPIP_FOO", "GITPIP_X", "GITPIP_", "GITPIP_HELP"])
-def test_an_unknown_setting_that_is_near_to_none_comes_without_a_guess(name: str) -> None:
-    assert faults(**{name: "1"}) == (f"{name}: no such setting (environment)",)
-
-
-def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
-    links = {
-        "GITPIP_SERVICE_HOST": "10.0.0.1",
-        "GITPIP_SERVICE_PORT": "80",
-        "GITPIP_PORT": "tcp://10.0.0.1:80",
-        "GITPIP_PORT_80_TCP_ADDR": "10.0.0.1",
-        "GITPIP_WEB_SERVICE_HOST": "10.0.0.2",
-        "GITPIP_WEB_PORT": "tcp://10.0.0.2:80",
-    }
-    assert load(**links).port == 8080
-    assert load(**links | {"GITPIP_PORT": "81"}).port == 81
-
-
 def test_a_secret_both_given_and_in_a_file_is_a_fault(tmp_path: Path) -> None:
     (fault,) = faults(GITHUB_TOKEN="hunter22", GITHUB_TOKEN_FILE=str(tmp_path / "token"))
     assert "GITHUB_TOKEN and GITHUB_TOKEN_FILE are both set" in fault

@@ -16,11 +16,12 @@ from pydantic_core import ErrorDetails
 
 from gitpip.config.settings import SECRET, Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
-from gitpip.config.unknown_names import one_line, unknown_names
+from gitpip.config.unknown_names import meant_by, one_line, unknown_names
 from gitpip.config.validators import reason
 from gitpip.errors import SettingsError
 
 SECRETS_DIR = "GITPIP_SECRETS_DIR"
+ENVIRONMENT = "environment"
 
 
 def load_settings(
@@ -32,7 +33,7 @@ def load_settings(
     and what to use.
     """
     layers: list[tuple[str, Mapping[str, str]]] = [
-        ("environment", os.environ if environ is None else environ)
+        (ENVIRONMENT, os.environ if environ is None else environ)
     ]
     faults: list[str] = []
     if env_file is not None:
@@ -50,7 +51,7 @@ def load_settings(
     if env_file is not None:
         faults += misdirected_secrets(found, later, layers[0][1], env_file)
     for source, layer in layers:
-        faults += unknown_names(layer, source)
+        faults += unknown_names(layer, source, found, is_ours=source != ENVIRONMENT)
     settings = None
     try:
         settings = Settings.model_validate(
@@ -165,10 +166,13 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
             faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
+    # A copy of a secret, as editors leave them (github-token~), is no misspelling beside it.
+    missing = [name for name, file in files.items() if file.name not in present]
     faults += [
-        f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[name].name}"
+        f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[meant].name}"
         for other in sorted(present - {file.name for file in files.values()})
-        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
+        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT"))
+        and (meant := name if name in files else meant_by(name, missing))
     ]
     return secrets
 
