@@ -146,14 +146,6 @@ def test_the_environment_wins_over_the_file_and_each_source_is_told(tmp_path: Pa
     assert told["PIPEDRIVE_ORG"] == (NOT_SET, "default")
 
 
-def test_the_env_file_of_the_current_folder_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").write_text("GITPIP_PORT=1234\n")
-    monkeypatch.chdir(tmp_path)
-    assert rows(load_settings({}))["GITPIP_PORT"] == ("1234", ".env")
-
-
 @pytest.mark.parametrize(
     "name", ["PIPEDRIVE_TOKEN", "GITHUB_TOKEN", "POSTGRES_CONNECTION_STRING", "GITPIP_DATABASE_URL"]
 )
@@ -272,13 +264,6 @@ def test_an_unusable_secret_file_is_a_fault(content: bytes | None, tmp_path: Pat
 def test_a_folder_is_no_secret_file(tmp_path: Path) -> None:
     (fault,) = faults(GITHUB_TOKEN_FILE=str(tmp_path))
     assert "can't be read" in fault
-
-
-def test_a_broken_env_file_is_a_fault(tmp_path: Path) -> None:
-    env_file = tmp_path / ".env"
-    env_file.write_bytes(b"GITPIP_PORT=\xff")
-    with pytest.raises(SettingsError, match="not UTF-8"):
-        load_settings({}, env_file=env_file)
 
 
 durations = st.timedeltas(min_value=timedelta(microseconds=1), max_value=LONGEST_DURATION)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from gitpip.config.env_file import read_env_file
 from gitpip.config.settings import SECRET, Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
 from gitpip.config.unknown_names import meant_by, one_line, unknown_names
@@ -38,7 +38,7 @@ def load_settings(
     faults: list[str] = []
     if env_file is not None:
         try:
-            layers.append((str(env_file), _read_env_file(env_file)))
+            layers.append((str(env_file), read_env_file(env_file, faults)))
         except (OSError, UnicodeError) as error:
             faults.append(f"{env_file}: can't be read ({reason(error)})")
     layers = [(source, _without_service_links(layer)) for source, layer in layers]
@@ -87,16 +87,6 @@ def read_secret(name: str, file: Path) -> SecretStr:
     except ValidationError as error:
         raise ValueError(_problem(error.errors()[0])) from None
     return secret
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    """The lines of a `.env` file; a `$` in a value stays a `$`.
-
-    pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
-    downloaded file could send any secret of the environment to a host of its own that way.
-    """
-    values = dotenv_values(path, interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
