@@ -73,3 +73,13 @@ def test_every_unreadable_line_is_told(tmp_path: Path) -> None:
     told = "\n".join(raised.value.faults)
     assert re.findall(r"line \d", told) == ["line 1", "line 3"]
     assert "GITPIP_PORT=x" in told
+
+
+def test_quotes_within_quotes_are_no_part_of_a_token(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("GITHUB_TOKEN='\"hunter22\"'\n")
+    with pytest.raises(SettingsError) as raised:
+        load_settings({}, env_file=env_file)
+    [fault] = raised.value.faults
+    assert fault.startswith(f"GITHUB_TOKEN=[secret] ({env_file}): ")
+    assert "remove the quotes" in fault
