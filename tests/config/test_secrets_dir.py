@@ -88,3 +88,22 @@ def test_a_folder_that_is_none_is_told_once(folder: Path) -> None:
     file.write_text("")
     (told,) = faults(file)
     assert "not a folder" in told
+
+
+@pytest.mark.parametrize("name", ["pipedrive-tokn", "pipedrive_tokne", "pipedrive-tokens.txt"])
+def test_a_misspelt_name_is_told_unless_the_right_one_is_there(folder: Path, name: str) -> None:
+    (folder / name).write_text("hunter22")
+    assert faults(folder) == (
+        f"GITPIP_SECRETS_DIR, {name}: not the name of a secret; use pipedrive-token",
+    )
+    (folder / "pipedrive-token").write_text("right")
+    settings = load_settings({"GITPIP_SECRETS_DIR": str(folder)}, env_file=None)
+    assert settings.secrets == ("right",)
+
+
+def test_a_token_in_quotes_is_refused(folder: Path) -> None:
+    (folder / "github-token").write_text('"hunter22"\n')
+    [fault] = faults(folder)
+    assert fault.startswith("GITPIP_SECRETS_DIR, github-token: ")
+    assert "remove the quotes" in fault
+    assert "hunter22" not in fault

@@ -266,6 +266,19 @@ def test_wrong_settings_are_told_as_findings(world: World) -> None:
 
 
 @on_sqlite
+def test_an_unreadable_line_of_the_env_file_stops_the_start_and_is_told(world: World) -> None:
+    (world.gitpip.folder / ".env").write_text(f'GITPIP_FEED=on\nPIPEDRIVE_TOKEN="{TOKEN}\n')
+    answer = world.gitpip.command("serve")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("gitpip: .env, line 2: the quote is not closed")
+    assert answer.stderr.count("\n") == 1
+    assert TOKEN not in answer.stderr
+    code, findings = ask(world)
+    assert (code, verdicts(findings)) == (1, {"settings": "failure"})
+    assert findings["settings"]["found"].startswith(".env, line 2: the quote is not closed")
+
+
+@on_sqlite
 def test_a_schema_of_a_newer_gitpip_is_told(world: World) -> None:
     world.gitpip.start()
     world.gitpip.stop()

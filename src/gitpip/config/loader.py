@@ -10,17 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dotenv import dotenv_values
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from gitpip.config.dsn import closest
+from gitpip.config.env_file import read_env_file
 from gitpip.config.settings import SECRET, Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
+from gitpip.config.unknown_names import meant_by, one_line, unknown_names
 from gitpip.config.validators import reason
 from gitpip.errors import SettingsError
 
 SECRETS_DIR = "GITPIP_SECRETS_DIR"
+ENVIRONMENT = "environment"
 
 
 def load_settings(
@@ -32,12 +33,12 @@ def load_settings(
     and what to use.
     """
     layers: list[tuple[str, Mapping[str, str]]] = [
-        ("environment", os.environ if environ is None else environ)
+        (ENVIRONMENT, os.environ if environ is None else environ)
     ]
     faults: list[str] = []
     if env_file is not None:
         try:
-            layers.append((str(env_file), _read_env_file(env_file)))
+            layers.append((str(env_file), read_env_file(env_file, faults)))
         except (OSError, UnicodeError) as error:
             faults.append(f"{env_file}: can't be read ({reason(error)})")
     layers = [(source, _without_service_links(layer)) for source, layer in layers]
@@ -50,7 +51,7 @@ def load_settings(
     if env_file is not None:
         faults += misdirected_secrets(found, later, layers[0][1], env_file)
     for source, layer in layers:
-        faults += _unknown(layer, source)
+        faults += unknown_names(layer, source, found, is_ours=source != ENVIRONMENT)
     settings = None
     try:
         settings = Settings.model_validate(
@@ -86,16 +87,6 @@ def read_secret(name: str, file: Path) -> SecretStr:
     except ValidationError as error:
         raise ValueError(_problem(error.errors()[0])) from None
     return secret
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    """The lines of a `.env` file; a `$` in a value stays a `$`.
-
-    pydantic-settings can only read such a file with `${NAME}` replaced from the environment. A
-    downloaded file could send any secret of the environment to a host of its own that way.
-    """
-    values = dotenv_values(path, interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _without_service_links(layer: Mapping[str, str]) -> dict[str, str]:
@@ -138,7 +129,7 @@ def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found 
     try:
         value = read_secret(name, Path(file))
     except ValueError as error:
-        faults.append(f"{name}_FILE={_one_line(file)}: {error}")
+        faults.append(f"{name}_FILE={one_line(file)}: {error}")
         return None
     return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
 
@@ -165,21 +156,15 @@ def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> di
             faults.append(f"{SECRETS_DIR}, {file.name}: {error}")
         else:
             found[name] = replace(secrets[name], value=value.get_secret_value())
+    # A copy of a secret, as editors leave them (github-token~), is no misspelling beside it.
+    missing = [name for name, file in files.items() if file.name not in present]
     faults += [
-        f"{SECRETS_DIR}, {_one_line(other)}: not the name of a secret; use {files[name].name}"
+        f"{SECRETS_DIR}, {one_line(other)}: not the name of a secret; use {files[meant].name}"
         for other in sorted(present - {file.name for file in files.values()})
-        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT")) in files
+        if (name := re.sub("[-.]", "_", other).upper().removesuffix("_TXT"))
+        and (meant := name if name in files else meant_by(name, missing))
     ]
     return secrets
-
-
-def _unknown(layer: Mapping[str, str], source: str) -> list[str]:
-    known = {*fields(), *(f"{name}_FILE" for name in secret_names())}
-    return [
-        f"{_one_line(name)}: no such setting ({source}){closest(name.upper(), known)}"
-        for name, value in layer.items()
-        if name.upper().startswith("GITPIP_") and name not in known and value.strip()
-    ]
 
 
 def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
@@ -188,9 +173,7 @@ def _faults(error: ValidationError, found: Mapping[str, Found]) -> list[str]:
         name = str(fault["loc"][0])
         if name not in found:
             continue  # a default that could not be derived from a wrong value, told already
-        value = (
-            SECRET if name in secret_names() else _one_line(_without_password(found[name].value))
-        )
+        value = SECRET if name in secret_names() else one_line(_without_password(found[name].value))
         lines.append(f"{name}={value} ({found[name].source}): {_problem(fault)}")
     return lines
 
@@ -201,8 +184,3 @@ def _problem(fault: ErrorDetails) -> object:
 
 def _without_password(text: str) -> str:
     return re.sub(r"//.*@", f"//{SECRET}@", text)
-
-
-def _one_line(text: str) -> str:
-    shown = text if text.isprintable() else ascii(text)
-    return shown if len(shown) <= 100 else f"{shown[:100]}..."  # noqa: PLR2004

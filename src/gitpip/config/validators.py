@@ -66,7 +66,11 @@ def format_duration(duration: timedelta) -> str:
 
 
 def token(secret: SecretStr | None) -> SecretStr | None:
-    if secret and not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+    text = secret.get_secret_value() if secret else ""
+    # Unlike a shell, `docker run --env-file` and a secret's own file leave quotes in the value.
+    if text.startswith(("'", '"')) or text.endswith(("'", '"')):
+        raise ValueError("stands in quotes, which no token has; remove the quotes")
+    if secret and not re.fullmatch(r"[!-~]+", text):
         raise ValueError(f"holds a space, a line break or a character outside ASCII; {_TOKEN_RULE}")
     return secret
 
