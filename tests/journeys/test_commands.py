@@ -417,6 +417,11 @@ def test_a_forecast_is_a_sentence(world: World) -> None:
         "octocat has 1 public gist; 1 file would become an activity; that takes 1 s or more on "
         "Pipedrive's smallest plan.\n"
     )
+    world.gitpip.command("users", "add", "octocat")
+    again = world.gitpip.command("users", "forecast", "octocat").stdout
+    assert again == (
+        "octocat is tracked already: adding the user again changes nothing and publishes nothing.\n"
+    )
 
 
 @SQLITE

@@ -198,8 +198,16 @@ def forecast_user(
     if as_json:
         print_json(asdict(forecast))
         return
+    login, tracked_as = forecast.account.login, forecast.tracked_as
+    if tracked_as:
+        known = f", as {tracked_as}" if tracked_as != login else ""
+        console.say(
+            f"{login} is tracked already{known}: adding the user again changes nothing "
+            "and publishes nothing."
+        )
+        return
     console.say(
-        f"{forecast.account.login} has {count(forecast.gists, 'public gist')}; "
+        f"{login} has {count(forecast.gists, 'public gist')}; "
         f"{_activities(forecast)} on Pipedrive's smallest plan."
     )
 
