@@ -97,7 +97,8 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
     missing = world.gitpip.command("users", "import", str(file) + ".not-there")
 
     assert imported.returncode == 1
-    assert "Added 2" in imported.stdout
+    assert "Added 2, tracked already 0.\n" in imported.stdout
+    assert "login it does not show becomes unavailable: see gitpip users list" in imported.stdout
     assert "users.txt, line 4: login: 'not a login'" in imported.stderr
     assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
@@ -131,6 +132,9 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert len(json.loads(second.stdout)["faults"]) == 2
     assert third.returncode == 1
     assert "header: 'tag' is no column; " in third.stderr
+    again = world.gitpip.command("users", "import", str(table)).stdout
+    assert "Added 0, tracked already 1 (they stay as they are)." in again
+    assert "GitHub is asked" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
 
 

@@ -117,6 +117,8 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
 
     done = people.get(page.url.path).text
     assert "2 users added, 1 tracked already, 1 bad line" in done
+    assert "Users who are tracked already stay as they are" in on_one_line(done)
+    assert "/people?state=unavailable" in done
     assert "no such login" in done
     assert "<b>list" not in done
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
