@@ -403,6 +403,15 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
 
 
 @SQLITE
+def test_a_wrong_word_is_told_without_the_words_of_a_library(world: World) -> None:
+    state = world.gitpip.command("publications", "list", "--state", "foo")
+    number = world.gitpip.command("publications", "show", "x")
+    assert (state.returncode, number.returncode) == (2, 2)
+    assert "Invalid value for '--state': 'foo' is not one of 'pending'" in state.stderr
+    assert "not a whole number" in number.stderr
+
+
+@SQLITE
 def test_a_first_key_that_is_no_admins_comes_with_a_warning(world: World) -> None:
     first = world.gitpip.command("keys", "create", "ann", "--role", "operator")
     admin = world.gitpip.command("keys", "create", "ada", "--role", "admin")
