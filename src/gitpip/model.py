@@ -456,15 +456,15 @@ class HomeVisit:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What tracking a user would publish at once."""
+    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
 
     account: Account
     gists: int
-    """How many public gists the user has."""
     activities: int
-    """How many of their files the backfill rule lets into the CRM."""
+    """How many files of the public gists the backfill rule lets into the CRM."""
     duration: timedelta
     """How long that takes, at the least, on the smallest plan with one seat."""
+    tracked_as: str | None = None
 
 
 class PauseCause(StrEnum):

@@ -36,6 +36,14 @@ def possible_login(login: str) -> str:
     return login
 
 
+def plain_fault(message: str) -> str:
+    """What pydantic says of a value, in words that do not speak of validation."""
+    message = message.removeprefix("Value error, ")
+    if "unable to parse string as an integer" in message:
+        return "not a whole number"
+    return re.sub("^Input should be ", "must be ", message)
+
+
 def without_nul(text: str) -> str:
     """A text that both databases take: PostgreSQL refuses U+0000."""
     return text.replace("\0", "")

@@ -97,7 +97,8 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
     missing = world.gitpip.command("users", "import", str(file) + ".not-there")
 
     assert imported.returncode == 1
-    assert "Added 2" in imported.stdout
+    assert "Added 2, tracked already 0.\n" in imported.stdout
+    assert "login it does not show becomes unavailable: see gitpip users list" in imported.stdout
     assert "users.txt, line 4: login: 'not a login'" in imported.stderr
     assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
@@ -131,6 +132,9 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert len(json.loads(second.stdout)["faults"]) == 2
     assert third.returncode == 1
     assert "header: 'tag' is no column; " in third.stderr
+    again = world.gitpip.command("users", "import", str(table)).stdout
+    assert "Added 0, tracked already 1 (they stay as they are)." in again
+    assert "GitHub is asked" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
 
 
@@ -399,6 +403,15 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
 
 
 @SQLITE
+def test_a_wrong_word_is_told_without_the_words_of_a_library(world: World) -> None:
+    state = world.gitpip.command("publications", "list", "--state", "foo")
+    number = world.gitpip.command("publications", "show", "x")
+    assert (state.returncode, number.returncode) == (2, 2)
+    assert "Invalid value for '--state': 'foo' is not one of 'pending'" in state.stderr
+    assert "not a whole number" in number.stderr
+
+
+@SQLITE
 def test_a_first_key_that_is_no_admins_comes_with_a_warning(world: World) -> None:
     first = world.gitpip.command("keys", "create", "ann", "--role", "operator")
     admin = world.gitpip.command("keys", "create", "ada", "--role", "admin")
@@ -416,6 +429,11 @@ def test_a_forecast_is_a_sentence(world: World) -> None:
     assert told == (
         "octocat has 1 public gist; 1 file would become an activity; that takes 1 s or more on "
         "Pipedrive's smallest plan.\n"
+    )
+    world.gitpip.command("users", "add", "octocat")
+    again = world.gitpip.command("users", "forecast", "octocat").stdout
+    assert again == (
+        "octocat is tracked already: adding the user again changes nothing and publishes nothing.\n"
     )
 
 

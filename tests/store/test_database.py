@@ -80,11 +80,25 @@ def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
         open_database(f"sqlite+aiosqlite:///{tmp_path}/file/gitpip.db")
 
 
+def test_a_folder_in_the_place_of_the_file_is_said_to_be_one(tmp_path: Path) -> None:
+    folder = tmp_path / "gitpip.db"
+    folder.mkdir()
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        open_database(f"sqlite+aiosqlite:///{folder}")
+
+    assert str(caught.value) == (
+        f"the database {folder} is a folder, and a file is wanted; move the folder away, "
+        "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place"
+    )
+
+
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gitpip.db").write_bytes(b"no database at all, but long enough" * 200)
     database = open_database(f"sqlite+aiosqlite:///{tmp_path}/gitpip.db")
 
-    with pytest.raises(DatabaseUnavailable, match="not a database"):
+    named = f"^the database {tmp_path}/gitpip.db does not work: .*not a database"
+    with pytest.raises(DatabaseUnavailable, match=named):
         await database.migrate()
     await database.close()
 

@@ -138,3 +138,29 @@ async def test_the_one_login_that_was_kept_before_is_taken_over(unmigrated_url: 
         assert (await users.find(transaction, "ADA")).login == "countess"
     await database.close()
     assert kept == ["ada"]
+
+
+async def test_a_tracked_user_is_found_by_the_account_also_while_it_is_unknown(
+    database_url: str,
+) -> None:
+    database = open_database(database_url)
+    await database.migrate()
+    key = await _renamed(database, "ada")
+    async with database.begin() as transaction:
+        await users.add(
+            transaction,
+            "bob",
+            external_id="2",
+            account=None,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+
+    accounts = (Account("countess", ADA), Account("Bob", GitHubId(2)), Account("ada", GitHubId(3)))
+    async with database.read() as transaction:
+        found = [await users.with_account(transaction, account) for account in accounts]
+    await database.close()
+
+    assert [user and user.login for user in found] == ["ada", "bob", None]
+    assert found[0] is not None
+    assert found[0].key == key

@@ -56,11 +56,33 @@ def test_addresses(url: str, method: str, path: str, status: int, field: str) ->
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("POST", "/users/ada", "a user is tracked by POST /users/{login}/{id}"),
+        ("GET", "/latestgists/ada", "GET /latestgists/ada: use POST"),
+        ("GET", "/api/v1/users?limit=many", "limit: not a whole number"),
+        ("GET", "/api/v1/users?limit=0", "limit: must be greater than or equal to 1"),
+    ],
+)
+def test_an_address_is_refused_with_what_to_do(
+    url: str, method: str, path: str, detail: str
+) -> None:
+    assert detail in httpx2.request(method, url + path).json()["detail"]
+
+
+@pytest.mark.parametrize(
     ("content", "media_type", "status", "words"),
     [
-        (b"{", "application/json", 422, "JSON"),
-        (b'{"login": "octocat"}', "text/plain", 422, "valid dictionary"),
-        (b"[]", "application/json", 422, "valid dictionary"),
+        (b"{bad", "application/json", 422, "body: not JSON at character 1"),
+        (b'{"login": "octocat"}', "text/plain", 422, "body: must be a JSON object"),
+        (b"[]", "application/json", 422, "body: must be a JSON object"),
+        (
+            b'{"login": "octocat", "backfil": "all"}',
+            "application/json",
+            422,
+            "backfil: unknown field; did you mean backfill?",
+        ),
+        (b'{"login": "octocat", "zzz": 1}', "application/json", 422, "zzz: unknown field"),
         (b"{}", "application/json", 422, "login"),
         (b'{"login": 7}', "application/json", 422, "login"),
         (b'{"login": "octocat", "tgas": []}', "application/json", 422, "tgas"),

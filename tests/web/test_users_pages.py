@@ -85,6 +85,20 @@ def test_a_forecast_adds_nobody(served: Served, people: httpx2.Client) -> None:
     assert served.gitpip.get("/users").json() == []
 
 
+def test_a_forecast_says_that_the_user_is_tracked_already(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.track("ada", {"one.py": "1"})
+
+    page = people.post("/people", data={"login": "Ada", "backfill": "all", "forecast": "1"})
+    body = served.api("POST", "/forecast", {"login": "ada", "backfill": "all"}).json()
+
+    known = "ada is tracked already: adding the user again changes nothing and publishes nothing."
+    assert known in on_one_line(page.text)
+    assert "would become" not in page.text
+    assert (body["tracked_as"], body["activities"], body["seconds"]) == ("ada", 0, 0)
+
+
 def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: httpx2.Client) -> None:
     served.github.tokens.clear()
 
@@ -103,6 +117,8 @@ def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: http
 
     done = people.get(page.url.path).text
     assert "2 users added, 1 tracked already, 1 bad line" in done
+    assert "Users who are tracked already stay as they are" in on_one_line(done)
+    assert "/people?state=unavailable" in done
     assert "no such login" in done
     assert "<b>list" not in done
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text

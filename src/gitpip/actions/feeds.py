@@ -63,8 +63,8 @@ async def owner_named(database: Database, settings: Settings, key_name: str | No
         if await access_mode_of(settings, database) not in OPEN:
             raise InvalidInput(
                 "key",
-                "reading needs an access key here, so name the one with which the address ends; "
-                "gitpip keys list shows them",
+                "reading needs an access key here, so name the one with which the address ends: "
+                "--key NAME; gitpip keys list shows the names",
             )
         return Owner(visits.SHARED_VIEWER, Parent(ANONYMOUS, None))
     async with database.read() as transaction:

@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
@@ -51,11 +52,25 @@ from gitpip.store.publications import publications
 from gitpip.store.status import checks, lists_read, pauses
 from gitpip.store.users import schedule, users
 from gitpip.store.visits import visits
-from gitpip.validation import possible_login
+from gitpip.validation import plain_fault, possible_login
 
 log = get_logger()
 
+
+class Commands(TyperGroup):
+    """All commands; what is wrong with a value is told without the validation library's words."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as Typer makes it
+        """Run the command that is asked for."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = plain_fault(error.message)
+            raise
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Watches GitHub users for new public gists and publishes each file to Pipedrive.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

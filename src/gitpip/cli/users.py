@@ -36,6 +36,10 @@ from gitpip.validation import possible_login
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
+LOOKED_UP_LATER = (
+    "GitHub is asked for the added logins from now on; a user whose login it does not show becomes "
+    "unavailable: see gitpip users list."
+)
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
@@ -198,8 +202,16 @@ def forecast_user(
     if as_json:
         print_json(asdict(forecast))
         return
+    login, tracked_as = forecast.account.login, forecast.tracked_as
+    if tracked_as:
+        known = f", as {tracked_as}" if tracked_as != login else ""
+        console.say(
+            f"{login} is tracked already{known}: adding the user again changes nothing "
+            "and publishes nothing."
+        )
+        return
     console.say(
-        f"{forecast.account.login} has {count(forecast.gists, 'public gist')}; "
+        f"{login} has {count(forecast.gists, 'public gist')}; "
         f"{_activities(forecast)} on Pipedrive's smallest plan."
     )
 
@@ -213,6 +225,9 @@ def import_users(
 
     CSV has a header with login and, where wanted, id, tags, interval, backfill, deal; JSON is a
     list of logins, or of objects with these names.
+
+    Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
+    a user whose login it does not show becomes unavailable, as gitpip users list shows.
     """
     settings = prepared_settings()
     with progress_bar(as_json) as progress:
@@ -234,7 +249,10 @@ def import_users(
     if as_json:
         print_json({"added": imported.added, "known": imported.known, "faults": faults})
     else:
-        console.say(f"Added {imported.added}, tracked already {imported.known}.")
+        stay = " (they stay as they are)" if imported.known else ""
+        console.say(f"Added {imported.added}, tracked already {imported.known}{stay}.")
+        if imported.added:
+            console.say(LOOKED_UP_LATER)
         for fault in faults:
             errors.say(fault)
     if faults:

@@ -48,7 +48,7 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         advice = "make it writable for this user, or name another with GITPIP_DATA_DIR"
     try:
         async with _open(settings) as database:
-            yield ok("database", f"{settings.masked_database_url} can be read and written")
+            yield ok("database", f"{file or settings.masked_database_url} can be read and written")
             yield await _migrations(database)
             yield await _access(settings, database)
             for finding in await _service(settings, database):

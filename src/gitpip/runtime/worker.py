@@ -23,6 +23,7 @@ from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
+from gitpip.store.users import users
 from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
@@ -103,7 +104,7 @@ class Worker:
 
     async def forecast(self, login: str, backfill: Backfill) -> Forecast:
         """What tracking a login would publish at once; raises GitHubError."""
-        return await forecast(self.github, login, backfill)
+        return await forecast(self.database, self.github, login, backfill)
 
     async def wake(self, work: Work) -> None:
         """Tell the scheduler that work waits; the sweep finds it later where that fails."""
@@ -113,9 +114,13 @@ class Worker:
             log.warning("engine.not_told", work=work, reason=str(error))
 
 
-async def forecast(github: GitHub, login: str, backfill: Backfill) -> Forecast:
-    """What tracking a login would publish at once; raises GitHubError."""
+async def forecast(database: Database, github: GitHub, login: str, backfill: Backfill) -> Forecast:
+    """What tracking a login would publish at once; raises GitHubError, DatabaseUnavailable."""
     past = await past_of(github, login, backfill, utc_now())
+    async with database.read() as transaction:
+        tracked = await users.with_account(transaction, past.account)
+    if tracked:  # adding the user again changes nothing
+        return Forecast(past.account, past.gists, 0, timedelta(0), tracked.login)
     return Forecast(past.account, past.gists, past.files, shortest_time(past.files))
 
 

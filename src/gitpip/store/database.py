@@ -233,6 +233,8 @@ class Database:
 
     @property
     def _named(self) -> str:
+        if self.is_sqlite and self._url.database:
+            return f"the database {self._url.database}"
         # What is no part of a plain address, such as a socket, is in a query, with its password.
         return f"the database {self._url.set(query={}).render_as_string(hide_password=True)}"
 
@@ -386,6 +388,12 @@ def _prepare_sqlite_file(path: Path) -> None:
         ) from error
     # Path.exists would raise where the folder is closed to this user.
     there = os.access(path, os.F_OK)
+    if there and path.is_dir():  # SQLite would only say that it is unable to open it
+        raise DatabaseUnavailable(
+            f"the database {path} is a folder, and a file is wanted",
+            advice="move the folder away, "
+            "or set GITPIP_DATA_DIR or GITPIP_DATABASE_URL to another place",
+        )
     writable = os.access(path if there else path.parent, os.W_OK)
     if not writable or not os.access(path.parent, os.W_OK):
         raise DatabaseUnavailable(

@@ -39,6 +39,7 @@ from gitpip.errors import (
 )
 from gitpip.observability.logging import get_logger
 from gitpip.web.render.jinja import render
+from gitpip.web.request_faults import faults_of, method_not_allowed
 from gitpip.web.request_log import shortened
 
 MEDIA_TYPE = "application/problem+json"
@@ -175,14 +176,7 @@ async def answer_foreseen(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [
-        {
-            "field": ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
-            "message": str(fault["msg"]).removeprefix("Value error, "),
-        }
-        for fault in faults
-    ]
+    errors = faults_of(error, request) if isinstance(error, RequestValidationError) else []
     detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
     return answer(
         request,
@@ -201,6 +195,8 @@ async def _http(request: Request, error: Exception) -> Response:
     if detail == status.phrase:
         asked = f"{request.method} {told_path(request.scope['path'])}"
         detail = f"{asked}: {status.description or status.phrase}"
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = f"{asked}: {method_not_allowed(error)}"
     kind = status.phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
     return answer(request, status, kind, detail, headers=headers)

@@ -210,6 +210,15 @@ async def find(transaction: Transaction, login: str) -> User:
     return user
 
 
+async def with_account(transaction: Transaction, account: Account) -> User | None:
+    """The tracked user with this account, or with its login while theirs is not known yet."""
+    same = await _one(transaction, tracked, users.c.github_id == account.github_id)
+    if same:
+        return same
+    same_login = func.lower(users.c.login) == account.login.lower()
+    return await _one(transaction, tracked, users.c.github_id.is_(None), same_login)
+
+
 async def everyone(transaction: Transaction) -> tuple[User, ...]:
     """All tracked users, in the order of their adding."""
     found = await transaction.execute(rows().where(tracked).order_by(users.c.key))

@@ -52,7 +52,12 @@ async def import_file(
     work: BackgroundTasks,
     file: Annotated[UploadFile, File(description="CSV, JSON, or a login a line.")],
 ) -> ImportBody:
-    """Take a file of users; they are added after the answer, and `GET` shows how far that is."""
+    """Take a file of users; they are added after the answer, and `GET` shows how far that is.
+
+    Users who are tracked already (`known`) stay as they are. GitHub is asked for the logins after
+    the import: a user whose login it does not show counts as added here, and is then shown under
+    `/api/v1/users` with the state `unavailable`.
+    """
     import_id = await take_in(file, work, context, acting)
     async with context.database.read() as transaction:
         return ImportBody.of(await imports.get(transaction, import_id))

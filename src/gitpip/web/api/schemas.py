@@ -143,6 +143,8 @@ class ForecastBody(NounBody[Forecast]):
     activities: int
     seconds: Seconds = Field(validation_alias="duration")
     """How long that takes at the least, on Pipedrive's smallest plan with one seat."""
+    tracked_as: str | None
+    """The login of the user who is tracked already with this account: adding publishes nothing."""
 
 
 class FileBody(NounBody[GistFile]):

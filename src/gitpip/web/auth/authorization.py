@@ -3,6 +3,7 @@
 `gitpip.web.auth.roles` says how a route declares the role it needs.
 """
 
+import re
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -33,6 +34,7 @@ ADMIN_NEEDS_KEY = (
     "this needs an access key with the role admin, and none exists yet: make the first one on the "
     f"page Keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
 )
+ID_MISSING = "the id is missing: a user is tracked by POST /users/{login}/{id}, with an id of yours"
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"
 
 
@@ -136,6 +138,8 @@ class Unmatched:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         shorter = scope["path"].rstrip("/")
+        if scope["method"] == "POST" and re.fullmatch("/users/[^/]+", shorter):
+            raise HTTPException(HTTPStatus.NOT_FOUND, ID_MISSING)
         if shorter == scope["path"] or not self._matches({**scope, "path": shorter}):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         redirect = RedirectResponse(_address(shorter, scope["query_string"]))
