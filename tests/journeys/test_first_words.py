@@ -3,18 +3,23 @@
 import os
 import pty
 import re
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
+
+from gitpip.demo.cast import CAST, GUEST
 from tests.support.network import nobody_listening
 from tests.support.running import GITPIP, Installation
 
 
 @contextmanager
 def at_a_terminal(folder: Path, command: str, **environment: str) -> Iterator[Iterator[str]]:
-    """The lines that a command prints on a terminal of its own; it is killed afterwards."""
+    """The lines that a command prints on a terminal of its own; it is stopped afterwards."""
     own, its = pty.openpty()
     process = subprocess.Popen(
         [GITPIP, command],
@@ -35,6 +40,8 @@ def at_a_terminal(folder: Path, command: str, **environment: str) -> Iterator[It
     try:
         with os.fdopen(own, encoding="utf-8", newline="\n") as said:
             yield (line.rstrip("\r\n") for line in said)
+            process.terminate()
+            process.wait(timeout=60)
     finally:
         process.kill()
         process.wait()
@@ -84,3 +91,41 @@ def test_where_nobody_reads_along_there_are_events_alone(tmp_path: Path) -> None
 
     assert "gitpip runs at" not in said
     assert [line[:1] for line in said.splitlines() if line[:1] != "{"] == ["N"]  # the code's line
+
+
+def page_with_a_deal(address: str) -> str:
+    """The page of a user, as soon as their deal is made."""
+    for _ in range(600):
+        if re.search(r"deal \d", page := httpx2.get(address).text):
+            return page
+        time.sleep(0.05)
+    raise AssertionError(page)
+
+
+def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path: Path) -> None:
+    with at_a_terminal(tmp_path, "demo") as lines:
+        said = up_to(lines, r"^  \(cd ")
+        url = str(re.findall(r"The demo runs: open (\S+)", "\n".join(said))[0])
+        status = subprocess.run(
+            ["sh", "-c", said[-1]], check=False, capture_output=True, text=True, timeout=60
+        )
+        shown = page_with_a_deal(f"{url}/people/ada-lovelace")
+        added = httpx2.post(f"{url}/users/{GUEST.login}/customer-1")
+
+    assert not [line for line in said if "info" in line or "warning" in line]
+    assert [line for line in said if f"Nobody tracks {GUEST.login} yet" in line]
+    assert status.returncode == 0, status.stderr
+    assert f"users: active {len(CAST)}" in status.stdout.splitlines()
+    assert "pipedrive.com" not in shown
+    assert added.is_success
+
+
+def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gitpip = Installation(tmp_path, {"GITPIP_PORT": str(port), "GITPIP_LOG_LEVEL": "INFO"})
+        demo = gitpip.command("demo")
+
+    assert demo.returncode == 1
+    assert demo.stdout == ""
+    assert demo.stderr.startswith(f"gitpip: 127.0.0.1:{port} is in use")
