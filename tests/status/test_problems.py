@@ -579,7 +579,7 @@ CASES = (
 async def test_each_problem_is_told_and_is_gone_when_mended(rows: Rows, case: Case) -> None:
     well = await rows.condition()
     assert (well.problems, well.all_good) == ((), True)
-    assert well.sentence.startswith("All good: ")
+    assert well.sentence.startswith("All good: no gist that was public before ")
 
     await rows.execute(*case.spoil)
     spoilt = await rows.condition()

@@ -25,6 +25,26 @@ def test_what_is_shown_is_what_is_sent(served: Served) -> None:
     assert served.gitpip.get("/publications/99").status_code == 404
 
 
+def test_the_words_around_a_sent_file(served: Served) -> None:
+    served.track("ada", {"one.py": "1"})
+    [row] = served.gitpip.wait_for(
+        lambda: served.gitpip.get("/api/v1/publications?state=published").json()["items"],
+        "the publication",
+    )
+    listed = served.gitpip.get("/publications").text
+    assert "Show what would be sent today<" in " ".join(listed.split())
+    assert (
+        "<h2>What would be sent today</h2>" in served.gitpip.get(f"/publications/{row['id']}").text
+    )
+    assert '<span class="state published">' in listed
+    assert '<span class="state failed">' not in listed  # red, for none
+    person = re.sub("<[^>]+>", "", served.gitpip.get("/people/ada").text)
+    assert re.search(r"last checked [^·]+\S\s+·\s+on GitHub", person)
+    [ready] = served.gitpip.logged("deal.ready")
+    assert ready["deal_id"]
+    assert "reason" not in ready
+
+
 def test_the_list_says_how_many_wait_and_how_long_that_takes(served: Served) -> None:
     served.track("ada", {"one.py": "1"})
     served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)

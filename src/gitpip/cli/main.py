@@ -6,6 +6,7 @@ import gc
 import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
@@ -17,6 +18,7 @@ from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
+from gitpip.cli.greeting import greet
 from gitpip.cli.held import show_or_decide
 from gitpip.cli.keys import keys_app, show_audit
 from gitpip.cli.output import (
@@ -141,7 +143,8 @@ def serve(
 ) -> None:
     """Watch, publish and show, until Ctrl-C."""
     settings = prepared_settings(quiet=False)
-    asyncio.run(run_service(settings, part=Part(only or "all")))
+    part = Part(only or "all")
+    asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
 
 
 @app.command()

@@ -35,12 +35,14 @@ CAST: Final = (
     Actor("margaret-hamilton", 1936),
     Actor("barbara-liskov", 1939),
 )
+GUEST: Final = Actor("katherine-johnson", 1918)
+"""Nobody tracks her at first, and she publishes nothing more: a user to be added by hand."""
 
 
 def settle(world: World, now: datetime, *, seed: int = 0) -> None:
-    """Let the cast arrive with one to three gists each, of the weeks before `now` (UTC)."""
+    """Let the cast and the guest arrive with one to three gists each, of the weeks before `now`."""
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
-    for actor in CAST:
+    for actor in (*CAST, GUEST):
         world.add_user(actor.login, actor.id)
         days = sorted(chance.sample(range(2, 40), chance.randint(1, 3)), reverse=True)
         for program, day in zip(chance.sample(PROGRAMS, len(days)), days, strict=True):

@@ -145,7 +145,7 @@ class Deals:
             "deal.ready" if made else f"deal.{change.state}",
             login=deal.login,
             deal_id=change.accepted_id,
-            reason=change.reason,
+            **({"reason": change.reason} if change.reason else {}),
         )
 
     async def _step(self, deal: Deal) -> Change | None:

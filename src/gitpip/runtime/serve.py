@@ -96,7 +96,7 @@ async def serve(
     """
     keep_large_blocks_apart()
     credentials = Credentials(settings)
-    with _listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port) as listener:
         async with _opened(credentials) as database:
             mode = await access_mode_of(credentials.settings, database)
             _check_access(credentials.settings, mode)
@@ -290,7 +290,8 @@ def _signals(server: uvicorn.Server) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that takes connections to this address. Raises AddressInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server(

@@ -71,8 +71,9 @@ class Condition:
     def sentence(self) -> str:
         """The worst problem, and how many more there are; or that all is good."""
         if not self.problems:
-            before = f" before {day_and_clock(self.complete_until)}" if self.complete_until else ""
-            return f"All good: no gist published{before} was missed, and none waits to be sent."
+            time = self.complete_until
+            public = f" that was public before {day_and_clock(time)}" if time else ""
+            return f"All good: no gist{public} was missed, and none waits to be sent."
         first, *others = self.problems
         worse = [other for other in others if other.severity is not Severity.INFO]
         more = len(others if first.severity is Severity.INFO else worse)

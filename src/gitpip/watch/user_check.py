@@ -10,6 +10,7 @@ from gitpip.errors import (
     DatabaseUnavailable,
     GitHubError,
     GitHubLimited,
+    GitHubNotFound,
     GitHubUnauthorized,
     GitpipError,
     UserNotTracked,
@@ -116,7 +117,11 @@ class UserChecker:
     async def _identified(self, user: User) -> User:
         if user.github_id is not None:
             return user
-        account = await self._github.account(user.login)
+        try:
+            account = await self._github.account(user.login)
+        except GitHubNotFound:
+            # Without the client's advice to check the login: the status says that in its sentence.
+            raise GitHubNotFound(f"GitHub shows no user {user.login}") from None
         async with self._database.begin() as transaction:
             return await users.resolve(transaction, user.key, account)
 

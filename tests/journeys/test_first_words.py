@@ -1,0 +1,131 @@
+"""What a person reads first: at a terminal, after `gitpip serve` and after `gitpip demo`."""
+
+import os
+import pty
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from gitpip.demo.cast import CAST, GUEST
+from tests.support.network import nobody_listening
+from tests.support.running import GITPIP, Installation
+
+
+@contextmanager
+def at_a_terminal(folder: Path, command: str, **environment: str) -> Iterator[Iterator[str]]:
+    """The lines that a command prints on a terminal of its own; it is stopped afterwards."""
+    own, its = pty.openpty()
+    process = subprocess.Popen(
+        [GITPIP, command],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "NO_COLOR": "1",
+            "TERM": "dumb",
+            "GITPIP_DATA_DIR": str(folder),
+            "GITPIP_PORT": "0",
+            **environment,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    )
+    os.close(its)
+    try:
+        with os.fdopen(own, encoding="utf-8", newline="\n") as said:
+            yield (line.rstrip("\r\n") for line in said)
+            process.terminate()
+            process.wait(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def up_to(lines: Iterator[str], last: str) -> list[str]:
+    """The lines up to the first that matches."""
+    read: list[str] = []
+    for line in lines:
+        read.append(line)
+        if re.search(last, line):
+            return read
+    raise AssertionError(read)
+
+
+def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None:
+    with at_a_terminal(tmp_path, "serve") as lines:
+        said = up_to(lines, "^gitpip runs at ")
+
+    assert re.fullmatch(r"gitpip runs at http://127\.0\.0\.1:\d+; stop it with Ctrl-C", said[-1])
+    assert said[-2] == "PIPEDRIVE_TOKEN is not set, so nothing is published: add it to .env"
+    assert re.fullmatch(
+        r"GITHUB_TOKEN is not set, so only \d+ users can be looked at every \w+: add it to .env",
+        said[-3],
+    )
+
+
+def test_tokens_that_are_set_are_not_told_of(tmp_path: Path) -> None:
+    tokens = {"GITHUB_TOKEN": "a", "PIPEDRIVE_TOKEN": "b"}
+    with nobody_listening() as port:
+        address = f"http://127.0.0.1:{port}"
+        urls = {"GITHUB_API_URL": address, "PIPEDRIVE_API_URL": f"{address}/api"}
+        with at_a_terminal(tmp_path, "serve", **tokens, **urls) as lines:
+            said = up_to(lines, "^gitpip runs at ")
+
+    assert not [line for line in said if "is not set" in line]
+
+
+def test_where_nobody_reads_along_there_are_events_alone(tmp_path: Path) -> None:
+    gitpip = Installation(tmp_path, {"GITPIP_PORT": "0"})
+    gitpip.start()
+    try:
+        assert gitpip.code  # printed before the first answer
+        said = gitpip.log_file.read_text()
+    finally:
+        gitpip.stop()
+
+    assert "gitpip runs at" not in said
+    assert [line[:1] for line in said.splitlines() if line[:1] != "{"] == ["N"]  # the code's line
+
+
+def page_with_a_deal(address: str) -> str:
+    """The page of a user, as soon as their deal is made."""
+    for _ in range(600):
+        if re.search(r"deal \d", page := httpx2.get(address).text):
+            return page
+        time.sleep(0.05)
+    raise AssertionError(page)
+
+
+def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path: Path) -> None:
+    with at_a_terminal(tmp_path, "demo") as lines:
+        said = up_to(lines, r"^  \(cd ")
+        url = str(re.findall(r"The demo runs: open (\S+)", "\n".join(said))[0])
+        status = subprocess.run(
+            ["sh", "-c", said[-1]], check=False, capture_output=True, text=True, timeout=60
+        )
+        shown = page_with_a_deal(f"{url}/people/ada-lovelace")
+        added = httpx2.post(f"{url}/users/{GUEST.login}/customer-1")
+
+    assert not [line for line in said if "info" in line or "warning" in line]
+    assert [line for line in said if f"Nobody tracks {GUEST.login} yet" in line]
+    assert status.returncode == 0, status.stderr
+    assert f"users: active {len(CAST)}" in status.stdout.splitlines()
+    assert "pipedrive.com" not in shown
+    assert added.is_success
+
+
+def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gitpip = Installation(tmp_path, {"GITPIP_PORT": str(port), "GITPIP_LOG_LEVEL": "INFO"})
+        demo = gitpip.command("demo")
+
+    assert demo.returncode == 1
+    assert demo.stdout == ""
+    assert demo.stderr.startswith(f"gitpip: 127.0.0.1:{port} is in use")
