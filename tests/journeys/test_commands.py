@@ -486,6 +486,38 @@ def test_publishing_without_access_exits_with_1_and_says_why(world: World) -> No
     assert world.pipedrive.activities == []
 
 
+def test_a_shell_without_tokens_does_not_judge_a_service_by_its_own(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    world.gitpip.command("users", "add", "octocat")
+    world.gitpip.start()
+    with_tokens = dict(world.gitpip.environment)
+    changed(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
+
+    checked = world.gitpip.command("check")
+    published = world.gitpip.command("publish")
+    status = json.loads(world.gitpip.command("status", "--json").stdout)
+    doctor = world.gitpip.command("doctor")
+
+    assert (checked.returncode, published.returncode) == (0, 0), published.stderr
+    assert len(world.pipedrive.activities) == 1
+    assert status["publishing"] == "running"
+    assert "pipedrive_token_missing" not in [problem["kind"] for problem in status["problems"]]
+    for vendor in ("GitHub", "Pipedrive"):
+        told = f"ok      {vendor}: the running service has a token; this shell has none"
+        assert told in doctor.stdout.splitlines()
+
+    world.gitpip.stop()
+    assert "waits for PIPEDRIVE_TOKEN; set it" in world.gitpip.command("publish").stderr
+    world.gitpip.start()
+    changed(world, **with_tokens)
+    status = json.loads(world.gitpip.command("status", "--json").stdout)
+    assert status["publishing"] == "waits for PIPEDRIVE_TOKEN"
+    assert "the running service has none" in (
+        changed(world, PIPEDRIVE_TOKEN="").gitpip.command("publish").stderr
+    )
+
+
 def test_publish_tells_of_what_was_refused_until_a_person_settles_it(world: World) -> None:
     """A check publishes, too: of `check && publish` the refusal can be older than `publish`.
 

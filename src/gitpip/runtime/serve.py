@@ -25,6 +25,7 @@ from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
+from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
@@ -136,7 +137,13 @@ async def _serve(
     async with (
         _reached(settings, database, part) as worker,
         watching_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
-        heartbeat(database, part, ailments, lambda: worker.github.clock_ahead) as life,
+        heartbeat(
+            database,
+            part,
+            ailments,
+            lambda: worker.github.clock_ahead,
+            lambda: tokens_of(credentials.settings),
+        ) as life,
         following(credentials, worker.use),
     ):
         app = create_app(
