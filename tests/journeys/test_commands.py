@@ -37,6 +37,11 @@ def tracked(world: World) -> list[str]:
     return [user["login"] for user in json.loads(listed.stdout)]
 
 
+def make_database(world: World) -> None:
+    checked = world.gitpip.command("check")
+    assert checked.returncode == 0, checked.stderr
+
+
 @SQLITE
 @pytest.mark.parametrize("login", WRONG_LOGINS)
 def test_a_login_that_github_cannot_have(world: World, login: str) -> None:
@@ -253,7 +258,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(world: World) -> None:
 
 @SQLITE
 def test_a_database_of_a_newer_version_is_left_as_it_is(world: World) -> None:
-    assert tracked(world) == []
+    make_database(world)
     engine = create_engine(f"sqlite:///{world.gitpip.folder}/gitpip.sqlite3")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -268,7 +273,7 @@ def test_a_database_of_a_newer_version_is_left_as_it_is(world: World) -> None:
 
 @SQLITE
 def test_a_locked_database_is_a_clear_error_and_changes_nothing(world: World) -> None:
-    assert tracked(world) == []
+    make_database(world)
     file = world.gitpip.folder / "gitpip.sqlite3"
     engine = create_engine(f"sqlite:///{file}", isolation_level="AUTOCOMMIT")
     with engine.connect() as other:
@@ -309,7 +314,7 @@ def test_a_read_only_database_is_a_clear_error(
 ) -> None:
     file = open_folder / "gitpip.db"
     changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
-    assert tracked(world) == []
+    make_database(world)
     open_folder.chmod(0o555)
     file.chmod(0o444)
 
@@ -328,7 +333,7 @@ def test_a_folder_closed_to_this_user_is_a_clear_error(
     closed = open_folder / "closed"
     file = closed / "gitpip.db"
     changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
-    assert tracked(world) == []
+    make_database(world)
     closed.chmod(0o700 if unprivileged else 0o000)
 
     status = as_somebody(unprivileged, world, open_folder, "status")
@@ -349,7 +354,7 @@ def test_a_lock_that_another_user_left_is_a_clear_error(
 ) -> None:
     file = open_folder / "gitpip.db"
     changed(world, GITPIP_DATABASE_URL=f"sqlite:///{file}")
-    assert tracked(world) == []
+    make_database(world)
     lock = open_folder / "gitpip.db.lock"
     lock.touch()
     lock.chmod(0o600 if unprivileged else 0o000)
@@ -484,38 +489,6 @@ def test_publishing_without_access_exits_with_1_and_says_why(world: World) -> No
     assert "PIPEDRIVE_TOKEN" in refused.stdout + refused.stderr
     assert "not-the-token" not in refused.stdout + refused.stderr
     assert world.pipedrive.activities == []
-
-
-def test_a_shell_without_tokens_does_not_judge_a_service_by_its_own(world: World) -> None:
-    world.github.add_user("octocat")
-    world.github.add_gist("octocat", {"a.txt": "a"})
-    world.gitpip.command("users", "add", "octocat")
-    world.gitpip.start()
-    with_tokens = dict(world.gitpip.environment)
-    changed(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
-
-    checked = world.gitpip.command("check")
-    published = world.gitpip.command("publish")
-    status = json.loads(world.gitpip.command("status", "--json").stdout)
-    doctor = world.gitpip.command("doctor")
-
-    assert (checked.returncode, published.returncode) == (0, 0), published.stderr
-    assert len(world.pipedrive.activities) == 1
-    assert status["publishing"] == "running"
-    assert "pipedrive_token_missing" not in [problem["kind"] for problem in status["problems"]]
-    for vendor in ("GitHub", "Pipedrive"):
-        told = f"ok      {vendor}: the running service has a token; this shell has none"
-        assert told in doctor.stdout.splitlines()
-
-    world.gitpip.stop()
-    assert "waits for PIPEDRIVE_TOKEN; set it" in world.gitpip.command("publish").stderr
-    world.gitpip.start()
-    changed(world, **with_tokens)
-    status = json.loads(world.gitpip.command("status", "--json").stdout)
-    assert status["publishing"] == "waits for PIPEDRIVE_TOKEN"
-    assert "the running service has none" in (
-        changed(world, PIPEDRIVE_TOKEN="").gitpip.command("publish").stderr
-    )
 
 
 def test_publish_tells_of_what_was_refused_until_a_person_settles_it(world: World) -> None:

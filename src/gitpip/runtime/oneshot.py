@@ -61,9 +61,9 @@ async def _left_to_the_sweep(_: Work) -> None:
 
 
 @asynccontextmanager
-async def acting(settings: Settings) -> AsyncIterator[Acting]:
-    """The same, with the database of these settings opened."""
-    async with opened(settings) as database:
+async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
+    """The same, with the database of these settings opened; see `opened`."""
+    async with opened(settings, makes=makes) as database:
         yield acting_on(database)
 
 
@@ -99,7 +99,7 @@ async def check_now(
 
     `follow` is told how far it is, with the number of tracked users.
     """
-    async with opened(settings) as database:
+    async with opened(settings, makes=True) as database:
         check = await request_check(acting_on(database))
         async with _served(settings, database) as check_alive:
             return await _follow_check(database, check.id, check_alive, follow)
@@ -229,7 +229,7 @@ async def add_user(
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
     """Track a user; see `gitpip.actions.users.add_user`."""
-    async with opened(settings) as database, github_of(settings, database) as github:
+    async with opened(settings, makes=True) as database, github_of(settings, database) as github:
         address = GitHubAddress(database, settings.github_api_url)
 
         async def find_account(login: str) -> Account:
