@@ -138,6 +138,10 @@ class DatabaseTooNew(GitpipError):
     """The database was migrated by a newer gitpip than this one."""
 
 
+class DatabaseMissing(GitpipError):
+    """There is no SQLite file where the settings say, and this command is not one to make it."""
+
+
 class DatabaseUnsuitable(GitpipError):
     """The database can be reached, but gitpip can't work with it as it is set up."""
 

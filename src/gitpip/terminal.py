@@ -6,12 +6,16 @@ escape sequences in them: they can hide lines, change its title, or type for its
 
 from collections.abc import Mapping, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from gitpip.observability.logging import on_one_line
+
+UNLIMITED = 10**9
+"""More columns than the longest row can need."""
 
 
 class Terminal:
@@ -27,12 +31,22 @@ class Terminal:
         self._console.print(line, soft_wrap=True)
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Print a table of rows with the same names; there must be at least one."""
+        """Print a table of rows with the same names; there must be at least one.
+
+        Elsewhere than on a terminal each row is one line, for programs that search lines. On a
+        terminal the first column, which names the thing, keeps to one line if half the width is
+        enough for it: a longer one would leave the others no room.
+        """
+        lines = [[on_one_line(value) for value in row.values()] for row in rows]
+        if not self._console.is_terminal:
+            self._console.width = UNLIMITED
+        first = max(cell_len(line[0]) for line in lines)
         table = Table()
-        for name in rows[0]:
-            table.add_column(on_one_line(name), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(on_one_line(value)) for value in row.values()))
+        for number, name in enumerate(rows[0]):
+            whole = number == 0 and first <= self._console.width // 2
+            table.add_column(on_one_line(name), overflow="fold", no_wrap=whole)
+        for line in lines:
+            table.add_row(*map(Text, line))
         self._console.print(table)
 
     def progress(self, *, disable: bool) -> Progress:

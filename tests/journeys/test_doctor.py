@@ -121,7 +121,7 @@ def test_a_damaged_file_is_to_be_restored_not_made_writable(world: World, tmp_pa
         **world.gitpip.environment,
         "GITPIP_DATABASE_URL": f"sqlite:///{file}",
     }
-    assert world.gitpip.command("users", "list").returncode == 0
+    assert world.gitpip.command("check").returncode == 0
     whole = file.read_bytes()
     for damaged in (whole[: len(whole) // 3], b"this is no database" * 1000):
         file.write_bytes(damaged)

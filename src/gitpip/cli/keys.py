@@ -50,7 +50,7 @@ def create_key(
             )
         return await actions.create(acting, name, role=role, lifetime=lifetime), has_admin
 
-    issued, has_admin = act(settings, make)
+    issued, has_admin = act(settings, make, makes=True)
     _show_once(issued, as_json)
     if not (has_admin or settings.admin_key or settings.allow_anonymous):
         errors.say(

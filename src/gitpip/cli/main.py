@@ -47,7 +47,7 @@ from gitpip.runtime import oneshot
 from gitpip.runtime.serve import opened
 from gitpip.runtime.serve import serve as run_service
 from gitpip.status import reading
-from gitpip.status.problem import Act, Severity, until
+from gitpip.status.problem import Act, ProblemKind, Severity, until
 from gitpip.status.reading import Condition, Surroundings
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -259,6 +259,7 @@ def status(as_json: Json = False) -> None:
         heading = {"sentence": condition.sentence, "all_good": condition.all_good}
         print_json(heading | {"problems": problems} | facts)
         return
+    console.say(f"database: {settings.masked_database_url}")
     _print_problems(condition)
     for name, value in facts.items():
         match value:
@@ -289,9 +290,7 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         "running_services": len(condition.services),
         "users": {state.value: tracked.get(state, 0) for state in UserState},
         "publications": {state.value: counts.get(state, 0) for state in PublicationState},
-        "publishing": (
-            _publishing(condition, now) if settings.pipedrive_token else "waits for PIPEDRIVE_TOKEN"
-        ),
+        "publishing": _publishing(condition, now),
         "watching": _watching(condition, now),
         "next_publication_due": reading.due_after(next_due, publishing),
         "nothing_missed_before": freshness.complete_until,
@@ -403,6 +402,8 @@ STOPPED = "stopped: another account is set"
 
 
 def _publishing(condition: Condition, now: datetime) -> str:
+    if any(one.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING for one in condition.problems):
+        return "waits for PIPEDRIVE_TOKEN"
     problem = condition.held_up(pauses.PUBLISHING)
     if problem and problem.vendor:
         return STOPPED

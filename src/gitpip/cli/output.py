@@ -46,11 +46,16 @@ def run(work: Coroutine[object, object, Result]) -> Result:
     return asyncio.run(work)
 
 
-def act(settings: Settings, what: Callable[[Acting], Awaitable[Result]]) -> Result:
-    """Let the user of this machine act; gives what the act gives."""
+def act(
+    settings: Settings, what: Callable[[Acting], Awaitable[Result]], *, makes: bool = False
+) -> Result:
+    """Let the user of this machine act; gives what the act gives.
+
+    One that `makes` an SQLite file where none is can be the first thing that is done.
+    """
 
     async def inside() -> Result:
-        async with acting(settings) as person:
+        async with acting(settings, makes=makes) as person:
             return await what(person)
 
     return run(inside())

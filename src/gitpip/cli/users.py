@@ -244,7 +244,7 @@ def import_users(
                     acting, import_id, stream, backfill=settings.backfill, follow=follow
                 )
 
-        imported = act(settings, take)
+        imported = act(settings, take, makes=True)
     faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
     if as_json:
         print_json({"added": imported.added, "known": imported.known, "faults": faults})

@@ -13,10 +13,12 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, DatabaseUnsuitable
+from gitpip.runtime.present_account import tokens_of_service
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
+from gitpip.store.status.instances import Tokens
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {
@@ -59,6 +61,21 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         yield failure("database", error.found, error.advice)
     except DatabaseUnavailable as error:
         yield failure("database", error.found, error.advice or advice)
+
+
+async def tokens_at_work(settings: Settings) -> Tokens:
+    """The tokens of the running service, as far as the database can be read."""
+    none = Tokens(github=False, pipedrive=False)
+    if (file := settings.sqlite_file) and not await asyncio.to_thread(os.access, file, os.F_OK):
+        return none
+    try:
+        async with _open(settings) as database:
+            if not await database.is_migrated():
+                return none
+            async with database.read() as transaction:
+                return await tokens_of_service(transaction) or none
+    except (DatabaseTooNew, DatabaseUnsuitable, DatabaseUnavailable):
+        return none
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.worker import github_of
 from gitpip.status.problem import clock
+from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget
 
@@ -34,14 +35,20 @@ CLASSIC = (
 GRAPHQL_TROUBLE = (
     "wait; GitHub's GraphQL API has trouble. If it lasts, check GITHUB_GRAPHQL_URL and the proxy"
 )
+IN_THE_SERVICE = "the running service has a token; this shell has none"
 LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
 
 
-async def look_at_vendors(settings: Settings) -> tuple[Finding, ...]:
-    """Ask both vendors whose the tokens are, and what is left to them."""
+async def look_at_vendors(settings: Settings, of_service: Tokens) -> tuple[Finding, ...]:
+    """Ask both vendors whose the tokens are, and what is left to them.
+
+    `of_service` are the tokens of the running service, which can't be asked about from here.
+    """
     started = utc_now()
-    github, pipedrive = await asyncio.gather(_github(settings), _pipedrive(settings))
+    github, pipedrive = await asyncio.gather(
+        _github(settings, of_service), _pipedrive(settings, of_service)
+    )
     times = [answer.now for answer in (github, pipedrive) if answer.now]
     return (*github.findings, *pipedrive.findings, _clock(started, times))
 
@@ -54,7 +61,7 @@ class _Answers:
     now: datetime | None = None
 
 
-async def _github(settings: Settings) -> _Answers:
+async def _github(settings: Settings, of_service: Tokens) -> _Answers:
     url = settings.github_api_url
     try:
         way = ok("way to GitHub", f"{url}, {route(url)}")
@@ -72,7 +79,9 @@ async def _github(settings: Settings) -> _Answers:
     except GitHubError as error:
         return _Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
-    if standing.login is None:
+    if standing.login is None and of_service.github:
+        token = ok("GitHub", IN_THE_SERVICE)
+    elif standing.login is None:
         token = warning(
             "GitHub",
             f"no token; {'; '.join(left[:1])}: enough for {settings.capacity_without_token} users",
@@ -125,8 +134,10 @@ def _left(budget: Budget) -> str:
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
-async def _pipedrive(settings: Settings) -> _Answers:
+async def _pipedrive(settings: Settings, of_service: Tokens) -> _Answers:
     url = settings.pipedrive_api_url
+    if settings.pipedrive_token is None and of_service.pipedrive:
+        return _Answers((ok("Pipedrive", IN_THE_SERVICE),))
     if settings.pipedrive_token is None:
         found = "no token; gists are found and kept, and publishing waits"
         advice = "set PIPEDRIVE_TOKEN: Pipedrive shows it under Personal preferences > API"

@@ -35,15 +35,18 @@ class Heartbeat:
         part: Part,
         others: Callable[[], Sequence[str]] = tuple,
         clock_ahead: Callable[[], timedelta] = timedelta,
+        tokens: Callable[[], instances.Tokens | None] = lambda: None,
     ) -> None:
         """`others` tells what else is wrong in this process; the row shows it to every replica.
 
-        So it does with how far this machine's clock is ahead of GitHub's.
+        So it does with how far this machine's clock is ahead of GitHub's, and with the tokens that
+        this process has: a command in a shell without them must not judge by its own.
         """
         self._database = database
         self._part = part
         self._others = others
         self._clock_ahead = clock_ahead
+        self._tokens = tokens
         self._id = secrets.token_hex(8)
         self._shown_at = time.monotonic()
 
@@ -68,7 +71,12 @@ class Heartbeat:
         try:
             async with self._database.begin() as transaction:
                 beat = instances.Heartbeat(
-                    self._id, VERSION, self._part, self._others(), self._clock_ahead()
+                    self._id,
+                    VERSION,
+                    self._part,
+                    self._others(),
+                    self._clock_ahead(),
+                    self._tokens(),
                 )
                 await instances.record_heartbeat(transaction, beat, utc_now())
             self._shown_at = time.monotonic()
@@ -93,9 +101,10 @@ async def heartbeat(
     part: Part = Part.ALL,
     others: Callable[[], Sequence[str]] = tuple,
     clock_ahead: Callable[[], timedelta] = timedelta,
+    tokens: Callable[[], instances.Tokens | None] = lambda: None,
 ) -> AsyncIterator[Heartbeat]:
     """Show life until the block ends; see `Life` for what the functions tell."""
-    life = Heartbeat(database, part, others, clock_ahead)
+    life = Heartbeat(database, part, others, clock_ahead, tokens)
     await life.begin()
     try:
         yield life

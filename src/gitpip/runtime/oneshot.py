@@ -17,7 +17,12 @@ from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRun
 from gitpip.model import Account, Backfill, Check, CheckId, Forecast, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.heartbeat import heartbeat
-from gitpip.runtime.present_account import is_served, note_company
+from gitpip.runtime.present_account import (
+    is_served,
+    note_company,
+    tokens_of,
+    tokens_of_service,
+)
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.serve import opened
 from gitpip.runtime.worker import Worker, forecast, github_of, working
@@ -25,7 +30,7 @@ from gitpip.status.problem import until
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import publications
 from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
@@ -56,9 +61,9 @@ async def _left_to_the_sweep(_: Work) -> None:
 
 
 @asynccontextmanager
-async def acting(settings: Settings) -> AsyncIterator[Acting]:
-    """The same, with the database of these settings opened."""
-    async with opened(settings) as database:
+async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
+    """The same, with the database of these settings opened; see `opened`."""
+    async with opened(settings, makes=makes) as database:
         yield acting_on(database)
 
 
@@ -73,7 +78,8 @@ async def _served(settings: Settings, database: Database) -> AsyncIterator[Calla
             worker = None
             if database.is_sqlite or not await is_served(database):
                 worker = await stack.enter_async_context(working(settings, database))
-                await stack.enter_async_context(heartbeat(database))
+                beats = heartbeat(database, tokens=lambda: tokens_of(settings))
+                await stack.enter_async_context(beats)
             yield partial(_check_alive, worker)
     except ServiceRunning:
         yield partial(_check_alive, None)
@@ -93,7 +99,7 @@ async def check_now(
 
     `follow` is told how far it is, with the number of tracked users.
     """
-    async with opened(settings) as database:
+    async with opened(settings, makes=True) as database:
         check = await request_check(acting_on(database))
         async with _served(settings, database) as check_alive:
             return await _follow_check(database, check.id, check_alive, follow)
@@ -146,18 +152,17 @@ async def publish_now(
     """Publish what is due, by the running service or by ourselves.
 
     It ends when nothing waits that is due soon, or when publishing is paused; `follow` is told how
-    many wait. Raises GitpipError without PIPEDRIVE_TOKEN.
+    many wait. Raises GitpipError where neither the service nor this process has PIPEDRIVE_TOKEN.
     """
-    if settings.pipedrive_token is None:
-        raise GitpipError("publishing waits for PIPEDRIVE_TOKEN; set it and try again")
     async with opened(settings) as database:
         async with database.read() as transaction:
+            await _check_token(transaction, settings)
             before = await publications.count(transaction)
         if not await is_served(database):
             with suppress(GitpipError):  # a pause tells why Pipedrive can't be asked
                 await note_company(settings, database)
         async with _served(settings, database) as check_alive:
-            reason = await _follow_publishing(database, check_alive, follow)
+            reason = await _follow_publishing(settings, database, check_alive, follow)
         async with database.read() as transaction:
             after = await publications.count(transaction)
 
@@ -171,13 +176,31 @@ async def publish_now(
     )
 
 
+async def _check_token(transaction: Transaction, settings: Settings) -> None:
+    """Raise GitpipError where publishing can't go on for want of a token."""
+    if settings.pipedrive_token is not None:
+        return
+    tokens = await tokens_of_service(transaction)
+    if tokens is None:
+        raise GitpipError("publishing waits for PIPEDRIVE_TOKEN; set it and try again")
+    if not tokens.pipedrive:
+        raise GitpipError(
+            "publishing waits for PIPEDRIVE_TOKEN: the running service has none; set it for "
+            "gitpip serve, and start that again"
+        )
+
+
 async def _follow_publishing(
-    database: Database, check_alive: Callable[[], None], follow: Callable[[int], None]
+    settings: Settings,
+    database: Database,
+    check_alive: Callable[[], None],
+    follow: Callable[[int], None],
 ) -> str | None:
     while True:
         check_alive()
         now = utc_now()
         async with database.read() as transaction:
+            await _check_token(transaction, settings)  # the service may have ended meanwhile
             pause = await pauses.paused(transaction, pauses.PUBLISHING, now)
             counts = await publications.count(transaction)
             next_due = await publications.next_due(transaction)
@@ -206,7 +229,7 @@ async def add_user(
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
     """Track a user; see `gitpip.actions.users.add_user`."""
-    async with opened(settings) as database, github_of(settings, database) as github:
+    async with opened(settings, makes=True) as database, github_of(settings, database) as github:
         address = GitHubAddress(database, settings.github_api_url)
 
         async def find_account(login: str) -> Account:

@@ -1,4 +1,4 @@
-"""Which accounts are set at present, as a command notes it where no service does."""
+"""Which accounts and tokens are set at present: those of the running service, or a command's."""
 
 from datetime import timedelta
 
@@ -23,6 +23,18 @@ async def is_served(database: Database) -> bool:
 async def is_served_now(transaction: Transaction) -> bool:
     """The same within a transaction."""
     return any(service.works for service in await instances.running(transaction, utc_now()))
+
+
+def tokens_of(settings: Settings) -> instances.Tokens:
+    """Of which vendors these settings have a token."""
+    return instances.Tokens(
+        github=settings.github_token is not None, pipedrive=settings.pipedrive_token is not None
+    )
+
+
+async def tokens_of_service(transaction: Transaction) -> instances.Tokens | None:
+    """Of which vendors the running service has a token; None where none runs that says so."""
+    return instances.tokens_at_work(await instances.running(transaction, utc_now()))
 
 
 def client_of(settings: Settings) -> Pipedrive:

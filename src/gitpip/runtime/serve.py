@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import uvicorn
 
@@ -17,7 +18,13 @@ from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.actions.noted_access import noting_access
 from gitpip.config import Settings, format_duration, is_loopback
 from gitpip.config.reload import Credentials, following
-from gitpip.errors import AccessUndecided, AddressInUse, DatabaseUnavailable, ServiceFailed
+from gitpip.errors import (
+    AccessUndecided,
+    AddressInUse,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    ServiceFailed,
+)
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
@@ -25,6 +32,7 @@ from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
+from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
@@ -41,13 +49,26 @@ console = Terminal(stderr=True)
 log = get_logger()
 
 
-def opened(settings: Settings) -> AbstractAsyncContextManager[Database]:
+def opened(settings: Settings, *, makes: bool = False) -> AbstractAsyncContextManager[Database]:
     """The database of these settings: reachable, and migrated.
 
     Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
-    DatabaseTooNew.
+    DatabaseTooNew, and DatabaseMissing for an SQLite file that is not there, unless this `makes`
+    it: with a wrong path, an answer from a new, empty one misleads.
     """
+    if not makes and settings.sqlite_file and _is_missing(settings.sqlite_file):
+        raise DatabaseMissing(
+            f"there is no database at {settings.sqlite_file}; start gitpip serve, or set "
+            "GITPIP_DATA_DIR or GITPIP_DATABASE_URL to where it is"
+        )
     return _opened(Credentials(settings))
+
+
+def _is_missing(file: Path) -> bool:
+    try:
+        return not file.exists()
+    except OSError:  # its folder is closed to this user, which opening it tells
+        return False
 
 
 @asynccontextmanager
@@ -136,7 +157,13 @@ async def _serve(
     async with (
         _reached(settings, database, part) as worker,
         watching_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
-        heartbeat(database, part, ailments, lambda: worker.github.clock_ahead) as life,
+        heartbeat(
+            database,
+            part,
+            ailments,
+            lambda: worker.github.clock_ahead,
+            lambda: tokens_of(credentials.settings),
+        ) as life,
         following(credentials, worker.use),
     ):
         app = create_app(

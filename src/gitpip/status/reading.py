@@ -25,7 +25,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
 from gitpip.store.status import budgets, instances, pauses
-from gitpip.store.status.instances import RunningService
+from gitpip.store.status.instances import RunningService, Tokens, tokens_at_work
 from gitpip.store.users import schedule, users
 
 
@@ -84,6 +84,22 @@ class Condition:
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
+def tokens_known(services: Sequence[RunningService], surroundings: Surroundings) -> Tokens:
+    """The tokens that the work is done with.
+
+    A process that does not work itself can have others than those that do: a command is often run
+    in a shell without any.
+    """
+    settings = surroundings.settings
+    own = Tokens(settings.github_token is not None, settings.pipedrive_token is not None)
+    told = tokens_at_work(services)
+    if told is None:
+        return own
+    if surroundings.engine_is_alive is None:
+        return told
+    return Tokens(own.github or told.github, own.pipedrive or told.pipedrive)
+
+
 STOPS: Mapping[str, frozenset[ProblemKind]] = {
     pauses.WATCHING: frozenset(
         {
@@ -106,9 +122,10 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 async def capacity(transaction: Transaction, surroundings: Surroundings, now: datetime) -> int:
     """How many users GitHub's limits let be checked in each interval."""
     settings = surroundings.settings
+    services = await instances.running(transaction, now)
     return await budgets.capacity_now(
         transaction,
-        has_token=settings.github_token is not None,
+        has_token=tokens_known(services, surroundings).github,
         share=settings.github_share,
         interval=settings.check_interval,
         now=now,
@@ -128,15 +145,15 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         *_of_secrets(surroundings),
     ]
     if tracked:
+        has_token = tokens_known(stopped.services, surroundings).github
         watched = watching.Watching(
             transaction=transaction,
             now=now,
             interval=surroundings.settings.check_interval,
             pauses=stopped.pauses,
             works=stopped.works and ProblemKind.GITHUB_ACCOUNT_CHANGED not in stops,
-            has_token=surroundings.settings.github_token is not None,
-            reads_feed=surroundings.settings.feed
-            and surroundings.settings.github_token is not None,
+            has_token=has_token,
+            reads_feed=surroundings.settings.feed and has_token,
         )
         problems += await watching.problems(
             watched, known, capacity=await capacity(transaction, surroundings, now)
@@ -191,7 +208,7 @@ async def read_stops(
                 act=Act.START_WORKER,
             )
         )
-    if surroundings.settings.pipedrive_token is None:
+    if not tokens_known(services, surroundings).pipedrive:
         problems.append(
             Problem(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,

@@ -82,6 +82,9 @@ services = Table(
     Column("clock_ahead", LongSeconds, nullable=False, server_default=text("0")),
     # What its /health says is wrong, a line each.
     Column("ailments", Lines),
+    # Null where an older version wrote the row.
+    Column("has_github_token", Flag),
+    Column("has_pipedrive_token", Flag),
 )
 
 imports = Table(

@@ -28,11 +28,33 @@ class RunningService:
     """What its `/health` says is wrong."""
     clock_ahead: timedelta = timedelta(0)
     """How far its clock is ahead of GitHub's; 0 where they agree, or nothing is known."""
+    has_github_token: bool | None = None
+    """None where an older version does not say so."""
+    has_pipedrive_token: bool | None = None
 
     @property
     def works(self) -> bool:
         """Whether it watches and publishes."""
         return self.part is not Part.WEB
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Of which vendors a process has a token."""
+
+    github: bool
+    pipedrive: bool
+
+
+def tokens_at_work(services: Sequence[RunningService]) -> Tokens | None:
+    """What the processes that watch and publish have; None where none of them says so."""
+    told = [one for one in services if one.works and one.has_pipedrive_token is not None]
+    if not told:
+        return None
+    return Tokens(
+        github=any(one.has_github_token for one in told),
+        pipedrive=any(one.has_pipedrive_token for one in told),
+    )
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,7 @@ class Heartbeat:
     part: Part
     ailments: Sequence[str] = ()
     clock_ahead: timedelta = timedelta(0)
+    tokens: Tokens | None = None
 
 
 _service = reader(RunningService)
@@ -55,6 +78,8 @@ async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datet
         "heartbeat_at": now,
         "ailments": beat.ailments or None,
         "clock_ahead": beat.clock_ahead,
+        "has_github_token": beat.tokens and beat.tokens.github,
+        "has_pipedrive_token": beat.tokens and beat.tokens.pipedrive,
     }
     renewed = await transaction.execute(
         update(services).where(services.c.id == beat.service_id).values(shown)

@@ -1,0 +1,63 @@
+"""Commands in a shell that has other settings than the service: no tokens, or another folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.conftest import World
+
+
+def changed(world: World, **environment: str) -> World:
+    world.gitpip.environment = {**world.gitpip.environment, **environment}
+    return world
+
+
+def test_a_shell_without_tokens_does_not_judge_a_service_by_its_own(world: World) -> None:
+    world.github.add_user("octocat")
+    world.github.add_gist("octocat", {"a.txt": "a"})
+    world.gitpip.command("users", "add", "octocat")
+    world.gitpip.start()
+    with_tokens = dict(world.gitpip.environment)
+    changed(world, GITHUB_TOKEN="", PIPEDRIVE_TOKEN="")
+
+    checked = world.gitpip.command("check")
+    published = world.gitpip.command("publish")
+    status = json.loads(world.gitpip.command("status", "--json").stdout)
+    doctor = world.gitpip.command("doctor")
+
+    assert (checked.returncode, published.returncode) == (0, 0), published.stderr
+    assert len(world.pipedrive.activities) == 1
+    assert status["publishing"] == "running"
+    assert "pipedrive_token_missing" not in [problem["kind"] for problem in status["problems"]]
+    for vendor in ("GitHub", "Pipedrive"):
+        told = f"ok      {vendor}: the running service has a token; this shell has none"
+        assert told in doctor.stdout.splitlines()
+
+    world.gitpip.stop()
+    assert "waits for PIPEDRIVE_TOKEN; set it" in world.gitpip.command("publish").stderr
+    world.gitpip.start()
+    changed(world, **with_tokens)
+    status = json.loads(world.gitpip.command("status", "--json").stdout)
+    assert status["publishing"] == "waits for PIPEDRIVE_TOKEN"
+    assert "the running service has none" in (
+        changed(world, PIPEDRIVE_TOKEN="").gitpip.command("publish").stderr
+    )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_command_that_only_reads_or_changes_makes_no_database(
+    world: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mistyped"
+    place = {"GITPIP_DATA_DIR": str(folder), "GITPIP_DATABASE_URL": ""}
+    gitpip = changed(world, **place).gitpip
+
+    for arguments in (("status",), ("users", "list"), ("users", "remove", "ada"), ("publish",)):
+        answer = gitpip.command(*arguments)
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.startswith(f"gitpip: there is no database at {folder}/gitpip.db; ")
+    assert not folder.exists()
+
+    assert gitpip.command("keys", "create", "ada", "--role", "admin").returncode == 0
+    assert f"database: sqlite+aiosqlite:///{folder}/gitpip.db\n" in gitpip.command("status").stdout
