@@ -187,9 +187,7 @@ async def _serve(
         gc.freeze()
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            address = f"http://{host}:{listener.getsockname()[1]}"
-            _log_start(settings, address, part)
+            _log_start(settings, address := _address(settings.host, listener), part)
             ready(address)
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
             if worker.task:
@@ -201,6 +199,11 @@ async def _serve(
                 raise _failed(lasting)
             await serving
         log.info("service.stopping")
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _server_of(app: Callable[..., object], settings: Settings) -> "_Server":

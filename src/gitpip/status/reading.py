@@ -95,7 +95,7 @@ def tokens_known(services: Sequence[RunningService], surroundings: Surroundings)
     told = tokens_at_work(services)
     if told is None:
         return own
-    if surroundings.engine_is_alive is None:
+    if surroundings.scheduler_is_alive is None:
         return told
     return Tokens(own.github or told.github, own.pipedrive or told.pipedrive)
 
