@@ -259,8 +259,8 @@ def status(as_json: Json = False) -> None:
         heading = {"sentence": condition.sentence, "all_good": condition.all_good}
         print_json(heading | {"problems": problems} | facts)
         return
-    console.say(f"database: {settings.masked_database_url}")
     _print_problems(condition)
+    console.say(f"database: {settings.masked_database_url}")
     for name, value in facts.items():
         match value:
             case dict():
