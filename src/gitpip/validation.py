@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
 from gitpip.errors import InvalidInput, UserNotTracked
 
 LOGIN_LIMIT = 39
@@ -36,12 +39,16 @@ def possible_login(login: str) -> str:
     return login
 
 
-def plain_fault(message: str) -> str:
+def plain_fault(details: ErrorDetails) -> str:
     """What pydantic says of a value, in words that do not speak of validation."""
-    message = message.removeprefix("Value error, ")
-    if "unable to parse string as an integer" in message:
-        return "not a whole number"
-    return re.sub("^Input should be ", "must be ", message)
+    match details["type"], details.get("ctx", {}).get("error"):
+        case "value_error", ValidationError() as inner:  # of one value in a list
+            return plain_fault(inner.errors()[0])
+        case "value_error", Exception() as error:
+            return str(error)
+        case "int_parsing", _:
+            return "not a whole number"
+    return re.sub("^Input should be ", "must be ", details["msg"])
 
 
 def without_nul(text: str) -> str:

@@ -411,7 +411,9 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
 def test_a_wrong_word_is_told_without_the_words_of_a_library(world: World) -> None:
     state = world.gitpip.command("publications", "list", "--state", "foo")
     number = world.gitpip.command("publications", "show", "x")
-    assert (state.returncode, number.returncode) == (2, 2)
+    kind = world.gitpip.command("events", "--kind", "foo")
+    assert (state.returncode, number.returncode, kind.returncode) == (2, 2, 2)
+    assert "Invalid value for '--kind': 'foo' is not one of 'gist.found'" in kind.stderr
     assert "Invalid value for '--state': 'foo' is not one of 'pending'" in state.stderr
     assert "not a whole number" in number.stderr
 

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from typing import Annotated, Literal, NoReturn
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from gitpip.actions import pauses as actions
@@ -67,7 +68,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            error.message = plain_fault(error.message)
+            if isinstance(error.__cause__, ValidationError):
+                error.message = plain_fault(error.__cause__.errors()[0])
             raise
 
 

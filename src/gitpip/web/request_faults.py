@@ -1,6 +1,6 @@
 """What is wrong with a request, in our words: the validation library's are about Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 
@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from gitpip.validation import plain_fault
@@ -19,14 +20,13 @@ TOP_LEVEL = 2
 def faults_of(error: RequestValidationError, request: Request) -> Sequence[dict[str, str]]:
     """Each fault, with the field that it is in."""
     fields = _fields_of_body(request)
-    return [_fault(fault, fields) for fault in error.errors()]
+    return [_fault(details, fields) for details in error.errors()]
 
 
-def _fault(fault: Mapping[str, object], fields: Sequence[str]) -> dict[str, str]:
-    place = fault["loc"]
-    parts = [str(part) for part in place] if isinstance(place, tuple | list) else []
-    field, message = ".".join(parts[1:]) or "".join(parts), plain_fault(str(fault["msg"]))
-    match fault["type"]:
+def _fault(details: ErrorDetails, fields: Sequence[str]) -> dict[str, str]:
+    parts = [str(part) for part in details["loc"]]
+    field, message = ".".join(parts[1:]) or "".join(parts), plain_fault(details)
+    match details["type"]:
         case "json_invalid":  # the place is a number of characters
             field, message = "body", f"not JSON at character {parts[-1]}"
         case "model_attributes_type" | "dict_type" if len(parts) == 1:
