@@ -33,11 +33,8 @@ READS = (
 )
 OPENSSL = "the name that OpenSSL gives the fault; asked for at once, and never stored"
 CONSTANT = "stored as it is; a gitpip of before, running beside this one, has no other value"
-PYDANTICS = "pydantic's words, which are said again in ours; nothing follows from them"
 NOT_A_SENTENCE = "a message of ASGI"
 ALLOWED = {
-    ("validation.py", "message.removeprefix('Value error, ')"): PYDANTICS,
-    ("validation.py", "'unable to parse string as an integer' in message"): PYDANTICS,
     ("doctor/vendors.py", "'CERTIFICATE_VERIFY_FAILED' in str(error)"): OPENSSL,
     ("publish/doubles.py", "known.reason == TOO_MANY"): CONSTANT,
     ("store/events.py", "one.detail in hidden"): "the very lines that were asked about",

@@ -419,13 +419,17 @@ def test_a_wrong_word_is_told_without_the_words_of_a_library(world: World) -> No
 
 
 @SQLITE
-def test_a_first_key_that_is_no_admins_comes_with_a_warning(world: World) -> None:
-    first = world.gitpip.command("keys", "create", "ann", "--role", "operator")
-    admin = world.gitpip.command("keys", "create", "ada", "--role", "admin")
-    later = world.gitpip.command("keys", "create", "bob", "--role", "viewer")
-    assert (first.returncode, admin.returncode, later.returncode) == (0, 0, 0)
-    assert "Make one: gitpip keys create NAME --role admin" in first.stderr
+def test_the_first_key_must_be_an_admins_and_a_later_one_warns_where_none_is(world: World) -> None:
+    def create(name: str, role: str) -> subprocess.CompletedProcess[str]:
+        return world.gitpip.command("keys", "create", name, "--role", role)
+
+    first, admin, later = create("ann", "operator"), create("ada", "admin"), create("bob", "viewer")
+    assert (first.returncode, admin.returncode, later.returncode) == (1, 0, 0)
+    assert first.stderr.startswith("gitpip: role: must be admin for the first key: ")
     assert admin.stderr == later.stderr == ""
+
+    world.gitpip.command("keys", "revoke", "ada")
+    assert "Make one: gitpip keys create NAME --role admin" in create("eve", "viewer").stderr
 
 
 @SQLITE
@@ -551,7 +555,7 @@ def test_the_audit_tells_what_commands_did(world: World) -> None:
         ("users", "add", "mona", "--id", "1"),
         ("users", "change", "mona", "--pause"),
         ("users", "remove", "mona"),
-        ("keys", "create", "ada", "--role", "viewer"),
+        ("keys", "create", "ada", "--role", "admin"),
         ("keys", "revoke", "ada"),
     )
     for command in commands:

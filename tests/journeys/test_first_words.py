@@ -1,5 +1,6 @@
 """What a person reads first: at a terminal, after `gitpip serve` and after `gitpip demo`."""
 
+import json
 import os
 import pty
 import re
@@ -129,3 +130,12 @@ def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
     assert demo.returncode == 1
     assert demo.stdout == ""
     assert demo.stderr.startswith(f"gitpip: 127.0.0.1:{port} is in use")
+
+
+def test_the_status_exits_with_0_whatever_the_problems_are(tmp_path: Path) -> None:
+    status = Installation(tmp_path, {}).command("status", "--json")
+
+    assert status.returncode == 0
+    said = json.loads(status.stdout)
+    assert said["all_good"] is False
+    assert said["problems"]

@@ -290,6 +290,7 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
 @pytest.mark.parametrize("scripts", [True, False])
 def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scripts: bool) -> None:
     _set_scene(world)
+    world.gitpip.command("keys", "create", "ada", "--role", "admin")
     made = world.gitpip.command("keys", "create", "sales", "--role", "viewer", "--json")
     page = browser.new_context(java_script_enabled=scripts).new_page()
 

@@ -210,7 +210,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             made = served.gitpip.command("keys", *options, name, "--role", role, "--json")
             return str(json.loads(made.stdout)["key"])
 
-        valid = {role: issue(f"a-{role}", role, "create") for role in Role}
+        valid = {role: issue(f"a-{role}", role, "create") for role in reversed(Role)}
         revoked = issue("revoked", Role.ADMIN, "create")
         served.gitpip.command("keys", "revoke", "revoked")
         rotated = issue("rotated", Role.ADMIN, "create")

@@ -108,7 +108,7 @@ def _set_the_scene(served: Served) -> Known:
     assert address
     made = {
         role: json.loads(gitpip.command("keys", "create", role, "--role", role, "--json").stdout)
-        for role in Role
+        for role in reversed(Role)
     }
     known = Known({role: str(key["key"]) for role, key in made.items()})
     _note_what_exists(

@@ -200,7 +200,7 @@ def test_strangers_get_nothing_behind_an_nginx_without_any_configuration(
         assert "gitpip keys create NAME --role admin" in stranger.ask("GET", "/sign-in").text
 
         # With a key the pages work, although nginx asks for the host 127.0.0.1.
-        made_key = gitpip.command("keys", "create", "ada", "--role", "operator")
+        made_key = gitpip.command("keys", "create", "ada", "--role", "admin")
         key = made_key.stdout.split()[-1]
         assert stranger.ask("POST", "/sign-in", {"key": key}).headers["location"] == "/"
         assert stranger.ask("GET", "/people").status_code == 200

@@ -21,7 +21,9 @@ from gitpip.clock import utc_now
 from gitpip.config import parse_duration
 from gitpip.model import Role
 from gitpip.store.access import audit, keys
+from gitpip.store.database import Transaction
 from gitpip.web.api.keys import AuditBody
+from gitpip.web.auth.first_key import check_first_role
 
 MOST = 1_000
 
@@ -40,6 +42,11 @@ def create_key(
     """Make a key, and show it once."""
     settings = prepared_settings()
     lifetime = _lifetime(expires)
+    decided = settings.admin_key or settings.allow_anonymous
+
+    async def check(transaction: Transaction) -> None:
+        if not decided and not await keys.any_exists(transaction):
+            check_first_role(role)
 
     async def make(acting: Acting) -> tuple[keys.IssuedKey, bool]:
         # Read before the act: a key that was made is shown, whatever fails.
@@ -48,11 +55,12 @@ def create_key(
                 key.role is Role.ADMIN and key.state(utc_now()) == "active"
                 for key in await keys.everyone(transaction)
             )
-        return await actions.create(acting, name, role=role, lifetime=lifetime), has_admin
+        issued = await actions.create(acting, name, role=role, lifetime=lifetime, check=check)
+        return issued, has_admin
 
     issued, has_admin = act(settings, make, makes=True)
     _show_once(issued, as_json)
-    if not (has_admin or settings.admin_key or settings.allow_anonymous):
+    if not (has_admin or decided):
         errors.say(
             "From now on everything needs a key, and none is an admin's. "
             "Make one: gitpip keys create NAME --role admin"

@@ -49,12 +49,7 @@ class FirstKey:
             return
         if await keys.any_exists(transaction):
             raise AccessRefused("an access key was made meanwhile; sign in, or send it")
-        if role is not Role.ADMIN:
-            raise InvalidInput(
-                "role",
-                "must be admin for the first key: from then on nothing is open without a key, "
-                f"and you could make no other one with the role {role}",
-            )
+        check_first_role(role)
         self._check_code(code.strip() if code else "")
 
     def _check_code(self, code: str) -> None:
@@ -74,6 +69,16 @@ class FirstKey:
                 pause,
             )
         raise CodeRefused(f"code: this is not the one of the running process; {WHERE}")
+
+
+def check_first_role(role: Role) -> None:
+    """Raise InvalidInput unless it is an admin's."""
+    if role is not Role.ADMIN:
+        raise InvalidInput(
+            "role",
+            "must be admin for the first key: from then on nothing is open without a key, "
+            f"and a key with the role {role} can make no other one",
+        )
 
 
 def new_code() -> str:
