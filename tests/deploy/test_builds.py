@@ -115,7 +115,11 @@ sudo() {{
     shift 3
     runuser -u gitpip -- env HOME=/var/lib/gitpip "$@"
 }}
-systemctl() {{ install -d -m 700 -o gitpip -g gitpip /var/lib/gitpip; }}  # as StateDirectory= does
+systemctl() {{
+    install -d -m 700 -o gitpip -g gitpip /var/lib/gitpip  # as StateDirectory= does
+    # In place of the service, which is not started here and would make the database.
+    (cd /etc/gitpip && sudo -u gitpip -H gitpip keys create ada --role admin > /dev/null)
+}}
 {commands}
 {afterwards}
 sudo -u gitpip -H gitpip settings --json > "$COPY.json"

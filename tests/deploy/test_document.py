@@ -61,6 +61,8 @@ class Shell:
                 "PATH": os.pathsep.join(map(str, (self._tools, BIN, os.environ["PATH"]))),
                 "HOME": str(self.out),
                 "GITPIP_DATA_DIR": str(self.out),
+                # As in a cluster, where nothing starts without one.
+                "GITPIP_ADMIN_KEY": "an-admin-key-of-at-least-32-characters",
                 "OUT": str(self.out),
             },
             capture_output=True,
@@ -160,4 +162,7 @@ def test_the_commands_for_prometheus_put_a_new_key_into_its_secret(shell: Shell)
 
 
 def test_each_command_of_gitpip_that_is_shown_exists(shell: Shell) -> None:
-    shell.run(snippet("--role viewer\n"), ROOT)
+    for name in ("grafana", "prometheus"):
+        shell.run(snippet(f"gitpip keys create {name} --role viewer\n"), ROOT)
+        for file in shell.out.glob("gitpip.db*"):
+            file.unlink()
