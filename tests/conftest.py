@@ -59,7 +59,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, be it gitpip's, a browser's or PostgreSQL's."""
+    """Mark the tests that start processes, be it gitpip's, a browser's or PostgreSQL's.
+
+    Those that need more time than a test may take otherwise begin first: one that began last would
+    run alone.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     for item in items:
         if isinstance(item, pytest.Function) and _starts_processes(item):
             item.add_marker("processes")
