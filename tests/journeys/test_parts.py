@@ -34,7 +34,7 @@ def test_what_is_asked_of_the_one_is_done_by_the_other(world: World, web: Instal
 
     status = web.get("/status").json()
     assert status["running_services"] == 2
-    assert status["scheduler_is_alive"]
+    assert status["engine_is_alive"]
     assert status["watching"]["state"] == "running"
     assert [event["event"] for event in web.events()].count("publication.published") == 0
     for process in (web, world.gitpip):
@@ -54,7 +54,7 @@ def test_without_anybody_who_works_the_reason_is_said(world: World, web: Install
         "engine": None,
     }
     status = web.get("/status").json()
-    assert status["scheduler_is_alive"] is False
+    assert status["engine_is_alive"] is False
     assert "start gitpip serve" in status["sentence"]
     world.github.add_user("octocat")
     world.github.add_gist("octocat", {"a.txt": "a"})

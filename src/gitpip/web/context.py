@@ -21,7 +21,7 @@ from gitpip.web.ops.readiness import Readiness
 from gitpip.web.ops.stats import StatsReader
 from gitpip.web.render.links import Links
 
-EngineIsAlive = Callable[[], bool | None]
+SchedulerIsAlive = Callable[[], bool | None]
 """Answers for `/ready`; None in a process that only shows."""
 Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
@@ -51,7 +51,7 @@ class AppContext:
     credentials: Credentials
     find_account: FindAccount
     wake: Wake
-    scheduler_is_alive: EngineIsAlive
+    scheduler_is_alive: SchedulerIsAlive
     ailments: Ailments
     forecast: MakeForecast
     preview: Preview

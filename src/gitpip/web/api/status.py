@@ -159,7 +159,7 @@ class StatusBody(BaseModel):
     running_services: int
     versions: list[str]
     """Of the services that run; more than one during an upgrade."""
-    scheduler_is_alive: bool
+    engine_is_alive: bool
     """Here, or in another replica where this one only shows."""
     last_checks: list[CheckBody]
 
@@ -235,7 +235,7 @@ async def status_of(context: AppContext) -> StatusBody:
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
         running_services=len(condition.services),
         versions=sorted({service.version for service in condition.services}),
-        scheduler_is_alive=condition.works if alive is None else alive,
+        engine_is_alive=condition.works if alive is None else alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )
 
