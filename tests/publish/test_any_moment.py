@@ -88,9 +88,7 @@ async def test_what_another_process_sent_is_not_sent_again_after_a_restore_at_an
         if (await scene.rows())[2].state is PublicationState.PENDING:
             await one_moment(process, running)
     if (await scene.rows())[2].state is PublicationState.PENDING:
-        scene.clock.advance(2 * Waits(scene.timeout).claim)
-        await scene.settle(other)
-        backup.restore()
+        await send_and_lose(scene, other, backup)
     thaw(process)
     await running
     await scene.settle(process)
@@ -118,9 +116,7 @@ async def test_a_process_that_has_sent_nothing_since_the_backup_does_not_send_wh
         if await is_unsent(scene, login):
             await one_moment(process, running)
     if await is_unsent(scene, login):
-        scene.clock.advance(2 * Waits(scene.timeout).claim)
-        await scene.settle(other)
-        backup.restore()
+        await send_and_lose(scene, other, backup)
     thaw(process)
     await running
     await scene.settle(process)
@@ -164,6 +160,13 @@ def thaw(process: Process) -> None:
     process.database.freezes = lambda: False
     process.database.frozen.clear()
     process.database.thawed.set()
+
+
+async def send_and_lose(scene: Scene, other: Process, backup: Backup) -> None:
+    """Let another process send what is left, and the database forget that."""
+    scene.clock.advance(2 * Waits(scene.timeout).claim)
+    await scene.settle(other)
+    backup.restore()
 
 
 async def one_moment(process: Process, running: asyncio.Task[int]) -> None:
