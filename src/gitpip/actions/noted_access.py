@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from gitpip.actions.access_mode import AccessMode
+from gitpip.background import in_background
 from gitpip.config.reload import Credentials
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.access import noted
@@ -44,13 +45,8 @@ async def noting_access(
             await note_news()
 
     await note_news()
-    task = asyncio.create_task(follow())
-    try:
+    async with in_background(follow()):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def _admin_key(credentials: Credentials) -> str | None:
