@@ -191,7 +191,7 @@ class User:
     gist_count: int | None = None
     """How many public gists GitHub counted at the last whole look."""
     sweep_mark: str | None = None
-    """What the sweep saw of the gists then."""
+    """What the batch poll saw of the gists then."""
     graphql_refusals: int = 0
     """How often in a row GraphQL failed about this user alone."""
     graphql_refused_until: datetime | None = None

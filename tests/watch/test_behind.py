@@ -42,7 +42,7 @@ async def checks_until_idle(watcher: Watcher, clock: Clock, *, within: timedelta
 
 
 async def _known(world: StandIn, watcher: Watcher, database: Database, clock: Clock) -> list[str]:
-    """A user whose gists are known, and whose sweep has a mark."""
+    """A user whose gists are known, and who has the batch poll's mark."""
     world.add_user("ada")
     ids = [world.add_gist("ada", {"1.txt": "one"}), world.add_gist("ada", {"2.txt": "two"})]
     clock.advance(A_MINUTE)

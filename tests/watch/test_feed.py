@@ -62,7 +62,7 @@ async def test_a_gist_in_the_feed_makes_its_owner_due_at_once(
     check = await watcher.run()
     assert check
     assert (check.users, check.files) == (1, 1)
-    # The sweep has nothing to say about the users that the feed names.
+    # The batch poll has nothing to say about the users that the feed names.
     assert all(request.path != "/graphql" for request in world.requests[before:])
     assert not await watcher.due()
     clock.advance(EVERY)

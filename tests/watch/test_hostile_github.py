@@ -147,7 +147,7 @@ async def _watch(database: Database, github: GitHub, mischief: Mischief, clock: 
     for _ in range(ROUNDS):
         mischief.happen()
         clock.advance(timedelta(minutes=1))
-        # The feed would find most of it: what it does not see is the sweep's to find.
+        # The feed would find most of it: what it does not see is the batch poll's to find.
         if mischief.chance.random() < 0.3:
             await feed.read()
         await watcher.run()

@@ -217,7 +217,7 @@ def _give_work(
 def _give_feed(scheduler: Scheduler, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
     async def read() -> None:
         # Without a token its requests would be missed.
-        if github.sweeps and await address.permits() and await feed.read():
+        if github.polls_batches and await address.permits() and await feed.read():
             await scheduler.notify("check")
 
     scheduler.schedule("feed", EVERY, read)

@@ -1,4 +1,4 @@
-"""The sweep: asks GraphQL about many users at once, and finds the users that make it fail."""
+"""The batch poll: asks GraphQL about many users at once, and finds the users that make it fail."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -195,7 +195,7 @@ def unexplained(
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
-    """Whether what a sweep saw of a user calls for no further look."""
+    """Whether what a batch poll saw of a user calls for no further look."""
     if user.unreadable:
         return False
     if user.checked_at is None:

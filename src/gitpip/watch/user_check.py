@@ -212,7 +212,9 @@ class UserChecker:
     def _graphql_answers(self, user: User) -> bool:
         """Whether GraphQL can be asked about a user, as far as is known."""
         refused_until = user.graphql_refused_until
-        return self._github.sweeps and (refused_until is None or refused_until <= self._now())
+        return self._github.polls_batches and (
+            refused_until is None or refused_until <= self._now()
+        )
 
     async def _added_by_githubs_clock(self, user: User) -> User:
         if not (user.added_by_our_clock and self._github.knows_the_time):
@@ -426,7 +428,7 @@ class UserChecker:
     def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
         """When GraphQL is asked about a user when the list lacks what was said to be new."""
         in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
-        if not (in_vain and self._github.sweeps):
+        if not (in_vain and self._github.polls_batches):
             return ()
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 

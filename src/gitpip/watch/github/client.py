@@ -138,7 +138,9 @@ class GitHub:
         self._has_token = token is not None
         # An ETag is good only under the token it was given to.
         self._fingerprint = fingerprint(self._api_url, token)
-        self._limits.begin(credential=self._fingerprint, reserve=FEED_RESERVE if self.sweeps else 0)
+        self._limits.begin(
+            credential=self._fingerprint, reserve=FEED_RESERVE if self.polls_batches else 0
+        )
         self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
         self._transport.use(token)
 
@@ -147,7 +149,7 @@ class GitHub:
         await self._transport.close()
 
     @property
-    def sweeps(self) -> bool:
+    def polls_batches(self) -> bool:
         """Whether many users can be asked about at once."""
         return self._graphql_url is not None and self._has_token
 
