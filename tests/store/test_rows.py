@@ -42,7 +42,7 @@ from gitpip.store.ledger import LedgerState
 from gitpip.store.publications.publication_rows import selected
 from gitpip.store.rows import reader
 from gitpip.store.status.budgets import Budget
-from gitpip.store.status.instances import RunningService
+from gitpip.store.status.instances import Instance
 from gitpip.store.status.samples import Sample
 from gitpip.store.users import user_rows
 from gitpip.store.users.imports import Import
@@ -158,7 +158,7 @@ TABLES: Mapping[type["DataclassInstance"], Table] = {
     LedgerState: schema_accounts.ledger,
     Pause: schema_status.pauses,
     FeedState: schema_status.feed,
-    RunningService: schema_status.services,
+    Instance: schema_status.services,
     Import: schema_status.imports,
     Budget: schema_status.budgets,
     Sample: schema_status.samples,
@@ -197,7 +197,7 @@ async def test_what_is_written_is_read(database: Database) -> None:
             noun: reader(noun)((await transaction.execute(query)).one())
             for noun, query in QUERIES.items()
         }
-    user, check, service = read[User], read[Check], read[RunningService]
+    user, check, service = read[User], read[Check], read[Instance]
     account, feed, pause = read[VendorAccount], read[FeedState], read[Pause]
     assert isinstance(user, User)
     assert (str(user.backfill), user.state, user.tags) == ("latest:3", "unavailable", ("a", "b"))
@@ -205,7 +205,7 @@ async def test_what_is_written_is_read(database: Database) -> None:
     assert user.unreadable == 1
     assert isinstance(check, Check)
     assert check.failures == ("ada: no answer", "bob: none")
-    assert isinstance(service, RunningService)
+    assert isinstance(service, Instance)
     assert (service.ailments, service.clock_ahead) == (("check hangs",), timedelta(days=36_525))
     assert isinstance(account, VendorAccount)
     assert (account.creators, account.bound) == (frozenset({1, 2}), True)

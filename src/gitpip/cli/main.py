@@ -289,7 +289,7 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         capacity = await reading.capacity(transaction, surroundings, now)
     held_back, round_of_lists = condition.held_back, lists.round
     return condition, {
-        "running_services": len(condition.services),
+        "running_services": len(condition.instances),
         "users": {state.value: tracked.get(state, 0) for state in UserState},
         "publications": {state.value: counts.get(state, 0) for state in PublicationState},
         "publishing": _publishing(condition, now),

@@ -187,7 +187,7 @@ def _answer(request: Request, body: bytes, media_type: str) -> Response:
     """The feed, or 304 to a reader that has it already, as its tag tells (RFC 9110, 13.1).
 
     There is no time of the last change: an entry can appear late, under an earlier time, or because
-    a user was tagged, and each replica would see it at another time.
+    a user was tagged, and each process would see it at another time.
     """
     etag = f'"{digest(body)[:32]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache"}

@@ -177,7 +177,7 @@ def _holds(held: Collection[str], now: datetime) -> ColumnElement[bool]:
 
 
 def _has_ended(now: datetime) -> ColumnElement[bool]:
-    """What can never hold again; the settings of another replica may know other parents."""
+    """What can never hold again; the settings of another process may know other parents."""
     address = feed_addresses.c
     of_key = address.key_id.is_not(None)
     key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))

@@ -1,7 +1,7 @@
 """Sessions of browsers that signed in: which key each stands for, until when.
 
 Only hashes are stored, so that neither a backup nor a look into the database opens anything; and
-signing out, or revoking the key, counts at once on every replica.
+signing out, or revoking the key, counts at once in every process.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: what this process counted, and what the rows say for all replicas."""
+"""`/metrics` for Prometheus: what this process counted, and what the rows say for all processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -134,7 +134,7 @@ def _of_watching(stats: Stats) -> Iterator[Metric]:
     hints.add_metric([], stats.feed.hints if stats.feed else 0)
     yield gaps
     yield hints
-    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.replicas)
+    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.instances)
 
 
 def _of_publishing(stats: Stats) -> Iterator[Metric]:

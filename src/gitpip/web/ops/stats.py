@@ -1,4 +1,4 @@
-"""What the rows say in numbers, which is the same in every replica; read now and then."""
+"""What the rows say in numbers, which is the same in every process; read now and then."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ class Stats:
     paused: frozenset[str]
     problems: Mapping[ProblemKind, int]
     """How many users, files or parts have each kind of problem."""
-    replicas: int
+    instances: int
     last_check: datetime | None
     feed: FeedState | None
     budgets: Sequence[Budget]
@@ -80,7 +80,7 @@ class StatsReader:
                     next_due=await publications.next_due(transaction),
                     paused=frozenset(condition.pauses),
                     problems={problem.kind: problem.count for problem in condition.problems},
-                    replicas=len(condition.services),
+                    instances=len(condition.instances),
                     last_check=await checks.last_end(transaction),
                     feed=await public_feed.get(transaction),
                     budgets=await known_budgets(transaction),
