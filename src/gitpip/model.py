@@ -173,7 +173,7 @@ class User:
     checked_at: datetime | None
     """When GitHub was last asked about this user with success."""
     etag: str | None
-    """GitHub's tag of the first page of the gist list, with the fingerprint of the token used."""
+    """The list tag: the ETag of the gist list's first page, with the token's fingerprint."""
     failures: int
     failure: str | None
     last_sequence: int

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from gitpip.digests import blob_hash
-from gitpip.marking import marker_of, tag_of
+from gitpip.marking import content_tag_of, marker_of
 from gitpip.model import (
     ActivityId,
     Backfill,
@@ -325,7 +325,7 @@ async def test_edits_of_what_another_database_published_count_also_where_the_rul
                 marker_of(GistId(gist_id), "a.py"),
                 DealId(7),
                 None,
-                tag_of(blob_hash(b"v1")),
+                content_tag_of(blob_hash(b"v1")),
             )
             for index, gist_id in enumerate(ids, start=1)
         ]

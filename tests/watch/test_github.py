@@ -150,7 +150,7 @@ async def test_a_list_is_whole_in_whatever_order(
     }
     listed = await whole_list(github, ada)
     assert {gist.id for gist in listed.gists} == ids
-    assert (await github.gists(GitHubId(ada), listed.tag)).unchanged
+    assert (await github.gists(GitHubId(ada), listed.list_tag)).unchanged
 
 
 async def test_a_gist_that_slips_to_a_page_already_read_is_found(
@@ -176,11 +176,11 @@ async def test_a_tag_of_another_token_is_not_used(world: StandIn, server: Server
     ada = world.add_user("ada")
     world.add_gist("ada", {"a": "b"})
     async with client(server.url) as github:
-        tag = (await whole_list(github, ada)).tag
+        list_tag = (await whole_list(github, ada)).list_tag
     async with GitHub(api_url=server.url, token="another", timeout=timedelta(seconds=60)) as github:
-        listed = await github.gists(GitHubId(ada), tag)
+        listed = await github.gists(GitHubId(ada), list_tag)
     assert not listed.unchanged
-    assert listed.tag != tag
+    assert listed.list_tag != list_tag
 
 
 async def test_a_wrong_content_is_read_again_from_its_own_address(script: Script) -> None:
@@ -257,7 +257,7 @@ async def test_pages_on_another_host_or_without_end_are_not_read(script: Script)
             assert listed.fault
             assert "page 2 of the list" in listed.fault
             assert not listed.whole
-            assert listed.tag is None
+            assert listed.list_tag is None
     assert {path for path, _ in script.requests} == {f"/user/{ADA}/gists"}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gitpip.backoff import backoff
 from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import FOOTER_REACH, witnesses
+from gitpip.publish.activity import FOOTER_REACH, find_markers
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
 from gitpip.publish.destination import Destination, Item, LookFailed, Owner
@@ -277,7 +277,7 @@ class Clearance:
         """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
             self._destination.sent.clear()  # what was sent before went to another account
-        seen = (witnesses(subject=subject, note=None) for subject in self._destination.sent)
+        seen = (find_markers(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}
         if not sent:
             return False
@@ -288,7 +288,7 @@ class Clearance:
         for item in items:
             if item.id in self._known:
                 continue
-            seen = witnesses(subject=item.text, note=item.note)
+            seen = find_markers(subject=item.text, note=item.note)
             if seen.in_subject or seen.in_footer:
                 # The footer stands at the end of a note, which can be long.
                 self._seen[item.id] = replace(item, note=(item.note or "")[-FOOTER_REACH:])

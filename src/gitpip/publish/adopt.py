@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from gitpip.model import ActivityId, DealId, OnEdit
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import witnesses
+from gitpip.publish.activity import find_markers
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import Destination, Item, ListPage, LookFailed
 from gitpip.store import ledger
@@ -248,7 +248,7 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
     found = []
     for item in items:
         by_us = item.creator_id in account.creators
-        seen = witnesses(subject=item.text, note=item.note)
+        seen = find_markers(subject=item.text, note=item.note)
         if marker := seen.marker(created_by_us=by_us):
             found.append((not by_us, item.id, marker, item, seen.content))
     for _, number, marker, item, content in sorted(found, key=lambda one: one[:2]):

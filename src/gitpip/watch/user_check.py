@@ -191,8 +191,8 @@ class UserChecker:
         """The user's gists by REST: those since the last list, or all where that is not enough."""
         # Only the list tells a gist that can't be read, and is named, from one that is gone.
         whole = whole or known.retries.whole_list or bool(known.in_doubt)
-        tag = user.etag if user.checked_at and not whole else None
-        listed = await self._github.gists(github_id, tag)
+        list_tag = user.etag if user.checked_at and not whole else None
+        listed = await self._github.gists(github_id, list_tag)
         if snapshot and not listed.whole:
             named = known.there | {gist.id for gist in listed.gists}
             if snapshot.gist_count < len(named):
@@ -385,7 +385,7 @@ class UserChecker:
     async def _end(self, user: User, run: Run, seen: Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
         now = self._now()
-        tag = seen.listed.tag
+        list_tag = seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
@@ -409,14 +409,14 @@ class UserChecker:
                         *self._retry_of_lagging_list(user, seen),
                     ]
                 ),
-                etag=user.etag if taken else tag,
+                etag=user.etag if taken else list_tag,
                 gist_count=len(seen.there),
                 sweep_mark=None if taken else seen.mark(user),
                 listed_at=now - self._github.clock_ahead if seen.list_told else None,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
-            unchanged = tag == user.etag and user.etag is not None
+            unchanged = list_tag == user.etag and user.etag is not None
             results = Results(users=1, unchanged=int(unchanged))
             await checks.add_results(transaction, run.check_id, results)
         results.count()

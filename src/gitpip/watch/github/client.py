@@ -28,7 +28,15 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
-from gitpip.watch.github.gist_list import BURST, EPOCH, PAGE_SIZE, GistList, SeenList, Tag, since_of
+from gitpip.watch.github.gist_list import (
+    BURST,
+    EPOCH,
+    PAGE_SIZE,
+    GistList,
+    ListTag,
+    SeenList,
+    since_of,
+)
 from gitpip.watch.github.graphql import (
     GISTS_OF_ONE,
     Snapshot,
@@ -284,18 +292,18 @@ class GitHub:
         """The account of an id, under whatever login it has now."""
         return await self._account(f"/user/{github_id}")
 
-    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList:
-        """A user's public gists; `unchanged` when nothing changed since the list that gave `tag`.
+    async def gists(self, github_id: GitHubId, list_tag: str | None) -> GistList:
+        """A user's public gists; `unchanged` when nothing changed since the list that gave the tag.
 
-        Without a tag, or with one of another token, it is the whole list.
+        Without one, or with one of another token, it is the whole list.
         """
-        known = Tag.parse(tag, self._fingerprint)
+        known = ListTag.parse(list_tag, self._fingerprint)
         if known is None or (known.since and self._is_old(known.read_at)):
             return await self._whole_list(github_id)
         first = await self._get(self._list_url(github_id, known.since), known.etag)
         whole, as_of = known.since is None, first.date
         if first.unchanged:
-            return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
+            return GistList((), None, list_tag, whole=False, as_of=as_of, unchanged=True)
         if first.next_page:
             return await self._whole_list(github_id, first if whole else None)
         seen = SeenList(github_id)
@@ -328,7 +336,8 @@ class GitHub:
 
         That happens when a gist is deleted meanwhile; then one of the pages but the last differs
         when it is asked for again. A list that won't keep still is taken as far as it was seen,
-        and gives no tag, so that the next look reads it again. So is one of which a page fails.
+        and gives no list tag, so that the next look reads it again. So is one with a page that
+        fails.
         """
         seen = SeenList(github_id)
         for _ in range(ROUNDS):
@@ -339,8 +348,8 @@ class GitHub:
             if seen.fault_of_pages:
                 break
             if len(pages) == 1:
-                tag = Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return seen.as_list(tag, whole=True, as_of=as_of)
+                list_tag = ListTag(self._fingerprint, None, read_at, pages[0].etag).text()
+                return seen.as_list(list_tag, whole=True, as_of=as_of)
             if not await self._kept_still(pages[:-1]):
                 continue
             since = since_of(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
@@ -348,8 +357,8 @@ class GitHub:
                 # So many updates in this very second: let it pass, GitHub counts in seconds.
                 await asyncio.sleep(BURST.total_seconds())
                 continue
-            tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
-            return seen.as_list(tag, whole=True, as_of=as_of)
+            list_tag = await self._list_tag_by_time(github_id, since, seen.gists, read_at)
+            return seen.as_list(list_tag, whole=True, as_of=as_of)
         seen.fault_of_pages = seen.fault_of_pages or "the list of gists changed while it was read"
         return seen.as_list(None, whole=False)
 
@@ -388,7 +397,7 @@ class GitHub:
             for answer, page in zip(again, pages, strict=True)
         )
 
-    async def _tag_by_time(
+    async def _list_tag_by_time(
         self,
         github_id: GitHubId,
         since: datetime,
@@ -405,7 +414,7 @@ class GitHub:
             return None
         if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
             return None
-        return Tag(self._fingerprint, since, read_at, answer.etag).text()
+        return ListTag(self._fingerprint, since, read_at, answer.etag).text()
 
     def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
         query = {"per_page": str(PAGE_SIZE)}
