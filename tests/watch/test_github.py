@@ -115,10 +115,9 @@ def account_of(world: StandIn, user_id: int) -> Account:
     return Account(user.login, GitHubId(user_id), user.node_id)
 
 
-async def test_accounts_by_login_and_by_id(world: StandIn, github: GitHub) -> None:
+async def test_accounts_by_login(world: StandIn, github: GitHub) -> None:
     ada = world.add_user("Ada")
     assert await github.account("aDA") == account_of(world, ada)
-    assert await github.account_by_id(GitHubId(ada)) == account_of(world, ada)
     with pytest.raises(GitHubNotFound):
         await github.account("../gists/public")
     world.block_user(ada)

@@ -284,13 +284,13 @@ class GitHub:
     async def account(self, login: str) -> Account:
         """The account of a login, in any case."""
         try:
-            return await self._account(f"/users/{quote(login, safe='')}")
+            answer = await self._get(f"{self._api_url}/users/{quote(login, safe='')}")
         except GitHubNotFound:
             raise GitHubNotFound(f"GitHub shows no user {login}; check the login") from None
-
-    async def account_by_id(self, github_id: GitHubId) -> Account:
-        """The account of an id, under whatever login it has now."""
-        return await self._account(f"/user/{github_id}")
+        owner = parse(OWNER, answer)
+        # Finer than the whole seconds of the answer's date, where the clocks agree.
+        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
+        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
     async def gists(self, github_id: GitHubId, list_tag: str | None) -> GistList:
         """A user's public gists; `unchanged` when nothing changed since the list that gave the tag.
@@ -324,12 +324,6 @@ class GitHub:
     async def _find_listed(self, gist_id: GistId, owner_id: GitHubId) -> SeenGist | None:
         listed = await self._whole_list(owner_id)
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
-
-    async def _account(self, path: str) -> Account:
-        owner = parse(OWNER, await self._get(self._api_url + path))
-        # Finer than the whole seconds of the answer's date, where the clocks agree.
-        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
-        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
         """Every page, read until no gist can have slipped from an unread page to a read one.
