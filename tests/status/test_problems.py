@@ -11,7 +11,7 @@ from gitpip.model import FailureKind, Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
-from gitpip.store.gists.unreadable import HeldBack
+from gitpip.store.gists.unreadable import FurthestBehind
 from gitpip.store.schema import (
     amendments,
     checks,
@@ -774,8 +774,8 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
 async def test_who_holds_the_time_back_is_named_and_counts(
     rows: Rows, spoil: Sequence[Executable], reason: str
 ) -> None:
-    assert (await rows.condition()).held_back is None
+    assert (await rows.condition()).furthest_behind is None
     await rows.execute(users.update().where(ADA).values(complete_until=LONG_AGO), *spoil)
     condition = await rows.condition()
     assert condition.complete_until == LONG_AGO
-    assert condition.held_back == HeldBack("ada", reason)
+    assert condition.furthest_behind == FurthestBehind("ada", reason)

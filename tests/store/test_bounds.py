@@ -203,7 +203,7 @@ async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
 
     async with database.begin() as transaction:
         await keys.revoke(transaction, "ada", NOW)
-        all_of_bob = await feed_tokens.of_viewer(transaction, None, held=(), now=NOW)
+        all_of_bob = await feed_tokens.of_viewer(transaction, None, parents=(), now=NOW)
         assert len(all_of_bob) == 2
         await feed_tokens.revoke(transaction, all_of_bob[0].id, NOW, viewer=None)
     await create(of_bob)

@@ -112,7 +112,7 @@ async def test_a_count_above_the_list_is_a_doubt_that_holds_the_time_back(
     (row,) = await rows_of(database, "ada")
     assert "GraphQL counts 3 gists, and the list of gists shows 2" in row.reason
     async with database.read() as transaction:
-        held = await unreadable.holds_back(transaction)
+        held = await unreadable.furthest_behind(transaction)
     assert held
     assert (held.login, held.reason) == ("ada", f"the list of gists: {row.reason}")
     assert (await _ada(database)).complete_until == before

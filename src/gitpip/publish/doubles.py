@@ -18,7 +18,7 @@ from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.database import Database
 from gitpip.store.publications import markers, second_deals, second_sends
-from gitpip.store.publications.second_sends import OF_DEALS, OF_FILES, Double, Watch
+from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""
@@ -61,7 +61,7 @@ class Doubles:
                 deals = await second_deals.due(transaction, self._now())
             if files:
                 looks = {int(each.id): looks for each, looks in files.items()}
-                await self._guarded(OF_FILES, looks, partial(self._look, files))
+                await self._guarded(OF_PUBLICATIONS, looks, partial(self._look, files))
             if deals:
                 looks = {int(each.deal.user_key): each.looks for each in deals}
                 await self._guarded(OF_DEALS, looks, partial(self._deals.look, deals))
@@ -110,7 +110,7 @@ class Doubles:
                 if len(activities) == 1:
                     # A deletion may not have been noted, as where this process was killed.
                     await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
-                await OF_FILES.looked(
+                await OF_PUBLICATIONS.looked(
                     transaction, publication.id, watched[publication], self._now()
                 )
 

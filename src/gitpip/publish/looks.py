@@ -25,7 +25,7 @@ from gitpip.publish.pauses import Pauses
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Database
-from gitpip.store.publications.delivered import FILES
+from gitpip.store.publications.delivered import PUBLICATIONS
 
 PAGES_TO_CONCLUDE = 2
 """Up to so many pages of the list of all activities are read before something is sent again."""
@@ -157,7 +157,7 @@ class Looks:
         if claims:
             async with self._database.begin() as transaction:
                 ids = [claim.id for claim in claims]
-                await FILES.release(transaction, claims[0].token or "", ids)
+                await PUBLICATIONS.release(transaction, claims[0].token or "", ids)
 
     async def look_again(self, claim: Publication, deal_id: DealId) -> Publication | None:
         """Look for what may have been sent before, right before it is sent once more, to a deal.

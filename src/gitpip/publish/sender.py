@@ -33,7 +33,7 @@ from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
-from gitpip.store.publications.delivered import FILES, Start
+from gitpip.store.publications.delivered import PUBLICATIONS, Start
 
 log = get_logger()
 
@@ -77,15 +77,15 @@ class Sender:
         subjects = (subject_about(claim), subject_of(claim.user_key))
         return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
-    async def send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
-        """Send a claimed publication, unless its user is `held_back` or publishing is paused.
+    async def send(self, claim: Publication, flight: Flight, postponed: set[UserKey]) -> None:
+        """Send a claimed publication, unless its user is `postponed` or publishing is paused.
 
         A failure is recorded with it. Raises DatabaseUnavailable.
         """
         try:
             deal_id, activity = await self._known(claim)
             if deal_id is None:
-                deal_id = await self._deal_of(claim, held_back)
+                deal_id = await self._deal_of(claim, postponed)
             if deal_id is not None:
                 await self._send(claim, deal_id, activity, flight)
         except DatabaseUnavailable:
@@ -101,17 +101,17 @@ class Sender:
             activity = await self._rendered(transaction, claim.file_key, claim.revision)
         return deal_id, activity
 
-    async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
+    async def _deal_of(self, claim: Publication, postponed: set[UserKey]) -> DealId | None:
         """Find or make the user's deal; None while it does not exist."""
         async with self._deal_turns[claim.user_key]:
-            if claim.user_key in held_back:
+            if claim.user_key in postponed:
                 return None
             deal = await self._deals.of(claim)
             if deal is None:
                 return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
                 return deal.deal_id
-            held_back.add(claim.user_key)
+            postponed.add(claim.user_key)
             await self._wait_for(deal, claim)
         return None
 
@@ -134,7 +134,7 @@ class Sender:
             soon = now + timedelta(seconds=1)
             change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
         async with self._database.begin() as transaction:
-            number = await outbox.hold_back(
+            number = await outbox.postpone(
                 transaction, claim.user_key, change, token=claim.token or "", now=now
             )
         metrics.deliveries.labels(change.state).inc(number)
@@ -158,7 +158,7 @@ class Sender:
                 outcome = await self._post(claim, deal_id, activity, turn)
         if outcome is None:
             async with self._database.begin() as transaction:
-                await FILES.release(transaction, claim.token or "", [claim.id])
+                await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
         else:
             await self._conclude(claim, deal_id, outcome, request, flight)
 
@@ -196,7 +196,7 @@ class Sender:
                 return None
             if self._youth.lasts:
                 # It may be there already, unknown to this database and not listed yet.
-                await second_sends.OF_FILES.begin(transaction, claim.id, now)
+                await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(

@@ -23,7 +23,7 @@ from gitpip.status.problem import (
 )
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
-from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
+from gitpip.store.gists.unreadable import FurthestBehind, UnreadableSummary
 from gitpip.store.status import budgets, instances, pauses
 from gitpip.store.status.instances import Instance, Tokens, tokens_at_work
 from gitpip.store.users import schedule, users
@@ -52,7 +52,7 @@ class Condition:
     """No gist that was public before was missed of any user; None if that is unknown."""
     pauses: Mapping[str, Pause]
     instances: tuple[Instance, ...] = field(default=())
-    held_back: HeldBack | None = None
+    furthest_behind: FurthestBehind | None = None
     """Who holds that time back, if something is in the way."""
     works: bool = True
     """Whether some process watches and publishes."""
@@ -179,7 +179,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         complete_until=known.complete_until,
         pauses=stopped.pauses,
         instances=stopped.instances,
-        held_back=await unreadable.holds_back(transaction),
+        furthest_behind=await unreadable.furthest_behind(transaction),
         works=stopped.works,
     )
 

@@ -72,8 +72,10 @@ async def share(transaction: Transaction) -> None:
 
 async def lock(transaction: Transaction) -> None:
     """Let nobody add, adopt, retry or switch before the end of this transaction."""
-    held = await transaction.scalar(select(ledger.c.id).where(ledger.c.id == ROW).with_for_update())
-    if held is None:
+    locked = await transaction.scalar(
+        select(ledger.c.id).where(ledger.c.id == ROW).with_for_update()
+    )
+    if locked is None:
         try:
             async with transaction.begin_nested():
                 await transaction.execute(insert(ledger).values(id=ROW))

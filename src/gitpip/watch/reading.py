@@ -416,8 +416,8 @@ def _events(
             NewEvent(kind, user.key, gist_id, detail=", ".join(each))
             for gist_id, each in names.items()
         ]
-    if held_back := [one for one in queued if one.held_because]:
-        reason = held_back[0].held_because
+    if kept := [one for one in queued if one.held_because]:
+        reason = kept[0].held_because
         happened.append(NewEvent(EventKind.PUBLICATIONS_HELD, user.key, detail=reason))
     return happened + unreadable_events(user, failures)
 

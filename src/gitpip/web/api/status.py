@@ -215,8 +215,8 @@ async def status_of(context: AppContext) -> StatusBody:
         next_publication_due=due_after(next_due, condition.pauses.get(pauses.PUBLISHING)),
         nothing_missed_before=freshness.complete_until,
         held_back_by=(
-            HeldBackBody(login=held.login, reason=held.reason)
-            if (held := condition.held_back)
+            HeldBackBody(login=behind.login, reason=behind.reason)
+            if (behind := condition.furthest_behind)
             else None
         ),
         freshness=FreshnessBody(
