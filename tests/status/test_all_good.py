@@ -31,7 +31,7 @@ from gitpip.store.publications import note_updates, publications
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import GitHub as GitHubStandIn
@@ -161,7 +161,7 @@ class World:
     pipedrive: PipedriveStandIn
     watcher: Watcher
     publisher: Publisher
-    feed: Feed
+    feed: PublicFeed
     now: datetime
     files: int = 0
     gists: list[str] = field(default_factory=list)
@@ -377,7 +377,7 @@ async def a_world(database: Database, *, polls_batches: bool) -> AsyncIterator[W
                     short_pause=timedelta(0),
                     rules=ChangeRules(on_edit=OnEdit.UPDATE),
                 ),
-                Feed(database, asks, now=clock),
+                PublicFeed(database, asks, now=clock),
                 begun,
             )
             yield world

@@ -23,8 +23,8 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.schema_status import feed, services
 from gitpip.store.schema_status import pauses as pause_rows
+from gitpip.store.schema_status import public_feed, services
 from gitpip.store.status import pauses
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
@@ -549,11 +549,11 @@ CASES = (
         Severity.WARNING,
         None,
         (
-            insert(feed).values(
+            insert(public_feed).values(
                 id=1, seen={}, read_at=LONG_AGO, failure="odd", failing_since=NOW - HOUR
             ),
         ),
-        (feed.update().values(failure=None, failing_since=None),),
+        (public_feed.update().values(failure=None, failing_since=None),),
         ("odd.",),
     ),
     Case(
@@ -568,7 +568,7 @@ CASES = (
         ProblemKind.FEED_GAP,
         Severity.INFO,
         None,
-        (insert(feed).values(id=1, seen={}, read_at=LONG_AGO, gaps=1, gap_at=NOW),),
+        (insert(public_feed).values(id=1, seen={}, read_at=LONG_AGO, gaps=1, gap_at=NOW),),
         (users.update().values(complete_until=NOW + timedelta(seconds=1)),),
         ("left out",),
     ),

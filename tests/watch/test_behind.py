@@ -13,7 +13,7 @@ from gitpip.store.users.schedule import LISTED_EVERY, completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
@@ -251,7 +251,7 @@ async def test_what_the_feed_shows_before_the_list_is_found_as_soon_as_the_list_
     world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
 ) -> None:
     await _known(world, watcher, database, clock)
-    feed = Feed(database, github, now=clock)
+    feed = PublicFeed(database, github, now=clock)
     await feed.read()
     world.lists.behind = timedelta(seconds=30)
     clock.advance(A_MINUTE)

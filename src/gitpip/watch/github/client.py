@@ -51,20 +51,20 @@ from gitpip.watch.github.rest_models import (
     OWNER,
     OddItem,
     parse,
-    parse_feed,
     parse_gists,
+    parse_public_feed,
 )
 from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 MOST_PAGES = 1000
 ROUNDS = 3
 WHOLE_LIST_EVERY = timedelta(days=1)
-FEED_RESERVE = 60
+PUBLIC_FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
 
 
 @dataclass(frozen=True)
-class FeedGist:
+class PublicFeedGist:
     """A gist as the public feed names it."""
 
     id: GistId
@@ -74,10 +74,10 @@ class FeedGist:
 
 
 @dataclass(frozen=True)
-class FeedPage:
+class PublicFeedPage:
     """A page of the newest public gists of all users."""
 
-    gists: tuple[FeedGist, ...]
+    gists: tuple[PublicFeedGist, ...]
     etag: str | None
     next_page: str | None
     odd: tuple[OddItem, ...] = ()
@@ -147,7 +147,7 @@ class GitHub:
         # An ETag is good only under the token it was given to.
         self._fingerprint = fingerprint(self._api_url, token)
         self._limits.begin(
-            credential=self._fingerprint, reserve=FEED_RESERVE if self.polls_batches else 0
+            credential=self._fingerprint, reserve=PUBLIC_FEED_RESERVE if self.polls_batches else 0
         )
         self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
         self._transport.use(token)
@@ -258,7 +258,7 @@ class GitHub:
             return False
         return not parse(GIST, answer).public
 
-    async def public_feed(self, etag: str | None, page: str | None = None) -> FeedPage | None:
+    async def public_feed(self, etag: str | None, page: str | None = None) -> PublicFeedPage | None:
         """A page of the newest public gists of all users; None when nothing changed since `etag`.
 
         `page` is the URL that the page before gave as `next_page`; None for the first.
@@ -269,10 +269,10 @@ class GitHub:
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
         if answer.unchanged:
             return None
-        items, odd = parse_feed(answer)
-        return FeedPage(
+        items, odd = parse_public_feed(answer)
+        return PublicFeedPage(
             gists=tuple(
-                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
+                PublicFeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
                 for item in items
                 if item.public is not False
             ),

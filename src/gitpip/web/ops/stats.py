@@ -13,7 +13,7 @@ from gitpip.status.problem import ProblemKind
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
-from gitpip.store.gists.public_feed import FeedState
+from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.publications import publications
 from gitpip.store.status import checks
 from gitpip.store.status.budgets import Budget, known_budgets
@@ -40,7 +40,7 @@ class Stats:
     """How many users, files or parts have each kind of problem."""
     instances: int
     last_check: datetime | None
-    feed: FeedState | None
+    public_feed: PublicFeedState | None
     budgets: Sequence[Budget]
 
 
@@ -82,7 +82,7 @@ class StatsReader:
                     problems={problem.kind: problem.count for problem in condition.problems},
                     instances=len(condition.instances),
                     last_check=await checks.last_end(transaction),
-                    feed=await public_feed.get(transaction),
+                    public_feed=await public_feed.get(transaction),
                     budgets=await known_budgets(transaction),
                 )
         except (DatabaseUnavailable, TimeoutError):

@@ -10,7 +10,7 @@ from gitpip.store.gists import public_feed as feed_rows
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import EVERY, Feed
+from gitpip.watch.public_feed import EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
@@ -24,8 +24,8 @@ async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
 
 
 @pytest.fixture
-def feed(database: Database, github: GitHub, clock: Clock) -> Feed:
-    return Feed(database, github, now=clock)
+def feed(database: Database, github: GitHub, clock: Clock) -> PublicFeed:
+    return PublicFeed(database, github, now=clock)
 
 
 async def track(
@@ -46,7 +46,7 @@ async def track(
 
 
 async def test_a_gist_in_the_feed_makes_its_owner_due_at_once(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada", "bob")
     world.add_user("stranger")
@@ -71,7 +71,7 @@ async def test_a_gist_in_the_feed_makes_its_owner_due_at_once(
 
 
 async def test_a_gap_widens_the_reading_and_is_recorded(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada")
     world.add_user("crowd")
@@ -98,7 +98,7 @@ async def test_a_gap_widens_the_reading_and_is_recorded(
 
 
 async def test_a_feed_that_fails_does_no_harm_and_is_read_on(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada")
     await feed.read()
@@ -119,7 +119,7 @@ async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
     world.limits.with_token = 100
     async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
-        feed = Feed(database, github, now=clock)
+        feed = PublicFeed(database, github, now=clock)
         world.add_user("ada")
         for number in range(90):
             world.add_gist("ada", {f"{number}.txt": "a"})
