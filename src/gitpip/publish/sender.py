@@ -83,23 +83,24 @@ class Sender:
         A failure is recorded with it. Raises DatabaseUnavailable.
         """
         try:
-            deal_id, activity = await self._known(claim)
-            if deal_id is None:
-                deal_id = await self._deal_of(claim, postponed)
-            if deal_id is not None:
-                await self._send(claim, deal_id, activity, flight)
+            ready = await self._ready(claim)
+            if ready is None and (deal_id := await self._deal_of(claim, postponed)) is not None:
+                ready = deal_id, await self.rendered(claim.file_key, claim.revision)
+            if ready is not None:
+                await self._send(claim, *ready, flight)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
 
-    async def _known(self, claim: Publication) -> tuple[DealId | None, Rendered]:
-        """The deal, None where it is not there yet, and what is sent."""
+    async def _ready(self, claim: Publication) -> tuple[DealId, Rendered] | None:
+        """The deal and what is sent, read at once; None where the deal is not there yet."""
         async with self._database.read() as transaction:
             deal_id = await deals.made(transaction, claim.user_key)
-            activity = await self._rendered(transaction, claim.file_key, claim.revision)
-        return deal_id, activity
+            if deal_id is None:
+                return None
+            return deal_id, await self._rendered(transaction, claim.file_key, claim.revision)
 
     async def _deal_of(self, claim: Publication, postponed: set[UserKey]) -> DealId | None:
         """Find or make the user's deal; None while it does not exist."""
