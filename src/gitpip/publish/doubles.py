@@ -10,13 +10,12 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
-from gitpip.publish.destination import Activity, DealFinder, Destination, LookFailed
+from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
 from gitpip.publish.looks import sent_since
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
-from gitpip.store.database import Database
 from gitpip.store.publications import markers, second_deals, second_sends
 from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Watch
 
@@ -35,17 +34,15 @@ class Doubles:
 
     def __init__(
         self,
-        database: Database,
-        destination: Destination,
-        pauses: Pauses,
+        channel: Channel,
         index: DealFinder,
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._deals = DoubleDeals(database, destination, index, now=now)
-        self._database = database
-        self._destination = destination
-        self._pauses = pauses
+        self._deals = DoubleDeals(channel.database, channel.destination, index, now=now)
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
         self._now = now
         self.busy = False
         """Whether a look is under way."""

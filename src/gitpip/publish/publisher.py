@@ -81,13 +81,11 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
-        guards = Guards(Witnesses(), Youth(), clocks)
-        self._clearance = Clearance(
-            database, destination, self._pauses, guards, on_edit=rules.on_edit
-        )
-        self._looks = Looks(database, destination, self._pauses, waits=waits, now=self._now)
-        index = destination.deal_finder(database, self._now)
         channel = Channel(database, destination, self._pauses)
+        guards = Guards(Witnesses(), Youth(), clocks)
+        self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
+        self._looks = Looks(channel, waits=waits, now=self._now)
+        index = destination.deal_finder(database, self._now)
         self._sender = Sender(
             channel,
             self._looks,
@@ -96,10 +94,8 @@ class Publisher:
             waits=waits,
             rules=rules,
         )
-        self._note_updater = NoteUpdater(
-            database, destination, self._pauses, self._sender.rendered, now=self._now
-        )
-        self._doubles = Doubles(database, destination, self._pauses, index, now=self._now)
+        self._note_updater = NoteUpdater(channel, self._sender.rendered, now=self._now)
+        self._doubles = Doubles(channel, index, now=self._now)
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""
