@@ -25,7 +25,7 @@ from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import markers, note_updates, publications
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema import publications as rows_of_publications
 from gitpip.store.users import users

@@ -26,7 +26,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import held, markers
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
 from gitpip.watch import flood, reading

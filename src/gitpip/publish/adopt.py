@@ -20,7 +20,7 @@ from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.markers import TakenIn
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 
 OVERLAP = timedelta(minutes=10)
 """So much older than the ledger's last activity is what is read in any case."""

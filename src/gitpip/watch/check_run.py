@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from gitpip.clock import loop_time
 from gitpip.errors import (
     GitHubError,
     GitHubLimited,
@@ -122,7 +123,7 @@ class CheckRun:
         One slow user must not keep the others waiting, so users are claimed while it is read, or
         while GraphQL takes long to answer about it.
         """
-        ends_by = _clock() + LONGEST_CHECK.total_seconds()
+        ends_by = loop_time() + LONGEST_CHECK.total_seconds()
         while not self._must_stop:
             claimed = await self._claim()
             now = self._now()
@@ -134,7 +135,7 @@ class CheckRun:
                 continue
             if self._slow_polls:
                 await asyncio.wait(self._slow_polls, timeout=CLAIMED_AGAIN_AFTER.total_seconds())
-            elif _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER):
+            elif loop_time() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER):
                 break
         if self._slow_polls:
             await asyncio.wait(self._slow_polls)
@@ -434,10 +435,6 @@ class CheckRun:
                 token=self._run.token,
                 due_at=due_at,
             )
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def pause_of(error: GitHubError, until: datetime) -> Pause:

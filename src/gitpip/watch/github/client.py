@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from gitpip.clock import utc_now
+from gitpip.clock import EPOCH, utc_now
 from gitpip.digests import fingerprint
 from gitpip.errors import (
     GitHubBlocked,
@@ -30,7 +30,6 @@ from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
 from gitpip.watch.github.gist_list import (
     BURST,
-    EPOCH,
     PAGE_SIZE,
     GistList,
     ListTag,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
+from gitpip.clock import EPOCH
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import Answer
@@ -13,7 +14,6 @@ PAGE_SIZE = 100
 OVERLAP = timedelta(minutes=10)
 BURST = timedelta(seconds=2)
 LIST_TAG_LENGTH = 300
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
