@@ -13,7 +13,7 @@ from gitpip import digests
 from gitpip.model import GistId
 
 CONTENT_TAG_LENGTH = 16
-"""So many hexadecimal digits of a blob hash stand in the footer of a note."""
+"""How many hexadecimal digits of a blob hash stand in the footer of a note."""
 MARKED_BY_NUMBER = range(2, 51)
 """Revisions that activities were made for when the number was the mark."""
 

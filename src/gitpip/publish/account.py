@@ -30,9 +30,9 @@ from gitpip.store.status import pauses
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 EXPLAINS = timedelta(hours=1)
-"""So long after a restore a list may show what was sent before it, and is not known yet."""
+"""How long after a restore a list may show what was sent before it, and is not known yet."""
 REMEMBERED = 20_000
-"""So many activities that the ledger knows are not looked up again."""
+"""How many activities that the ledger knows are remembered, and not looked up again."""
 
 log = get_logger()
 

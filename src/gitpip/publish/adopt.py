@@ -23,13 +23,13 @@ from gitpip.store.publications.markers import TakenIn
 from gitpip.store.publications.recognition import Sighting
 
 OVERLAP = timedelta(minutes=10)
-"""So much older than the ledger's last activity is what is read in any case."""
+"""How much older than the ledger's last activity is what is read in any case."""
 QUIET = timedelta(minutes=5)
 """A write that is younger may have others beside it that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """Then others have their turn: an account can hold hundreds of thousands of activities."""
 LOOKED_FOR = 20
-"""So many of the latest published activities are missed if none of them is listed."""
+"""How many of the latest published activities are missed if none of them is listed."""
 FEWEST_MISSED = 2
 """A person may well delete one."""
 MOST_IDS = 50

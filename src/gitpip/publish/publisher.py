@@ -37,7 +37,7 @@ LOOKED_IN = 20
 SHORT_PAUSE = timedelta(seconds=5)
 """A run waits for the end of a pause that is no longer; for longer ones it ends."""
 PAUSE_KNOWN_FOR = 0.25
-"""So many seconds it is believed that no other process has paused publishing."""
+"""How many seconds it is believed that no other process has paused publishing."""
 
 DEFAULT_RULES = ChangeRules()
 

@@ -1,4 +1,4 @@
-"""Work for once, done by the running service or, without one, by ourselves for a while."""
+"""Work of one command: the running service does it, or without one this process."""
 
 import asyncio
 import getpass

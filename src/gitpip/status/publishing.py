@@ -15,7 +15,7 @@ PATIENCE = timedelta(minutes=10)
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
 LOOKS_TAKE = 10
-"""So many times the time-out of a request, what is uncertain is looked for at the longest."""
+"""How long, in time-outs of a request, what is uncertain is looked for at most."""
 
 
 @dataclass(frozen=True)

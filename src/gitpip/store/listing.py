@@ -336,15 +336,15 @@ async def gist_times(
 
 
 WINDOW = 2_000
-"""So many of the newest files are looked through before all are."""
+"""How many of the newest files are looked through before all are."""
 FEW = 500
-"""So many files are looked at one by one rather than all that hold a word."""
+"""How many files are looked at one by one rather than all that hold a word."""
 COMMON = WINDOW // 30
-"""Words that so many of the newest files hold are looked for in one file after the other."""
+"""A word that this many of the newest files hold is looked for in one file after the other."""
 DISORDER = timedelta(hours=1)
 """The most by which the times of two files, in the order of their keys, go backwards."""
 CHOICES = 200
-"""So many languages or tags can be chosen from."""
+"""How many languages or tags can be chosen from."""
 
 
 def _tagged(tag: str) -> Select[int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Noun = TypeVar("Noun", bound="DataclassInstance")
 Item = TypeVar("Item")
 AT_A_TIME = 500
-"""So many rows are asked for by name, or changed, in one statement."""
+"""How many rows are asked for by name, or changed, in one statement."""
 
 
 def reader(noun: type[Noun]) -> Callable[[Row[*tuple[Any, ...]]], Noun]:

@@ -25,14 +25,14 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 
 FAILURES_IN_A_ROW = 3
-"""So many different users, and nobody answered in between, are trouble of GraphQL's own."""
+"""How many different users, with no answer in between, are trouble of GraphQL's own."""
 SLOW_IN_A_ROW = 3
 """After so many queries of full size without an answer in time, and none with one, they shrink."""
 PROBES = 2
-"""So many users are asked about alone after a query without an answer in time: does any answer
+"""How many users are asked about alone after a query without an answer in time: does any answer
 come?"""
 SIDE_BY_SIDE = 4
-"""So many queries about suspected users are under way at once, in all runs together: each can cost
+"""How many queries about suspected users are under way at once, in all runs together: each can cost
 a whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)

@@ -41,11 +41,11 @@ CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 SLOW_QUERY = timedelta(seconds=2)
 """While a query of the batch poll takes longer, others are asked: one about some users may hang."""
 SLOW_QUERIES = 4
-"""So many parts of the batch poll may be under way then, each with one query at a time, which is
+"""How many parts of the batch poll may be under way then, each with one query at a time, which is
 half of the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at
 most, those of all parts together."""
 LISTED_AT_A_TIME = 30
-"""So many lists that only the batch poll vouched for are read before a look at who is due: a
+"""How many lists that only the batch poll vouched for are read before a look at who is due: a
 million in a month, even where somebody is due all the time."""
 
 log = get_logger()

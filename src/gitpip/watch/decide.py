@@ -32,10 +32,10 @@ from gitpip.setback import Setback
 Item = TypeVar("Item")
 
 LONGEST_LAG = timedelta(minutes=3)
-"""So old can what an API of GitHub's shows be: lists were seen up to two minutes behind."""
+"""How old what GitHub's APIs show can be: lists were seen up to two minutes behind."""
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
-"""So often in a row must GitHub not show a user: flagged accounts vanish for a while."""
+"""How often in a row GitHub must not show a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
 FIRST_WITHOUT_GRAPHQL = timedelta(hours=6)
 BATCH_GISTS = 30

@@ -41,17 +41,17 @@ from gitpip.watch.task import Task
 TURN = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
 SIDE_BY_SIDE = 2
-"""So many gists of a user are read at once: the other users' go on while these hang."""
+"""How many gists of a user are read at once: the other users' go on while these hang."""
 STORED_AFTER = timedelta(seconds=5)
 """What was read is stored after this time, although more of its batch waits: it may hang."""
 DOUBTED_AFTER = 5
 """After so many failures, and no gist that could be read, other users' gists are asked for."""
 PROBES = 3
-"""So many gists that GitHub showed before, of others if it can be, are asked for in doubt."""
+"""How many gists that GitHub showed before, if possible of others, are asked for in doubt."""
 TELL_TROUBLE = 2
 """GitHub itself is in trouble if all of them fail and are at least so many: one may always fail."""
 TRIED_AGAIN = 2
-"""So many gists that failed before are tried at a time; more follow if any of them is read.
+"""How many gists that failed before are tried at a time; more follow if any of them is read.
 
 With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
 

@@ -49,7 +49,7 @@ from gitpip.watch.snapshot import Doubts, Known, Seen
 from gitpip.watch.task import Task
 
 CONFIRMED_AT_A_TIME = 30
-"""So many gists that a list does not name any more are asked for, one by one, in one look."""
+"""How many gists that a list does not name any more are asked for, one by one, in one look."""
 CONFIRMED_SIDE_BY_SIDE = 2
 """Fewer than the requests that may be under way: the other users' go on while these hang."""
 

@@ -30,7 +30,7 @@ from gitpip.store.schema_accounts import accounts, is_bound
 from gitpip.store.schema_status import pipedrive_company
 
 NOTED_FOR = timedelta(seconds=60)
-"""So long after a process noted what is set there, it is taken to be set still."""
+"""How long after a process noted what is set there, it is taken to be set still."""
 NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
 """Keys are counted from 1."""

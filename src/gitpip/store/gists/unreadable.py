@@ -26,7 +26,7 @@ DOUBT = "GraphQL"
 """In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
 
 _LATEST = 200
-"""So many files are looked through for gists of different users."""
+"""How many files are looked through for gists of different users."""
 
 _unreadable = reader(Unreadable)
 

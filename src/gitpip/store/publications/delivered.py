@@ -28,7 +28,7 @@ class Start:
 
     now: datetime
     lasts: timedelta
-    """So long it may be under way, before others look for it."""
+    """How long it may be under way, before others look for it."""
     vendor_time: datetime | None
     """A time by Pipedrive's clock that is not later than now, if one is known."""
 

@@ -50,7 +50,7 @@ class Answered:
 
     login: str
     published: int
-    """So many are published now, as soon as the publisher comes to them."""
+    """How many are published now, as soon as the publisher comes to them."""
     skipped: int
 
 

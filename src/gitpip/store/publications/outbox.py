@@ -20,7 +20,7 @@ from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
 LOOKED_FOR = 500
-"""So many uncertain publications are looked for together."""
+"""How many uncertain publications are looked for together."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
     PublicationState.FAILED: EventKind.PUBLICATION_FAILED,

@@ -22,7 +22,7 @@ from gitpip.store.users.schedule import Freshness
 
 SHORTEST_CACHE = timedelta(seconds=5)
 SHARE = 0.05
-"""So much of the time, at most, the database is asked for these numbers."""
+"""How much of the time the database is asked for these numbers, at most."""
 PATIENCE = timedelta(seconds=5)
 
 

@@ -75,7 +75,7 @@ Token = tuple[_TokenType, str]
 PREVIEW = Bounds(characters=6_000, lines=12, width=180)
 WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
 PAGE = 1_200_000
-"""So many characters of contents a page shows at most, give or take a few."""
+"""How many characters of contents a page shows at most, give or take a few."""
 
 
 def whole_of(files: int) -> Bounds:
