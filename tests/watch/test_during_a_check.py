@@ -175,7 +175,7 @@ async def test_deleted_gists_that_github_does_not_answer_about_take_one_turn_at_
     world.faults.script(Fault.held(), path="^/gists/", times=None)
     # Only while nothing is answered: on a busy machine twelve answers take longer than this.
     with monkeypatch.context() as patch:
-        patch.setattr("gitpip.watch.user_check.TURN", timedelta(seconds=0.3))
+        patch.setattr("gitpip.watch.user_check.LONGEST_READING", timedelta(seconds=0.3))
         check = await run(watcher)
     assert (check.users, check.failed) == (1, 0)
     # Two of the four requests that may be under way are left to other users.

@@ -348,7 +348,7 @@ async def test_a_reading_that_goes_on_in_several_checks_does_not_slip_under_the_
     """In a check that is cut short after each few gists; each check alone is below it."""
     watcher = watcher_of(database, github, clock)
     await track_whole(world, watcher, database, clock)
-    monkeypatch.setattr(reading, "TURN", timedelta(0) - A_SECOND)
+    monkeypatch.setattr(reading, "LONGEST_READING", timedelta(0) - A_SECOND)
     monkeypatch.setattr("gitpip.watch.decide.BATCH_GISTS", 5)
     publish(world, clock, MOST)
     await run(watcher)

@@ -30,7 +30,7 @@ from gitpip.watch.forecast import past_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
-from gitpip.watch.public_feed import EVERY, PublicFeed
+from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 
 SWEEP = timedelta(seconds=2)
@@ -222,7 +222,7 @@ def _give_public_feed(
         if github.polls_batches and await address.permits() and await feed.read():
             await scheduler.notify("check")
 
-    scheduler.schedule("feed", EVERY, read)
+    scheduler.schedule("feed", READ_EVERY, read)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from gitpip.store.publications import held
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
-PATIENCE = timedelta(minutes=10)
+SENT_WITHIN = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
@@ -151,11 +151,11 @@ async def problems(
 async def _delayed(
     transaction: Transaction, now: datetime, *, request_timeout: timedelta, waiting: int
 ) -> Mapping[ProblemKind, Trouble]:
-    unsure_since = now - max(PATIENCE, LOOKS_TAKE * request_timeout)
+    unsure_since = now - max(SENT_WITHIN, LOOKS_TAKE * request_timeout)
     found = {
         ProblemKind.DEALS_DELAYED: await troubles.deals_delayed(transaction, now),
         ProblemKind.DEALS_UNCERTAIN: await troubles.deals_uncertain(transaction, unsure_since),
-        ProblemKind.NOTES_OVERDUE: await troubles.notes_overdue(transaction, now - PATIENCE),
+        ProblemKind.NOTES_OVERDUE: await troubles.notes_overdue(transaction, now - SENT_WITHIN),
     }
     if waiting:
         found |= {
@@ -174,8 +174,10 @@ async def _delayed(
 async def _overdue(transaction: Transaction, now: datetime) -> Trouble:
     """What waits for too long; what is from before its user was added may wait for its turn."""
     published = await troubles.last_published(transaction)
-    stands_still = published is None or now - published > PATIENCE
-    return await troubles.publications_overdue(transaction, now - PATIENCE, backfill=stands_still)
+    stands_still = published is None or now - published > SENT_WITHIN
+    return await troubles.publications_overdue(
+        transaction, now - SENT_WITHIN, backfill=stands_still
+    )
 
 
 def _problem(kind: ProblemKind, trouble: Trouble, now: datetime) -> Problem:

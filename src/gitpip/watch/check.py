@@ -24,7 +24,7 @@ from gitpip.watch.user_check import Rules, Run, UserChecker
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
-KEPT = timedelta(days=7)
+CHECKS_KEPT_FOR = timedelta(days=7)
 """How long checks that found nothing stay on record."""
 
 log = get_logger()
@@ -160,7 +160,7 @@ class Watcher:
                 await checks.add_results(transaction, run.check_id, Results(note=line))
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
-            await checks.prune(transaction, now - KEPT)
+            await checks.prune(transaction, now - CHECKS_KEPT_FOR)
         if pause:
             log.warning(f"{pause[0]}.paused", until=pause[1], reason=str(stopped_by))
         async with self._database.read() as transaction:

@@ -20,7 +20,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users import schedule
 from gitpip.watch.github.client import GitHub, PublicFeedGist
 
-EVERY = timedelta(minutes=1)
+READ_EVERY = timedelta(minutes=1)
 MOST_PAGES = 30
 """GitHub pages through 3,000 gists and no further."""
 

@@ -38,7 +38,7 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.contents import Reading, Wanted
 from gitpip.watch.task import Task
 
-TURN = timedelta(minutes=1)
+LONGEST_READING = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
 SIDE_BY_SIDE = 2
 """How many gists of a user are read at once: the other users' go on while these hang."""
@@ -150,7 +150,7 @@ class Reader:
         return True
 
     def _is_over(self, since: datetime) -> bool:
-        return self._now() - since > TURN
+        return self._now() - since > LONGEST_READING
 
     async def _read_again(self, task: Task, since: datetime) -> None:
         """Try what failed before, until a few in a row fail again; the others wait a minute."""

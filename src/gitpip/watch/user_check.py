@@ -44,7 +44,7 @@ from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.reading import TURN, Reader, unreadable_events
+from gitpip.watch.reading import LONGEST_READING, Reader, unreadable_events
 from gitpip.watch.snapshot import Doubts, Known, Seen
 from gitpip.watch.task import Task
 
@@ -257,7 +257,10 @@ class UserChecker:
                     unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
 
         try:
-            async with asyncio.timeout(TURN.total_seconds()), asyncio.TaskGroup() as tasks:
+            async with (
+                asyncio.timeout(LONGEST_READING.total_seconds()),
+                asyncio.TaskGroup() as tasks,
+            ):
                 for _ in range(CONFIRMED_SIDE_BY_SIDE):
                     tasks.create_task(ask())
         except ExceptionGroup as group:

@@ -23,7 +23,7 @@ from gitpip.store.users.schedule import Freshness
 SHORTEST_CACHE = timedelta(seconds=5)
 SHARE = 0.05
 """How much of the time the database is asked for these numbers, at most."""
-PATIENCE = timedelta(seconds=5)
+READING_LIMIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class StatsReader:
         now = utc_now()
         try:
             async with (
-                asyncio.timeout(PATIENCE.total_seconds()),
+                asyncio.timeout(READING_LIMIT.total_seconds()),
                 self._database.read() as transaction,
             ):
                 condition = await read(transaction, self._surroundings(), now)

@@ -21,7 +21,7 @@ from gitpip.model import GistFile
 
 HIGHLIGHTED = 60_000
 """Beyond so many characters a content is shown plain: some lexers are slow on what is no code."""
-PATIENCE = 0.3
+LONGEST_SECONDS = 0.3
 """After so many seconds, too."""
 CACHED = 8 * 2**20
 """Bytes of HTML that are kept for the next page."""
@@ -172,7 +172,7 @@ def _html(text: str, lexer: Lexer) -> Markup:
 
 def _in_time(tokens: Iterable[Token]) -> Iterator[Token]:
     """The same tokens; raises TimeoutError when they are too long in coming."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LONGEST_SECONDS
     for token in tokens:
         if time.monotonic() > until:
             raise TimeoutError
