@@ -20,7 +20,7 @@ RUN tools/bin/hatchling build --target wheel \
     && /opt/gitpip/bin/python -m pip uninstall --quiet --yes pip
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=
 ARG SOURCE=
 LABEL org.opencontainers.image.title="gitpip" \

@@ -1,4 +1,4 @@
-"""What a round of looks costs: the sweep beside the plain REST path, in one run.
+"""What a round of looks costs: the batch poll beside the plain REST path, in one run.
 
 `python -m benchmarks.watch [USERS ...]` prints, for each number of tracked users (1,000, 100,000
 and 1,000,000 unless given) and both databases: users looked at per second and per second of
@@ -80,19 +80,19 @@ def main() -> None:
                     show(name, size, *in_a_process(address, size, url, github))
 
 
-def show(name: str, size: int, sweep: Round, rest: Round) -> None:
+def show(name: str, size: int, batch_poll: Round, rest: Round) -> None:
     """One line for each path, and the ratios between them."""
     print(f"{name}, {size:,} users")
-    for path, round_ in (("sweep", sweep), ("REST", rest)):
+    for path, round_ in (("batch poll", batch_poll), ("REST", rest)):
         print(
-            f"  {path:5} {round_.per_second:8,.0f} users/s "
+            f"  {path:10} {round_.per_second:8,.0f} users/s "
             f"{round_.per_cpu_second:8,.0f} users/CPU s "
             f"{round_.points_per_1000:7,.1f} points per 1,000 {round_.peak / MIB:6,.0f} MiB"
         )
     print(
-        f"  ratio {sweep.per_second / rest.per_second:8.1f} x      "
-        f"{sweep.per_cpu_second / rest.per_cpu_second:8.1f} x          "
-        f"1/{rest.points_per_1000 / sweep.points_per_1000:.0f}",
+        f"  ratio      {batch_poll.per_second / rest.per_second:8.1f} x      "
+        f"{batch_poll.per_cpu_second / rest.per_cpu_second:8.1f} x          "
+        f"1/{rest.points_per_1000 / batch_poll.points_per_1000:.0f}",
         flush=True,
     )
 
@@ -133,8 +133,8 @@ def in_a_process(address: str, size: int, url: str, github: Connection) -> tuple
         github.send(message)
         ours.send(github.recv())
     process.join()
-    sweep, rest = message
-    return sweep, rest
+    batch_poll, rest = message
+    return batch_poll, rest
 
 
 def be_gitpip(address: str, size: int, url: str, results: Connection) -> None:
@@ -152,17 +152,19 @@ def be_gitpip(address: str, size: int, url: str, results: Connection) -> None:
 async def measure(
     address: str, size: int, url: str, requests: Callable[[], int]
 ) -> tuple[Round, Round]:
-    """A round of the sweep over everybody, and one of REST over some."""
+    """A round of the batch poll over everybody, and one of REST over some."""
     database = open_database(address)
     await database.migrate()
     await fill(database, size)
     now = datetime.now(UTC)
-    sweep = await rounds(database, url, url + "/graphql", size=size, now=now, requests=requests)
+    batch_poll = await rounds(
+        database, url, url + "/graphql", size=size, now=now, requests=requests
+    )
     rest = await rounds(
         database, url, None, size=min(size, ON_REST), now=now + 3 * INTERVAL, requests=requests
     )
     await database.close()
-    return sweep, rest
+    return batch_poll, rest
 
 
 async def rounds(

@@ -1,5 +1,6 @@
 """What time it is, and how much of it has passed."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def rounded_up(moment: datetime, grid: timedelta) -> datetime:
     """The next time that is a multiple of `grid`, or the moment itself if it is one."""
     return moment + (EPOCH - moment) % grid
+
+
+def loop_time() -> float:
+    """Seconds by the clock of the running event loop, which nobody sets."""
+    return asyncio.get_running_loop().time()
 
 
 def boot_seconds() -> float:

@@ -1,4 +1,4 @@
-"""Which content an activity holds: markers of edited contents, and the tag in a note's footer.
+"""Which content an activity holds: markers of edits, and the content tag in a note's footer.
 
 The first activity of a file is marked by its gist and name: see `marker_of`. An edit is
 marked by its content: each database counts its own revisions, so after a restore, or in a new one,
@@ -12,8 +12,8 @@ from enum import Enum, auto
 from gitpip import digests
 from gitpip.model import GistId
 
-TAG_LENGTH = 16
-"""So many hexadecimal digits of a blob hash stand in the footer of a note."""
+CONTENT_TAG_LENGTH = 16
+"""How many hexadecimal digits of a blob hash stand in the footer of a note."""
 MARKED_BY_NUMBER = range(2, 51)
 """Revisions that activities were made for when the number was the mark."""
 
@@ -24,7 +24,7 @@ class Match(Enum):
     SAME = auto()
     OTHER = auto()
     UNKNOWN = auto()
-    """Its note has no tag, and is not literally that content: it may have been cut or cleaned."""
+    """Its note has no content tag, and not literally that content: it may be cut or cleaned."""
 
 
 def marker_of(gist_id: GistId, filename: str, revision: int = 1) -> str:
@@ -49,9 +49,9 @@ def markers_by_number(gist_id: GistId, filename: str) -> tuple[str, ...]:
     return tuple(marker_of(gist_id, filename, number) for number in MARKED_BY_NUMBER)
 
 
-def tag_of(blob_hash: str) -> str:
+def content_tag_of(blob_hash: str) -> str:
     """What stands for a content in the footer of a note."""
-    return blob_hash[:TAG_LENGTH]
+    return blob_hash[:CONTENT_TAG_LENGTH]
 
 
 def blob_hash_of(content: str) -> str:
@@ -60,10 +60,10 @@ def blob_hash_of(content: str) -> str:
 
 
 def match(seen: str | None, blob_hash: str) -> Match:
-    """Compare what an activity says of its content, a tag or a whole hash, with a content.
+    """Compare what an activity says of its content, a content tag or a whole hash, with a content.
 
-    Only a tag tells that it is another one: Pipedrive may have changed the text of a note.
+    Only a content tag tells that it is another one: Pipedrive may have changed the text of a note.
     """
     if seen is not None and blob_hash.startswith(seen):
         return Match.SAME
-    return Match.OTHER if seen is not None and len(seen) == TAG_LENGTH else Match.UNKNOWN
+    return Match.OTHER if seen is not None and len(seen) == CONTENT_TAG_LENGTH else Match.UNKNOWN

@@ -173,7 +173,7 @@ class User:
     checked_at: datetime | None
     """When GitHub was last asked about this user with success."""
     etag: str | None
-    """GitHub's tag of the first page of the gist list, with the fingerprint of the token used."""
+    """The list tag: the ETag of the gist list's first page, with the token's fingerprint."""
     failures: int
     failure: str | None
     last_sequence: int
@@ -191,7 +191,7 @@ class User:
     gist_count: int | None = None
     """How many public gists GitHub counted at the last whole look."""
     sweep_mark: str | None = None
-    """What the sweep saw of the gists then."""
+    """What the batch poll saw of the gists then."""
     graphql_refusals: int = 0
     """How often in a row GraphQL failed about this user alone."""
     graphql_refused_until: datetime | None = None

@@ -112,10 +112,10 @@ def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(
     shell.run(snippet("helm install"), ROOT)
     build, push = shell.noted("docker")
     assert re.fullmatch(
-        r"build --build-arg REVISION=[0-9a-f]{40} -t registry\.example\.com/gitpip:0\.1\.0 \.",
+        r"build --build-arg REVISION=[0-9a-f]{40} -t registry\.example\.com/gitpip:0\.2\.0 \.",
         build,
     )
-    assert push == "push registry.example.com/gitpip:0.1.0"
+    assert push == "push registry.example.com/gitpip:0.2.0"
     asked = shell.noted("kubectl")
     assert asked[0] == "create namespace gitpip"
     assert asked[-1] == "-n gitpip port-forward service/gitpip 8080:80"
@@ -132,7 +132,7 @@ def test_the_commands_for_kubernetes_install_the_chart_with_its_secrets(
         r"-n gitpip create secret generic gitpip-postgresql --from-literal=password=[0-9a-f]{48}",
         asked[2],
     )
-    assert "registry.example.com/gitpip:0.1.0" in str(shell.rendered("deployment.yaml"))
+    assert "registry.example.com/gitpip:0.2.0" in str(shell.rendered("deployment.yaml"))
 
 
 def test_the_commands_for_the_ingress_publish_it_with_a_certificate(shell: Shell) -> None:
@@ -148,9 +148,9 @@ def test_the_commands_for_the_ingress_publish_it_with_a_certificate(shell: Shell
 def test_the_commands_for_an_upgrade_build_and_install_the_same_version(shell: Shell) -> None:
     shell.run(snippet("image.tag"), ROOT)
     build, push = shell.noted("docker")
-    assert build.endswith(" -t registry.example.com/gitpip:0.2.0 .")
-    assert push == "push registry.example.com/gitpip:0.2.0"
-    assert "gitpip:0.2.0" in str(shell.rendered("deployment.yaml"))
+    assert build.endswith(" -t registry.example.com/gitpip:0.3.0 .")
+    assert push == "push registry.example.com/gitpip:0.3.0"
+    assert "gitpip:0.3.0" in str(shell.rendered("deployment.yaml"))
 
 
 def test_the_commands_for_prometheus_put_a_new_key_into_its_secret(shell: Shell) -> None:

@@ -15,7 +15,7 @@ from gitpip.publish.destination import Owner
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, publications
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema_accounts import accounts as account_rows
 from gitpip.store.status import pauses, troubles

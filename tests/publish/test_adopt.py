@@ -10,16 +10,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from gitpip.marking import marker_of
 from gitpip.model import PublicationState
-from gitpip.publish.adopt import MOST_IDS, QUIET
+from gitpip.publish.adopt import QUIET
 from gitpip.publish.allowance import FRESH, OFTEN, Allowance
 from gitpip.publish.delivery import FIRST_LOOK
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import open_database
-from gitpip.store.publications import duplicates, markers
+from gitpip.store.publications import markers
 from gitpip_standins import Fault
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
@@ -354,103 +353,6 @@ async def test_what_is_older_than_the_ledgers_last_costs_nothing(scene: Scene) -
     asked = lists(scene.crm)
     await scene.settle(await scene.process())
     assert lists(scene.crm) - asked == 2
-
-
-async def test_a_person_who_copies_an_activity_doubles_nothing(scene: Scene) -> None:
-    await scene.find_files("ada", "a.py", "b.py")
-    await scene.settle(await scene.process())
-    original = scene.crm.activities[0]
-    copy = scene.crm.add_activity(
-        str(original["subject"]), note=original["note"], deal_id=original["deal_id"]
-    )
-    # A marker in the subject of somebody's own activity proves nothing.
-    scene.crm.add_activity(f"see {original['subject']}", note="a talk about it")
-    scene.clock.advance(HOUR)
-    await scene.settle(await scene.process())
-    assert len(scene.crm.activities) == 4
-    async with scene.database.read() as transaction:
-        account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-        assert account
-        (found,) = await duplicates.listed(transaction, account.key, 10)
-    assert (found.activity_id, found.published_as) == (copy, original["id"])
-
-    # The person deletes the original: the copy takes its place.
-    scene.crm.delete_activity(int(str(original["id"])))
-    await scene.settle(await scene.process())
-    assert (await scene.rows())[0].activity_id == copy
-    async with scene.database.read() as transaction:
-        assert await duplicates.listed(transaction, account.key, 10) == ()
-
-
-@pytest.mark.parametrize("asked", [False, True])
-async def test_copies_that_nobody_deletes_hide_no_later_one(scene: Scene, asked: bool) -> None:
-    await scene.find_files("ada", "a.py")
-    process = await scene.process()
-    await scene.settle(process)
-    original = scene.crm.activities[0]
-    subject, note = str(original["subject"]), original["note"]
-    copies = [scene.crm.add_activity(subject, note=note, deal_id=1) for _ in range(MOST_IDS + 5)]
-    scene.clock.advance(HOUR)
-    await scene.settle(await scene.process())
-    scene.crm.delete_activity(copies[-1])
-
-    async def left() -> int:
-        async with scene.database.read() as transaction:
-            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
-            assert account
-            return len(await duplicates.listed(transaction, account.key, 100))
-
-    assert await left() == len(copies)
-    other = await scene.process()
-    for _ in range(1 if asked else 2):
-        if asked:
-            async with scene.database.begin() as transaction:
-                await ledger.request(transaction, scene.clock())
-        else:
-            # Something unknown makes it compare again.
-            unknown = f"gp-{'abcdefgh'[len(scene.crm.activities) % 8] * 12}"
-            scene.crm.add_activity("x", note=f"<p>gitpip {unknown}</p>", deal_id=1)
-            await scene.find_files("ada", f"{unknown}.py")
-            scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="activities$")
-        await scene.settle(other)
-    assert await left() == len(copies) - 1
-
-
-@pytest.mark.parametrize("copied", ["subject", "footer"])
-async def test_a_copied_marker_is_no_publication(scene: Scene, copied: str) -> None:
-    await scene.find_files("ada", "a.py")
-    (row,) = await scene.rows()
-    if copied == "subject":
-        scene.crm.add_activity(f"a.py · ada [{row.marker}]", note="a talk about it")
-    else:
-        marker = marker_of(row.gist_id, "other.py")
-        scene.crm.add_activity(
-            f"a.py · ada [{row.marker}]", note=f"<p>gitpip {marker}</p>", creator_user_id=1
-        )
-    await scene.settle(await scene.process())
-    assert len(scene.crm.activities) == 2
-    assert scene.activities()[row.marker] == 1
-
-
-async def test_an_account_that_was_emptied_is_told_and_nothing_is_sent_again(
-    scene: Scene,
-) -> None:
-    await scene.find_files("ada", "a.py", "b.py")
-    await scene.settle(await scene.process())
-    scene.crm.empty_account()
-    scene.clock.advance(HOUR)
-    await scene.settle(await scene.process())
-    async with scene.database.read() as transaction:
-        assert (await ledger.read(transaction)).missing == 2
-    assert await scene.states() == ["published"] * 2
-    assert all(activity["is_deleted"] for activity in scene.crm.activities)
-
-    await scene.find_files("ada", "c.py", "d.py")
-    await scene.settle(await scene.process())
-    scene.clock.advance(HOUR)
-    await scene.settle(await scene.process())
-    async with scene.database.read() as transaction:
-        assert (await ledger.read(transaction)).missing == 0
 
 
 @pytest.mark.parametrize("lost", ["answer", "record"])

@@ -9,7 +9,7 @@ import pytest
 from gitpip.model import DealId
 from gitpip.publish import delivery
 from gitpip.store.publications import outbox
-from gitpip.store.publications.delivered import FILES, Start
+from gitpip.store.publications.delivered import PUBLICATIONS, Start
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
@@ -27,7 +27,7 @@ async def begun(scene: Scene, process: Process, *waits: timedelta) -> bool:
         )
     for wait in waits:
         async with process.database.begin() as transaction:
-            await FILES.renew(transaction, token, scene.clock(), LEASE)
+            await PUBLICATIONS.renew(transaction, token, scene.clock(), LEASE)
         scene.clock.advance(wait)
     async with process.database.begin() as transaction:
         return await outbox.begin_sending(

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url, update
 
-from gitpip.marking import marker_of, marker_of_content, tag_of
+from gitpip.marking import content_tag_of, marker_of, marker_of_content
 from gitpip.model import (
     Account,
     ActivityId,
@@ -25,7 +25,7 @@ from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import markers, note_updates, publications
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import publications as rows
 from gitpip.store.schema import publications as rows_of_publications
 from gitpip.store.users import users
@@ -177,7 +177,7 @@ async def test_what_was_edited_back_is_published_each_time(scene: Scene) -> None
         marker_of_content(GIST, NAME, blob("A"), 1),
         marker_of_content(GIST, NAME, blob("B"), 1),
     ]
-    assert f"content {tag_of(blob('B'))} gitpip {markers[3]}" in str(
+    assert f"content {content_tag_of(blob('B'))} gitpip {markers[3]}" in str(
         scene.crm.activities[3]["note"]
     )
 
@@ -221,7 +221,7 @@ async def test_a_held_file_that_was_published_with_another_content_is_adopted_by
             transaction, Met(Vendor.PIPEDRIVE, "1", "x"), credential=None, now=scene.clock()
         )
         seen = [
-            Sighting(ActivityId(id_), marker, DealId(7), None, tag_of(blob(content)))
+            Sighting(ActivityId(id_), marker, DealId(7), None, content_tag_of(blob(content)))
             for id_, marker, content in (
                 (500, marker_of(GIST, NAME), "v1"),
                 (501, marker_of_content(GIST, NAME, blob("v2")), "v2"),

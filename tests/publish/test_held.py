@@ -15,7 +15,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import held, markers, publications
 from gitpip.store.publications.held import Answered
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.users import users
 from tests.support.scene import Scene
 

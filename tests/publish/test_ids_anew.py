@@ -11,7 +11,7 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.publications import markers, publications
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip_standins import Pipedrive as Crm
 from gitpip_standins import Server
 from tests.support.scene import TOKEN, Process, Scene

@@ -11,7 +11,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.events import Event, EventKind, EventsWanted
 from gitpip.store.publications import markers
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Scene
 

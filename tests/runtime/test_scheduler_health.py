@@ -9,7 +9,7 @@ import pytest
 from gitpip.errors import DatabaseUnavailable
 from gitpip.observability.watchdog import step
 from gitpip.runtime.scheduler import Scheduler
-from tests.runtime.test_scheduler import Work, quick, running, until
+from tests.runtime.conftest import Work, quick, running, until
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer

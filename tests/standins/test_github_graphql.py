@@ -6,7 +6,7 @@ import pytest
 from gitpip_standins import GitHub
 from gitpip_standins.github.troubles import UserTrouble
 
-SWEEP = """
+BATCH_POLL = """
 query($ids: [ID!]!) {
   nodes(ids: $ids) { ... on User { id login gists(first: 5) { totalCount nodes { name } } } }
   rateLimit { cost remaining limit resetAt }
@@ -46,7 +46,7 @@ def id_of(github: GitHub, login: str) -> int:
 
 
 def test_a_hundred_users_cost_a_point(github: GitHub, github_client: httpx2.Client) -> None:
-    answer = ask(github_client, SWEEP, ids=crowd(github, 100))
+    answer = ask(github_client, BATCH_POLL, ids=crowd(github, 100))
     data = answer.json()["data"]
     assert [node["gists"]["totalCount"] for node in data["nodes"]] == [4] * 100
     assert (data["rateLimit"]["cost"], data["rateLimit"]["remaining"]) == (1, 4999)
@@ -73,7 +73,7 @@ def test_who_is_missing_is_null_in_place(github: GitHub, github_client: httpx2.C
     user = github.user_of_node(hidden)
     assert user is not None
     github.hide_user(user.id, answers=1)
-    content = ask(github_client, SWEEP, ids=[first, hidden, "U_nobody", last]).json()
+    content = ask(github_client, BATCH_POLL, ids=[first, hidden, "U_nobody", last]).json()
     assert [bool(node) for node in content["data"]["nodes"]] == [True, False, False, True]
     assert [(e["type"], e["path"]) for e in content["errors"]] == [
         ("NOT_FOUND", ["nodes", 1]),
@@ -111,12 +111,12 @@ def test_refusals(github: GitHub, github_client: httpx2.Client, query: str, kind
 def test_large_queries_fail_as_told(github: GitHub, github_client: httpx2.Client) -> None:
     nodes = crowd(github, 4)
     github.graphql.fail_above = 2
-    content = ask(github_client, SWEEP, ids=nodes).json()
+    content = ask(github_client, BATCH_POLL, ids=nodes).json()
     assert [bool(node) for node in content["data"]["nodes"]] == [True, True, False, False]
     assert {error["type"] for error in content["errors"]} == {"RESOURCE_LIMITS_EXCEEDED"}
     github.graphql.failure = 502
-    assert ask(github_client, SWEEP, ids=nodes).status_code == 502
-    assert "errors" not in ask(github_client, SWEEP, ids=nodes[:2]).json()
+    assert ask(github_client, BATCH_POLL, ids=nodes).status_code == 502
+    assert "errors" not in ask(github_client, BATCH_POLL, ids=nodes[:2]).json()
 
 
 def test_large_queries_are_cut_silently_as_told(
@@ -124,7 +124,7 @@ def test_large_queries_are_cut_silently_as_told(
 ) -> None:
     nodes = crowd(github, 3)
     github.graphql.cut_above = 2
-    content = ask(github_client, SWEEP, ids=nodes).json()
+    content = ask(github_client, BATCH_POLL, ids=nodes).json()
     assert "errors" not in content
     assert [node["gists"]["totalCount"] for node in content["data"]["nodes"]] == [4, 4, 2]
 
@@ -158,10 +158,10 @@ def test_a_user_can_spoil_every_query_that_names_them(
 ) -> None:
     nodes = crowd(github, 3)
     github.graphql.users[id_of(github, "user1")] = trouble
-    answer = ask(github_client, SWEEP, ids=nodes)
+    answer = ask(github_client, BATCH_POLL, ids=nodes)
     assert answer.status_code == status
     assert b"totalCount" not in answer.content
-    fine = ask(github_client, SWEEP, ids=[nodes[0], nodes[2]]).json()
+    fine = ask(github_client, BATCH_POLL, ids=[nodes[0], nodes[2]]).json()
     assert [node["gists"]["totalCount"] for node in fine["data"]["nodes"]] == [4, 4]
 
 
@@ -180,7 +180,7 @@ def test_a_user_can_be_in_trouble_alone(
 ) -> None:
     nodes = crowd(github, 2)
     github.graphql.users[id_of(github, "user1")] = trouble
-    body = ask(github_client, SWEEP, ids=nodes).json()
+    body = ask(github_client, BATCH_POLL, ids=nodes).json()
     first, second = body["data"]["nodes"]
     assert first["gists"]["totalCount"] == 4
     if expected is None:
@@ -195,7 +195,7 @@ def test_a_fine_grained_token_sees_counts_and_no_gists(
     github: GitHub, github_client: httpx2.Client
 ) -> None:
     github.graphql.hides_gists = True
-    body = ask(github_client, SWEEP, ids=crowd(github, 2)).json()
+    body = ask(github_client, BATCH_POLL, ids=crowd(github, 2)).json()
     assert "errors" not in body
     assert [node["gists"] for node in body["data"]["nodes"]] == [
         {"totalCount": 4, "nodes": [None] * 4}

@@ -36,7 +36,7 @@ class Rows:
 
     async def fill(self) -> None:
         async with self.database.begin() as transaction:
-            beat = instances.Heartbeat("one", version="1", part=Part.ALL)
+            beat = instances.Beat("one", version="1", part=Part.ALL)
             await instances.record_heartbeat(transaction, beat, NOW)
         for number, login in enumerate(LOGINS, start=1):
             await self._track(login, number)

@@ -31,7 +31,7 @@ from gitpip.store.publications import note_updates, publications
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, FaultKind, Server
 from gitpip_standins import GitHub as GitHubStandIn
@@ -161,7 +161,7 @@ class World:
     pipedrive: PipedriveStandIn
     watcher: Watcher
     publisher: Publisher
-    feed: Feed
+    feed: PublicFeed
     now: datetime
     files: int = 0
     gists: list[str] = field(default_factory=list)
@@ -334,7 +334,7 @@ SETTINGS = load_settings(
 
 
 @asynccontextmanager
-async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
+async def a_world(database: Database, *, polls_batches: bool) -> AsyncIterator[World]:
     await empty(database)
 
     def clock() -> datetime:
@@ -350,7 +350,7 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
         async with (
             GitHub(
                 api_url=there.url,
-                graphql_url=f"{there.url}/graphql" if sweeps else None,
+                graphql_url=f"{there.url}/graphql" if polls_batches else None,
                 token=TOKEN,
                 timeout=timeout,
                 now=clock,
@@ -377,7 +377,7 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                     short_pause=timedelta(0),
                     rules=ChangeRules(on_edit=OnEdit.UPDATE),
                 ),
-                Feed(database, asks, now=clock),
+                PublicFeed(database, asks, now=clock),
                 begun,
             )
             yield world
@@ -394,10 +394,10 @@ def test_all_good_is_said_only_when_the_stand_ins_agree(migrated_url: str) -> No
             suppress_health_check=list(HealthCheck),
             deadline=None,
         )
-        @example(plan=LATE_WRITES, sweeps=True)
-        @given(plan=steps, sweeps=st.booleans())
-        def follow(plan: list[Step], sweeps: bool) -> None:
-            runner.run(_follow(database, plan, sweeps=sweeps))
+        @example(plan=LATE_WRITES, polls_batches=True)
+        @given(plan=steps, polls_batches=st.booleans())
+        def follow(plan: list[Step], polls_batches: bool) -> None:
+            runner.run(_follow(database, plan, polls_batches=polls_batches))
 
         try:
             follow()
@@ -405,8 +405,8 @@ def test_all_good_is_said_only_when_the_stand_ins_agree(migrated_url: str) -> No
             runner.run(database.close())
 
 
-async def _follow(database: Database, plan: list[Step], *, sweeps: bool) -> None:
-    async with a_world(database, sweeps=sweeps) as world:
+async def _follow(database: Database, plan: list[Step], *, polls_batches: bool) -> None:
+    async with a_world(database, polls_batches=polls_batches) as world:
         for login in LOGINS:
             await world.track(login)
         for step in plan:

@@ -1,220 +1,46 @@
 """Each problem is told from the rows with its kind, severity and act, and is gone when mended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Executable, insert, literal, select
+from sqlalchemy import Executable, insert
 
 from gitpip.model import FailureKind, Pause, PauseCause
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
-from gitpip.store.gists.unreadable import HeldBack
+from gitpip.store.gists.unreadable import FurthestBehind
 from gitpip.store.schema import (
-    amendments,
     checks,
-    deal_doubles,
-    deals,
-    doubles,
     publications,
     unreadable,
     users,
 )
-from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.schema_status import feed, services
-from gitpip.store.schema_status import pauses as pause_rows
+from gitpip.store.schema_status import public_feed, services
 from gitpip.store.status import pauses
+from tests.status import account_cases, publishing_cases
+from tests.status.case import (
+    ADA,
+    FAILED,
+    HOUR,
+    NOT_LOOKED_FOR,
+    NOT_THERE,
+    OVER,
+    UNREACHABLE,
+    WELL,
+    Case,
+    deal,
+    paused,
+    queued,
+    unread,
+)
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
-HOUR = timedelta(hours=1)
-ADA = users.c.login == "ada"
-OF_ADA = publications.c.user_key == 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """What spoils the rows, and what mends them."""
-
-    kind: ProblemKind
-    severity: Severity
-    act: Act | None
-    spoil: Sequence[Executable]
-    mend: Sequence[Executable]
-    told: Sequence[str]
-    """What the sentence must say."""
-    count: int = 1
-
-
-def paused(name: str, cause: PauseCause, reason: str) -> Sequence[Executable]:
-    values = {"name": name, "until": NOW + HOUR, "reason": reason, "cause": cause.value}
-    return (insert(pause_rows).values(**values, since=JUST_NOW),)
-
-
-OVER = pause_rows.update().values(until=NOW)
-WELL = (
-    users.update()
-    .where(ADA)
-    .values(
-        state="active",
-        failure=None,
-        failures=0,
-        complete_until=JUST_NOW,
-        next_check_at=NOW + HOUR,
-    )
-)
-SENT = publications.update().values(state="published", attempts=1, due_at=LONG_AGO, reason=None)
-NOT_THERE = {"failure": "GitHub shows no user ada", "failures": 3}
-FAILED = {"failure": "Not Found (SAML)", "failures": 3}
-UNREACHABLE = {"failure": "no route", "failures": 1, "failure_kind": FailureKind.UNREACHABLE}
-NOT_LOOKED_FOR = {"reason": "could not look: answered 500", "not_looked_for": True}
-
-
-def queued(**values: object) -> Executable:
-    return publications.update().where(OF_ADA).values(**values)
-
-
-def deal(**values: object) -> Executable:
-    return insert(deals).values(user_key=1, due_at=LONG_AGO, sent_at=LONG_AGO, **values)
-
-
-def asked(asked_at: datetime, **values: object) -> Executable:
-    return insert(amendments).values(
-        publication_id=1, version=1, due_at=NOW + HOUR, asked_at=asked_at, **values
-    )
-
-
-def unread(filename: str) -> Executable:
-    return insert(unreadable).values(
-        user_key=1,
-        gist_id="a1b2",
-        filename=filename,
-        reason="blocked by GitHub (451)",
-        failures=3,
-        first_failed_at=LONG_AGO,
-        next_try_at=NOW + HOUR,
-    )
-
-
-def account(key: int, vendor: str, name: str, **values: object) -> Executable:
-    common = {"key": key, "vendor": vendor, "identity": name, "name": name, "met_at": LONG_AGO}
-    return insert(accounts).values(**common, **values)
-
-
-FORGET = (markers.delete(), accounts.delete())
-
-
 CASES = (
-    Case(
-        ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
-        Severity.ERROR,
-        Act.SWITCH_ACCOUNT,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            account(2, "pipedrive", "New Ltd", waits_since=JUST_NOW),
-        ),
-        FORGET,
-        ("PIPEDRIVE_TOKEN is of New Ltd", "gitpip accounts switch pipedrive"),
-    ),
-    Case(
-        ProblemKind.GITHUB_ACCOUNT_CHANGED,
-        Severity.ERROR,
-        Act.SWITCH_ACCOUNT,
-        (
-            account(1, "github", "api.github.com", bound=1),
-            account(2, "github", "ghe.example.com", waits_since=JUST_NOW),
-        ),
-        FORGET,
-        ("GITHUB_API_URL is ghe.example.com", "the users are of api.github.com", "--same"),
-    ),
-    Case(
-        ProblemKind.ACTIVITIES_MISSING,
-        Severity.WARNING,
-        Act.COMPARE,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            insert(ledger).values(id=1, missing=3, missing_since=JUST_NOW),
-        ),
-        (*FORGET, ledger.delete()),
-        (
-            "does not show 3 activities that gitpip published",
-            "Nothing of them is sent again by gitpip alone",
-            "--acknowledge",
-        ),
-        count=3,
-    ),
-    Case(
-        ProblemKind.COMPARING,
-        Severity.INFO,
-        None,
-        (account(1, "pipedrive", "Old Ltd", bound=1), insert(ledger).values(id=1, read=10_000)),
-        (*FORGET, ledger.delete()),
-        ("before anything more is sent: 10,000 activities read",),
-        count=10_000,
-    ),
-    Case(
-        ProblemKind.DATABASE_SET_BACK,
-        Severity.WARNING,
-        None,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            insert(ledger).values(id=1, set_back_at=NOW - HOUR),
-        ),
-        (ledger.update().values(set_back_at=NOW - 25 * HOUR), *FORGET),
-        ("set back to an earlier state", "is not sent again"),
-    ),
-    Case(
-        ProblemKind.ACTIVITIES_MISSING,
-        Severity.WARNING,
-        Act.COMPARE,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            publications.update().where(OF_ADA).values(activity_lost_at=JUST_NOW),
-        ),
-        (publications.update().values(activity_lost_at=None), *FORGET),
-        ("1 published file has no activity any more, e.g. ada.txt", "Retry it"),
-        count=1,
-    ),
-    Case(
-        ProblemKind.CLOCK_WAS_WRONG,
-        Severity.WARNING,
-        None,
-        (insert(ledger).values(id=1, times_set_back_at=NOW - HOUR),),
-        (ledger.update().values(times_set_back_at=NOW - 25 * HOUR),),
-        ("A clock was ahead", "NTP"),
-    ),
-    Case(
-        ProblemKind.OTHERS_PUBLISH,
-        Severity.WARNING,
-        None,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            insert(ledger).values(id=1, others_seen_at=NOW - HOUR),
-        ),
-        (ledger.update().values(others_seen_at=NOW - 25 * HOUR), *FORGET),
-        ("seems to publish to Old Ltd", "Let only one publish"),
-    ),
-    Case(
-        ProblemKind.ACTIVITIES_DOUBLED,
-        Severity.WARNING,
-        Act.COMPARE,
-        (
-            account(1, "pipedrive", "Old Ltd", bound=1),
-            insert(markers).from_select(
-                ["account_key", "activity_id", "marker", "seen_at", "duplicate"],
-                select(
-                    literal(1),
-                    literal(70),
-                    publications.c.marker,
-                    literal(JUST_NOW, markers.c.seen_at.type),
-                    literal(1),
-                ).where(OF_ADA),
-            ),
-        ),
-        FORGET,
-        ("number 70 besides 1, for ada.txt of ada", "run gitpip adopt", "--acknowledge"),
-    ),
+    *account_cases.CASES,
+    *publishing_cases.CASES,
     Case(
         ProblemKind.NO_WORKER,
         Severity.ERROR,
@@ -374,186 +200,15 @@ CASES = (
         ("11:00 UTC", "nobody works on it"),
     ),
     Case(
-        ProblemKind.PUBLICATIONS_HELD,
-        Severity.ERROR,
-        Act.DECIDE_HELD,
-        (queued(state="held", queued_at=LONG_AGO, reason="one of 412 files"),),
-        (SENT,),
-        ("1 file of ada waits for your decision: ", "gitpip held ada"),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_HELD,
-        Severity.ERROR,
-        Act.DECIDE_HELD,
-        (publications.update().values(state="held", queued_at=LONG_AGO),),
-        (SENT,),
-        ("2 files of 2 users wait for your decision, e.g. 1 file of ada: ",),
-        count=2,
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_FAILED,
-        Severity.ERROR,
-        Act.RETRY_FAILED,
-        (queued(state="failed", reason="Pipedrive answered 400: Bad deal"),),
-        (SENT,),
-        ("ada.txt", "Bad deal."),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_UNCERTAIN,
-        Severity.WARNING,
-        None,
-        (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
-        (SENT,),
-        ("11:00 UTC", "ada.txt"),
-    ),
-    Case(
-        ProblemKind.DOUBLES_LEFT,
-        Severity.WARNING,
-        None,
-        (insert(doubles).values(publication_id=1, activity_id=9, found_at=NOW, reason="changed"),),
-        (doubles.update().values(found_at=NOW - 8 * 24 * HOUR),),
-        ("twice", "ada.txt: changed.", "delete the one"),
-    ),
-    Case(
-        ProblemKind.DEALS_DOUBLED,
-        Severity.WARNING,
-        None,
-        (
-            deal(state="published", deal_id=8),
-            insert(deal_doubles).values(user_key=1, deal_id=9, found_at=NOW),
-        ),
-        # The two were merged, and the other one is in use now.
-        (deals.update().values(deal_id=9),),
-        ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge the two"),
-    ),
-    Case(
-        ProblemKind.DOUBLES_DELETED,
-        Severity.INFO,
-        None,
-        (insert(doubles).values(publication_id=1, activity_id=9, found_at=NOW),),
-        (doubles.update().values(found_at=NOW - 25 * HOUR),),
-        ("twice", "ada.txt", "GITPIP_ABSENT_AFTER"),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_RETRIED,
-        Severity.WARNING,
-        None,
-        (queued(state="pending", attempts=5, due_at=NOW + HOUR, reason="answered 500"),),
-        (SENT,),
-        ("ada.txt", "answered 500."),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
-        Severity.WARNING,
-        None,
-        (
-            queued(
-                state="pending",
-                attempts=2,
-                looked_at=LONG_AGO,
-                due_at=NOW + HOUR,
-                **NOT_LOOKED_FOR,
-            ),
-        ),
-        (SENT,),
-        ("can't be sent again", "ada.txt", "answered 500."),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_OVERDUE,
-        Severity.WARNING,
-        None,
-        (queued(state="pending", due_at=NOW - HOUR, backfill=1),),
-        (SENT,),
-        ("11:00 UTC", "ada.txt"),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_WAITING,
-        Severity.INFO,
-        None,
-        (queued(state="pending", due_at=NOW),),
-        (SENT,),
-        ("1 file is being sent",),
-    ),
-    Case(
-        ProblemKind.PUBLICATIONS_WAITING,
-        Severity.INFO,
-        None,
-        (queued(state="pending", due_at=NOW, reason="Pipedrive answered 500"),),
-        (SENT,),
-        ("1 file is waiting to be sent to Pipedrive: Pipedrive answered 500.",),
-    ),
-    Case(
-        ProblemKind.DEALS_FAILED,
-        Severity.ERROR,
-        Act.RETRY_FAILED,
-        (deal(state="failed", reason="a cap"),),
-        (deals.update().values(state="published", deal_id=1),),
-        ("ada", "a cap."),
-    ),
-    Case(
-        ProblemKind.DEALS_DELAYED,
-        Severity.WARNING,
-        Act.TRY_NOW,
-        (
-            queued(state="pending", due_at=NOW + HOUR),
-            insert(deals).values(
-                user_key=1, state="pending", due_at=NOW + HOUR, sent_at=JUST_NOW, reason="a cap"
-            ),
-        ),
-        (SENT, deals.update().values(state="published", deal_id=1)),
-        ("Deals can't be made for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
-    ),
-    Case(
-        ProblemKind.DEALS_UNCERTAIN,
-        Severity.WARNING,
-        None,
-        (deal(state="uncertain", reason="it timed out"),),
-        (deals.update().values(state="published", deal_id=1),),
-        ("ada", "it timed out."),
-    ),
-    Case(
-        ProblemKind.NOTES_FAILED,
-        Severity.WARNING,
-        Act.RETRY_NOTES,
-        (queued(reason="its note could not be brought up to date: 404"),),
-        (SENT,),
-        ("ada.txt", "404."),
-    ),
-    Case(
-        ProblemKind.NOTES_OVERDUE,
-        Severity.WARNING,
-        None,
-        # The next attempt is due later: each one that failed puts it off.
-        (asked(NOW - HOUR, attempts=1, reason="Pipedrive answered 500"),),
-        (amendments.delete(),),
-        ("since 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
-    ),
-    Case(
-        ProblemKind.NOTES_OVERDUE,
-        Severity.WARNING,
-        None,
-        (asked(NOW, attempts=3, reason="Pipedrive answered 500"),),
-        (amendments.delete(),),
-        ("since 12:00 UTC", "ada.txt"),
-    ),
-    Case(
-        ProblemKind.NOTES_WAITING,
-        Severity.INFO,
-        None,
-        (asked(NOW, attempts=1, reason="Pipedrive answered 500"),),
-        (amendments.delete(),),
-        ("is being brought up to date", "ada.txt (Pipedrive answered 500)."),
-    ),
-    Case(
         ProblemKind.FEED_UNREADABLE,
         Severity.WARNING,
         None,
         (
-            insert(feed).values(
+            insert(public_feed).values(
                 id=1, seen={}, read_at=LONG_AGO, failure="odd", failing_since=NOW - HOUR
             ),
         ),
-        (feed.update().values(failure=None, failing_since=None),),
+        (public_feed.update().values(failure=None, failing_since=None),),
         ("odd.",),
     ),
     Case(
@@ -568,7 +223,7 @@ CASES = (
         ProblemKind.FEED_GAP,
         Severity.INFO,
         None,
-        (insert(feed).values(id=1, seen={}, read_at=LONG_AGO, gaps=1, gap_at=NOW),),
+        (insert(public_feed).values(id=1, seen={}, read_at=LONG_AGO, gaps=1, gap_at=NOW),),
         (users.update().values(complete_until=NOW + timedelta(seconds=1)),),
         ("left out",),
     ),
@@ -774,8 +429,8 @@ async def test_a_pause_that_goes_on_keeps_its_beginning(rows: Rows) -> None:
 async def test_who_holds_the_time_back_is_named_and_counts(
     rows: Rows, spoil: Sequence[Executable], reason: str
 ) -> None:
-    assert (await rows.condition()).held_back is None
+    assert (await rows.condition()).furthest_behind is None
     await rows.execute(users.update().where(ADA).values(complete_until=LONG_AGO), *spoil)
     condition = await rows.condition()
     assert condition.complete_until == LONG_AGO
-    assert condition.held_back == HeldBack("ada", reason)
+    assert condition.furthest_behind == FurthestBehind("ada", reason)

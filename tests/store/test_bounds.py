@@ -35,7 +35,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small bounds, which are reached sooner."""
-    monkeypatch.setattr(old_visits, "KEPT", 3)
+    monkeypatch.setattr(old_visits, "VISITS_KEPT", 3)
     monkeypatch.setattr(old_visits, "BROWSERS_KEPT", 4)
 
 
@@ -47,7 +47,7 @@ async def test_old_visits_of_a_viewer_to_a_user_are_deleted(database: Database) 
         await visits.record(transaction, bob, viewer="key:x", now=NOW)
         made = [
             await visits.record(transaction, ada, viewer="key:x", now=NOW + number * MINUTE)
-            for number in range(visits.KEPT + 20)
+            for number in range(visits.MOST_VISITS + 20)
         ]
 
         kept = await visits.of_user(transaction, ada, limit=1_000)
@@ -106,8 +106,9 @@ async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(
 
     async with database.read() as transaction:
         assert (await unseen.count(transaction, viewer)).users == 0
-        assert await _count(transaction, visits_table) == old_visits.KEPT + 1  # bob's is the last
-        assert await _count(transaction, home_visits_table) == old_visits.KEPT + 1
+        # Bob's is the last.
+        assert await _count(transaction, visits_table) == old_visits.VISITS_KEPT + 1
+        assert await _count(transaction, home_visits_table) == old_visits.VISITS_KEPT + 1
         latest = await unseen.visits_of(transaction, viewer, limit=10)
         assert [visit.files for visit in latest] == [1, 1, 1, 2]
         line = await transaction.scalar(select(func.max(home_visits_table.c.complete_up_to)))
@@ -167,7 +168,9 @@ async def test_a_key_has_a_bounded_number_of_sessions(database: Database) -> Non
             return await sessions.begin(transaction, label=key.key.label, now=at, until=until)
 
         of_bob = await begin(bob, NOW)
-        of_ada = [await begin(ada, NOW + number * MINUTE) for number in range(sessions.KEPT + 5)]
+        of_ada = [
+            await begin(ada, NOW + number * MINUTE) for number in range(sessions.MOST_SESSIONS + 5)
+        ]
         later = NOW + timedelta(days=1)
         held = [token for token in of_ada if await sessions.label_of(transaction, token, later)]
         assert held == of_ada[5:]
@@ -203,7 +206,7 @@ async def test_feed_addresses_are_bounded_for_each_key_and_for_all_without_one(
 
     async with database.begin() as transaction:
         await keys.revoke(transaction, "ada", NOW)
-        all_of_bob = await feed_tokens.of_viewer(transaction, None, held=(), now=NOW)
+        all_of_bob = await feed_tokens.of_viewer(transaction, None, parents=(), now=NOW)
         assert len(all_of_bob) == 2
         await feed_tokens.revoke(transaction, all_of_bob[0].id, NOW, viewer=None)
     await create(of_bob)

@@ -122,7 +122,7 @@ async def test_an_id_is_never_given_again(databases: list[Database]) -> None:
         await events.record(transaction, NOW, _numbered(1))
     (first,) = await events.latest(database, EVERYTHING, limit=1)
     async with database.begin() as transaction:
-        await events.prune(transaction, NOW + events.KEPT + timedelta(seconds=1))
+        await events.prune(transaction, NOW + events.EVENTS_KEPT_FOR + timedelta(seconds=1))
         await events.record(transaction, NOW, _numbered(2))
     (second,) = await events.after(database, first.id, EVERYTHING, limit=10)
     assert second.detail == "2"

@@ -45,7 +45,7 @@ async def test_no_event_can_have_been_read_that_never_was(database_url: str) -> 
     with pytest.raises(EventUnknown, match="the database may have been restored"):
         await events.after(database, EventId(4), EVERYTHING, limit=9)
     async with database.begin() as transaction:
-        await events.prune(transaction, NOW + events.KEPT + timedelta(seconds=1))
+        await events.prune(transaction, NOW + events.EVENTS_KEPT_FOR + timedelta(seconds=1))
     # That all of them were forgotten is no restore.
     assert not await events.after(database, EventId(3), EVERYTHING, limit=9)
     await database.close()

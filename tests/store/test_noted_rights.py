@@ -50,8 +50,8 @@ async def test_reading_without_a_key_that_is_allowed_again_brings_nothing_back(
         made = (await _address(transaction, ANONYMOUS)).secret
 
         async def leads_on() -> bool:
-            held = feed_tokens.held_parents(None, without_key=True)
-            found = await feed_tokens.presented(transaction, made, held=held, now=NOW)
+            parents = feed_tokens.valid_parents(None, without_key=True)
+            found = await feed_tokens.presented(transaction, made, parents=parents, now=NOW)
             return found is not None
 
         await noted.note_without_key(transaction, "everybody")
@@ -77,10 +77,10 @@ async def _address(transaction: Transaction, label: str) -> IssuedAddress:
 
 async def _hold(transaction: Transaction, derived: tuple[str, str], key: str) -> bool:
     session, address = derived
-    held = feed_tokens.held_parents(key, without_key=False)
+    parents = feed_tokens.valid_parents(key, without_key=False)
     opens = [
         await sessions.label_of(transaction, session, NOW) is not None,
-        await feed_tokens.presented(transaction, address, held=held, now=NOW) is not None,
+        await feed_tokens.presented(transaction, address, parents=parents, now=NOW) is not None,
     ]
     assert len(set(opens)) == 1
     return opens[0]

@@ -37,12 +37,12 @@ from gitpip.store.accounts.accounts import Vendor, VendorAccount
 from gitpip.store.column_types import Lines, Numbers, Rule, Seconds, Times
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists.gists import select_files
-from gitpip.store.gists.public_feed import FeedState
+from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.ledger import LedgerState
 from gitpip.store.publications.publication_rows import selected
 from gitpip.store.rows import reader
 from gitpip.store.status.budgets import Budget
-from gitpip.store.status.instances import RunningService
+from gitpip.store.status.instances import Instance
 from gitpip.store.status.samples import Sample
 from gitpip.store.users import user_rows
 from gitpip.store.users.imports import Import
@@ -131,7 +131,7 @@ FILLED = (
     insert(schema_status.pauses).values(
         name="publishing", until=NOW, reason="no", cause=PauseCause.CREDENTIAL
     ),
-    insert(schema_status.feed).values(id=1, seen={"aa": NOW}, read_at=NOW),
+    insert(schema_status.public_feed).values(id=1, seen={"aa": NOW}, read_at=NOW),
     insert(schema_status.services).values(
         id="one",
         version="1",
@@ -157,8 +157,8 @@ TABLES: Mapping[type["DataclassInstance"], Table] = {
     VendorAccount: schema_accounts.accounts,
     LedgerState: schema_accounts.ledger,
     Pause: schema_status.pauses,
-    FeedState: schema_status.feed,
-    RunningService: schema_status.services,
+    PublicFeedState: schema_status.public_feed,
+    Instance: schema_status.services,
     Import: schema_status.imports,
     Budget: schema_status.budgets,
     Sample: schema_status.samples,
@@ -197,19 +197,19 @@ async def test_what_is_written_is_read(database: Database) -> None:
             noun: reader(noun)((await transaction.execute(query)).one())
             for noun, query in QUERIES.items()
         }
-    user, check, service = read[User], read[Check], read[RunningService]
-    account, feed, pause = read[VendorAccount], read[FeedState], read[Pause]
+    user, check, service = read[User], read[Check], read[Instance]
+    account, feed, pause = read[VendorAccount], read[PublicFeedState], read[Pause]
     assert isinstance(user, User)
     assert (str(user.backfill), user.state, user.tags) == ("latest:3", "unavailable", ("a", "b"))
     assert (user.check_interval, user.added_by_our_clock) == (timedelta(hours=6), True)
     assert user.unreadable == 1
     assert isinstance(check, Check)
     assert check.failures == ("ada: no answer", "bob: none")
-    assert isinstance(service, RunningService)
+    assert isinstance(service, Instance)
     assert (service.ailments, service.clock_ahead) == (("check hangs",), timedelta(days=36_525))
     assert isinstance(account, VendorAccount)
     assert (account.creators, account.bound) == (frozenset({1, 2}), True)
-    assert isinstance(feed, FeedState)
+    assert isinstance(feed, PublicFeedState)
     assert feed.seen == {"aa": NOW}
     assert isinstance(pause, Pause)
     assert pause.cause is PauseCause.CREDENTIAL

@@ -1,6 +1,6 @@
 """A GitHub on a socket, a database, a clock that can be moved, and a watcher between them."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
+from tests.watch.script import Script
 
 TOKEN = "a-token"
 INTERVAL = timedelta(hours=3)
@@ -83,3 +84,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def watcher(database: Database, github: GitHub, clock: Clock) -> Watcher:
     return Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+def client(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> GitHub:
+    return GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=60), now=now)

@@ -35,7 +35,7 @@ async def pending(database: Database, login: str) -> set[str]:
 
 
 @pytest.fixture
-async def sweep(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
+async def batch_poll(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
     async with sweeping(server, clock) as github:
         yield github
 
@@ -47,9 +47,9 @@ async def remove(database: Database, clock: Clock, login: str) -> None:
 
 
 async def test_a_first_answer_that_is_cut_silently_publishes_no_more_than_the_rule_allows(
-    world: StandIn, database: Database, clock: Clock, sweep: GitHub
+    world: StandIn, database: Database, clock: Clock, batch_poll: GitHub
 ) -> None:
-    watcher = Watcher(database, sweep, rules=Rules(interval=INTERVAL), now=clock)
+    watcher = Watcher(database, batch_poll, rules=Rules(interval=INTERVAL), now=clock)
     world.add_user("first")
     world.add_user("ada")
     fill(world, clock, "ada", 1)

@@ -13,7 +13,7 @@ from gitpip.store.users.schedule import LISTED_EVERY, completeness
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import LONGEST_LAG
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
 from tests.watch.conftest import INTERVAL, Clock, sweeping
@@ -42,7 +42,7 @@ async def checks_until_idle(watcher: Watcher, clock: Clock, *, within: timedelta
 
 
 async def _known(world: StandIn, watcher: Watcher, database: Database, clock: Clock) -> list[str]:
-    """A user whose gists are known, and whose sweep has a mark."""
+    """A user whose gists are known, and who has the batch poll's mark."""
     world.add_user("ada")
     ids = [world.add_gist("ada", {"1.txt": "one"}), world.add_gist("ada", {"2.txt": "two"})]
     clock.advance(A_MINUTE)
@@ -112,7 +112,7 @@ async def test_a_count_above_the_list_is_a_doubt_that_holds_the_time_back(
     (row,) = await rows_of(database, "ada")
     assert "GraphQL counts 3 gists, and the list of gists shows 2" in row.reason
     async with database.read() as transaction:
-        held = await unreadable.holds_back(transaction)
+        held = await unreadable.furthest_behind(transaction)
     assert held
     assert (held.login, held.reason) == ("ada", f"the list of gists: {row.reason}")
     assert (await _ada(database)).complete_until == before
@@ -251,7 +251,7 @@ async def test_what_the_feed_shows_before_the_list_is_found_as_soon_as_the_list_
     world: StandIn, watcher: Watcher, github: GitHub, database: Database, clock: Clock
 ) -> None:
     await _known(world, watcher, database, clock)
-    feed = Feed(database, github, now=clock)
+    feed = PublicFeed(database, github, now=clock)
     await feed.read()
     world.lists.behind = timedelta(seconds=30)
     clock.advance(A_MINUTE)

@@ -158,7 +158,7 @@ async def test_answers_without_a_date_take_no_part_in_the_time_that_is_told(
     await run(watcher)
     async with database.read() as transaction:
         files = await gists.of_gist(transaction, GistId(gist))
-        held = await unreadable.holds_back(transaction)
+        held = await unreadable.furthest_behind(transaction)
     assert [file.removed_at for file in files] == [None]
     assert held
     assert held.login == "bob"

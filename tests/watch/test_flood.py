@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from gitpip.digests import blob_hash
-from gitpip.marking import marker_of, tag_of
+from gitpip.marking import content_tag_of, marker_of
 from gitpip.model import (
     ActivityId,
     Backfill,
@@ -26,7 +26,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Database
 from gitpip.store.publications import held, markers
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
 from gitpip.watch import flood, reading
@@ -325,7 +325,7 @@ async def test_edits_of_what_another_database_published_count_also_where_the_rul
                 marker_of(GistId(gist_id), "a.py"),
                 DealId(7),
                 None,
-                tag_of(blob_hash(b"v1")),
+                content_tag_of(blob_hash(b"v1")),
             )
             for index, gist_id in enumerate(ids, start=1)
         ]
@@ -348,7 +348,7 @@ async def test_a_reading_that_goes_on_in_several_checks_does_not_slip_under_the_
     """In a check that is cut short after each few gists; each check alone is below it."""
     watcher = watcher_of(database, github, clock)
     await track_whole(world, watcher, database, clock)
-    monkeypatch.setattr(reading, "TURN", timedelta(0) - A_SECOND)
+    monkeypatch.setattr(reading, "LONGEST_READING", timedelta(0) - A_SECOND)
     monkeypatch.setattr("gitpip.watch.decide.BATCH_GISTS", 5)
     publish(world, clock, MOST)
     await run(watcher)

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +11,7 @@ from gitpip.digests import blob_hash
 from gitpip.errors import (
     GistNotPublic,
     GitHubBlocked,
-    GitHubLimited,
     GitHubNotFound,
-    GitHubUnauthorized,
     GitHubUnavailable,
     GitHubUnreachable,
 )
@@ -27,50 +22,8 @@ from gitpip.watch.github.gist_list import GistList
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
 from tests.support.network import nobody_listening
-from tests.watch.conftest import TOKEN, Clock
-
-ADA = GitHubId(7)
-AT = "2026-05-01T10:00:00Z"
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass
-class Script:
-    """An HTTP server that answers as told, whatever GitHub itself would never say."""
-
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    takes: float = 0.02
-    in_flight: int = 0
-    most_in_flight: int = 0
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: object, send: Send) -> None:
-        path = scope["path"]
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.requests.append((path, headers))
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        await asyncio.sleep(self.takes)
-        self.in_flight -= 1
-        status, given, body = self.answers.get(path, (404, {}, b"{}"))
-        shown = [(name.encode(), value.encode()) for name, value in given.items()]
-        await send({"type": "http.response.start", "status": status, "headers": shown})
-        await send({"type": "http.response.body", "body": body})
-
-    def say(self, path: str, body: object, status: int = 200, **headers: str) -> None:
-        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers[path] = (status, named, octets)
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script()
-
-
-def client(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> GitHub:
-    return GitHub(api_url=url, token=TOKEN, timeout=timedelta(seconds=60), now=now)
+from tests.watch.conftest import TOKEN, Clock, client
+from tests.watch.script import ADA, AT, Script
 
 
 def gist_of(files: dict[str, dict[str, object]], gist_id: str = "abc") -> dict[str, object]:
@@ -115,10 +68,9 @@ def account_of(world: StandIn, user_id: int) -> Account:
     return Account(user.login, GitHubId(user_id), user.node_id)
 
 
-async def test_accounts_by_login_and_by_id(world: StandIn, github: GitHub) -> None:
+async def test_accounts_by_login(world: StandIn, github: GitHub) -> None:
     ada = world.add_user("Ada")
     assert await github.account("aDA") == account_of(world, ada)
-    assert await github.account_by_id(GitHubId(ada)) == account_of(world, ada)
     with pytest.raises(GitHubNotFound):
         await github.account("../gists/public")
     world.block_user(ada)
@@ -150,7 +102,7 @@ async def test_a_list_is_whole_in_whatever_order(
     }
     listed = await whole_list(github, ada)
     assert {gist.id for gist in listed.gists} == ids
-    assert (await github.gists(GitHubId(ada), listed.tag)).unchanged
+    assert (await github.gists(GitHubId(ada), listed.list_tag)).unchanged
 
 
 async def test_a_gist_that_slips_to_a_page_already_read_is_found(
@@ -176,11 +128,11 @@ async def test_a_tag_of_another_token_is_not_used(world: StandIn, server: Server
     ada = world.add_user("ada")
     world.add_gist("ada", {"a": "b"})
     async with client(server.url) as github:
-        tag = (await whole_list(github, ada)).tag
+        list_tag = (await whole_list(github, ada)).list_tag
     async with GitHub(api_url=server.url, token="another", timeout=timedelta(seconds=60)) as github:
-        listed = await github.gists(GitHubId(ada), tag)
+        listed = await github.gists(GitHubId(ada), list_tag)
     assert not listed.unchanged
-    assert listed.tag != tag
+    assert listed.list_tag != list_tag
 
 
 async def test_a_wrong_content_is_read_again_from_its_own_address(script: Script) -> None:
@@ -257,7 +209,7 @@ async def test_pages_on_another_host_or_without_end_are_not_read(script: Script)
             assert listed.fault
             assert "page 2 of the list" in listed.fault
             assert not listed.whole
-            assert listed.tag is None
+            assert listed.list_tag is None
     assert {path for path, _ in script.requests} == {f"/user/{ADA}/gists"}
 
 
@@ -287,19 +239,6 @@ async def test_a_passing_fault_is_tried_again_twice(
         await github.account("ada")
 
 
-async def test_an_answer_without_limits_leaves_what_is_known_of_them(
-    world: StandIn, github: GitHub
-) -> None:
-    ada = world.add_user("ada")
-    await github.account("ada")
-    (before,) = github.budgets()
-    world.faults.script(Fault.error(502), times=3)
-    with pytest.raises(GitHubUnavailable):
-        await github.account("ada")
-    assert github.budgets() == (before,)
-    assert (await github.account("ada")).github_id == ada
-
-
 async def test_an_answer_that_never_comes_is_given_up(world: StandIn, server: Server) -> None:
     world.faults.script(Fault.hang())
     async with GitHub(api_url=server.url, token=TOKEN, timeout=timedelta(seconds=0.3)) as github:
@@ -312,141 +251,6 @@ async def test_an_unreachable_host_is_said_to_be() -> None:
     with nobody_listening() as port:
         async with client(f"http://127.0.0.1:{port}") as github:
             with pytest.raises(GitHubUnreachable, match="GitHub can't be reached"):
-                await github.account("ada")
-
-
-async def test_at_most_eight_requests_are_in_flight(script: Script) -> None:
-    script.say("/users/ada", {"login": "ada", "id": 7}, x_ratelimit_remaining="4000")
-    script.takes = 0.2
-    with Server(script) as api:
-        async with client(api.url) as github:
-            await asyncio.gather(*(github.account("ada") for _ in range(30)))
-    assert len(script.requests) == 30
-    assert script.most_in_flight == 8
-
-
-async def test_many_at_once_never_ask_more_than_is_left(world: StandIn, github: GitHub) -> None:
-    world.limits.with_token = 7
-    world.add_user("ada")
-    results = await asyncio.gather(
-        *(github.account("ada") for _ in range(30)), return_exceptions=True
-    )
-    assert sum(isinstance(result, Account) for result in results) == 7
-    assert sum(isinstance(result, GitHubLimited) for result in results) == 23
-    assert [request.status for request in world.requests] == [200] * 7
-
-
-async def test_the_wait_follows_the_servers_clock_and_not_ours(
-    script: Script, clock: Clock
-) -> None:
-    server_time = datetime(2031, 1, 1, tzinfo=UTC)
-    script.say(
-        "/users/ada",
-        {"message": "API rate limit exceeded"},
-        status=403,
-        date=format_datetime(server_time, usegmt=True),
-        x_ratelimit_remaining="0",
-        x_ratelimit_reset=str(int(server_time.timestamp()) + 600),
-    )
-    with Server(script) as api:
-        async with client(api.url, clock) as github:
-            for _ in range(2):
-                with pytest.raises(GitHubLimited) as limited:
-                    await github.account("ada")
-    assert limited.value.until == clock() + timedelta(seconds=601)
-    assert len(script.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({"x_ratelimit_remaining": "9"}, [60, 120, 240, 480]),
-        ({"retry_after": "0"}, [1, 2, 4, 8]),
-        ({"retry_after": "Thu, 01 Jan 2026 00:00:00 GMT"}, [1, 2, 4, 8]),
-        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1700000000"}, [1, 2, 4, 8]),
-        ({"retry_after": "3"}, [3, 3, 4, 8]),
-        ({"retry_after": "soon"}, [60, 120, 240, 480]),
-    ],
-)
-async def test_a_wait_that_proved_too_short_is_lengthened(
-    script: Script, clock: Clock, headers: dict[str, str], expected: list[int]
-) -> None:
-    message = {"message": "You have exceeded a secondary rate limit."}
-    script.say("/users/ada", message, status=403, **headers)
-    waits = []
-    with Server(script) as api:
-        async with client(api.url, clock) as github:
-            for _ in expected:
-                with pytest.raises(GitHubLimited) as limited:
-                    await github.account("ada")
-                waits.append((limited.value.until - clock()).total_seconds())
-                clock.advance(limited.value.until - clock())
-            script.say("/users/ada", {"login": "ada", "id": ADA})
-            await github.account("ada")
-            script.say("/users/ada", message, status=403, **headers)
-            with pytest.raises(GitHubLimited) as limited:
-                await github.account("ada")
-            assert (limited.value.until - clock()).total_seconds() == expected[0]
-    used_up = headers.get("x_ratelimit_remaining") == "0"
-    why = "GitHub's rate limit is used up until" if used_up else "GitHub asked to wait until"
-    assert str(limited.value).startswith(why)
-    assert waits == expected
-
-
-async def test_other_refusals_are_no_limits(script: Script) -> None:
-    script.say("/users/blocked", {"block": {"reason": "dmca"}}, status=403)
-    script.say("/users/forbidden", {"message": "no"}, status=403)
-    script.say("/users/token", {}, status=401)
-    script.say("/rate_limit", {}, status=401)
-    with Server(script) as api:
-        async with client(api.url) as github:
-            with pytest.raises(GitHubBlocked):
-                await github.account("blocked")
-            with pytest.raises(GitHubUnavailable, match="403"):
-                await github.account("forbidden")
-            with pytest.raises(GitHubUnauthorized):
-                await github.account("token")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Resource protected by organization SAML enforcement. You must grant your token access.",
-        "Although you appear to have the correct authorization credentials, the `acme` organization"
-        " has an IP allow list enabled, and 192.0.2.1 is not permitted to access this resource.",
-        "Enterprise Managed Users cannot see this; your rate of abuse is not limited by it.",
-        "No\x1b[31m \u2028 rights",
-    ],
-)
-async def test_a_refusal_for_another_reason_is_no_limit_and_says_githubs_words(
-    script: Script, words: str
-) -> None:
-    body = {"message": words, "documentation_url": "https://docs.github.com/rest/rate-limits"}
-    script.say("/users/ada", body, status=403, x_ratelimit_remaining="4000")
-    script.say("/users/bob", {"login": "bob", "id": 8}, x_ratelimit_remaining="3999")
-    with Server(script) as api:
-        async with client(api.url) as github:
-            with pytest.raises(GitHubUnavailable) as refused:
-                await github.account("ada")
-            assert (await github.account("bob")).login == "bob"
-    for word in words.replace("\x1b", " ").split():
-        assert word in str(refused.value)
-    assert str(refused.value).isprintable()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "API rate limit exceeded for user ID 1.",
-        "You have exceeded a secondary rate limit. Please wait a few minutes.",
-        "You have triggered an abuse detection mechanism.",
-    ],
-)
-async def test_a_refusal_in_the_documented_words_is_a_limit(script: Script, words: str) -> None:
-    script.say("/users/ada", {"message": words}, status=403)
-    with Server(script) as api:
-        async with client(api.url) as github:
-            with pytest.raises(GitHubLimited):
                 await github.account("ada")
 
 

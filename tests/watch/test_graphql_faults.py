@@ -84,7 +84,7 @@ async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
 
 @pytest.mark.parametrize("trouble", ["left-out", "odd-gist", "resource-limits", "no-data"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_pause_of_the_sweep_says_how_many_users_failed_and_names_none(
+async def test_a_pause_of_the_batch_poll_says_how_many_users_failed_and_names_none(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
 ) -> None:
     logins = add_users(world, 4, with_gists=1)
@@ -353,7 +353,7 @@ async def test_users_about_whom_graphql_never_answers_are_found_and_the_others_g
         assert queries(world) - asked <= 3 + len(hanging)
 
 
-async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_sweep_alone(
+async def test_graphql_that_never_answers_costs_three_waits_and_pauses_the_batch_poll_alone(
     world: StandIn,
     watcher: Watcher,
     database: Database,

@@ -12,7 +12,7 @@ from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
@@ -142,12 +142,12 @@ async def _track_everybody(database: Database, mischief: Mischief, clock: Clock)
 
 async def _watch(database: Database, github: GitHub, mischief: Mischief, clock: Clock) -> None:
     watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
-    feed = Feed(database, github, now=clock)
+    feed = PublicFeed(database, github, now=clock)
     await watcher.run()
     for _ in range(ROUNDS):
         mischief.happen()
         clock.advance(timedelta(minutes=1))
-        # The feed would find most of it: what it does not see is the sweep's to find.
+        # The feed would find most of it: what it does not see is the batch poll's to find.
         if mischief.chance.random() < 0.3:
             await feed.read()
         await watcher.run()

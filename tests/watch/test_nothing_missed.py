@@ -218,13 +218,13 @@ class Heartbeat:
             user for login, user in known.items() if await self.missing(login, before=before)
         ]
         if doubtful:
-            held_back = told.held_back
+            behind = told.furthest_behind
             text = " ".join([*(problem.sentence for problem in told.problems)])
             named = {user.login for user in known.values() if names(text, user.login)}
-            if held_back:
-                named.add(held_back.login)
+            if behind:
+                named.add(behind.login)
             assert not told.all_good
-            assert named & {user.login for user in doubtful}, (text, held_back, doubtful)
+            assert named & {user.login for user in doubtful}, (text, behind, doubtful)
 
     async def missing(self, login: str, *, before: datetime | None) -> list[str]:
         """What was pushed before, is still there, and is not stored."""

@@ -13,7 +13,7 @@ from gitpip.store.status import checks
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.decide import known_until
-from gitpip.watch.public_feed import Feed
+from gitpip.watch.public_feed import PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
@@ -401,7 +401,7 @@ async def test_odd_items_do_not_blind_the_public_feed(
     await track(database, clock, "ada")
     async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
-        feed = Feed(database, github, now=clock)
+        feed = PublicFeed(database, github, now=clock)
         await run(watcher)
         await feed.read()
         for odd in ("null", "no-id", "no-owner", "wrong-owner", "bad-time", "null-file"):

@@ -102,7 +102,7 @@ async def test_marks_of_a_former_version_are_told_of_and_compared_without_a_stor
     assert told.count == IN_QUESTION
     assert known.complete_until is not None
     assert known.complete_until <= clock() - LONGEST_LAG
-    # Without requests to spare nothing but the sweep goes on, and it is still told.
+    # Without requests to spare nothing but the batch poll goes on, and it is still told.
     world.limits.charge("#0", "core", clock(), 2600)
     await github.account(logins[-1])
     check = await run(watcher)

@@ -94,7 +94,7 @@ def test_all_that_a_key_is_refused_is_logged(guarded: Served) -> None:
 def test_the_number_of_requests_left_out_is_logged(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_log, "WINDOW", timedelta(0))
+    monkeypatch.setattr(request_log, "COUNTED_OVER", timedelta(0))
 
     async def refuse() -> int:
         refusals, taken = RefusalLog(), 0

@@ -78,6 +78,6 @@ async def addresses(database: Database, settings: Settings) -> tuple[FeedAddress
     """Everybody's addresses that lead somewhere now, newest first."""
     without_key = await access_mode_of(settings, database) in OPEN
     admin_key = settings.admin_key.get_secret_value() if settings.admin_key else None
-    held = feed_tokens.held_parents(admin_key, without_key=without_key)
+    parents = feed_tokens.valid_parents(admin_key, without_key=without_key)
     async with database.read() as transaction:
-        return await feed_tokens.of_viewer(transaction, None, held=held, now=utc_now())
+        return await feed_tokens.of_viewer(transaction, None, parents=parents, now=utc_now())

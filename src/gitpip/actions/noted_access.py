@@ -13,7 +13,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.store.access import noted
 from gitpip.store.database import Database
 
-EVERY = timedelta(seconds=1)
+NOTE_EVERY = timedelta(seconds=1)
 """Secret files are read again less often."""
 WITHOUT_KEY = frozenset({AccessMode.EVERYBODY, AccessMode.THIS_MACHINE})
 
@@ -41,7 +41,7 @@ async def noting_access(
 
     async def follow() -> None:
         while True:
-            await asyncio.sleep(EVERY.total_seconds())
+            await asyncio.sleep(NOTE_EVERY.total_seconds())
             await note_news()
 
     await note_news()

@@ -287,16 +287,16 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         lists = await lists_read.lists(transaction, now)
         next_due = await publications.next_due(transaction)
         capacity = await reading.capacity(transaction, surroundings, now)
-    held_back, round_of_lists = condition.held_back, lists.round
+    behind, round_of_lists = condition.furthest_behind, lists.round
     return condition, {
-        "running_services": len(condition.services),
+        "running_services": len(condition.instances),
         "users": {state.value: tracked.get(state, 0) for state in UserState},
         "publications": {state.value: counts.get(state, 0) for state in PublicationState},
         "publishing": _publishing(condition, now),
         "watching": _watching(condition, now),
         "next_publication_due": reading.due_after(next_due, publishing),
         "nothing_missed_before": freshness.complete_until,
-        "held_back_by": held_back and f"{held_back.login}: {held_back.reason}",
+        "held_back_by": behind and f"{behind.login}: {behind.reason}",
         "not_looked_at_yet": freshness.unread,
         "lists_not_read_for_a_week": lists.waiting,
         "oldest_list_read": lists.oldest,

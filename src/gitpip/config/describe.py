@@ -1,5 +1,6 @@
 """Settings as people see them: secrets are masked, and each says where it came from."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ class SettingRow:
     source: str
     """`environment`, `.env`, `file PATH`, `default` or `derived from NAME`."""
     meaning: str
+    """Without the marks of Markdown."""
 
 
 def describe(settings: Settings) -> list[SettingRow]:
@@ -40,8 +42,12 @@ def describe(settings: Settings) -> list[SettingRow]:
             value = settings.masked_database_url
             if settings.postgres_connection_string:
                 source = "derived from POSTGRES_CONNECTION_STRING"
-        rows.append(SettingRow(name, value, source, meaning))
+        rows.append(SettingRow(name, value, source, _plain(meaning)))
     return rows
+
+
+def _plain(markdown: str) -> str:
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)|`", r"\1", markdown)
 
 
 def _shown(value: object) -> str:

@@ -13,7 +13,7 @@ from gitpip.config import Settings, fields, read_secret
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 
-EVERY = timedelta(seconds=2)
+REREAD_EVERY = timedelta(seconds=2)
 
 log = get_logger()
 
@@ -90,7 +90,7 @@ async def following(
 
 async def _follow(credentials: Credentials, changed: Callable[[Settings], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(EVERY.total_seconds())
+        await asyncio.sleep(REREAD_EVERY.total_seconds())
         try:
             if await asyncio.to_thread(credentials.reread):
                 await changed(credentials.settings)

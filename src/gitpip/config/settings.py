@@ -1,4 +1,4 @@
-"""Every setting, declared once: name, type, default, meaning."""
+"""Every setting, declared once: name, type, default, and its meaning as the README has it."""
 
 import sys
 from collections.abc import Mapping
@@ -50,23 +50,31 @@ class Settings(BaseSettings):
     pipedrive_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
         None,
         alias="PIPEDRIVE_TOKEN",
-        description="Pipedrive's API token; without it nothing is published",
+        description="Pipedrive's API token; publishing waits without it",
     )
     pipedrive_org: Annotated[str | None, BeforeValidator(validators.organization)] = Field(
-        None, alias="PIPEDRIVE_ORG", description="the company's part of COMPANY.pipedrive.com"
+        None,
+        alias="PIPEDRIVE_ORG",
+        description="your company's subdomain at Pipedrive, which links to deals need",
     )
     pipedrive_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
         default_factory=lambda earlier: (
             f"https://{earlier.get('pipedrive_org') or 'api'}.pipedrive.com/api"
         ),
         alias="PIPEDRIVE_API_URL",
-        description="Pipedrive's API; /v1/... and /v2/... are appended",
+        description="where Pipedrive's API is; `/v1/...` and `/v2/...` are appended",
     )
     github_token: Annotated[SecretStr | None, AfterValidator(validators.token)] = Field(
-        None, alias="GITHUB_TOKEN", description="GitHub's token; without it 60 requests an hour"
+        None,
+        alias="GITHUB_TOKEN",
+        description="5,000 requests an hour instead of 60; free 304s. A classic token without "
+        "any scope: to a fine-grained one GraphQL shows no gists, so users are "
+        "checked one by one",
     )
     github_api_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
-        "https://api.github.com", alias="GITHUB_API_URL", description="GitHub's REST API"
+        "https://api.github.com",
+        alias="GITHUB_API_URL",
+        description="GitHub's REST API, or your Enterprise Server's `/api/v3`",
     )
     github_graphql_url: Annotated[str, BeforeValidator(validators.api_url)] = Field(
         default_factory=lambda earlier: _graphql_url(earlier.get("github_api_url", "")),
@@ -78,12 +86,14 @@ class Settings(BaseSettings):
     ] = Field(
         None,
         alias="POSTGRES_CONNECTION_STRING",
-        description="the PostgreSQL to use; wins over GITPIP_DATABASE_URL",
+        description="the PostgreSQL to use, in any of its own spellings; wins over "
+        "`GITPIP_DATABASE_URL`",
     )
     secrets_dir: Annotated[Path | None, BeforeValidator(validators.secrets_dir)] = Field(
         None,
         alias="GITPIP_SECRETS_DIR",
-        description="a folder with a file for each secret, named like pipedrive-token",
+        description="a folder with a file for each [secret](#secrets), named like "
+        "`pipedrive-token`",
     )
     data_dir: Annotated[Path | None, BeforeValidator(validators.folder)] = Field(
         default_factory=_user_data_dir,
@@ -91,7 +101,9 @@ class Settings(BaseSettings):
         description="the folder of the SQLite database",
     )
     chosen_database: Annotated[SecretStr | None, AfterValidator(validators.database)] = Field(
-        None, alias="GITPIP_DATABASE_URL", description="the database, SQLite or PostgreSQL"
+        None,
+        alias="GITPIP_DATABASE_URL",
+        description="the database, SQLite or PostgreSQL; used unless the above is set",
     )
     database_wait: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(seconds=60),
@@ -101,10 +113,12 @@ class Settings(BaseSettings):
     database_connections: Annotated[int, BeforeValidator(validators.connections)] = Field(
         10,
         alias="GITPIP_DATABASE_CONNECTIONS",
-        description="how many connections to PostgreSQL one process opens at most, at least 3",
+        description="how many connections to PostgreSQL one process opens at most; 3 or more",
     )
     host: Annotated[str, BeforeValidator(validators.host)] = Field(
-        "127.0.0.1", alias="GITPIP_HOST", description="the address to listen on"
+        "127.0.0.1",
+        alias="GITPIP_HOST",
+        description="the address to listen on; `0.0.0.0` is every IPv4 address, `::` every address",
     )
     port: Annotated[int, BeforeValidator(validators.port)] = Field(
         8080, alias="GITPIP_PORT", description="the port to listen on; 0 takes any free one"
@@ -112,78 +126,85 @@ class Settings(BaseSettings):
     public_url: Annotated[PublicUrl | None, BeforeValidator(parse_public_url)] = Field(
         None,
         alias="GITPIP_PUBLIC_URL",
-        description="the address under which a reverse proxy serves this, like"
-        " https://example.com/gitpip; used in links, feeds, redirects and cookies",
+        description="the address at which [a reverse "
+        "proxy](docs/deployment.md#behind-a-reverse-proxy) serves it, like "
+        "`https://example.com/gitpip`; used in links, feeds, redirects and cookies",
     )
     admin_key: Annotated[SecretStr | None, AfterValidator(validators.admin_key)] = Field(
         None,
         alias="GITPIP_ADMIN_KEY",
-        description="an access key with the role admin, beside those that are made by commands;"
-        " at least 32 characters",
+        description="an access key with the role `admin`, beside those that are made by "
+        "commands; at least 32 characters",
     )
     allow_anonymous: Annotated[Anonymous | None, BeforeValidator(validators.anonymous)] = Field(
         None,
         alias="GITPIP_ALLOW_ANONYMOUS",
-        description="what may be done without an access key: read, or all; nothing if not set,"
-        " but that programs of this machine on loopback are operators until the first key is made",
+        description="what may be done without an access key: `read`, or `all`; nothing if not "
+        "set, but that programs of this machine on loopback are operators until the "
+        "first key is made",
     )
     trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(validators.proxies)] = Field(
         ("127.0.0.1", "::1"),
         alias="GITPIP_TRUSTED_PROXIES",
-        description="addresses and networks of proxies that are believed who asks, and whether by"
-        " https; separated by commas",
+        description="proxies whose `X-Forwarded-For` and `-Proto` count: addresses and "
+        "networks, separated by commas",
     )
     request_limit: Annotated[
         RateLimitItem | Literal["off"], BeforeValidator(validators.request_limit)
     ] = Field(
         default_factory=lambda: parse("3000/minute"),
         alias="GITPIP_REQUEST_LIMIT",
-        description="how often one caller may ask a process: like 3000/minute, or off",
+        description="how often one caller may ask a process, or `off`",
     )
     check_interval: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(hours=3),
         alias="GITPIP_CHECK_INTERVAL",
-        description="how often each tracked user is looked at",
+        description="how often every user is looked at: `45s`, `10m`, seconds, ISO 8601",
     )
     feed: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
         True,
         alias="GITPIP_FEED",
-        description="whether GitHub's public feed is read every minute, on or off; needs a token",
+        description="whether GitHub's public feed is read every minute, `on` or `off`; needs a "
+        "token",
     )
     github_share: Annotated[float, BeforeValidator(validators.share)] = Field(
         0.8,
         alias="GITPIP_GITHUB_SHARE",
-        description="how much of GitHub's limits is used, above 0 and up to 1;"
-        " the token's owner keeps the rest",
+        description="how much of GitHub's limits is used, above 0 and up to 1; the token's "
+        "owner keeps the rest",
     )
     on_edit: Annotated[OnEdit, BeforeValidator(validators.on_edit)] = Field(
         OnEdit.IGNORE,
         alias="GITPIP_ON_EDIT",
-        description="what an edited file does in Pipedrive: ignore, update (its note),"
-        " or new (another activity)",
+        description="what an edited file does in Pipedrive: `ignore`, `update` (its note is "
+        "written anew, with the date), `new` (another activity)",
     )
     on_delete: Annotated[OnDelete, BeforeValidator(validators.on_delete)] = Field(
         OnDelete.IGNORE,
         alias="GITPIP_ON_DELETE",
-        description="what a deleted file does in Pipedrive: ignore, or note (its note says so)",
+        description="what a deleted file does in Pipedrive: `ignore`, `note` (its note says so)",
     )
     publish_deleted: Annotated[bool, BeforeValidator(validators.on_or_off)] = Field(
         True,
         alias="GITPIP_PUBLISH_DELETED",
-        description="whether a file is published that was deleted, or made secret, before it was"
-        " sent, on or off; off skips it until it is public again",
+        description="whether a file is published that was deleted, or made secret, after it was "
+        "found and before it was sent: it was public. `off` skips it, if a check "
+        "notices in time, and sends it, or holds it again, once GitHub shows it "
+        "again",
     )
     hold_above: Annotated[int, BeforeValidator(validators.hold_above)] = Field(
         300,
         alias="GITPIP_HOLD_ABOVE",
-        description="with more files of one user at once than that, you are asked before they are"
-        " published; 0 never asks",
+        description="with more files of one user at once than that, if they are far more than "
+        "expected, nothing is published before you [decide](docs/held.md); `0` "
+        "never asks",
     )
     backfill: Annotated[Backfill, BeforeValidator(validators.backfill)] = Field(
         Backfill(BackfillKind.ALL),
         alias="GITPIP_BACKFILL",
-        description="which gists from before a user was added are published:"
-        " all, none, latest:N or since:DATE",
+        description="which existing gists of a new user are published: `all`, `none`, "
+        "`latest:N`, `since:DATE`; a gist older than the adding, by GitHub's clock, "
+        "falls under it whenever it is found",
     )
     http_timeout: Annotated[timedelta, BeforeValidator(validators.parse_duration)] = Field(
         timedelta(seconds=20),
@@ -195,15 +216,17 @@ class Settings(BaseSettings):
             earlier.get("http_timeout", timedelta(0))
         ),
         alias="GITPIP_ABSENT_AFTER",
-        description="how long after the first look in vain a publication of uncertain fate is"
-        " taken for not arrived, and sent again",
+        description="how long after the first look in vain a file whose answer was lost is sent "
+        "again; never less than your network may hold up a request",
     )
     health_patience: Annotated[timedelta, BeforeValidator(validators.patience)] = Field(
         default_factory=lambda earlier: max(
             timedelta(minutes=3), 6 * earlier.get("http_timeout", timedelta(0))
         ),
         alias="GITPIP_HEALTH_PATIENCE",
-        description="how long no work may come further before /health says so",
+        description="how long no work may come further before `/health` fails; a full disk, a "
+        "lost database or a standstill counts, a pause that a vendor causes does "
+        "not",
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
@@ -213,7 +236,7 @@ class Settings(BaseSettings):
         Field(
             default_factory=lambda: "console" if sys.stderr and sys.stderr.isatty() else "json",
             alias="GITPIP_LOG_FORMAT",
-            description="console for people (the default on a terminal), json for machines",
+            description="`console` for people, `json` for machines",
         )
     )
     sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
@@ -331,6 +354,7 @@ class Declared(NamedTuple):
 
     attribute: str
     meaning: str
+    """In Markdown, as the table of the README has it."""
 
 
 def fields() -> dict[str, Declared]:

@@ -158,7 +158,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
     surroundings = Surroundings(settings)
     async with database.read() as transaction:
         condition = await read(transaction, surroundings, utc_now())
-    found = "; ".join(f"{one.version} ({one.part})" for one in condition.services)
+    found = "; ".join(f"{one.version} ({one.part})" for one in condition.instances)
     service = (
         ok("service", f"{found} runs")
         if condition.works

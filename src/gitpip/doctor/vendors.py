@@ -108,7 +108,7 @@ async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
 
     None where they can, or where it can't be told.
     """
-    if not github.sweeps:
+    if not github.polls_batches:
         return None
     try:
         if await github.shows_gists() is False:

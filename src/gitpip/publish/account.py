@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from gitpip.backoff import backoff
 from gitpip.model import OnEdit, Pause
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import FOOTER_REACH, witnesses
+from gitpip.publish.activity import FOOTER_REACH, find_markers
 from gitpip.publish.adopt import QUIET, Compared, Comparison, sightings_in
 from gitpip.publish.allowance import Allowance
-from gitpip.publish.destination import Destination, Item, LookFailed, Owner
+from gitpip.publish.destination import Item, LookFailed, Owner
 from gitpip.publish.guards import Guards
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
-from gitpip.store.database import Database, Transaction
+from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState, Witness
 from gitpip.store.publications import markers
 from gitpip.store.status import pauses
@@ -30,9 +30,9 @@ from gitpip.store.status import pauses
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 EXPLAINS = timedelta(hours=1)
-"""So long after a restore a list may show what was sent before it, and is not known yet."""
+"""How long after a restore a list may show what was sent before it, and is not known yet."""
 REMEMBERED = 20_000
-"""So many activities that the ledger knows are not looked up again."""
+"""How many activities that the ledger knows are remembered, and not looked up again."""
 
 log = get_logger()
 
@@ -42,9 +42,7 @@ class Clearance:
 
     def __init__(
         self,
-        database: Database,
-        destination: Destination,
-        pauses: Pauses,
+        channel: Channel,
         guards: Guards,
         *,
         on_edit: OnEdit = OnEdit.IGNORE,
@@ -54,12 +52,14 @@ class Clearance:
         self._allowance = Allowance()
         self._set_back = False
         """Whether the database has lost what this process knew, and is not compared since."""
-        self._database = database
-        self._destination = destination
-        self._pauses = pauses
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
         self._now = now = guards.clocks.wall
         self._on_edit = on_edit
-        self._comparison = Comparison(database, destination, now=now, on_edit=on_edit)
+        self._comparison = Comparison(
+            channel.database, channel.destination, now=now, on_edit=on_edit
+        )
         self._met_under: str | None = None
         """The fingerprint of the token whose account was noted as the one that is set."""
         self._identity: str | None = None
@@ -72,8 +72,8 @@ class Clearance:
         self._seen: dict[int, Item] = {}
         """Activities with a marker that lists have shown, and that are not looked up yet."""
         self._known: set[int] = set()
-        destination.expect_admission()
-        destination.seen = self._note_seen
+        channel.destination.expect_admission()
+        channel.destination.seen = self._note_seen
 
     @property
     def has_news(self) -> bool:
@@ -277,7 +277,7 @@ class Clearance:
         """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
             self._destination.sent.clear()  # what was sent before went to another account
-        seen = (witnesses(subject=subject, note=None) for subject in self._destination.sent)
+        seen = (find_markers(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}
         if not sent:
             return False
@@ -288,7 +288,7 @@ class Clearance:
         for item in items:
             if item.id in self._known:
                 continue
-            seen = witnesses(subject=item.text, note=item.note)
+            seen = find_markers(subject=item.text, note=item.note)
             if seen.in_subject or seen.in_footer:
                 # The footer stands at the end of a note, which can be long.
                 self._seen[item.id] = replace(item, note=(item.note or "")[-FOOTER_REACH:])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
+from gitpip.marking import CONTENT_TAG_LENGTH, blob_hash_of, content_tag_of, marker_of
 from gitpip.model import GistFile, OnDelete, OnEdit
 
 SUBJECT_LIMIT = 255
@@ -61,14 +61,14 @@ def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple
 
 
 @dataclass(frozen=True)
-class Witnesses:
+class FoundMarkers:
     """The markers in an activity in Pipedrive, each where we write it."""
 
     in_subject: str | None
     """Only where the subject still has the form of ours."""
     in_footer: str | None
     content: str | None = None
-    """What tells the content: the tag in the footer, else the hash of the note's whole text."""
+    """The content tag in the footer, else the hash of the note's whole text."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.
@@ -84,25 +84,25 @@ class Witnesses:
 
 _MARKER = "gp-[a-z2-7]{12}"
 _OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
-_TAG = rf"content ([0-9a-f]{{{TAG_LENGTH}}}) "
+_CONTENT_TAG = rf"content ([0-9a-f]{{{CONTENT_TAG_LENGTH}}}) "
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
-_OUR_TAG = re.compile(rf"(?:^|.* ){_TAG}gitpip {_MARKER}", re.DOTALL)
+_OUR_CONTENT_TAG = re.compile(rf"(?:^|.* ){_CONTENT_TAG}gitpip {_MARKER}", re.DOTALL)
 _AT_END = re.compile(rf" ({_MARKER})$|\[({_MARKER})\]$")
 _SHOWN = re.compile("<pre>([^<]*)</pre>")
 
 
-def witnesses(*, subject: str | None, note: str | None) -> Witnesses:
+def find_markers(*, subject: str | None, note: str | None) -> FoundMarkers:
     """The markers of ours in an activity."""
     in_subject = _OUR_SUBJECT.fullmatch(_text(subject or ""))
     footer = _footer(note)
     in_footer = _OUR_FOOTER.fullmatch(footer)
-    tag = _OUR_TAG.fullmatch(footer)
+    tag = _OUR_CONTENT_TAG.fullmatch(footer)
     content = tag[1] if tag else _shown(note) if in_footer else None
-    return Witnesses(in_subject and in_subject[1], in_footer and in_footer[1], content)
+    return FoundMarkers(in_subject and in_subject[1], in_footer and in_footer[1], content)
 
 
 def _shown(note: str | None) -> str | None:
-    """The hash of what a note without a tag shows: notes had none at first."""
+    """The hash of what a note without a content tag shows: notes had none at first."""
     shown = _SHOWN.search(note or "")
     return blob_hash_of(html.unescape(shown[1])) if shown else None
 
@@ -117,7 +117,7 @@ def marker_in(*, subject: str | None, note: str | None) -> str | None:
 
     The note's footer outranks the subject, which somebody may have changed.
     """
-    in_footer = witnesses(subject=None, note=note).in_footer
+    in_footer = find_markers(subject=None, note=note).in_footer
     if in_footer is not None:
         return in_footer
     at_end = _AT_END.search(f" {_text(subject or '')}")
@@ -148,7 +148,7 @@ def _note(file: GistFile, marker: str, remarks: Sequence[str]) -> str:
     if file.description and file.description.strip():
         head += f"<p>{_escape(_inline(file.description)[:5_000])}</p>"
     head += f"<p>{_link(file.html_url)} · {_escape(_inline(' · '.join(facts)))}</p>"
-    foot = f"<p>content {tag_of(file.blob_hash)} gitpip {marker}</p>"
+    foot = f"<p>content {content_tag_of(file.blob_hash)} gitpip {marker}</p>"
     if file.content is None:
         where = f"<p>The content is not stored here: {_link(file.raw_url)}</p>"
         return head + where + foot

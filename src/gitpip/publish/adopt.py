@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from gitpip.model import ActivityId, DealId, OnEdit
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import witnesses
+from gitpip.publish.activity import find_markers
 from gitpip.publish.delivery import NotProcessed
 from gitpip.publish.destination import Destination, Item, ListPage, LookFailed
 from gitpip.store import ledger
@@ -20,16 +20,16 @@ from gitpip.store.accounts.accounts import VendorAccount
 from gitpip.store.database import Database
 from gitpip.store.publications import duplicates, markers
 from gitpip.store.publications.markers import TakenIn
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
 
 OVERLAP = timedelta(minutes=10)
-"""So much older than the ledger's last activity is what is read in any case."""
+"""How much older than the ledger's last activity is what is read in any case."""
 QUIET = timedelta(minutes=5)
 """A write that is younger may have others beside it that no list shows yet."""
 PAGES_AT_A_TIME = 20
 """Then others have their turn: an account can hold hundreds of thousands of activities."""
 LOOKED_FOR = 20
-"""So many of the latest published activities are missed if none of them is listed."""
+"""How many of the latest published activities are missed if none of them is listed."""
 FEWEST_MISSED = 2
 """A person may well delete one."""
 MOST_IDS = 50
@@ -248,7 +248,7 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
     found = []
     for item in items:
         by_us = item.creator_id in account.creators
-        seen = witnesses(subject=item.text, note=item.note)
+        seen = find_markers(subject=item.text, note=item.note)
         if marker := seen.marker(created_by_us=by_us):
             found.append((not by_us, item.id, marker, item, seen.content))
     for _, number, marker, item, content in sorted(found, key=lambda one: one[:2]):

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 FRESH = timedelta(seconds=10)
 """Nothing new is sent after an older comparison, as long as the allowance lasts."""
 AT_ONCE = 10
-"""So many comparisons are allowed in a row; each costs 10 tokens."""
+"""How many comparisons are allowed in a row; each costs 10 tokens."""
 SELDOM = timedelta(hours=1)
 """Then one more comes so often: at most 240 tokens a day beyond the first ones..."""
 OFTEN = timedelta(minutes=1)
 """... or so often, where another installation was seen to publish: 10 tokens a minute."""
 SEEN_FOR = timedelta(days=1)
-"""So long after its last activity was seen, another installation is taken to publish still."""
+"""How long after its last activity was seen another installation is taken to publish still."""
 
 
 def is_seen(others_seen_at: datetime | None, now: datetime) -> bool:

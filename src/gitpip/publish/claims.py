@@ -8,7 +8,7 @@ from datetime import timedelta
 from gitpip.errors import DatabaseUnavailable
 
 RENEWALS = 3
-"""So often a claim is renewed within its time: one that comes late does no harm."""
+"""How often a claim is renewed within its time: one that comes late does no harm."""
 
 
 @asynccontextmanager

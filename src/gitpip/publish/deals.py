@@ -103,7 +103,7 @@ class Deals:
     async def _claim(self, claim: Publication, token: str) -> Deal | None:
         now = self._now()
         async with self._database.begin() as transaction:
-            if not await outbox.is_held(transaction, claim, now):
+            if not await outbox.is_claimed(transaction, claim, now):
                 return None
             return await deals.claim(
                 transaction,

@@ -16,7 +16,7 @@ from gitpip.store.database import Database
 
 UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 DAILY_RESERVE = 30
-"""So many tokens are left unspent: the next step may need a list, a post and a get."""
+"""How many tokens are left unspent: the next step may need a list, a post and a get."""
 Sign = tuple[str | None, str | None]
 """What tells whose deal it is: a user's id in a custom field, or a title in lower case."""
 

@@ -10,15 +10,14 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
-from gitpip.publish.destination import Activity, DealFinder, Destination, LookFailed
+from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
 from gitpip.publish.looks import sent_since
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
-from gitpip.store.database import Database
 from gitpip.store.publications import markers, second_deals, second_sends
-from gitpip.store.publications.second_sends import OF_DEALS, OF_FILES, Double, Watch
+from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""
@@ -35,17 +34,15 @@ class Doubles:
 
     def __init__(
         self,
-        database: Database,
-        destination: Destination,
-        pauses: Pauses,
+        channel: Channel,
         index: DealFinder,
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._deals = DoubleDeals(database, destination, index, now=now)
-        self._database = database
-        self._destination = destination
-        self._pauses = pauses
+        self._deals = DoubleDeals(channel.database, channel.destination, index, now=now)
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
         self._now = now
         self.busy = False
         """Whether a look is under way."""
@@ -61,7 +58,7 @@ class Doubles:
                 deals = await second_deals.due(transaction, self._now())
             if files:
                 looks = {int(each.id): looks for each, looks in files.items()}
-                await self._guarded(OF_FILES, looks, partial(self._look, files))
+                await self._guarded(OF_PUBLICATIONS, looks, partial(self._look, files))
             if deals:
                 looks = {int(each.deal.user_key): each.looks for each in deals}
                 await self._guarded(OF_DEALS, looks, partial(self._deals.look, deals))
@@ -110,7 +107,7 @@ class Doubles:
                 if len(activities) == 1:
                     # A deletion may not have been noted, as where this process was killed.
                     await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
-                await OF_FILES.looked(
+                await OF_PUBLICATIONS.looked(
                     transaction, publication.id, watched[publication], self._now()
                 )
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterable
 from gitpip.model import UserKey
 
 LOOKS_AT_ONCE = 2
-"""So many looks are under way at once, and so many deals' lists of all of them together."""
+"""How many looks are under way at once, and how many deals' lists of all of them together."""
 SENDS_PER_LOOK = 5
 """Looks go beside what is sent, and not instead of it: one for so many, after the first few."""
 

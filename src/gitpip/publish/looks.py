@@ -19,13 +19,12 @@ from gitpip.publish import delivery
 from gitpip.publish.activity import has_marker
 from gitpip.publish.deals import MARGIN, attempt_of
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Refused, Waits
-from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, Destination, LookFailed
+from gitpip.publish.destination import UNREAD_ENTRIES, Activities, Activity, LookFailed
 from gitpip.publish.flight import LOOKS_AT_ONCE
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.records import record, unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.database import Database
-from gitpip.store.publications.delivered import FILES
+from gitpip.store.publications.delivered import PUBLICATIONS
 
 PAGES_TO_CONCLUDE = 2
 """Up to so many pages of the list of all activities are read before something is sent again."""
@@ -52,16 +51,14 @@ class Looks:
 
     def __init__(
         self,
-        database: Database,
-        destination: Destination,
-        pauses: Pauses,
+        channel: Channel,
         *,
         waits: Waits,
         now: Callable[[], datetime],
     ) -> None:
-        self._database = database
-        self._destination = destination
-        self._pauses = pauses
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
         self._waits = waits
         self._now = now
         self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
@@ -157,7 +154,7 @@ class Looks:
         if claims:
             async with self._database.begin() as transaction:
                 ids = [claim.id for claim in claims]
-                await FILES.release(transaction, claims[0].token or "", ids)
+                await PUBLICATIONS.release(transaction, claims[0].token or "", ids)
 
     async def look_again(self, claim: Publication, deal_id: DealId) -> Publication | None:
         """Look for what may have been sent before, right before it is sent once more, to a deal.

@@ -9,11 +9,9 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
-from gitpip.publish.destination import Destination
-from gitpip.publish.pauses import Pauses
+from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.database import Database
 from gitpip.store.publications import note_updates
 from gitpip.store.publications.note_updates import Amendment
 
@@ -32,16 +30,14 @@ class NoteUpdater:
 
     def __init__(
         self,
-        database: Database,
-        destination: Destination,
-        pauses: Pauses,
+        channel: Channel,
         render: Callable[[FileKey, int], Awaitable[Rendered]],
         *,
         now: Callable[[], datetime],
     ) -> None:
-        self._database = database
-        self._destination = destination
-        self._pauses = pauses
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
         self._render = render
         self._now = now
 

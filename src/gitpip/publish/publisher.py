@@ -29,7 +29,7 @@ from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
 from gitpip.store.publications import note_updates, outbox, second_sends
-from gitpip.store.publications.delivered import DEALS, FILES
+from gitpip.store.publications.delivered import DEALS, PUBLICATIONS
 
 BATCH = 10
 LOOKED_IN = 20
@@ -37,7 +37,7 @@ LOOKED_IN = 20
 SHORT_PAUSE = timedelta(seconds=5)
 """A run waits for the end of a pause that is no longer; for longer ones it ends."""
 PAUSE_KNOWN_FOR = 0.25
-"""So many seconds it is believed that no other process has paused publishing."""
+"""How many seconds it is believed that no other process has paused publishing."""
 
 DEFAULT_RULES = ChangeRules()
 
@@ -81,13 +81,11 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
-        guards = Guards(Witnesses(), Youth(), clocks)
-        self._clearance = Clearance(
-            database, destination, self._pauses, guards, on_edit=rules.on_edit
-        )
-        self._looks = Looks(database, destination, self._pauses, waits=waits, now=self._now)
-        index = destination.deal_finder(database, self._now)
         channel = Channel(database, destination, self._pauses)
+        guards = Guards(Witnesses(), Youth(), clocks)
+        self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
+        self._looks = Looks(channel, waits=waits, now=self._now)
+        index = destination.deal_finder(database, self._now)
         self._sender = Sender(
             channel,
             self._looks,
@@ -96,10 +94,8 @@ class Publisher:
             waits=waits,
             rules=rules,
         )
-        self._note_updater = NoteUpdater(
-            database, destination, self._pauses, self._sender.rendered, now=self._now
-        )
-        self._doubles = Doubles(database, destination, self._pauses, index, now=self._now)
+        self._note_updater = NoteUpdater(channel, self._sender.rendered, now=self._now)
+        self._doubles = Doubles(channel, index, now=self._now)
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""
@@ -131,8 +127,8 @@ class Publisher:
         """
         lost = delivery.uncertain(SENDER_DIED, now=self._now())
         async with self._database.begin() as transaction:
-            given_up = await FILES.give_up(transaction, lost, over_at=None)
-            await FILES.free_claims(transaction)
+            given_up = await PUBLICATIONS.give_up(transaction, lost, over_at=None)
+            await PUBLICATIONS.free_claims(transaction)
             await DEALS.give_up(transaction, lost, over_at=None)
             await DEALS.free_claims(transaction)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
@@ -161,12 +157,12 @@ class Publisher:
         finally:
             await run.flight.land()
             async with self._database.begin() as transaction:
-                await FILES.release(transaction, run.token)
+                await PUBLICATIONS.release(transaction, run.token)
         return steps + run.flight.done
 
     async def _renew(self, token: str) -> None:
         async with self._database.begin() as transaction:
-            await FILES.renew(transaction, token, self._now(), self._waits.claim)
+            await PUBLICATIONS.renew(transaction, token, self._now(), self._waits.claim)
 
     async def _aside(self) -> int:
         """What can wait until nothing else is due; give the steps."""
@@ -246,11 +242,11 @@ class Publisher:
         for _ in range(len(run.waiting)):
             if not run.flight.room(1 if self._pauses.probing else limit):
                 return
-            claim, held_back = run.waiting.popleft()
+            claim, postponed = run.waiting.popleft()
             if claim.user_key in crowded:
-                run.waiting.append((claim, held_back))
+                run.waiting.append((claim, postponed))
                 continue
-            run.flight.send(self._send(claim, run.flight, held_back), claim.user_key)
+            run.flight.send(self._send(claim, run.flight, postponed), claim.user_key)
             crowded = run.flight.crowded(limit)
 
     async def _look_for_doubles(self) -> None:
@@ -266,8 +262,8 @@ class Publisher:
             run.looks.discard(token)
         step()
 
-    async def _send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
-        await self._sender.send(claim, flight, held_back)
+    async def _send(self, claim: Publication, flight: Flight, postponed: set[UserKey]) -> None:
+        await self._sender.send(claim, flight, postponed)
         step()
 
     async def _claim_looks(
@@ -281,7 +277,7 @@ class Publisher:
         now, waits = self._now(), self._waits
         lost = delivery.uncertain(SENDER_DIED, now=now, first_look=timedelta(0))
         async with self._database.begin() as transaction:
-            given_up = await FILES.give_up(transaction, lost, over_at=now, alive=run.token)
+            given_up = await PUBLICATIONS.give_up(transaction, lost, over_at=now, alive=run.token)
             claimed = await outbox.claim_looks(
                 transaction,
                 token=token,
@@ -310,8 +306,8 @@ class Publisher:
                 limit=max(BATCH, room),
                 without=run.flight.crowded(limit, waiting),
             )
-        held_back: set[UserKey] = set()
+        postponed: set[UserKey] = set()
         # After a failure, another publication shows whether everything fails.
         for claim in sorted(claims, key=self._sender.is_suspected):
-            run.waiting.append((claim, held_back))
+            run.waiting.append((claim, postponed))
         return claims

@@ -33,7 +33,7 @@ from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
-from gitpip.store.publications.delivered import FILES, Start
+from gitpip.store.publications.delivered import PUBLICATIONS, Start
 
 log = get_logger()
 
@@ -77,41 +77,42 @@ class Sender:
         subjects = (subject_about(claim), subject_of(claim.user_key))
         return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
-    async def send(self, claim: Publication, flight: Flight, held_back: set[UserKey]) -> None:
-        """Send a claimed publication, unless its user is `held_back` or publishing is paused.
+    async def send(self, claim: Publication, flight: Flight, postponed: set[UserKey]) -> None:
+        """Send a claimed publication, unless its user is `postponed` or publishing is paused.
 
         A failure is recorded with it. Raises DatabaseUnavailable.
         """
         try:
-            deal_id, activity = await self._known(claim)
-            if deal_id is None:
-                deal_id = await self._deal_of(claim, held_back)
-            if deal_id is not None:
-                await self._send(claim, deal_id, activity, flight)
+            ready = await self._ready(claim)
+            if ready is None and (deal_id := await self._deal_of(claim, postponed)) is not None:
+                ready = deal_id, await self.rendered(claim.file_key, claim.revision)
+            if ready is not None:
+                await self._send(claim, *ready, flight)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
 
-    async def _known(self, claim: Publication) -> tuple[DealId | None, Rendered]:
-        """The deal, None where it is not there yet, and what is sent."""
+    async def _ready(self, claim: Publication) -> tuple[DealId, Rendered] | None:
+        """The deal and what is sent, read at once; None where the deal is not there yet."""
         async with self._database.read() as transaction:
             deal_id = await deals.made(transaction, claim.user_key)
-            activity = await self._rendered(transaction, claim.file_key, claim.revision)
-        return deal_id, activity
+            if deal_id is None:
+                return None
+            return deal_id, await self._rendered(transaction, claim.file_key, claim.revision)
 
-    async def _deal_of(self, claim: Publication, held_back: set[UserKey]) -> DealId | None:
+    async def _deal_of(self, claim: Publication, postponed: set[UserKey]) -> DealId | None:
         """Find or make the user's deal; None while it does not exist."""
         async with self._deal_turns[claim.user_key]:
-            if claim.user_key in held_back:
+            if claim.user_key in postponed:
                 return None
             deal = await self._deals.of(claim)
             if deal is None:
                 return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
                 return deal.deal_id
-            held_back.add(claim.user_key)
+            postponed.add(claim.user_key)
             await self._wait_for(deal, claim)
         return None
 
@@ -134,7 +135,7 @@ class Sender:
             soon = now + timedelta(seconds=1)
             change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
         async with self._database.begin() as transaction:
-            number = await outbox.hold_back(
+            number = await outbox.postpone(
                 transaction, claim.user_key, change, token=claim.token or "", now=now
             )
         metrics.deliveries.labels(change.state).inc(number)
@@ -158,7 +159,7 @@ class Sender:
                 outcome = await self._post(claim, deal_id, activity, turn)
         if outcome is None:
             async with self._database.begin() as transaction:
-                await FILES.release(transaction, claim.token or "", [claim.id])
+                await PUBLICATIONS.release(transaction, claim.token or "", [claim.id])
         else:
             await self._conclude(claim, deal_id, outcome, request, flight)
 
@@ -196,7 +197,7 @@ class Sender:
                 return None
             if self._youth.lasts:
                 # It may be there already, unknown to this database and not listed yet.
-                await second_sends.OF_FILES.begin(transaction, claim.id, now)
+                await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, now)
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(

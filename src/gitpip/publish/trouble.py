@@ -30,12 +30,12 @@ LONGEST_TROUBLE = timedelta(minutes=5)
 """Enough for an API that fails or is not reached: a probe is one request."""
 TROUBLE_PAUSE = timedelta(seconds=1)
 DIFFERENT_FAILURES = 3
-"""So many different publications, failing in a row, are trouble of Pipedrive's own."""
+"""How many different publications, failing in a row, are trouble of Pipedrive's own."""
 RECENT = 30
 SMALL_SHARE = 0.1
 """No more failures than this share of the recent requests are chance, also in a row."""
 BANNED = 2
-"""So many different requests that the edge refuses in a row are a ban of everybody."""
+"""How many different requests that the edge refuses in a row are a ban of everybody."""
 REMEMBERED = 1_000
 TROUBLE_LASTS = timedelta(minutes=15)
 """Failures older than this say nothing about the next request."""

@@ -1,4 +1,4 @@
-"""A replica's signs of life: for the others as a row, for its supervisor as what ails it."""
+"""A process's signs of life: a row for the other processes, and what ails it for its supervisor."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ log = get_logger()
 
 
 class Heartbeat:
-    """Renews this replica's row from `begin` to `end`, and remembers when that last worked."""
+    """Renews this process's row from `begin` to `end`, and remembers when that last worked."""
 
     task: asyncio.Task[None]
 
@@ -37,7 +37,7 @@ class Heartbeat:
         clock_ahead: Callable[[], timedelta] = timedelta,
         tokens: Callable[[], instances.Tokens | None] = lambda: None,
     ) -> None:
-        """`others` tells what else is wrong in this process; the row shows it to every replica.
+        """`others` tells what else is wrong in this process; the row shows it to all others.
 
         So it does with how far this machine's clock is ahead of GitHub's, and with the tokens that
         this process has: a command in a shell without them must not judge by its own.
@@ -70,7 +70,7 @@ class Heartbeat:
     async def _show(self) -> None:
         try:
             async with self._database.begin() as transaction:
-                beat = instances.Heartbeat(
+                beat = instances.Beat(
                     self._id,
                     VERSION,
                     self._part,

@@ -1,4 +1,4 @@
-"""Work for once, done by the running service or, without one, by ourselves for a while."""
+"""Work of one command: the running service does it, or without one this process."""
 
 import asyncio
 import getpass
@@ -37,7 +37,7 @@ from gitpip.store.users import users
 from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
 
-SOON = timedelta(minutes=2)
+DRAIN_WAITS_FOR = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
 log = get_logger()
@@ -215,7 +215,7 @@ async def _follow_publishing(
             )
         if pause:
             return f"paused {until(pause.until, now)}: {pause.reason}"
-        if next_due > now + SOON:
+        if next_due > now + DRAIN_WAITS_FOR:
             return f"the next one is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
         await asyncio.sleep(0.2)
 

@@ -16,7 +16,7 @@ from gitpip.store.status import budgets, samples
 from gitpip.store.status.budgets import Budget
 from gitpip.watch.github.client import GitHub
 
-EVERY = timedelta(seconds=5)
+SAMPLE_EVERY = timedelta(seconds=5)
 
 log = get_logger()
 
@@ -51,7 +51,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
             kept |= {budget.name: (budget.total, budget.remaining) for budget in changed}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))
-        await asyncio.sleep(EVERY.total_seconds())
+        await asyncio.sleep(SAMPLE_EVERY.total_seconds())
 
 
 def _heard(github: GitHub, pipedrive: Destination, now: datetime) -> list[Budget]:

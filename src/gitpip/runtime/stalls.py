@@ -18,7 +18,7 @@ from gitpip.store.database import Database
 from gitpip.store.status import workload
 from gitpip.store.status.workload import Work
 
-EVERY = timedelta(seconds=5)
+LOOK_EVERY = timedelta(seconds=5)
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Stalls:
         """Look until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(EVERY.total_seconds())
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
 
 
 @asynccontextmanager

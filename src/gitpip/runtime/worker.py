@@ -30,7 +30,7 @@ from gitpip.watch.forecast import past_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
-from gitpip.watch.public_feed import EVERY, Feed
+from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 
 SWEEP = timedelta(seconds=2)
@@ -178,7 +178,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         address = GitHubAddress(database, settings.github_api_url)
         _give_work(scheduler, watcher, publisher, address)
         if settings.feed:
-            _give_feed(scheduler, github, Feed(database, github), address)
+            _give_public_feed(scheduler, github, PublicFeed(database, github), address)
         worker = Worker(scheduler, github, database, address, pipedrive, None)
         await worker.end_pauses()
         running = asyncio.create_task(scheduler.run())
@@ -214,13 +214,15 @@ def _give_work(
     scheduler.schedule("sweep", SWEEP, sweep)
 
 
-def _give_feed(scheduler: Scheduler, github: GitHub, feed: Feed, address: GitHubAddress) -> None:
+def _give_public_feed(
+    scheduler: Scheduler, github: GitHub, feed: PublicFeed, address: GitHubAddress
+) -> None:
     async def read() -> None:
         # Without a token its requests would be missed.
-        if github.sweeps and await address.permits() and await feed.read():
+        if github.polls_batches and await address.permits() and await feed.read():
             await scheduler.notify("check")
 
-    scheduler.schedule("feed", EVERY, read)
+    scheduler.schedule("feed", READ_EVERY, read)
 
 
 @asynccontextmanager

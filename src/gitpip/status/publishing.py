@@ -1,6 +1,7 @@
 """What is wrong with publishing: what was refused, hangs, or waits for too long."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
@@ -9,12 +10,113 @@ from gitpip.store.publications import held
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
-PATIENCE = timedelta(minutes=10)
+SENT_WITHIN = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
 LOOKS_TAKE = 10
-"""So many times the time-out of a request, what is uncertain is looked for at the longest."""
+"""How long, in time-outs of a request, what is uncertain is looked for at most."""
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What is said of a trouble; `sentence` has the fields of `_fields`."""
+
+    severity: Severity
+    thing: str
+    """What is counted."""
+    sentence: str
+    act: Act | None = None
+
+
+REPORTS: Mapping[ProblemKind, _Report] = {
+    ProblemKind.PUBLICATIONS_FAILED: _Report(
+        Severity.ERROR,
+        "file",
+        "{number} {were} refused by Pipedrive: {example} Mend the reason and retry, or skip.",
+        Act.RETRY_FAILED,
+    ),
+    ProblemKind.DEALS_FAILED: _Report(
+        Severity.ERROR,
+        "deal",
+        "{number} could not be made, so these users' files are not published: {example} "
+        "Mend the reason, and retry one of the files.",
+        Act.RETRY_FAILED,
+    ),
+    ProblemKind.NOTES_FAILED: _Report(
+        Severity.WARNING,
+        "note",
+        "{number} in Pipedrive could not be brought up to date: {example} "
+        "The file itself is in Pipedrive.",
+        Act.RETRY_NOTES,
+    ),
+    ProblemKind.NOTES_WAITING: _Report(
+        Severity.INFO,
+        "note",
+        "{number} in Pipedrive {are} being brought up to date{such_as}that of {name}{why}.",
+    ),
+    ProblemKind.NOTES_OVERDUE: _Report(
+        Severity.WARNING,
+        "note",
+        "{number} in Pipedrive should have been brought up to date since {since}"
+        "{such_as}that of {name}{why}; gitpip tries again.",
+    ),
+    ProblemKind.DOUBLES_LEFT: _Report(
+        Severity.WARNING,
+        "file",
+        "{number} {are} in Pipedrive twice, and gitpip deletes neither activity: {example} "
+        "Look at the deal, and delete the one that you do not need. This is shown for a week.",
+    ),
+    ProblemKind.DEALS_DOUBLED: _Report(
+        Severity.WARNING,
+        "user",
+        "{number} {have} two deals in Pipedrive that gitpip made: {example} Merge the two in "
+        "Pipedrive, or delete the one that you do not need. This is shown for a week.",
+    ),
+    ProblemKind.DOUBLES_DELETED: _Report(
+        Severity.INFO,
+        "file",
+        "{number} {were} in Pipedrive twice for a while{such_as}{name}. A request arrived after "
+        "it was taken for lost, or the database did not know of it after a restore; gitpip deleted "
+        "the younger activity, which nobody had touched. If this happens again without a restore, "
+        "set a longer GITPIP_ABSENT_AFTER.",
+    ),
+    ProblemKind.DEALS_DELAYED: _Report(
+        Severity.WARNING,
+        "user",
+        "Deals can't be made for {number}, so their files wait: {example} "
+        "The next try is at {next_try}.",
+        Act.TRY_NOW,
+    ),
+    ProblemKind.DEALS_UNCERTAIN: _Report(
+        Severity.WARNING,
+        "deal",
+        "It has been unknown since {since} whether Pipedrive made {number}{such_as}{example} "
+        "gitpip keeps looking for it.",
+    ),
+    ProblemKind.PUBLICATIONS_UNCERTAIN: _Report(
+        Severity.WARNING,
+        "file",
+        "It has been unknown since {since} whether {number} arrived in Pipedrive"
+        "{such_as}{example} gitpip keeps looking for it, and sends nothing twice.",
+    ),
+    ProblemKind.PUBLICATIONS_RETRIED: _Report(
+        Severity.WARNING,
+        "file",
+        "{number} could not be sent after several attempts: {example} gitpip tries again.",
+    ),
+    ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: _Report(
+        Severity.WARNING,
+        "file",
+        "{number} can't be sent again before Pipedrive shows whether the first request arrived"
+        "{such_as}{example} gitpip tries again.",
+    ),
+    ProblemKind.PUBLICATIONS_OVERDUE: _Report(
+        Severity.WARNING,
+        "file",
+        "{number} {have} been waiting to be sent to Pipedrive since {since}{such_as}{what}",
+    ),
+}
 
 
 async def problems(
@@ -25,25 +127,82 @@ async def problems(
     `request_timeout` is how long one request to Pipedrive may take. `goes_on` is False while
     nothing is published: waiting is then no problem of its own.
     """
-    found = [
-        await _held(transaction),
-        _failed(await troubles.publications_failed(transaction)),
-        _deals_failed(await troubles.deals_failed(transaction)),
-        _notes_failed(await troubles.notes_failed(transaction)),
-    ]
-    found += [
-        _doubles_left(await troubles.doubles_left(transaction, now - LEFT_SHOWN)),
-        _deals_doubled(await troubles.deals_doubled(transaction, now - LEFT_SHOWN)),
-        _doubles_deleted(await troubles.doubles_deleted(transaction, now - DELETED_SHOWN)),
-    ]
+    found = {
+        ProblemKind.PUBLICATIONS_FAILED: await troubles.publications_failed(transaction),
+        ProblemKind.DEALS_FAILED: await troubles.deals_failed(transaction),
+        ProblemKind.NOTES_FAILED: await troubles.notes_failed(transaction),
+        ProblemKind.NOTES_WAITING: await troubles.notes_waiting(transaction),
+        ProblemKind.DOUBLES_LEFT: await troubles.doubles_left(transaction, now - LEFT_SHOWN),
+        ProblemKind.DEALS_DOUBLED: await troubles.deals_doubled(transaction, now - LEFT_SHOWN),
+        ProblemKind.DOUBLES_DELETED: await troubles.doubles_deleted(
+            transaction, now - DELETED_SHOWN
+        ),
+    }
     waiting = await troubles.publications_waiting(transaction)
     if goes_on:
-        found += await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+        found |= await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+    told = [_problem(kind, trouble, now) for kind, trouble in found.items() if trouble.count]
     if waiting:
         put_off = await troubles.publications_put_off(transaction)
-        found.append(_waiting(waiting, put_off, goes_on=goes_on))
-    found.append(_notes_waiting(await troubles.notes_waiting(transaction)))
-    return [problem for problem in found if problem]
+        told.append(_waiting(waiting, put_off, goes_on=goes_on))
+    return [*await _held(transaction), *told]
+
+
+async def _delayed(
+    transaction: Transaction, now: datetime, *, request_timeout: timedelta, waiting: int
+) -> Mapping[ProblemKind, Trouble]:
+    unsure_since = now - max(SENT_WITHIN, LOOKS_TAKE * request_timeout)
+    found = {
+        ProblemKind.DEALS_DELAYED: await troubles.deals_delayed(transaction, now),
+        ProblemKind.DEALS_UNCERTAIN: await troubles.deals_uncertain(transaction, unsure_since),
+        ProblemKind.NOTES_OVERDUE: await troubles.notes_overdue(transaction, now - SENT_WITHIN),
+    }
+    if waiting:
+        found |= {
+            ProblemKind.PUBLICATIONS_UNCERTAIN: await troubles.publications_uncertain(
+                transaction, unsure_since
+            ),
+            ProblemKind.PUBLICATIONS_RETRIED: await troubles.publications_retried(transaction),
+            ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: await troubles.publications_not_looked_for(
+                transaction, now
+            ),
+            ProblemKind.PUBLICATIONS_OVERDUE: await _overdue(transaction, now),
+        }
+    return found
+
+
+async def _overdue(transaction: Transaction, now: datetime) -> Trouble:
+    """What waits for too long; what is from before its user was added may wait for its turn."""
+    published = await troubles.last_published(transaction)
+    stands_still = published is None or now - published > SENT_WITHIN
+    return await troubles.publications_overdue(
+        transaction, now - SENT_WITHIN, backfill=stands_still
+    )
+
+
+def _problem(kind: ProblemKind, trouble: Trouble, now: datetime) -> Problem:
+    report = REPORTS[kind]
+    sentence = report.sentence.format_map(_fields(trouble, report.thing, now))
+    return Problem(kind, report.severity, sentence, trouble.since, trouble.count, report.act)
+
+
+def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
+    """The words of a sentence that depend on what is wrong."""
+    one, reason = trouble.count == 1, said(trouble.reason)
+    return {
+        "number": count(trouble.count, thing),
+        "are": "is" if one else "are",
+        "were": "was" if one else "were",
+        "have": "has" if one else "have",
+        # What leads over to the example, which with one thing is that thing.
+        "such_as": ": " if one else ", e.g. ",
+        "name": str(trouble.example),
+        "example": f"{trouble.example}: {reason}",
+        "what": f"{trouble.example}: {reason}" if trouble.reason else f"{trouble.example}.",
+        "why": f" ({reason.rstrip('.')})" if trouble.reason else "",
+        "since": clock(trouble.since, now) if trouble.since else "an unknown time",
+        "next_try": clock(trouble.next_try or now, now),
+    }
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
@@ -59,29 +218,10 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
-async def _delayed(
-    transaction: Transaction, now: datetime, *, request_timeout: timedelta, waiting: int
-) -> list[Problem | None]:
-    unsure_since = now - max(PATIENCE, LOOKS_TAKE * request_timeout)
-    found = [
-        _deals_delayed(await troubles.deals_delayed(transaction, now), now),
-        _deals_uncertain(await troubles.deals_uncertain(transaction, unsure_since), now),
-        _notes_overdue(await troubles.notes_overdue(transaction, now - PATIENCE), now),
-    ]
-    if waiting:
-        found += [
-            _uncertain(await troubles.publications_uncertain(transaction, unsure_since), now),
-            _retried(await troubles.publications_retried(transaction)),
-            _not_looked_for(await troubles.publications_not_looked_for(transaction, now)),
-            await _overdue(transaction, now),
-        ]
-    return found
-
-
-async def _held(transaction: Transaction) -> Problem | None:
+async def _held(transaction: Transaction) -> Sequence[Problem]:
     waiting = await held.summary(transaction)
     if waiting is None:
-        return None
+        return ()
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
@@ -92,238 +232,15 @@ async def _held(transaction: Transaction) -> Problem | None:
         subject = (
             f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
         )
-    return Problem(
-        ProblemKind.PUBLICATIONS_HELD,
-        Severity.ERROR,
-        f"{subject}: far more would have been published at once than was expected, and that can't "
-        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
-        f"Publications or with gitpip held {first.login}.",
-        since=first.since,
-        count=waiting.files,
-        act=Act.DECIDE_HELD,
+    return (
+        Problem(
+            ProblemKind.PUBLICATIONS_HELD,
+            Severity.ERROR,
+            f"{subject}: far more would have been published at once than was expected, and that "
+            "can't be undone in Pipedrive. Publish all of them, those of the latest gists, or "
+            f"none, under Publications or with gitpip held {first.login}.",
+            since=first.since,
+            count=waiting.files,
+            act=Act.DECIDE_HELD,
+        ),
     )
-
-
-def _failed(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    were = "was" if trouble.count == 1 else "were"
-    return Problem(
-        ProblemKind.PUBLICATIONS_FAILED,
-        Severity.ERROR,
-        f"{count(trouble.count, 'file')} {were} refused by Pipedrive: {_example(trouble)} "
-        "Mend the reason and retry, or skip.",
-        since=trouble.since,
-        count=trouble.count,
-        act=Act.RETRY_FAILED,
-    )
-
-
-def _example(trouble: Trouble) -> str:
-    return f"{trouble.example}: {said(trouble.reason)}"
-
-
-def _such_as(trouble: Trouble) -> str:
-    """What leads over to the example, which with one thing is that thing."""
-    return ": " if trouble.count == 1 else ", e.g. "
-
-
-def _why(trouble: Trouble) -> str:
-    """The reason of the example in brackets, where there is one."""
-    return f" ({said(trouble.reason).rstrip('.')})" if trouble.reason else ""
-
-
-def _deals_failed(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.DEALS_FAILED,
-        Severity.ERROR,
-        f"{count(trouble.count, 'deal')} could not be made, so these users' files are not "
-        f"published: {_example(trouble)} Mend the reason, and retry one of the files.",
-        since=trouble.since,
-        count=trouble.count,
-        act=Act.RETRY_FAILED,
-    )
-
-
-def _notes_failed(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.NOTES_FAILED,
-        Severity.WARNING,
-        f"{count(trouble.count, 'note')} in Pipedrive could not be brought up to date: "
-        f"{_example(trouble)} The file itself is in Pipedrive.",
-        since=trouble.since,
-        count=trouble.count,
-        act=Act.RETRY_NOTES,
-    )
-
-
-def _notes_waiting(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    are = "is" if trouble.count == 1 else "are"
-    return Problem(
-        ProblemKind.NOTES_WAITING,
-        Severity.INFO,
-        f"{count(trouble.count, 'note')} in Pipedrive {are} being brought up to date"
-        f"{_such_as(trouble)}that of {trouble.example}{_why(trouble)}.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _notes_overdue(trouble: Trouble, now: datetime) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.NOTES_OVERDUE,
-        Severity.WARNING,
-        f"{count(trouble.count, 'note')} in Pipedrive should have been brought up to date since "
-        f"{_clock(trouble, now)}{_such_as(trouble)}that of {trouble.example}"
-        f"{_why(trouble)}; gitpip tries again.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _doubles_left(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    are = "is" if trouble.count == 1 else "are"
-    return Problem(
-        ProblemKind.DOUBLES_LEFT,
-        Severity.WARNING,
-        f"{count(trouble.count, 'file')} {are} in Pipedrive twice, and gitpip deletes neither "
-        f"activity: {_example(trouble)} Look at the deal, and delete the one that you do not "
-        "need. This is shown for a week.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _deals_doubled(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    have = "has" if trouble.count == 1 else "have"
-    return Problem(
-        ProblemKind.DEALS_DOUBLED,
-        Severity.WARNING,
-        f"{count(trouble.count, 'user')} {have} two deals in Pipedrive that gitpip made: "
-        f"{_example(trouble)} Merge the two in Pipedrive, or delete the one that you do not need. "
-        "This is shown for a week.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _doubles_deleted(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    were = "was" if trouble.count == 1 else "were"
-    return Problem(
-        ProblemKind.DOUBLES_DELETED,
-        Severity.INFO,
-        f"{count(trouble.count, 'file')} {were} in Pipedrive twice for a while"
-        f"{_such_as(trouble)}{trouble.example}. A request arrived after it was taken for lost, or "
-        "the database did not know of it after a restore; gitpip deleted the younger activity, "
-        "which nobody had touched. If this happens again without a restore, set a longer "
-        "GITPIP_ABSENT_AFTER.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _deals_delayed(trouble: Trouble, now: datetime) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.DEALS_DELAYED,
-        Severity.WARNING,
-        f"Deals can't be made for {count(trouble.count, 'user')}, so their files wait: "
-        f"{_example(trouble)} The next try is at {clock(trouble.next_try or now, now)}.",
-        since=trouble.since,
-        count=trouble.count,
-        act=Act.TRY_NOW,
-    )
-
-
-def _deals_uncertain(trouble: Trouble, now: datetime) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.DEALS_UNCERTAIN,
-        Severity.WARNING,
-        f"It has been unknown since {_clock(trouble, now)} whether Pipedrive made "
-        f"{count(trouble.count, 'deal')}{_such_as(trouble)}{_example(trouble)} "
-        "gitpip keeps looking for it.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _uncertain(trouble: Trouble, now: datetime) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.PUBLICATIONS_UNCERTAIN,
-        Severity.WARNING,
-        f"It has been unknown since {_clock(trouble, now)} whether {count(trouble.count, 'file')} "
-        f"arrived in Pipedrive{_such_as(trouble)}{_example(trouble)} gitpip keeps looking for it, "
-        "and sends nothing twice.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _retried(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.PUBLICATIONS_RETRIED,
-        Severity.WARNING,
-        f"{count(trouble.count, 'file')} could not be sent after several attempts: "
-        f"{_example(trouble)} gitpip tries again.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _not_looked_for(trouble: Trouble) -> Problem | None:
-    if not trouble.count:
-        return None
-    return Problem(
-        ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
-        Severity.WARNING,
-        f"{count(trouble.count, 'file')} can't be sent again before Pipedrive shows whether the "
-        f"first request arrived{_such_as(trouble)}{_example(trouble)} gitpip tries again.",
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-async def _overdue(transaction: Transaction, now: datetime) -> Problem | None:
-    """What waits for too long; what is from before its user was added may wait for its turn."""
-    published = await troubles.last_published(transaction)
-    stands_still = published is None or now - published > PATIENCE
-    trouble = await troubles.publications_overdue(
-        transaction, now - PATIENCE, backfill=stands_still
-    )
-    if not trouble.count:
-        return None
-    have = "has" if trouble.count == 1 else "have"
-    return Problem(
-        ProblemKind.PUBLICATIONS_OVERDUE,
-        Severity.WARNING,
-        f"{count(trouble.count, 'file')} {have} been waiting to be sent to Pipedrive since "
-        f"{_clock(trouble, now)}{_such_as(trouble)}{trouble.example}"
-        + (f": {said(trouble.reason)}" if trouble.reason else "."),
-        since=trouble.since,
-        count=trouble.count,
-    )
-
-
-def _clock(trouble: Trouble, now: datetime) -> str:
-    return clock(trouble.since, now) if trouble.since else "an unknown time"

@@ -23,9 +23,9 @@ from gitpip.status.problem import (
 )
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
-from gitpip.store.gists.unreadable import HeldBack, UnreadableSummary
+from gitpip.store.gists.unreadable import FurthestBehind, UnreadableSummary
 from gitpip.store.status import budgets, instances, pauses
-from gitpip.store.status.instances import RunningService, Tokens, tokens_at_work
+from gitpip.store.status.instances import Instance, Tokens, tokens_at_work
 from gitpip.store.users import schedule, users
 
 
@@ -51,8 +51,8 @@ class Condition:
     complete_until: datetime | None
     """No gist that was public before was missed of any user; None if that is unknown."""
     pauses: Mapping[str, Pause]
-    services: tuple[RunningService, ...] = field(default=())
-    held_back: HeldBack | None = None
+    instances: tuple[Instance, ...] = field(default=())
+    furthest_behind: FurthestBehind | None = None
     """Who holds that time back, if something is in the way."""
     works: bool = True
     """Whether some process watches and publishes."""
@@ -84,7 +84,7 @@ class Condition:
         return next((problem for problem in self.problems if problem.kind in STOPS[name]), None)
 
 
-def tokens_known(services: Sequence[RunningService], surroundings: Surroundings) -> Tokens:
+def tokens_known(running: Sequence[Instance], surroundings: Surroundings) -> Tokens:
     """The tokens that the work is done with.
 
     A process that does not work itself can have others than those that do: a command is often run
@@ -92,7 +92,7 @@ def tokens_known(services: Sequence[RunningService], surroundings: Surroundings)
     """
     settings = surroundings.settings
     own = Tokens(settings.github_token is not None, settings.pipedrive_token is not None)
-    told = tokens_at_work(services)
+    told = tokens_at_work(running)
     if told is None:
         return own
     if surroundings.scheduler_is_alive is None:
@@ -122,10 +122,10 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
 async def capacity(transaction: Transaction, surroundings: Surroundings, now: datetime) -> int:
     """How many users GitHub's limits let be checked in each interval."""
     settings = surroundings.settings
-    services = await instances.running(transaction, now)
+    running = await instances.running(transaction, now)
     return await budgets.capacity_now(
         transaction,
-        has_token=tokens_known(services, surroundings).github,
+        has_token=tokens_known(running, surroundings).github,
         share=settings.github_share,
         interval=settings.check_interval,
         now=now,
@@ -140,12 +140,12 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
     tracked = await users.any_tracked(transaction)
     problems = [
         *stopped.problems,
-        *_of_processes(stopped.services, surroundings),
-        *_of_clocks(stopped.services),
+        *_of_processes(stopped.instances, surroundings),
+        *_of_clocks(stopped.instances),
         *_of_secrets(surroundings),
     ]
     if tracked:
-        has_token = tokens_known(stopped.services, surroundings).github
+        has_token = tokens_known(stopped.instances, surroundings).github
         watched = watching.Watching(
             transaction=transaction,
             now=now,
@@ -178,8 +178,8 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         problems=worst_first(problems),
         complete_until=known.complete_until,
         pauses=stopped.pauses,
-        services=stopped.services,
-        held_back=await unreadable.holds_back(transaction),
+        instances=stopped.instances,
+        furthest_behind=await unreadable.furthest_behind(transaction),
         works=stopped.works,
     )
 
@@ -189,8 +189,8 @@ async def read_stops(
 ) -> Condition:
     """Only what keeps watching or publishing from going on: cheap, whatever waits."""
     current = await pauses.pauses_now(transaction, now)
-    services = await instances.running(transaction, now)
-    works = surroundings.scheduler_is_alive is not None or any(one.works for one in services)
+    running = await instances.running(transaction, now)
+    works = surroundings.scheduler_is_alive is not None or any(one.works for one in running)
     checks = not set(pauses.STOPS_WATCHING) & set(current)
     problems = [
         _of_pause(name, pause, now, checks=checks)
@@ -208,7 +208,7 @@ async def read_stops(
                 act=Act.START_WORKER,
             )
         )
-    if not tokens_known(services, surroundings).pipedrive:
+    if not tokens_known(running, surroundings).pipedrive:
         problems.append(
             Problem(
                 ProblemKind.PIPEDRIVE_TOKEN_MISSING,
@@ -218,7 +218,7 @@ async def read_stops(
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
-    return Condition(worst_first(problems), None, current, services, works=works)
+    return Condition(worst_first(problems), None, current, running, works=works)
 
 
 WHAT_WAITS = {
@@ -246,11 +246,9 @@ def _of_pause(name: str, pause: Pause, now: datetime, *, checks: bool) -> Proble
     )
 
 
-def _of_processes(
-    services: Sequence[RunningService], surroundings: Surroundings
-) -> Sequence[Problem]:
+def _of_processes(running: Sequence[Instance], surroundings: Surroundings) -> Sequence[Problem]:
     here = set(surroundings.ailments)
-    elsewhere = {ailment for service in services for ailment in service.ailments}
+    elsewhere = {ailment for one in running for ailment in one.ailments}
     wrong = [*surroundings.ailments, *sorted(elsewhere - here)]
     if surroundings.scheduler_is_alive is False and not wrong:
         wrong = ["the scheduler does not reach its database"]
@@ -268,8 +266,8 @@ def _of_processes(
     )
 
 
-def _of_clocks(services: Sequence[RunningService]) -> Sequence[Problem]:
-    wrong = [one.clock_ahead for one in services if abs(one.clock_ahead) > CLOCK_TOLERANCE]
+def _of_clocks(running: Sequence[Instance]) -> Sequence[Problem]:
+    wrong = [one.clock_ahead for one in running if abs(one.clock_ahead) > CLOCK_TOLERANCE]
     if not wrong:
         return ()
     worst = max(wrong, key=abs)

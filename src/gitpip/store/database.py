@@ -39,7 +39,7 @@ TRIAL = timedelta(seconds=5)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What asyncpg raises; the last when the server has taken leave and not hung up yet."""
-# Any number will do, as long as every replica takes the same one.
+# Any number will do, as long as every process takes the same one.
 MIGRATION_LOCK = 4_871_325_001
 
 # Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html

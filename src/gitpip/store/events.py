@@ -25,7 +25,7 @@ from gitpip.store.schema_events import events
 from gitpip.store.visibility import tracked, without_removed
 from gitpip.validation import without_nul
 
-KEPT = timedelta(days=90)
+EVENTS_KEPT_FOR = timedelta(days=90)
 DETAIL_LIMIT = 1_000
 LOCKS = 4_871_326
 """The first half of the advisory locks' names; the second is an id. No other lock has this one."""
@@ -145,7 +145,7 @@ async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> N
 
 async def prune(transaction: Transaction, now: datetime) -> None:
     """Forget what happened longer ago than events are kept."""
-    await transaction.execute(delete(events).where(events.c.happened_at < now - KEPT))
+    await transaction.execute(delete(events).where(events.c.happened_at < now - EVENTS_KEPT_FOR))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Leases of rows: kept by one clock for all replicas, whatever their own clocks say.
+"""Leases of rows: kept by one clock for all processes, whatever their own clocks say.
 
 On PostgreSQL that is the database's. SQLite has one machine, so there our own clock is the one.
 """

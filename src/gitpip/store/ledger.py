@@ -11,12 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.model import ActivityId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
-from gitpip.store.rows import reader
+from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import activity_lost, publications
 from gitpip.store.schema_accounts import ledger, markers
 
 ROW = 1
-AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,10 @@ async def share(transaction: Transaction) -> None:
 
 async def lock(transaction: Transaction) -> None:
     """Let nobody add, adopt, retry or switch before the end of this transaction."""
-    held = await transaction.scalar(select(ledger.c.id).where(ledger.c.id == ROW).with_for_update())
-    if held is None:
+    locked = await transaction.scalar(
+        select(ledger.c.id).where(ledger.c.id == ROW).with_for_update()
+    )
+    if locked is None:
         try:
             async with transaction.begin_nested():
                 await transaction.execute(insert(ledger).values(id=ROW))
@@ -202,9 +203,7 @@ async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str])
         publications.c.state == PublicationState.PUBLISHED.value,
         publications.c.sent_at.is_not(None),
     )
-    wanted = list(sent)
-    for start in range(0, len(wanted), AT_A_TIME):
-        some = wanted[start : start + AT_A_TIME]
+    for some in in_pieces(list(sent)):
         found = await transaction.execute(
             select(publications.c.marker).where(publications.c.marker.in_(some), known)
         )

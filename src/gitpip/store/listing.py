@@ -287,7 +287,7 @@ async def _window(transaction: Transaction, highest: int) -> int:
         select(gist_files.c.key)
         .where(gist_files.c.key <= highest)
         .order_by(gist_files.c.key.desc())
-        .limit(WINDOW)
+        .limit(LOOKED_THROUGH)
         .subquery()
     )
     return await transaction.scalar(select(func.min(newest.c.key))) or 1
@@ -335,16 +335,16 @@ async def gist_times(
     return tuple(found.scalars())
 
 
-WINDOW = 2_000
-"""So many of the newest files are looked through before all are."""
+LOOKED_THROUGH = 2_000
+"""How many of the newest files are looked through before all are."""
 FEW = 500
-"""So many files are looked at one by one rather than all that hold a word."""
-COMMON = WINDOW // 30
-"""Words that so many of the newest files hold are looked for in one file after the other."""
+"""How many files are looked at one by one rather than all that hold a word."""
+COMMON = LOOKED_THROUGH // 30
+"""A word that this many of the newest files hold is looked for in one file after the other."""
 DISORDER = timedelta(hours=1)
 """The most by which the times of two files, in the order of their keys, go backwards."""
 CHOICES = 200
-"""So many languages or tags can be chosen from."""
+"""How many languages or tags can be chosen from."""
 
 
 def _tagged(tag: str) -> Select[int]:

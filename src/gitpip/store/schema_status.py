@@ -44,7 +44,7 @@ github_limits = Table(
 )
 
 # What was last seen of GitHub's list of all public gists; one row.
-feed = Table(
+public_feed = Table(
     "feed",
     metadata,
     Column("id", Integer, primary_key=True),

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, func, select, union
 
 from gitpip.store import schema
 from gitpip.store.database import Transaction
+from gitpip.store.rows import in_pieces
 from gitpip.store.schema import former_logins, users
 
 tracked = schema.tracked
@@ -20,7 +21,6 @@ removed = schema.removed
 
 _owner = users.alias("owner")
 _LOGIN = re.compile("[a-z0-9-]+(?:_[a-z0-9]+)?", re.IGNORECASE)
-_AT_A_TIME = 500
 
 
 def is_tracked(alias: FromClause) -> ColumnElement[bool]:
@@ -58,8 +58,7 @@ async def without_removed(transaction: Transaction, lines: Iterable[str]) -> fro
 async def _removed_logins(transaction: Transaction, words: Sequence[str]) -> set[str]:
     login = func.lower(users.c.login)
     hidden: set[str] = set()
-    for start in range(0, len(words), _AT_A_TIME):
-        some = words[start : start + _AT_A_TIME]
+    for some in in_pieces(words):
         of_users = select(login).where(removed, login.in_(some))
         formerly = select(former_logins.c.login).where(
             former_logins.c.login.in_(some), of_removed(former_logins.c.user_key)
@@ -67,9 +66,7 @@ async def _removed_logins(transaction: Transaction, words: Sequence[str]) -> set
         found = await transaction.execute(union(of_users, formerly))
         hidden.update(found.scalars())
     still_tracked: set[str] = set()
-    candidates = sorted(hidden)
-    for start in range(0, len(candidates), _AT_A_TIME):
-        some = candidates[start : start + _AT_A_TIME]
+    for some in in_pieces(sorted(hidden)):
         found = await transaction.execute(select(login).where(tracked, login.in_(some)))
         still_tracked.update(row[0] for row in found)
     return hidden - still_tracked

@@ -1,4 +1,4 @@
-"""The sweep: asks GraphQL about many users at once, and finds the users that make it fail."""
+"""The batch poll: asks GraphQL about many users at once, and finds the users that make it fail."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from gitpip.backoff import backoff
+from gitpip.clock import loop_time
 from gitpip.errors import (
     GistsHidden,
     GitHubError,
@@ -24,14 +25,14 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 
 FAILURES_IN_A_ROW = 3
-"""So many different users, and nobody answered in between, are trouble of GraphQL's own."""
+"""How many different users, with no answer in between, are trouble of GraphQL's own."""
 SLOW_IN_A_ROW = 3
 """After so many queries of full size without an answer in time, and none with one, they shrink."""
 PROBES = 2
-"""So many users are asked about alone after a query without an answer in time: does any answer
+"""How many users are asked about alone after a query without an answer in time: does any answer
 come?"""
 SIDE_BY_SIDE = 4
-"""So many queries about suspected users are under way at once, in all runs together: each can cost
+"""How many queries about suspected users are under way at once, in all runs together: each can cost
 a whole wait."""
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -247,9 +248,9 @@ class BatchPoller:
         asked = [*asked, *batch][:PROBES]
         failures = await asyncio.gather(*(self._failure_alone(user, run) for user in asked))
         if all(failures):
-            self._silent_at = _clock()
+            self._silent_at = loop_time()
             return False
-        self._answered_at = _clock()
+        self._answered_at = loop_time()
         self._at_most |= {
             user.key: 1
             for user, failure in zip(asked, failures, strict=True)
@@ -269,7 +270,7 @@ class BatchPoller:
         presumed = fails and len(batch) > 1
         if not presumed:
             run.queries += 1
-            began = _clock()
+            began = loop_time()
             failed, error = await self._ask_once(batch, run)
             if not failed:
                 self._size.went_well(len(batch), self._now())
@@ -335,7 +336,7 @@ class BatchPoller:
     def _note_answer(self, user: User) -> None:
         self._at_most.pop(user.key, None)
         self._failed_alone.clear()
-        self._answered_last, self._answered_at = user, _clock()
+        self._answered_last, self._answered_at = user, loop_time()
 
     async def _fails_alone(
         self, user: User, error: GraphQLFailed, *, began: float, run: Polled
@@ -384,10 +385,6 @@ class BatchPoller:
         before = self._size.users
         self._size.too_large(size, self._now())
         log.info("sweep.batch_shrunk", reason=reason, users=self._size.users, before=before)
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _unusable(error: GraphQLFailed, *, failed: int) -> GraphQLUnusable:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from gitpip.backoff import backoff
 
 FIRST_BATCH = 50
-"""So many users in one query are safe in practice; GitHub takes up to a hundred ids."""
+"""How many users in one query are safe in practice; GitHub takes up to a hundred ids."""
 LARGEST_BATCH = 100
 FIRST_PATIENCE = timedelta(hours=1)
 LONGEST_PATIENCE = timedelta(days=7)

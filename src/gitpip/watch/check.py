@@ -24,7 +24,7 @@ from gitpip.watch.user_check import Rules, Run, UserChecker
 
 PAUSE_WITHOUT_ACCESS = timedelta(minutes=5)
 MENDED_EVERY = timedelta(minutes=1)
-KEPT = timedelta(days=7)
+CHECKS_KEPT_FOR = timedelta(days=7)
 """How long checks that found nothing stay on record."""
 
 log = get_logger()
@@ -108,8 +108,8 @@ class Watcher:
         return check
 
     def _eager(self) -> bool:
-        """Whether more than half of our points of this hour are left to the sweep."""
-        return self._github.sweeps and all(
+        """Whether more than half of our points of this hour are left to the batch poll."""
+        return self._github.polls_batches and all(
             budget.spare > 0 for budget in self._github.budgets() if budget.resource == "graphql"
         )
 
@@ -140,8 +140,8 @@ class Watcher:
 
             if await paused(pauses.WATCHING):
                 return True
-            sweeping = self._github.sweeps and not await paused(pauses.SWEEPING)
-            return not sweeping and await paused(pauses.READING)
+            polling = self._github.polls_batches and not await paused(pauses.SWEEPING)
+            return not polling and await paused(pauses.READING)
 
     async def _end(self, run: Run, stopped_by: GitHubError | None, *, note: str = "") -> Check:
         now = self._now()
@@ -160,7 +160,7 @@ class Watcher:
                 await checks.add_results(transaction, run.check_id, Results(note=line))
             await schedule.release(transaction, run.token)
             await checks.end(transaction, run.check_id, now)
-            await checks.prune(transaction, now - KEPT)
+            await checks.prune(transaction, now - CHECKS_KEPT_FOR)
         if pause:
             log.warning(f"{pause[0]}.paused", until=pause[1], reason=str(stopped_by))
         async with self._database.read() as transaction:
@@ -169,8 +169,8 @@ class Watcher:
     def _pause_for(self, error: GitHubError) -> tuple[str, datetime]:
         """What has to wait after REST gave an error, and until when."""
         if isinstance(error, GitHubLimited):
-            # With a sweep, the unchanged can still be told from the others.
-            return (pauses.READING if self._github.sweeps else pauses.WATCHING), error.until
+            # With a batch poll, the unchanged can still be told from the others.
+            return (pauses.READING if self._github.polls_batches else pauses.WATCHING), error.until
         return pauses.WATCHING, self._now() + PAUSE_WITHOUT_ACCESS
 
     async def _let_go(self, run: Run) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from gitpip.clock import loop_time
 from gitpip.errors import (
     GitHubError,
     GitHubLimited,
@@ -38,14 +39,14 @@ LONGEST_CHECK = timedelta(minutes=5)
 """After this time a check takes no users any more, however slow its looks are."""
 CLAIMED_AGAIN_AFTER = timedelta(seconds=1)
 SLOW_QUERY = timedelta(seconds=2)
-"""While a query of the sweep takes longer, others are asked: one about some users may hang."""
+"""While a query of the batch poll takes longer, others are asked: one about some users may hang."""
 SLOW_QUERIES = 4
-"""So many parts of the sweep may be under way then, each with one query at a time, which is half of
-the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at most, those
-of all parts together."""
+"""How many parts of the batch poll may be under way then, each with one query at a time, which is
+half of the requests that may be. Queries about suspected users are `batch_poll.SIDE_BY_SIDE` at
+most, those of all parts together."""
 LISTED_AT_A_TIME = 30
-"""So many lists that only the sweep vouched for are read before a look at who is due: a million
-in a month, even where somebody is due all the time."""
+"""How many lists that only the batch poll vouched for are read before a look at who is due: a
+million in a month, even where somebody is due all the time."""
 
 log = get_logger()
 
@@ -53,7 +54,7 @@ log = get_logger()
 class _Mode(Enum):
     """Which of GitHub's APIs is asked about the users that are due."""
 
-    SWEEP = auto()
+    BATCH_POLL = auto()
     """GraphQL, about many at once."""
     PROBE = auto()
     """The same, but first about one user: it was in trouble."""
@@ -87,13 +88,13 @@ class CheckRun:
         self._database = database
         self._github = github
         self._looker = checkers.one
-        self._sweep = checkers.many
+        self._batch_poll = checkers.many
         self._run = run
         self._now = now
         self._lanes = Lanes(self._look_at, checkers.slow)
-        self._mode = _Mode.SWEEP if github.sweeps else _Mode.REST
-        self._sweeps: set[asyncio.Task[None]] = set()
-        """Sweeps over some users that take long."""
+        self._mode = _Mode.BATCH_POLL if github.polls_batches else _Mode.REST
+        self._slow_polls: set[asyncio.Task[None]] = set()
+        """Batch polls of some users that take long."""
         self.reading_stopped: GitHubLimited | GitHubUnauthorized | None = None
         """What ended this check, or its reading, early."""
 
@@ -122,7 +123,7 @@ class CheckRun:
         One slow user must not keep the others waiting, so users are claimed while it is read, or
         while GraphQL takes long to answer about it.
         """
-        ends_by = _clock() + LONGEST_CHECK.total_seconds()
+        ends_by = loop_time() + LONGEST_CHECK.total_seconds()
         while not self._must_stop:
             claimed = await self._claim()
             now = self._now()
@@ -132,12 +133,12 @@ class CheckRun:
             await self._sweep_over([user for user in claimed if user not in direct], tasks)
             if claimed:
                 continue
-            if self._sweeps:
-                await asyncio.wait(self._sweeps, timeout=CLAIMED_AGAIN_AFTER.total_seconds())
-            elif _clock() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER):
+            if self._slow_polls:
+                await asyncio.wait(self._slow_polls, timeout=CLAIMED_AGAIN_AFTER.total_seconds())
+            elif loop_time() > ends_by or await self._lanes.all_end(CLAIMED_AGAIN_AFTER):
                 break
-        if self._sweeps:
-            await asyncio.wait(self._sweeps)
+        if self._slow_polls:
+            await asyncio.wait(self._slow_polls)
         await self._read_unlisted()
         if waiting := await self._lanes.close():
             await self._put_back(waiting, due_at=None)
@@ -158,7 +159,7 @@ class CheckRun:
                 await self._lanes.put(user, None)
 
     async def _claim_unlisted(self, number: int, *, unless_due: bool) -> Sequence[User]:
-        if self._mode is not _Mode.SWEEP or self.reading_stopped:
+        if self._mode is not _Mode.BATCH_POLL or self.reading_stopped:
             return ()
         now = self._now()
         async with self._database.begin() as transaction:
@@ -218,18 +219,22 @@ class CheckRun:
                 token=self._run.token,
                 now=self._now(),
                 lease=LEASE,
-                limit=(self._sweep.batch_size if self._mode is _Mode.SWEEP else CLAIMED_AT_A_TIME),
+                limit=(
+                    self._batch_poll.batch_size
+                    if self._mode is _Mode.BATCH_POLL
+                    else CLAIMED_AT_A_TIME
+                ),
                 due_by=await self._due_by(transaction),
             )
 
     async def _mode_now(self, transaction: Transaction) -> "_Mode":
-        if not self._github.sweeps:
+        if not self._github.polls_batches:
             return _Mode.REST
         pause = await pauses.last_pause(
             transaction, pauses.SWEEPING, credential=self._github.fingerprint
         )
         if pause is None:
-            return _Mode.SWEEP
+            return _Mode.BATCH_POLL
         return _Mode.REST if pause.until > self._now() else _Mode.PROBE
 
     async def _sweep_over(self, claimed: Sequence[User], tasks: asyncio.TaskGroup) -> None:
@@ -242,25 +247,25 @@ class CheckRun:
         asked_at = self._now()
         probing = self._mode is _Mode.PROBE
         # As long as GraphQL never answered, one query is enough to wait for.
-        alone = probing or not self._sweep.was_answered
-        asking = tasks.create_task(self._sweep.ask(claimed, probing=probing))
+        alone = probing or not self._batch_poll.was_answered
+        asking = tasks.create_task(self._batch_poll.ask(claimed, probing=probing))
         await asyncio.wait({asking}, timeout=None if alone else SLOW_QUERY.total_seconds())
         if asking.done():
             await self._follow(asking.result(), asked_at)
             return
         slow = tasks.create_task(self._follow_later(asking, asked_at))
-        self._sweeps.add(slow)
-        slow.add_done_callback(self._sweeps.discard)
-        if len(self._sweeps) >= SLOW_QUERIES:
-            await asyncio.wait(self._sweeps, return_when=asyncio.FIRST_COMPLETED)
+        self._slow_polls.add(slow)
+        slow.add_done_callback(self._slow_polls.discard)
+        if len(self._slow_polls) >= SLOW_QUERIES:
+            await asyncio.wait(self._slow_polls, return_when=asyncio.FIRST_COMPLETED)
 
     async def _follow_later(self, asking: asyncio.Task[Polled], asked_at: datetime) -> None:
         await self._follow(await asking, asked_at)
 
-    async def _follow(self, swept: Polled, asked_at: datetime) -> None:
-        await self._note_how_it_went(swept)
+    async def _follow(self, polled: Polled, asked_at: datetime) -> None:
+        await self._note_how_it_went(polled)
         unchanged: list[tuple[User, Snapshot]] = []
-        for user, snapshot in await self._identified(swept.answers):
+        for user, snapshot in await self._identified(polled.answers):
             if isinstance(snapshot, Snapshot) and decide.is_unchanged(
                 user, gist_count=snapshot.gist_count, mark=snapshot.mark
             ):
@@ -269,22 +274,22 @@ class CheckRun:
                 known = snapshot if isinstance(snapshot, Snapshot) else None
                 await self._lanes.put(user, known)
         await self._record_unchanged(unchanged, asked_at)
-        if isinstance(swept.stopped_by, GitHubUnauthorized):
-            await self._put_back(swept.unasked, due_at=None)
+        if isinstance(polled.stopped_by, GitHubUnauthorized):
+            await self._put_back(polled.unasked, due_at=None)
             return
-        for user in swept.unasked:
+        for user in polled.unasked:
             await self._lanes.put(user, None)
 
-    async def _note_how_it_went(self, swept: Polled) -> None:
-        """Note which users GraphQL failed about alone, and pause or resume the sweep."""
+    async def _note_how_it_went(self, polled: Polled) -> None:
+        """Note which users GraphQL failed about alone, and pause or resume the batch poll."""
         now = self._now()
-        stopped = swept.stopped_by
+        stopped = polled.stopped_by
         refused = [
-            (user, answer) for user, answer in swept.answers if isinstance(answer, GraphQLFailed)
+            (user, answer) for user, answer in polled.answers if isinstance(answer, GraphQLFailed)
         ]
         answered = [
             user.key
-            for user, answer in swept.answers
+            for user, answer in polled.answers
             if user.graphql_refusals and not isinstance(answer, GraphQLFailed)
         ]
         until: datetime | None = None
@@ -297,12 +302,12 @@ class CheckRun:
             if isinstance(stopped, GitHubUnauthorized):
                 self.reading_stopped = stopped
             elif isinstance(stopped, GraphQLUnusable) and self._mode is _Mode.REST:
-                pass  # another query that was under way has paused the sweep already
+                pass  # another query that was under way has paused the batch poll already
             elif stopped is not None:
                 until = (
                     stopped.until
                     if isinstance(stopped, GitHubLimited)
-                    else now + self._sweep.pause_after(stopped)
+                    else now + self._batch_poll.pause_after(stopped)
                 )
                 await pauses.pause(
                     transaction,
@@ -315,8 +320,8 @@ class CheckRun:
             elif self._mode is _Mode.PROBE:
                 await pauses.resume(transaction, pauses.SWEEPING, self._now())
             results = Results(
-                swept=len(swept.answers),
-                points=swept.queries,
+                swept=len(polled.answers),
+                points=polled.queries,
                 note=str(stopped) if until else None,
             )
             await checks.add_results(transaction, self._run.check_id, results)
@@ -399,10 +404,10 @@ class CheckRun:
                 return
             except (GitHubLimited, GitHubUnauthorized) as error:
                 stopped = self.reading_stopped = error
-        # While the sweep goes on, users with something new are due once REST answers again.
-        sweeping = self._mode is not _Mode.REST
+        # While the batch poll goes on, users with something new are due once REST answers again.
+        polling = self._mode is not _Mode.REST
         until = stopped.until if isinstance(stopped, GitHubLimited) else self._now()
-        await self._put_back([user], due_at=until if sweeping else None)
+        await self._put_back([user], due_at=until if polling else None)
 
     async def _doubt(self, user: User, snapshot: Snapshot) -> None:
         """Find out whether GraphQL counted too few gists, and whether it always does of this user.
@@ -416,7 +421,7 @@ class CheckRun:
             return
         if known is None or known <= snapshot.gist_count:
             return
-        if await self._sweep.miscounts(user, snapshot, known):
+        if await self._batch_poll.miscounts(user, snapshot, known):
             async with self._database.begin() as transaction:
                 until = self._now() + self._looker.without_graphql(user)
                 await schedule.record_refusals(transaction, {user.key: until})
@@ -430,10 +435,6 @@ class CheckRun:
                 token=self._run.token,
                 due_at=due_at,
             )
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def pause_of(error: GitHubError, until: datetime) -> Pause:

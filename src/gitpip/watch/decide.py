@@ -32,10 +32,10 @@ from gitpip.setback import Setback
 Item = TypeVar("Item")
 
 LONGEST_LAG = timedelta(minutes=3)
-"""So old can what an API of GitHub's shows be: lists were seen up to two minutes behind."""
+"""How old what GitHub's APIs show can be: lists were seen up to two minutes behind."""
 FIRST_RETRY = timedelta(minutes=1)
 LOOKS_IN_VAIN = 3
-"""So often in a row must GitHub not show a user: flagged accounts vanish for a while."""
+"""How often in a row GitHub must not show a user: flagged accounts vanish for a while."""
 RARELY = timedelta(days=1)
 FIRST_WITHOUT_GRAPHQL = timedelta(hours=6)
 BATCH_GISTS = 30
@@ -195,7 +195,7 @@ def unexplained(
 
 
 def is_unchanged(user: User, *, gist_count: int, mark: str | None) -> bool:
-    """Whether what a sweep saw of a user calls for no further look."""
+    """Whether what a batch poll saw of a user calls for no further look."""
     if user.unreadable:
         return False
     if user.checked_at is None:

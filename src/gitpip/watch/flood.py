@@ -10,7 +10,7 @@ from gitpip.model import BackfillKind, GistId, KnownFile, SeenGist, User
 from gitpip.watch.decide import LONGEST_LAG
 
 FAR_MORE = 2
-"""So many times the gists that the rule latest:N lets expect are too many."""
+"""How many times the gists that the rule latest:N lets one expect are too many."""
 
 
 def planned(

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from gitpip.clock import loop_time
 from gitpip.model import User, UserKey
 from gitpip.watch.github.graphql import Snapshot
 
@@ -80,7 +81,7 @@ class Lanes:
     @property
     def any_slow(self) -> bool:
         """Whether a look under way takes long."""
-        long_ago = _clock() - SLOW_LOOK.total_seconds()
+        long_ago = loop_time() - SLOW_LOOK.total_seconds()
         return any(began < long_ago for began in self._began.values())
 
     async def all_end(self, within: timedelta) -> bool:
@@ -137,15 +138,11 @@ class Lanes:
 
     async def _look_at(self, wanted: Wanted, queue: "asyncio.Queue[Wanted | None]") -> None:
         user, snapshot = wanted
-        began = self._began[user.key] = _clock()
+        began = self._began[user.key] = loop_time()
         try:
             await self._look(user, snapshot)
-            took = _clock() - began
+            took = loop_time() - began
             self._known.note(user.key, slow=took > SLOW_LOOK.total_seconds())
         finally:
             del self._began[user.key]
             queue.task_done()
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()

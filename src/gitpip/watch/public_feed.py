@@ -15,19 +15,19 @@ from gitpip.model import GistId
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
-from gitpip.store.gists.public_feed import FeedState
+from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.status import pauses
 from gitpip.store.users import schedule
-from gitpip.watch.github.client import FeedGist, GitHub
+from gitpip.watch.github.client import GitHub, PublicFeedGist
 
-EVERY = timedelta(minutes=1)
+READ_EVERY = timedelta(minutes=1)
 MOST_PAGES = 30
 """GitHub pages through 3,000 gists and no further."""
 
 log = get_logger()
 
 
-class Feed:
+class PublicFeed:
     """Reads the public feed; each reading goes on where the last one of any process ended."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Feed:
                 await public_feed.failed(transaction, str(error), now)
         return 0
 
-    async def _read(self, before: FeedState | None, now: datetime) -> int:
+    async def _read(self, before: PublicFeedState | None, now: datetime) -> int:
         first = await self._github.public_feed(before.etag if before else None)
         if first is None:
             if before and before.failure:
@@ -83,7 +83,7 @@ class Feed:
             odd += further.odd
             pages, page = pages + 1, further
         gap = before is not None and bool(before.seen) and not _overlaps(gists, before.seen)
-        state = FeedState(
+        state = PublicFeedState(
             etag=first.etag,
             seen={gist.id: gist.updated_at for gist in first.gists},
             read_at=now,
@@ -106,5 +106,5 @@ class Feed:
         return len(logins)
 
 
-def _overlaps(gists: list[FeedGist], seen: Mapping[GistId, datetime]) -> bool:
+def _overlaps(gists: list[PublicFeedGist], seen: Mapping[GistId, datetime]) -> bool:
     return any(gist.id in seen for gist in gists)

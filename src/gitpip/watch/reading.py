@@ -38,20 +38,20 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.contents import Reading, Wanted
 from gitpip.watch.task import Task
 
-TURN = timedelta(minutes=1)
+LONGEST_READING = timedelta(minutes=1)
 """A user with more to read than fits this time is read on in the next check."""
 SIDE_BY_SIDE = 2
-"""So many gists of a user are read at once: the other users' go on while these hang."""
+"""How many gists of a user are read at once: the other users' go on while these hang."""
 STORED_AFTER = timedelta(seconds=5)
 """What was read is stored after this time, although more of its batch waits: it may hang."""
 DOUBTED_AFTER = 5
 """After so many failures, and no gist that could be read, other users' gists are asked for."""
 PROBES = 3
-"""So many gists that GitHub showed before, of others if it can be, are asked for in doubt."""
+"""How many gists that GitHub showed before, if possible of others, are asked for in doubt."""
 TELL_TROUBLE = 2
 """GitHub itself is in trouble if all of them fail and are at least so many: one may always fail."""
 TRIED_AGAIN = 2
-"""So many gists that failed before are tried at a time; more follow if any of them is read.
+"""How many gists that failed before are tried at a time; more follow if any of them is read.
 
 With 5 % of the users in such trouble, all requests are less than 1.5 times those without."""
 
@@ -150,7 +150,7 @@ class Reader:
         return True
 
     def _is_over(self, since: datetime) -> bool:
-        return self._now() - since > TURN
+        return self._now() - since > LONGEST_READING
 
     async def _read_again(self, task: Task, since: datetime) -> None:
         """Try what failed before, until a few in a row fail again; the others wait a minute."""
@@ -416,8 +416,8 @@ def _events(
             NewEvent(kind, user.key, gist_id, detail=", ".join(each))
             for gist_id, each in names.items()
         ]
-    if held_back := [one for one in queued if one.held_because]:
-        reason = held_back[0].held_because
+    if kept := [one for one in queued if one.held_because]:
+        reason = kept[0].held_because
         happened.append(NewEvent(EventKind.PUBLICATIONS_HELD, user.key, detail=reason))
     return happened + unreadable_events(user, failures)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from gitpip.clock import EPOCH
 from gitpip.model import GistId, GitHubId, KnownFile, KnownGist, SeenGist, Unreadable, User
 from gitpip.store.gists import unreadable
 from gitpip.watch import decide
 from gitpip.watch.github.contents import Wanted
-from gitpip.watch.github.gist_list import EPOCH, GistList
+from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
 
 

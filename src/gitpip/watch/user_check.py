@@ -44,12 +44,12 @@ from gitpip.watch import decide, flood
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.gist_list import GistList
 from gitpip.watch.github.graphql import Snapshot
-from gitpip.watch.reading import TURN, Reader, unreadable_events
+from gitpip.watch.reading import LONGEST_READING, Reader, unreadable_events
 from gitpip.watch.snapshot import Doubts, Known, Seen
 from gitpip.watch.task import Task
 
 CONFIRMED_AT_A_TIME = 30
-"""So many gists that a list does not name any more are asked for, one by one, in one look."""
+"""How many gists that a list does not name any more are asked for, one by one, in one look."""
 CONFIRMED_SIDE_BY_SIDE = 2
 """Fewer than the requests that may be under way: the other users' go on while these hang."""
 
@@ -191,8 +191,8 @@ class UserChecker:
         """The user's gists by REST: those since the last list, or all where that is not enough."""
         # Only the list tells a gist that can't be read, and is named, from one that is gone.
         whole = whole or known.retries.whole_list or bool(known.in_doubt)
-        tag = user.etag if user.checked_at and not whole else None
-        listed = await self._github.gists(github_id, tag)
+        list_tag = user.etag if user.checked_at and not whole else None
+        listed = await self._github.gists(github_id, list_tag)
         if snapshot and not listed.whole:
             named = known.there | {gist.id for gist in listed.gists}
             if snapshot.gist_count < len(named):
@@ -212,7 +212,9 @@ class UserChecker:
     def _graphql_answers(self, user: User) -> bool:
         """Whether GraphQL can be asked about a user, as far as is known."""
         refused_until = user.graphql_refused_until
-        return self._github.sweeps and (refused_until is None or refused_until <= self._now())
+        return self._github.polls_batches and (
+            refused_until is None or refused_until <= self._now()
+        )
 
     async def _added_by_githubs_clock(self, user: User) -> User:
         if not (user.added_by_our_clock and self._github.knows_the_time):
@@ -255,7 +257,10 @@ class UserChecker:
                     unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
 
         try:
-            async with asyncio.timeout(TURN.total_seconds()), asyncio.TaskGroup() as tasks:
+            async with (
+                asyncio.timeout(LONGEST_READING.total_seconds()),
+                asyncio.TaskGroup() as tasks,
+            ):
                 for _ in range(CONFIRMED_SIDE_BY_SIDE):
                     tasks.create_task(ask())
         except ExceptionGroup as group:
@@ -383,7 +388,7 @@ class UserChecker:
     async def _end(self, user: User, run: Run, seen: Seen) -> None:
         """Conclude a look at which everything was stored that could be read."""
         now = self._now()
-        tag = seen.listed.tag
+        list_tag = seen.listed.list_tag
         account = seen.listed.owner or (seen.snapshot.account if seen.snapshot else None)
         async with self._database.begin() as transaction:
             locked = await users.lock(transaction, user.key)
@@ -407,14 +412,14 @@ class UserChecker:
                         *self._retry_of_lagging_list(user, seen),
                     ]
                 ),
-                etag=user.etag if taken else tag,
+                etag=user.etag if taken else list_tag,
                 gist_count=len(seen.there),
                 sweep_mark=None if taken else seen.mark(user),
                 listed_at=now - self._github.clock_ahead if seen.list_told else None,
                 known_until=decide.known_until(as_of) if as_of and not unread else None,
             )
             await schedule.record_successes(transaction, [looked], token=run.token, now=now)
-            unchanged = tag == user.etag and user.etag is not None
+            unchanged = list_tag == user.etag and user.etag is not None
             results = Results(users=1, unchanged=int(unchanged))
             await checks.add_results(transaction, run.check_id, results)
         results.count()
@@ -426,7 +431,7 @@ class UserChecker:
     def _retry_of_lagging_list(self, user: User, seen: Seen) -> Sequence[datetime]:
         """When GraphQL is asked about a user when the list lacks what was said to be new."""
         in_vain = user.hinted_at is not None and seen.snapshot is None and seen.listed.unchanged
-        if not (in_vain and self._github.sweeps):
+        if not (in_vain and self._github.polls_batches):
             return ()
         return (self._now() + unreadable.FIRST_RETRY_OF_A_LAG,)
 

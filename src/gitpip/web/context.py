@@ -13,7 +13,7 @@ from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey, Forecast
 from gitpip.status.reading import Surroundings
-from gitpip.store.accounts import pipedrive_company
+from gitpip.store.accounts import accounts
 from gitpip.store.database import Database, Transaction
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
@@ -85,7 +85,7 @@ class AppContext:
     async def links(self) -> Links:
         """Where the pages may lead."""
         async with self.database.read() as transaction:
-            company = await pipedrive_company.domain(transaction)
+            company = await accounts.domain(transaction)
         return Links.of(self.settings, company)
 
 

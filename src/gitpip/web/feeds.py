@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
+from gitpip.clock import EPOCH
 from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
@@ -29,7 +30,6 @@ ENTRIES = 40
 CONTENT = 20_000
 """How many characters of a file an entry shows."""
 TITLE = 250
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Named(NamedTuple):
@@ -68,7 +68,7 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
         feed_guid=named.feed_id,
     )
     # The library takes the present moment for a feed without entries: never twice the same.
-    feed.latest_post_date = lambda: max(map(_changed, files), default=BEGINNING)
+    feed.latest_post_date = lambda: max(map(_changed, files), default=EPOCH)
     for file in files:
         feed.add_item(
             title=_title(file),
@@ -187,7 +187,7 @@ def _answer(request: Request, body: bytes, media_type: str) -> Response:
     """The feed, or 304 to a reader that has it already, as its tag tells (RFC 9110, 13.1).
 
     There is no time of the last change: an entry can appear late, under an earlier time, or because
-    a user was tagged, and each replica would see it at another time.
+    a user was tagged, and each process would see it at another time.
     """
     etag = f'"{digest(body)[:32]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache"}

@@ -15,7 +15,7 @@ REFUSALS_LOGGED = 30
 """How many refused requests of one address are logged in a minute."""
 ADDRESSES_LOGGED = 100
 """Of how many addresses refused requests are logged in a minute."""
-WINDOW = timedelta(minutes=1)
+COUNTED_OVER = timedelta(minutes=1)
 
 log = get_logger()
 
@@ -42,7 +42,7 @@ class RefusalLog:
             return True
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(WINDOW.total_seconds(), self._end_window)
+            self._timer = loop.call_later(COUNTED_OVER.total_seconds(), self._end_window)
         counted = address_counted(address)
         if counted in self._seen or len(self._seen) < ADDRESSES_LOGGED:
             self._seen[counted] += 1

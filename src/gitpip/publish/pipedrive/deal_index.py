@@ -25,7 +25,7 @@ from gitpip.store.database import Database
 from gitpip.store.publications import deals
 
 KNOWN_FOR = timedelta(minutes=1)
-"""So long after a complete reading nothing is read again."""
+"""How long after a complete reading nothing is read again."""
 OVERLAP = timedelta(minutes=1)
 """Subtracted from the time of the last reading: a list may lag behind the writes."""
 

@@ -17,7 +17,7 @@ from gitpip.publish.destination import Item, ListPage, LookFailed
 from gitpip.publish.pipedrive.answers import Answer, Json, data, next_cursor
 
 SHOWN = 200
-"""So many characters of something odd are logged."""
+"""How many characters of something odd are logged."""
 
 log = get_logger()
 

@@ -17,7 +17,7 @@ SMALLEST_LIMIT = 20
 HUNG = timedelta(seconds=4)
 """A request without an answer for so long was seen by the server, or never will be."""
 REMEMBERED = timedelta(seconds=10)
-"""So long what others used is taken for what they will use."""
+"""How long what others used is taken for what they will use."""
 ANSWERS_COMPARED = 9
 SPREAD = 0.8
 """Two requests are so much of the time apart that they are if they are spread evenly."""

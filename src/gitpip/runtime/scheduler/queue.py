@@ -67,7 +67,7 @@ def in_memory() -> InMemoryQueries:
 
 
 def on_postgres(connection: Connection) -> "FencedQueries":
-    """A queue shared by all replicas."""
+    """A queue shared by all processes."""
     return FencedQueries(
         connection,
         qbe=QueryBuilderEnvironment(settings=NAMES),
@@ -77,7 +77,7 @@ def on_postgres(connection: Connection) -> "FencedQueries":
 
 
 async def install(queries: Queries) -> None:
-    """Create or migrate PgQueuer's tables; replicas that start at once take turns."""
+    """Create or migrate PgQueuer's tables; processes that start at once take turns."""
     async with queries.schema_lock():
         if await queries.schema_is_installed():
             await queries.upgrade()
@@ -85,7 +85,7 @@ async def install(queries: Queries) -> None:
             await queries.install()
 
 
-# PgQueuer finishes, retries and keeps alive a job by its id alone: a replica that was frozen and
+# PgQueuer finishes, retries and keeps alive a job by its id alone: a process that was frozen and
 # thawed would delete the row under its successor, and a third one could start beside that. So its
 # statements are sent within a transaction that has locked those rows that are still held.
 HELD = f"""

@@ -54,7 +54,7 @@ class Timing:
     grace: timedelta = timedelta(seconds=10)
     """How long `run` may take to return after `stop`."""
     take_over_after: timedelta = timedelta(seconds=15)
-    """Silence after which a replica counts as dead and its works as free."""
+    """Silence after which a process counts as dead and its works as free."""
     look_every: timedelta = timedelta(seconds=5)
     """Between two looks for such works, and for what no notification told of."""
     retry_after: timedelta = timedelta(seconds=1)
@@ -69,10 +69,10 @@ TIMING = Timing()
 
 
 class Scheduler:
-    """Runs works by name, each at most once at a time over all replicas that share a database.
+    """Runs works by name, each at most once at a time over all processes that share a database.
 
     A work runs when it was told to or when its time has come. It runs at least once: after a
-    crash, or while a replica thaws that was frozen, a run can come twice. One that raises is run
+    crash, or while a process thaws that was frozen, a run can come twice. One that raises is run
     again, each time later. A Scheduler is run once.
     """
 
@@ -116,7 +116,7 @@ class Scheduler:
     def schedule(self, name: str, interval: timedelta, handler: Handler) -> None:
         """Run `handler` once in each `interval`, and whenever somebody has told `name`.
 
-        Intervals are counted from 1970-01-01 UTC, so that all replicas agree on them. A run that
+        Intervals are counted from 1970-01-01 UTC, so that all processes agree on them. A run that
         takes longer than its interval is followed by one run, not by all it made miss.
         """
         if interval <= timedelta(0):
@@ -130,7 +130,7 @@ class Scheduler:
         `at` is rounded up to the second.
 
         Told several times before a run starts, it runs once. Needs no running scheduler: on
-        PostgreSQL some replica will see to it. Raises SchedulerError if it could not be written.
+        PostgreSQL some process will see to it. Raises SchedulerError if it could not be written.
         """
         key, wait = name, timedelta(0)
         if at is not None and at > utc_now():
@@ -168,7 +168,7 @@ class Scheduler:
             turning = asyncio.create_task(
                 self._loop.run(
                     dequeue_timeout=self._timing.look_every,
-                    # One by one: what is finished is then written off at once, and two replicas
+                    # One by one: what is finished is then written off at once, and two processes
                     # picking several limited works in one statement can't deadlock.
                     batch_size=1,
                     heartbeat_timeout=self._timing.take_over_after,
@@ -212,7 +212,7 @@ class Scheduler:
     def ailments(self, patience: timedelta) -> tuple[str, ...]:
         """What should have happened within `patience`, and did not: a sentence for each.
 
-        Only of this replica: what another one is doing, or failing to do, is none of it.
+        Only of this process: what another one is doing, or failing to do, is none of it.
         """
         silence = self._silence
         ailing = list(self._vitals.ailments(patience))
@@ -298,19 +298,19 @@ class Scheduler:
         await handler()
 
     def _let_go(self, job_id: JobId) -> None:
-        """Stop a run whose job another replica has taken over while this one was frozen."""
+        """Stop a run whose job another process has taken over while this one was frozen."""
         if run := self._runs.get(job_id):
             run.taken_over = True
             run.task.cancel()
 
     async def _tick(self, name: str, interval: timedelta) -> None:
-        """Put a job at the start of each next interval, unless another replica did.
+        """Put a job at the start of each next interval, unless another process did.
 
         That is done in the middle of the one before, when all clocks that differ by less than half
         an interval agree which one is next. Two keys take turns, as a run may outlast its interval.
 
         PgQueuer's own schedules would not do: they are cron's, in whole seconds with one second's
-        leeway, a failed run is not repeated, and one whose replica died waits for fixed 30 s.
+        leeway, a failed run is not repeated, and one whose process died waits for fixed 30 s.
         """
         seconds = interval.total_seconds()
         while True:

@@ -102,25 +102,27 @@ async def create(
     return IssuedAddress(FeedAddress(address_id, name, viewer, now, None), secret)
 
 
-def held_parents(admin_key: str | None, *, without_key: bool) -> frozenset[str]:
+def valid_parents(admin_key: str | None, *, without_key: bool) -> frozenset[str]:
     """The labels of the parents that hold now and have no row.
 
     `without_key`: whether one can read without a key.
     """
-    held = {sessions.label_of_settings_key(admin_key)} if admin_key else set()
-    return frozenset(held | {ANONYMOUS} if without_key else held)
+    labels = {sessions.label_of_settings_key(admin_key)} if admin_key else set()
+    return frozenset(labels | {ANONYMOUS} if without_key else labels)
 
 
 async def presented(
-    transaction: Transaction, secret: str, *, held: Collection[str], now: datetime
+    transaction: Transaction, secret: str, *, parents: Collection[str], now: datetime
 ) -> FeedAddress | None:
     """The address with this secret, while it and its parent hold.
 
-    `held`: the labels of parents without a row that hold now.
+    `parents`: the labels of parents without a row that hold now.
     """
     if not FORM.fullmatch(secret):
         return None
-    found = select(feed_addresses).where(feed_addresses.c.hash == digest(secret), _holds(held, now))
+    found = select(feed_addresses).where(
+        feed_addresses.c.hash == digest(secret), _holds(parents, now)
+    )
     row = (await transaction.execute(found)).one_or_none()
     return _address(row) if row else None
 
@@ -133,10 +135,10 @@ async def note_use(transaction: Transaction, address: FeedAddress, now: datetime
 
 
 async def of_viewer(
-    transaction: Transaction, viewer: str | None, *, held: Collection[str], now: datetime
+    transaction: Transaction, viewer: str | None, *, parents: Collection[str], now: datetime
 ) -> tuple[FeedAddress, ...]:
     """The addresses of a viewer, or everybody's, that hold, newest first; see `presented`."""
-    wanted = select(feed_addresses).where(_holds(held, now))
+    wanted = select(feed_addresses).where(_holds(parents, now))
     if viewer is not None:
         wanted = wanted.where(feed_addresses.c.viewer == viewer)
     rows = await transaction.execute(wanted.order_by(feed_addresses.c.id.desc()))
@@ -170,14 +172,14 @@ async def revoke(
     return _address(row)
 
 
-def _holds(held: Collection[str], now: datetime) -> ColumnElement[bool]:
+def _holds(parents: Collection[str], now: datetime) -> ColumnElement[bool]:
     address = feed_addresses.c
-    parent_holds = or_(address.parent.in_(held), address.parent.in_(keys.usable_labels(now)))
+    parent_holds = or_(address.parent.in_(parents), address.parent.in_(keys.usable_labels(now)))
     return and_(address.revoked_at.is_(None), parent_holds)
 
 
 def _has_ended(now: datetime) -> ColumnElement[bool]:
-    """What can never hold again; the settings of another replica may know other parents."""
+    """What can never hold again; the settings of another process may know other parents."""
     address = feed_addresses.c
     of_key = address.key_id.is_not(None)
     key_ended = and_(of_key, address.parent.not_in(keys.usable_labels(now)))

@@ -1,7 +1,7 @@
 """Sessions of browsers that signed in: which key each stands for, until when.
 
 Only hashes are stored, so that neither a backup nor a look into the database opens anything; and
-signing out, or revoking the key, counts at once on every replica.
+signing out, or revoking the key, counts at once in every process.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.store.schema_access import sessions
 
-KEPT = 100
+MOST_SESSIONS = 100
 """How many sessions a key has at most; one more ends the oldest."""
 SETTINGS_LABEL = "="
 """What the label of the settings' key begins with, which has no row."""
@@ -30,7 +30,8 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
     """Begin a session for the key of this label, and give its token.
 
     Sessions that are over, or whose key has ended, are deleted, and the oldest ones of this key
-    beyond `KEPT`. The token holds 256 random bits, so one round of SHA-256 is enough to keep it.
+    beyond `MOST_SESSIONS`. The token holds 256 random bits, so one round of SHA-256 is enough to
+    keep it.
     """
     token = secrets.token_urlsafe(32)
     await commit_order.one_at_a_time(transaction, f"sessions of {label}")
@@ -43,7 +44,7 @@ async def begin(transaction: Transaction, *, label: str, now: datetime, until: d
         select(sessions.c.hash)
         .where(sessions.c.label == label)
         .order_by(sessions.c.began_at.desc())
-        .limit(KEPT - 1)
+        .limit(MOST_SESSIONS - 1)
     )
     await transaction.execute(
         delete(sessions).where(sessions.c.label == label, sessions.c.hash.not_in(newest))

@@ -23,7 +23,7 @@ from gitpip.store.schema_accounts import (
     kept_publications,
     kept_users,
 )
-from gitpip.store.schema_status import feed
+from gitpip.store.schema_status import public_feed
 
 PUBLISHED, SENDING, UNCERTAIN, SKIPPED = (
     PublicationState.PUBLISHED.value,
@@ -195,4 +195,4 @@ async def _keep_users(transaction: Transaction, change: AccountChange, now: date
         )
     )
     await transaction.execute(delete(kept_users).where(of_next))
-    await transaction.execute(delete(feed))
+    await transaction.execute(delete(public_feed))

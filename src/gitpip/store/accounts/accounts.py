@@ -27,9 +27,10 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema_accounts import Vendor as Vendor  # noqa: PLC0414 - others know it from here
 from gitpip.store.schema_accounts import accounts, is_bound
+from gitpip.store.schema_status import pipedrive_company
 
 NOTED_FOR = timedelta(seconds=60)
-"""So long after a process noted what is set there, it is taken to be set still."""
+"""How long after a process noted what is set there, it is taken to be set still."""
 NOTED_EVERY = timedelta(seconds=15)
 NO_KEY = 0
 """Keys are counted from 1."""
@@ -290,3 +291,12 @@ async def keep_deal_field(
         .where(accounts.c.key == key)
         .values(deal_field=code, deal_field_due_at=due_at)
     )
+
+
+async def domain(transaction: Transaction) -> str | None:
+    """The part of the Pipedrive company's address before .pipedrive.com; None if not known."""
+    if account := await bound(transaction, Vendor.PIPEDRIVE):
+        return account.domain
+    # An earlier version learned it, and nothing was published since.
+    found: str | None = await transaction.scalar(select(pipedrive_company.c.domain))
+    return found

@@ -9,14 +9,14 @@ from sqlalchemy import func, insert, literal, select, update
 from gitpip.model import GistId
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
-from gitpip.store.schema_status import feed
+from gitpip.store.schema_status import public_feed
 
 ROW = 1
 ETAG_LIMIT = 300
 
 
 @dataclass(frozen=True)
-class FeedState:
+class PublicFeedState:
     """Where the reading of the public feed stands. Times are UTC."""
 
     etag: str | None
@@ -33,42 +33,50 @@ class FeedState:
     failing_since: datetime | None = None
 
 
-_state = reader(FeedState)
+_state = reader(PublicFeedState)
 
 
-async def get(transaction: Transaction) -> FeedState | None:
+async def get(transaction: Transaction) -> PublicFeedState | None:
     """Where the reading stands; None before the first that worked."""
     state = await status(transaction)
     never_read = state is not None and state.etag is None and not state.seen
     return None if never_read else state
 
 
-async def status(transaction: Transaction) -> FeedState | None:
+async def status(transaction: Transaction) -> PublicFeedState | None:
     """Like `get`, but also when only failures are known so far."""
-    row = (await transaction.execute(select(feed).where(feed.c.id == ROW))).one_or_none()
+    row = (
+        await transaction.execute(select(public_feed).where(public_feed.c.id == ROW))
+    ).one_or_none()
     return _state(row) if row else None
 
 
 async def failed(transaction: Transaction, reason: str, now: datetime) -> None:
     """Note that the feed could not be read."""
-    since = func.coalesce(feed.c.failing_since, literal(now, feed.c.failing_since.type))
+    since = func.coalesce(
+        public_feed.c.failing_since, literal(now, public_feed.c.failing_since.type)
+    )
     known = await transaction.execute(
-        update(feed).where(feed.c.id == ROW).values(failure=reason, failing_since=since)
+        update(public_feed)
+        .where(public_feed.c.id == ROW)
+        .values(failure=reason, failing_since=since)
     )
     if not known.rowcount:
         await transaction.execute(
-            insert(feed).values(id=ROW, seen={}, read_at=now, failure=reason, failing_since=now)
+            insert(public_feed).values(
+                id=ROW, seen={}, read_at=now, failure=reason, failing_since=now
+            )
         )
 
 
 async def worked(transaction: Transaction) -> None:
     """Note that the feed can be read, with nothing new in it."""
     await transaction.execute(
-        update(feed).where(feed.c.id == ROW).values(failure=None, failing_since=None)
+        update(public_feed).where(public_feed.c.id == ROW).values(failure=None, failing_since=None)
     )
 
 
-async def save(transaction: Transaction, state: FeedState) -> None:
+async def save(transaction: Transaction, state: PublicFeedState) -> None:
     """Note where the reading stands now."""
     values = {
         "etag": state.etag if len(state.etag or "") <= ETAG_LIMIT else None,
@@ -80,6 +88,8 @@ async def save(transaction: Transaction, state: FeedState) -> None:
         "failure": None,
         "failing_since": None,
     }
-    known = await transaction.execute(update(feed).where(feed.c.id == ROW).values(values))
+    known = await transaction.execute(
+        update(public_feed).where(public_feed.c.id == ROW).values(values)
+    )
     if not known.rowcount:
-        await transaction.execute(insert(feed).values(id=ROW, **values))
+        await transaction.execute(insert(public_feed).values(id=ROW, **values))

@@ -26,7 +26,7 @@ DOUBT = "GraphQL"
 """In the place of a file's name, without a gist: GraphQL shows what the gist list does not."""
 
 _LATEST = 200
-"""So many files are looked through for gists of different users."""
+"""How many files are looked through for gists of different users."""
 
 _unreadable = reader(Unreadable)
 
@@ -211,14 +211,14 @@ async def summary(transaction: Transaction) -> UnreadableSummary:
 
 
 @dataclass(frozen=True)
-class HeldBack:
-    """Who holds back the time up to which everybody is known, and why."""
+class FurthestBehind:
+    """Who is known up to the earliest time, and what is in the way."""
 
     login: str
     reason: str
 
 
-async def holds_back(transaction: Transaction) -> HeldBack | None:
+async def furthest_behind(transaction: Transaction) -> FurthestBehind | None:
     """Who is known up to the earliest time, if something is in the way; else None.
 
     Of those never read completely, the one added first.
@@ -233,9 +233,9 @@ async def holds_back(transaction: Transaction) -> HeldBack | None:
         return None
     unread = await of_user(transaction, UserKey(row.key))
     if row.failure:
-        return HeldBack(row.login, row.failure)
+        return FurthestBehind(row.login, row.failure)
     if unread:
-        return HeldBack(row.login, f"{describe(unread[0])}: {unread[0].reason}")
+        return FurthestBehind(row.login, f"{describe(unread[0])}: {unread[0].reason}")
     return None
 
 

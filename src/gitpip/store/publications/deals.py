@@ -122,7 +122,7 @@ async def record(
 
     With `only_in`, a deal that is in another state is left alone, and False is returned.
     """
-    wanted = DEALS.held(claim.user_key, claim.token, only_in=only_in)
+    wanted = DEALS.claimed(claim.user_key, claim.token, only_in=only_in)
     result = await transaction.execute(
         update(deals).where(*wanted).values(**values_of(change), deal_id=change.accepted_id)
     )

@@ -27,8 +27,8 @@ class Start:
     """A request that is about to be made."""
 
     now: datetime
-    held_for: timedelta
-    """For so long the row is being sent, before others may look for it."""
+    lasts: timedelta
+    """How long it may be under way, before others look for it."""
     vendor_time: datetime | None
     """A time by Pipedrive's clock that is not later than now, if one is known."""
 
@@ -92,14 +92,14 @@ class Delivered:
                 sent_after=case((counts, vendor_time), else_=of.sent_after),
                 sent_at=start.now,
                 in_flight_until=None,
-                lease_until=lease.until(start.now, start.held_for),
+                lease_until=lease.until(start.now, start.lasts),
                 reason=None,
                 **values,
             )
         )
         return result.rowcount == 1
 
-    def held(
+    def claimed(
         self, key: int, token: str | None, *, only_in: PublicationState | None = None
     ) -> tuple[ColumnElement[bool], ...]:
         """The condition of a row that is claimed with this token, in this state if one is given."""
@@ -156,7 +156,7 @@ class Delivered:
         return self.key.in_(select(self.key).where(*wanted).order_by(self.key).with_for_update())
 
 
-FILES = Delivered(publications, publications.c.id)
+PUBLICATIONS = Delivered(publications, publications.c.id)
 DEALS = Delivered(deals, deals.c.user_key)
 
 

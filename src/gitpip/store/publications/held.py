@@ -1,7 +1,7 @@
 """Held publications: so much at once that a person decides whether it is published.
 
 A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
-lets a held one be sent: no restart, no other replica and no later check does.
+lets a held one be sent: no restart, no other process and no later check does.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Answered:
 
     login: str
     published: int
-    """So many are published now, as soon as the publisher comes to them."""
+    """How many are published now, as soon as the publisher comes to them."""
     skipped: int
 
 

@@ -6,10 +6,10 @@ born as published.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,13 +40,10 @@ from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import note_updates, recognition
-from gitpip.store.publications.sightings import Sighting
+from gitpip.store.publications.recognition import Sighting
+from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
-
-Item = TypeVar("Item")
-
-AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ async def take_in(
     told = TakenIn()
     if write and not await accounts.lock_ledger_of(transaction, account_key):
         return told
-    for some in _in_pieces(sightings):
+    for some in in_pieces(sightings):
         told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
     return told
 
@@ -444,8 +441,3 @@ async def forget(transaction: Transaction, marker: str, activity_ids: Collection
             markers.c.marker == marker, markers.c.activity_id.in_(list(activity_ids))
         )
     )
-
-
-def _in_pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), AT_A_TIME):
-        yield items[start : start + AT_A_TIME]

@@ -14,13 +14,13 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
-from gitpip.store.publications.delivered import FILES, Start, values_of
+from gitpip.store.publications.delivered import PUBLICATIONS, Start, values_of
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
 
 LOOKED_FOR = 500
-"""So many uncertain publications are looked for together."""
+"""How many uncertain publications are looked for together."""
 EVENTS = {
     PublicationState.PUBLISHED: EventKind.PUBLICATION_PUBLISHED,
     PublicationState.FAILED: EventKind.PUBLICATION_FAILED,
@@ -139,9 +139,9 @@ async def claim_looks(
     }
 
 
-async def is_held(transaction: Transaction, claim: Publication, now: datetime) -> bool:
+async def is_claimed(transaction: Transaction, claim: Publication, now: datetime) -> bool:
     """Whether a row is still claimed as it was, until the end of this transaction."""
-    held = await transaction.scalar(
+    claimed = await transaction.scalar(
         select(publications.c.id)
         .where(
             publications.c.id == claim.id,
@@ -150,7 +150,7 @@ async def is_held(transaction: Transaction, claim: Publication, now: datetime) -
         )
         .with_for_update()
     )
-    return held is not None
+    return claimed is not None
 
 
 async def begin_sending(
@@ -164,7 +164,7 @@ async def begin_sending(
 
     What may have been sent before is looked at again after this.
     """
-    begun = await FILES.begin_sending(
+    begun = await PUBLICATIONS.begin_sending(
         transaction,
         claim.id,
         claim.token,
@@ -173,7 +173,7 @@ async def begin_sending(
         values={"deal_id": deal_id},
     )
     if begun and claim.looked_at is not None:
-        await second_sends.OF_FILES.begin(transaction, claim.id, start.now)
+        await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, start.now)
     return begun
 
 
@@ -199,7 +199,7 @@ async def record(
 
     With `only_in`, a row that is in another state is left alone, and False is returned.
     """
-    wanted = FILES.held(claim.id, claim.token, only_in=only_in)
+    wanted = PUBLICATIONS.claimed(claim.id, claim.token, only_in=only_in)
     published_at = now if change.state is PublicationState.PUBLISHED else None
     if change.accepted_id is not None:
         await _take_from_another(transaction, wanted, claim, change.accepted_id, now)
@@ -240,8 +240,8 @@ async def _take_from_another(
     if await transaction.scalar(select(publications.c.id).where(another)) is None:
         return
     await ledger.lock(transaction)  # before any row, in the order of locking.py
-    held = select(publications.c.id).where(*wanted).with_for_update()
-    if await transaction.scalar(held) is None:
+    claimed = select(publications.c.id).where(*wanted).with_for_update()
+    if await transaction.scalar(claimed) is None:
         return
     await transaction.execute(
         update(publications)
@@ -262,7 +262,7 @@ async def _take_from_another(
     )
 
 
-async def hold_back(
+async def postpone(
     transaction: Transaction, user_key: UserKey, change: Change, *, token: str, now: datetime
 ) -> int:
     """Apply `change` to all of a user's due publications that are to be sent; give their number.

@@ -37,7 +37,7 @@ WAITING = (
 )
 SKIPPED_BY_A_PERSON = "skipped by a person"
 
-LATELY = timedelta(minutes=10)
+PACE_MEASURED_OVER = timedelta(minutes=10)
 """The pace of publishing is that of so long."""
 DELETED_WHILE_HELD = "deleted or made secret while it was held"
 HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
@@ -309,7 +309,7 @@ async def time_left(
             select(
                 func.count(),
                 func.min(publications.c.published_at, type_=publications.c.published_at.type),
-            ).where(publications.c.published_at > now - LATELY, *wanted)
+            ).where(publications.c.published_at > now - PACE_MEASURED_OVER, *wanted)
         )
     ).one()
     return (now - since) / lately * waiting if lately else None

@@ -6,22 +6,35 @@ also hold the content: what a former database published may be older than the fi
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, exists, select
 
 from gitpip.marking import Match, marker_of, marker_of_content, markers_by_number, match
-from gitpip.model import ActivityId, GistId, OnEdit, PublicationState
+from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState
 from gitpip.store.database import Transaction
-from gitpip.store.publications.sightings import Sighting
-from gitpip.store.rows import reader
+from gitpip.store.rows import in_pieces, reader
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
 
 NOT_SENT = (PublicationState.PENDING.value, PublicationState.HELD.value)
 """States in which nothing was sent yet, and something may be."""
 
-AT_A_TIME = 500
+
+@dataclass(frozen=True)
+class Sighting:
+    """An activity of ours as a list showed it."""
+
+    activity_id: ActivityId
+    marker: str
+    deal_id: DealId | None
+    added_at: datetime | None
+    """By Pipedrive's clock."""
+    content: str | None = None
+    """What it says of its content: see `marking.match`."""
+
+
 _sighting = reader(Sighting)
 
 
@@ -135,12 +148,11 @@ async def kept_with(
 ) -> dict[str, Sighting]:
     """The activities with these markers that wait for a publication."""
     found: dict[str, Sighting] = {}
-    names = sorted(wanted)
-    for start in range(0, len(names), AT_A_TIME):
+    for some in in_pieces(sorted(wanted)):
         rows = await transaction.execute(
             select(markers).where(
                 markers.c.account_key == account_key,
-                markers.c.marker.in_(names[start : start + AT_A_TIME]),
+                markers.c.marker.in_(some),
                 markers.c.duplicate == 0,
                 # Ids begin anew where an account was reset: another file can have this one by now.
                 ~exists().where(publications.c.activity_id == markers.c.activity_id),
@@ -155,11 +167,11 @@ async def take(
     transaction: Transaction, account_key: int, activity_ids: Sequence[ActivityId]
 ) -> None:
     """Let these activities wait no more: they have a publication."""
-    for start in range(0, len(activity_ids), AT_A_TIME):
+    for some in in_pieces(activity_ids):
         await transaction.execute(
             delete(markers).where(
                 markers.c.account_key == account_key,
-                markers.c.activity_id.in_(activity_ids[start : start + AT_A_TIME]),
+                markers.c.activity_id.in_(some),
             )
         )
 

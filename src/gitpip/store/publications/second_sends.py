@@ -70,7 +70,7 @@ class Watch:
         )
 
 
-OF_FILES = Watch(second_sends, second_sends.c.publication_id)
+OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
 OF_DEALS = Watch(second_deals, second_deals.c.user_key)
 
 

@@ -22,7 +22,7 @@ LATEST = 200
 A_DAY = timedelta(days=1)
 AN_HOUR = timedelta(hours=1)
 LARGE = 100
-"""So many users fill a query or two."""
+"""How many users fill a query or two."""
 _check = reader(Check)
 
 

@@ -40,7 +40,7 @@ from gitpip.store.schema_accounts import ledger
 from gitpip.store.schema_status import pauses
 
 TOLERANCE = timedelta(minutes=15)
-"""Clocks of two replicas can differ; a time that is too late by less does little harm."""
+"""Clocks of two machines can differ; a time that is too late by less does little harm."""
 LONGEST_WAIT = timedelta(days=1)
 """Of a user that GitHub does not show, of something unreadable, and of a pause."""
 LONGEST_RETRY = timedelta(hours=7)

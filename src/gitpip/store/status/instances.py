@@ -1,4 +1,4 @@
-"""The service processes beside one database, each with a heartbeat."""
+"""The instances: the processes that serve beside one database, each with a heartbeat."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from gitpip.store.schema_status import services
 
 HEARTBEAT = timedelta(seconds=2)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""A service that has not shown itself for so long is taken for gone."""
+"""An instance that has not shown itself for so long is taken for gone."""
 
 
 @dataclass(frozen=True)
-class RunningService:
-    """A service process beside this database."""
+class Instance:
+    """A process that serves beside this database."""
 
     id: str
     version: str
@@ -46,9 +46,9 @@ class Tokens:
     pipedrive: bool
 
 
-def tokens_at_work(services: Sequence[RunningService]) -> Tokens | None:
-    """What the processes that watch and publish have; None where none of them says so."""
-    told = [one for one in services if one.works and one.has_pipedrive_token is not None]
+def tokens_at_work(running: Sequence[Instance]) -> Tokens | None:
+    """What the instances that watch and publish have; None where none of them says so."""
+    told = [one for one in running if one.works and one.has_pipedrive_token is not None]
     if not told:
         return None
     return Tokens(
@@ -58,10 +58,10 @@ def tokens_at_work(services: Sequence[RunningService]) -> Tokens | None:
 
 
 @dataclass(frozen=True)
-class Heartbeat:
-    """What a service process shows of itself; see `RunningService`."""
+class Beat:
+    """What a process shows of itself; see `Instance`."""
 
-    service_id: str
+    instance_id: str
     version: str
     part: Part
     ailments: Sequence[str] = ()
@@ -69,11 +69,11 @@ class Heartbeat:
     tokens: Tokens | None = None
 
 
-_service = reader(RunningService)
+_instance = reader(Instance)
 
 
-async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datetime) -> None:
-    """Renew this service's lease row, and clear those of services long gone."""
+async def record_heartbeat(transaction: Transaction, beat: Beat, now: datetime) -> None:
+    """Renew this instance's row, and clear those of instances long gone."""
     shown = {
         "heartbeat_at": now,
         "ailments": beat.ailments or None,
@@ -82,12 +82,12 @@ async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datet
         "has_pipedrive_token": beat.tokens and beat.tokens.pipedrive,
     }
     renewed = await transaction.execute(
-        update(services).where(services.c.id == beat.service_id).values(shown)
+        update(services).where(services.c.id == beat.instance_id).values(shown)
     )
     if renewed.rowcount == 0:
         await transaction.execute(
             insert(services).values(
-                id=beat.service_id,
+                id=beat.instance_id,
                 version=beat.version,
                 part=beat.part,
                 started_at=now,
@@ -99,16 +99,16 @@ async def record_heartbeat(transaction: Transaction, beat: Heartbeat, now: datet
         )
 
 
-async def end_heartbeat(transaction: Transaction, service_id: str) -> None:
-    """Give this service's lease back."""
-    await transaction.execute(delete(services).where(services.c.id == service_id))
+async def end_heartbeat(transaction: Transaction, instance_id: str) -> None:
+    """Delete this instance's row."""
+    await transaction.execute(delete(services).where(services.c.id == instance_id))
 
 
-async def running(transaction: Transaction, now: datetime) -> tuple[RunningService, ...]:
-    """The services that showed life lately."""
+async def running(transaction: Transaction, now: datetime) -> tuple[Instance, ...]:
+    """The instances that showed life lately."""
     rows = await transaction.execute(
         select(services)
         .where(services.c.heartbeat_at > now - HEARTBEAT_TIMEOUT)
         .order_by(func.lower(services.c.id))
     )
-    return tuple(map(_service, rows))
+    return tuple(map(_instance, rows))

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from gitpip.store.database import Transaction
 from gitpip.store.schema_status import github_limits
 
-KEPT = timedelta(days=30)
+LIMITS_KEPT_FOR = timedelta(days=30)
 """How long the limits of a token that is not used any more stay on record."""
 
 
@@ -97,7 +97,9 @@ async def _locked(transaction: Transaction, limit: RateLimit, now: datetime) -> 
     )
     found = (await transaction.execute(query)).one_or_none()
     if found is None:
-        await transaction.execute(delete(github_limits).where(github_limits.c.seen_at < now - KEPT))
+        await transaction.execute(
+            delete(github_limits).where(github_limits.c.seen_at < now - LIMITS_KEPT_FOR)
+        )
         try:
             async with transaction.begin_nested():
                 await transaction.execute(

@@ -14,7 +14,7 @@ from gitpip.store.schema_status import samples
 from gitpip.store.visibility import of_tracked
 
 SAMPLE_EVERY = timedelta(minutes=5)
-KEPT = timedelta(days=1)
+SAMPLES_KEPT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ async def take_sample(transaction: Transaction, now: datetime) -> None:
             await transaction.execute(insert(samples).values(at=now, waiting=waiting or 0))
     except IntegrityError:
         return
-    await transaction.execute(delete(samples).where(samples.c.at < now - KEPT))
+    await transaction.execute(delete(samples).where(samples.c.at < now - SAMPLES_KEPT_FOR))
 
 
 async def samples_of_a_day(transaction: Transaction) -> tuple[Sample, ...]:

@@ -58,7 +58,7 @@ filename = (
 
 @dataclass(frozen=True)
 class Trouble:
-    """So many rows are in the same kind of trouble. Times are UTC."""
+    """How many rows are in the same kind of trouble. Times are UTC."""
 
     count: int
     since: datetime | None = None

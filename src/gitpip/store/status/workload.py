@@ -19,7 +19,7 @@ TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
 
 @dataclass(frozen=True)
 class Work:
-    """What one part of the service has to do at one time, in all replicas together."""
+    """What one part of the service has to do at one time, in all processes together."""
 
     waits: bool
     """Whether something is due that no vendor, and no missing token, holds up."""

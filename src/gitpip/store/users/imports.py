@@ -15,7 +15,7 @@ from gitpip.store.schema_status import imports
 ImportId = NewType("ImportId", int)
 
 FAULTS_KEPT = 500
-SILENCE = timedelta(minutes=2)
+CUT_SHORT_AFTER = timedelta(minutes=2)
 """An import that did not get on for so long was cut short."""
 
 
@@ -39,7 +39,7 @@ class Import:
 
     def cut_short(self, now: datetime) -> bool:
         """Whether the process that did it went away before the end."""
-        return self.ended_at is None and now - self.moved_at > SILENCE
+        return self.ended_at is None and now - self.moved_at > CUT_SHORT_AFTER
 
     @property
     def left(self) -> timedelta | None:

@@ -152,7 +152,7 @@ class Looked:
 async def record_successes(
     transaction: Transaction, looks: Sequence[Looked], *, token: str, now: datetime
 ) -> None:
-    """Note looks that ended well, and release the claims held under `token`.
+    """Note looks that ended well, and release the claims of `token`.
 
     Who was asked for again since the claim stays due: that look may have come too early.
     """
@@ -302,13 +302,13 @@ async def forget_refusals(transaction: Transaction, keys: Collection[UserKey]) -
 
 
 async def renew(transaction: Transaction, token: str, *, until: datetime) -> None:
-    """Prolong every claim held under a token, but for those of users who are being changed.
+    """Prolong every claim of a token, but for those of users who are being changed.
 
     Their turn is the next time, long before a claim ends. To wait for them while others are locked
     can end in a deadlock with what records the looks at many users.
     """
-    held = select(users.c.key).where(users.c.claimed_by == token)
-    free = held.with_for_update(skip_locked=True)
+    claimed = select(users.c.key).where(users.c.claimed_by == token)
+    free = claimed.with_for_update(skip_locked=True)
     await transaction.execute(
         update(users).where(users.c.key.in_(free)).values(claimed_until=until)
     )

@@ -13,7 +13,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.schema import home_visits, visits
 from gitpip.store.visits.visits import BROWSER
 
-KEPT = 50
+VISITS_KEPT = 50
 """How many visits of a viewer are kept at least; an older one only if it is still the latest to
 one of the users."""
 BROWSERS_KEPT = 500
@@ -30,7 +30,7 @@ async def delete_old(transaction: Transaction, newest: HomeVisit) -> None:
     """
     of_viewer = home_visits.c.viewer == newest.viewer
     ids = select(home_visits.c.id).where(of_viewer).order_by(home_visits.c.id.desc())
-    last_deleted = await transaction.scalar(ids.offset(KEPT).limit(1))
+    last_deleted = await transaction.scalar(ids.offset(VISITS_KEPT).limit(1))
     if last_deleted is not None:
         await _delete_up_to(transaction, newest, VisitId(last_deleted))
     is_first = await transaction.scalar(ids.offset(1).limit(1)) is None

@@ -22,7 +22,7 @@ SHARED_VIEWER = "everyone"
 
 BROWSER = "browser:"
 """What the name of a viewer begins with who is a browser without a key; the rest is its cookie."""
-KEPT = 100
+MOST_VISITS = 100
 """How many visits of a viewer to a user are kept at most; one more deletes the oldest."""
 VIEWERS_KEPT = 500
 """How many viewers that hold no key are kept for a user: where no key exists yet, and with an
@@ -97,7 +97,7 @@ async def _delete_old(transaction: Transaction, newest: Visit) -> None:
         select(visits.c.id)
         .where(of_both)
         .order_by(visits.c.id.desc())
-        .offset(KEPT)
+        .offset(MOST_VISITS)
         .limit(1)
         .scalar_subquery()
     )

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from gitpip.clock import utc_now
+from gitpip.clock import EPOCH, utc_now
 from gitpip.digests import fingerprint
 from gitpip.errors import (
     GitHubBlocked,
@@ -28,7 +28,14 @@ from gitpip.errors import (
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
-from gitpip.watch.github.gist_list import BURST, EPOCH, PAGE_SIZE, GistList, SeenList, Tag, since_of
+from gitpip.watch.github.gist_list import (
+    BURST,
+    PAGE_SIZE,
+    GistList,
+    ListTag,
+    SeenList,
+    since_of,
+)
 from gitpip.watch.github.graphql import (
     GISTS_OF_ONE,
     Snapshot,
@@ -43,20 +50,20 @@ from gitpip.watch.github.rest_models import (
     OWNER,
     OddItem,
     parse,
-    parse_feed,
     parse_gists,
+    parse_public_feed,
 )
 from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, same_origin, shown
 
 MOST_PAGES = 1000
 ROUNDS = 3
 WHOLE_LIST_EVERY = timedelta(days=1)
-FEED_RESERVE = 60
+PUBLIC_FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
 
 
 @dataclass(frozen=True)
-class FeedGist:
+class PublicFeedGist:
     """A gist as the public feed names it."""
 
     id: GistId
@@ -66,10 +73,10 @@ class FeedGist:
 
 
 @dataclass(frozen=True)
-class FeedPage:
+class PublicFeedPage:
     """A page of the newest public gists of all users."""
 
-    gists: tuple[FeedGist, ...]
+    gists: tuple[PublicFeedGist, ...]
     etag: str | None
     next_page: str | None
     odd: tuple[OddItem, ...] = ()
@@ -138,7 +145,9 @@ class GitHub:
         self._has_token = token is not None
         # An ETag is good only under the token it was given to.
         self._fingerprint = fingerprint(self._api_url, token)
-        self._limits.begin(credential=self._fingerprint, reserve=FEED_RESERVE if self.sweeps else 0)
+        self._limits.begin(
+            credential=self._fingerprint, reserve=PUBLIC_FEED_RESERVE if self.polls_batches else 0
+        )
         self._graphql_limits.begin(credential=self._fingerprint, reserve=0)
         self._transport.use(token)
 
@@ -147,7 +156,7 @@ class GitHub:
         await self._transport.close()
 
     @property
-    def sweeps(self) -> bool:
+    def polls_batches(self) -> bool:
         """Whether many users can be asked about at once."""
         return self._graphql_url is not None and self._has_token
 
@@ -248,7 +257,7 @@ class GitHub:
             return False
         return not parse(GIST, answer).public
 
-    async def public_feed(self, etag: str | None, page: str | None = None) -> FeedPage | None:
+    async def public_feed(self, etag: str | None, page: str | None = None) -> PublicFeedPage | None:
         """A page of the newest public gists of all users; None when nothing changed since `etag`.
 
         `page` is the URL that the page before gave as `next_page`; None for the first.
@@ -259,10 +268,10 @@ class GitHub:
         answer = await self._transport.get(url, accept=JSON, etag=etag, reserved=True)
         if answer.unchanged:
             return None
-        items, odd = parse_feed(answer)
-        return FeedPage(
+        items, odd = parse_public_feed(answer)
+        return PublicFeedPage(
             gists=tuple(
-                FeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
+                PublicFeedGist(GistId(item.id), GitHubId(item.owner.id), item.updated() or EPOCH)
                 for item in items
                 if item.public is not False
             ),
@@ -274,26 +283,26 @@ class GitHub:
     async def account(self, login: str) -> Account:
         """The account of a login, in any case."""
         try:
-            return await self._account(f"/users/{quote(login, safe='')}")
+            answer = await self._get(f"{self._api_url}/users/{quote(login, safe='')}")
         except GitHubNotFound:
             raise GitHubNotFound(f"GitHub shows no user {login}; check the login") from None
+        owner = parse(OWNER, answer)
+        # Finer than the whole seconds of the answer's date, where the clocks agree.
+        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
+        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
 
-    async def account_by_id(self, github_id: GitHubId) -> Account:
-        """The account of an id, under whatever login it has now."""
-        return await self._account(f"/user/{github_id}")
+    async def gists(self, github_id: GitHubId, list_tag: str | None) -> GistList:
+        """A user's public gists; `unchanged` when nothing changed since the list that gave the tag.
 
-    async def gists(self, github_id: GitHubId, tag: str | None) -> GistList:
-        """A user's public gists; `unchanged` when nothing changed since the list that gave `tag`.
-
-        Without a tag, or with one of another token, it is the whole list.
+        Without one, or with one of another token, it is the whole list.
         """
-        known = Tag.parse(tag, self._fingerprint)
+        known = ListTag.parse(list_tag, self._fingerprint)
         if known is None or (known.since and self._is_old(known.read_at)):
             return await self._whole_list(github_id)
         first = await self._get(self._list_url(github_id, known.since), known.etag)
         whole, as_of = known.since is None, first.date
         if first.unchanged:
-            return GistList((), None, tag, whole=False, as_of=as_of, unchanged=True)
+            return GistList((), None, list_tag, whole=False, as_of=as_of, unchanged=True)
         if first.next_page:
             return await self._whole_list(github_id, first if whole else None)
         seen = SeenList(github_id)
@@ -315,18 +324,13 @@ class GitHub:
         listed = await self._whole_list(owner_id)
         return next((gist for gist in listed.gists if gist.id == gist_id), None)
 
-    async def _account(self, path: str) -> Account:
-        owner = parse(OWNER, await self._get(self._api_url + path))
-        # Finer than the whole seconds of the answer's date, where the clocks agree.
-        seen_at = self._now() - self.clock_ahead if self.knows_the_time else None
-        return Account(owner.login, GitHubId(owner.id), owner.node_id, seen_at)
-
     async def _whole_list(self, github_id: GitHubId, first: Answer | None = None) -> GistList:
         """Every page, read until no gist can have slipped from an unread page to a read one.
 
         That happens when a gist is deleted meanwhile; then one of the pages but the last differs
         when it is asked for again. A list that won't keep still is taken as far as it was seen,
-        and gives no tag, so that the next look reads it again. So is one of which a page fails.
+        and gives no list tag, so that the next look reads it again. So is one with a page that
+        fails.
         """
         seen = SeenList(github_id)
         for _ in range(ROUNDS):
@@ -337,8 +341,8 @@ class GitHub:
             if seen.fault_of_pages:
                 break
             if len(pages) == 1:
-                tag = Tag(self._fingerprint, None, read_at, pages[0].etag).text()
-                return seen.as_list(tag, whole=True, as_of=as_of)
+                list_tag = ListTag(self._fingerprint, None, read_at, pages[0].etag).text()
+                return seen.as_list(list_tag, whole=True, as_of=as_of)
             if not await self._kept_still(pages[:-1]):
                 continue
             since = since_of(pages[0].date, [gist.updated_at for gist in seen.gists.values()])
@@ -346,8 +350,8 @@ class GitHub:
                 # So many updates in this very second: let it pass, GitHub counts in seconds.
                 await asyncio.sleep(BURST.total_seconds())
                 continue
-            tag = await self._tag_by_time(github_id, since, seen.gists, read_at)
-            return seen.as_list(tag, whole=True, as_of=as_of)
+            list_tag = await self._list_tag_by_time(github_id, since, seen.gists, read_at)
+            return seen.as_list(list_tag, whole=True, as_of=as_of)
         seen.fault_of_pages = seen.fault_of_pages or "the list of gists changed while it was read"
         return seen.as_list(None, whole=False)
 
@@ -386,7 +390,7 @@ class GitHub:
             for answer, page in zip(again, pages, strict=True)
         )
 
-    async def _tag_by_time(
+    async def _list_tag_by_time(
         self,
         github_id: GitHubId,
         since: datetime,
@@ -403,7 +407,7 @@ class GitHub:
             return None
         if answer.next_page or any(gists.get(id_) != gist for id_, gist in lately.gists.items()):
             return None
-        return Tag(self._fingerprint, since, read_at, answer.etag).text()
+        return ListTag(self._fingerprint, since, read_at, answer.etag).text()
 
     def _list_url(self, github_id: GitHubId, since: datetime | None = None) -> str:
         query = {"per_page": str(PAGE_SIZE)}

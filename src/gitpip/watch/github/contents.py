@@ -28,7 +28,7 @@ CONTENT_LIMIT = 1024 * 1024
 GIST_CONTENT_LIMIT = 32 * CONTENT_LIMIT
 """The contents of one gist that are stored; files beyond stay at their `raw_url`."""
 MOST_NAMES = 3000
-"""So many names of a gist's files are asked for at most."""
+"""How many names of a gist's files are asked for at most."""
 TIME_PER_GIST = timedelta(minutes=1)
 """After this time no further file of a gist is asked for, if one of them failed before."""
 JSON = "application/vnd.github+json"

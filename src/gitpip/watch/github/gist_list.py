@@ -1,10 +1,11 @@
-"""A user's list of gists as the pages of GitHub's REST API show it, and its tag."""
+"""A user's list of gists as the pages of GitHub's REST API show it, and its list tag."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
+from gitpip.clock import EPOCH
 from gitpip.model import Account, GistId, GitHubId, SeenGist
 from gitpip.watch.github.rest_models import parse_gists
 from gitpip.watch.github.transport import Answer
@@ -12,8 +13,7 @@ from gitpip.watch.github.transport import Answer
 PAGE_SIZE = 100
 OVERLAP = timedelta(minutes=10)
 BURST = timedelta(seconds=2)
-TAG_LENGTH = 300
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LIST_TAG_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class GistList:
     gists: tuple[SeenGist, ...]
     owner: Account | None
     """The owner as the gists name them; None when there is no gist."""
-    tag: str | None
+    list_tag: str | None
     """To be given to the next `gists`, once everything in this list is stored."""
     whole: bool
     """Whether a gist that is not in it is none of the user's public ones any more."""
@@ -35,7 +35,7 @@ class GistList:
     """When GitHub gave it, by GitHub's clock; None where that was not told, or the list did not
     keep still."""
     unchanged: bool = False
-    """Whether it is as it was when it gave the tag: then nothing else is told."""
+    """Whether it is as it was when it gave the list tag: then nothing else is told."""
 
 
 class SeenList:
@@ -65,7 +65,9 @@ class SeenList:
             else:
                 self._odd[one.gist_id] = f"GitHub's list makes no sense of it: {one.reason}"
 
-    def as_list(self, tag: str | None, *, whole: bool, as_of: datetime | None = None) -> GistList:
+    def as_list(
+        self, list_tag: str | None, *, whole: bool, as_of: datetime | None = None
+    ) -> GistList:
         """All of it as one list."""
         faults = [self.fault_of_pages] if self.fault_of_pages else []
         if self._without_id:
@@ -73,7 +75,7 @@ class SeenList:
         return GistList(
             gists=tuple(self.gists.values()),
             owner=self._owner,
-            tag=tag,
+            list_tag=list_tag,
             whole=whole,
             odd={id_: reason for id_, reason in self._odd.items() if id_ not in self.gists},
             fault="; ".join(faults) or None,
@@ -82,7 +84,7 @@ class SeenList:
 
 
 @dataclass(frozen=True)
-class Tag:
+class ListTag:
     """What makes the next request for a list conditional: under which token, what, and its ETag."""
 
     fingerprint: str
@@ -91,10 +93,10 @@ class Tag:
     etag: str | None
 
     def text(self) -> str | None:
-        """The tag as it is stored; None where it can't be."""
+        """The list tag as it is stored; None where it can't be."""
         since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}" if self.since else ""
         text = f"{self.fingerprint}|{since}|{self.read_at.isoformat()}|{self.etag}"
-        return text if self.etag and len(text) <= TAG_LENGTH else None
+        return text if self.etag and len(text) <= LIST_TAG_LENGTH else None
 
     @classmethod
     def parse(cls, text: str | None, fingerprint: str) -> Self | None:

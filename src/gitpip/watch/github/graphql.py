@@ -1,4 +1,4 @@
-"""GitHub's GraphQL API as it concerns the sweep: one query about many users.
+"""GitHub's GraphQL API as it concerns the batch poll: one query about many users.
 
 It asks for little: a query that asks for more fails, or is cut silently, once users have much.
 Costs as in https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api:
@@ -36,7 +36,7 @@ GISTS_OF_ONE = """query($login: String!) { user(login: $login) {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the sweep sees of a user: enough to tell whether anything changed."""
+    """What the batch poll sees of a user: enough to tell whether anything changed."""
 
     account: Account
     gist_count: int

@@ -24,7 +24,7 @@ LONGEST_WAIT = timedelta(days=1)
 MINUTE = timedelta(seconds=60)
 MOST_A_MINUTE = {"core": 900, "graphql": 2000}
 SPARE_A_MINUTE = 150
-"""So many requests of a minute can go into what is not urgent: the rest is for what is."""
+"""How many requests of a minute can go into what is not urgent: the rest is for what is."""
 BLOCKS_A_MINUTE = 18
 """A process reserves up to this part of a minute's requests at a time."""
 SMALLEST_BLOCK = 2

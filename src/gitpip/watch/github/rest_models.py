@@ -145,7 +145,7 @@ class _FeedOwner(BaseModel):
     id: _AccountId
 
 
-class FeedShape(BaseModel):
+class PublicFeedShape(BaseModel):
     """As much of a gist in the public feed as a hint needs."""
 
     id: _GistId
@@ -186,7 +186,7 @@ class OddItem:
 LIMITS = TypeAdapter(LimitsShape)
 OWNER = TypeAdapter(OwnerShape)
 GIST = TypeAdapter(GistShape)
-_FEED_ITEM = TypeAdapter(FeedShape)
+_FEED_ITEM = TypeAdapter(PublicFeedShape)
 _ITEMS = TypeAdapter(list[object])
 _FILENAME = TypeAdapter[str](_Filename)
 
@@ -216,7 +216,7 @@ def parse_gists(answer: Answer) -> tuple[list[GistShape], list[OddItem]]:
     return _item_by_item(GIST, answer)
 
 
-def parse_feed(answer: Answer) -> tuple[list[FeedShape], list[OddItem]]:
+def parse_public_feed(answer: Answer) -> tuple[list[PublicFeedShape], list[OddItem]]:
     """The gists of the public feed, and the items that no owner could be told of."""
     return _item_by_item(_FEED_ITEM, answer)
 

@@ -1,7 +1,7 @@
 """GitHub's limits as all processes beside one database share them.
 
 A process that replaces another one must not start with a whole minute's budget, nor ask before the
-time that GitHub gave the other one: three replicas that were killed now and then exceeded the
+time that GitHub gave the other one: three processes that were killed now and then exceeded the
 secondary limit ten times in one run.
 """
 

@@ -70,10 +70,10 @@ async def list_addresses(
 ) -> list[FeedAddressBody]:
     """Your addresses (an admin sees everybody's), newest first."""
     authentication: Authentication = request.app.state.authentication
-    held = await authentication.held_parents(request)
+    parents = await authentication.valid_parents(request)
     async with context.database.read() as transaction:
         listed = await feed_tokens.of_viewer(
-            transaction, _whose(identity), held=held, now=utc_now()
+            transaction, _whose(identity), parents=parents, now=utc_now()
         )
     return [FeedAddressBody.of(address) for address in listed]
 

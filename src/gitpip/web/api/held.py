@@ -45,7 +45,7 @@ class AnsweredBody(NounBody[Answered]):
 
     login: str
     published: int
-    """So many are sent now, in their turn."""
+    """How many are sent now, in their turn."""
     skipped: int
 
 

@@ -158,9 +158,9 @@ class StatusBody(BaseModel):
     budgets: list[BudgetBody]
     running_services: int
     versions: list[str]
-    """Of the services that run; more than one during an upgrade."""
+    """Of the instances that run; more than one during an upgrade."""
     engine_is_alive: bool
-    """Here, or in another replica where this one only shows."""
+    """Here, or in another process where this one only shows."""
     last_checks: list[CheckBody]
 
 
@@ -215,8 +215,8 @@ async def status_of(context: AppContext) -> StatusBody:
         next_publication_due=due_after(next_due, condition.pauses.get(pauses.PUBLISHING)),
         nothing_missed_before=freshness.complete_until,
         held_back_by=(
-            HeldBackBody(login=held.login, reason=held.reason)
-            if (held := condition.held_back)
+            HeldBackBody(login=behind.login, reason=behind.reason)
+            if (behind := condition.furthest_behind)
             else None
         ),
         freshness=FreshnessBody(
@@ -233,8 +233,8 @@ async def status_of(context: AppContext) -> StatusBody:
         ),
         capacity=capacity,
         budgets=[BudgetBody.of(budget, now) for budget in budgets],
-        running_services=len(condition.services),
-        versions=sorted({service.version for service in condition.services}),
+        running_services=len(condition.instances),
+        versions=sorted({one.version for one in condition.instances}),
         engine_is_alive=condition.works if alive is None else alive,
         last_checks=[CheckBody.of(check) for check in last_checks.items],
     )

@@ -182,9 +182,9 @@ class Authentication:
         return None
 
     async def _by_feed_address(self, request: Request, secret: str) -> Identity | None:
-        now, held = utc_now(), await self.held_parents(request)
+        now, parents = utc_now(), await self.valid_parents(request)
         async with self._database.read() as transaction:
-            address = await feed_tokens.presented(transaction, secret, held=held, now=now)
+            address = await feed_tokens.presented(transaction, secret, parents=parents, now=now)
         if address is None:
             return None
         await self._note_use(address, feed_tokens.note_use, now)
@@ -192,11 +192,11 @@ class Authentication:
             Role.VIEWER, address_of(request), Via.PAGE, name=f"feed address {address.id}"
         )
 
-    async def held_parents(self, request: Request) -> frozenset[str]:
+    async def valid_parents(self, request: Request) -> frozenset[str]:
         """The labels of parents of feed addresses that are not in the database: the settings' key,
         and access without a key."""
         without_key = await self._without_key(request) is not None
-        return feed_tokens.held_parents(self._admin_key(), without_key=without_key)
+        return feed_tokens.valid_parents(self._admin_key(), without_key=without_key)
 
     async def _without_key(self, request: Request) -> Identity | None:
         anybody = Identity(Role.VIEWER, address_of(request), _via(request))

@@ -11,14 +11,14 @@ from gitpip.store.database import Database
 PAUSE = timedelta(seconds=0.5)
 """How long after the last query the next one begins, unless many wait for it."""
 MANY = 64
-"""So many requests don't wait for the pause: waiting ones occupy connections, of which an address
+"""How many requests don't wait for the pause: waiting ones occupy connections, of which an address
 has 384 at most, and an ingress that is not trusted is one address for all who come through it."""
 
 ABSENT_KEPT = timedelta(minutes=1)
 """How long a secret that opens nothing is not looked up again. It would stay one for good: secrets
 are random, so nobody can show one before it is made. Only a restored database could hold it."""
 MOST_ABSENT = 10_000
-"""So many are remembered, as digests; then all are forgotten."""
+"""How many are remembered, as digests; then all are forgotten."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from gitpip.store.visits.visits import BROWSER
 from gitpip.web.auth.identity import identity_of
 
 COOKIE = "gitpip_viewer"
-KEPT = timedelta(days=400)
+COOKIE_LASTS = timedelta(days=400)
 """The longest that browsers keep a cookie."""
 
 
@@ -43,7 +43,7 @@ def remember(request: Request, response: Response, viewer: str) -> None:
         response.set_cookie(
             COOKIE,
             name,
-            max_age=int(KEPT.total_seconds()),
+            max_age=int(COOKIE_LASTS.total_seconds()),
             httponly=True,
             samesite="lax",
             secure=request.url.scheme == "https",

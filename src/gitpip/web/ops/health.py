@@ -11,19 +11,19 @@ router = APIRouter(route_class=RoleRoute, tags=["status"])
 
 
 class ReadyBody(BaseModel):
-    """Whether this replica can serve, part by part."""
+    """Whether this process can serve, part by part."""
 
     ready: bool
     database: bool
     migrations: bool
     engine: bool | None
-    """Null where this replica only shows, and others watch and publish."""
+    """Null where this process only shows, and others watch and publish."""
 
 
 @router.get(
     "/health",
     response_class=PlainTextResponse,
-    responses={503: {"content": {"text/plain": {}}, "description": "What ails this replica"}},
+    responses={503: {"content": {"text/plain": {}}, "description": "What ails this process"}},
 )
 @open_to_all()
 async def health(context: Context) -> PlainTextResponse:

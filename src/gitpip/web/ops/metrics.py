@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: what this process counted, and what the rows say for all replicas."""
+"""`/metrics` for Prometheus: what this process counted, and what the rows say for all processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -124,17 +124,17 @@ def _of_watching(stats: Stats) -> Iterator[Metric]:
     yield _one(
         "gitpip_feed_read_timestamp_seconds",
         "When the public feed last showed something new.",
-        _timestamp(stats.feed.read_at if stats.feed else None),
+        _timestamp(stats.public_feed.read_at if stats.public_feed else None),
     )
     gaps = CounterMetricFamily(
         "gitpip_feed_gaps", "How often gists may have passed through the public feed unseen."
     )
     hints = CounterMetricFamily("gitpip_feed_hints", "Looks that the public feed has called for.")
-    gaps.add_metric([], stats.feed.gaps if stats.feed else 0)
-    hints.add_metric([], stats.feed.hints if stats.feed else 0)
+    gaps.add_metric([], stats.public_feed.gaps if stats.public_feed else 0)
+    hints.add_metric([], stats.public_feed.hints if stats.public_feed else 0)
     yield gaps
     yield hints
-    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.replicas)
+    yield _one("gitpip_replicas", "Replicas that showed life lately.", stats.instances)
 
 
 def _of_publishing(stats: Stats) -> Iterator[Metric]:

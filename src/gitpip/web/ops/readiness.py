@@ -8,9 +8,9 @@ from datetime import timedelta
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.database import Database
 
-PATIENCE = timedelta(seconds=3)
+DATABASE_TIMEOUT = timedelta(seconds=3)
 """How long the database has for its answer."""
-KEPT = timedelta(seconds=1)
+ANSWER_KEPT_FOR = timedelta(seconds=1)
 """How long its answer is given to others. `/ready` is open to all, and an answer of 429 would let
 a stranger behind the same address fail the supervisor's probes: so it is this that bounds what a
 flood can cost."""
@@ -36,16 +36,16 @@ class Readiness:
         self._stale_at = 0.0
 
     async def ask(self) -> Answer:
-        """An answer that is at most `KEPT` old."""
+        """An answer that is at most `ANSWER_KEPT_FOR` old."""
         async with self._asking:
             if time.monotonic() >= self._stale_at:
                 self._answer = await self._fresh()
-                self._stale_at = time.monotonic() + KEPT.total_seconds()
+                self._stale_at = time.monotonic() + ANSWER_KEPT_FOR.total_seconds()
             return self._answer
 
     async def _fresh(self) -> Answer:
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
+            async with asyncio.timeout(DATABASE_TIMEOUT.total_seconds()):
                 return Answer(database=True, migrations=await self._database.is_migrated())
         except (DatabaseUnavailable, TimeoutError):
             return Answer(database=False, migrations=False)

@@ -1,4 +1,4 @@
-"""What the rows say in numbers, which is the same in every replica; read now and then."""
+"""What the rows say in numbers, which is the same in every process; read now and then."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from gitpip.status.problem import ProblemKind
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
-from gitpip.store.gists.public_feed import FeedState
+from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.publications import publications
 from gitpip.store.status import checks
 from gitpip.store.status.budgets import Budget, known_budgets
@@ -22,8 +22,8 @@ from gitpip.store.users.schedule import Freshness
 
 SHORTEST_CACHE = timedelta(seconds=5)
 SHARE = 0.05
-"""So much of the time, at most, the database is asked for these numbers."""
-PATIENCE = timedelta(seconds=5)
+"""How much of the time the database is asked for these numbers, at most."""
+READING_LIMIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Stats:
     paused: frozenset[str]
     problems: Mapping[ProblemKind, int]
     """How many users, files or parts have each kind of problem."""
-    replicas: int
+    instances: int
     last_check: datetime | None
-    feed: FeedState | None
+    public_feed: PublicFeedState | None
     budgets: Sequence[Budget]
 
 
@@ -68,7 +68,7 @@ class StatsReader:
         now = utc_now()
         try:
             async with (
-                asyncio.timeout(PATIENCE.total_seconds()),
+                asyncio.timeout(READING_LIMIT.total_seconds()),
                 self._database.read() as transaction,
             ):
                 condition = await read(transaction, self._surroundings(), now)
@@ -80,9 +80,9 @@ class StatsReader:
                     next_due=await publications.next_due(transaction),
                     paused=frozenset(condition.pauses),
                     problems={problem.kind: problem.count for problem in condition.problems},
-                    replicas=len(condition.services),
+                    instances=len(condition.instances),
                     last_check=await checks.last_end(transaction),
-                    feed=await public_feed.get(transaction),
+                    public_feed=await public_feed.get(transaction),
                     budgets=await known_budgets(transaction),
                 )
         except (DatabaseUnavailable, TimeoutError):

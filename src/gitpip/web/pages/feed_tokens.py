@@ -74,10 +74,10 @@ async def _feeds(
     secret: str = "",
 ) -> HTMLResponse:
     authentication: Authentication = request.app.state.authentication
-    held = await authentication.held_parents(request)
+    parents = await authentication.valid_parents(request)
     async with context.database.read() as transaction:
         listed = await feed_tokens.of_viewer(
-            transaction, _whose(request, identity), held=held, now=utc_now()
+            transaction, _whose(request, identity), parents=parents, now=utc_now()
         )
     page = render(
         "feeds.html",

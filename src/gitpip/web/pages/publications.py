@@ -21,7 +21,7 @@ from gitpip.web.render.jinja import render
 
 ROWS = 50
 HELD_USERS = 10
-"""So many users are asked about at once, those that wait longest."""
+"""How many users are asked about at once, those that wait longest."""
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Offset = Annotated[int, Query(ge=0, le=10**9)]

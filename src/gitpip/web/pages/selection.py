@@ -12,7 +12,7 @@ from gitpip.validation import possible_login
 from gitpip.web.pages.forms import tags_of
 
 ROWS = 50
-"""So many users the table shows on a page, and so many can be dealt with at once."""
+"""How many users the table shows on a page, which can be dealt with at once."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Done:
     done: Annotated[UserAct | Tagging | Literal[""], Query()] = ""
     number: Annotated[int, Query(ge=0, le=ROWS)] = 0
     paused: Annotated[int, Query(ge=0, le=ROWS)] = 0
-    """So many of them are not looked at yet, as they are paused."""
+    """How many of them are not looked at yet, as they are paused."""
     tags: Annotated[str, Query(max_length=1_200)] = ""
 
 

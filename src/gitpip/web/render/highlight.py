@@ -21,7 +21,7 @@ from gitpip.model import GistFile
 
 HIGHLIGHTED = 60_000
 """Beyond so many characters a content is shown plain: some lexers are slow on what is no code."""
-PATIENCE = 0.3
+LONGEST_SECONDS = 0.3
 """After so many seconds, too."""
 CACHED = 8 * 2**20
 """Bytes of HTML that are kept for the next page."""
@@ -75,7 +75,7 @@ Token = tuple[_TokenType, str]
 PREVIEW = Bounds(characters=6_000, lines=12, width=180)
 WHOLE = Bounds(characters=400_000, lines=6_000, width=2_000)
 PAGE = 1_200_000
-"""So many characters of contents a page shows at most, give or take a few."""
+"""How many characters of contents a page shows at most, give or take a few."""
 
 
 def whole_of(files: int) -> Bounds:
@@ -172,7 +172,7 @@ def _html(text: str, lexer: Lexer) -> Markup:
 
 def _in_time(tokens: Iterable[Token]) -> Iterator[Token]:
     """The same tokens; raises TimeoutError when they are too long in coming."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LONGEST_SECONDS
     for token in tokens:
         if time.monotonic() > until:
             raise TimeoutError

@@ -10,7 +10,7 @@ from gitpip.store.gists import public_feed as feed_rows
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
-from gitpip.watch.public_feed import EVERY, Feed
+from gitpip.watch.public_feed import READ_EVERY, PublicFeed
 from gitpip.watch.user_check import Rules
 from gitpip_standins import Fault, Server
 from gitpip_standins import GitHub as StandIn
@@ -24,8 +24,8 @@ async def github(server: Server, clock: Clock) -> AsyncIterator[GitHub]:
 
 
 @pytest.fixture
-def feed(database: Database, github: GitHub, clock: Clock) -> Feed:
-    return Feed(database, github, now=clock)
+def feed(database: Database, github: GitHub, clock: Clock) -> PublicFeed:
+    return PublicFeed(database, github, now=clock)
 
 
 async def track(
@@ -46,14 +46,14 @@ async def track(
 
 
 async def test_a_gist_in_the_feed_makes_its_owner_due_at_once(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada", "bob")
     world.add_user("stranger")
     world.add_gist("stranger", {"s.txt": "s"})
     assert await feed.read() == 0
     assert not await watcher.due()
-    clock.advance(EVERY)
+    clock.advance(READ_EVERY)
     world.add_gist("ada", {"a.txt": "a"})
     before = len(world.requests)
     assert await feed.read() == 1
@@ -62,16 +62,16 @@ async def test_a_gist_in_the_feed_makes_its_owner_due_at_once(
     check = await watcher.run()
     assert check
     assert (check.users, check.files) == (1, 1)
-    # The sweep has nothing to say about the users that the feed names.
+    # The batch poll has nothing to say about the users that the feed names.
     assert all(request.path != "/graphql" for request in world.requests[before:])
     assert not await watcher.due()
-    clock.advance(EVERY)
+    clock.advance(READ_EVERY)
     assert await feed.read() == 0
     assert world.requests[-1].status == 304
 
 
 async def test_a_gap_widens_the_reading_and_is_recorded(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada")
     world.add_user("crowd")
@@ -80,7 +80,7 @@ async def test_a_gap_widens_the_reading_and_is_recorded(
     world.add_gist("ada", {"a.txt": "a"})
     for number in range(250):
         world.add_gist("crowd", {f"{number}.txt": "c"})
-    clock.advance(EVERY)
+    clock.advance(READ_EVERY)
     assert await feed.read() == 1
     async with database.read() as transaction:
         state = await feed_rows.get(transaction)
@@ -89,7 +89,7 @@ async def test_a_gap_widens_the_reading_and_is_recorded(
     for gist in world.all_gists():
         world.delete_gist(gist.id)
     world.add_gist("crowd", {"again.txt": "c"})
-    clock.advance(EVERY)
+    clock.advance(READ_EVERY)
     await feed.read()
     async with database.read() as transaction:
         state = await feed_rows.get(transaction)
@@ -98,7 +98,7 @@ async def test_a_gap_widens_the_reading_and_is_recorded(
 
 
 async def test_a_feed_that_fails_does_no_harm_and_is_read_on(
-    world: StandIn, watcher: Watcher, feed: Feed, database: Database, clock: Clock
+    world: StandIn, watcher: Watcher, feed: PublicFeed, database: Database, clock: Clock
 ) -> None:
     await track(world, watcher, database, clock, "ada")
     await feed.read()
@@ -108,7 +108,7 @@ async def test_a_feed_that_fails_does_no_harm_and_is_read_on(
     world.add_gist("ada", {"a.txt": "a"})
     hinted = []
     for _ in range(4):
-        clock.advance(EVERY)
+        clock.advance(READ_EVERY)
         hinted.append(await feed.read())
     assert sum(hinted) == 1
 
@@ -119,7 +119,7 @@ async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
     world.limits.with_token = 100
     async with sweeping(server, clock) as github:
         watcher = Watcher(database, github, rules=Rules(interval=INTERVAL), now=clock)
-        feed = Feed(database, github, now=clock)
+        feed = PublicFeed(database, github, now=clock)
         world.add_user("ada")
         for number in range(90):
             world.add_gist("ada", {f"{number}.txt": "a"})
@@ -137,7 +137,7 @@ async def test_the_feed_keeps_its_requests_when_reading_has_used_up_its_own(
         assert window
         assert window.used == 40
         for _ in range(59):
-            clock.advance(EVERY)
+            clock.advance(READ_EVERY)
             world.add_gist("ada", {"more.txt": "a"})
             await feed.read()
         assert window.used == 99

@@ -1,4 +1,4 @@
-"""The sweep over a real socket and both databases: what it costs, and what it must not miss."""
+"""The batch poll over a real socket and both databases: its costs, and what it must not miss."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -273,7 +273,7 @@ async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
         assert not await pauses.pauses_now(transaction, clock())
 
 
-async def test_used_up_requests_stop_the_reading_and_not_the_sweep(
+async def test_used_up_requests_stop_the_reading_and_not_the_batch_poll(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
     logins = add_users(world, 60)

@@ -1,0 +1,188 @@
+"""Problems of publishing: what is refused, hangs, waits, or is there twice."""
+
+from sqlalchemy import insert
+
+from gitpip.status.problem import Act, ProblemKind, Severity
+from gitpip.store.schema import (
+    amendments,
+    deal_doubles,
+    deals,
+    doubles,
+    publications,
+)
+from tests.status.case import HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
+from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
+
+CASES = (
+    Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, reason="one of 412 files"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: ", "gitpip held ada"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        Act.DECIDE_HELD,
+        (publications.update().values(state="held", queued_at=LONG_AGO),),
+        (SENT,),
+        ("2 files of 2 users wait for your decision, e.g. 1 file of ada: ",),
+        count=2,
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_FAILED,
+        Severity.ERROR,
+        Act.RETRY_FAILED,
+        (queued(state="failed", reason="Pipedrive answered 400: Bad deal"),),
+        (SENT,),
+        ("ada.txt", "Bad deal."),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_UNCERTAIN,
+        Severity.WARNING,
+        None,
+        (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
+        (SENT,),
+        ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.DOUBLES_LEFT,
+        Severity.WARNING,
+        None,
+        (insert(doubles).values(publication_id=1, activity_id=9, found_at=NOW, reason="changed"),),
+        (doubles.update().values(found_at=NOW - 8 * 24 * HOUR),),
+        ("twice", "ada.txt: changed.", "delete the one"),
+    ),
+    Case(
+        ProblemKind.DEALS_DOUBLED,
+        Severity.WARNING,
+        None,
+        (
+            deal(state="published", deal_id=8),
+            insert(deal_doubles).values(user_key=1, deal_id=9, found_at=NOW),
+        ),
+        # The two were merged, and the other one is in use now.
+        (deals.update().values(deal_id=9),),
+        ("two deals", "ada: gitpip uses deal 8 and leaves deal 9", "Merge the two"),
+    ),
+    Case(
+        ProblemKind.DOUBLES_DELETED,
+        Severity.INFO,
+        None,
+        (insert(doubles).values(publication_id=1, activity_id=9, found_at=NOW),),
+        (doubles.update().values(found_at=NOW - 25 * HOUR),),
+        ("twice", "ada.txt", "GITPIP_ABSENT_AFTER"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_RETRIED,
+        Severity.WARNING,
+        None,
+        (queued(state="pending", attempts=5, due_at=NOW + HOUR, reason="answered 500"),),
+        (SENT,),
+        ("ada.txt", "answered 500."),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR,
+        Severity.WARNING,
+        None,
+        (
+            queued(
+                state="pending",
+                attempts=2,
+                looked_at=LONG_AGO,
+                due_at=NOW + HOUR,
+                **NOT_LOOKED_FOR,
+            ),
+        ),
+        (SENT,),
+        ("can't be sent again", "ada.txt", "answered 500."),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_OVERDUE,
+        Severity.WARNING,
+        None,
+        (queued(state="pending", due_at=NOW - HOUR, backfill=1),),
+        (SENT,),
+        ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_WAITING,
+        Severity.INFO,
+        None,
+        (queued(state="pending", due_at=NOW),),
+        (SENT,),
+        ("1 file is being sent",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_WAITING,
+        Severity.INFO,
+        None,
+        (queued(state="pending", due_at=NOW, reason="Pipedrive answered 500"),),
+        (SENT,),
+        ("1 file is waiting to be sent to Pipedrive: Pipedrive answered 500.",),
+    ),
+    Case(
+        ProblemKind.DEALS_FAILED,
+        Severity.ERROR,
+        Act.RETRY_FAILED,
+        (deal(state="failed", reason="a cap"),),
+        (deals.update().values(state="published", deal_id=1),),
+        ("ada", "a cap."),
+    ),
+    Case(
+        ProblemKind.DEALS_DELAYED,
+        Severity.WARNING,
+        Act.TRY_NOW,
+        (
+            queued(state="pending", due_at=NOW + HOUR),
+            insert(deals).values(
+                user_key=1, state="pending", due_at=NOW + HOUR, sent_at=JUST_NOW, reason="a cap"
+            ),
+        ),
+        (SENT, deals.update().values(state="published", deal_id=1)),
+        ("Deals can't be made for 1 user", "ada: a cap.", "next try is at 13:00 UTC"),
+    ),
+    Case(
+        ProblemKind.DEALS_UNCERTAIN,
+        Severity.WARNING,
+        None,
+        (deal(state="uncertain", reason="it timed out"),),
+        (deals.update().values(state="published", deal_id=1),),
+        ("ada", "it timed out."),
+    ),
+    Case(
+        ProblemKind.NOTES_FAILED,
+        Severity.WARNING,
+        Act.RETRY_NOTES,
+        (queued(reason="its note could not be brought up to date: 404"),),
+        (SENT,),
+        ("ada.txt", "404."),
+    ),
+    Case(
+        ProblemKind.NOTES_OVERDUE,
+        Severity.WARNING,
+        None,
+        # The next attempt is due later: each one that failed puts it off.
+        (asked(NOW - HOUR, attempts=1, reason="Pipedrive answered 500"),),
+        (amendments.delete(),),
+        ("since 11:00 UTC", "ada.txt (Pipedrive answered 500)"),
+    ),
+    Case(
+        ProblemKind.NOTES_OVERDUE,
+        Severity.WARNING,
+        None,
+        (asked(NOW, attempts=3, reason="Pipedrive answered 500"),),
+        (amendments.delete(),),
+        ("since 12:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.NOTES_WAITING,
+        Severity.INFO,
+        None,
+        (asked(NOW, attempts=1, reason="Pipedrive answered 500"),),
+        (amendments.delete(),),
+        ("is being brought up to date", "ada.txt (Pipedrive answered 500)."),
+    ),
+)
