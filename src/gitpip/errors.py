@@ -204,6 +204,10 @@ class GitHubLimited(GitHubError):
         super().__init__(message)
 
 
+class GitHubAskedToWait(GitHubLimited):
+    """GitHub answered this request by asking to wait, and named no limit that is used up."""
+
+
 class GraphQLFailed(GitHubError):
     """GraphQL gave no answer about these users; a smaller query may, and REST does.
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -24,6 +24,7 @@ from tests.watch.crowd import add_users, files_of, id_of, queries, track_identif
 
 TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
 MISCOUNTS: tuple[UserTrouble, ...] = ("fewer", "more")
+LIMITS: tuple[UserTrouble, ...] = ("429", "secondary-limit")
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def user_named(database: Database, login: str) -> User:
         return await users.find(transaction, login)
 
 
-@pytest.mark.parametrize("trouble", [kind for kind in TROUBLES if kind not in MISCOUNTS])
+@pytest.mark.parametrize("trouble", [kind for kind in TROUBLES if kind not in MISCOUNTS + LIMITS])
 async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock, trouble: UserTrouble
 ) -> None:
@@ -80,6 +81,53 @@ async def test_a_user_that_graphql_refuses_costs_nobody_else_anything(
     assert (await user_named(database, "user-7")).graphql_refusals == 0
     async with database.read() as transaction:
         assert not await pauses.pauses_now(transaction, clock() - timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "within"), [("429", timedelta(seconds=30)), ("secondary-limit", timedelta(hours=1))]
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_user_about_whom_github_always_asks_to_wait_keeps_others_off_for_minutes_at_most(
+    world: StandIn,
+    watcher: Watcher,
+    database: Database,
+    clock: Clock,
+    trouble: UserTrouble,
+    within: timedelta,
+) -> None:
+    logins = add_users(world, 30)
+    await track_identified(database, world, clock, logins)
+    await run(watcher)
+    world.graphql.users[id_of(world, "user-7")] = trouble
+    waits = []
+    for number in range(3):
+        clock.advance(timedelta(hours=7))
+        for login in logins:
+            world.add_gist(login, {f"{number}.txt": login})
+        clock.advance(timedelta(minutes=1))
+        began, refused = clock(), refusals(world)
+        while not all([len(await files_of(database, each)) > number for each in logins]):
+            await run(watcher)
+            clock.time = max(await paused_until(database, clock()), clock() + timedelta(seconds=1))
+            assert clock() - began < within
+        waits.append(refusals(world) - refused)
+    # Found by halving, after the wait that was asked for each time; after six hours it is asked
+    # about alone, and after twelve again.
+    assert waits[0] <= 8
+    assert waits[1:] == [1, 0]
+    assert (await user_named(database, "user-7")).graphql_refusals == 2
+    others = [await user_named(database, login) for login in logins if login != "user-7"]
+    assert not any(user.graphql_refusals for user in others)
+
+
+def refusals(world: StandIn) -> int:
+    return sum(request.path == "/graphql" and request.status != 200 for request in world.requests)
+
+
+async def paused_until(database: Database, now: datetime) -> datetime:
+    async with database.read() as transaction:
+        until = [pause.until for pause in (await pauses.pauses_now(transaction, now)).values()]
+    return max(until, default=now)
 
 
 @pytest.mark.parametrize("trouble", ["left-out", "odd-gist", "resource-limits", "no-data"])

@@ -1,7 +1,7 @@
 """The batch poll: asks GraphQL about many users at once, and finds the users that make it fail."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -10,6 +10,7 @@ from gitpip.backoff import backoff
 from gitpip.clock import loop_time
 from gitpip.errors import (
     GistsHidden,
+    GitHubAskedToWait,
     GitHubError,
     GitHubLimited,
     GitHubUnauthorized,
@@ -20,6 +21,7 @@ from gitpip.errors import (
 )
 from gitpip.model import User, UserKey
 from gitpip.observability.logging import get_logger
+from gitpip.watch.always_limited import AlwaysLimited
 from gitpip.watch.batch_size import BatchSize
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
@@ -73,6 +75,7 @@ class BatchPoller:
         self._github = github
         self._now = now
         self._size = BatchSize()
+        self._always_limited = AlwaysLimited()
         self._failed_alone: set[UserKey] = set()
         """Users that failed alone since a query was answered last."""
         self._failed_last: set[UserKey] = set()
@@ -199,9 +202,12 @@ class BatchPoller:
             suspected += [alike[start : start + size] for start in range(0, len(alike), size)]
         waiting = [user for user in waiting if user.key not in self._at_most]
         await self._ask_side_by_side(suspected, run)
+        waiting, limited = self._always_limited.apart(waiting)
         while waiting:
             batch = waiting[: self._size.users]
             waiting = waiting[len(batch) :]
+            await self._isolate(batch, run)
+        for batch in limited:
             await self._isolate(batch, run)
 
     async def _ask_side_by_side(self, batches: Sequence[Sequence[User]], run: Polled) -> None:
@@ -302,7 +308,7 @@ class BatchPoller:
     ) -> tuple[Sequence[User], GraphQLFailed]:
         """Keep the answers of one query; gives the users without an answer, and why."""
         try:
-            seen = await self._github.snapshots(batch)
+            seen = await self._query(batch)
         except GraphQLFailed as error:
             return batch, error
         if len(batch) >= self._size.users:
@@ -332,6 +338,21 @@ class BatchPoller:
             if number >= FAILURES_IN_A_ROW and not await self._still_answers(self._answered, run):
                 raise _unusable(reason, failed=number)
         return failed, reason
+
+    async def _query(self, batch: Sequence[User]) -> Mapping[UserKey, Snapshot | GitHubError]:
+        try:
+            seen = await self._github.snapshots(batch)
+        except GitHubAskedToWait as error:
+            # Of a user that it failed for before, it need not be shown again.
+            failed_before = len(batch) == 1 and batch[0].graphql_refusals > 0
+            if self._always_limited.refused(batch) or failed_before:
+                raise GraphQLFailed(
+                    "GitHub asks to wait whenever GraphQL is asked about this user, and answers "
+                    "about others"
+                ) from error
+            raise
+        self._always_limited.answered(batch)
+        return seen
 
     def _note_answer(self, user: User) -> None:
         self._at_most.pop(user.key, None)

@@ -126,7 +126,16 @@ class _Root:
             raise refusal("RESOURCE_LIMITS_EXCEEDED", "Resource limits for this query exceeded.")
         trouble = self._troubles.users.get(user.id)
         match trouble:
-            case "401" | "403" | "404" | "502" | "broken-json" | "no-data":
+            case (
+                "401"
+                | "403"
+                | "404"
+                | "429"
+                | "secondary-limit"
+                | "502"
+                | "broken-json"
+                | "no-data"
+            ):
                 self.spoils = trouble
             case "resource-limits":
                 raise refusal("RESOURCE_LIMITS_EXCEEDED", "Resource limits exceeded.")
@@ -294,6 +303,11 @@ def _spoilt(trouble: UserTrouble, cost: int) -> Answer:
             )
         case "404":
             answer = failure(404, "Not Found")
+        case "429":
+            answer = failure(429, "Too many requests")
+            answer.headers["retry-after"] = "1"
+        case "secondary-limit":
+            answer = failure(403, "You have exceeded a secondary rate limit.")
         case "broken-json":
             answer = json_answer(200, {})
             answer.body = b'{"data": {"nodes": ['

@@ -64,6 +64,8 @@ UserTrouble = Literal[
     "401",
     "403",
     "404",
+    "429",
+    "secondary-limit",
     "502",
     "broken-json",
     "no-data",
@@ -76,8 +78,8 @@ UserTrouble = Literal[
 ]
 """What a query that names a certain user meets, at any size.
 
-The first six spoil the whole answer. The others are in that user's place: an error, a null without
-an error, a right `totalCount` above nulls, a gist without its time, a wrong `totalCount`.
+The first eight spoil the whole answer. The others are in that user's place: an error, a null
+without an error, a right `totalCount` above nulls, a gist without its time, a wrong `totalCount`.
 """
 
 

@@ -14,6 +14,7 @@ import stamina
 
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.errors import (
+    GitHubAskedToWait,
     GitHubBlocked,
     GitHubError,
     GitHubLimited,
@@ -353,6 +354,7 @@ class Transport:
                 # A secondary limit is the caller's, whichever API they ask.
                 for other in (self._limits, self._graphql_limits):
                     other.wait(error.until - limits.now())
+                return GitHubAskedToWait(str(error), error.until, error.resource)
             return error
         text = answer.body[:10_000].decode(errors="replace").lower()
         if '"block"' in text:
