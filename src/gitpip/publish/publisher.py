@@ -25,7 +25,7 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
-from gitpip.publish.sender import SendRules, Sender
+from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
