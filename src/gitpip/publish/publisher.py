@@ -24,7 +24,8 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
-from gitpip.publish.sender import ChangeRules, Sender
+from gitpip.publish.policy import Policies
+from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
@@ -39,7 +40,7 @@ SHORT_PAUSE = timedelta(seconds=5)
 PAUSE_KNOWN_FOR = 0.25
 """So many seconds it is believed that no other process has paused publishing."""
 
-DEFAULT_RULES = ChangeRules()
+DEFAULT_RULES = SendRules()
 
 
 @dataclass
@@ -66,12 +67,13 @@ class Publisher:
         destination: Destination,
         *,
         waits: Waits,
-        rules: ChangeRules = DEFAULT_RULES,
+        rules: SendRules = DEFAULT_RULES,
         short_pause: timedelta = SHORT_PAUSE,
         clocks: Clocks | None = None,
     ) -> None:
         """`short_pause`: how long a pause a run waits for."""
         clocks = clocks or Clocks()
+        self._policies = Policies(rules.given)
         self._short_pause = short_pause
         self._database = database
         self._destination = destination
@@ -302,6 +304,7 @@ class Publisher:
         if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
+            await self._policies.read(transaction)
             claims = await outbox.claim_sends(
                 transaction,
                 token=run.token,

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
@@ -39,11 +40,13 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class ChangeRules:
-    """What becomes of activities whose files are edited or deleted."""
+class SendRules:
+    """What the settings of the environment say of what is sent."""
 
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The publishing settings that are given, as texts by their names."""
 
 
 class Sender:
@@ -57,7 +60,7 @@ class Sender:
         guards: Guards,
         *,
         waits: Waits,
-        rules: ChangeRules,
+        rules: SendRules,
     ) -> None:
         self._database = channel.database
         self._destination = channel.destination
