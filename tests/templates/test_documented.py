@@ -42,7 +42,7 @@ def test_the_table_of_filters_is_complete() -> None:
 
 def test_the_built_in_templates_are_shown() -> None:
     shown = re.findall(r"```jinja\n(.*?)```", PAGE, re.DOTALL)
-    assert shown[:2] == [f"{SUBJECT}\n", NOTE.lstrip("\n")]
+    assert shown[:2] == [f"{SUBJECT}\n", f"{NOTE}\n"]
 
 
 def test_the_tags_and_limits_are_named() -> None:

@@ -161,33 +161,28 @@ class Templates:
 
     subject: Template
     note: Template
-    deal_title: Template
 
     @classmethod
-    def of(
-        cls, subject: str | None = None, note: str | None = None, deal_title: str | None = None
-    ) -> "Templates":
+    def of(cls, subject: str | None = None, note: str | None = None) -> "Templates":
         """These templates, the built-in ones for None. Raises TemplateInvalid."""
         return cls(
             compile_template(subject or SUBJECT, Kind.SUBJECT),
             compile_template(note or NOTE, Kind.NOTE),
-            compile_template(deal_title or DEAL_TITLE, Kind.DEAL_TITLE),
         )
 
     @property
     def uses(self) -> frozenset[str]:
-        """The variables that an activity needs."""
+        """The variables that they need."""
         return self.subject.found.uses | self.note.found.uses
 
 
 SUBJECT = "{{ file.name }}"
-NOTE = """
+NOTE = """\
 {%- for remark in remarks %}<p>{{ remark }}</p>{% endfor -%}
 {%- if gist.description %}<p>{{ gist.description }}</p>{% endif -%}
 <p>{{ gist.url|link }} · {{ file.language|default("unknown language") }}
 {{- " · " }}{{ file.size|number }} bytes</p>
-{{- content -}}
-"""
+{{- content -}}"""
 DEAL_TITLE = "{{ user.login }}"
 DEFAULTS = Templates.of()
 """What is used where no template is set."""

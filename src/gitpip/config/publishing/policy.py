@@ -12,12 +12,14 @@ from functools import cache
 from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.declaration import KEY, Declaration, Group
+from gitpip.config.publishing.templates import TemplateSettings
 
 
 @dataclass(frozen=True)
 class PublishingPolicy(
     ActivitySettings,
     DealSettings,
+    TemplateSettings,
 ):
     """The value of every publishing setting."""
 
