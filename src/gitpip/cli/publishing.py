@@ -1,0 +1,10 @@
+"""The commands about publishing as a whole."""
+
+import typer
+
+from gitpip.cli.publishing_settings import settings_app
+
+publishing_app = typer.Typer(
+    help="Say what is written to Pipedrive, where and when.", no_args_is_help=True
+)
+publishing_app.add_typer(settings_app, name="settings")
