@@ -12,7 +12,7 @@ from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
 from gitpip.model import GistFile, OnDelete, OnEdit
 from gitpip.templates import DEFAULTS, Template, Templates
 from gitpip.templates.markup import cut
-from gitpip.templates.safe_text import escape, fitting, in_a_line, in_lines, link
+from gitpip.templates.safe_text import fitting, in_a_line, in_lines, link
 from gitpip.templates.template import NOTE_LIMIT
 from gitpip.templates.variables import TEXT_LIMIT, Surroundings, Values, values_of
 
@@ -170,8 +170,8 @@ def _note(template: Template, values: Values, file: GistFile, marker: str) -> tu
     if not pieces.shows_content or file.content is None:
         return f"{before}{shown}{after}{foot}", is_cut
     # A character takes a byte or more, so nothing after this many is ever shown.
-    content = in_lines(file.content[:NOTE_LIMIT])
-    kept = fitting(content, room - len(before.encode()) - len(after.encode()))
-    lacks_some = file.truncated or len(kept) < len(file.content)
-    content = f"<pre>{escape(kept)}</pre>{rest if lacks_some else ''}"
-    return f"{before}{content}{after}{foot}", is_cut or lacks_some
+    content = in_lines(file.content[: NOTE_LIMIT + 1])
+    kept, is_all = fitting(content, room - len(before.encode()) - len(after.encode()))
+    lacks_some = file.truncated or not is_all
+    block = f"<pre>{kept}</pre>{rest if lacks_some else ''}"
+    return f"{before}{block}{after}{foot}", is_cut or lacks_some

@@ -44,15 +44,13 @@ def link(url: str, text: str | None = None) -> str:
     return shown
 
 
-def fitting(content: str, room: int) -> str:
-    """The longest beginning of `content` whose escaped UTF-8 form takes at most `room` bytes."""
-    if len(escape(content).encode()) <= room:
-        return content
-    low, high = 0, min(len(content), room)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(escape(content[:middle]).encode()) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return content[:low]
+def fitting(content: str, room: int) -> tuple[str, bool]:
+    """The longest beginning that takes at most `room` bytes as HTML, as HTML; and if it is all."""
+    # A character takes a byte or more.
+    escaped = escape(content[: max(room, 0)])
+    encoded = escaped.encode()
+    if len(encoded) <= room:
+        return escaped, len(content) <= room
+    kept = encoded[: max(room, 0)].decode(errors="ignore")
+    before, _, entity = kept.rpartition("&")
+    return (kept if ";" in entity or "&" not in kept else before), False
