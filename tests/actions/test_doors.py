@@ -14,6 +14,7 @@ import gitpip.actions
 from gitpip.actions import (
     access_mode,
     feeds,
+    trial,
 )
 from gitpip.actions.acting import Acting
 from tests.actions.access_cases import FEEDS, KEYS
@@ -23,7 +24,7 @@ from tests.actions.publication_cases import PUBLICATIONS, WORK
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
-READS = {access_mode.access_mode_of, feeds.owner_named, feeds.addresses}
+READS = {access_mode.access_mode_of, feeds.owner_named, feeds.addresses, trial.trials_of}
 """What else there is in actions: it changes nothing."""
 
 

@@ -109,6 +109,9 @@ OPERATOR = {
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
     "GET /api/v1/publishing/settings": "",
+    "POST /api/v1/publishing/preview": "",
+    "GET /settings/publishing/preview": "",
+    "POST /settings/publishing/preview": "",
 }
 ADMIN = {
     "GET /api/v1/keys": "",

@@ -19,6 +19,7 @@ from gitpip.web.api import imports as api_imports
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
+from gitpip.web.api import publishing_preview as api_publishing_preview
 from gitpip.web.api import publishing_settings as api_publishing_settings
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
@@ -42,6 +43,7 @@ from gitpip.web.pages import (
     imports,
     keys,
     publications,
+    publishing_preview,
     publishing_settings,
     status,
     user,
@@ -68,6 +70,7 @@ PAGES = (
     api_accounts.router,
     api_held.router,
     api_publishing_settings.router,
+    api_publishing_preview.router,
     api_docs_page.router,
     home.router,
     imports.router,
@@ -78,6 +81,7 @@ PAGES = (
     gists.router,
     publications.router,
     publishing_settings.router,
+    publishing_preview.router,
     status.router,
     feeds.router,
     feed_tokens.router,
