@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import held
+from gitpip.store.publications import held, publishing_settings
+from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -13,6 +14,7 @@ PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
+WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
 """So many times the time-out of a request, what is uncertain is looked for at the longest."""
 
@@ -26,6 +28,7 @@ async def problems(
     nothing is published: waiting is then no problem of its own.
     """
     found = [
+        _settings_refused(await publishing_settings.faults(transaction)),
         await _held(transaction),
         _failed(await troubles.publications_failed(transaction)),
         _deals_failed(await troubles.deals_failed(transaction)),
@@ -76,6 +79,25 @@ async def _delayed(
             await _overdue(transaction, now),
         ]
     return found
+
+
+def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
+    """What the account lacks of what publishing settings name."""
+    if not faults:
+        return None
+    # Another type is sent instead of one that is gone; without its stage, a deal is not made.
+    waiting = [one for one in faults if one.name != "activity_type"]
+    first = (waiting or faults)[0]
+    meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
+    return Problem(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.ERROR if waiting else Severity.WARNING,
+        f"A publishing setting does not fit the Pipedrive account: {first.name}: "
+        f"{said(first.sentence)}{meanwhile} {WHERE_TO_SET}",
+        since=first.since,
+        count=len(faults),
+        act=Act.CHANGE_SETTINGS,
+    )
 
 
 async def _held(transaction: Transaction) -> Problem | None:
