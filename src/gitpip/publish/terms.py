@@ -19,6 +19,8 @@ from gitpip.publish.policy import Policies
 from gitpip.publish.resolution import About, Resolved, needed, resolve
 from gitpip.store.database import Database
 from gitpip.store.publications import publishing_settings
+from gitpip.templates.safe_text import in_a_line
+from gitpip.templates.variables import UserValues
 
 LISTS_LAST = timedelta(days=1)
 """What disappears meanwhile is noticed when Pipedrive refuses it."""
@@ -28,6 +30,8 @@ AFTER_FAULT = timedelta(minutes=1)
 """What the account lacks may have been made there."""
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 """Unless a setting is changed, or a person ends the wait."""
+TITLE_LIMIT = 2_000
+"""In bytes; what a template of a title makes is far shorter."""
 OWNER_LASTS = timedelta(minutes=10)
 OWNERS_KNOWN = 10_000
 
@@ -82,6 +86,12 @@ class Terms:
         if resolved.of_deal:
             raise _unsettled(resolved.of_deal)
         return resolved.deal
+
+    def titles(self, login: str) -> tuple[str, ...]:
+        """What a user's deal can be called; first what a new one is."""
+        template = self._policies.current.deal_title_template
+        title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
+        return (title,) if title == login else (title, login)
 
     async def changed_since(self, sent: ActivityFields | DealFields) -> bool:
         """Whether something that Pipedrive refused would be sent with other fields now.
