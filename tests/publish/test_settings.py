@@ -85,6 +85,10 @@ async def test_by_default_an_activity_is_a_task_that_is_done(scene: Scene) -> No
         "due_date": "2026-03-04",
     }
     assert lists_read(scene) == [], "the defaults cost nothing"
+    await scene.find_files("ada", *(f"{number}.py" for number in range(100)))
+    await scene.settle(await scene.process())
+    assert len(scene.crm.activities) == 101
+    assert all(each["done"] for each in scene.crm.activities), "no open to-do"
 
 
 async def test_each_setting_is_seen_in_what_is_sent(scene: Scene) -> None:

@@ -70,9 +70,9 @@ def canonical(given: Mapping[str, str], texts: Mapping[str, str | None]) -> dict
 
     Raises InvalidInput, and SettingGiven for what the environment sets.
     """
+    named = {name: (_named(name, given), text) for name, text in texts.items()}
     return {
-        name: None if text is None else _canonical(_named(name, given), text)
-        for name, text in texts.items()
+        name: None if text is None else _canonical(one, text) for name, (one, text) in named.items()
     }
 
 

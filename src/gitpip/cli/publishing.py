@@ -1,4 +1,4 @@
-"""The commands about publishing as a whole."""
+"""The commands about publishing; those of its settings are a group of their own."""
 
 import typer
 

@@ -391,7 +391,7 @@ class Pipedrive:
         return found(user | {"company_id": self.company_id, "company_name": self.company_name})
 
     def _list_of_account(self, request: Request, _: int) -> Answer:
-        """A list of v1, which is shown as a whole, or of v2, which has pages."""
+        """A list of v1, which is shown on one page, or of v2, which has pages."""
         name = request.path.rpartition("/")[2]
         entries = self.setup.lists()[name]
         if "/v1/" in request.path:

@@ -49,7 +49,7 @@ async def values(transaction: Transaction) -> dict[str, str]:
 
 
 async def lock(transaction: Transaction) -> None:
-    """Let nobody else change settings until the end of this transaction."""
+    """Let one transaction at a time change settings, until this one ends."""
     await commit_order.one_at_a_time(transaction, "publishing settings")
 
 
