@@ -23,7 +23,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.schema_publishing import publishing_faults
+from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 from gitpip.store.schema_status import feed, services
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
@@ -393,6 +393,18 @@ CASES = (
         (insert(publishing_faults).values(name="activity_type", sentence="no", since=LONG_AGO),),
         (publishing_faults.delete(),),
         ("activity_type: no. Change it under Settings",),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+        Severity.ERROR,
+        Act.CHANGE_SETTINGS,
+        (
+            insert(publishing_settings).values(
+                name="subject_template", value="{{ gone }}", set_at=LONG_AGO, set_by="ada"
+            ),
+        ),
+        (publishing_settings.delete(),),
+        ("subject_template can't be used: line 1: there is no variable gone", "Its default is"),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
