@@ -236,16 +236,46 @@ async def test_fields_that_the_account_requires_are_asked_for(scene: Scene) -> N
     scene.crm.setup.require("Value", 2)
     process = await scene.process()
     await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
     await process.run()
-    await process.run()
-    assert await scene.states() == ["pending"], "a deal without them is no failure"
-    _, sentence = (await problems(scene))[ProblemKind.PUBLISHING_SETTINGS_REFUSED]
+    assert await scene.states() == ["pending"] * 2, "a deal without them is no failure"
+    severity, sentence = (await problems(scene))[ProblemKind.PUBLISHING_SETTINGS_REFUSED]
+    assert severity is Severity.ERROR
     assert "requires these fields of a deal: " in sentence
     assert "Source (deal_custom_fields)" in sentence
-    await set_by_a_person(scene, deal_custom_fields="Source=GitHub", deal_value="0", deal_stage="1")
+    scene.clock.advance(timedelta(hours=1))
+    await process.run()
+    tried = [r for r in scene.crm.requests if r.method == "POST" and r.path.endswith("/deals")]
+    assert len(tried) <= 4, "with our own field and without; not once for each deal"
+    await set_by_a_person(scene, deal_custom_fields="Source=GitHub", deal_stage="1")
     await scene.settle(process)
-    assert await scene.states() == ["published"]
+    assert await scene.states() == ["published"] * 2
     assert ProblemKind.PUBLISHING_SETTINGS_REFUSED not in await problems(scene)
+
+
+@on_sqlite
+async def test_a_required_field_that_the_api_does_not_ask_for_stops_nothing(scene: Scene) -> None:
+    equip(scene)
+    scene.crm.setup.require("Source")
+    scene.crm.setup.requires = False
+    await publish(scene)
+    assert await scene.states() == ["published"]
+    severity, sentence = (await problems(scene))[ProblemKind.PUBLISHING_SETTINGS_REFUSED]
+    assert severity is Severity.WARNING, "it was known without a refusal"
+    assert "Source (deal_custom_fields)" in sentence
+    await set_by_a_person(scene, activity_done="no")
+    await publish(scene, "b.py")
+    assert ProblemKind.PUBLISHING_SETTINGS_REFUSED in await problems(scene), "it still holds"
+
+
+@on_sqlite
+async def test_an_owner_of_a_deal_who_is_no_user_any_more_owns_nothing_new(scene: Scene) -> None:
+    equip(scene)
+    await store(scene, activity_owner="deal")
+    scene.crm.add_deal("ada", owner_id=8)
+    del scene.crm.setup.users[8]
+    assert (await publish(scene))["owner_id"] == 1
+    assert await scene.states() == ["published"]
 
 
 @on_sqlite

@@ -1,10 +1,11 @@
 """What a person does with the publishing settings: look at them, change several, or unset them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gitpip.actions.acting import Act, Acting
+from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import (
     Effective,
     PublishingPolicy,
@@ -100,10 +101,18 @@ async def change(
             was, now = before[one.setting.name], one.text
             told = f"{one.setting.name}: {_shortened(was)} → {_shortened(now)}"
             await act.record("publishing.settings_changed", told)
-        await publishing_settings.forget_faults(act.transaction, wanted)
-        if changed and await _release(act):
-            act.wake("publish")
+        if changed:
+            # What is still lacking is found again with the next claim.
+            await publishing_settings.forget_faults(act.transaction, keep=_still_known(changed))
+            if await _release(act):
+                act.wake("publish")
     return Changed(after, unchecked)
+
+
+def _still_known(changed: Sequence[Effective]) -> tuple[str, ...]:
+    """What the account lacks in any case: which fields it requires is not found with each claim."""
+    of_deal = any(one.setting.declaration.group is Group.DEAL for one in changed)
+    return () if of_deal else (publishing_settings.REQUIRED,)
 
 
 async def _check(

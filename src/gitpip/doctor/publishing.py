@@ -7,7 +7,7 @@ from gitpip.config.publishing.activity import DEFAULT_TYPE
 from gitpip.config.publishing.policy import PublishingPolicy, effective, policy_of
 from gitpip.doctor.findings import Finding, failure, ok, warning
 from gitpip.publish.destination import Destination, LookFailed
-from gitpip.publish.resolution import About, Resolved, needed, resolve
+from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 
 ABOUT = "publishing settings"
 CHANGE = "change it under Settings, or with gitpip publishing settings; or make it in Pipedrive"
@@ -29,6 +29,8 @@ async def look_at_settings(
         failure(ABOUT, f"{name}: {sentence}", CHANGE)
         for name, sentence in (resolved.of_activity | resolved.of_deal).items()
     ]
+    if resolved.required:
+        found.append(warning(ABOUT, ask_for(resolved.required), "see gitpip publishing settings"))
     sent = resolved.activity.type
     for name, sentence in resolved.replaced.items():
         found.append(warning(ABOUT, f"{name}: {sentence}; until then {sent!r} is sent", CHANGE))

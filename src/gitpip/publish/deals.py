@@ -286,7 +286,7 @@ class Deals:
                 await self._index.create(deal, title, fields, turn)
             )
         outcome = self._pauses.own(outcome, request)
-        refused = isinstance(outcome, Refused)
+        refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, title, None, is_open=True))
         change = delivery.after_refusal(
@@ -307,12 +307,14 @@ class Deals:
                 attempts=deal.attempts,
             )
         await self._pauses.after(outcome, request)
-        return (await self._why_refused(deal, fields) or change) if refused else change
+        if refused is None:
+            return change
+        return await self._why_refused(deal, fields, refused) or change
 
-    async def _why_refused(self, deal: Deal, fields: DealFields) -> Change | None:
+    async def _why_refused(self, deal: Deal, fields: DealFields, reason: str) -> Change | None:
         """The change of a refused deal where the settings, and not the deal, are the reason."""
         try:
-            changed = await self._terms.changed_since(fields)
+            changed = await self._terms.changed_since(fields, reason)
         except Unsettled as fault:
             return self._unsettled(deal, fault)
         except LookFailed as failure:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from gitpip.model import ActivityId, Deal, DealId
-from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Listed
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Ambiguous, Denied, Outcome
 from gitpip.store.database import Database
 
@@ -158,6 +158,8 @@ class Destination(Protocol):
     daily_limit: int | None
     now: datetime | None
     """The time by the CRM's clock, as last announced."""
+    deal_fields: tuple[Field, ...] | None
+    """The fields of deals, where they were read while our own one was looked for."""
     sent: dict[str, float]
     """The subjects of activities that were sent lately, and when by the monotonic clock."""
     seen: Callable[[Sequence[Item]], None]

@@ -17,8 +17,6 @@ from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Entry, F
 
 SHOWN = 20
 """So many of what exists are named."""
-REQUIRED = "deal"
-"""What the fault is kept under that several settings can mend."""
 LABELS = frozenset({"label", "label_ids"})
 PRIORITY = "priority"
 TEXTS = frozenset({"varchar", "varchar_auto", "text", "phone"})
@@ -51,6 +49,9 @@ class Resolved:
     """Why no deal can be made."""
     replaced: dict[str, str] = field(default_factory=dict)
     """What is sent as something else instead."""
+    required: tuple[Field, ...] = ()
+    """What the account requires of a deal, and no setting gives. The web application asks for it;
+    whether the API refuses a deal without it is not documented."""
 
     @property
     def faults(self) -> dict[str, str]:
@@ -80,6 +81,7 @@ def needed(policy: PublishingPolicy, refused: About | None = None) -> frozenset[
     wanted = {
         Listed.ACTIVITY_TYPES: of_activity or policy.activity_type != DEFAULT_TYPE,
         Listed.USERS: named(of_activity, policy.activity_owner)
+        or (of_activity and policy.activity_owner == DEAL_OWNER)
         or named(of_deal, policy.deal_owner),
         Listed.ACTIVITY_FIELDS: named(of_activity, policy.activity_priority),
         # A stage is named within its pipeline: several have one of the same name.
@@ -97,7 +99,18 @@ def resolve(policy: PublishingPolicy, catalog: Catalog) -> Resolved:
     found = Resolved()
     activity = _activity(policy, catalog, found)
     deal = _deal(policy, catalog, found)
-    return Resolved(activity, deal, found.of_activity, found.of_deal, found.replaced)
+    required = _missing(policy, catalog.deal_fields, deal.stage_id)
+    return Resolved(activity, deal, found.of_activity, found.of_deal, found.replaced, required)
+
+
+def ask_for(required: Sequence[Field]) -> str:
+    """What a person is to do about fields that the account requires, as a sentence."""
+    named = []
+    for each in required:
+        setting = SETTABLE.get(each.code, "deal_custom_fields" if each.is_custom else None)
+        how = setting or "gitpip can't set it, so require it no more in Pipedrive"
+        named.append(f"{each.name} ({how})")
+    return f"the Pipedrive account requires these fields of a deal: {', '.join(named)}; set them"
 
 
 def _activity(policy: ActivitySettings, catalog: Catalog, found: Resolved) -> ActivityFields:
@@ -161,9 +174,6 @@ def _deal(policy: DealSettings, catalog: Catalog, found: Resolved) -> DealFields
         for label in policy.deal_labels
     ]
     custom = _custom_fields(policy, catalog, faults("deal_custom_fields"))
-    missing = _missing(policy, catalog.deal_fields, stage_id)
-    if missing:
-        found.of_deal[REQUIRED] = missing
     return DealFields(
         pipeline_id,
         stage_id,
@@ -222,11 +232,11 @@ def _field_value(of: Field, text: str) -> object:
 
 def _missing(
     policy: DealSettings, fields: Sequence[Field] | None, stage_id: int | None
-) -> str | None:
+) -> tuple[Field, ...]:
     """Which fields the account requires of a deal and no setting gives."""
     named = {name.lower() for name, _ in policy.deal_custom_fields}
     given = {"value": policy.deal_value is not None, **dict.fromkeys(LABELS, policy.deal_labels)}
-    missing = [
+    return tuple(
         each
         for each in fields or ()
         if each.is_required
@@ -234,14 +244,7 @@ def _missing(
         and each.code not in GIVEN
         and not given.get(each.code)
         and not named & {each.name.lower(), each.code}
-    ]
-    if not missing:
-        return None
-    with_settings = ", ".join(
-        f"{each.name} ({SETTABLE.get(each.code, 'deal_custom_fields' if each.is_custom else '-')})"
-        for each in missing
-    ).replace(" (-)", " (which gitpip can't set: require it no more in Pipedrive)")
-    return f"the Pipedrive account requires these fields of a deal: {with_settings}; set them"
+    )
 
 
 @dataclass(frozen=True)

@@ -281,7 +281,7 @@ class Sender:
     async def _of_settings(self, refusal: Refused, ready: Ready) -> Outcome:
         """The refusal, unless it was for what the account does not have any more."""
         try:
-            changed = await self._terms.changed_since(ready.fields)
+            changed = await self._terms.changed_since(ready.fields, refusal.reason)
         except Unsettled as fault:
             return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
         except LookFailed as failure:

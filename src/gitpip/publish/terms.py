@@ -13,12 +13,13 @@ from gitpip.config.publishing.activity import DEAL_OWNER, GIST_DATE, TODAY
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import DealId
 from gitpip.observability.logging import get_logger
-from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Listed
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.destination import Destination
 from gitpip.publish.policy import Policies
-from gitpip.publish.resolution import About, Resolved, needed, resolve
+from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 from gitpip.store.database import Database
 from gitpip.store.publications import publishing_settings
+from gitpip.store.publications.publishing_settings import REFUSED, REQUIRED
 from gitpip.templates.safe_text import in_a_line
 from gitpip.templates.variables import UserValues
 
@@ -61,8 +62,10 @@ class Terms:
         self._listed: frozenset[Listed] = frozenset()
         """Which lists the catalog holds."""
         self._read_at: datetime | None = None
-        self._made_of: tuple[PublishingPolicy, str] | None = None
-        """The policy and the token that `_resolved` was made of."""
+        self._made_of: tuple[PublishingPolicy, str, tuple[Field, ...] | None] | None = None
+        """The policy, the token and the fields of deals that `_resolved` was made of."""
+        self._refused_for: tuple[Field, ...] = ()
+        """The required fields for want of which a deal was refused."""
         self._resolved = Resolved()
         self._noted: dict[str, str] | None = None
         """The faults as they were last written down; None where that is not known."""
@@ -76,7 +79,9 @@ class Terms:
             raise _unsettled(resolved.of_activity)
         fields = resolved.activity
         if policy.activity_owner == DEAL_OWNER:
-            fields = replace(fields, owner_id=await self._owner_of(deal_id))
+            owner_id = await self._owner_of(deal_id)
+            # One who is no active user any more can own nothing new.
+            fields = replace(fields, owner_id=owner_id if self._is_active(owner_id) else None)
         due = {GIST_DATE: day, TODAY: self._now().date()}.get(policy.activity_due_date)
         return replace(fields, due_date=due.isoformat() if due else None)
 
@@ -85,6 +90,8 @@ class Terms:
         resolved = await self._settled()
         if resolved.of_deal:
             raise _unsettled(resolved.of_deal)
+        if resolved.required and self._refused_for == resolved.required:
+            raise Unsettled(ask_for(resolved.required))
         return resolved.deal
 
     def titles(self, login: str) -> tuple[str, ...]:
@@ -93,23 +100,28 @@ class Terms:
         title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
         return (title,) if title == login else (title, login)
 
-    async def changed_since(self, sent: ActivityFields | DealFields) -> bool:
+    async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
         """Whether something that Pipedrive refused would be sent with other fields now.
 
-        The account's lists are read for that, if they are older than a minute. Raises Unsettled
-        where the account lacks what a setting names, and LookFailed.
+        `reason` is what Pipedrive said. The account's lists are read for that, if they are older
+        than a minute. Raises Unsettled where the account lacks what a setting names, or requires
+        what none gives, and LookFailed.
         """
         if isinstance(sent, DealFields):
             resolved = await self._settled(About.DEAL)
             if resolved.of_deal:
                 raise _unsettled(resolved.of_deal)
+            if resolved.required and _names_one(reason, resolved.required):
+                self._refused_for = resolved.required
+                await self._note_faults()
+                raise Unsettled(ask_for(resolved.required))
             return resolved.deal != sent
         resolved = await self._settled(About.ACTIVITY)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         present = resolved.activity
         return (present.type, present.priority) != (sent.type, sent.priority) or (
-            present.owner_id not in (None, sent.owner_id)
+            present.owner_id not in (None, sent.owner_id) or not self._is_active(sent.owner_id)
         )
 
     async def _settled(self, refused: About | None = None) -> Resolved:
@@ -117,7 +129,10 @@ class Terms:
             policy, fingerprint = self._policies.current, self._destination.fingerprint
             if self._made_of is not None and self._made_of[1] != fingerprint:
                 self._forget()
-            changed = self._made_of != (policy, fingerprint)
+            made_of = policy, fingerprint, self._destination.deal_fields
+            changed = self._made_of != made_of
+            if changed:
+                self._noted = None  # who changes a setting forgets what was noted
             wanted = needed(policy, refused)
             if not wanted <= self._listed or self._is_old(changed=changed, refused=refused):
                 if self._resolved.of_deal:
@@ -127,10 +142,24 @@ class Terms:
                 self._read_at = self._now() if wanted else None
                 changed = True
             if changed:
-                self._resolved = resolve(policy, self._catalog)
-                self._made_of = policy, fingerprint
+                self._resolved = self._resolve(policy)
+                self._made_of = made_of
                 await self._note_faults()
             return self._resolved
+
+    def _resolve(self, policy: PublishingPolicy) -> Resolved:
+        """What is required may be known from the search for our own field, at no cost."""
+        resolved = resolve(policy, self._catalog)
+        seen = self._destination.deal_fields
+        if self._catalog.deal_fields is None and seen is not None:
+            with_fields = resolve(policy, replace(self._catalog, deal_fields=seen))
+            return replace(resolved, required=with_fields.required)
+        return resolved
+
+    def _is_active(self, user_id: int | None) -> bool:
+        """Whether an owner can be an owner, as far as that is known."""
+        users = self._catalog.users
+        return user_id is None or users is None or any(each.id == user_id for each in users)
 
     def _forget(self) -> None:
         """What another account has says nothing of this one."""
@@ -152,10 +181,16 @@ class Terms:
         instead = f"; until then {resolved.activity.type!r} is sent"
         replaced = {name: sentence + instead for name, sentence in resolved.replaced.items()}
         faults = resolved.of_deal | replaced
+        if resolved.required:
+            blocks = self._refused_for == resolved.required
+            faults[REFUSED if blocks else REQUIRED] = ask_for(resolved.required)
         if faults == self._noted:
             return
+        unknown = self._catalog.deal_fields is None and self._destination.deal_fields is None
         async with self._database.begin() as transaction:
-            news = await publishing_settings.note_faults(transaction, faults, self._now())
+            news = await publishing_settings.note_faults(
+                transaction, faults, self._now(), keep=(REFUSED, REQUIRED) if unknown else ()
+            )
         self._noted = faults
         if news:
             for name, sentence in faults.items():
@@ -172,6 +207,12 @@ class Terms:
                 self._owners.clear()
             self._owners[deal_id] = owner, now
         return owner
+
+
+def _names_one(reason: str, required: tuple[Field, ...]) -> bool:
+    """Whether Pipedrive says that it refused a deal for one of these fields."""
+    said = reason.lower()
+    return any(each.name.lower() in said or each.code in said for each in required)
 
 
 def _unsettled(faults: dict[str, str]) -> Unsettled:

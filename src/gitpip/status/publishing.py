@@ -15,6 +15,9 @@ PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
+GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
+"""Another type is sent instead of one that is gone, and a deal may be made without what the account
+requires; without its stage it is not made."""
 WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
 """So many times the time-out of a request, what is uncertain is looked for at the longest."""
@@ -112,8 +115,7 @@ def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
     """What the account lacks of what publishing settings name."""
     if not faults:
         return None
-    # Another type is sent instead of one that is gone; without its stage, a deal is not made.
-    waiting = [one for one in faults if one.name != "activity_type"]
+    waiting = [one for one in faults if one.name not in GOES_ON]
     first = (waiting or faults)[0]
     meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
     return Problem(

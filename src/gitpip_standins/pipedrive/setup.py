@@ -28,6 +28,8 @@ class Setup:
         )
         self.users: dict[int, tuple[str, str]] = {1: ("Petra Pipe", "petra@example.com")}
         """The names and e-mail addresses of the users who are active."""
+        self.requires = True
+        """Whether the API refuses a deal without a required field, and not only the web pages."""
         self.pipelines: dict[int, str] = {1: "Sales"}
         self.stages: dict[int, tuple[str, int]] = {1: ("Qualified", 1), 2: ("Offer", 1)}
         """The names of the stages, with their pipelines."""
@@ -88,7 +90,7 @@ class Setup:
         given: JsonObject = custom if isinstance(custom, dict) else {}
         for code, content in given.items():
             self._check_options(code, content)
-        if is_new:
+        if is_new and self.requires:
             self._check_required(fields | given)
 
     def _check_owner(self, fields: JsonObject) -> None:

@@ -66,21 +66,23 @@ async def read(ask: Ask, wanted: Collection[Listed]) -> Catalog:
     )
 
 
-async def deal_field_code(ask: Ask, name: str) -> str | None:
-    """The code of the custom field of deals with this name, made where it is missing.
+async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field, ...]]:
+    """The code of the custom field of deals with this name, and the fields that were seen.
 
-    None where the account does not let us make it. Costs 10 tokens for a list, and 5 to make it.
-    Raises LookFailed.
+    It is made where it is missing; None where the account does not let us make it. Costs 10 tokens
+    for a list, and 5 to make it. Raises LookFailed.
     """
     cursor: str | None = None
     unread = 0
+    seen: list[Field] = []
     while True:
         page = await _page_of_fields(ask, cursor)
         if page is None:
-            return None
+            return None, ()
+        seen += filter(None, map(_field, page.fields))
         for field in page.fields:
             if field.get("field_name") == name and field.get("field_type") == "varchar":
-                return str(field["field_code"])
+                return str(field["field_code"]), tuple(seen)
         unread += page.unread
         cursor = page.cursor
         if cursor is None:
@@ -89,10 +91,10 @@ async def deal_field_code(ask: Ask, name: str) -> str | None:
         raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
     made = await ask("POST", DEAL_FIELDS, body={"field_name": name, "field_type": "varchar"})
     if isinstance(made, RefusedWithStatus | Denied):
-        return None
+        return None, tuple(seen)
     data = answers.data(made)
     code = data.get("field_code") if isinstance(data, dict) else None
-    return code if isinstance(code, str) else None
+    return code if isinstance(code, str) else None, tuple(seen)
 
 
 async def _page_of_fields(ask: Ask, cursor: str | None) -> Fields | None:

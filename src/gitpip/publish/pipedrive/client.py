@@ -21,7 +21,7 @@ from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
 from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
-from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Listed
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.destination import (
     UNREAD_ENTRIES,
@@ -91,6 +91,8 @@ class Pipedrive:
         """The time by Pipedrive's clock, as last announced."""
         self.deal_field: str | None = None
         """The custom field of deals that holds GitHub's id, where the account has one."""
+        self.deal_fields: tuple[Field, ...] | None = None
+        """The fields of deals, where they were read while our own one was looked for."""
         self.sent: dict[str, float] = {}
         """The subjects of activities that were sent lately, and when by the monotonic clock."""
         self.seen: Callable[[Sequence[Item]], None] = lambda _: None
@@ -242,7 +244,9 @@ class Pipedrive:
 
     async def deal_field_code(self, name: str) -> str | None:
         """The code of our custom field of deals; see `catalog.deal_field_code`."""
-        return await catalog.deal_field_code(self._request, name)
+        code, fields = await catalog.deal_field_code(self._request, name)
+        self.deal_fields = fields or None
+        return code
 
     async def catalog(self, wanted: Collection[Listed]) -> Catalog:
         """These lists of the account. Raises LookFailed."""
