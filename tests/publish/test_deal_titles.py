@@ -2,6 +2,8 @@
 
 import pytest
 
+from gitpip.model import UserKey
+from gitpip.store.publications import deals
 from gitpip_standins import Fault
 from tests.publish.test_templates_sent import store
 from tests.publish.test_whose_deal import a_newcomer_takes_the_login
@@ -53,8 +55,7 @@ async def test_a_deal_with_the_title_goes_before_one_with_the_login(scene: Scene
     await scene.find_files("bob", "b.py")
     await scene.settle(process)
     assert scene.deals() == {"ada": 1, "bob": 1, HERS.upper(): 1}
-    deals = {row.login: row.deal_id for row in await scene.rows()}
-    assert deals["ada"] == wanted
+    assert {row.login: row.deal_id for row in await scene.rows()}["ada"] == wanted
 
 
 async def test_a_newcomer_does_not_get_a_deal_that_is_uncertain(scene: Scene) -> None:
@@ -62,6 +63,8 @@ async def test_a_newcomer_does_not_get_a_deal_that_is_uncertain(scene: Scene) ->
     lose_the_answer(scene)
     await scene.find_files("ada", "a.py")
     await process.run()
+    async with scene.database.read() as transaction:
+        assert await deals.is_expected(transaction, HERS, besides=UserKey(0))
     await a_newcomer_takes_the_login(scene)
     await scene.settle(process)
     first, stranger = await scene.rows()
