@@ -25,6 +25,14 @@ class InvalidInput(GitpipError):
         super().__init__(f"{field}: {message}")
 
 
+class TemplateInvalid(InvalidInput):
+    """A template of a subject, a note or a deal's title can't be used; `line` says where."""
+
+    def __init__(self, field: str, message: str, *, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(field, message if line is None else f"line {line}: {message}")
+
+
 class UserNotTracked(GitpipError):
     """No tracked user has this login or id."""
 
@@ -63,6 +71,10 @@ class HeldChanged(GitpipError):
 
 class PauseKept(GitpipError):
     """The pause can't be ended early: the vendor said how long to wait."""
+
+
+class SettingGiven(GitpipError):
+    """The environment sets this setting, so that nobody can change it elsewhere."""
 
 
 class VisitNotFound(GitpipError):

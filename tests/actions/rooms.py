@@ -11,7 +11,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import publications
+from gitpip.store.publications import publications, publishing_settings
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.status import pauses
@@ -45,6 +45,9 @@ async def furnish(transaction: Transaction) -> None:
         "sweeping",
         Pause(LATER, "GitHub asks to wait", PauseCause.RATE_LIMIT),
         now=LONG_AGO,
+    )
+    await publishing_settings.change(
+        transaction, {"activity_due_date": "today"}, by="ada", now=LONG_AGO
     )
     parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)
     await feed_tokens.create(

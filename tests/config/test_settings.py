@@ -188,6 +188,18 @@ BAD = [
     ("GITPIP_DATABASE_CONNECTIONS", "2", "3 or more"),
     ("GITPIP_DATABASE_CONNECTIONS", "many", "3 or more"),
     ("GITPIP_BACKFILL", "some", "latest:N"),
+    ("GITPIP_ACTIVITY_DONE", "maybe", "use yes or no"),
+    ("GITPIP_ACTIVITY_DUE_DATE", "tomorrow", "use one of gist, today, none"),
+    ("GITPIP_ACTIVITY_TYPE", "x" * 256, "1 to 255 printable characters"),
+    ("GITPIP_DEAL_VALUE", "-1", "a number from 0"),
+    ("GITPIP_DEAL_VALUE", "inf", "a number from 0"),
+    ("GITPIP_DEAL_CURRENCY", "euro", "three letters"),
+    ("GITPIP_DEAL_VISIBLE_TO", "2", "one of 1, 3, 5, 7"),
+    ("GITPIP_DEAL_LABELS", ",,", "1 to 20 labels"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", "Source", "a line like Source=GitHub"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", '{"Source": null}', "a text, a number or a list"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", "{", "no JSON"),
+    ("GITPIP_DEAL_CUSTOM_FIELDS", '{"a": 1, "A": 2}', "named twice"),
     ("GITPIP_BACKFILL", "latest:-3", "latest:N"),
     ("GITPIP_BACKFILL", "since:yesterday", "2026-01-31"),
     ("GITPIP_BACKFILL", "since:9998-01-01", "future"),
@@ -486,3 +498,12 @@ def test_any_public_address_is_refused_or_reads_back_as_itself(text: str) -> Non
     with contextlib.suppress(SettingsError):
         public = load(GITPIP_PUBLIC_URL=text).public_url
         assert load(GITPIP_PUBLIC_URL=str(public)).public_url == public
+
+
+def test_a_template_is_checked_at_the_start() -> None:
+    given = {"GITPIP_NOTE_TEMPLATE": "<p>\n{{ gist.title }}</p>", "GITPIP_SUBJECT_TEMPLATE": "x"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given, env_file=None)
+    (fault,) = caught.value.faults
+    assert fault.startswith("GITPIP_NOTE_TEMPLATE=")
+    assert "line 2: there is no variable gist.title; use gist.id" in fault

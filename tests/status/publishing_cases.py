@@ -10,10 +10,43 @@ from gitpip.store.schema import (
     doubles,
     publications,
 )
+from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 from tests.status.case import HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 
 CASES = (
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.ERROR,
+        Act.CHANGE_SETTINGS,
+        tuple(
+            insert(publishing_faults).values(name=name, sentence=sentence, since=LONG_AGO)
+            for name, sentence in (("activity_type", "no type"), ("deal_stage", "no stage 'New'"))
+        ),
+        (publishing_faults.delete(),),
+        ("deal_stage: no stage 'New'. New deals wait", "gitpip publishing settings"),
+        count=2,
+    ),
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.WARNING,
+        Act.CHANGE_SETTINGS,
+        (insert(publishing_faults).values(name="activity_type", sentence="no", since=LONG_AGO),),
+        (publishing_faults.delete(),),
+        ("activity_type: no. Change it under Settings",),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+        Severity.ERROR,
+        Act.CHANGE_SETTINGS,
+        (
+            insert(publishing_settings).values(
+                name="subject_template", value="{{ gone }}", set_at=LONG_AGO, set_by="ada"
+            ),
+        ),
+        (publishing_settings.delete(),),
+        ("subject_template can't be used: line 1: there is no variable gone", "Its default is"),
+    ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.ERROR,

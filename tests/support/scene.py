@@ -31,7 +31,7 @@ from gitpip.publish.adopt import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.publish.sender import ChangeRules
+from gitpip.publish.sender import SendRules
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
@@ -214,7 +214,7 @@ class Process:
             self.database,
             self.pipedrive,
             waits=Waits(timeout),
-            rules=ChangeRules(on_edit),
+            rules=SendRules(on_edit),
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
             clocks=machine.with_wall(clock),

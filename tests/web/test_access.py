@@ -108,6 +108,10 @@ OPERATOR = {
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
+    "GET /api/v1/publishing/settings": "",
+    "POST /api/v1/publishing/preview": "",
+    "GET /settings/publishing/preview": "",
+    "POST /settings/publishing/preview": "",
 }
 ADMIN = {
     "GET /api/v1/keys": "",
@@ -117,6 +121,9 @@ ADMIN = {
     "GET /api/v1/audit": "",
     "POST /api/v1/accounts/{vendor}/switch": "/api/v1/accounts/pipedrive/switch",
     "POST /status-page/accounts/{vendor}/switch": "/status-page/accounts/pipedrive/switch",
+    "PATCH /api/v1/publishing/settings": "",
+    "GET /settings/publishing": "",
+    "POST /settings/publishing": "",
     "GET /keys": "",
     "POST /keys": "",
     "POST /keys/{name}/{act}": "/keys/nobody/revoke",
@@ -154,6 +161,7 @@ def _application(folder: Path) -> FastAPI:
             ailments=unused,
             forecast=unused,
             preview=unused,
+            check_settings=unused,
         )
     )
 

@@ -25,6 +25,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Backfill, FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.users import users
@@ -113,6 +114,7 @@ QUERIES = {
     "before": ["1", "5000"],
     "limit": ["500"],
     "offset": ["5000"],
+    "saved": ["true"],
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],
@@ -131,6 +133,8 @@ SHOWN_BY_POST = [
     Route("POST", "/latestgists/{login}", ()),
     Route("POST", "/api/v1/users/{login}/visits", ()),
 ]
+
+SHOWN_OF_A_BODY = {"/api/v1/publishing/preview": {"of": "user-2", "limit": 20}}
 
 
 @pytest.fixture
@@ -212,6 +216,12 @@ async def test_no_answer_holds_up_the_others(
                 assert answer.status_code < 500, f"{route.method} {address}: {answer.text}"
                 if ticker.longest > LONGEST:
                     held_up[address] = ticker.longest
+        for address, body in SHOWN_OF_A_BODY.items():
+            async with ticker.watching():
+                answer = await client.post(address, json=body)
+            assert answer.status_code == 200, f"{address}: {answer.text}"
+            if ticker.longest > LONGEST:
+                held_up[address] = ticker.longest
 
     assert held_up == {}
 
@@ -228,7 +238,12 @@ async def _fill(database: Database) -> None:
 def _let_preview(app: FastAPI) -> None:
     async def preview(transaction: Transaction, key: FileKey, revision: int) -> Rendered:
         return await rendered(
-            transaction, key, revision, on_edit=OnEdit.IGNORE, on_delete=OnDelete.IGNORE
+            transaction,
+            key,
+            revision,
+            on_edit=OnEdit.IGNORE,
+            on_delete=OnDelete.IGNORE,
+            policies=Policies(),
         )
 
     app.state.context = replace(app.state.context, preview=preview)

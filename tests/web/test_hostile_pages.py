@@ -13,7 +13,9 @@ import pytest
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
+from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -95,8 +97,14 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             find_account=find_account,
             wake=wake,
             scheduler_is_alive=lambda: True,
-            preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+            preview=partial(
+                rendered,
+                on_edit=settings.on_edit,
+                on_delete=settings.on_delete,
+                policies=Policies(),
+            ),
             ailments=list,
+            check_settings=AccountLists(lambda: settings).check,
         )
     )
     transport = httpx2.ASGITransport(app=app)

@@ -35,6 +35,7 @@ from gitpip.cli.output import (
     shown,
 )
 from gitpip.cli.publications import publications_app, settle_notes
+from gitpip.cli.publishing import publishing_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -82,6 +83,7 @@ app = typer.Typer(
 )
 app.add_typer(users_app, name="users")
 app.add_typer(publications_app, name="publications")
+app.add_typer(publishing_app, name="publishing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")

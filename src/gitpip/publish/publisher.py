@@ -24,7 +24,9 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
-from gitpip.publish.sender import ChangeRules, Sender
+from gitpip.publish.policy import Policies
+from gitpip.publish.sender import Sender, SendRules
+from gitpip.publish.terms import Terms
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database
@@ -39,7 +41,7 @@ SHORT_PAUSE = timedelta(seconds=5)
 PAUSE_KNOWN_FOR = 0.25
 """How many seconds it is believed that no other process has paused publishing."""
 
-DEFAULT_RULES = ChangeRules()
+DEFAULT_RULES = SendRules()
 
 
 @dataclass
@@ -66,12 +68,13 @@ class Publisher:
         destination: Destination,
         *,
         waits: Waits,
-        rules: ChangeRules = DEFAULT_RULES,
+        rules: SendRules = DEFAULT_RULES,
         short_pause: timedelta = SHORT_PAUSE,
         clocks: Clocks | None = None,
     ) -> None:
         """`short_pause`: how long a pause a run waits for."""
         clocks = clocks or Clocks()
+        self._policies = Policies(rules.given)
         self._short_pause = short_pause
         self._database = database
         self._destination = destination
@@ -81,7 +84,8 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
-        channel = Channel(database, destination, self._pauses)
+        terms = Terms(database, destination, self._policies, self._now)
+        channel = Channel(database, destination, self._pauses, terms)
         guards = Guards(Witnesses(), Youth(), clocks)
         self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
@@ -298,6 +302,7 @@ class Publisher:
         if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
+            await self._policies.read(transaction)
             claims = await outbox.claim_sends(
                 transaction,
                 token=run.token,

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gitpip.config.publishing.policy import effective
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import held
+from gitpip.store.publications import held, publishing_settings
+from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -14,6 +16,10 @@ SENT_WITHIN = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
+GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
+"""Another type is sent instead of one that is gone, and a deal may be made without what the account
+requires; without its stage it is not made."""
+WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
 """How long, in time-outs of a request, what is uncertain is looked for at most."""
 
@@ -145,7 +151,8 @@ async def problems(
     if waiting:
         put_off = await troubles.publications_put_off(transaction)
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
-    return [*await _held(transaction), *told]
+    refused = _settings_refused(await publishing_settings.faults(transaction))
+    return [*refused, *await _held(transaction), *told]
 
 
 async def _delayed(
@@ -205,6 +212,32 @@ def _fields(trouble: Trouble, thing: str, now: datetime) -> Mapping[str, str]:
     }
 
 
+async def unusable_settings(
+    transaction: Transaction, given: Mapping[str, str]
+) -> Sequence[Problem]:
+    """What an older or newer gitpip stored and this one can't use; the environment has `given`."""
+    stored = await publishing_settings.stored(transaction)
+    texts = {name: one.value for name, one in stored.items()}
+    found = [one for one in effective(given, texts) if one.fault]
+    if not found:
+        return []
+    first, name = found[0], found[0].setting.name
+    sentence = (
+        f"What is stored for the publishing setting {name} can't be used: {said(first.fault)} Its"
+        f" default is used instead. {WHERE_TO_SET}"
+    )
+    return [
+        Problem(
+            ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+            Severity.ERROR,
+            sentence,
+            since=stored[name].set_at,
+            count=len(found),
+            act=Act.CHANGE_SETTINGS,
+        )
+    ]
+
+
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     are, them = ("is", "it") if waiting == 1 else ("are", "them")
     subject = f"{count(waiting, 'file')} {are}"
@@ -216,6 +249,25 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     else:
         sentence = f"{subject} being sent to Pipedrive."
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
+
+
+def _settings_refused(faults: Sequence[Fault]) -> Sequence[Problem]:
+    """What the account lacks of what publishing settings name."""
+    if not faults:
+        return ()
+    waiting = [one for one in faults if one.name not in GOES_ON]
+    first = (waiting or faults)[0]
+    meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
+    problem = Problem(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.ERROR if waiting else Severity.WARNING,
+        f"A publishing setting does not fit the Pipedrive account: {first.name}: "
+        f"{said(first.sentence)}{meanwhile} {WHERE_TO_SET}",
+        since=first.since,
+        count=len(faults),
+        act=Act.CHANGE_SETTINGS,
+    )
+    return (problem,)
 
 
 async def _held(transaction: Transaction) -> Sequence[Problem]:

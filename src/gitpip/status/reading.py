@@ -174,6 +174,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
     problems += await publishing.problems(
         transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
     )
+    problems += await publishing.unusable_settings(transaction, surroundings.settings.publishing)
     return Condition(
         problems=worst_first(problems),
         complete_until=known.complete_until,

@@ -1,8 +1,8 @@
-"""Finds a user about whom GitHub always asks to wait, though it answers about others.
+"""Finds a user that always makes GitHub ask to wait, though it answers about others.
 
 A secondary limit is the caller's: whatever is asked next meets it. Where queries about others are
 answered after the wait, and those that name one user are refused again and again, it is no limit.
-Without this the same users are asked about after each wait, and nobody else ever is.
+Without this the same users are asked about after each wait, and the others never are.
 """
 
 from collections.abc import Collection, Iterable, Sequence

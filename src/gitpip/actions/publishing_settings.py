@@ -1,0 +1,167 @@
+"""What a person does with the publishing settings: look at them, change several, or unset them."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gitpip.actions.acting import Act, Acting
+from gitpip.config.publishing.declaration import Group
+from gitpip.config.publishing.policy import (
+    Effective,
+    PublishingPolicy,
+    PublishingSetting,
+    Source,
+    effective,
+    policy_of,
+    registry,
+)
+from gitpip.errors import InvalidInput, SettingGiven
+from gitpip.model import PauseCause
+from gitpip.store import ledger
+from gitpip.store.database import Transaction
+from gitpip.store.publications import deals, publishing_settings
+from gitpip.store.status import pauses
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the account lacks, by setting; or why it could not be asked."""
+
+    faults: Mapping[str, str] = field(default_factory=dict)
+    unchecked: str | None = None
+
+
+Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
+"""Compares those settings of a policy with the account's own lists."""
+SHOWN = 80
+"""So many characters of a value stand in the audit."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One setting as people see it."""
+
+    now: Effective
+    set_at: datetime | None
+    set_by: str | None
+    """Who stored it, where it is stored."""
+
+
+async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[Shown, ...]:
+    """Every setting; `given` are the texts that the environment sets, by name."""
+    stored = await publishing_settings.stored(transaction)
+    texts = {name: one.value for name, one in stored.items()}
+    found = []
+    for each in effective(given, texts):
+        one = stored.get(each.setting.name) if each.source is Source.STORED else None
+        found.append(Shown(each, one.set_at, one.set_by) if one else Shown(each, None, None))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Every setting after a change, and why it was not compared with the account, if so."""
+
+    settings: tuple[Shown, ...]
+    unchecked: str | None
+
+
+def canonical(given: Mapping[str, str], texts: Mapping[str, str | None]) -> dict[str, str | None]:
+    """These changes in their one spelling; None stands for the default.
+
+    Raises InvalidInput, and SettingGiven for what the environment sets.
+    """
+    named = {name: (_named(name, given), text) for name, text in texts.items()}
+    return {
+        name: None if text is None else _canonical(one, text) for name, (one, text) in named.items()
+    }
+
+
+async def change(
+    acting: Acting,
+    given: Mapping[str, str],
+    texts: Mapping[str, str | None],
+    check: Check,
+) -> Changed:
+    """Change all of these settings, or none; a text of None goes back to the default.
+
+    What is sent from now on follows them, and what was sent stays as it is. Raises InvalidInput,
+    also for what the account lacks, and SettingGiven.
+    """
+    wanted = canonical(given, texts)
+    unchecked = await _check(acting, given, wanted, check)
+    async with acting.begin() as act:
+        await publishing_settings.lock(act.transaction)
+        stored = await publishing_settings.values(act.transaction)
+        before = {one.setting.name: one.text for one in effective(given, stored)}
+        await publishing_settings.change(act.transaction, wanted, by=act.actor.name, now=act.now)
+        after = await shown(act.transaction, given)
+        changed = [one.now for one in after if one.now.text != before[one.now.setting.name]]
+        for one in changed:
+            was, now = before[one.setting.name], one.text
+            told = f"{one.setting.name}: {_shortened(was)} → {_shortened(now)}"
+            await act.record("publishing.settings_changed", told)
+        if changed:
+            # What is still lacking is found again with the next claim.
+            await publishing_settings.forget_faults(act.transaction, keep=_still_known(changed))
+            if await _release(act):
+                act.wake("publish")
+    return Changed(after, unchecked)
+
+
+def _still_known(changed: Sequence[Effective]) -> tuple[str, ...]:
+    """What the account lacks in any case: which fields it requires is not found with each claim."""
+    of_deal = any(one.setting.declaration.group is Group.DEAL for one in changed)
+    return () if of_deal else (publishing_settings.REQUIRED,)
+
+
+async def _check(
+    acting: Acting, given: Mapping[str, str], wanted: Mapping[str, str | None], check: Check
+) -> str | None:
+    """Why the account could not be asked, if so; raises InvalidInput for what it lacks."""
+    named = {name: text for name, text in wanted.items() if text is not None}
+    if not named:
+        return None
+    async with acting.database.read() as transaction:
+        stored = await publishing_settings.values(transaction)
+    kept = {name: text for name, text in stored.items() if name not in wanted}
+    policy = policy_of(effective(given, kept | named))
+    checked = await check(policy, frozenset(named))
+    for name in named:
+        if name in checked.faults:
+            raise InvalidInput(name, checked.faults[name])
+    return checked.unchecked
+
+
+async def _release(act: Act) -> bool:
+    """Let be tried again what waits since the account lacks what a setting named."""
+    pause = await pauses.paused(act.transaction, pauses.PUBLISHING, act.now)
+    if pause is not None and pause.cause is PauseCause.SETTING:
+        await pauses.end_pauses(act.transaction, (pauses.PUBLISHING,), act.now)
+        return True
+    await ledger.lock(act.transaction)
+    return await deals.end_waits(act.transaction, act.now)
+
+
+def _named(name: str, given: Mapping[str, str]) -> PublishingSetting:
+    one = registry().get(name)
+    if one is None:
+        raise InvalidInput(name[:60], f"no such setting; there are {', '.join(registry())}")
+    if name in given:
+        raise SettingGiven(
+            f"{name} is set in the environment by {one.variable}, which wins; change it there, or "
+            "remove it there first"
+        )
+    return one
+
+
+def _canonical(one: PublishingSetting, text: str) -> str:
+    try:
+        return one.declaration.canonical(text)
+    except ValueError as error:
+        raise InvalidInput(one.name, f"{_shortened(text)!r}: {error}") from None
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"

@@ -1,0 +1,47 @@
+"""The wording of subjects, notes and deal titles; `gitpip.templates` has the language."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitpip.config.publishing.declaration import Group, Kind, setting
+from gitpip.errors import TemplateInvalid
+from gitpip.templates import DEFAULT_DEAL_TITLE, DEFAULTS, Template, compile_template
+from gitpip.templates import Kind as Made
+
+
+def _template_of(kind: Made) -> Callable[[str], Template]:
+    def parse(text: str) -> Template:
+        try:
+            return compile_template(text.strip(), kind)
+        except TemplateInvalid as error:
+            raise ValueError(error.message) from None
+
+    return parse
+
+
+def _template(kind: Made) -> Kind[Template]:
+    return Kind(_template_of(kind), lambda template: template.text, lines=True)
+
+
+@dataclass(frozen=True)
+class TemplateSettings:
+    """The templates."""
+
+    subject_template: Template = setting(
+        DEFAULTS.subject,
+        _template(Made.SUBJECT),
+        group=Group.TEMPLATES,
+        description="what the subject of an activity says before the login and the marker",
+    )
+    deal_title_template: Template = setting(
+        DEFAULT_DEAL_TITLE,
+        _template(Made.DEAL_TITLE),
+        group=Group.TEMPLATES,
+        description="the title of a new deal; a deal is found by it",
+    )
+    note_template: Template = setting(
+        DEFAULTS.note,
+        _template(Made.NOTE),
+        group=Group.TEMPLATES,
+        description="what the note of an activity says before its last line, in HTML",
+    )
