@@ -145,7 +145,9 @@ async def problems(
     if waiting:
         put_off = await troubles.publications_put_off(transaction)
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
-    return [*await _held(transaction), *told]
+    if waits_for_decision := await _held(transaction):
+        told.append(waits_for_decision)
+    return told
 
 
 async def _delayed(
@@ -218,10 +220,10 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
-async def _held(transaction: Transaction) -> Sequence[Problem]:
+async def _held(transaction: Transaction) -> Problem | None:
     waiting = await held.summary(transaction)
     if waiting is None:
-        return ()
+        return None
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
@@ -232,15 +234,13 @@ async def _held(transaction: Transaction) -> Sequence[Problem]:
         subject = (
             f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
         )
-    return (
-        Problem(
-            ProblemKind.PUBLICATIONS_HELD,
-            Severity.ERROR,
-            f"{subject}: far more would have been published at once than was expected, and that "
-            "can't be undone in Pipedrive. Publish all of them, those of the latest gists, or "
-            f"none, under Publications or with gitpip held {first.login}.",
-            since=first.since,
-            count=waiting.files,
-            act=Act.DECIDE_HELD,
-        ),
+    return Problem(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        f"{subject}: far more would have been published at once than was expected, and that can't "
+        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
+        f"Publications or with gitpip held {first.login}.",
+        since=first.since,
+        count=waiting.files,
+        act=Act.DECIDE_HELD,
     )
