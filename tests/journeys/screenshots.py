@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from gitpip.demo.cast import CAST, settle
+from gitpip.demo.cast import CAST, GUEST, settle
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
 from gitpip_standins.faults import FaultKind
 from tests.support.chromium import ARGUMENTS
@@ -143,7 +143,7 @@ def _take(page: Page, gitpip: Installation, folder: Path, gist_id: str) -> None:
         page.goto(gitpip.url + path)
         page.screenshot(path=folder / f"{name}.png")
     page.goto(f"{gitpip.url}/people")
-    page.get_by_label("GitHub login").fill(CAST[1].login)
+    page.get_by_label("GitHub login").fill(GUEST.login)
     page.get_by_role("button", name="Forecast first").click()
     page.get_by_text("Nothing is added yet.").wait_for()
     page.screenshot(path=folder / "forecast.png")

@@ -151,8 +151,11 @@ async def problems(
     if waiting:
         put_off = await troubles.publications_put_off(transaction)
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
-    refused = _settings_refused(await publishing_settings.faults(transaction))
-    return [*refused, *await _held(transaction), *told]
+    alone = (
+        _settings_refused(await publishing_settings.faults(transaction)),
+        await _held(transaction),
+    )
+    return [*told, *(problem for problem in alone if problem)]
 
 
 async def _delayed(
@@ -251,14 +254,14 @@ def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:
     return Problem(ProblemKind.PUBLICATIONS_WAITING, Severity.INFO, sentence, count=waiting)
 
 
-def _settings_refused(faults: Sequence[Fault]) -> Sequence[Problem]:
+def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
     """What the account lacks of what publishing settings name."""
     if not faults:
-        return ()
+        return None
     waiting = [one for one in faults if one.name not in GOES_ON]
     first = (waiting or faults)[0]
     meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
-    problem = Problem(
+    return Problem(
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.ERROR if waiting else Severity.WARNING,
         f"A publishing setting does not fit the Pipedrive account: {first.name}: "
@@ -267,13 +270,12 @@ def _settings_refused(faults: Sequence[Fault]) -> Sequence[Problem]:
         count=len(faults),
         act=Act.CHANGE_SETTINGS,
     )
-    return (problem,)
 
 
-async def _held(transaction: Transaction) -> Sequence[Problem]:
+async def _held(transaction: Transaction) -> Problem | None:
     waiting = await held.summary(transaction)
     if waiting is None:
-        return ()
+        return None
     first = waiting.first
     wait = "waits" if waiting.files == 1 else "wait"
     files = count(waiting.files, "file")
@@ -284,15 +286,13 @@ async def _held(transaction: Transaction) -> Sequence[Problem]:
         subject = (
             f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
         )
-    return (
-        Problem(
-            ProblemKind.PUBLICATIONS_HELD,
-            Severity.ERROR,
-            f"{subject}: far more would have been published at once than was expected, and that "
-            "can't be undone in Pipedrive. Publish all of them, those of the latest gists, or "
-            f"none, under Publications or with gitpip held {first.login}.",
-            since=first.since,
-            count=waiting.files,
-            act=Act.DECIDE_HELD,
-        ),
+    return Problem(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.ERROR,
+        f"{subject}: far more would have been published at once than was expected, and that can't "
+        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
+        f"Publications or with gitpip held {first.login}.",
+        since=first.since,
+        count=waiting.files,
+        act=Act.DECIDE_HELD,
     )
