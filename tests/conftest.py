@@ -22,6 +22,7 @@ from hypothesis import settings
 
 from gitpip.store.database import Database, open_database
 from tests.support.running import Installation
+from tests.support.statements import compile_once
 
 Verified = SSLContext | str | bool
 
@@ -53,6 +54,7 @@ FIXTURES = {"axe", "browser", "npm", "postgres"}
 
 def pytest_configure() -> None:
     Installation.loaded_once = True
+    compile_once()
     # As structlog's own, but for Rich's pictures of exceptions: 50 ms each, and nobody looks.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure([*structlog.get_config()["processors"][:-1], plain])
