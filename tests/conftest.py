@@ -21,8 +21,11 @@ from httpx2._transports import default
 from hypothesis import settings
 
 from gitpip.store.database import Database, open_database
+from tests.support.limits import pytest_exception_interact, pytest_timeout_set_timer
 from tests.support.running import Installation
 from tests.support.statements import compile_once
+
+__all__ = ["pytest_exception_interact", "pytest_timeout_set_timer"]
 
 Verified = SSLContext | str | bool
 
