@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import IO
 
 from gitpip.cli.main import main
+from gitpip.model import Part
+from gitpip.web.app import routes_of
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
+for _part in Part:
+    routes_of(_part)
 
 
 class Forked:
