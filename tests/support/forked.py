@@ -18,6 +18,7 @@ from typing import IO
 from gitpip.cli.main import main
 from gitpip.model import Part
 from gitpip.web.app import routes_of
+from gitpip.web.render.jinja import templates
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
@@ -26,6 +27,8 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])
 for _part in Part:
     routes_of(_part)
+for _name in templates().list_templates():
+    templates().get_template(_name)
 
 
 class Forked:
