@@ -1,6 +1,7 @@
 """What all tests share: databases, and how hard Hypothesis tries."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -73,6 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _starts_processes(item):
             item.add_marker("processes")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave alone what all modules and tests made so far."""
+    gc.collect()
+    gc.freeze()
 
 
 def _starts_processes(test: pytest.Function) -> bool:

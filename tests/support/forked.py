@@ -11,24 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import IO
-
-from gitpip.cli.main import main
-from gitpip.model import Part
-from gitpip.web.app import routes_of
-from gitpip.web.render.jinja import templates
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
-for _part in Part:
-    routes_of(_part)
-for _name in templates().list_templates():
-    templates().get_template(_name)
+_context.set_forkserver_preload(["tests.support.loaded"])
 
 
 class Forked:
@@ -105,4 +97,4 @@ def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[st
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     sys.argv = arguments
-    main()
+    import_module("tests.support.loaded").main()
