@@ -164,6 +164,12 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left() -> Iterator[None]:
+    yield
+    Installation.wait_for_left()
+
+
 async def _migrate(url: str) -> None:
     database = open_database(url)
     await database.migrate()

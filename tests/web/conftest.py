@@ -77,7 +77,7 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served
             gitpip.wait_for(lambda: gitpip.get("/ready").status_code == 200, "readiness")
             yield Served(github, pipedrive, gitpip)
         finally:
-            gitpip.stop()
+            gitpip.leave()
 
 
 @pytest.fixture
