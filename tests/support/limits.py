@@ -5,6 +5,7 @@ import pytest
 LIMIT = pytest.StashKey[object]()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> None:
     item.stash[LIMIT] = settings
 
