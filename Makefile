@@ -13,7 +13,7 @@ demo: .venv/ready ## the whole loop against built-in stand-ins, without any acco
 	@$(BIN)/gitpip demo
 
 test: .venv/ready-dev ## every test
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal
 
 test-fast: .venv/ready-dev ## tests without processes, browsers and long trials, in two minutes
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal -m "not processes and not long"

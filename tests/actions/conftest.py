@@ -69,7 +69,7 @@ def house_on_postgres(
 
     def make() -> House:
         names.append(f"test_{uuid4().hex}")
-        postgres.psql(f"CREATE DATABASE {names[-1]} TEMPLATE {template};")
+        postgres.psql(f"CREATE DATABASE {names[-1]} TEMPLATE {template} STRATEGY file_copy;")
         return House(tmp_path, _address(postgres, names[-1]), rows, github)
 
     yield make

@@ -46,5 +46,4 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
         )
         world = World(github, pipedrive, gitpip, github_server.url)
         yield world
-        if world.gitpip.process:
-            world.gitpip.stop()
+        world.gitpip.leave()

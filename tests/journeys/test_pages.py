@@ -216,37 +216,38 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         ("light", 320),
         ("dark", 320),
     )
+    page = browser.new_page()
     findings = []
-    for scheme, width in looks:
-        size = ViewportSize(width=width, height=800)
-        page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
-        for path in (
-            "/",
-            "/?q=two",
-            "/people",
-            "/people/octocat",
-            "/people/octocat/remove",
-            "/imports",
-            "/people/nobody",
-            "/nothing-here",
-            "/people?q=nobody",
-            "/?q=nothing",
-            f"/gist/{colours}",
-            f"/gist/{scene.gist_id}",
-            f"/gist/{scene.gist_id}/changes/1",
-            "/publications",
-            f"/publications/{scene.publication}",
-            "/status-page",
-            "/settings/publishing/preview",
-            "/checks/1",
-            "/docs",
-            "/feeds",
-            "/settings/publishing",
-            "/keys",
-            "/audit",
-            "/sign-in",
-        ):
-            page.goto(world.gitpip.url + path)
+    for path in (
+        "/",
+        "/?q=two",
+        "/people",
+        "/people/octocat",
+        "/people/octocat/remove",
+        "/imports",
+        "/people/nobody",
+        "/nothing-here",
+        "/people?q=nobody",
+        "/?q=nothing",
+        f"/gist/{colours}",
+        f"/gist/{scene.gist_id}",
+        f"/gist/{scene.gist_id}/changes/1",
+        "/publications",
+        f"/publications/{scene.publication}",
+        "/status-page",
+        "/settings/publishing/preview",
+        "/checks/1",
+        "/docs",
+        "/feeds",
+        "/settings/publishing",
+        "/keys",
+        "/audit",
+        "/sign-in",
+    ):
+        page.goto(world.gitpip.url + path)
+        for scheme, width in looks:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(ViewportSize(width=width, height=800))
             found = serious_findings(page, axe)
             findings += [f"{path}, {scheme}, {width}: {finding}" for finding in found]
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path

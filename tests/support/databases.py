@@ -84,7 +84,7 @@ class OfPostgreSQL:
         return self._address(self._names[-1])
 
     def _make(self, name: str, template: str | None) -> None:
-        like = f" TEMPLATE {template}" if template else ""
+        like = f" TEMPLATE {template} STRATEGY file_copy" if template else ""
         self._server.psql(f"CREATE DATABASE {name}{like};")
 
     def _address(self, name: str) -> str:

@@ -11,17 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import IO
-
-from gitpip.cli.main import main
 
 INHERITED = ("PATH", "HOME", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
 """What a gitpip gets from the environment of the tests."""
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
+_context.set_forkserver_preload(["tests.support.loaded"])
 
 
 class Forked:
@@ -98,4 +97,4 @@ def _run(arguments: list[str], cwd: Path, env: dict[str, str], outputs: tuple[st
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     sys.argv = arguments
-    main()
+    import_module("tests.support.loaded").main()

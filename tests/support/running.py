@@ -47,6 +47,9 @@ class Installation:
     loaded_once: ClassVar[bool] = False
     """Whether processes are forked from one that has loaded gitpip, as tests do to save time."""
 
+    left: ClassVar[list[Process]] = []
+    """Processes that were told to stop, and may not have ended."""
+
     folder: Path
     environment: Mapping[str, str]
     process: Process | None = None
@@ -95,6 +98,26 @@ class Installation:
         assert self.process
         self.send(signal.SIGTERM)
         return self.process.wait(timeout=60)
+
+    def leave(self) -> None:
+        """Stop a process that the test is done with, if any; `wait_for_left` sees it end.
+
+        That takes some two seconds where it waits for its turn with Pipedrive. Only the end of one
+        on PostgreSQL is waited for here, as its database is dropped next.
+        """
+        if self.process is None:
+            return
+        if self.environment.get("GITPIP_DATABASE_URL", "").startswith("sqlite"):
+            self.send(signal.SIGTERM)
+            self.left.append(self.process)
+        else:
+            self.stop()
+
+    @classmethod
+    def wait_for_left(cls) -> None:
+        """Wait until every process has ended that was left."""
+        while cls.left:
+            cls.left.pop().wait(timeout=60)
 
     def processor_time(self) -> float:
         """How many seconds of a processor the process has used; others on it don't count."""

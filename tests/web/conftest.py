@@ -1,5 +1,6 @@
 """A gitpip that serves over a socket beside both stand-ins, and checks only when asked to."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,19 +77,23 @@ def serving(folder: Path, database_url: str, **settings: str) -> Iterator[Served
             gitpip.wait_for(lambda: gitpip.get("/ready").status_code == 200, "readiness")
             yield Served(github, pipedrive, gitpip)
         finally:
-            gitpip.stop()
+            gitpip.leave()
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(tmp_path: Path, migrated_file: Path) -> Iterator[Served]:
+    shutil.copy(migrated_file, tmp_path)
     with serving(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def served_to_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served_to_all(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
+) -> Iterator[Served]:
     """One for a whole module, whose tests leave no user behind."""
     folder = tmp_path_factory.mktemp("gitpip")
+    shutil.copy(migrated_file, folder)
     with serving(folder, f"sqlite+aiosqlite:///{folder}/gitpip.sqlite3") as served:
         yield served
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -18,7 +19,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import URL, AdaptedConnection, Connection, Dialect, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -440,8 +440,18 @@ def _configuration() -> Config:
     return configuration
 
 
+@cache
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """The newest revision, and all that there are.
+
+    Kept, because Alembic loads every script to tell, which takes 11 ms for 41 of them.
+    """
+    scripts = ScriptDirectory.from_config(_configuration())
+    return scripts.get_current_head(), frozenset(each.revision for each in scripts.walk_revisions())
+
+
 def _head() -> str | None:
-    return ScriptDirectory.from_config(_configuration()).get_current_head()
+    return _revisions()[0]
 
 
 def _revision(connection: Connection) -> str | None:
@@ -449,11 +459,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _knows(revision: str) -> bool:
-    try:
-        ScriptDirectory.from_config(_configuration()).get_revision(revision)
-    except CommandError:
-        return False
-    return True
+    return revision in _revisions()[1]
 
 
 def _upgrade(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
@@ -34,7 +34,7 @@ _KIB = 1024
 
 def render(name: str, **values: object) -> str:
     """Render a template; whatever is not markup of the template itself is escaped."""
-    return _template(name).render(values)
+    return templates().get_template(name).render(values)
 
 
 def size(number: int) -> str:
@@ -111,7 +111,8 @@ class _LocalAddresses(Extension):
 
 
 @cache
-def _template(name: str) -> Template:
+def templates() -> Environment:
+    """All templates; each is compiled when it is first used, and kept."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -119,6 +120,7 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=[_LocalAddresses],
+        auto_reload=False,
     )
     environment.filters.update(
         visible=visible,
@@ -133,4 +135,4 @@ def _template(name: str) -> Template:
         local_url=local_url,
     )
     environment.globals.update(may=_may, identity=current.get, url_prefix=url_prefix)
-    return environment.get_template(name)
+    return environment
