@@ -17,6 +17,8 @@ from gitpip.store.users import users
 from tests.support.restores import Backup, OfFile
 from tests.support.scene import OurClock, Process, Scene
 
+pytestmark = pytest.mark.long
+
 PUBLISHED = PublicationState.PUBLISHED
 
 

@@ -246,6 +246,7 @@ def names(text: str, login: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(login)}(?![\w-])", text) is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("database_url", "seed"),
     [("sqlite", 1), ("sqlite", 10), ("sqlite", 17), ("postgres", 19)],
