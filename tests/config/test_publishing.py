@@ -55,3 +55,12 @@ def test_the_one_spelling_of_any_text_stands_for_the_same_value(name: str, text:
         spelled = declared.canonical(text)
         assert declared.parse(spelled) == value
         assert declared.canonical(spelled) == spelled
+
+
+def test_a_template_is_checked_at_the_start() -> None:
+    given = {"GITPIP_NOTE_TEMPLATE": "<p>\n{{ gist.title }}</p>", "GITPIP_SUBJECT_TEMPLATE": "x"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given, env_file=None)
+    (fault,) = caught.value.faults
+    assert fault.startswith("GITPIP_NOTE_TEMPLATE=")
+    assert "line 2: there is no variable gist.title; use gist.id" in fault

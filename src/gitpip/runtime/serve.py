@@ -43,7 +43,7 @@ from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.terminal import Terminal
 from gitpip.web.app import create_app
 from gitpip.web.auth.first_key import FirstKey, new_code
-from gitpip.web.context import AppContext
+from gitpip.web.context import AppContext, Preview
 
 ANY_IPV6 = "::"
 
@@ -177,12 +177,7 @@ async def _serve(
                 scheduler_is_alive=worker.is_alive,
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
-                preview=partial(
-                    rendered,
-                    on_edit=settings.on_edit,
-                    on_delete=settings.on_delete,
-                    policies=Policies(settings.publishing),
-                ),
+                preview=_preview(settings),
                 check_settings=AccountLists(lambda: credentials.settings).check,
                 first_key=first_key,
             ),
@@ -207,6 +202,15 @@ async def _serve(
                 raise _failed(lasting)
             await serving
         log.info("service.stopping")
+
+
+def _preview(settings: Settings) -> Preview:
+    return partial(
+        rendered,
+        on_edit=settings.on_edit,
+        on_delete=settings.on_delete,
+        policies=Policies(settings.publishing),
+    )
 
 
 def _address(host: str, listener: socket.socket) -> str:

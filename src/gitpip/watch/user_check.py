@@ -211,10 +211,8 @@ class UserChecker:
 
     def _graphql_answers(self, user: User) -> bool:
         """Whether GraphQL can be asked about a user, as far as is known."""
-        refused_until = user.graphql_refused_until
-        return self._github.polls_batches and (
-            refused_until is None or refused_until <= self._now()
-        )
+        until = user.graphql_refused_until
+        return self._github.polls_batches and (until is None or until <= self._now())
 
     async def _added_by_githubs_clock(self, user: User) -> User:
         if not (user.added_by_our_clock and self._github.knows_the_time):
@@ -257,10 +255,8 @@ class UserChecker:
                     unclear[gist_id] = f"whether it was deleted could not be found out: {error}"
 
         try:
-            async with (
-                asyncio.timeout(LONGEST_READING.total_seconds()),
-                asyncio.TaskGroup() as tasks,
-            ):
+            longest = LONGEST_READING.total_seconds()
+            async with asyncio.timeout(longest), asyncio.TaskGroup() as tasks:
                 for _ in range(CONFIRMED_SIDE_BY_SIDE):
                     tasks.create_task(ask())
         except ExceptionGroup as group:
@@ -466,8 +462,7 @@ class UserChecker:
             locked = await users.lock(transaction, user.key)
             if locked is None:
                 return
-            asked_for = locked.next_check_at > max(user.next_check_at, run.started_at)
-            if asked_for:
+            if locked.next_check_at > max(user.next_check_at, run.started_at):  # it was asked for
                 setback = replace(setback, next_check_at=locked.next_check_at)
             await schedule.record_failure(transaction, user.key, setback)
             if setback.state is UserState.UNAVAILABLE and locked.state is UserState.ACTIVE:
