@@ -454,19 +454,6 @@ class HomeVisit:
     files: int
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
-
-    account: Account
-    gists: int
-    activities: int
-    """How many files of the public gists the backfill rule lets into the CRM."""
-    duration: timedelta
-    """How long that takes, at the least, on the smallest plan with one seat."""
-    tracked_as: str | None = None
-
-
 class PauseCause(StrEnum):
     """Who or what made gitpip pause a part of its work."""
 

@@ -25,7 +25,7 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import format_duration, parse_duration
-from gitpip.model import Forecast, Unreadable, User, UserState
+from gitpip.model import Unreadable, User, UserState
 from gitpip.runtime import oneshot
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
@@ -33,6 +33,7 @@ from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.imports import Imported
 from gitpip.validation import possible_login
+from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120

@@ -8,7 +8,6 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gitpip.model import (
     Check,
-    Forecast,
     GistFile,
     Publication,
     PublicationState,
@@ -17,6 +16,7 @@ from gitpip.model import (
     UserState,
     Visit,
 )
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
 
 Body = TypeVar("Body")
