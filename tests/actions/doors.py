@@ -18,10 +18,12 @@ from sqlalchemy import select
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
+from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import note_updates, outbox
+from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
 from gitpip.store.users import schedule
@@ -202,7 +204,7 @@ async def _due(transaction: Transaction) -> set[str]:
     if await schedule.any_due(transaction, now) or await checks.any_open(transaction):
         due.add("check")
     if (
-        await outbox.any_due(transaction, now)
+        await outbox.any_due(transaction, Present(now, PublishingMode.AUTOMATIC))
         or await note_updates.any_due(transaction, now)
         or state.requested_at
         or not state.compared_at

@@ -27,10 +27,11 @@ from gitpip.model import (
     SeenGist,
     User,
 )
+from gitpip.modes import PublishingMode
 from gitpip.publish.adopt import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.publisher import Publisher
+from gitpip.publish.publisher import DEFAULT_RULES, Publisher
 from gitpip.publish.sender import ChangeRules
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
@@ -200,7 +201,7 @@ class Process:
         *,
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
-        on_edit: OnEdit = OnEdit.IGNORE,
+        rules: ChangeRules = DEFAULT_RULES,
     ) -> None:
         machine = machine or Machine()
         self.database = MortalDatabase(url, clock)
@@ -214,7 +215,7 @@ class Process:
             self.database,
             self.pipedrive,
             waits=Waits(timeout),
-            rules=ChangeRules(on_edit),
+            rules=rules,
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
             clocks=machine.with_wall(clock),
@@ -250,6 +251,8 @@ class Scene:
     server_clock: Clock | None = None
     """The clock of PostgreSQL's server, where it is not that of the processes."""
     on_edit: OnEdit = OnEdit.IGNORE
+    mode: PublishingMode = PublishingMode.AUTOMATIC
+    """That of everybody, for all processes."""
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
@@ -261,11 +264,14 @@ class Scene:
             clock or self.clock,
             timeout=self.timeout,
             machine=self.machine,
-            on_edit=self.on_edit,
+            rules=ChangeRules(self.on_edit, mode=self._overall_mode),
         )
         process.database.server_clock = self.server_clock or process.database.server_clock
         self._processes.append(process)
         return process
+
+    async def _overall_mode(self, transaction: Transaction) -> PublishingMode:
+        return self.mode
 
     async def close(self) -> None:
         for process in self._processes:
@@ -348,7 +354,7 @@ class Scene:
         """
         async with self.database.read() as transaction:
             times = (
-                await publications.next_due(transaction),
+                await publications.next_due(transaction, self.mode),
                 await second_sends.next_due(transaction) if watched else None,
             )
         due = min((time for time in times if time is not None), default=None)

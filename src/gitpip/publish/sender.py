@@ -34,16 +34,19 @@ from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
 from gitpip.store.publications.delivered import FILES, Start
+from gitpip.store.publications.permission import OverallMode, automatic
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
 class ChangeRules:
-    """What becomes of activities whose files are edited or deleted."""
+    """What becomes of files in general, and of activities whose files are edited or deleted."""
 
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
+    mode: OverallMode = automatic
+    """The mode of everybody."""
 
 
 class Sender:
@@ -69,6 +72,7 @@ class Sender:
         self._waits = waits
         self._rules = rules
         self._clocks = guards.clocks
+        self._mode = guards.mode
         self._now = guards.clocks.wall
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -190,7 +194,7 @@ class Sender:
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
-                Start(now, self._waits.lease, self._destination.now),
+                Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
                 deal_id=deal_id,
             ):
                 return None

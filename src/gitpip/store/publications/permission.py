@@ -1,0 +1,148 @@
+"""What may be sent at present: pauses of users, modes and a person's pause can forbid it.
+
+A claim asks, and so does the statement that marks a row as being sent. Whoever changes what is
+asked about here calls `hand_back` in the same transaction: a sender that was told of the former
+answer then holds no claim any more.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, FromClause, and_, func, not_, or_, select, update
+
+from gitpip.model import PublicationState, UserState
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
+from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_status import publishing_pause
+from gitpip.store.visibility import is_tracked, of_tracked
+
+MARKED_AT_ONCE = 1_000
+
+OverallMode = Callable[[Transaction], Awaitable[PublishingMode]]
+"""Reads the mode of everybody, as it is in a transaction."""
+_owner = users.alias("owner_now")
+
+
+async def automatic(transaction: Transaction) -> PublishingMode:
+    """The mode of everybody where nobody chose one."""
+    return PublishingMode.AUTOMATIC
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a question about the present is answered by."""
+
+    now: datetime
+    """By our own clock."""
+    mode: PublishingMode
+    """The mode of everybody."""
+
+
+NEVER_SENT = and_(
+    publications.c.state == PublicationState.PENDING.value,
+    publications.c.sent_at.is_(None),
+    publications.c.approved_at.is_(None),
+)
+"""What a person has not approved, and no request was ever made for: modes and screening are about
+that alone."""
+
+
+def mode_of(owner: FromClause, overall: PublishingMode) -> ColumnElement[str]:
+    """The mode of a user, for a row of `users` or of an alias of it."""
+    return func.coalesce(owner.c.publishing_mode, overall.value)
+
+
+def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether anything of a user may be sent, for a row of `users` or of an alias of it."""
+    return and_(
+        is_tracked(owner),
+        owner.c.state != UserState.PAUSED.value,
+        mode_of(owner, overall) != PublishingMode.DRY_RUN.value,
+    )
+
+
+def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """The same for a query without `users`."""
+    return (
+        select(_owner.c.key)
+        .where(_owner.c.key == user_key, may_be_sent_to(_owner, overall))
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether the user with this key is one about whose files a person is asked."""
+    return (
+        select(_owner.c.key)
+        .where(_owner.c.key == user_key, mode_of(_owner, overall) == PublishingMode.ASK.value)
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+def not_paused_by_a_person(now: datetime) -> ColumnElement[bool]:
+    """The condition that no person has paused publishing."""
+    pause = publishing_pause.c
+    lasts = or_(pause.until.is_(None), pause.until > now)
+    return not_(select(pause.id).where(lasts).correlate(None).exists())
+
+
+async def hand_back(transaction: Transaction, *wanted: ColumnElement[bool]) -> None:
+    """Take every claim on what waits to be sent from its holder; of users, if any are `wanted`.
+
+    `wanted` is about rows of `users`. Call `ledger.lock` first.
+    """
+    chosen = select(users.c.key).where(*wanted)
+    for table in (publications, deals):
+        claimed = [
+            table.c.state == PublicationState.PENDING.value,
+            table.c.token.is_not(None),
+            table.c.user_key.in_(chosen),
+        ]
+        rows = (in_order(*claimed),) if table is publications else claimed
+        await transaction.execute(update(table).where(*rows).values(token=None, lease_until=None))
+
+
+def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
+    own = users.c.publishing_mode
+    is_dry = own == PublishingMode.DRY_RUN.value
+    # An index tells the few users with a mode of their own.
+    dry = select(users.c.key).where(
+        or_(own.is_(None), is_dry) if overall is PublishingMode.DRY_RUN else is_dry
+    )
+    return (
+        NEVER_SENT,
+        publications.c.held_because.is_(None),
+        publications.c.user_key.in_(dry),
+        of_tracked(publications.c.user_key),
+    )
+
+
+async def any_to_mark(transaction: Transaction, overall: PublishingMode) -> bool:
+    """Whether something waits in a dry run that is not marked so."""
+    found = select(publications.c.id).where(*_met_in_dry_run(overall)).limit(1)
+    return await transaction.scalar(found) is not None
+
+
+async def mark_met_in_dry_run(transaction: Transaction, overall: PublishingMode) -> int:
+    """Note what waits in a dry run, so that no later mode sends it without a question.
+
+    Gives how many were marked; call it until there are none.
+    """
+    some = (
+        select(publications.c.id)
+        .where(*_met_in_dry_run(overall))
+        .order_by(publications.c.id)
+        .limit(MARKED_AT_ONCE)
+        .with_for_update()
+    )
+    marked = await transaction.execute(
+        update(publications)
+        .where(publications.c.id.in_(some))
+        .values(held_because=HeldBecause.DRY_RUN)
+    )
+    return marked.rowcount
