@@ -200,12 +200,13 @@ def _refused_by_page(answer: httpx2.Response) -> Refused:
 async def _due(transaction: Transaction) -> set[str]:
     """The works for which a running service finds something to do, though nobody wakes it."""
     now, state = utc_now(), await ledger.read(transaction)
+    present = Present(now, PublishingMode.AUTOMATIC)
     due = set()
     if await schedule.any_due(transaction, now) or await checks.any_open(transaction):
         due.add("check")
     if (
-        await outbox.any_due(transaction, Present(now, PublishingMode.AUTOMATIC))
-        or await note_updates.any_due(transaction, now)
+        await outbox.any_due(transaction, present)
+        or await note_updates.any_due(transaction, present)
         or state.requested_at
         or not state.compared_at
     ):

@@ -355,7 +355,7 @@ class Scene:
         async with self.database.read() as transaction:
             times = (
                 await publications.next_due(transaction, self.mode),
-                await second_sends.next_due(transaction) if watched else None,
+                await second_sends.next_due(transaction, self.mode) if watched else None,
             )
         due = min((time for time in times if time is not None), default=None)
         if due is None:

@@ -103,9 +103,16 @@ class Publisher:
             rules=rules,
         )
         self._note_updater = NoteUpdater(
-            database, destination, self._pauses, self._sender.rendered, now=self._now
+            database,
+            destination,
+            self._pauses,
+            self._sender.rendered,
+            now=self._now,
+            mode=rules.mode,
         )
-        self._doubles = Doubles(database, destination, self._pauses, index, now=self._now)
+        self._doubles = Doubles(
+            database, destination, self._pauses, index, now=self._now, mode=rules.mode
+        )
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""
@@ -128,10 +135,10 @@ class Publisher:
             present = Present(now, await self._mode(transaction))
             if await outbox.any_due(transaction, present):
                 return True
-            look_again = await second_sends.next_due(transaction)
+            look_again = await second_sends.next_due(transaction, present.mode)
             if look_again is not None and look_again <= now:
                 return True
-            return await note_updates.any_due(transaction, now)
+            return await note_updates.any_due(transaction, present)
 
     async def _met_in_dry_run(self) -> bool:
         async with self._database.read() as transaction:
@@ -315,7 +322,8 @@ class Publisher:
                 deals=1 if self._pauses.probing else LOOKED_IN,
                 under_way=run.looks,
             )
-            doubled_at = await second_sends.next_due(transaction)
+            mode = await self._mode(transaction)
+            doubled_at = await second_sends.next_due(transaction, mode)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed, doubled_at
 

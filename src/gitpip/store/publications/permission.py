@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, not_, or_, select, update
 
-from gitpip.model import PublicationState, UserState
+from gitpip.model import PublicationState, UserKey, UserState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
@@ -72,6 +72,40 @@ def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElem
         .correlate_except(_owner)
         .exists()
     )
+
+
+def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether what was sent twice is looked at, and mended: also of a paused user."""
+    return (
+        select(_owner.c.key)
+        .where(
+            _owner.c.key == user_key,
+            is_tracked(_owner),
+            mode_of(_owner, overall) != PublishingMode.DRY_RUN.value,
+        )
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+async def may_be_mended(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
+    """Whether a double of this user may be deleted now."""
+    wanted = (
+        users.c.key == user_key,
+        of_mended(users.c.key, present.mode),
+        not_paused_by_a_person(present.now),
+    )
+    return await transaction.scalar(select(users.c.key).where(*wanted)) is not None
+
+
+async def may_be_sent(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
+    """Whether anything of this user may be sent now."""
+    wanted = (
+        users.c.key == user_key,
+        may_be_sent_to(users, present.mode),
+        not_paused_by_a_person(present.now),
+    )
+    return await transaction.scalar(select(users.c.key).where(*wanted)) is not None
 
 
 def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
