@@ -371,6 +371,7 @@ class Publication:
     approved_by: str | None = None
     publishing_mode: PublishingMode | None = None
     """Its user's own mode; None for that of everybody."""
+    user_state: UserState = UserState.ACTIVE
 
 
 @dataclass(frozen=True)

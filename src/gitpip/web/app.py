@@ -19,6 +19,7 @@ from gitpip.web.api import imports as api_imports
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
+from gitpip.web.api import publishing as api_publishing
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
@@ -56,6 +57,7 @@ PAGES = (
     api_gists.router,
     api_visits.router,
     api_publications.router,
+    api_publishing.router,
     api_checks.router,
     api_events.router,
     api_status.api_router,

@@ -64,6 +64,14 @@ def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[
     )
 
 
+def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether a user is in a dry run; an index tells the few with a mode of their own."""
+    own = users.c.publishing_mode
+    if overall is PublishingMode.DRY_RUN:
+        return or_(own.is_(None), own == PublishingMode.DRY_RUN.value)
+    return and_(own.is_not(None), own == PublishingMode.DRY_RUN.value)
+
+
 def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
     """The same for a query without `users`."""
     return (
@@ -142,12 +150,7 @@ async def hand_back(transaction: Transaction, *wanted: ColumnElement[bool]) -> N
 
 
 def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
-    own = users.c.publishing_mode
-    is_dry = own == PublishingMode.DRY_RUN.value
-    # An index tells the few users with a mode of their own.
-    dry = select(users.c.key).where(
-        or_(own.is_(None), is_dry) if overall is PublishingMode.DRY_RUN else is_dry
-    )
+    dry = select(users.c.key).where(in_dry_run(overall))
     return (
         NEVER_SENT,
         publications.c.held_because.is_(None),
