@@ -27,7 +27,7 @@ async def pause(scene: Scene, login: str, *, paused: bool) -> None:
 
 
 async def test_to_ask_holds_what_is_new_until_it_is_approved(scene: Scene) -> None:
-    scene.mode = ASK
+    await scene.set_mode(ASK)
     await scene.find_files("ada", *(f"{number}.py" for number in range(25)))
     await scene.find_files("bob", "b.py")
     process = await scene.process()
@@ -44,13 +44,13 @@ async def test_to_ask_holds_what_is_new_until_it_is_approved(scene: Scene) -> No
 
 
 async def test_a_dry_run_writes_nothing_and_what_it_met_is_held_afterwards(scene: Scene) -> None:
-    scene.mode = DRY_RUN
+    await scene.set_mode(DRY_RUN)
     await scene.find_files("ada", "a.py", "b.py")
     process = await scene.process()
     await scene.settle(process)
     assert await scene.states() == ["pending", "pending"]
     assert not await process.publisher.due()
-    scene.mode = AUTOMATIC
+    await scene.set_mode(AUTOMATIC)
     await scene.find_files("ada", "c.py")
     await scene.settle(await scene.process())
     assert await scene.states() == ["held", "held", "published"]
@@ -58,7 +58,7 @@ async def test_a_dry_run_writes_nothing_and_what_it_met_is_held_afterwards(scene
 
 
 async def test_what_a_person_approved_in_a_dry_run_is_sent_after_it(scene: Scene) -> None:
-    scene.mode = DRY_RUN
+    await scene.set_mode(DRY_RUN)
     await scene.find_files("ada", "a.py")
     process = await scene.process()
     await process.run()
@@ -67,7 +67,7 @@ async def test_what_a_person_approved_in_a_dry_run_is_sent_after_it(scene: Scene
         await publications.retry(transaction, row.id, scene.clock(), by="eve")
     await scene.settle(process)
     assert writes(scene) == []
-    scene.mode = ASK
+    await scene.set_mode(ASK)
     await scene.settle(process)
     await scene.assert_each_is_there_once()
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from gitpip.actions import publishing_settings
+from gitpip.actions.acting import Acting, Work
 from gitpip.clock import Clocks
 from gitpip.model import (
     Account,
@@ -32,7 +34,8 @@ from gitpip.publish.adopt import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import DEFAULT_RULES, Publisher
-from gitpip.publish.sender import ChangeRules
+from gitpip.publish.sender import SendRules
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
@@ -201,7 +204,7 @@ class Process:
         *,
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
-        rules: ChangeRules = DEFAULT_RULES,
+        rules: SendRules = DEFAULT_RULES,
     ) -> None:
         machine = machine or Machine()
         self.database = MortalDatabase(url, clock)
@@ -229,6 +232,10 @@ class Process:
         await self.database.close()
 
 
+async def wake_nobody(work: Work) -> None:
+    """Leave it to the test when somebody publishes."""
+
+
 async def until_killed(process: Process) -> None:
     """Let a process run until it is killed, or has nothing more to do."""
     task = asyncio.ensure_future(process.run())
@@ -251,8 +258,10 @@ class Scene:
     server_clock: Clock | None = None
     """The clock of PostgreSQL's server, where it is not that of the processes."""
     on_edit: OnEdit = OnEdit.IGNORE
+    given: dict[str, str] = field(default_factory=dict)
+    """The publishing settings of the environment of the next processes."""
     mode: PublishingMode = PublishingMode.AUTOMATIC
-    """That of everybody, for all processes."""
+    """That of everybody; see `set_mode`."""
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
@@ -264,14 +273,17 @@ class Scene:
             clock or self.clock,
             timeout=self.timeout,
             machine=self.machine,
-            rules=ChangeRules(self.on_edit, mode=self._overall_mode),
+            rules=SendRules(self.on_edit, given=dict(self.given)),
         )
         process.database.server_clock = self.server_clock or process.database.server_clock
         self._processes.append(process)
         return process
 
-    async def _overall_mode(self, transaction: Transaction) -> PublishingMode:
-        return self.mode
+    async def set_mode(self, mode: PublishingMode) -> None:
+        """What a person does who changes the mode of everybody."""
+        acting = Acting(self.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
+        await publishing_settings.change(acting, {}, {"publishing_mode": mode.value})
+        self.mode = mode
 
     async def close(self) -> None:
         for process in self._processes:

@@ -112,6 +112,7 @@ OPERATOR = {
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
+    "GET /api/v1/publishing/settings": "",
 }
 ADMIN = {
     "GET /api/v1/keys": "",
@@ -121,6 +122,9 @@ ADMIN = {
     "GET /api/v1/audit": "",
     "POST /api/v1/accounts/{vendor}/switch": "/api/v1/accounts/pipedrive/switch",
     "POST /status-page/accounts/{vendor}/switch": "/status-page/accounts/pipedrive/switch",
+    "PATCH /api/v1/publishing/settings": "",
+    "GET /settings/publishing": "",
+    "POST /settings/publishing": "",
     "GET /keys": "",
     "POST /keys": "",
     "POST /keys/{name}/{act}": "/keys/nobody/revoke",

@@ -1,4 +1,4 @@
-"""The commands about publishing as a whole: pause it, and resume it."""
+"""The commands about publishing as a whole: what is written, where and when; pauses."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -7,10 +7,13 @@ import typer
 
 from gitpip.actions import publishing as actions
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, shown
+from gitpip.cli.publishing_settings import settings_app
 
 publishing_app = typer.Typer(
-    help="Pause publishing for everybody, and resume it.", no_args_is_help=True
+    help="Say what is written to Pipedrive, where and when; pause it, and resume it.",
+    no_args_is_help=True,
 )
+publishing_app.add_typer(settings_app, name="settings")
 
 
 @publishing_app.command("pause")

@@ -10,6 +10,7 @@ from functools import partial
 
 from gitpip.clock import Clocks
 from gitpip.model import DealId, Publication, PublicationState, UserKey
+from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
@@ -24,11 +25,12 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
+from gitpip.publish.policy import Policies
 from gitpip.publish.screener import Screener
-from gitpip.publish.sender import ChangeRules, Sender
+from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
-from gitpip.store.database import Database
+from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import note_updates, outbox, permission, second_sends
 from gitpip.store.publications.delivered import DEALS, FILES
 from gitpip.store.publications.permission import Present
@@ -41,7 +43,7 @@ SHORT_PAUSE = timedelta(seconds=5)
 PAUSE_KNOWN_FOR = 0.25
 """So many seconds it is believed that no other process has paused publishing."""
 
-DEFAULT_RULES = ChangeRules()
+DEFAULT_RULES = SendRules()
 
 
 @dataclass
@@ -70,12 +72,13 @@ class Publisher:
         destination: Destination,
         *,
         waits: Waits,
-        rules: ChangeRules = DEFAULT_RULES,
+        rules: SendRules = DEFAULT_RULES,
         short_pause: timedelta = SHORT_PAUSE,
         clocks: Clocks | None = None,
     ) -> None:
         """`short_pause`: how long a pause a run waits for."""
         clocks = clocks or Clocks()
+        self._policies = Policies(rules.given)
         self._short_pause = short_pause
         self._database = database
         self._destination = destination
@@ -85,8 +88,7 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
-        guards = Guards(Witnesses(), Youth(), clocks, rules.mode)
-        self._mode = rules.mode
+        guards = Guards(Witnesses(), Youth(), clocks, self._mode)
         self._screener = Screener(database, now=self._now, on_edit=rules.on_edit)
         self._clearance = Clearance(
             database, destination, self._pauses, guards, on_edit=rules.on_edit
@@ -108,11 +110,15 @@ class Publisher:
             self._pauses,
             self._sender.rendered,
             now=self._now,
-            mode=rules.mode,
+            mode=self._mode,
         )
         self._doubles = Doubles(
-            database, destination, self._pauses, index, now=self._now, mode=rules.mode
+            database, destination, self._pauses, index, now=self._now, mode=self._mode
         )
+
+    async def _mode(self, transaction: Transaction) -> PublishingMode:
+        """The mode of everybody, at this moment."""
+        return (await self._policies.read(transaction)).publishing_mode
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
@@ -34,19 +35,18 @@ from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
 from gitpip.store.publications.delivered import FILES, Start
-from gitpip.store.publications.permission import OverallMode, automatic
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
-class ChangeRules:
-    """What becomes of files in general, and of activities whose files are edited or deleted."""
+class SendRules:
+    """What the settings of the environment say of what is sent."""
 
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
-    mode: OverallMode = automatic
-    """The mode of everybody."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The publishing settings that are given, as texts by their names."""
 
 
 class Sender:
@@ -60,7 +60,7 @@ class Sender:
         guards: Guards,
         *,
         waits: Waits,
-        rules: ChangeRules,
+        rules: SendRules,
     ) -> None:
         self._database = channel.database
         self._destination = channel.destination

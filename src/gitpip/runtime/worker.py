@@ -18,7 +18,7 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
-from gitpip.publish.sender import ChangeRules
+from gitpip.publish.sender import SendRules
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.store.database import Database
@@ -167,7 +167,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             database,
             pipedrive,
             waits=Waits(settings.http_timeout, settings.absent_after),
-            rules=ChangeRules(settings.on_edit, settings.on_delete),
+            rules=SendRules(settings.on_edit, settings.on_delete, settings.publishing),
         )
         if database.is_sqlite:
             # The lock proves that no other process works on this database.

@@ -3,16 +3,18 @@
 from datetime import datetime
 
 from gitpip.config import Settings
+from gitpip.config.publishing.policy import publishing_mode
 from gitpip.modes import PublishingMode
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, said, until
 from gitpip.store.database import Transaction
+from gitpip.store.publications import publishing_settings
 from gitpip.store.status import kept_back
 from gitpip.store.status.publishing_pause import PersonsPause
 
 
 async def overall_mode(transaction: Transaction, settings: Settings) -> PublishingMode:
     """The mode of everybody who has no other."""
-    return PublishingMode.AUTOMATIC
+    return publishing_mode(settings.publishing, await publishing_settings.values(transaction))
 
 
 def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, not_, or_, select,
 
 from gitpip.model import PublicationState, UserKey, UserState
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.schema import deals, publications, users
@@ -24,11 +25,6 @@ MARKED_AT_ONCE = 1_000
 OverallMode = Callable[[Transaction], Awaitable[PublishingMode]]
 """Reads the mode of everybody, as it is in a transaction."""
 _owner = users.alias("owner_now")
-
-
-async def automatic(transaction: Transaction) -> PublishingMode:
-    """The mode of everybody where nobody chose one."""
-    return PublishingMode.AUTOMATIC
 
 
 @dataclass(frozen=True)
@@ -147,6 +143,20 @@ async def hand_back(transaction: Transaction, *wanted: ColumnElement[bool]) -> N
         ]
         rows = (in_order(*claimed),) if table is publications else claimed
         await transaction.execute(update(table).where(*rows).values(token=None, lease_until=None))
+
+
+async def mode_changes(
+    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
+) -> None:
+    """Get ready for another mode, in the transaction that changes it; of users, if any are wanted.
+
+    `overall` is the mode of everybody before the change. No claim from before it is sent, and what
+    waits in a dry run is known to do so; what it becomes is decided when it is claimed.
+    """
+    await ledger.lock(transaction)
+    while await mark_met_in_dry_run(transaction, overall):
+        pass
+    await hand_back(transaction, *wanted)
 
 
 def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:

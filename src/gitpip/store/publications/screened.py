@@ -1,16 +1,17 @@
 """What screening decided about publications that were never sent."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Publication, PublicationId, PublicationState
+from gitpip.model import Publication, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
-from gitpip.store import lease
+from gitpip.store import events, lease
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
 from gitpip.store.schema import publications
@@ -55,7 +56,22 @@ async def write(
                 token=None,
                 lease_until=None,
             )
-            .returning(publications.c.id)
+            .returning(publications.c.id, publications.c.user_key)
         )
-        written.update(PublicationId(each) for each in result.scalars())
+        rows = result.all()
+        written.update(PublicationId(row.id) for row in rows)
+        if verdict.state is PublicationState.HELD:
+            held = Counter(UserKey(row.user_key) for row in rows)
+            await events.record(transaction, now, *_held(held, verdict))
     return frozenset(written)
+
+
+def _held(files: Counter[UserKey], verdict: Verdict) -> list[NewEvent]:
+    return [
+        NewEvent(
+            EventKind.PUBLICATIONS_HELD,
+            user_key,
+            detail=f"{number:,} file{'' if number == 1 else 's'}: {verdict.reason}",
+        )
+        for user_key, number in files.items()
+    ]

@@ -6,7 +6,7 @@ from alembic import op
 from gitpip.store.column_types import UTCDateTime
 
 revision = "0043"
-down_revision = "0041"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
