@@ -1,8 +1,8 @@
 """What may be sent at present: pauses of users, modes and a person's pause can forbid it.
 
-A claim asks, and so does the statement that marks a row as being sent. Whoever changes what is
-asked about here calls `hand_back` in the same transaction: a sender that was told of the former
-answer then holds no claim any more.
+A claim asks, and so does the statement that marks a row as being sent: after the commit of what
+forbids it, no request begins. The mode of everybody is read right before that statement, so a
+change of it also takes every claim back.
 """
 
 from collections.abc import Awaitable, Callable
@@ -129,34 +129,36 @@ def not_paused_by_a_person(now: datetime) -> ColumnElement[bool]:
     return not_(select(pause.id).where(lasts).correlate(None).exists())
 
 
-async def hand_back(transaction: Transaction, *wanted: ColumnElement[bool]) -> None:
-    """Take every claim on what waits to be sent from its holder; of users, if any are `wanted`.
-
-    `wanted` is about rows of `users`. Call `ledger.lock` first.
-    """
-    chosen = select(users.c.key).where(*wanted)
+async def _take_claims_back(transaction: Transaction) -> None:
+    """Take every claim on what waits to be sent from its holder. Call `ledger.lock` first."""
     for table in (publications, deals):
         claimed = [
             table.c.state == PublicationState.PENDING.value,
             table.c.token.is_not(None),
-            table.c.user_key.in_(chosen),
         ]
         rows = (in_order(*claimed),) if table is publications else claimed
         await transaction.execute(update(table).where(*rows).values(token=None, lease_until=None))
 
 
-async def mode_changes(
-    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
-) -> None:
-    """Get ready for another mode, in the transaction that changes it; of users, if any are wanted.
+async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
+    """Get ready for another mode of everybody, in the transaction that changes it.
 
-    `overall` is the mode of everybody before the change. No claim from before it is sent, and what
-    waits in a dry run is known to do so; what it becomes is decided when it is claimed.
+    No claim from before is sent, and what waits in a dry run is known to do so; what becomes of it
+    is decided when it is claimed.
     """
     await ledger.lock(transaction)
-    while await mark_met_in_dry_run(transaction, overall):
+    while await mark_met_in_dry_run(transaction, before):
         pass
-    await hand_back(transaction, *wanted)
+    await _take_claims_back(transaction)
+
+
+async def mode_of_user_changes(
+    transaction: Transaction, user_key: UserKey, overall: PublishingMode
+) -> None:
+    """The same for another mode of one user, while `overall` is that of everybody."""
+    mine = publications.c.user_key == user_key
+    while await mark_met_in_dry_run(transaction, overall, mine):
+        pass
 
 
 def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
@@ -175,14 +177,16 @@ async def any_to_mark(transaction: Transaction, overall: PublishingMode) -> bool
     return await transaction.scalar(found) is not None
 
 
-async def mark_met_in_dry_run(transaction: Transaction, overall: PublishingMode) -> int:
+async def mark_met_in_dry_run(
+    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
+) -> int:
     """Note what waits in a dry run, so that no later mode sends it without a question.
 
     Gives how many were marked; call it until there are none.
     """
     some = (
         select(publications.c.id)
-        .where(*_met_in_dry_run(overall))
+        .where(*_met_in_dry_run(overall), *wanted)
         .order_by(publications.c.id)
         .limit(MARKED_AT_ONCE)
         .with_for_update()

@@ -9,10 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, or_, select
 
-from gitpip.store import events, ledger
+from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import permission
 from gitpip.store.rows import reader
 from gitpip.store.schema_status import publishing_pause
 
@@ -44,9 +43,9 @@ async def current(transaction: Transaction, now: datetime) -> PersonsPause | Non
 async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) -> None:
     """Pause publishing; one that holds already goes on since its own time, as this one says.
 
-    What was claimed and is not sent yet is handed back: no request begins after the commit.
+    No request begins after the commit: the statement that marks a row as being sent asks for it.
     """
-    await ledger.lock(transaction)
+    await commit_order.one_at_a_time(transaction, "publishing pause")
     before = await current(transaction, now)
     await transaction.execute(delete(publishing_pause))
     await transaction.execute(
@@ -58,7 +57,6 @@ async def begin(transaction: Transaction, pause: PersonsPause, now: datetime) ->
             since=before.since if before else pause.since,
         )
     )
-    await permission.hand_back(transaction)
     if before is None:
         detail = f"by {pause.paused_by}" + (f": {pause.reason}" if pause.reason else "")
         await events.record(transaction, now, NewEvent(EventKind.PUBLISHING_PAUSED, detail=detail))
@@ -69,7 +67,7 @@ async def end(transaction: Transaction, now: datetime) -> PersonsPause | None:
 
     A running service goes on within two seconds: its sweep finds what waits.
     """
-    await ledger.lock(transaction)
+    await commit_order.one_at_a_time(transaction, "publishing pause")
     before = await current(transaction, now)
     await transaction.execute(delete(publishing_pause))
     if before is not None:
