@@ -65,6 +65,10 @@ class PauseKept(GitpipError):
     """The pause can't be ended early: the vendor said how long to wait."""
 
 
+class SettingGiven(GitpipError):
+    """The environment sets this setting, so that nobody can change it elsewhere."""
+
+
 class VisitNotFound(GitpipError):
     """No visit has this id."""
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
+from gitpip.modes import HeldBecause, PublishingMode
+
 Item = TypeVar("Item")
 
 UserKey = NewType("UserKey", int)
@@ -208,6 +210,8 @@ class User:
     failure_kind: FailureKind | None = None
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
+    publishing_mode: PublishingMode | None = None
+    """The user's own mode; None for that of everybody."""
 
 
 @dataclass(frozen=True)
@@ -321,7 +325,7 @@ class PublicationState(StrEnum):
     SKIPPED = "skipped"
     """Not to be published: by the backfill rule, or by a person."""
     HELD = "held"
-    """More than expected would have been published at once: it waits for a person's decision."""
+    """It waits for a person's decision; `held_because` says why."""
 
 
 @dataclass(frozen=True)
@@ -360,6 +364,14 @@ class Publication:
     """When it was last looked for before sending it once more; None if it was never in doubt."""
     refusals: int = 0
     """How often in a row it met a limit while others may have passed."""
+    held_because: HeldBecause | None = None
+    """Why it is or was held; one that waits with it waits since a dry run."""
+    approved_at: datetime | None = None
+    """When a person said that it is to be sent; nothing holds it after that."""
+    approved_by: str | None = None
+    publishing_mode: PublishingMode | None = None
+    """Its user's own mode; None for that of everybody."""
+    user_state: UserState = UserState.ACTIVE
 
 
 @dataclass(frozen=True)
@@ -452,19 +464,6 @@ class HomeVisit:
     at: datetime
     users: int
     files: int
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
-
-    account: Account
-    gists: int
-    activities: int
-    """How many files of the public gists the backfill rule lets into the CRM."""
-    duration: timedelta
-    """How long that takes, at the least, on the smallest plan with one seat."""
-    tracked_as: str | None = None
 
 
 class PauseCause(StrEnum):

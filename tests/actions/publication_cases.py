@@ -1,6 +1,6 @@
 """Cases of acts on publications, checks, pauses and accounts."""
 
-from gitpip.actions import accounts, adoption, checks, pauses, publications
+from gitpip.actions import accounts, adoption, checks, pauses, publications, publishing
 from gitpip.clock import utc_now
 from gitpip.status.problem import until
 from tests.actions.cases import NOBODY, Case, api, post
@@ -125,6 +125,37 @@ WORK = [
         audit=(("pause.ended", "publishing"),),
         wakes=("publish",),
         tables=("pauses", "publications"),
+    ),
+    Case(
+        "publishing is paused",
+        publishing.pause_publishing,
+        post("/status-page/publishing/pause", reason="a fair"),
+        api("POST", "/publishing/pause", reason="a fair"),
+        ("publishing", "pause", "--reason", "a fair"),
+        audit=(("publishing.paused", "until it is resumed: a fair"),),
+        tables=("publishing_pause",),
+    ),
+    Case(
+        "publishing is paused until yesterday",
+        publishing.pause_publishing,
+        post("/status-page/publishing/pause", until="2001-02-03"),
+        api("POST", "/publishing/pause", until="2001-02-03"),
+        ("publishing", "pause", "--until", "2001-02-03"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "until: 2001-02-03 00:00 UTC is not within the next 366 days; without a time, "
+            "publishing is paused until somebody resumes it",
+        ),
+    ),
+    Case(
+        "publishing is resumed",
+        publishing.resume_publishing,
+        post("/status-page/publishing/resume"),
+        api("POST", "/publishing/resume"),
+        ("publishing", "resume"),
+        audit=(("publishing.resumed", "a fair"),),
+        tables=("events", "publishing_pause"),
     ),
     Case(
         "what is not paused is tried",

@@ -14,7 +14,8 @@ from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
+from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
 from tests.support.rows import gist_of_one_file
@@ -46,6 +47,8 @@ async def furnish(transaction: Transaction) -> None:
         Pause(LATER, "GitHub asks to wait", PauseCause.RATE_LIMIT),
         now=LONG_AGO,
     )
+    by_person = PersonsPause("eve", LONG_AGO, LATER, "a fair")
+    await publishing_pause.begin(transaction, by_person, LONG_AGO)
     parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)
     await feed_tokens.create(
         transaction, name="reader", viewer="everyone", parent=parent, now=LONG_AGO

@@ -23,7 +23,7 @@ from gitpip.model import Backfill, OnEdit, PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.publisher import Publisher
-from gitpip.publish.sender import ChangeRules
+from gitpip.publish.sender import SendRules
 from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import unreadable
@@ -375,7 +375,7 @@ async def a_world(database: Database, *, sweeps: bool) -> AsyncIterator[World]:
                     waits=Waits(timeout),
                     clocks=Clocks(wall=clock),
                     short_pause=timedelta(0),
-                    rules=ChangeRules(on_edit=OnEdit.UPDATE),
+                    rules=SendRules(on_edit=OnEdit.UPDATE),
                 ),
                 Feed(database, asks, now=clock),
                 begun,

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Executable, insert, literal, select
 
 from gitpip.model import FailureKind, Pause, PauseCause
-from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
 from gitpip.store.gists.unreadable import HeldBack
@@ -725,12 +724,12 @@ async def test_rows_of_a_removed_user_are_no_problem(rows: Rows) -> None:
 
 async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
     await rows.execute(*paused("publishing", PauseCause.VENDOR, "a limit"))
-    pause = (await rows.condition()).pauses[pauses.PUBLISHING]
+    condition = await rows.condition()
+    pause = condition.pauses[pauses.PUBLISHING]
 
-    assert reading.due_after(NOW, pause) == NOW + HOUR
-    assert reading.due_after(NOW + 2 * HOUR, pause) == NOW + 2 * HOUR
-    assert reading.due_after(NOW, None) == NOW
-    assert reading.due_after(None, pause) is None
+    assert condition.publishing_due(NOW) == NOW + HOUR
+    assert condition.publishing_due(NOW + 2 * HOUR) == NOW + 2 * HOUR
+    assert condition.publishing_due(None) is None
     assert pause == Pause(NOW + HOUR, "a limit", PauseCause.VENDOR, JUST_NOW)
 
 

@@ -94,6 +94,10 @@ OPERATOR = {
     "POST /api/v1/checks": "",
     "POST /api/v1/pauses/{name}/try": "/api/v1/pauses/publishing/try",
     "POST /status-page/try/{name}": "/status-page/try/publishing",
+    "POST /api/v1/publishing/pause": "",
+    "POST /api/v1/publishing/resume": "",
+    "POST /status-page/publishing/pause": "",
+    "POST /status-page/publishing/resume": "",
     "POST /api/v1/adoption": "",
     "POST /status-page/adopt": "",
     "POST /api/v1/problems/{kind}/acknowledge": "/api/v1/problems/activities-missing/acknowledge",
@@ -108,6 +112,7 @@ OPERATOR = {
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
+    "GET /api/v1/publishing/settings": "",
 }
 ADMIN = {
     "GET /api/v1/keys": "",
@@ -117,6 +122,9 @@ ADMIN = {
     "GET /api/v1/audit": "",
     "POST /api/v1/accounts/{vendor}/switch": "/api/v1/accounts/pipedrive/switch",
     "POST /status-page/accounts/{vendor}/switch": "/status-page/accounts/pipedrive/switch",
+    "PATCH /api/v1/publishing/settings": "",
+    "GET /settings/publishing": "",
+    "POST /settings/publishing": "",
     "GET /keys": "",
     "POST /keys": "",
     "POST /keys/{name}/{act}": "/keys/nobody/revoke",

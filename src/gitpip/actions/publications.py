@@ -13,7 +13,9 @@ async def retry(acting: Acting, publication_id: PublicationId) -> Publication:
     Raises PublicationNotFound, PublicationStateError.
     """
     async with acting.begin() as act:
-        moved = await publications.retry(act.transaction, publication_id, act.now)
+        moved = await publications.retry(
+            act.transaction, publication_id, act.now, by=act.actor.name
+        )
         await act.record("publication.retried", str(publication_id))
         act.wake("publish")
     return moved
@@ -45,6 +47,7 @@ async def decide_held(
             approved,
             now=act.now,
             shown=shown,
+            by=act.actor.name,
         )
         if answered.published or answered.skipped:
             done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"

@@ -35,6 +35,7 @@ from gitpip.cli.output import (
     shown,
 )
 from gitpip.cli.publications import publications_app, settle_notes
+from gitpip.cli.publishing import publishing_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -82,6 +83,7 @@ app = typer.Typer(
 )
 app.add_typer(users_app, name="users")
 app.add_typer(publications_app, name="publications")
+app.add_typer(publishing_app, name="publishing")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
@@ -281,11 +283,10 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         condition = await reading.read(transaction, surroundings, now)
         tracked = await users.count(transaction)
         counts = await publications.count(transaction)
-        publishing = condition.pauses.get(pauses.PUBLISHING)
         last = (await checks.page(transaction, offset=0, limit=1)).items
         freshness = await schedule.freshness(transaction)
         lists = await lists_read.lists(transaction, now)
-        next_due = await publications.next_due(transaction)
+        next_due = await publications.next_due(transaction, condition.mode)
         capacity = await reading.capacity(transaction, surroundings, now)
     held_back, round_of_lists = condition.held_back, lists.round
     return condition, {
@@ -293,8 +294,9 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         "users": {state.value: tracked.get(state, 0) for state in UserState},
         "publications": {state.value: counts.get(state, 0) for state in PublicationState},
         "publishing": _publishing(condition, now),
+        "publishing_mode": condition.mode.value,
         "watching": _watching(condition, now),
-        "next_publication_due": reading.due_after(next_due, publishing),
+        "next_publication_due": condition.publishing_due(next_due),
         "nothing_missed_before": freshness.complete_until,
         "held_back_by": held_back and f"{held_back.login}: {held_back.reason}",
         "not_looked_at_yet": freshness.unread,
@@ -409,6 +411,9 @@ def _publishing(condition: Condition, now: datetime) -> str:
     problem = condition.held_up(pauses.PUBLISHING)
     if problem and problem.vendor:
         return STOPPED
+    if person := condition.persons_pause:
+        end = until(person.until, now) if person.until else "until somebody resumes it"
+        return f"paused by {person.paused_by} {end}"
     return _paused(condition.pauses.get(pauses.PUBLISHING), now)
 
 

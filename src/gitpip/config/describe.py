@@ -5,10 +5,13 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from gitpip.config.publishing.policy import registry
 from gitpip.config.settings import SECRET, Settings, fields
 from gitpip.config.validators import format_duration
 
 NOT_SET = "(not set)"
+SEE_STORED = "gitpip publishing settings"
+"""Where to see the value of a publishing setting that is not given."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,20 @@ def describe(settings: Settings) -> list[SettingRow]:
             if settings.postgres_connection_string:
                 source = "derived from POSTGRES_CONNECTION_STRING"
         rows.append(SettingRow(name, value, source, meaning))
-    return rows
+    return rows + _publishing(settings)
+
+
+def _publishing(settings: Settings) -> list[SettingRow]:
+    """The publishing settings as the environment has them: what is stored, the database knows."""
+    return [
+        SettingRow(
+            one.variable,
+            settings.publishing.get(one.name, NOT_SET),
+            settings.sources.get(one.variable, SEE_STORED),
+            one.declaration.description,
+        )
+        for one in registry().values()
+    ]
 
 
 def _shown(value: object) -> str:

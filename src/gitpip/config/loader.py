@@ -14,6 +14,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from gitpip.config.env_file import read_env_file
+from gitpip.config.publishing.policy import registry
 from gitpip.config.settings import SECRET, Settings, fields, secret_names
 from gitpip.config.trusted_hosts import Found, misdirected_secrets
 from gitpip.config.unknown_names import meant_by, one_line, unknown_names
@@ -43,6 +44,7 @@ def load_settings(
             faults.append(f"{env_file}: can't be read ({reason(error)})")
     layers = [(source, _without_service_links(layer)) for source, layer in layers]
     found = {name: setting for name in fields() if (setting := _find(name, layers, faults))}
+    publishing = _find_publishing(layers, found, faults)
     files = {name: setting.file for name, setting in found.items() if setting.file}
     later: dict[str, Found] = {}
     if SECRETS_DIR in found:
@@ -55,7 +57,8 @@ def load_settings(
     settings = None
     try:
         settings = Settings.model_validate(
-            {name: setting.value for name, setting in found.items()}
+            {name: setting.value for name, setting in found.items() if name in fields()}
+            | {"publishing": publishing}
             | {"sources": {name: setting.source for name, setting in found.items()}}
             | {"secret_files": files}
         )
@@ -132,6 +135,24 @@ def _find_in_file(name: str, file: str, layer: str, faults: list[str]) -> Found 
         faults.append(f"{name}_FILE={one_line(file)}: {error}")
         return None
     return Found(value.get_secret_value(), f"file {file}", layer, Path(file))
+
+
+def _find_publishing(
+    layers: Iterable[tuple[str, Mapping[str, str]]], found: dict[str, Found], faults: list[str]
+) -> dict[str, str]:
+    """The publishing settings that are given, by their names; they are added to `found`, too."""
+    texts = {}
+    for one in registry().values():
+        setting = _find(one.variable, layers, faults)
+        if setting is None:
+            continue
+        found[one.variable] = setting
+        try:
+            texts[one.name] = one.declaration.canonical(setting.value)
+        except ValueError as error:
+            value = one_line(setting.value)
+            faults.append(f"{one.variable}={value} ({setting.source}): {error}")
+    return texts
 
 
 def _in_folder(setting: Found, found: dict[str, Found], faults: list[str]) -> dict[str, Found]:

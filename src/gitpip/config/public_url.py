@@ -10,7 +10,8 @@ OWN_SEGMENTS = frozenset(
     {
         *("api", "audit", "checks", "docs", "feed.atom", "feed.json", "feeds", "gist", "health"),
         *("imports", "keys", "latestgists", "metrics", "openapi.json", "people", "publications"),
-        *("ready", "seen", "sign-in", "sign-out", "static", "status", "status-page", "users"),
+        *("ready", "seen", "settings", "sign-in", "sign-out", "static", "status", "status-page"),
+        "users",
     }
 )
 """What our own paths begin with. A prefix must not: some proxies remove the prefix and some don't,

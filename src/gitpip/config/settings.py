@@ -216,6 +216,8 @@ class Settings(BaseSettings):
             description="console for people (the default on a terminal), json for machines",
         )
     )
+    publishing: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """The publishing settings that were given, as texts by their names; see `config/publishing`."""
     sources: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Where each setting that was given came from, by its name."""
     secret_files: Mapping[str, Path] = Field(default_factory=dict, repr=False)

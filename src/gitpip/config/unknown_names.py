@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
 
+from gitpip.config.publishing.policy import registry
 from gitpip.config.settings import fields, secret_names
 
 OWN = "GITPIP_"
@@ -21,6 +22,7 @@ def unknown_names(
     """
     secrets = {f"{name}_FILE": name for name in secret_names()}
     known = {name: name for name in fields()} | secrets
+    known |= {one.variable: one.variable for one in registry().values()}
     missing = [
         name for name, setting in known.items() if setting not in given and not name.startswith(OWN)
     ]

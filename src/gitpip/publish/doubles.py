@@ -17,7 +17,8 @@ from gitpip.publish.pauses import Pauses
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.database import Database
-from gitpip.store.publications import markers, second_deals, second_sends
+from gitpip.store.publications import markers, permission, second_deals, second_sends
+from gitpip.store.publications.permission import OverallMode, Present
 from gitpip.store.publications.second_sends import OF_DEALS, OF_FILES, Double, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
@@ -41,8 +42,10 @@ class Doubles:
         index: DealFinder,
         *,
         now: Callable[[], datetime],
+        mode: OverallMode,
     ) -> None:
         self._deals = DoubleDeals(database, destination, index, now=now)
+        self._mode = mode
         self._database = database
         self._destination = destination
         self._pauses = pauses
@@ -57,8 +60,9 @@ class Doubles:
         self.busy = True
         try:
             async with self._database.read() as transaction:
-                files = await second_sends.due(transaction, self._now())
-                deals = await second_deals.due(transaction, self._now())
+                present = Present(self._now(), await self._mode(transaction))
+                files = await second_sends.due(transaction, present)
+                deals = await second_deals.due(transaction, present)
             if files:
                 looks = {int(each.id): looks for each, looks in files.items()}
                 await self._guarded(OF_FILES, looks, partial(self._look, files))
@@ -130,6 +134,10 @@ class Doubles:
 
     async def _delete(self, publication: Publication, activity_id: ActivityId) -> str | None:
         """Delete an activity; why that failed, if it did. The looks that are left try it again."""
+        async with self._database.read() as transaction:
+            present = Present(self._now(), await self._mode(transaction))
+            if not await permission.may_be_mended(transaction, publication.user_key, present):
+                return "gitpip may not write to Pipedrive now"
         request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
         outcome = await self._destination.delete_activity(activity_id)
         await self._pauses.after(outcome, request)

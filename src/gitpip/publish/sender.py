@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
@@ -39,11 +40,13 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class ChangeRules:
-    """What becomes of activities whose files are edited or deleted."""
+class SendRules:
+    """What the settings of the environment say of what is sent."""
 
     on_edit: OnEdit = OnEdit.IGNORE
     on_delete: OnDelete = OnDelete.IGNORE
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The publishing settings that are given, as texts by their names."""
 
 
 class Sender:
@@ -57,7 +60,7 @@ class Sender:
         guards: Guards,
         *,
         waits: Waits,
-        rules: ChangeRules,
+        rules: SendRules,
     ) -> None:
         self._database = channel.database
         self._destination = channel.destination
@@ -69,6 +72,7 @@ class Sender:
         self._waits = waits
         self._rules = rules
         self._clocks = guards.clocks
+        self._mode = guards.mode
         self._now = guards.clocks.wall
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -190,7 +194,7 @@ class Sender:
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
-                Start(now, self._waits.lease, self._destination.now),
+                Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
                 deal_id=deal_id,
             ):
                 return None

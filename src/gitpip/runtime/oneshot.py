@@ -14,7 +14,7 @@ from gitpip.actions.checks import request as request_check
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
-from gitpip.model import Account, Backfill, Check, CheckId, Forecast, PublicationState
+from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import (
@@ -36,6 +36,7 @@ from gitpip.store.status import checks, pauses
 from gitpip.store.users import users
 from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
+from gitpip.watch.forecast import Forecast
 
 SOON = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""

@@ -12,13 +12,13 @@ from typing import Literal
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
-from gitpip.model import Account, Backfill, Forecast
+from gitpip.model import Account, Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
-from gitpip.publish.sender import ChangeRules
+from gitpip.publish.sender import SendRules
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.store.database import Database
@@ -26,7 +26,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
-from gitpip.watch.forecast import past_of
+from gitpip.watch.forecast import Forecast, past_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits
@@ -167,7 +167,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             database,
             pipedrive,
             waits=Waits(settings.http_timeout, settings.absent_after),
-            rules=ChangeRules(settings.on_edit, settings.on_delete),
+            rules=SendRules(settings.on_edit, settings.on_delete, settings.publishing),
         )
         if database.is_sqlite:
             # The lock proves that no other process works on this database.

@@ -37,6 +37,8 @@ class ProblemKind(StrEnum):
     GITHUB_ACCOUNT_CHANGED = "github-account-changed"
     WATCHING_PAUSED = "watching-paused"
     PUBLISHING_PAUSED = "publishing-paused"
+    PUBLISHING_PAUSED_BY_PERSON = "publishing-paused-by-person"
+    DRY_RUN = "dry-run"
     PIPEDRIVE_TOKEN_MISSING = "pipedrive-token-missing"  # noqa: S105 - the name of a problem
     READING_PAUSED = "reading-paused"
     SWEEPING_PAUSED = "sweeping-paused"
@@ -73,6 +75,7 @@ class ProblemKind(StrEnum):
     LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"
     PUBLICATIONS_WAITING = "publications-waiting"
+    PUBLICATIONS_OF_PAUSED_USERS = "publications-of-paused-users"
     NOTES_WAITING = "notes-waiting"
     USERS_PAUSED = "users-paused"
     NO_USERS = "no-users"
@@ -92,6 +95,10 @@ class Act(StrEnum):
     REVIEW_USERS = "review-users"
     """Look at these users: correct, pause or remove them, or check them now."""
     RESUME_USERS = "resume-users"
+    RESUME_PUBLISHING = "resume-publishing"
+    """End a person's pause of publishing."""
+    CHANGE_MODE = "change-mode"
+    """Give everybody, or these users, another publishing mode."""
     ADD_USERS = "add-users"
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gitpip.modes import PublishingMode
+from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
@@ -18,12 +20,17 @@ LOOKS_TAKE = 10
 
 
 async def problems(
-    transaction: Transaction, now: datetime, *, request_timeout: timedelta, goes_on: bool
+    transaction: Transaction,
+    now: datetime,
+    *,
+    request_timeout: timedelta,
+    goes_on: bool,
+    mode: PublishingMode = PublishingMode.AUTOMATIC,
 ) -> Sequence[Problem]:
     """Every problem of publishing.
 
     `request_timeout` is how long one request to Pipedrive may take. `goes_on` is False while
-    nothing is published: waiting is then no problem of its own.
+    nothing is published: waiting is then no problem of its own. `mode` is that of everybody.
     """
     found = [
         await _held(transaction),
@@ -36,11 +43,14 @@ async def problems(
         _deals_doubled(await troubles.deals_doubled(transaction, now - LEFT_SHOWN)),
         _doubles_deleted(await troubles.doubles_deleted(transaction, now - DELETED_SHOWN)),
     ]
-    waiting = await troubles.publications_waiting(transaction)
+    waiting = await troubles.publications_waiting(transaction, mode)
     if goes_on:
         found += await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+    if goes_on and waiting:
+        found.append(await _overdue(transaction, now, mode))
+    found += await modes.problems(transaction, mode)
     if waiting:
-        put_off = await troubles.publications_put_off(transaction)
+        put_off = await troubles.publications_put_off(transaction, mode)
         found.append(_waiting(waiting, put_off, goes_on=goes_on))
     found.append(_notes_waiting(await troubles.notes_waiting(transaction)))
     return [problem for problem in found if problem]
@@ -73,7 +83,6 @@ async def _delayed(
             _uncertain(await troubles.publications_uncertain(transaction, unsure_since), now),
             _retried(await troubles.publications_retried(transaction)),
             _not_looked_for(await troubles.publications_not_looked_for(transaction, now)),
-            await _overdue(transaction, now),
         ]
     return found
 
@@ -304,12 +313,12 @@ def _not_looked_for(trouble: Trouble) -> Problem | None:
     )
 
 
-async def _overdue(transaction: Transaction, now: datetime) -> Problem | None:
+async def _overdue(transaction: Transaction, now: datetime, mode: PublishingMode) -> Problem | None:
     """What waits for too long; what is from before its user was added may wait for its turn."""
     published = await troubles.last_published(transaction)
     stands_still = published is None or now - published > PATIENCE
     trouble = await troubles.publications_overdue(
-        transaction, now - PATIENCE, backfill=stands_still
+        transaction, now - PATIENCE, mode, backfill=stands_still
     )
     if not trouble.count:
         return None

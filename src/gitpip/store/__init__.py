@@ -4,4 +4,5 @@
 import gitpip.store.schema_access
 import gitpip.store.schema_accounts
 import gitpip.store.schema_events
+import gitpip.store.schema_publishing
 import gitpip.store.schema_status  # noqa: F401

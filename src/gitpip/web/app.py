@@ -19,6 +19,8 @@ from gitpip.web.api import imports as api_imports
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
+from gitpip.web.api import publishing as api_publishing
+from gitpip.web.api import publishing_settings as api_publishing_settings
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
@@ -41,6 +43,7 @@ from gitpip.web.pages import (
     imports,
     keys,
     publications,
+    publishing_settings,
     status,
     user,
     users,
@@ -56,6 +59,7 @@ PAGES = (
     api_gists.router,
     api_visits.router,
     api_publications.router,
+    api_publishing.router,
     api_checks.router,
     api_events.router,
     api_status.api_router,
@@ -65,6 +69,7 @@ PAGES = (
     api_feeds.router,
     api_accounts.router,
     api_held.router,
+    api_publishing_settings.router,
     api_docs_page.router,
     home.router,
     imports.router,
@@ -74,6 +79,7 @@ PAGES = (
     user.router,
     gists.router,
     publications.router,
+    publishing_settings.router,
     status.router,
     feeds.router,
     feed_tokens.router,

@@ -11,10 +11,11 @@ from gitpip.actions.acting import Acting, Wake
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
-from gitpip.model import Backfill, FileKey, Forecast
+from gitpip.model import Backfill, FileKey
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
 from gitpip.store.database import Database, Transaction
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.ops.readiness import Readiness

@@ -1,6 +1,6 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -266,6 +266,22 @@ async def file(transaction: Transaction, key: FileKey, revision: int | None = No
         return present
     past = {past.revision: past for past in await revisions_of(transaction, present)}
     return past[revision]
+
+
+async def files_shown(
+    transaction: Transaction, wanted: Collection[tuple[FileKey, int | None]]
+) -> dict[tuple[FileKey, int | None], GistFile]:
+    """Several stored files, each as it was in a revision, or as it is; see `file`."""
+    rows = await transaction.execute(
+        _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
+    )
+    present = {each.key: each for each in map(file_of, rows)}
+    return {
+        (key, revision): present[key]
+        if revision in (None, present[key].revision)
+        else await file(transaction, key, revision)
+        for key, revision in wanted
+    }
 
 
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:

@@ -147,11 +147,13 @@ async def answer(
     *,
     now: datetime,
     shown: int | None = None,
+    by: str | None = None,
 ) -> Answered:
     """Publish what is held of a user: all, the latest N gists, or none; the rest is skipped.
 
     Wake the publisher after the commit. Where nothing is held, as after the same answer before,
-    nothing changes. `shown` is how many files the person was told of. Raises UserNotTracked,
+    nothing changes. `shown` is how many files the person was told of, and `by` the name of who
+    answers. Raises UserNotTracked,
     InvalidInput, and HeldChanged where another number is held now.
     """
     parse_answer(str(approved))
@@ -168,14 +170,18 @@ async def answer(
             f"{held.files:,} files of {user.login} are held now, and not {shown:,}; look at them, "
             "and decide again"
         )
-    published = await _publish(transaction, user.key, approved, now)
+    published = await _publish(transaction, user.key, approved, now, by)
     skipped = await _skip_rest(transaction, user.key, now)
     await _answer_for_unread(transaction, user.key, approved)
     return Answered(user.login, published=published, skipped=skipped)
 
 
 async def _publish(
-    transaction: Transaction, user_key: UserKey, approved: Backfill, now: datetime
+    transaction: Transaction,
+    user_key: UserKey,
+    approved: Backfill,
+    now: datetime,
+    by: str | None,
 ) -> int:
     wanted = [IS_HELD, publications.c.user_key == user_key]
     match approved.kind:
@@ -186,7 +192,13 @@ async def _publish(
     result = await transaction.execute(
         update(publications)
         .where(in_order(*wanted))
-        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+        .values(
+            state=PublicationState.PENDING.value,
+            due_at=now,
+            reason=None,
+            approved_at=now,
+            approved_by=by,
+        )
     )
     return result.rowcount
 

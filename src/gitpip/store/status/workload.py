@@ -11,7 +11,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.schema import checks, looked_at, publications, users
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.visibility import of_removed
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
@@ -61,6 +61,7 @@ async def of_publishing(transaction: Transaction, now: datetime) -> Work:
     )
     waits = bool(following) and not (
         await _held_up(transaction, (pauses.PUBLISHING,), now)
+        or await publishing_pause.current(transaction, now)
         or await accounts.change(transaction, Vendor.PIPEDRIVE)
     )
     compared = await ledger.read(transaction)

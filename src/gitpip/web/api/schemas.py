@@ -8,7 +8,6 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gitpip.model import (
     Check,
-    Forecast,
     GistFile,
     Publication,
     PublicationState,
@@ -17,6 +16,8 @@ from gitpip.model import (
     UserState,
     Visit,
 )
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
 
 Body = TypeVar("Body")
@@ -113,6 +114,8 @@ class UserBody(NounBody[User]):
     former_login: str | None
     unreadable: int
     """How many gists, files and parts of the gist list could not be read, and are tried again."""
+    publishing_mode: PublishingMode | None
+    """The user's own; null for that of everybody."""
 
 
 class UnreadableBody(NounBody[Unreadable]):
@@ -207,6 +210,11 @@ class PublicationBody(NounBody[Publication]):
     deal_id: int | None
     activity_id: int | None
     published_at: datetime | None
+    held_because: HeldBecause | None
+    """Why it is or was held; a pending one with it was met in a dry run."""
+    approved_at: datetime | None
+    """When somebody said that it is to be sent."""
+    approved_by: str | None
 
 
 class ActivityPreview(BaseModel):

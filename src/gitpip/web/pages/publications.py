@@ -1,7 +1,6 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -55,7 +54,7 @@ async def list_publications(
         waiting=waiting,
         left=left,
         held_up=_sentence(stops),
-        paused_until=_paused_until(stops),
+        stops=stops,
         now=now,
         states=list(PublicationState),
         state=state,
@@ -82,7 +81,7 @@ async def publication(
         "publication.html",
         page="publications",
         row=row,
-        paused_until=_paused_until(stops),
+        stops=stops,
         now=utc_now(),
         activity=activity,
         links=await context.links(),
@@ -112,11 +111,6 @@ async def act_on_publication(
 def _sentence(stops: Condition) -> str | None:
     problem = stops.held_up(pauses.PUBLISHING)
     return problem.sentence if problem else None
-
-
-def _paused_until(stops: Condition) -> datetime | None:
-    pause = stops.pauses.get(pauses.PUBLISHING)
-    return pause.until if pause else None
 
 
 def _list(state: str, offset: int) -> str:

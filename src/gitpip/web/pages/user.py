@@ -122,11 +122,16 @@ async def change_user(
     acting: CurrentActing,
     tags: Field = "",
     interval: Field = "",
+    publishing_mode: Field = "",
 ) -> Response:
-    """Give a user other tags, or an interval of their own."""
+    """Give a user other tags, or an interval or a publishing mode of their own."""
     try:
         own = read_field("interval", parse_duration, interval)
-        changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
+        changes = users.Changes(
+            tags=tags_of(tags),
+            interval=own or users.GENERAL,
+            mode=read_field("publishing_mode", users.parsed_mode, publishing_mode),
+        )
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         return await _person(request, context, login, fault=str(error), written=(tags, interval))

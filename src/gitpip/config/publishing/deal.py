@@ -1,0 +1,166 @@
+"""What a deal that gitpip makes is: its pipeline, stage, owner, labels, value and custom fields."""
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+
+from gitpip.config.publishing.activity import TOKEN_OWNER
+from gitpip.config.publishing.declaration import (
+    NONE,
+    Group,
+    Kind,
+    one_line,
+    optional,
+    setting,
+)
+
+Pairs = tuple[tuple[str, str], ...]
+"""Names or keys of fields, each with its value."""
+VISIBLE_TO = ("1", "3", "5", "7")
+MOST_FIELDS = 50
+MOST_LABELS = 20
+VALUE_LIMIT = 10**15
+
+
+def _owner(text: str) -> str:
+    line = one_line(text)
+    return line.lower() if line.lower() == TOKEN_OWNER else line
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    if text.strip().lower() == NONE:
+        return ()
+    labels = tuple(dict.fromkeys(one_line(part) for part in text.split(",") if part.strip()))
+    if not labels or len(labels) > MOST_LABELS:
+        raise ValueError(f"use 1 to {MOST_LABELS} labels with commas between them, or none")
+    return labels
+
+
+def _as_labels(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels) or NONE
+
+
+def _value(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= VALUE_LIMIT:
+        raise ValueError("use a number from 0, like 1200 or 99.50")
+    return value
+
+
+def _currency(text: str) -> str:
+    code = text.strip().upper()
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise ValueError("use a code of three letters, like EUR")
+    return code
+
+
+def _visible_to(text: str) -> str:
+    if text.strip() not in VISIBLE_TO:
+        raise ValueError(f"use one of {', '.join(VISIBLE_TO)}, or none")
+    return text.strip()
+
+
+def _custom_fields(text: str) -> Pairs:
+    """From a JSON object, or from lines like `Source=GitHub`."""
+    if text.strip().lower() in (NONE, ""):
+        return ()
+    pairs = _of_json(text) if text.lstrip().startswith("{") else _of_lines(text)
+    if len(pairs) > MOST_FIELDS:
+        raise ValueError(f"use at most {MOST_FIELDS} fields")
+    if len({name.lower() for name, _ in pairs}) < len(pairs):
+        raise ValueError("a field is named twice; give it one value")
+    return pairs
+
+
+def _of_json(text: str) -> Pairs:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError('no JSON; use an object like {"Source": "GitHub"}') from None
+    return tuple((one_line(name), _field_value(value)) for name, value in content.items())
+
+
+def _field_value(value: object) -> str:
+    match value:
+        case bool() | dict() | None:
+            raise ValueError("the value of a field must be a text, a number or a list of texts")
+        case list():
+            return ", ".join(_field_value(each) for each in value)
+        case _:
+            return one_line(str(value))
+
+
+def _of_lines(text: str) -> Pairs:
+    pairs = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, value = line.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise ValueError("use a line like Source=GitHub for each field, a JSON object, or none")
+        pairs.append((one_line(name), one_line(value)))
+    return tuple(pairs)
+
+
+def _as_custom_fields(pairs: Pairs) -> str:
+    return json.dumps(dict(pairs), ensure_ascii=False) if pairs else NONE
+
+
+@dataclass(frozen=True)
+class DealSettings:
+    """The fields of each deal that gitpip makes; a deal that is found stays as it is."""
+
+    deal_pipeline: str | None = setting(
+        None,
+        optional(one_line),
+        group=Group.DEAL,
+        description="the pipeline of a new deal, by name or id; none takes Pipedrive's default",
+    )
+    deal_stage: str | None = setting(
+        None,
+        optional(one_line),
+        group=Group.DEAL,
+        description="the stage of a new deal, by name or id; none takes the pipeline's first",
+    )
+    deal_owner: str = setting(
+        TOKEN_OWNER,
+        Kind(_owner),
+        group=Group.DEAL,
+        description="the owner of a new deal: token (the user of the token), or a user by name,"
+        " e-mail address or id",
+    )
+    deal_labels: tuple[str, ...] = setting(
+        (),
+        Kind(_labels, _as_labels),
+        group=Group.DEAL,
+        description="labels of a new deal, by name or id, with commas between them, or none",
+    )
+    deal_value: float | None = setting(
+        None,
+        optional(_value, lambda value: f"{value:.15g}"),
+        group=Group.DEAL,
+        description="the value of a new deal, a number, or none",
+    )
+    deal_currency: str | None = setting(
+        None,
+        optional(_currency),
+        group=Group.DEAL,
+        description="the currency of the value, like EUR; none takes the default of the token's"
+        " user",
+    )
+    deal_visible_to: str | None = setting(
+        None,
+        replace(optional(_visible_to), allowed=(*VISIBLE_TO, NONE)),
+        group=Group.DEAL,
+        description="who sees a new deal: 1 (owner and followers), 3 (everybody, or the owner's"
+        " group), 5 (that group and those below), 7 (everybody), or none for Pipedrive's default",
+    )
+    deal_custom_fields: Pairs = setting(
+        (),
+        Kind(_custom_fields, _as_custom_fields, lines=True),
+        group=Group.DEAL,
+        description="custom fields of a new deal: a line like Source=GitHub for each, by name or"
+        " key, or a JSON object, or none",
+    )

@@ -1,0 +1,126 @@
+"""How a publishing setting is declared, once: group, meaning, default, and what it may be.
+
+A setting is a field of a frozen dataclass of its group: see `activity.py`. The name of the field is
+the name of the setting, and GITPIP_ with that name in capitals its environment variable.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+KEY = "publishing setting"
+"""Where a dataclass's field keeps its declaration, in its metadata."""
+NONE = "none"
+"""What stands for a value that is not set on purpose."""
+LINE_LIMIT = 255
+
+Value = TypeVar("Value")
+
+
+class Group(StrEnum):
+    """What a setting is about; pages and documents list the settings by these, in this order."""
+
+    ACTIVITY = "activity"
+    DEAL = "deal"
+    TEMPLATES = "templates"
+    MODE = "mode"
+    GUARDS = "guards"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of a setting besides its name."""
+
+    group: Group
+    description: str
+    parse: Callable[[str], object]
+    """The value that a text stands for. Raises ValueError with what is wrong, and what to use."""
+    canonical: Callable[[str], str]
+    """The one spelling of what a text stands for. Raises ValueError likewise."""
+    default: str
+    """The default as a text."""
+    allowed: tuple[str, ...]
+    """Every text that it may be, where these are few; else empty."""
+    lines: bool
+    """Whether a value can have several lines."""
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Value]):
+    """What values of a setting are, and how they are spelled."""
+
+    parse: Callable[[str], Value]
+    """Raises ValueError with what is wrong, and what to use."""
+    show: Callable[[Value], str] = str
+    """The inverse of `parse`."""
+    allowed: tuple[str, ...] = ()
+    lines: bool = False
+
+
+def setting(default: Value, kind: Kind[Value], *, group: Group, description: str) -> Value:
+    """The field of a setting."""
+    declaration = Declaration(
+        group,
+        description,
+        kind.parse,
+        canonical=lambda text: kind.show(kind.parse(text)),
+        default=kind.show(default),
+        allowed=kind.allowed,
+        lines=kind.lines,
+    )
+    return field(default=default, metadata={KEY: declaration})
+
+
+def one_of(*allowed: str) -> Kind[str]:
+    """One of these words, in any case."""
+
+    def parse(text: str) -> str:
+        chosen = text.strip().lower()
+        if chosen not in allowed:
+            raise ValueError(f"unknown; use one of {', '.join(allowed)}")
+        return chosen
+
+    return Kind(parse, allowed=allowed)
+
+
+def one_line(text: str) -> str:
+    """A text of one line that is not empty: the name or number of something in the CRM."""
+    line = " ".join(text.split())
+    if not line or len(line) > LINE_LIMIT or not line.isprintable():
+        raise ValueError(f"use 1 to {LINE_LIMIT} printable characters")
+    return line
+
+
+def whole_number(lowest: int, highest: int) -> Kind[int]:
+    """A whole number between these two, both included."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,18}", text.strip()) or not lowest <= int(text) <= highest:
+            raise ValueError(f"use a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return Kind(parse)
+
+
+def optional(
+    parse: Callable[[str], Value], show: Callable[[Value], str] = str
+) -> Kind[Value | None]:
+    """The same, or None for the word `none`."""
+    return Kind(
+        lambda text: None if text.strip().lower() == NONE else parse(text),
+        lambda value: NONE if value is None else show(value),
+    )
+
+
+def _yes_or_no(text: str) -> bool:
+    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+    chosen = words.get(text.strip().lower())
+    if chosen is None:
+        raise ValueError("neither; use yes or no")
+    return chosen
+
+
+YES_OR_NO = Kind(_yes_or_no, lambda value: "yes" if value else "no", allowed=("yes", "no"))
+LINE = Kind(one_line)

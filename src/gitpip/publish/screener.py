@@ -1,0 +1,111 @@
+"""Screens what was claimed and never sent, and writes down what is held or skipped."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from gitpip.model import OnEdit, Publication, PublicationState
+from gitpip.modes import PublishingMode
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger
+from gitpip.publish.screening import (
+    Candidate,
+    Check,
+    Decision,
+    Hold,
+    Publish,
+    Skip,
+    decide,
+    is_screened,
+)
+from gitpip.store.database import Database
+from gitpip.store.gists import gists
+from gitpip.store.publications import screened
+from gitpip.store.publications.screened import Verdict
+
+log = get_logger()
+
+
+class Screener:
+    """Looks at claimed publications right before their first send.
+
+    The claim keeps others away meanwhile, so a check may take its time outside of a transaction.
+    What is held or skipped is written only where the claim still holds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], datetime],
+        on_edit: OnEdit,
+        checks: Sequence[Check] = (),
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._on_edit = on_edit
+        self._checks = checks
+
+    async def passed(
+        self, claims: Sequence[Publication], mode: PublishingMode
+    ) -> tuple[Publication, ...]:
+        """Those of these claims that are to be sent; the others are written down and released.
+
+        `mode` is that of everybody.
+        """
+        new = [claim for claim in claims if is_screened(claim)]
+        if not new:
+            return tuple(claims)
+        candidates = await self._candidates(new, mode)
+        decisions = await asyncio.to_thread(self._decide, candidates)
+        stopped = {
+            candidate.publication.id: (candidate.publication, decision)
+            for candidate, decision in zip(candidates, decisions, strict=True)
+            if not isinstance(decision, Publish)
+        }
+        if stopped:
+            await self._write(list(stopped.values()))
+        return tuple(claim for claim in claims if claim.id not in stopped)
+
+    async def _candidates(
+        self, new: Sequence[Publication], mode: PublishingMode
+    ) -> tuple[Candidate, ...]:
+        # Where edits are written into the note, it shows the file as it is now.
+        as_it_is = self._on_edit is OnEdit.UPDATE
+        shown = {claim: (claim.file_key, None if as_it_is else claim.revision) for claim in new}
+        async with self._database.read() as transaction:
+            files = await gists.files_shown(transaction, shown.values())
+        return tuple(
+            Candidate(claim, files[shown[claim]], claim.publishing_mode or mode) for claim in new
+        )
+
+    def _decide(self, candidates: Sequence[Candidate]) -> list[Decision]:
+        return [decide(candidate, self._checks) for candidate in candidates]
+
+    async def _write(self, stopped: Sequence[tuple[Publication, Decision]]) -> None:
+        verdicts = [
+            (claim, verdict) for claim, decision in stopped if (verdict := _verdict(decision))
+        ]
+        async with self._database.begin() as transaction:
+            written = await screened.write(transaction, verdicts, self._now())
+        for claim, verdict in verdicts:
+            if claim.id in written:
+                metrics.deliveries.labels(verdict.state).inc()
+                log.info(
+                    f"publication.{verdict.state}",
+                    login=claim.login,
+                    gist_id=claim.gist_id,
+                    filename=claim.filename,
+                    publication_id=claim.id,
+                    reason=verdict.reason,
+                )
+
+
+def _verdict(decision: Decision) -> Verdict | None:
+    match decision:
+        case Hold(because=because, detail=detail):
+            return Verdict(PublicationState.HELD, detail, because)
+        case Skip(detail=detail):
+            return Verdict(PublicationState.SKIPPED, detail)
+        case Publish():
+            return None

@@ -1,0 +1,76 @@
+"""Whether a publication that was never sent is sent, held or skipped, without I/O."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gitpip.model import GistFile, Publication
+from gitpip.modes import HeldBecause, PublishingMode
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Nothing speaks against sending it."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """It waits for a person's decision."""
+
+    because: HeldBecause
+    detail: str
+    """What a person reads: what it is about, in one sentence without a full stop."""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """It is not sent, unless a person says so."""
+
+    detail: str
+
+
+Decision = Publish | Hold | Skip
+PUBLISH = Publish()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A publication that is about to be sent for the first time, and what it would show."""
+
+    publication: Publication
+    file: GistFile
+    """With the content that would be sent."""
+    mode: PublishingMode
+    """That of its user."""
+
+
+Check = Callable[[Candidate], Decision]
+"""Looks at one publication; it may take long, and runs in a thread."""
+
+FOUND_IN_DRY_RUN = "found, or not sent yet, during a dry run"
+ASKED = "the publishing mode is to ask before anything is sent"
+
+
+def is_screened(publication: Publication) -> bool:
+    """Whether it is looked at before it is sent: nothing holds what a person approved.
+
+    What may have been sent before must be settled, whatever it is.
+    """
+    return publication.sent_at is None and publication.approved_at is None
+
+
+def by_mode(candidate: Candidate) -> Decision:
+    """What the mode says, after everything else."""
+    if candidate.publication.held_because is HeldBecause.DRY_RUN:
+        return Hold(HeldBecause.DRY_RUN, FOUND_IN_DRY_RUN)
+    if candidate.mode is PublishingMode.ASK:
+        return Hold(HeldBecause.ASK, ASKED)
+    return PUBLISH
+
+
+def decide(candidate: Candidate, checks: Sequence[Check]) -> Decision:
+    """The first decision of these checks that is not to publish, then that of the mode."""
+    for check in (*checks, by_mode):
+        decision = check(candidate)
+        if not isinstance(decision, Publish):
+            return decision
+    return PUBLISH

@@ -1,0 +1,95 @@
+"""The publishing settings that people stored, and what the CRM lacks of what they name."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+
+from gitpip.store import commit_order
+from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
+from gitpip.store.schema_publishing import publishing_faults, publishing_settings
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One setting as a person stored it."""
+
+    name: str
+    value: str
+    set_at: datetime
+    set_by: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the account lacks of what a setting names."""
+
+    name: str
+    sentence: str
+    since: datetime
+
+
+_stored = reader(Stored)
+_fault = reader(Fault)
+
+
+async def stored(transaction: Transaction) -> dict[str, Stored]:
+    """What is stored, by the names of the settings."""
+    rows = await transaction.execute(
+        select(publishing_settings).order_by(publishing_settings.c.name)
+    )
+    return {row.name: _stored(row) for row in rows}
+
+
+async def values(transaction: Transaction) -> dict[str, str]:
+    """The stored texts, by the names of their settings."""
+    return {name: one.value for name, one in (await stored(transaction)).items()}
+
+
+async def lock(transaction: Transaction) -> None:
+    """Let nobody else change settings until the end of this transaction."""
+    await commit_order.one_at_a_time(transaction, "publishing settings")
+
+
+async def change(
+    transaction: Transaction, texts: Mapping[str, str | None], *, by: str, now: datetime
+) -> None:
+    """Store these texts, and none where there is None. Call `lock` first."""
+    of_names = publishing_settings.c.name.in_(texts)
+    await transaction.execute(delete(publishing_settings).where(of_names))
+    for name, text in texts.items():
+        if text is not None:
+            await transaction.execute(
+                insert(publishing_settings).values(name=name, value=text, set_at=now, set_by=by)
+            )
+
+
+async def faults(transaction: Transaction) -> tuple[Fault, ...]:
+    """What the account lacks, the longest known first."""
+    rows = await transaction.execute(
+        select(publishing_faults).order_by(publishing_faults.c.since, publishing_faults.c.name)
+    )
+    return tuple(_fault(row) for row in rows)
+
+
+async def note_faults(
+    transaction: Transaction, sentences: Mapping[str, str], now: datetime
+) -> bool:
+    """Note what the account lacks now, and nothing else; whether anything is new."""
+    known = {one.name: one for one in await faults(transaction)}
+    if {name: one.sentence for name, one in known.items()} == dict(sentences):
+        return False
+    await forget_faults(transaction, known)
+    for name, sentence in sentences.items():
+        since = known[name].since if name in known else now
+        await transaction.execute(
+            insert(publishing_faults).values(name=name, sentence=sentence, since=since)
+        )
+    return True
+
+
+async def forget_faults(transaction: Transaction, names: Collection[str]) -> None:
+    """Forget what was found of these settings: they were changed."""
+    await transaction.execute(delete(publishing_faults).where(publishing_faults.c.name.in_(names)))
