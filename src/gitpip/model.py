@@ -257,6 +257,7 @@ class SeenGist:
     created_at: datetime
     updated_at: datetime
     files: tuple[SeenFile, ...]
+    is_fork: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,7 @@ class GistFile:
     removed_at: datetime | None = None
     """When the file was seen to be gone, alone or with its gist."""
     publication_id: PublicationId | None = None
+    is_fork: bool | None = None
 
     @property
     def published(self) -> bool:

@@ -7,11 +7,13 @@ from sqlalchemy import update
 from gitpip.model import Account, Backfill, GistId, GitHubId, Pause, PauseCause, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import publications
+from gitpip.store.publications import opt_outs, publications, rules
+from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.status import pauses, publishing_pause
@@ -68,6 +70,13 @@ async def furnish(transaction: Transaction) -> None:
             .where(publication_rows.c.id == number)
             .values(due_at=LATER, **values)
         )
+    someone = Actor("eve", Via.COMMAND)
+    for name, conditions, action in (
+        ("First", "{}", RuleAction.HOLD),
+        ("Second", '{"languages":["Text"]}', RuleAction.SKIP),
+    ):
+        await rules.add(transaction, NewRule(name, conditions, action), None, someone, LONG_AGO)
+    await opt_outs.add(transaction, "zoe", None, someone, LONG_AGO)
     await transaction.execute(
         update(user_rows).values(next_check_at=LATER, hinted_at=None, checked_at=LONG_AGO)
     )

@@ -20,6 +20,7 @@ from tests.actions.access_cases import FEEDS, KEYS
 from tests.actions.cases import Case
 from tests.actions.doors import House
 from tests.actions.publication_cases import PUBLICATIONS, WORK
+from tests.actions.rule_cases import RULES
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
@@ -27,11 +28,12 @@ READS = {access_mode.access_mode_of, feeds.owner_named, feeds.addresses}
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",
     "the account is switched",
+    "an owner opts out",
 )
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""

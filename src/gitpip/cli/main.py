@@ -36,6 +36,7 @@ from gitpip.cli.output import (
 )
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import publishing_app
+from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -84,6 +85,8 @@ app = typer.Typer(
 app.add_typer(users_app, name="users")
 app.add_typer(publications_app, name="publications")
 app.add_typer(publishing_app, name="publishing")
+app.add_typer(rules_app, name="rules")
+app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")

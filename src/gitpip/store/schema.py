@@ -260,6 +260,8 @@ gists = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("deleted_at", UTCDateTime),
+    # NULL until its contents were read: only then GitHub tells.
+    Column("is_fork", Flag),
 )
 
 gist_files = Table(

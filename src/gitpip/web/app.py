@@ -21,6 +21,7 @@ from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
 from gitpip.web.api import publishing as api_publishing
 from gitpip.web.api import publishing_settings as api_publishing_settings
+from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
@@ -44,6 +45,7 @@ from gitpip.web.pages import (
     keys,
     publications,
     publishing_settings,
+    rules,
     status,
     user,
     users,
@@ -70,6 +72,7 @@ PAGES = (
     api_accounts.router,
     api_held.router,
     api_publishing_settings.router,
+    api_rules.router,
     api_docs_page.router,
     home.router,
     imports.router,
@@ -80,6 +83,7 @@ PAGES = (
     gists.router,
     publications.router,
     publishing_settings.router,
+    rules.router,
     status.router,
     feeds.router,
     feed_tokens.router,

@@ -399,10 +399,13 @@ async def _revise(
 
 
 def _said_of_itself(gist: SeenGist) -> dict[str, object]:
+    # Lists do not tell what is a fork: what was known of it stays.
+    told = {} if gist.is_fork is None else {"is_fork": gist.is_fork}
     return {
         "description": gist.description,
         "html_url": gist.html_url,
         "updated_at": gist.updated_at,
+        **told,
     }
 
 
@@ -431,6 +434,7 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             users.c.login,
             gists.c.html_url,
             gists.c.description,
+            gists.c.is_fork,
             gists.c.created_at,
             gists.c.updated_at,
             publications.c.id.label("publication_id"),

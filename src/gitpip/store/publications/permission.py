@@ -17,6 +17,7 @@ from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_rules import opt_outs
 from gitpip.store.schema_status import publishing_pause
 from gitpip.store.visibility import is_tracked, of_tracked
 
@@ -57,6 +58,18 @@ def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[
         is_tracked(owner),
         owner.c.state != UserState.PAUSED.value,
         mode_of(owner, overall) != PublishingMode.DRY_RUN.value,
+        not_(select(opt_outs.c.id).where(opted_out(owner)).correlate(owner).exists()),
+    )
+
+
+def opted_out(owner: FromClause) -> ColumnElement[bool]:
+    """Whether a row of `opt_outs` is about a user, for a row of `users` or of an alias of it.
+
+    Where GitHub's id is known it decides: the login may be another owner's by now.
+    """
+    return or_(
+        opt_outs.c.github_id == owner.c.github_id,
+        and_(opt_outs.c.github_id.is_(None), opt_outs.c.login == func.lower(owner.c.login)),
     )
 
 
