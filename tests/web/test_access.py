@@ -112,6 +112,9 @@ OPERATOR = {
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
+    "POST /publications/selected": "",
+    "POST /api/v1/publications/approve": "",
+    "POST /api/v1/publications/hold": "",
     "GET /api/v1/publishing/settings": "",
 }
 ADMIN = {
