@@ -5,7 +5,7 @@ from gitpip.clock import utc_now
 from gitpip.status.problem import until
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused
-from tests.actions.rooms import FAILED, LATER, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
 
 GONE = Refused(404, "publication-not-found", "there is no publication 77")
 PUBLICATIONS = [
@@ -48,6 +48,66 @@ PUBLICATIONS = [
             f"publication {PUBLISHED} is published; only one that is failed or held or pending "
             "can become skipped",
         ),
+    ),
+    Case(
+        "what is held is approved by its number",
+        publications.approve,
+        post("/publications/selected", act="approve", number=str(HELD)),
+        api("POST", "/publications/approve", ids=[HELD]),
+        ("publications", "approve", str(HELD)),
+        audit=(("publications.approved", str(HELD)),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "all that is held of a user is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", login="ada"),
+        api("POST", "/publications/approve", login="ada"),
+        ("publications", "approve", "--user", "ada"),
+        audit=(("publications.approved", "ada: 1"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "all that is held is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", everything="true"),
+        api("POST", "/publications/approve", all=True),
+        ("publications", "approve", "--all"),
+        audit=(("publications.approved", "everybody: 1"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "what is in Pipedrive is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", number=str(PUBLISHED)),
+        api("POST", "/publications/approve", ids=[PUBLISHED]),
+        ("publications", "approve", str(PUBLISHED)),
+        refused=Refused(
+            409,
+            "publication-state",
+            "no publication was approved, as only one that is held can be: "
+            f"{PUBLISHED} is published",
+        ),
+    ),
+    Case(
+        "nothing is named to be approved",
+        publications.approve,
+        post("/publications/selected", act="approve"),
+        api("POST", "/publications/approve"),
+        ("publications", "approve"),
+        refused=Refused(422, "invalid-input", "ids: name publications, or a user, or all of them"),
+    ),
+    Case(
+        "what waits is held",
+        publications.hold,
+        post("/publications/selected", act="hold", number=str(WAITING)),
+        api("POST", "/publications/hold", ids=[WAITING]),
+        ("publications", "hold", str(WAITING)),
+        audit=(("publications.held", str(WAITING)),),
+        tables=("publications",),
     ),
     Case(
         "what is held is published",

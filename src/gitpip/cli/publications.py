@@ -1,5 +1,6 @@
 """The commands about publications, and about notes that Pipedrive refused."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -21,12 +22,13 @@ from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
+from gitpip.store.publications.approvals import Moved
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
 
 publications_app = typer.Typer(
-    help="List, show, retry and skip publications: the files that go to Pipedrive.",
+    help="List, show, approve, hold, retry and skip publications: the files that go to Pipedrive.",
     no_args_is_help=True,
 )
 Number = Annotated[int, typer.Argument(min=1, help="The number of the publication.")]
@@ -98,6 +100,52 @@ def retry_publication(number: Number, as_json: Json = False) -> None:
             f"{moved.filename} of {moved.login} is sent within seconds if gitpip serves; "
             "otherwise run gitpip publish."
         )
+
+
+Numbers = Annotated[
+    list[int] | None, typer.Argument(min=1, help="The numbers of the publications.")
+]
+OfUser = Annotated[str, typer.Option("--user", help="All of this user.")]
+Everything = Annotated[bool, typer.Option("--all", help="All of everybody.")]
+
+
+@publications_app.command("approve")
+def approve_publications(
+    numbers: Numbers = None,
+    login: OfUser = "",
+    everything: Everything = False,
+    as_json: Json = False,
+) -> None:
+    """Let held publications be sent; nothing holds them again."""
+    which = _which(numbers, login, everything=everything)
+    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which))
+    _tell(moved, "approved", as_json=as_json)
+
+
+@publications_app.command("hold")
+def hold_publications(
+    numbers: Numbers = None,
+    login: OfUser = "",
+    everything: Everything = False,
+    as_json: Json = False,
+) -> None:
+    """Hold publications that wait and were never sent, until somebody approves them."""
+    which = _which(numbers, login, everything=everything)
+    moved = act(prepared_settings(), lambda acting: actions.hold(acting, which))
+    _tell(moved, "held", as_json=as_json)
+
+
+def _which(numbers: list[int] | None, login: str, *, everything: bool) -> actions.Which:
+    return actions.Which([PublicationId(each) for each in numbers or ()], login, everything)
+
+
+def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(moved))
+        return
+    console.say(f"{count(len(moved.ids), 'publication')} {done}.")
+    for left in moved.left:
+        console.say(f"  publication {left.id} is {left.state}, and was left so.")
 
 
 @publications_app.command("skip")

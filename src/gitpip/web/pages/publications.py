@@ -4,8 +4,9 @@ import asyncio
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
@@ -90,6 +91,25 @@ async def publication(
         offset=offset,
     )
     return HTMLResponse(page)
+
+
+@router.post("/publications/selected")
+@needs(Role.OPERATOR)
+async def act_on_selected(
+    *,
+    act: Annotated[Literal["approve", "hold"], Form()],
+    acting: CurrentActing,
+    number: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()] = None,
+    login: Annotated[str, Form(max_length=2_000)] = "",
+    everything: Annotated[bool, Form()] = False,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> Response:
+    """Approve or hold publications: those that are selected, those of a user, or all."""
+    decide = actions.approve if act == "approve" else actions.hold
+    which = actions.Which([PublicationId(each) for each in number or ()], login, everything)
+    await decide(acting, which)
+    return RedirectResponse(_list(state, offset), status_code=303)
 
 
 @router.post("/publications/{publication_id}/{act}")
