@@ -25,6 +25,14 @@ class InvalidInput(GitpipError):
         super().__init__(f"{field}: {message}")
 
 
+class TemplateInvalid(InvalidInput):
+    """A template of a subject, a note or a deal's title can't be used; `line` says where."""
+
+    def __init__(self, field: str, message: str, *, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(field, message if line is None else f"line {line}: {message}")
+
+
 class UserNotTracked(GitpipError):
     """No tracked user has this login or id."""
 

@@ -25,6 +25,7 @@ from gitpip.config import Settings, load_settings
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Backfill, FileKey, OnDelete, OnEdit
 from gitpip.publish.activity import Rendered
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.users import users
@@ -228,7 +229,12 @@ async def _fill(database: Database) -> None:
 def _let_preview(app: FastAPI) -> None:
     async def preview(transaction: Transaction, key: FileKey, revision: int) -> Rendered:
         return await rendered(
-            transaction, key, revision, on_edit=OnEdit.IGNORE, on_delete=OnDelete.IGNORE
+            transaction,
+            key,
+            revision,
+            on_edit=OnEdit.IGNORE,
+            on_delete=OnDelete.IGNORE,
+            policies=Policies(),
         )
 
     app.state.context = replace(app.state.context, preview=preview)

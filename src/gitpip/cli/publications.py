@@ -18,6 +18,7 @@ from gitpip.cli.output import (
 )
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.publish.activity import Rendered
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
@@ -79,6 +80,7 @@ def show_publication(number: Number, as_json: Json = False) -> None:
             publication.revision,
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
+            policies=Policies(settings.publishing),
         )
 
     publication, activity = read(settings, found)

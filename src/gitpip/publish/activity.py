@@ -1,29 +1,23 @@
-"""How a gist file becomes an activity: subject, note and marker."""
+"""How a gist file becomes an activity: subject, note and marker.
+
+The templates say what subject and note hold; what recognises them, and the limits, are here.
+"""
 
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
 from gitpip.model import GistFile, OnDelete, OnEdit
+from gitpip.templates import DEFAULTS, Template, Templates
+from gitpip.templates.markup import cut
+from gitpip.templates.safe_text import fitting, in_a_line, in_lines, link
+from gitpip.templates.template import NOTE_LIMIT
+from gitpip.templates.variables import TEXT_LIMIT, Surroundings, Values, values_of
 
 SUBJECT_LIMIT = 255
 """Pipedrive documents no cap on a subject; this is the common size of such columns."""
-NOTE_LIMIT = 100_000
-"""Pipedrive caps a note at 100 KB; in bytes of UTF-8, with a little to spare."""
-
-# Characters that HTML forbids, and those that change the direction of text around them.
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-# Within a line, also those that show nothing: two names that look the same would not be the same.
-_NO_CHARACTERS = "".join(chr(end - 1) + chr(end) for end in range(0xFFFF, 0x110000, 0x10000))
-_UNSEEN = re.compile(
-    "[\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufdd0-\ufdef\ufeff\ufff9-\ufffb"
-    f"\U000e0000-\U000e007f{_NO_CHARACTERS}]"
-)
 
 # More than the footer takes, even where Pipedrive has added something to it.
 FOOTER_REACH = 1_000
@@ -35,19 +29,37 @@ class Rendered:
 
     subject: str
     note: str
+    is_cut: bool = False
+    """Whether the note lacks some of the content, or of what the template made."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How an activity is worded: its templates, and what they need beside the file."""
+
+    templates: Templates = DEFAULTS
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 def render(
-    file: GistFile, *, marker: str | None = None, revision: int = 1, remarks: Sequence[str] = ()
+    file: GistFile,
+    *,
+    marker: str | None = None,
+    revision: int = 1,
+    remarks: Sequence[str] = (),
+    wording: Wording = Wording(),
 ) -> Rendered:
     """The activity of a gist file. Nothing that came from GitHub survives as HTML.
 
     `revision` is the one that the activity was or is made for, `marker` the one of its publication
     (None: of the file's first); `remarks` are lines of plain text on what happened to the file
-    since.
+    since. Whatever the templates say, the subject ends with the login and the marker, the note with
+    the footer, and both keep to Pipedrive's limits.
     """
     marker = marker or marker_of(file.gist_id, file.filename)
-    return Rendered(_subject(file, revision, marker), _note(file, marker, remarks))
+    values = values_of(file, wording.around, revision=revision, remarks=tuple(remarks))
+    note, is_cut = _note(wording.templates.note, values, file, marker)
+    return Rendered(_subject(wording.templates.subject, values, marker), note, is_cut)
 
 
 def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:
@@ -134,58 +146,32 @@ def _text(markup: str) -> str:
     return " ".join(html.unescape(markup).split())
 
 
-def _subject(file: GistFile, revision: int, marker: str) -> str:
+def _subject(template: Template, values: Values, marker: str) -> str:
+    revision = values.file.revision
     which = f" (revision {revision})" if revision > 1 else ""
-    tail = f"{which} · {_inline(file.login)} [{marker}]"
-    name = _inline(file.filename) or "unnamed"
+    tail = f"{which} · {values.user.login} [{marker}]"
+    # In bytes, and of text that is put into one line after it.
+    name = in_a_line(template.fill(values, 8 * TEXT_LIMIT).before) or "unnamed"
     room = SUBJECT_LIMIT - len(tail)
     return (name if len(name) <= room else name[: room - 1] + "…") + tail
 
 
-def _note(file: GistFile, marker: str, remarks: Sequence[str]) -> str:
-    facts = [(file.language or "unknown language")[:200], f"{file.size:,} bytes"]
-    head = "".join(f"<p>{_escape(remark)}</p>" for remark in remarks)
-    if file.description and file.description.strip():
-        head += f"<p>{_escape(_inline(file.description)[:5_000])}</p>"
-    head += f"<p>{_link(file.html_url)} · {_escape(_inline(' · '.join(facts)))}</p>"
+def _note(template: Template, values: Values, file: GistFile, marker: str) -> tuple[str, bool]:
+    """The note, and whether a part of it had to be left out."""
+    pieces = template.fill(values, NOTE_LIMIT)
     foot = f"<p>content {tag_of(file.blob_hash)} gitpip {marker}</p>"
-    if file.content is None:
-        where = f"<p>The content is not stored here: {_link(file.raw_url)}</p>"
-        return head + where + foot
+    where = f"<p>The content is not stored here: {link(file.raw_url)}</p>"
+    rest = f"<p>Cut here; the rest: {link(file.raw_url)}</p>"
+    shown = "" if not pieces.shows_content else where if file.content is None else rest
+    room = NOTE_LIMIT - sum(len(part.encode()) for part in (shown, foot, "<pre></pre>"))
+    before = cut(pieces.before, room)
+    after = cut(pieces.after, room - len(before.encode()))
+    is_cut = (before, after) != (pieces.before, pieces.after) or not pieces.ended
+    if not pieces.shows_content or file.content is None:
+        return f"{before}{shown}{after}{foot}", is_cut
     # A character takes a byte or more, so nothing after this many is ever shown.
-    content = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", file.content[:NOTE_LIMIT])
-    rest = f"<p>Cut here; the rest: {_link(file.raw_url)}</p>"
-    room = NOTE_LIMIT - sum(len(part.encode()) for part in (head, rest, foot, "<pre></pre>"))
-    kept = _fitting(content, room)
-    cut = file.truncated or len(kept) < len(file.content)
-    return f"{head}<pre>{_escape(kept)}</pre>{rest if cut else ''}{foot}"
-
-
-def _fitting(content: str, room: int) -> str:
-    """The longest beginning of `content` whose escaped UTF-8 form takes at most `room` bytes."""
-    if len(_escape(content).encode()) <= room:
-        return content
-    low, high = 0, min(len(content), room)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(_escape(content[:middle]).encode()) <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return content[:low]
-
-
-def _link(url: str) -> str:
-    shown = _escape(_inline(url)[:2_000])
-    if url.startswith(("https://", "http://")):
-        return f'<a href="{shown}">{shown}</a>'
-    return shown
-
-
-def _inline(text: str) -> str:
-    seen = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
-    return " ".join(_UNSAFE.sub("\N{REPLACEMENT CHARACTER}", seen).split())
-
-
-def _escape(text: str) -> str:
-    return html.escape(text, quote=True)
+    content = in_lines(file.content[: NOTE_LIMIT + 1])
+    kept, is_all = fitting(content, room - len(before.encode()) - len(after.encode()))
+    lacks_some = file.truncated or not is_all
+    block = f"<pre>{kept}</pre>{rest if lacks_some else ''}"
+    return f"{before}{block}{after}{foot}", is_cut or lacks_some

@@ -29,6 +29,7 @@ from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.trouble import Kind, Request
@@ -71,6 +72,7 @@ class Sender:
         self._youth = guards.youth
         self._waits = waits
         self._rules = rules
+        self._policies = Policies(rules.given)
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall
@@ -271,6 +273,7 @@ class Sender:
             revision,
             on_edit=self._rules.on_edit,
             on_delete=self._rules.on_delete,
+            policies=self._policies,
         )
 
 

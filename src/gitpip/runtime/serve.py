@@ -28,6 +28,7 @@ from gitpip.errors import (
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
@@ -175,7 +176,12 @@ async def _serve(
                 scheduler_is_alive=worker.is_alive,
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
-                preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+                preview=partial(
+                    rendered,
+                    on_edit=settings.on_edit,
+                    on_delete=settings.on_delete,
+                    policies=Policies(settings.publishing),
+                ),
                 first_key=first_key,
             ),
             part,

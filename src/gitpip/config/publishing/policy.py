@@ -13,6 +13,7 @@ from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.declaration import KEY, Declaration, Group
 from gitpip.config.publishing.mode import ModeSettings
+from gitpip.config.publishing.templates import TemplateSettings
 from gitpip.modes import PublishingMode
 
 
@@ -20,6 +21,7 @@ from gitpip.modes import PublishingMode
 class PublishingPolicy(
     ActivitySettings,
     DealSettings,
+    TemplateSettings,
     ModeSettings,
 ):
     """The value of every publishing setting."""

@@ -1,0 +1,41 @@
+"""How subjects and notes are worded; `gitpip.templates` says what a template can do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitpip.config.publishing.declaration import Group, Kind, setting
+from gitpip.errors import TemplateInvalid
+from gitpip.templates import DEFAULTS, Template, compile_template
+from gitpip.templates import Kind as Made
+
+
+def _template_of(kind: Made) -> Callable[[str], Template]:
+    def parse(text: str) -> Template:
+        try:
+            return compile_template(text.strip(), kind)
+        except TemplateInvalid as error:
+            raise ValueError(error.message) from None
+
+    return parse
+
+
+def _template(kind: Made) -> Kind[Template]:
+    return Kind(_template_of(kind), lambda template: template.text, lines=True)
+
+
+@dataclass(frozen=True)
+class TemplateSettings:
+    """The templates."""
+
+    subject_template: Template = setting(
+        DEFAULTS.subject,
+        _template(Made.SUBJECT),
+        group=Group.TEMPLATES,
+        description="what the subject of an activity says before the login and the marker",
+    )
+    note_template: Template = setting(
+        DEFAULTS.note,
+        _template(Made.NOTE),
+        group=Group.TEMPLATES,
+        description="what the note of an activity says before its last line, in HTML",
+    )

@@ -1,0 +1,26 @@
+"""The templates that a subject, a note and a deal's title are made by, without I/O.
+
+They are Jinja templates of a small language: `language.py` refuses everything that it does not
+name, so that a template that was accepted can't fail, take long or leave out what we add.
+"""
+
+from gitpip.templates.template import (
+    DEFAULTS,
+    TEMPLATE_LIMIT,
+    Pieces,
+    Template,
+    Templates,
+    compile_template,
+)
+from gitpip.templates.variables import Kind, Surroundings
+
+__all__ = [
+    "DEFAULTS",
+    "TEMPLATE_LIMIT",
+    "Kind",
+    "Pieces",
+    "Surroundings",
+    "Template",
+    "Templates",
+    "compile_template",
+]

@@ -1,0 +1,245 @@
+"""What expressions may be in a template: each has a type and a cost before it first runs."""
+
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from jinja2 import nodes
+
+from gitpip.templates.filters import FILTERS
+from gitpip.templates.safe_text import UNSAFE, UNSEEN
+from gitpip.templates.variables import VARIABLES, Kind, Type
+
+FILTER_STEPS = 20
+"""So many steps a filter or a concatenation counts: it goes over a whole text."""
+_DEEPEST = 30
+_MOST_OPERANDS = 20
+_LARGEST_NUMBER = 10**9
+_LOOP = {"index": Type.NUMBER, "first": Type.FLAG, "last": Type.FLAG}
+_REFUSED: dict[type[nodes.Node], str] = {
+    nodes.Call: "nothing can be called; use filters, like {{ gist.created_at|date }}",
+    nodes.Getitem: "brackets are not understood; write gist.url",
+    nodes.Assign: "{% set %} is not understood; write the value where it is needed",
+    nodes.Test: "tests with `is` are not understood; write {% if gist.description %}",
+    nodes.BinExpr: "a template does not calculate; use numbers and texts as they are",
+    nodes.UnaryExpr: "a template does not calculate; use numbers and texts as they are",
+    nodes.Scope: "{% autoescape %} is not understood: what is shown is always escaped",
+    nodes.Macro: "macros are not understood",
+    nodes.FilterBlock: "{% filter %} is not understood; write {{ gist.description|upper }}",
+}
+
+
+class Refused(Exception):
+    """A template holds what it must not; `line` says where."""
+
+    def __init__(self, line: int, message: str) -> None:
+        self.line = line
+        self.message = message
+        super().__init__(message)
+
+
+def refuse(node: nodes.Node) -> NoReturn:
+    """Refuse a node that a template can't have."""
+    known = next((text for type_, text in _REFUSED.items() if isinstance(node, type_)), None)
+    raise Refused(
+        node.lineno,
+        known
+        or f"{type(node).__name__} is not understood; a template has texts, variables,"
+        " filters, {% if %} and {% for %}",
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The surroundings of an expression."""
+
+    items: frozenset[str] = frozenset()
+    """The names of the items of the loops around it."""
+    loops: int = 0
+    depth: int = 0
+
+    def deeper(self, line: int) -> "Scope":
+        """The same for what is in it. Raises Refused where that is too deep."""
+        if self.depth == _DEEPEST:
+            raise Refused(line, f"more than {_DEEPEST} things are in one another")
+        return replace(self, depth=self.depth + 1)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An expression's type, and how many steps it takes."""
+
+    type: Type
+    steps: int = 1
+
+
+@dataclass
+class Expressions:
+    """Checks the expressions of one template of a kind."""
+
+    kind: Kind
+    uses: set[str] = field(default_factory=set)
+    """The variables that were met."""
+
+    def check(self, node: nodes.Node, scope: Scope) -> Checked:
+        """The type and the cost of an expression. Raises Refused."""
+        scope = scope.deeper(node.lineno)
+        match node:
+            case nodes.Const():
+                checked = Checked(_constant(node))
+            case nodes.Name() | nodes.Getattr():
+                checked = Checked(self._variable(node, scope))
+            case nodes.Filter():
+                checked = self._filter(node, scope)
+            case nodes.Not():
+                checked = Checked(Type.FLAG, self.check(node.node, scope).steps)
+            case nodes.And() | nodes.Or():
+                left, right = self.check(node.left, scope), self.check(node.right, scope)
+                type_ = left.type if left.type is right.type else Type.FLAG
+                checked = Checked(type_, left.steps + right.steps)
+            case nodes.Compare():
+                checked = self._compare(node, scope)
+            case nodes.CondExpr():
+                checked = self._choice(node, scope)
+            case nodes.Concat():
+                checked = self._concat(node, scope)
+            case _:
+                refuse(node)
+        return checked
+
+    def known(self, type_: Type | None = None) -> list[str]:
+        """The variables of this kind of template, or those of a type."""
+        return [
+            name
+            for name, variable in VARIABLES.items()
+            if self.kind in variable.kinds and type_ in (None, variable.type)
+        ]
+
+    def _variable(self, node: nodes.Name | nodes.Getattr, scope: Scope) -> Type:
+        path = path_of(node)
+        if path in scope.items:
+            return Type.TEXT
+        root, _, rest = path.partition(".")
+        if root == "loop" and scope.loops and rest in _LOOP:
+            return _LOOP[rest]
+        known = VARIABLES.get(path)
+        if known is None or self.kind not in known.kinds:
+            names = [*self.known(), *sorted(scope.items)]
+            names += [f"loop.{name}" for name in _LOOP] if scope.loops else []
+            elsewhere = f" in a {self.kind}" if known else ""
+            raise Refused(
+                node.lineno, f"there is no variable {path}{elsewhere}; use {', '.join(names)}"
+            )
+        if path == "content":
+            raise Refused(node.lineno, "the content is shown as {{ content }} only, as it is")
+        self.uses.add(path)
+        return known.type
+
+    def _filter(self, node: nodes.Filter, scope: Scope) -> Checked:
+        known = FILTERS.get(node.name)
+        if known is None or node.node is None:
+            names = ", ".join(FILTERS)
+            raise Refused(node.lineno, f"there is no filter {node.name}; use {names}")
+        value = self.check(node.node, scope)
+        if value.type not in known.takes:
+            takes = " or ".join(map(str, known.takes))
+            raise Refused(
+                node.lineno, f"the filter {node.name} is for {takes}, not for {value.type}"
+            )
+        if known.gives is Type.MARKUP and self.kind is not Kind.NOTE:
+            raise Refused(node.lineno, f"a {self.kind} has no links; leave out |{node.name}")
+        if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) > 1:
+            raise Refused(node.lineno, f"the filter {node.name} takes one value, without a name")
+        if known.needs_argument and not node.args:
+            raise Refused(node.lineno, f"the filter {node.name} needs a value: {known.meaning}")
+        arguments = sum(self._argument(node, argument, scope) for argument in node.args)
+        return Checked(known.gives, value.steps + arguments + FILTER_STEPS)
+
+    def _argument(self, node: nodes.Filter, argument: nodes.Expr, scope: Scope) -> int:
+        known = FILTERS[node.name]
+        if known.argument is None:
+            raise Refused(node.lineno, f"the filter {node.name} takes no value")
+        checked = self.check(argument, scope)
+        if checked.type is not known.argument:
+            raise Refused(node.lineno, f"the filter {node.name} takes a {known.argument}")
+        if known.fault is not None:
+            if not isinstance(argument, nodes.Const):
+                raise Refused(node.lineno, f"the filter {node.name} takes a fixed {known.argument}")
+            if fault := known.fault(argument.value):
+                raise Refused(node.lineno, f"the filter {node.name}: {fault}")
+        return checked.steps
+
+    def _compare(self, node: nodes.Compare, scope: Scope) -> Checked:
+        left = self.check(node.expr, scope)
+        steps = left.steps
+        for operand in node.ops:
+            right = self.check(operand.expr, scope)
+            if not _comparable(left.type, operand.op, right.type):
+                raise Refused(
+                    node.lineno, f"a {left.type} can't be compared with a {right.type} like this"
+                )
+            steps += right.steps + FILTER_STEPS
+            left = right
+        return Checked(Type.FLAG, steps)
+
+    def _choice(self, node: nodes.CondExpr, scope: Scope) -> Checked:
+        if node.expr2 is None:
+            raise Refused(node.lineno, "this `if` needs an `else`: {{ 'a' if … else 'b' }}")
+        test, one, other = (self.check(n, scope) for n in (node.test, node.expr1, node.expr2))
+        if one.type is not other.type:
+            raise Refused(
+                node.lineno, f"both values are to be of one type, not {one.type} and {other.type}"
+            )
+        return Checked(one.type, test.steps + one.steps + other.steps)
+
+    def _concat(self, node: nodes.Concat, scope: Scope) -> Checked:
+        if len(node.nodes) > _MOST_OPERANDS:
+            raise Refused(node.lineno, f"more than {_MOST_OPERANDS} values are joined with ~")
+        steps = 0
+        for part in node.nodes:
+            checked = self.check(part, scope)
+            if checked.type not in (Type.TEXT, Type.NUMBER):
+                raise Refused(node.lineno, f"~ joins texts and numbers, not a {checked.type}")
+            steps += checked.steps + FILTER_STEPS
+        return Checked(Type.TEXT, steps)
+
+
+def _comparable(left: Type, how: str, right: Type) -> bool:
+    match how:
+        case "in" | "notin":
+            return left is Type.TEXT and right in (Type.TEXT, Type.TEXTS)
+        case "eq" | "ne":
+            return left is right
+        case _:
+            return left is right and left in (Type.NUMBER, Type.TIME)
+
+
+def path_of(node: nodes.Expr) -> str:
+    """A name as it is written: `gist.url`. Raises Refused."""
+    if isinstance(node, nodes.Name):
+        return node.name
+    if isinstance(node, nodes.Getattr):
+        return f"{path_of(node.node)}.{node.attr}"
+    raise Refused(node.lineno, "a dot stands after a name only, as in gist.url")
+
+
+def _constant(node: nodes.Const) -> Type:
+    match node.value:
+        case bool():
+            return Type.FLAG
+        case int() as number:
+            if number > _LARGEST_NUMBER:
+                raise Refused(node.lineno, f"a number is above {_LARGEST_NUMBER:,}")
+            return Type.NUMBER
+        case str() as text:
+            check_characters(text, node.lineno)
+            return Type.TEXT
+        case _:
+            raise Refused(node.lineno, "a value is a text, a whole number, true or false")
+
+
+def check_characters(text: str, line: int) -> None:
+    """Refuse a text of the template with characters that show nothing."""
+    found = UNSAFE.search(text) or UNSEEN.search(text)
+    if found:
+        line += text[: found.start()].count("\n")
+        raise Refused(line, f"it holds the character U+{ord(found[0]):04X}, which shows nothing")

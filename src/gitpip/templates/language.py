@@ -1,0 +1,182 @@
+"""What a template may hold, decided before it first runs.
+
+Jinja's sandbox alone lets a template fail, loop for minutes and make megabytes. Here every node has
+a cost, every expression a type, and what is not named is refused: so a template that was accepted
+can't fail on any gist, and takes at most STEPS steps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jinja2 import nodes
+
+from gitpip.templates.expressions import (
+    Expressions,
+    Refused,
+    Scope,
+    check_characters,
+    path_of,
+    refuse,
+)
+from gitpip.templates.markup import MarkupFault, opened
+from gitpip.templates.variables import MOST_ITEMS, VARIABLES, Kind, Type
+
+STEPS = 60_000
+"""The most steps that a template may take; a step takes some microseconds at the worst."""
+_NESTED_LOOPS = 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a template uses, and how many steps it takes at most."""
+
+    uses: frozenset[str]
+    steps: int
+
+
+@dataclass(frozen=True)
+class _Block(Scope):
+    """The surroundings of a node."""
+
+    tags: tuple[str, ...] = ()
+    """The HTML tags that are open around it."""
+
+
+@dataclass
+class _Cost:
+    steps: int = 0
+    contents: int = 0
+    """How often the content is shown, at most."""
+
+
+def check(template: nodes.Template, kind: Kind) -> Found:
+    """What a template uses and costs. Raises Refused."""
+    checker = _Checker(kind)
+    cost = checker.body(template.body, _Block())
+    if kind is Kind.DEAL_TITLE:
+        _check_title(template)
+    if cost.contents > 1:
+        raise Refused(1, "the content is shown more than once; show it in one place")
+    if cost.steps > STEPS:
+        raise Refused(
+            1,
+            f"it could take {cost.steps:,} steps, and {STEPS:,} are allowed: a loop over"
+            f" gist.files runs up to {MOST_ITEMS['gist.files']} times; make loops smaller, or do"
+            " not nest them",
+        )
+    return Found(frozenset(checker.uses), cost.steps)
+
+
+class _Checker:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._expressions = Expressions(kind)
+
+    @property
+    def uses(self) -> set[str]:
+        return self._expressions.uses
+
+    def body(self, body: Sequence[nodes.Node], block: _Block) -> _Cost:
+        """What the nodes of a block cost together; its tags are closed in it."""
+        cost, inside, line = _Cost(), tuple[str, ...](), 1
+        for node in body:
+            line = node.lineno
+            within = replace(block, tags=block.tags + inside)
+            match node:
+                case nodes.Output():
+                    for part in node.nodes:
+                        inside = self._part(part, block, inside, cost)
+                case nodes.If():
+                    self._if(node, within, cost)
+                case nodes.For():
+                    self._for(node, within, cost)
+                case _:
+                    refuse(node)
+        if inside:
+            raise Refused(line, f"<{inside[-1]}> is not closed in the block in which it is opened")
+        return cost
+
+    def _part(
+        self, part: nodes.Expr, block: _Block, inside: tuple[str, ...], cost: _Cost
+    ) -> tuple[str, ...]:
+        """Add the cost of a part of the output; give the tags that are open after it."""
+        cost.steps += 2
+        if isinstance(part, nodes.TemplateData):
+            return self._literal(part, block, inside)
+        if self._kind is Kind.NOTE and isinstance(part, nodes.Name) and part.name == "content":
+            if block.loops:
+                raise Refused(part.lineno, "the content can't be in a loop; show it in one place")
+            if around := (*block.tags, *inside):
+                raise Refused(
+                    part.lineno,
+                    f"the content can't be inside of <{around[-1]}>: it is a block of its own",
+                )
+            self.uses.add("content")
+            cost.contents += 1
+            return inside
+        checked = self._expressions.check(part, block)
+        if checked.type is Type.TEXTS:
+            raise Refused(part.lineno, "this is a list; write {{ gist.files|join }}")
+        cost.steps += checked.steps
+        return inside
+
+    def _literal(
+        self, data: nodes.TemplateData, block: _Block, inside: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        check_characters(data.data, data.lineno)
+        if self._kind is not Kind.NOTE:
+            return inside
+        try:
+            return opened(data.data, block.tags, inside)
+        except MarkupFault as fault:
+            line = data.lineno + fault.after.count("\n")
+            raise Refused(line, str(fault)) from None
+
+    def _if(self, node: nodes.If, block: _Block, cost: _Cost) -> None:
+        block = _inside(block, node)
+        tests = [node.test, *(other.test for other in node.elif_)]
+        cost.steps += sum(1 + self._expressions.check(test, block).steps for test in tests)
+        branches = [node.body, node.else_, *(other.body for other in node.elif_)]
+        costs = [self.body(branch, block) for branch in branches]
+        cost.steps += max(branch.steps for branch in costs)
+        cost.contents += max(branch.contents for branch in costs)
+
+    def _for(self, node: nodes.For, block: _Block, cost: _Cost) -> None:
+        path = path_of(node.iter) if isinstance(node.iter, nodes.Name | nodes.Getattr) else ""
+        if path not in MOST_ITEMS:
+            lists = ", ".join(self._expressions.known(Type.TEXTS))
+            raise Refused(node.lineno, f"a loop goes over one of the lists {lists}")
+        self._expressions.check(node.iter, block)
+        if node.test is not None or node.recursive:
+            raise Refused(
+                node.lineno, "a loop has no condition of its own; write {% if %} inside of it"
+            )
+        if block.loops == _NESTED_LOOPS:
+            raise Refused(node.lineno, f"more than {_NESTED_LOOPS} loops are in one another")
+        if not isinstance(node.target, nodes.Name):
+            raise Refused(node.lineno, "a loop gives one name, like {% for name in gist.files %}")
+        name = node.target.name
+        if name == "loop" or name in {known.partition(".")[0] for known in VARIABLES}:
+            raise Refused(node.lineno, f"{name} has a meaning already; name the item otherwise")
+        block = _inside(block, node)
+        within = replace(block, items=block.items | {name}, loops=block.loops + 1)
+        cost.steps += 1 + (1 + self.body(node.body, within).steps) * MOST_ITEMS[path]
+        otherwise = self.body(node.else_, block)
+        cost.steps += otherwise.steps
+        cost.contents += otherwise.contents
+
+
+def _inside(block: _Block, node: nodes.Node) -> _Block:
+    return replace(block, depth=block.deeper(node.lineno).depth)
+
+
+def _check_title(template: nodes.Template) -> None:
+    """Two users' deals must never have one title: a deal is found by it."""
+    parts = [part for node in template.body for part in getattr(node, "nodes", (node,))]
+    names = [part for part in parts if isinstance(part, nodes.Getattr)]
+    if len(names) != 1 or not all(
+        isinstance(part, nodes.TemplateData | nodes.Getattr) for part in parts
+    ):
+        raise Refused(
+            1, "a deal is found by its title, so it is made of {{ user.login }}, once, and text"
+        )

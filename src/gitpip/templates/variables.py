@@ -1,0 +1,195 @@
+"""What a template can say of a gist file: the variables, their types, and their values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+
+from gitpip.model import GistFile
+from gitpip.templates.safe_text import in_a_line
+
+TEXT_LIMIT = 5_000
+"""So many characters of one value are shown."""
+MOST_ITEMS = {"gist.files": 300, "user.tags": 100, "remarks": 10}
+"""How long each list can be; GitHub shows at most 300 files of a gist."""
+
+
+class Kind(StrEnum):
+    """What a template makes."""
+
+    SUBJECT = "subject"
+    NOTE = "note"
+    DEAL_TITLE = "deal title"
+
+    @property
+    def field(self) -> str:
+        """The name of the setting, as errors have it."""
+        return f"{self.replace(' ', '_')}_template"
+
+
+class Type(Enum):
+    """What a value is, and so what can be done with it."""
+
+    TEXT = auto()
+    NUMBER = auto()
+    TIME = auto()
+    FLAG = auto()
+    TEXTS = auto()
+    MARKUP = auto()
+
+    def __str__(self) -> str:
+        return _NAMES[self]
+
+
+_NAMES = {
+    Type.TEXT: "text",
+    Type.NUMBER: "number",
+    Type.TIME: "time",
+    Type.FLAG: "yes or no",
+    Type.TEXTS: "list of texts",
+    Type.MARKUP: "HTML",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A name that templates can use."""
+
+    type: Type
+    meaning: str
+    kinds: frozenset[Kind]
+
+
+_IN_ACTIVITIES = frozenset({Kind.SUBJECT, Kind.NOTE})
+_EVERYWHERE = frozenset(Kind)
+_IN_NOTES = frozenset({Kind.NOTE})
+
+VARIABLES: Mapping[str, Variable] = {
+    "gist.id": Variable(Type.TEXT, "GitHub's id of the gist", _IN_ACTIVITIES),
+    "gist.url": Variable(Type.TEXT, "the gist's page at GitHub", _IN_ACTIVITIES),
+    "gist.description": Variable(
+        Type.TEXT, "what its owner wrote of it; empty if nothing", _IN_ACTIVITIES
+    ),
+    "gist.created_at": Variable(Type.TIME, "when it was created", _IN_ACTIVITIES),
+    "gist.updated_at": Variable(Type.TIME, "when it was last changed", _IN_ACTIVITIES),
+    "gist.files": Variable(
+        Type.TEXTS, "the names of its files, in the order in which they were found", _IN_ACTIVITIES
+    ),
+    "file.name": Variable(Type.TEXT, "the name of the file", _IN_ACTIVITIES),
+    "file.language": Variable(
+        Type.TEXT, "what GitHub takes it for, like Python; empty if nothing", _IN_ACTIVITIES
+    ),
+    "file.size": Variable(Type.NUMBER, "its size in bytes", _IN_ACTIVITIES),
+    "file.raw_url": Variable(Type.TEXT, "where GitHub has its content", _IN_ACTIVITIES),
+    "file.revision": Variable(
+        Type.NUMBER, "1 for the first content, 2 after the first edit", _IN_ACTIVITIES
+    ),
+    "file.truncated": Variable(
+        Type.FLAG, "whether only a part of the content, or none, is stored", _IN_ACTIVITIES
+    ),
+    "user.login": Variable(Type.TEXT, "the owner's login at GitHub", _EVERYWHERE),
+    "user.external_id": Variable(Type.TEXT, "your own id of the owner", _IN_ACTIVITIES),
+    "user.tags": Variable(Type.TEXTS, "your tags of the owner", _IN_ACTIVITIES),
+    "found_at": Variable(Type.TIME, "when gitpip found the file", _IN_ACTIVITIES),
+    "remarks": Variable(
+        Type.TEXTS, "what happened since: edited, deleted, by your rules for both", _IN_NOTES
+    ),
+    "content": Variable(
+        Type.MARKUP, "the content, with a link to the rest where it had to be cut", _IN_NOTES
+    ),
+}
+"""Every variable; the lists of the documentation and of error messages are made of it."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is not in the file's own row; read only where a template uses it."""
+
+    filenames: tuple[str, ...] = ()
+    external_id: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GistValues:
+    """The values of `gist`."""
+
+    id: str
+    url: str
+    description: str
+    created_at: datetime
+    updated_at: datetime
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileValues:
+    """The values of `file`."""
+
+    name: str
+    language: str
+    size: int
+    raw_url: str
+    revision: int
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class UserValues:
+    """The values of `user`."""
+
+    login: str
+    external_id: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a template is filled with: each text in one line, none longer than TEXT_LIMIT."""
+
+    gist: GistValues
+    file: FileValues
+    user: UserValues
+    found_at: datetime
+    remarks: tuple[str, ...] = ()
+
+
+def values_of(
+    file: GistFile, around: Surroundings, *, revision: int = 1, remarks: tuple[str, ...] = ()
+) -> Values:
+    """The values for a revision of a file."""
+    description = file.description or ""
+    return Values(
+        gist=GistValues(
+            id=_text(file.gist_id),
+            url=_text(file.html_url),
+            # Without what is not seen, nothing would be left but the sign in its place.
+            description=_text(description if description.strip() else ""),
+            created_at=file.created_at,
+            updated_at=file.updated_at,
+            files=_texts(around.filenames, "gist.files"),
+        ),
+        file=FileValues(
+            name=_text(file.filename),
+            language=_text((file.language or "")[:200]),
+            size=file.size,
+            raw_url=_text(file.raw_url),
+            revision=revision,
+            truncated=file.truncated or file.content is None,
+        ),
+        user=UserValues(
+            login=_text(file.login),
+            external_id=_text(around.external_id),
+            tags=_texts(around.tags, "user.tags"),
+        ),
+        found_at=file.found_at,
+        remarks=_texts(remarks, "remarks"),
+    )
+
+
+def _text(text: str) -> str:
+    return in_a_line(text)[:TEXT_LIMIT]
+
+
+def _texts(texts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(_text(text) for text in texts[: MOST_ITEMS[name]])
