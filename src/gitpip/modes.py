@@ -14,11 +14,24 @@ class PublishingMode(StrEnum):
     """It waits, and what would be sent is shown: nothing is written to the CRM."""
 
 
+class CredentialsGuard(StrEnum):
+    """What becomes of a file that looks like it holds passwords, tokens or keys."""
+
+    HOLD = "hold"
+    """It is held until somebody approves it."""
+    MASK = "mask"
+    """It is published without them."""
+    PUBLISH = "publish"
+    """It is published as it is, and not examined."""
+
+
 class HeldBecause(StrEnum):
     """Why a publication is held until a person decides about it."""
 
     FLOOD = "flood"
-    """Far more was found at once than expected."""
+    """Far more of its user was found at once than expected."""
+    DAY_FLOOD = "day-flood"
+    """Far more of all users was found within a day than expected."""
     ASK = "ask"
     """The mode is to ask."""
     DRY_RUN = "dry-run"

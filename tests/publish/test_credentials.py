@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitpip.model import GistFile
-from gitpip.publish.activity import NOTE_LIMIT, render
+from gitpip.publish.activity import render
 from gitpip.publish.credentials.detector import DETECTOR, Detector
 from gitpip.publish.credentials.findings import Parts, masked, without
+from gitpip.templates.template import NOTE_LIMIT
 from tests.publish.test_activity import HOSTILE, PLAIN
 from tests.support.planted import ordinary, planted
 

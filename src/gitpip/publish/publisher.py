@@ -31,7 +31,7 @@ from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database, Transaction
-from gitpip.store.publications import note_updates, outbox, permission, second_sends
+from gitpip.store.publications import note_updates, opt_outs, outbox, permission, second_sends
 from gitpip.store.publications.delivered import DEALS, FILES
 from gitpip.store.publications.permission import Present
 
@@ -89,7 +89,9 @@ class Publisher:
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
         guards = Guards(Witnesses(), Youth(), clocks, self._mode)
-        self._screener = Screener(database, now=self._now, on_edit=rules.on_edit)
+        self._screener = Screener(
+            database, now=self._now, on_edit=rules.on_edit, policies=self._policies
+        )
         self._clearance = Clearance(
             database, destination, self._pauses, guards, on_edit=rules.on_edit
         )
@@ -126,7 +128,7 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
-        if await self._met_in_dry_run():
+        if await self._met_in_dry_run() or await self._opted_out():
             return True
         if not self._destination.has_token:
             return False
@@ -158,6 +160,17 @@ class Publisher:
                 await permission.mark_met_in_dry_run(transaction, mode)
             step()
 
+    async def _opted_out(self) -> bool:
+        async with self._database.read() as transaction:
+            return await opt_outs.any_waits(transaction)
+
+    async def _skip_opted_out(self) -> None:
+        """Skip what waits of owners who opted out."""
+        if await self._opted_out():
+            async with self._database.begin() as transaction:
+                skipped = await opt_outs.skip_waiting(transaction, self._now())
+            metrics.deliveries.labels(PublicationState.SKIPPED).inc(skipped)
+
     async def take_over(self) -> None:
         """Free what a dead process held; only for a process that is the only one on its database.
 
@@ -177,6 +190,7 @@ class Publisher:
         A failure of one publication, deal or note is recorded with it and does not end the run.
         Raises DatabaseUnavailable.
         """
+        await self._skip_opted_out()
         await self._mark_met_in_dry_run()
         if not self._destination.has_token:
             return 0

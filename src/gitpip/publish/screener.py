@@ -8,9 +8,11 @@ from gitpip.model import OnEdit, Publication, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
+from gitpip.publish.checks import checks_now
+from gitpip.publish.policy import Policies
 from gitpip.publish.screening import (
     Candidate,
-    Check,
+    Checks,
     Decision,
     Hold,
     Publish,
@@ -39,12 +41,12 @@ class Screener:
         *,
         now: Callable[[], datetime],
         on_edit: OnEdit,
-        checks: Sequence[Check] = (),
+        policies: Policies,
     ) -> None:
         self._database = database
         self._now = now
         self._on_edit = on_edit
-        self._checks = checks
+        self._policies = policies
 
     async def passed(
         self, claims: Sequence[Publication], mode: PublishingMode
@@ -56,8 +58,8 @@ class Screener:
         new = [claim for claim in claims if is_screened(claim)]
         if not new:
             return tuple(claims)
-        candidates = await self._candidates(new, mode)
-        decisions = await asyncio.to_thread(self._decide, candidates)
+        candidates, checks = await self._candidates(new, mode)
+        decisions = await asyncio.to_thread(_decided, candidates, checks)
         stopped = {
             candidate.publication.id: (candidate.publication, decision)
             for candidate, decision in zip(candidates, decisions, strict=True)
@@ -69,18 +71,17 @@ class Screener:
 
     async def _candidates(
         self, new: Sequence[Publication], mode: PublishingMode
-    ) -> tuple[Candidate, ...]:
+    ) -> tuple[tuple[Candidate, ...], Checks]:
         # Where edits are written into the note, it shows the file as it is now.
         as_it_is = self._on_edit is OnEdit.UPDATE
         shown = {claim: (claim.file_key, None if as_it_is else claim.revision) for claim in new}
         async with self._database.read() as transaction:
             files = await gists.files_shown(transaction, shown.values())
+            policy = await self._policies.read(transaction)
+            checks = await checks_now(transaction, new, policy, self._now())
         return tuple(
             Candidate(claim, files[shown[claim]], claim.publishing_mode or mode) for claim in new
-        )
-
-    def _decide(self, candidates: Sequence[Candidate]) -> list[Decision]:
-        return [decide(candidate, self._checks) for candidate in candidates]
+        ), checks
 
     async def _write(self, stopped: Sequence[tuple[Publication, Decision]]) -> None:
         verdicts = [
@@ -99,6 +100,10 @@ class Screener:
                     publication_id=claim.id,
                     reason=verdict.reason,
                 )
+
+
+def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision]:
+    return [decide(candidate, checks) for candidate in candidates]
 
 
 def _verdict(decision: Decision) -> Verdict | None:

@@ -50,12 +50,26 @@ FOUND_IN_DRY_RUN = "found, or not sent yet, during a dry run"
 ASKED = "the publishing mode is to ask before anything is sent"
 
 
+@dataclass(frozen=True)
+class Checks:
+    """What is asked about a publication, in this order."""
+
+    first: Sequence[Check] = ()
+    always: Sequence[Check] = ()
+    """Also about what was approved for another reason: nobody had seen then what these find."""
+    then: Sequence[Check] = ()
+
+
 def is_screened(publication: Publication) -> bool:
-    """Whether it is looked at before it is sent: nothing holds what a person approved.
+    """Whether it is looked at before it is sent: it is not, where a person approved what is found.
 
     What may have been sent before must be settled, whatever it is.
     """
-    return publication.sent_at is None and publication.approved_at is None
+    if publication.sent_at is not None:
+        return False
+    return publication.approved_at is None or (
+        publication.held_because is not HeldBecause.CREDENTIALS
+    )
 
 
 def by_mode(candidate: Candidate) -> Decision:
@@ -67,9 +81,13 @@ def by_mode(candidate: Candidate) -> Decision:
     return PUBLISH
 
 
-def decide(candidate: Candidate, checks: Sequence[Check]) -> Decision:
+def decide(candidate: Candidate, checks: Checks) -> Decision:
     """The first decision of these checks that is not to publish, then that of the mode."""
-    for check in (*checks, by_mode):
+    if candidate.publication.approved_at is not None:
+        asked = tuple(checks.always)
+    else:
+        asked = (*checks.first, *checks.always, *checks.then, by_mode)
+    for check in asked:
         decision = check(candidate)
         if not isinstance(decision, Publish):
             return decision

@@ -12,6 +12,7 @@ from functools import cache
 from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.declaration import KEY, Declaration, Group
+from gitpip.config.publishing.guards import GuardSettings
 from gitpip.config.publishing.mode import ModeSettings
 from gitpip.config.publishing.templates import TemplateSettings
 from gitpip.modes import PublishingMode
@@ -23,6 +24,7 @@ class PublishingPolicy(
     DealSettings,
     TemplateSettings,
     ModeSettings,
+    GuardSettings,
 ):
     """The value of every publishing setting."""
 

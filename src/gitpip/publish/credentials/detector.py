@@ -16,7 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitpip.model import GistFile
-from gitpip.publish.credentials.findings import Examined, Hit, Parts, examined, parts_of
+from gitpip.publish.credentials.findings import (
+    NOTHING,
+    Examined,
+    Hit,
+    Parts,
+    examined,
+    parts_of,
+)
 
 LIMIT = 5.0
 """So many seconds one file may take. The worst content that was found takes 0.7 s on one core."""
@@ -52,19 +59,28 @@ class Detector:
 
     async def examine(self, file: GistFile) -> Examined:
         """What in a gist file looks like credentials. Never raises."""
-        parts = parts_of(file)
-        key = _key(parts)
-        if (known := self._known.get(key)) is not None:
+        return await self.examined(parts_of(file))
+
+    async def examined(self, parts: Parts) -> Examined:
+        """The same of these texts."""
+        if not any(parts):
+            return NOTHING
+        if (known := self._known.get(_key(parts))) is not None:
             return known
-        found = await asyncio.to_thread(self.find, parts)
-        if found.not_judged is None:
-            self._known[key] = found
+        return await asyncio.to_thread(self.find, parts)
+
+    def find(self, parts: Parts) -> Examined:
+        """The same at once, while the caller waits."""
+        key = _key(parts)
+        found = self._known.get(key) or self._found(parts)
+        with self._lock:
+            if found.not_judged is None:
+                self._known[key] = found
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return found
 
-    def find(self, parts: Parts) -> Examined:
-        """The same at once, while the caller waits."""
+    def _found(self, parts: Parts) -> Examined:
         texts = [_given(text) for text in parts]
         with self._lock:
             for last in (False, True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gitpip.model import GistFile
-from gitpip.publish.activity import NOTE_LIMIT
+from gitpip.templates.template import NOTE_LIMIT
 
 READ = NOTE_LIMIT + 4_000
 """So many characters of a content are examined: a note never holds as many."""
@@ -68,6 +68,9 @@ class Examined:
         return f"looks like it holds credentials: {', '.join(self.named[:NAMED])}{rest}"
 
 
+NOTHING = Examined()
+
+
 def parts_of(file: GistFile) -> Parts:
     """What of a file is examined."""
     return Parts(file.filename, file.description or "", (file.content or "")[:READ])
@@ -108,7 +111,7 @@ def masked(file: GistFile, examination: Examined) -> GistFile:
             file,
             filename=NOT_EXAMINED,
             description=None,
-            content=NOT_EXAMINED,
+            content=None if file.content is None else NOT_EXAMINED,
             raw_url=file.html_url,
         )
     parts = parts_of(file)

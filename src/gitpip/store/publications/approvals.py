@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
-from gitpip.model import PublicationId, PublicationState, UserKey
+from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
@@ -18,6 +18,15 @@ from gitpip.store.visibility import of_tracked
 
 HELD_BY_A_PERSON = "held by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
+# Each of these is looked at: no answer about many approves them.
+HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
+IS_HELD_WITH_OTHERS = and_(
+    IS_HELD,
+    or_(
+        publications.c.held_because.is_(None),
+        publications.c.held_because != HeldBecause.CREDENTIALS,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,15 @@ class Moved:
 
 
 async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
-    """Let what is held be sent; nothing holds it again.
+    """Let what is held be sent; nothing holds it again but credentials that are found in it.
+
+    What is held for credentials is approved only by its id.
 
     What was named and waits without ever having been sent is approved as well. Raises
     PublicationNotFound, and PublicationStateError where nothing of what was named is so.
     """
     await ledger.share(transaction)
-    wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD
+    wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
     result = await transaction.execute(
         update(publications)
         .where(in_order(chosen.condition, wanted))
@@ -80,6 +91,24 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
     if not chosen.ids:
         await _approve_unread(transaction, chosen.user_key)
     return moved
+
+
+async def is_with_credentials(transaction: Transaction, file_key: FileKey, revision: int) -> bool:
+    """Whether a person approved this revision of a file though credentials were found in it.
+
+    Only until it is published: a note that is written anew shows what nobody was asked about.
+    """
+    of = publications.c
+    found = await transaction.scalar(
+        select(of.id).where(
+            of.file_key == file_key,
+            of.revision == revision,
+            of.approved_at.is_not(None),
+            of.held_because == HeldBecause.CREDENTIALS,
+            of.state != PublicationState.PUBLISHED.value,
+        )
+    )
+    return found is not None
 
 
 async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:

@@ -1,4 +1,6 @@
-"""Held publications: so much at once that a person decides whether it is published.
+"""Held publications: a person decides whether they are published, of a user or of all at once.
+
+What is held for credentials is not among them: each is decided about alone.
 
 A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
 lets a held one be sent: no restart, no other replica and no later check does.
@@ -15,13 +17,12 @@ from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserK
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
+from gitpip.store.publications.approvals import IS_HELD_WITH_OTHERS
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
-
-IS_HELD = publications.c.state == PublicationState.HELD.value
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ async def summary(transaction: Transaction) -> Summary | None:
         return None
     counted = await transaction.execute(
         select(func.count(), func.count(publications.c.user_key.distinct())).where(
-            IS_HELD, ~of_removed(publications.c.user_key)
+            IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key)
         )
     )
     files, number = counted.one()
@@ -106,7 +107,7 @@ def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
         )
         .join(user_rows, user_rows.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(IS_HELD, tracked, *wanted)
+        .where(IS_HELD_WITH_OTHERS, tracked, *wanted)
         .group_by(user_rows.c.key, user_rows.c.login)
     )
 
@@ -183,7 +184,7 @@ async def _publish(
     now: datetime,
     by: str | None,
 ) -> int:
-    wanted = [IS_HELD, publications.c.user_key == user_key]
+    wanted = [IS_HELD_WITH_OTHERS, publications.c.user_key == user_key]
     match approved.kind:
         case BackfillKind.NONE:
             return 0
@@ -224,7 +225,7 @@ def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
             gists.c.id.in_(
                 select(gist_files.c.gist_id)
                 .join(publications, publications.c.file_key == gist_files.c.key)
-                .where(IS_HELD, publications.c.user_key == user_key)
+                .where(IS_HELD_WITH_OTHERS, publications.c.user_key == user_key)
             )
         )
         .order_by(gists.c.created_at.desc(), gists.c.id.desc())
@@ -236,7 +237,7 @@ def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
 async def _skip_rest(transaction: Transaction, user_key: UserKey, now: datetime) -> int:
     result = await transaction.execute(
         update(publications)
-        .where(in_order(IS_HELD, publications.c.user_key == user_key))
+        .where(in_order(IS_HELD_WITH_OTHERS, publications.c.user_key == user_key))
         .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
     )
     return result.rowcount

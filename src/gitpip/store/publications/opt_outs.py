@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select, update
 
 from gitpip.errors import InvalidInput, OptOutNotFound
 from gitpip.model import GitHubId, PublicationState, UserKey
@@ -20,6 +20,7 @@ from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_rules import opt_outs
+from gitpip.store.visibility import tracked
 from gitpip.validation import check_login, without_nul
 
 OptOutId = NewType("OptOutId", int)
@@ -87,7 +88,7 @@ async def add(
             )
         )
         known = await _get(transaction, login)
-    return known, await _skip(transaction, known, now)
+    return known, await _skip(transaction, _waits_of(_of(known)), now)
 
 
 async def remove(transaction: Transaction, login: str) -> OptOut:
@@ -98,21 +99,33 @@ async def remove(transaction: Transaction, login: str) -> OptOut:
     return known
 
 
-async def note_accounts(transaction: Transaction) -> None:
-    """Note whose account each login is, as far as that was not known: a rename ends no opt-out."""
-    unknown = await transaction.execute(
+async def any_waits(transaction: Transaction) -> bool:
+    """Whether something waits, or is held, of an owner who opted out."""
+    if await transaction.scalar(select(opt_outs.c.id).limit(1)) is None:
+        return False
+    found = select(publications.c.id).where(_waits_of(_opted_out_keys())).limit(1)
+    return await transaction.scalar(found) is not None
+
+
+async def skip_waiting(transaction: Transaction, now: datetime) -> int:
+    """Skip what waits, or is held, of owners who opted out; gives its number.
+
+    Notes whose account each login is as well, so that a rename ends no opt-out.
+    """
+    await ledger.lock(transaction)
+    await _note_accounts(transaction)
+    return await _skip(transaction, _waits_of(_opted_out_keys()), now)
+
+
+async def _note_accounts(transaction: Transaction) -> None:
+    known = select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
+    rows = await transaction.execute(
         select(opt_outs.c.id, users.c.github_id)
         .join(users, func.lower(users.c.login) == opt_outs.c.login)
-        .where(
-            opt_outs.c.github_id.is_(None),
-            users.c.removed_at.is_(None),
-            users.c.github_id.is_not(None),
-            users.c.github_id.not_in(
-                select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
-            ),
-        )
+        .where(opt_outs.c.github_id.is_(None), tracked, users.c.github_id.is_not(None))
+        .where(users.c.github_id.not_in(known))
     )
-    for row in unknown.all():
+    for row in rows.all():
         await transaction.execute(
             update(opt_outs).where(opt_outs.c.id == row.id).values(github_id=row.github_id)
         )
@@ -148,34 +161,40 @@ async def _github_id(transaction: Transaction, login: str) -> GitHubId | None:
     return rows.scalar_one_or_none()
 
 
-def _of(known: OptOut) -> ColumnElement[bool]:
+def _of(known: OptOut) -> Select[tuple[int]]:
     if known.github_id is not None:
-        return users.c.github_id == known.github_id
-    return func.lower(users.c.login) == known.login
+        return select(users.c.key).where(users.c.github_id == known.github_id)
+    return select(users.c.key).where(func.lower(users.c.login) == known.login)
 
 
-async def _skip(transaction: Transaction, known: OptOut, now: datetime) -> int:
+def _opted_out_keys() -> Select[tuple[int]]:
+    return select(users.c.key).where(
+        tracked, select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
+    )
+
+
+def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
+    """What was never sent of these users; what may have been sent is settled as usual."""
+    of = publications.c
+    return and_(
+        of.user_key.in_(user_keys),
+        of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value]),
+        of.sent_at.is_(None),
+    )
+
+
+async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datetime) -> int:
     result = await transaction.execute(
         update(publications)
-        .where(
-            in_order(
-                publications.c.user_key.in_(select(users.c.key).where(_of(known))),
-                publications.c.state.in_(
-                    [
-                        PublicationState.PENDING.value,
-                        PublicationState.HELD.value,
-                        PublicationState.FAILED.value,
-                    ]
-                ),
-                publications.c.sent_at.is_(None),
-            )
-        )
+        .where(in_order(waits))
         .values(
             state=PublicationState.SKIPPED.value,
             due_at=now,
             reason=OPTED_OUT,
             approved_at=None,
             approved_by=None,
+            token=None,
+            lease_until=None,
         )
     )
     return result.rowcount

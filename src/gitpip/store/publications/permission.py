@@ -11,7 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, not_, or_, select, update
 
-from gitpip.model import PublicationState, UserKey, UserState
+from gitpip.errors import PublicationStateError
+from gitpip.model import PublicationId, PublicationState, UserKey, UserState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
@@ -71,6 +72,22 @@ def opted_out(owner: FromClause) -> ColumnElement[bool]:
         opt_outs.c.github_id == owner.c.github_id,
         and_(opt_outs.c.github_id.is_(None), opt_outs.c.login == func.lower(owner.c.login)),
     )
+
+
+async def check_not_opted_out(transaction: Transaction, publication_id: PublicationId) -> None:
+    """Raise PublicationStateError where the owner of a publication's gist opted out."""
+    found = await transaction.scalar(
+        select(users.c.login)
+        .join(publications, publications.c.user_key == users.c.key)
+        .join(opt_outs, opted_out(users))
+        .where(publications.c.id == publication_id)
+        .limit(1)
+    )
+    if found is not None:
+        raise PublicationStateError(
+            f"{found} opted out, so publication {publication_id} is not sent; remove the opt-out "
+            "first: gitpip opt-outs remove LOGIN"
+        )
 
 
 def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import deals, markers, note_updates, recognition
-from gitpip.store.publications.permission import may_be_sent_to
+from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.recognition import Recognised, Wanted
 from gitpip.store.schema import publications, users
@@ -342,6 +342,7 @@ async def retry(
     """
     await ledger.lock(transaction)
     publication = await get(transaction, publication_id)
+    await check_not_opted_out(transaction, publication_id)
     await deals.retry(transaction, publication.user_key, now)
     await _move(
         transaction,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, or_, update
 
 from gitpip.model import Publication, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
@@ -13,7 +13,6 @@ from gitpip.store import events, lease
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
-from gitpip.store.publications.permission import NEVER_SENT
 from gitpip.store.schema import publications
 
 
@@ -42,7 +41,9 @@ async def write(
             update(publications)
             .where(
                 in_order(
-                    NEVER_SENT,
+                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.sent_at.is_(None),
+                    _not_approved(verdict),
                     publications.c.id.in_(ids),
                     publications.c.token == token,
                     lease.lasts(publications.c.lease_until, now),
@@ -55,6 +56,8 @@ async def write(
                 due_at=now,
                 token=None,
                 lease_until=None,
+                approved_at=None,
+                approved_by=None,
             )
             .returning(publications.c.id, publications.c.user_key)
         )
@@ -64,6 +67,18 @@ async def write(
             held = Counter(UserKey(row.user_key) for row in rows)
             await events.record(transaction, now, *_held(held, verdict))
     return frozenset(written)
+
+
+def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
+    """Nobody approved it; or, of credentials, not after they were found."""
+    of = publications.c
+    if verdict.held_because is not HeldBecause.CREDENTIALS:
+        return of.approved_at.is_(None)
+    return or_(
+        of.approved_at.is_(None),
+        of.held_because.is_(None),
+        of.held_because != HeldBecause.CREDENTIALS,
+    )
 
 
 def _held(files: Counter[UserKey], verdict: Verdict) -> list[NewEvent]:
