@@ -1,17 +1,20 @@
-"""Held publications: so much at once that a person decides whether it is published.
+"""Held publications: a person decides whether they are published.
 
 A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
 lets a held one be sent: no restart, no other replica and no later check does.
 """
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select, update
 
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
@@ -32,6 +35,8 @@ class Held:
     files: int
     gists: int
     since: datetime
+    because: Mapping[HeldBecause, int] = field(default_factory=dict, compare=False)
+    """How many files are held for each reason."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Summary:
     users: int
     first: Held
     """The one that waits longest."""
+    because: Mapping[HeldBecause, int] = field(default_factory=dict)
+    """How many files are held for each reason."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,14 @@ async def everyone(transaction: Transaction, *, limit: int) -> tuple[Held, ...]:
     rows = await transaction.execute(
         _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
     )
-    return tuple(Held(*row) for row in rows)
+    return await _with_reasons(transaction, rows.all())
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
     """What is held of one tracked user; None if nothing."""
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
-    row = rows.one_or_none()
-    return Held(*row) if row else None
+    found = await _with_reasons(transaction, rows.all())
+    return found[0] if found else None
 
 
 async def summary(transaction: Transaction) -> Summary | None:
@@ -93,16 +100,43 @@ async def summary(transaction: Transaction) -> Summary | None:
         )
     )
     files, number = counted.one()
-    return Summary(files, number, first[0])
+    reasons = await transaction.execute(
+        select(_because, func.count())
+        .where(IS_HELD, ~of_removed(publications.c.user_key))
+        .group_by(_because)
+    )
+    return Summary(files, number, first[0], {row[0]: row[1] for row in reasons})
+
+
+# What an older gitpip held has no reason beside it.
+_because = func.coalesce(
+    publications.c.held_because,
+    literal_column(f"'{HeldBecause.FLOOD}'"),
+    type_=publications.c.held_because.type,
+)
+
+
+async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Held, ...]:
+    """What is held of each of these users, with how many files for each reason."""
+    counted = await transaction.execute(
+        select(publications.c.user_key, _because, func.count())
+        .where(IS_HELD, publications.c.user_key.in_([row.key for row in rows]))
+        .group_by(publications.c.user_key, _because)
+    )
+    reasons: defaultdict[int, dict[HeldBecause, int]] = defaultdict(dict)
+    for key, because, number in counted:
+        reasons[key][because] = number
+    return tuple(Held(row.login, row.files, row.gists, row.since, reasons[row.key]) for row in rows)
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
+            user_rows.c.key,
             user_rows.c.login,
-            func.count(),
-            func.count(gist_files.c.gist_id.distinct()),
-            func.min(publications.c.queued_at, type_=publications.c.queued_at.type),
+            func.count().label("files"),
+            func.count(gist_files.c.gist_id.distinct()).label("gists"),
+            func.min(publications.c.queued_at, type_=publications.c.queued_at.type).label("since"),
         )
         .join(user_rows, user_rows.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)

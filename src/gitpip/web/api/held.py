@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gitpip.actions import publications as actions
 from gitpip.model import Role
+from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login
@@ -27,6 +28,8 @@ class HeldBody(NounBody[Held]):
     files: int
     gists: int
     since: datetime
+    because: dict[HeldBecause, int]
+    """How many files are held for each reason."""
 
 
 class Answer(BaseModel):
