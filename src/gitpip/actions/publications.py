@@ -76,6 +76,25 @@ async def decide_held(
     return answered
 
 
+async def decide_held_of_all(
+    acting: Acting, approved: Backfill, *, shown: int | None = None
+) -> Answered:
+    """The same about what is held of everybody, with one answer.
+
+    The latest N gists are those of all users together. Raises InvalidInput, HeldChanged.
+    """
+    async with acting.begin() as act:
+        answered = await held.answer_for_all(
+            act.transaction, approved, now=act.now, shown=shown, by=act.actor.name
+        )
+        if answered.published or answered.skipped:
+            done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
+            await act.record("held.decided", f"everybody: {done}")
+        if answered.published:
+            act.wake("publish")
+    return answered
+
+
 async def approve(acting: Acting, which: Which) -> Moved:
     """Let held publications be sent: those named, those of a user, or all.
 

@@ -35,7 +35,7 @@ from gitpip.cli.output import (
     shown,
 )
 from gitpip.cli.publications import publications_app, settle_notes
-from gitpip.cli.publishing import publishing_app
+from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
@@ -182,12 +182,24 @@ def check(as_json: Json = False) -> None:
 
 
 @app.command()
-def publish(as_json: Json = False) -> None:
+def publish(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be sent, and send nothing.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_PLANNED, help="With --dry-run: how many at most.")
+    ] = 100,
+    as_json: Json = False,
+) -> None:
     """Publish everything that is due, and wait until it is done.
 
     Exits with 1 when some was not, and as long as a refused file is neither retried nor skipped.
     """
     settings = prepared_settings()
+    if dry_run:
+        show_plan(settings, limit, as_json=as_json)
+        return
     with progress_bar(as_json) as progress:
         task = progress.add_task("Publishing", total=None)
         most = 0

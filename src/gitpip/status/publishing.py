@@ -1,9 +1,9 @@
 """What is wrong with publishing: what was refused, hangs, or waits for too long."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from gitpip.modes import PublishingMode
+from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
@@ -101,15 +101,37 @@ async def _held(transaction: Transaction) -> Problem | None:
         subject = (
             f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
         )
+    as_wanted = not set(waiting.because) - AS_WANTED
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
-        Severity.ERROR,
-        f"{subject}: far more would have been published at once than was expected, and that can't "
-        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
-        f"Publications or with gitpip held {first.login}.",
+        Severity.INFO if as_wanted else Severity.ERROR,
+        f"{subject}: {_why_held(waiting.because)}. Publish all of them, those of the latest gists, "
+        f"or none, under Publications or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
         act=Act.DECIDE_HELD,
+    )
+
+
+AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
+"""What is held for these reasons is held since somebody chose so: that is no trouble."""
+WHY_HELD = {
+    HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
+    "can't be undone in Pipedrive",
+    HeldBecause.RULE: "a rule holds them",
+    HeldBecause.CREDENTIALS: "they look as if they hold credentials",
+    HeldBecause.DRY_RUN: "they were met in a dry run",
+    HeldBecause.ASK: "the publishing mode is to ask",
+    HeldBecause.PERSON: "a person held them",
+}
+
+
+def _why_held(because: Mapping[HeldBecause, int]) -> str:
+    """The reasons, the gravest first, with numbers where there are several."""
+    if len(because) == 1:
+        return WHY_HELD[next(iter(because))]
+    return "; ".join(
+        f"{because[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in because
     )
 
 

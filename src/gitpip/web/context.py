@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import Depends, Request
 
@@ -12,6 +12,7 @@ from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey
+from gitpip.publish.plan import Activity
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import pipedrive_company
 from gitpip.store.database import Database, Transaction
@@ -28,16 +29,6 @@ Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
 """What tracking a login would publish; raises GitHubError."""
-
-
-class Activity(Protocol):
-    """What Pipedrive gets: a plain subject, and a note in HTML."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
 
 
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Activity]]

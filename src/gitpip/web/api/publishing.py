@@ -1,16 +1,21 @@
-"""`/api/v1/publishing`: pause publishing for everybody, and resume it."""
+"""`/api/v1/publishing`: what would be sent; pause publishing for everybody, and resume it."""
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from gitpip.actions import publishing as actions
+from gitpip.clock import utc_now
 from gitpip.model import Role
+from gitpip.modes import HeldBecause
+from gitpip.publish.plan import Plan, Planned, plan
+from gitpip.publish.policy import Policies
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
-from gitpip.web.context import CurrentActing
+from gitpip.web.context import Context, CurrentActing
 
 router = APIRouter(
     route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
@@ -44,6 +49,47 @@ class ResumedBody(BaseModel):
 
     resumed: bool
     """False where nobody had paused publishing."""
+
+
+class PlannedBody(NounBody[Planned]):
+    """One activity that would be sent, or why it would not."""
+
+    id: int
+    login: str
+    filename: str
+    deal_id: int | None
+    """Null where the deal is still to be found or made."""
+    subject: str
+    note_bytes: int
+    tokens: int
+    """At the most, with those for the user's deal where this is the first that needs it."""
+    held_because: HeldBecause | None
+    reason: str | None
+    """Why it would be held or skipped; null where it would be sent."""
+
+
+class PlanBody(NounBody[Plan]):
+    """What would be sent if no dry run kept it back, in its order; nothing is sent for this."""
+
+    items: list[PlannedBody]
+    activities: int
+    """All that wait, also those that `items` has no room for."""
+    deals: int
+    tokens: int
+    """Of Pipedrive's daily budget, at the most."""
+
+
+@router.get("/publishing/plan")
+@needs(Role.VIEWER)
+async def show_plan(
+    context: Context,
+    limit: Annotated[int, Query(ge=1, le=500, description="How many items at most.")] = 100,
+) -> PlanBody:
+    """What would be sent next, where, and what that costs."""
+    async with context.database.read() as transaction:
+        policy = await Policies(context.settings.publishing).read(transaction)
+        found = await plan(transaction, context.preview, policy, utc_now(), limit=limit)
+    return PlanBody.of(found)
 
 
 @router.post("/publishing/pause")
