@@ -25,6 +25,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
     Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
     Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
+    Act.REVIEW_CREDENTIALS: "approve or skip each of them under Publications",
     Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
     Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",

@@ -45,6 +45,7 @@ class ProblemKind(StrEnum):
     CLOCK_WRONG = "clock-wrong"
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
     PUBLICATIONS_HELD = "publications-held"
+    CREDENTIALS_HELD = "credentials-held"
     PUBLICATIONS_FAILED = "publications-failed"
     DEALS_FAILED = "deals-failed"
     ACTIVITIES_MISSING = "activities-missing"
@@ -90,6 +91,8 @@ class Act(StrEnum):
     """Send what was refused once more, after mending the reason, or skip it."""
     DECIDE_HELD = "decide-held"
     """Say of each user whether all held files are published, those of the latest gists, or none."""
+    REVIEW_CREDENTIALS = "review-credentials"
+    """Look at each of these files, and approve or skip it."""
     RETRY_NOTES = "retry-notes"
     """Bring the notes up to date once more."""
     REVIEW_USERS = "review-users"

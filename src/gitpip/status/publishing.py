@@ -7,7 +7,8 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import held
+from gitpip.store.publications import approvals, held
+from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -34,6 +35,7 @@ async def problems(
     """
     found = [
         await _held(transaction),
+        _credentials_held(await approvals.held_for_credentials(transaction)),
         _failed(await troubles.publications_failed(transaction)),
         _deals_failed(await troubles.deals_failed(transaction)),
         _notes_failed(await troubles.notes_failed(transaction)),
@@ -113,13 +115,31 @@ async def _held(transaction: Transaction) -> Problem | None:
     )
 
 
+def _credentials_held(held: HeldForCredentials | None) -> Problem | None:
+    if held is None:
+        return None
+    one = held.files == 1
+    look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
+    return Problem(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
+        f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
+        "under Publications, and tell the owner: what was public can be used by anybody.",
+        since=held.since,
+        count=held.files,
+        act=Act.REVIEW_CREDENTIALS,
+    )
+
+
 AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
 """What is held for these reasons is held since somebody chose so: that is no trouble."""
 WHY_HELD = {
     HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
     "can't be undone in Pipedrive",
+    HeldBecause.DAY_FLOOD: "far more of all users would have been published within a day than was "
+    "expected",
     HeldBecause.RULE: "a rule holds them",
-    HeldBecause.CREDENTIALS: "they look as if they hold credentials",
     HeldBecause.DRY_RUN: "they were met in a dry run",
     HeldBecause.ASK: "the publishing mode is to ask",
     HeldBecause.PERSON: "a person held them",

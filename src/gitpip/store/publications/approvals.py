@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
@@ -13,7 +13,7 @@ from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
-from gitpip.store.schema import publications, unreadable
+from gitpip.store.schema import gist_files, publications, unreadable, users
 from gitpip.store.visibility import of_tracked
 
 HELD_BY_A_PERSON = "held by a person"
@@ -63,6 +63,37 @@ class Moved:
     """Those that the act was done to."""
     left: tuple[Left, ...]
     """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+
+
+@dataclass(frozen=True)
+class HeldForCredentials:
+    """What of tracked users is held since it looks like it holds credentials. Times are UTC."""
+
+    files: int
+    since: datetime
+    login: str
+    """The owner of the one that waits longest."""
+    example: str
+    """The name of that file."""
+
+
+async def held_for_credentials(transaction: Transaction) -> HeldForCredentials | None:
+    """What is held for credentials; None if nothing."""
+    wanted = (HELD_FOR_CREDENTIALS, of_tracked(publications.c.user_key))
+    number = await transaction.scalar(select(func.count(publications.c.id)).where(*wanted))
+    if not number:
+        return None
+    first = (
+        await transaction.execute(
+            select(publications.c.due_at, users.c.login, gist_files.c.filename)
+            .join(users, users.c.key == publications.c.user_key)
+            .join(gist_files, gist_files.c.key == publications.c.file_key)
+            .where(*wanted)
+            .order_by(publications.c.due_at, publications.c.id)
+            .limit(1)
+        )
+    ).one()
+    return HeldForCredentials(number, first.due_at, first.login, first.filename)
 
 
 async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:

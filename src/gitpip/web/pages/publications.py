@@ -17,6 +17,7 @@ from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages import forms
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -43,6 +44,7 @@ async def list_publications(
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
         waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
+        all_held = await held.summary(transaction)
         stops = await stops_of(transaction, context)
     page = await asyncio.to_thread(
         render,
@@ -50,6 +52,7 @@ async def list_publications(
         page="publications",
         listed=listed,
         held=waiting_for_decision,
+        counts_held=all_held.files if all_held else 0,
         total=counts.get(state, 0) if state else sum(counts.values()),
         counts=counts,
         waiting=waiting,
@@ -91,6 +94,21 @@ async def publication(
         offset=offset,
     )
     return HTMLResponse(page)
+
+
+@router.post("/publications/held")
+@needs(Role.OPERATOR)
+async def decide_held_of_all(
+    acting: CurrentActing,
+    approve: forms.Field = "",
+    latest: forms.Field = "",
+    shown: forms.Field = "",
+) -> Response:
+    """Publish what is held of everybody: all, the latest gists, or none; the rest is skipped."""
+    number = forms.read_field("shown", forms.number_of_files, shown)
+    approved = forms.answer_of(approve, latest)
+    await actions.decide_held_of_all(acting, approved, shown=number)
+    return RedirectResponse("/publications", status_code=303)
 
 
 @router.post("/publications/selected")

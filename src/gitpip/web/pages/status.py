@@ -31,6 +31,7 @@ LABELS = (
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
+    ProblemKind.CREDENTIALS_HELD: ("/publications?state=held", "Review them"),
     ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
