@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Executable, insert, literal, select
 
 from gitpip.model import FailureKind, Pause, PauseCause
+from gitpip.modes import HeldBecause
+from gitpip.status import publishing
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
 from gitpip.store.gists.unreadable import HeldBack
@@ -22,7 +24,8 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.schema_status import feed, services
+from gitpip.store.schema_publishing import publishing_settings
+from gitpip.store.schema_status import feed, publishing_pause, services
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
@@ -99,6 +102,12 @@ def unread(filename: str) -> Executable:
 def account(key: int, vendor: str, name: str, **values: object) -> Executable:
     common = {"key": key, "vendor": vendor, "identity": name, "name": name, "met_at": LONG_AGO}
     return insert(accounts).values(**common, **values)
+
+
+def by_person(until: datetime | None) -> Executable:
+    return insert(publishing_pause).values(
+        id=1, until=until, reason="a fair", paused_by="eve", since=LONG_AGO
+    )
 
 
 FORGET = (markers.delete(), accounts.delete())
@@ -270,6 +279,62 @@ CASES = (
         paused("publishing", PauseCause.VENDOR, "Pipedrive answered 502"),
         (OVER,),
         ("13:00 UTC", "Pipedrive answered 502.", "Nothing is lost."),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        Severity.INFO,
+        Act.RESUME_PUBLISHING,
+        (by_person(until=NOW + HOUR),),
+        (publishing_pause.delete(),),
+        ("Publishing is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        Severity.INFO,
+        Act.RESUME_PUBLISHING,
+        (by_person(until=None),),
+        (publishing_pause.update().values(until=JUST_NOW),),
+        ("Publishing is paused by eve until somebody resumes it: a fair.",),
+    ),
+    Case(
+        ProblemKind.DRY_RUN,
+        Severity.INFO,
+        Act.CHANGE_MODE,
+        (
+            insert(publishing_settings).values(
+                name="publishing_mode", value="dry-run", set_at=LONG_AGO, set_by="eve"
+            ),
+            queued(state="pending", due_at=LONG_AGO),
+        ),
+        (publishing_settings.delete(), SENT),
+        ("Dry run: nothing is sent to Pipedrive, and 1 file waits.", "gitpip publish --dry-run"),
+    ),
+    Case(
+        ProblemKind.DRY_RUN,
+        Severity.INFO,
+        Act.CHANGE_MODE,
+        (users.update().where(ADA).values(publishing_mode="dry-run"),),
+        (users.update().values(publishing_mode=None),),
+        ("1 user is in a dry run: nothing of them is sent.",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
+        Severity.INFO,
+        Act.RESUME_USERS,
+        (
+            users.update().where(ADA).values(state="paused"),
+            queued(state="pending", due_at=LONG_AGO),
+        ),
+        (users.update().values(state="active"), SENT),
+        ("1 file of paused users waits to be sent until somebody resumes these users.",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.INFO,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
     ),
     Case(
         ProblemKind.USERS_UNAVAILABLE,
@@ -778,3 +843,7 @@ async def test_who_holds_the_time_back_is_named_and_counts(
     condition = await rows.condition()
     assert condition.complete_until == LONG_AGO
     assert condition.held_back == HeldBack("ada", reason)
+
+
+def test_every_reason_for_holding_has_words() -> None:
+    assert set(publishing.WHY_HELD) == set(HeldBecause)

@@ -16,11 +16,13 @@ from gitpip.cli.output import (
     print_rows,
     read,
 )
+from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
+from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.publications.approvals import Moved
@@ -43,12 +45,15 @@ def list_publications(
 ) -> None:
     """List the publications, newest first."""
 
-    async def listed(transaction: Transaction) -> Page[Publication]:
-        return await publications.page(transaction, offset=0, limit=limit, state=state)
+    settings = prepared_settings()
 
-    page = read(prepared_settings(), listed)
+    async def listed(transaction: Transaction) -> tuple[Page[Publication], Condition]:
+        page = await publications.page(transaction, offset=0, limit=limit, state=state)
+        return page, await read_stops(transaction, Surroundings(settings), utc_now())
+
+    page, stops = read(settings, listed)
     if as_json:
-        print_json([_facts(publication) for publication in page.items])
+        print_json([_facts(publication, stops) for publication in page.items])
         return
     rows: list[dict[str, object]] = [
         {
@@ -56,7 +61,7 @@ def list_publications(
             "login": publication.login,
             "filename": publication.filename,
             "state": publication.state,
-            "due_at": publication.due_at,
+            "due_at": stops.due_of(publication),
             "activity": publication.activity_id,
             "reason": publication.reason,
         }
@@ -72,9 +77,10 @@ def show_publication(number: Number, as_json: Json = False) -> None:
     """Show one publication, and what exactly is or would be sent."""
     settings = prepared_settings()
 
-    async def found(transaction: Transaction) -> tuple[Publication, Rendered]:
+    async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered]:
         publication = await publications.get(transaction, PublicationId(number))
-        return publication, await rendered(
+        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        return _facts(publication, stops), await rendered(
             transaction,
             publication.file_key,
             publication.revision,
@@ -83,8 +89,8 @@ def show_publication(number: Number, as_json: Json = False) -> None:
             policies=Policies(settings.publishing),
         )
 
-    publication, activity = read(settings, found)
-    facts = _facts(publication) | {"subject": activity.subject, "note": activity.note}
+    known, activity = read(settings, found)
+    facts = known | {"subject": activity.subject, "note": activity.note}
     if as_json:
         print_json(facts)
     else:
@@ -180,5 +186,7 @@ def settle_notes(
         console.say(f"{count(number, 'note')} {done}.")
 
 
-def _facts(publication: Publication) -> dict[str, object]:
-    return PublicationBody.of(publication).model_dump()
+def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:
+    if stops is None:
+        return PublicationBody.of(publication).model_dump()
+    return PublicationBody.under(publication, stops).model_dump()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
-from gitpip.model import Pause
+from gitpip.model import Pause, Publication, PublicationState, UserState
 from gitpip.modes import PublishingMode
 from gitpip.status import accounts, modes, publishing, watching
 from gitpip.status.problem import (
@@ -96,6 +96,20 @@ class Condition:
         if self.persons_pause and self.persons_pause.until:
             ends.append(self.persons_pause.until)
         return max([due, *ends])
+
+    def due_of(self, publication: Publication) -> datetime | None:
+        """When the next step of a publication can come; None where nobody can tell."""
+        match publication.state:
+            case PublicationState.PENDING if publication.user_state is UserState.PAUSED:
+                return None
+            case PublicationState.PENDING if (
+                publication.publishing_mode or self.mode
+            ) is PublishingMode.DRY_RUN:
+                return None
+            case PublicationState.PENDING | PublicationState.UNCERTAIN:
+                return self.publishing_due(publication.due_at)
+            case _:
+                return publication.due_at
 
     def held_up(self, name: str) -> Problem | None:
         """What keeps `pauses.PUBLISHING` or `pauses.WATCHING` from going on, if anything."""

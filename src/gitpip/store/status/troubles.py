@@ -264,8 +264,9 @@ async def publications_waiting(transaction: Transaction, overall: PublishingMode
     all_of_them = await transaction.scalar(waiting) or 0
     if not all_of_them:
         return 0
-    of_others = or_(of_removed(publications.c.user_key), is_kept_back(overall))
-    return all_of_them - (await transaction.scalar(waiting.where(of_others)) or 0)
+    for others in (of_removed(publications.c.user_key), is_kept_back(overall)):
+        all_of_them -= await transaction.scalar(waiting.where(others)) or 0
+    return all_of_them
 
 
 async def publications_put_off(transaction: Transaction, overall: PublishingMode) -> Trouble:

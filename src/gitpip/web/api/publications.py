@@ -40,7 +40,8 @@ async def list_publications(
     """The publications, newest first, all or those in one state."""
     async with context.database.read() as transaction:
         page = await publications.page(transaction, offset=offset, limit=limit, state=state)
-    items = [PublicationBody.of(publication) for publication in page.items]
+        stops = await status.stops_of(transaction, context)
+    items = [PublicationBody.under(publication, stops) for publication in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
 
@@ -49,9 +50,8 @@ async def list_publications(
 async def get_publication(publication_id: Number, context: Context) -> PublicationBody:
     """One publication."""
     async with context.database.read() as transaction:
-        return PublicationBody.of(
-            await publications.get(transaction, PublicationId(publication_id))
-        )
+        found = await publications.get(transaction, PublicationId(publication_id))
+        return PublicationBody.under(found, await status.stops_of(transaction, context))
 
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])

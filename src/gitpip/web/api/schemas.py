@@ -17,6 +17,7 @@ from gitpip.model import (
     Visit,
 )
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.status.reading import Condition
 from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
 
@@ -203,7 +204,9 @@ class PublicationBody(NounBody[Publication]):
     filename: str
     marker: str
     state: PublicationState
-    due_at: datetime
+    due_at: datetime | None
+    """When the next step can come, not before the end of a pause; null where nobody can tell, as in
+    a dry run, of a paused user, or during a pause without an end."""
     attempts: int
     looks: int
     reason: str | None
@@ -215,6 +218,13 @@ class PublicationBody(NounBody[Publication]):
     approved_at: datetime | None
     """When somebody said that it is to be sent."""
     approved_by: str | None
+
+    @classmethod
+    def under(cls, publication: Publication, stops: Condition) -> Self:
+        """The same with the time that pauses and modes leave."""
+        body = cls.of(publication)
+        body.due_at = stops.due_of(publication)
+        return body
 
 
 class ActivityPreview(BaseModel):
