@@ -455,6 +455,23 @@ CASES = (
         count=2,
     ),
     Case(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        Act.REVIEW_CREDENTIALS,
+        (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
+        (SENT,),
+        ("1 file looks as if credentials were in it, e.g. ", " of ada, so it is not sent"),
+    ),
+    Case(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        Act.REVIEW_CREDENTIALS,
+        (publications.update().values(state="held", held_because="credentials"),),
+        (SENT,),
+        ("2 files look as if credentials were in them, e.g. ", "so they are not sent"),
+        count=2,
+    ),
+    Case(
         ProblemKind.PUBLICATIONS_FAILED,
         Severity.ERROR,
         Act.RETRY_FAILED,
@@ -846,4 +863,5 @@ async def test_who_holds_the_time_back_is_named_and_counts(
 
 
 def test_every_reason_for_holding_has_words() -> None:
-    assert set(publishing.WHY_HELD) == set(HeldBecause)
+    # What is held for credentials is a problem of its own.
+    assert set(publishing.WHY_HELD) == set(HeldBecause) - {HeldBecause.CREDENTIALS}

@@ -121,6 +121,8 @@ OPERATOR = {
     "POST /api/v1/publications/approve": "",
     "POST /api/v1/publications/hold": "",
     "GET /api/v1/publishing/settings": "",
+    "POST /api/v1/held": "",
+    "POST /publications/held": "",
     "POST /api/v1/opt-outs": "",
     "DELETE /api/v1/opt-outs/{login}": "/api/v1/opt-outs/nobody",
     "POST /opt-outs": "",

@@ -58,7 +58,7 @@ def matches(pattern: Pattern, text: str) -> bool:
 
 
 def has_word(text: str, word: str) -> bool:
-    """Whether a word stands in a text as a whole, in capitals or not."""
+    """Whether a word stands in a text, not within a longer one, in capitals or not."""
     text, word = text.casefold(), word.casefold()
     at = text.find(word)
     while at >= 0:

@@ -146,12 +146,12 @@ WHY_HELD = {
 }
 
 
-def _why_held(because: Mapping[HeldBecause, int]) -> str:
+def _why_held(numbers: Mapping[HeldBecause, int]) -> str:
     """The reasons, the gravest first, with numbers where there are several."""
-    if len(because) == 1:
-        return WHY_HELD[next(iter(because))]
+    if len(numbers) == 1:
+        return WHY_HELD[next(iter(numbers))]
     return "; ".join(
-        f"{because[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in because
+        f"{numbers[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in numbers
     )
 
 
