@@ -129,6 +129,16 @@ PUBLICATIONS = [
         tables=("publications",),
     ),
     Case(
+        "what is held of everybody is answered at once",
+        publications.decide_held_of_all,
+        post("/publications/held", approve="latest", latest="1", shown="1"),
+        api("POST", "/held", approve="latest:1", shown=1),
+        ("held", "--everybody", "--approve", "latest:1"),
+        audit=(("held.decided", "everybody: latest:1, 1 to publish, 0 skipped"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
         "nothing is held of a user",
         publications.decide_held,
         post("/people/bob/held", approve="all"),

@@ -160,6 +160,7 @@ def _note_what_exists(
         "import_id": [imported.rpartition("/")[2]],
         "address": [address],
         "address_id": ["1"],
+        "rule_id": ["1"],
         "name": [Role.VIEWER],
         "vendor": ["pipedrive"],
         "act": ["check", "pause", "resume", "remove", "retry", "skip"],
@@ -185,6 +186,8 @@ def _note_what_exists(
         "backfill": ["all"],
         "done": ["check"],
         "number": ["1"],
+        "edit": ["1"],
+        "rule_id": ["1"],
         "paused": ["1"],
         "next": [f"/people/{LOGIN}"],
     }
