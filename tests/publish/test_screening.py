@@ -114,6 +114,18 @@ async def test_an_edit_puts_no_credentials_into_a_note(scene: Scene) -> None:
     assert shown(scene) == ["v2\nkey = &#x27;[removed: github-pat]&#x27;\n"]
 
 
+async def test_an_edit_after_the_approval_is_not_approved(scene: Scene) -> None:
+    scene.on_edit = OnEdit.UPDATE
+    process = await scene.process()
+    await see(scene, f"\nkey = {TOKEN!r}\n")
+    await scene.settle(process)
+    await approve(scene, Chosen(((await scene.rows())[0].id,)))
+    scene.clock.advance(timedelta(seconds=1))
+    await see(scene, f"\nkey = {OTHER!r}\n")
+    await scene.settle(process)
+    assert shown(scene) == ["\nkey = &#x27;[removed: github-pat]&#x27;\n"]
+
+
 async def test_they_are_published_where_somebody_chose_so(scene: Scene) -> None:
     scene.given = {"credentials": "publish"}
     await scene.find_files("ada", "leak.py", content=f"\nkey = {TOKEN!r}\n")

@@ -32,7 +32,7 @@ async def checks_now(
         return first_fitting(ordered, Facts.of(candidate.file, of_user, now))
 
     most = policy.flood_per_day
-    floods = most > 0 and await day_flood.lasts(transaction, most, now)
+    floods = most > 0 and await day_flood.lasts(transaction, most, now, policy.publishing_mode)
     fresh = await day_flood.fresh_of(transaction, [each.id for each in about]) if floods else ()
     return Checks(
         first=(lambda candidate: _skipped(rule_of(candidate)),),

@@ -38,9 +38,10 @@ async def rendered(
     marker = await publications.marker(transaction, key, revision)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key])
-    if policy.credentials is not CredentialsGuard.PUBLISH and not (
-        await approvals.is_with_credentials(transaction, key, revision)
-    ):
+    approved_at = await approvals.approved_with_credentials(transaction, key, revision)
+    # What was edited since is not what the person saw.
+    is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
+    if policy.credentials is not CredentialsGuard.PUBLISH and not is_approved:
         file, wording = await _without_credentials(file, wording)
     return render(file, marker=marker, revision=revision, remarks=remarks, wording=wording)
 

@@ -124,14 +124,17 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
     return moved
 
 
-async def is_with_credentials(transaction: Transaction, file_key: FileKey, revision: int) -> bool:
-    """Whether a person approved this revision of a file though credentials were found in it.
+async def approved_with_credentials(
+    transaction: Transaction, file_key: FileKey, revision: int
+) -> datetime | None:
+    """When a person approved this revision of a file though credentials were found in it.
 
-    Only until it is published: a note that is written anew shows what nobody was asked about.
+    None if nobody did, and once it is published: a note that is written anew shows what nobody was
+    asked about.
     """
     of = publications.c
-    found = await transaction.scalar(
-        select(of.id).where(
+    at: datetime | None = await transaction.scalar(
+        select(of.approved_at).where(
             of.file_key == file_key,
             of.revision == revision,
             of.approved_at.is_not(None),
@@ -139,7 +142,7 @@ async def is_with_credentials(transaction: Transaction, file_key: FileKey, revis
             of.state != PublicationState.PUBLISHED.value,
         )
     )
-    return found is not None
+    return at
 
 
 async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from gitpip.model import PublicationId, PublicationState
-from gitpip.modes import HeldBecause
+from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import of_sent
 from gitpip.store.schema import publications
 from gitpip.store.schema_rules import fresh
 from gitpip.store.visibility import of_tracked
@@ -15,8 +16,12 @@ from gitpip.store.visibility import of_tracked
 DAY = timedelta(days=1)
 
 
-async def lasts(transaction: Transaction, most: int, now: datetime) -> bool:
+async def lasts(
+    transaction: Transaction, most: int, now: datetime, overall: PublishingMode
+) -> bool:
     """Whether more than `most` files that nobody approved are new within a day, or wait still.
+
+    What may not be sent anyway, as in a dry run, does not count; `overall` is everybody's mode.
 
     What such a day holds counts until it is answered; what is held or skipped for another reason
     does not. Files from before their user was added never count.
@@ -45,7 +50,8 @@ async def lasts(transaction: Transaction, most: int, now: datetime) -> bool:
             publications.c.backfill == 0,
             publications.c.sent_at.is_(None),
             unapproved,
-            of_tracked(publications.c.user_key),
+            publications.c.held_because.is_(None),
+            of_sent(publications.c.user_key, overall),
         )
         .limit(most + 1)
     )
