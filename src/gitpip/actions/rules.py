@@ -64,6 +64,6 @@ async def end_opt_out(acting: Acting, login: str) -> OptOut:
 
 
 async def _record(act: Act, what: str, rule: PublishingRule) -> None:
-    asked = conditions_of.read(rule.conditions).sentence()
+    asked = conditions_of.told(rule)
     subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
     await act.record(f"rule.{what}", subject)

@@ -8,8 +8,7 @@ from gitpip.actions import rules as actions
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.clock import utc_now
 from gitpip.publish import rule_trial
-from gitpip.publish.rules import Conditions
-from gitpip.publish.rules import read as read_conditions
+from gitpip.publish.rules import Conditions, told
 from gitpip.status.problem import count
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
@@ -48,7 +47,7 @@ def list_rules(as_json: Json = False) -> None:
             "id": rule.id,
             "name": rule.name,
             "does": rule.action,
-            "with": read_conditions(rule.conditions).sentence(),
+            "with": told(rule),
         }
         for rule in ordered
     ]
@@ -164,5 +163,5 @@ def _told(rule: PublishingRule, as_json: bool) -> None:
     if as_json:
         print_json(RuleBody.of(rule).model_dump(mode="json"))
         return
-    asked = read_conditions(rule.conditions).sentence()
+    asked = told(rule)
     console.say(f"Rule {rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}.")

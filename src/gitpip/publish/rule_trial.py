@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gitpip.model import FileKey, GistFile, GistId
 from gitpip.publish.credentials.findings import READ
-from gitpip.publish.rules import Facts, first_fitting, read
+from gitpip.publish.rules import Facts, first_fitting, readable
 from gitpip.store.database import Transaction
 from gitpip.store.publications import rules
 from gitpip.store.publications.rules import PublishingRule
@@ -30,7 +30,7 @@ class Taken:
 async def tried(transaction: Transaction, now: datetime, *, limit: int = MOST) -> tuple[Taken, ...]:
     """The newest stored files of tracked users, each with the rule that decides about it."""
     ordered = await rules.everything(transaction)
-    asked = [read(rule.conditions) for rule in ordered]
+    asked = [one for rule in ordered if (one := readable(rule))]
     shown = READ if any(one.content is not None or one.words for one in asked) else 0
     taken: list[Taken] = []
     before: FileKey | None = None

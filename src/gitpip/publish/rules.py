@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
@@ -13,7 +13,7 @@ from gitpip.errors import InvalidInput
 from gitpip.model import GistFile
 from gitpip.publish import patterns
 from gitpip.publish.credentials.findings import READ
-from gitpip.store.publications.rules import PublishingRule
+from gitpip.store.publications.rules import PublishingRule, RuleAction
 from gitpip.validation import plain_fault
 
 UNKNOWN = "unknown"
@@ -170,8 +170,33 @@ def fits(conditions: Conditions, facts: Facts) -> bool:
 
 
 def first_fitting(rules: Iterable[PublishingRule], facts: Facts) -> PublishingRule | None:
-    """The rule that decides about a file; None where none fits, and it is published."""
-    return next((rule for rule in rules if fits(read(rule.conditions), facts)), None)
+    """The rule that decides about a file; None where none fits, and it is published.
+
+    One that can't be read, as a newer gitpip may have stored it, could mean any file: it holds it.
+    """
+    for rule in rules:
+        conditions = readable(rule)
+        if conditions is None:
+            return replace(rule, action=RuleAction.HOLD, name=f"{rule.name}, which can't be read")
+        if fits(conditions, facts):
+            return rule
+    return None
+
+
+def readable(rule: PublishingRule) -> Conditions | None:
+    """The conditions of a stored rule; None where this gitpip can't read them."""
+    try:
+        return read(rule.conditions)
+    except InvalidInput:
+        return None
+
+
+def told(rule: PublishingRule) -> str:
+    """The conditions of a stored rule for people."""
+    conditions = readable(rule)
+    if conditions is None:
+        return "conditions that can't be read: change or remove the rule; it holds every file"
+    return conditions.sentence()
 
 
 def _language(asked: Conditions, facts: Facts) -> bool:

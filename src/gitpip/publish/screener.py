@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gitpip.model import OnEdit, Publication, PublicationState
-from gitpip.modes import PublishingMode
+from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.checks import checks_now
 from gitpip.publish.policy import Policies
+from gitpip.publish.records import unexpected
 from gitpip.publish.screening import (
     Candidate,
     Checks,
@@ -103,7 +104,16 @@ class Screener:
 
 
 def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision]:
-    return [decide(candidate, checks) for candidate in candidates]
+    return [_decision(candidate, checks) for candidate in candidates]
+
+
+def _decision(candidate: Candidate, checks: Checks) -> Decision:
+    """A failure is this publication's alone: it must not keep others from being sent."""
+    try:
+        return decide(candidate, checks)
+    except Exception as error:
+        log.exception("publication.not_screened", publication_id=candidate.publication.id)
+        return Hold(HeldBecause.RULE, f"it could not be screened: {unexpected(error)}")
 
 
 def _verdict(decision: Decision) -> Verdict | None:

@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.publish import rule_trial
 from gitpip.publish.rule_trial import Taken
-from gitpip.publish.rules import Conditions, read
+from gitpip.publish.rules import Conditions, readable
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
@@ -64,14 +64,15 @@ class RuleBody(BaseModel):
     position: int
     name: str
     action: RuleAction
-    conditions: Conditions
+    conditions: Conditions | None
+    """Null where this gitpip can't read them: the rule holds every file until it is changed."""
     created_at: datetime
     created_by: str
 
     @classmethod
     def of(cls, rule: PublishingRule) -> Self:
         """The body of a rule."""
-        return cls.model_validate({**asdict(rule), "conditions": read(rule.conditions)})
+        return cls.model_validate({**asdict(rule), "conditions": readable(rule)})
 
 
 class TakenBody(BaseModel):

@@ -13,7 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput
 from gitpip.model import Role
 from gitpip.publish import rule_trial
-from gitpip.publish.rules import Conditions, read
+from gitpip.publish.rules import Conditions, readable, told
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
 from gitpip.validation import without_nul
@@ -62,7 +62,7 @@ async def list_rules(
         return await _page(context, _Form())
     async with context.database.read() as transaction:
         rule = await rules.get(transaction, RuleId(edit))
-    texts = read(rule.conditions).texts()
+    texts = (readable(rule) or Conditions()).texts()
     return await _page(context, _Form(rule.name, rule.action, texts=texts, rule_id=rule.id))
 
 
@@ -157,7 +157,7 @@ async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLRes
     page = render(
         "rules.html",
         page="rules",
-        rules=[(rule, read(rule.conditions).sentence(), counts[rule.id]) for rule in ordered],
+        rules=[(rule, told(rule), counts[rule.id]) for rule in ordered],
         unruled=counts[None],
         tried=len(taken),
         taken=taken[:SHOWN],
