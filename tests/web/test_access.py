@@ -166,6 +166,7 @@ def _application(folder: Path) -> FastAPI:
             ailments=unused,
             forecast=unused,
             preview=unused,
+            check_settings=unused,
         )
     )
 

@@ -185,6 +185,7 @@ def _note_what_exists(
         "backfill": ["all"],
         "done": ["check"],
         "number": ["1"],
+        "saved": ["true"],
         "paused": ["1"],
         "next": [f"/people/{LOGIN}"],
     }

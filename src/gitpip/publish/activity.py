@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 
 from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
 from gitpip.model import GistFile, OnDelete, OnEdit
@@ -35,6 +36,8 @@ class Rendered:
 
     subject: str
     note: str
+    day: date | None = None
+    """Of the gist, or of the revision that it was made for; UTC."""
 
 
 def render(
@@ -47,7 +50,9 @@ def render(
     since.
     """
     marker = marker or marker_of(file.gist_id, file.filename)
-    return Rendered(_subject(file, revision, marker), _note(file, marker, remarks))
+    made_at = (file.revised_at if revision > 1 else None) or file.created_at
+    note = _note(file, marker, remarks)
+    return Rendered(_subject(file, revision, marker), note, made_at.astimezone(UTC).date())
 
 
 def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:

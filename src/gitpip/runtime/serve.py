@@ -29,6 +29,7 @@ from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 from gitpip.publish.preview import rendered
+from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
@@ -182,6 +183,7 @@ async def _serve(
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
                 preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+                check_settings=AccountLists(lambda: credentials.settings).check,
                 first_key=first_key,
             ),
             part,
