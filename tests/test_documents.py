@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gitpip.config.publishing.policy import registry
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *ROOT.glob("*.md"),
@@ -108,3 +110,14 @@ def test_no_line_of_a_template_is_longer_than_120_columns() -> None:
         if len(line) > 120
     ]
     assert long == []
+
+
+def test_the_table_of_publishing_settings_is_theirs() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)`, `(\w+)` \| `(.*?)` \|",
+        (ROOT / "docs" / "publishing.md").read_text(),
+        re.MULTILINE,
+    )
+    assert rows == [
+        (one.name, one.variable, one.declaration.default) for one in registry().values()
+    ]

@@ -35,8 +35,7 @@ class Role(StrEnum):
 
     def includes(self, other: "Role") -> bool:
         """Whether this role may do what `other` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
+        return list(Role).index(self) >= list(Role).index(other)
 
 
 class Anonymous(StrEnum):
@@ -92,10 +91,8 @@ class Backfill:
                     since = datetime.fromisoformat(argument)
                 except ValueError:
                     raise ValueError(f"{argument!r} is not a date like 2026-01-31") from None
-                return cls(
-                    BackfillKind.SINCE,
-                    since=since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC),
-                )
+                in_utc = since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
+                return cls(BackfillKind.SINCE, since=in_utc)
             case _:
                 raise ValueError(
                     f"{text!r} is none of all, none, latest:N (1 to 999999), since:YYYY-MM-DD"
@@ -479,6 +476,8 @@ class PauseCause(StrEnum):
     """The vendor can't be reached, is in trouble, or its budget is used up."""
     FAULT = "fault"
     """The vendor says that it works, and gitpip can't make sense of its answers."""
+    SETTING = "setting"
+    """The account lacks what a publishing setting names."""
 
 
 @dataclass(frozen=True)

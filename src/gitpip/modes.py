@@ -14,6 +14,10 @@ class PublishingMode(StrEnum):
     """It waits, and what would be sent is shown: nothing is written to the CRM."""
 
 
+ASKED = "the publishing mode is to ask before anything is sent"
+MET_IN_DRY_RUN = "found, or not sent yet, during a dry run"
+
+
 class CredentialsGuard(StrEnum):
     """What becomes of a file that looks like it holds passwords, tokens or keys."""
 

@@ -12,7 +12,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import opt_outs, publications, rules
+from gitpip.store.publications import opt_outs, publications, publishing_settings, rules
 from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
@@ -51,6 +51,9 @@ async def furnish(transaction: Transaction) -> None:
     )
     by_person = PersonsPause("eve", LONG_AGO, LATER, "a fair")
     await publishing_pause.begin(transaction, by_person, LONG_AGO)
+    await publishing_settings.change(
+        transaction, {"activity_due_date": "today"}, by="ada", now=LONG_AGO
+    )
     parent = feed_tokens.Parent(feed_tokens.ANONYMOUS, None)
     await feed_tokens.create(
         transaction, name="reader", viewer="everyone", parent=parent, now=LONG_AGO

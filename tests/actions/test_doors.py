@@ -14,6 +14,7 @@ import gitpip.actions
 from gitpip.actions import (
     access_mode,
     feeds,
+    publishing_settings,
 )
 from gitpip.actions.acting import Acting
 from tests.actions.access_cases import FEEDS, KEYS
@@ -21,19 +22,26 @@ from tests.actions.cases import Case
 from tests.actions.doors import House
 from tests.actions.publication_cases import PUBLICATIONS, WORK
 from tests.actions.rule_cases import RULES
+from tests.actions.setting_cases import SETTINGS
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
-READS = {access_mode.access_mode_of, feeds.owner_named, feeds.addresses}
+READS = {
+    access_mode.access_mode_of,
+    feeds.owner_named,
+    feeds.addresses,
+    publishing_settings.shown,
+}
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",
     "the account is switched",
     "an owner opts out",
+    "two publishing settings are changed",
 )
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""

@@ -48,6 +48,7 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
     assert set(beside) - {"disk"} == {
         *("settings", "database", "migrations", "access", "service"),
         *("way to GitHub", "GitHub", "way to Pipedrive", "Pipedrive", "clock"),
+        "publishing settings",
     }
     assert "runs" in beside["service"]["found"]
     assert "without TLS" in beside["way to GitHub"]["found"]
@@ -84,6 +85,36 @@ def test_a_fine_grained_token_is_said_to_cost_more(world: World) -> None:
         assert (code, findings["GitHub"]["verdict"]) == (0, "warning")
         assert "GitHub's GraphQL API has trouble" in findings["GitHub"]["advice"]
         assert "classic" not in findings["GitHub"]["advice"]
+
+
+@on_sqlite
+def test_it_says_what_the_account_lacks_of_the_publishing_settings(world: World) -> None:
+    about = "publishing settings"
+    world.gitpip.start()
+    refused = world.gitpip.command("publishing", "settings", "set", "deal_pipeline=Nowhere")
+    assert refused.returncode == 1
+    assert "deal_pipeline: the Pipedrive account has no pipeline 'Nowhere'" in refused.stderr
+    assert "choose one of Sales" in refused.stderr
+    done = world.gitpip.command("publishing", "settings", "set", "deal_pipeline=sales", "--json")
+    assert {one["value"] for one in json.loads(done.stdout) if one["source"] == "stored"} == {
+        "sales"
+    }
+    world.pipedrive.setup.pipelines = {1: "Purchase"}
+    code, findings = ask(world)
+    assert (code, findings[about]["verdict"]) == (1, "failure")
+    assert "no pipeline 'sales'; choose one of Purchase" in findings[about]["found"]
+    assert world.gitpip.command("publishing", "settings", "unset", "deal_pipeline").returncode == 0
+    world.pipedrive.setup.require("Value")
+    code, findings = ask(world)
+    assert (code, findings[about]["verdict"]) == (0, "warning")
+    assert "Value (deal_value)" in findings[about]["found"]
+    world.pipedrive.activity_types = ("visit",)
+    code, findings = ask(world, GITPIP_DEAL_VALUE="10")
+    assert (code, findings[about]["verdict"]) == (0, "warning")
+    assert "no activity type 'task', so 'visit' is sent" in findings[about]["found"]
+    code, findings = ask(world, GITPIP_DEAL_STAGE="Nowhere")
+    assert code == 1
+    assert "choose one of Qualified, Offer" in findings[about]["found"]
 
 
 @pytest.fixture

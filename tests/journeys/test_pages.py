@@ -240,6 +240,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             "/checks/1",
             "/docs",
             "/feeds",
+            "/settings/publishing",
             "/keys",
             "/audit",
             "/sign-in",

@@ -24,7 +24,7 @@ from gitpip.store.schema import (
     users,
 )
 from gitpip.store.schema_accounts import accounts, ledger, markers
-from gitpip.store.schema_publishing import publishing_settings
+from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 from gitpip.store.schema_status import feed, publishing_pause, services
 from gitpip.store.schema_status import pauses as pause_rows
 from gitpip.store.status import pauses
@@ -436,6 +436,26 @@ CASES = (
         (insert(checks).values(requested_at=NOW - HOUR, started_at=NOW - HOUR),),
         (checks.update().values(ended_at=NOW),),
         ("11:00 UTC", "nobody works on it"),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.ERROR,
+        Act.CHANGE_SETTINGS,
+        tuple(
+            insert(publishing_faults).values(name=name, sentence=sentence, since=LONG_AGO)
+            for name, sentence in (("activity_type", "no type"), ("deal_stage", "no stage 'New'"))
+        ),
+        (publishing_faults.delete(),),
+        ("deal_stage: no stage 'New'. New deals wait", "gitpip publishing settings"),
+        count=2,
+    ),
+    Case(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.WARNING,
+        Act.CHANGE_SETTINGS,
+        (insert(publishing_faults).values(name="activity_type", sentence="no", since=LONG_AGO),),
+        (publishing_faults.delete(),),
+        ("activity_type: no. Change it under Settings",),
     ),
     Case(
         ProblemKind.PUBLICATIONS_HELD,

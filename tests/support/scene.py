@@ -15,6 +15,7 @@ from sqlalchemy import text
 from gitpip.actions import publishing_settings
 from gitpip.actions.acting import Acting, Work
 from gitpip.clock import Clocks
+from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import (
     Account,
     Backfill,
@@ -236,6 +237,12 @@ async def wake_nobody(work: Work) -> None:
     """Leave it to the test when somebody publishes."""
 
 
+async def _nothing_is_lacking(
+    policy: PublishingPolicy, names: frozenset[str]
+) -> publishing_settings.Checked:
+    return publishing_settings.Checked()
+
+
 async def until_killed(process: Process) -> None:
     """Let a process run until it is killed, or has nothing more to do."""
     task = asyncio.ensure_future(process.run())
@@ -282,7 +289,9 @@ class Scene:
     async def set_mode(self, mode: PublishingMode) -> None:
         """What a person does who changes the mode of everybody."""
         acting = Acting(self.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
-        await publishing_settings.change(acting, {}, {"publishing_mode": mode.value})
+        await publishing_settings.change(
+            acting, {}, {"publishing_mode": mode.value}, _nothing_is_lacking
+        )
         self.mode = mode
 
     async def close(self) -> None:

@@ -182,6 +182,7 @@ def _application(folder: Path) -> FastAPI:
             ailments=unused,
             forecast=unused,
             preview=unused,
+            check_settings=unused,
         )
     )
 

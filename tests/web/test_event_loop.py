@@ -114,6 +114,7 @@ QUERIES = {
     "before": ["1", "5000"],
     "limit": ["500"],
     "offset": ["5000"],
+    "saved": ["true"],
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],

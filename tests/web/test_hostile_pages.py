@@ -14,6 +14,7 @@ from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.publish.preview import rendered
+from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -98,6 +99,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             scheduler_is_alive=lambda: True,
             preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
             ailments=list,
+            check_settings=AccountLists(lambda: settings).check,
         )
     )
     transport = httpx2.ASGITransport(app=app)

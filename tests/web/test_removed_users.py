@@ -188,6 +188,7 @@ def _note_what_exists(
         "number": ["1"],
         "edit": ["1"],
         "rule_id": ["1"],
+        "saved": ["true"],
         "paused": ["1"],
         "next": [f"/people/{LOGIN}"],
     }

@@ -1,23 +1,41 @@
 """What a person does with the publishing settings: look at them, change several, or unset them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitpip.actions.acting import Acting
+from gitpip.actions.acting import Act, Acting
+from gitpip.config.publishing.declaration import Group
 from gitpip.config.publishing.policy import (
     Effective,
+    PublishingPolicy,
     PublishingSetting,
     Source,
     effective,
+    policy_of,
     publishing_mode,
     registry,
 )
 from gitpip.errors import InvalidInput, SettingGiven
+from gitpip.model import PauseCause
+from gitpip.store import ledger
 from gitpip.store.database import Transaction
-from gitpip.store.publications import permission, publishing_settings
+from gitpip.store.publications import deals, permission, publishing_settings
+from gitpip.store.status import pauses
 
 MODE = "publishing_mode"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the account lacks, by setting; or why it could not be asked."""
+
+    faults: Mapping[str, str] = field(default_factory=dict)
+    unchecked: str | None = None
+
+
+Check = Callable[[PublishingPolicy, frozenset[str]], Awaitable[Checked]]
+"""Compares those settings of a policy with the account's own lists."""
 SHOWN = 80
 """So many characters of a value stand in the audit."""
 
@@ -43,45 +61,91 @@ async def shown(transaction: Transaction, given: Mapping[str, str]) -> tuple[Sho
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Changed:
+    """Every setting after a change, and why it was not compared with the account, if so."""
+
+    settings: tuple[Shown, ...]
+    unchecked: str | None
+
+
 def canonical(given: Mapping[str, str], texts: Mapping[str, str | None]) -> dict[str, str | None]:
     """These changes in their one spelling; None stands for the default.
 
     Raises InvalidInput, and SettingGiven for what the environment sets.
     """
+    named = {name: (_named(name, given), text) for name, text in texts.items()}
     return {
-        name: None if text is None else _canonical(_named(name, given), text)
-        for name, text in texts.items()
+        name: None if text is None else _canonical(one, text) for name, (one, text) in named.items()
     }
 
 
 async def change(
-    acting: Acting, given: Mapping[str, str], texts: Mapping[str, str | None]
-) -> tuple[Shown, ...]:
+    acting: Acting,
+    given: Mapping[str, str],
+    texts: Mapping[str, str | None],
+    check: Check,
+) -> Changed:
     """Change all of these settings, or none; a text of None goes back to the default.
 
-    What is sent from now on follows them, and what was sent stays as it is. Gives every setting.
-    Raises InvalidInput, SettingGiven.
+    What is sent from now on follows them, and what was sent stays as it is. Raises InvalidInput,
+    also for what the account lacks, and SettingGiven.
     """
     wanted = canonical(given, texts)
+    unchecked = await _check(acting, given, wanted, check)
     async with acting.begin() as act:
         await publishing_settings.lock(act.transaction)
+        stored = await publishing_settings.values(act.transaction)
         if MODE in wanted:
-            stored = await publishing_settings.values(act.transaction)
             await permission.mode_changes(act.transaction, publishing_mode(given, stored))
-        before = {
-            one.setting.name: one.text
-            for one in effective(given, await publishing_settings.values(act.transaction))
-        }
+        before = {one.setting.name: one.text for one in effective(given, stored)}
         await publishing_settings.change(act.transaction, wanted, by=act.actor.name, now=act.now)
         after = await shown(act.transaction, given)
-        for one in after:
-            name, text = one.now.setting.name, one.now.text
-            if name in wanted and text != before[name]:
-                changed = f"{name}: {_shortened(before[name])} → {_shortened(text)}"
-                await act.record("publishing.settings_changed", changed)
+        changed = [one.now for one in after if one.now.text != before[one.now.setting.name]]
+        for one in changed:
+            was, now = before[one.setting.name], one.text
+            told = f"{one.setting.name}: {_shortened(was)} → {_shortened(now)}"
+            await act.record("publishing.settings_changed", told)
+        if changed:
+            # What is still lacking is found again with the next claim.
+            await publishing_settings.forget_faults(act.transaction, keep=_still_known(changed))
+            if await _release(act):
                 act.wake("publish")
-        await publishing_settings.forget_faults(act.transaction, wanted)
-    return after
+    return Changed(after, unchecked)
+
+
+def _still_known(changed: Sequence[Effective]) -> tuple[str, ...]:
+    """What the account lacks in any case: which fields it requires is not found with each claim."""
+    of_deal = any(one.setting.declaration.group is Group.DEAL for one in changed)
+    return () if of_deal else (publishing_settings.REQUIRED,)
+
+
+async def _check(
+    acting: Acting, given: Mapping[str, str], wanted: Mapping[str, str | None], check: Check
+) -> str | None:
+    """Why the account could not be asked, if so; raises InvalidInput for what it lacks."""
+    named = {name: text for name, text in wanted.items() if text is not None}
+    if not named:
+        return None
+    async with acting.database.read() as transaction:
+        stored = await publishing_settings.values(transaction)
+    kept = {name: text for name, text in stored.items() if name not in wanted}
+    policy = policy_of(effective(given, kept | named))
+    checked = await check(policy, frozenset(named))
+    for name in named:
+        if name in checked.faults:
+            raise InvalidInput(name, checked.faults[name])
+    return checked.unchecked
+
+
+async def _release(act: Act) -> bool:
+    """Let be tried again what waits since the account lacks what a setting named."""
+    pause = await pauses.paused(act.transaction, pauses.PUBLISHING, act.now)
+    if pause is not None and pause.cause is PauseCause.SETTING:
+        await pauses.end_pauses(act.transaction, (pauses.PUBLISHING,), act.now)
+        return True
+    await ledger.lock(act.transaction)
+    return await deals.end_waits(act.transaction, act.now)
 
 
 def _named(name: str, given: Mapping[str, str]) -> PublishingSetting:

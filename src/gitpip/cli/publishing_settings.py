@@ -9,6 +9,7 @@ from gitpip.actions import publishing_settings as actions
 from gitpip.actions.publishing_settings import Shown
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
 from gitpip.config import Settings
+from gitpip.runtime.account_lists import AccountLists
 from gitpip.web.api.publishing_settings import PublishingSettingBody
 
 settings_app = typer.Typer(
@@ -62,11 +63,16 @@ def _show(*, as_json: bool) -> None:
 
 def _change(texts: Mapping[str, str | None], *, as_json: bool) -> None:
     settings: Settings = prepared_settings()
-    changed = act(settings, lambda acting: actions.change(acting, settings.publishing, texts))
+    check = AccountLists(lambda: settings).check
+    changed = act(
+        settings, lambda acting: actions.change(acting, settings.publishing, texts, check)
+    )
     if as_json:
-        _print(changed, as_json=True)
+        _print(changed.settings, as_json=True)
         return
-    for one in changed:
+    if changed.unchecked:
+        console.say(f"It could not be compared with the Pipedrive account: {changed.unchecked}")
+    for one in changed.settings:
         if one.now.setting.name in texts:
             console.say(f"{one.now.setting.name}: {one.now.text} ({one.now.source})")
 

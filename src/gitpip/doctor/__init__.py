@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 from gitpip.config import load_settings
-from gitpip.doctor.database import look_at_database, tokens_at_work
+from gitpip.doctor.database import known_to_database, look_at_database
 from gitpip.doctor.findings import Finding, Verdict, failure, ok
 from gitpip.doctor.vendors import look_at_vendors
 from gitpip.errors import EnvironmentUnusable, SettingsError
@@ -31,5 +31,5 @@ async def examine() -> AsyncIterator[Finding]:
     async with aclosing(look_at_database(settings)) as findings:
         async for finding in findings:
             yield finding
-    for finding in await look_at_vendors(settings, await tokens_at_work(settings)):
+    for finding in await look_at_vendors(settings, await known_to_database(settings)):
         yield finding

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.status.reading import Surroundings, read
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
+from gitpip.store.publications import publishing_settings
 from gitpip.store.status.instances import Tokens
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {
     Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
     Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
+    Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
     Act.REVIEW_CREDENTIALS: "approve or skip each of them under Publications",
     Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
@@ -64,19 +67,34 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         yield failure("database", error.found, error.advice or advice)
 
 
-async def tokens_at_work(settings: Settings) -> Tokens:
-    """The tokens of the running service, as far as the database can be read."""
-    none = Tokens(github=False, pipedrive=False)
+@dataclass(frozen=True)
+class Known:
+    """What the rows say that the vendors are asked about."""
+
+    tokens: Tokens
+    """Of the running service."""
+    publishing: Mapping[str, str]
+    """The publishing settings that are stored."""
+
+
+NOTHING_KNOWN = Known(Tokens(github=False, pipedrive=False), {})
+
+
+async def known_to_database(settings: Settings) -> Known:
+    """What the rows say of tokens and publishing settings, as far as they can be read."""
     if (file := settings.sqlite_file) and not await asyncio.to_thread(os.access, file, os.F_OK):
-        return none
+        return NOTHING_KNOWN
     try:
         async with _open(settings) as database:
             if not await database.is_migrated():
-                return none
+                return NOTHING_KNOWN
             async with database.read() as transaction:
-                return await tokens_of_service(transaction) or none
+                return Known(
+                    await tokens_of_service(transaction) or NOTHING_KNOWN.tokens,
+                    await publishing_settings.values(transaction),
+                )
     except (DatabaseTooNew, DatabaseUnsuitable, DatabaseUnavailable):
-        return none
+        return NOTHING_KNOWN
 
 
 @asynccontextmanager

@@ -9,7 +9,9 @@ import httpx2
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings
+from gitpip.doctor.database import Known
 from gitpip.doctor.findings import Finding, failure, ok, warning
+from gitpip.doctor.publishing import look_at_settings
 from gitpip.errors import (
     EnvironmentUnusable,
     GitHubError,
@@ -40,14 +42,14 @@ LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
 
 
-async def look_at_vendors(settings: Settings, of_service: Tokens) -> tuple[Finding, ...]:
-    """Ask both vendors whose the tokens are, and what is left to them.
+async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ...]:
+    """Ask both vendors whose the tokens are, what is left to them, and what the account lacks.
 
-    `of_service` are the tokens of the running service, which can't be asked about from here.
+    The tokens of the running service can't be asked about from here.
     """
     started = utc_now()
     github, pipedrive = await asyncio.gather(
-        _github(settings, of_service), _pipedrive(settings, of_service)
+        _github(settings, known.tokens), _pipedrive(settings, known)
     )
     times = [answer.now for answer in (github, pipedrive) if answer.now]
     return (*github.findings, *pipedrive.findings, _clock(started, times))
@@ -134,9 +136,9 @@ def _left(budget: Budget) -> str:
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
-async def _pipedrive(settings: Settings, of_service: Tokens) -> _Answers:
+async def _pipedrive(settings: Settings, known: Known) -> _Answers:
     url = settings.pipedrive_api_url
-    if settings.pipedrive_token is None and of_service.pipedrive:
+    if settings.pipedrive_token is None and known.tokens.pipedrive:
         return _Answers((ok("Pipedrive", IN_THE_SERVICE),))
     if settings.pipedrive_token is None:
         found = "no token; gists are found and kept, and publishing waits"
@@ -152,14 +154,15 @@ async def _pipedrive(settings: Settings, of_service: Tokens) -> _Answers:
         ) as pipedrive:
             try:
                 token = _pipedrive_token(await pipedrive.owner(), pipedrive)
+                of_settings = await look_at_settings(settings, known.publishing, pipedrive)
             except LookFailed as error:
                 if pipedrive.now is None:
                     finding = failure("way to Pipedrive", f"{way}: {error}", _advice(error))
                     return _Answers((finding,))
-                token = _pipedrive_refusal(error, pipedrive.last_status)
+                token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
         return _Answers((failure("way to Pipedrive", str(error), "correct it"),))
-    return _Answers((ok("way to Pipedrive", way), token), pipedrive.now)
+    return _Answers((ok("way to Pipedrive", way), token, *of_settings), pipedrive.now)
 
 
 def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:

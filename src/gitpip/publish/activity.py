@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date
 
 from gitpip.marking import TAG_LENGTH, blob_hash_of, marker_of, tag_of
 from gitpip.model import GistFile, OnDelete, OnEdit
@@ -29,6 +30,8 @@ class Rendered:
 
     subject: str
     note: str
+    day: date | None = None
+    """Of the gist, or of the revision that it was made for; UTC."""
     is_cut: bool = False
     """Whether the note lacks some of the content, or of what the template made."""
 
@@ -58,8 +61,10 @@ def render(
     """
     marker = marker or marker_of(file.gist_id, file.filename)
     values = values_of(file, wording.around, revision=revision, remarks=tuple(remarks))
+    made_at = (file.revised_at if revision > 1 else None) or file.created_at
     note, is_cut = _note(wording.templates.note, values, file, marker)
-    return Rendered(_subject(wording.templates.subject, values, marker), note, is_cut)
+    subject = _subject(wording.templates.subject, values, marker)
+    return Rendered(subject, note, made_at.astimezone(UTC).date(), is_cut)
 
 
 def remarks_on(file: GistFile, *, on_edit: OnEdit, on_delete: OnDelete) -> tuple[str, ...]:

@@ -11,12 +11,14 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Change, Deal, DealId, Publication, PublicationState, UserKey
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
+from gitpip.publish.catalog import DealFields
 from gitpip.publish.claims import kept
-from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Waits
+from gitpip.publish.delivery import Accepted, Attempt, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import UNREAD_ENTRIES, DealFinder, DealsCapped, Item, LookFailed
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import others_pass, unexpected
+from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.publications import deals, outbox, second_deals
 from gitpip.store.publications.delivered import DEALS, Start
@@ -48,6 +50,7 @@ class Deals:
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
+        self._terms = channel.terms
         self._index = index
         self._witnesses = guards.witnesses
         self._youth = guards.youth
@@ -172,7 +175,22 @@ class Deals:
         if (until := await self._cap()) is not None:
             own = deal.reason if deal.attempts else None
             return Change(PublicationState.PENDING, until, reason=own or self._cap_reason)
-        return await self._make(deal)
+        return await self._make_as_set(deal, reading)
+
+    async def _make_as_set(self, deal: Deal, reading: Request) -> Change | None:
+        """Make a deal with the fields that the publishing settings say."""
+        try:
+            fields = await self._terms.deal()
+        except Unsettled as fault:
+            return self._unsettled(deal, fault)
+        except LookFailed as failure:
+            return await self._list_failed(deal, failure, reading)
+        return await self._make(deal, fields)
+
+    def _unsettled(self, deal: Deal, fault: Unsettled) -> Change:
+        """Wait for another setting, or for what the account lacks; no attempt is counted."""
+        until = self._now() + TRIED_AGAIN_AFTER
+        return Change(PublicationState.PENDING, until, reason=str(fault), attempts=deal.attempts)
 
     async def _cap(self) -> datetime | None:
         """Until when no deal can be made, if the cap still holds.
@@ -247,7 +265,7 @@ class Deals:
             failure, attempt_of(deal), sent_at=deal.sent_at or now, now=now
         )
 
-    async def _make(self, deal: Deal) -> Change | None:
+    async def _make(self, deal: Deal, fields: DealFields) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
         async with self._destination.turn() as turn:
             leased = self._clocks.read()
@@ -267,9 +285,10 @@ class Deals:
                 if again or self._youth.lasts:
                     await second_deals.watch(transaction, deal, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
-                await self._index.create(deal, turn)
+                await self._index.create(deal, fields, turn)
             )
         outcome = self._pauses.own(outcome, request)
+        refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
             self._index.note(Item(outcome.id, deal.login, None, is_open=True))
         change = delivery.after_refusal(
@@ -290,7 +309,22 @@ class Deals:
                 attempts=deal.attempts,
             )
         await self._pauses.after(outcome, request)
-        return change
+        if refused is None:
+            return change
+        return await self._why_refused(deal, fields, refused) or change
+
+    async def _why_refused(self, deal: Deal, fields: DealFields, reason: str) -> Change | None:
+        """The change of a refused deal where the settings, and not the deal, are the reason."""
+        try:
+            changed = await self._terms.changed_since(fields, reason)
+        except Unsettled as fault:
+            return self._unsettled(deal, fault)
+        except LookFailed as failure:
+            reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+            return await self._list_failed(deal, failure, reading)
+        if not changed:
+            return None
+        return Change(PublicationState.PENDING, self._now(), attempts=deal.attempts)
 
     def _after(self, deal: Deal, outcome: Outcome) -> Change:
         return delivery.after_sending(outcome, attempt=deal.attempts + 1, now=self._now())

@@ -125,6 +125,8 @@ class NotProcessed:
     """Whether another process may have sent it meanwhile, so that it has to be looked for."""
     unreachable: bool = False
     """Whether no connection to Pipedrive could be made."""
+    setting: bool = False
+    """Whether the account lacks what a publishing setting names."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ It has deals, and activities under them. Only `runtime` and `doctor`, which open
 package of one.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from gitpip.model import ActivityId, Deal, DealId
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Ambiguous, Denied, Outcome
 from gitpip.store.database import Database
 
@@ -50,6 +51,7 @@ class Item:
     added_at: datetime | None = None
     """By the CRM's clock."""
     custom_fields: Mapping[str, object] = field(default_factory=dict)
+    owner_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Activity(Item):
 
     untouched: bool = False
     """Whether nobody has changed it since it was made."""
-    done: bool = False
+    done_since: bool = False
+    """Whether it was marked as done after it was made."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class DealFinder(Protocol):
     async def find(self, wanted: Deal) -> DealId | None:
         """The open deal of a user. Raises LookFailed."""
 
-    async def create(self, wanted: Deal, turn: Turn) -> Outcome:
+    async def create(self, wanted: Deal, fields: DealFields, turn: Turn) -> Outcome:
         """Make a user's deal; Accepted holds its id."""
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
@@ -155,6 +158,8 @@ class Destination(Protocol):
     daily_limit: int | None
     now: datetime | None
     """The time by the CRM's clock, as last announced."""
+    deal_fields: tuple[Field, ...] | None
+    """The fields of deals, where they were read while our own one was looked for."""
     sent: dict[str, float]
     """The subjects of activities that were sent lately, and when by the monotonic clock."""
     seen: Callable[[Sequence[Item]], None]
@@ -185,8 +190,17 @@ class Destination(Protocol):
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first."""
 
+    async def catalog(self, wanted: Collection[Listed]) -> Catalog:
+        """These lists of the account."""
+
     async def create_activity(
-        self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None
+        self,
+        *,
+        deal_id: DealId,
+        subject: str,
+        note: str,
+        fields: ActivityFields,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
 

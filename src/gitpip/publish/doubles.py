@@ -189,6 +189,6 @@ def _why_left(publication: Publication, double: Activity, creator: int) -> str |
         return "its subject or its note was changed"
     if double.creator_id != creator:
         return "another user made it"
-    if not double.untouched or double.done:
+    if not double.untouched or double.done_since:
         return "somebody has changed it"
     return None

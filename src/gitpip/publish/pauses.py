@@ -8,6 +8,7 @@ from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Accepted, Ambiguous, NotProcessed, Outcome
 from gitpip.publish.destination import DAILY_RESERVE, Destination
+from gitpip.publish.terms import Terms
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
 from gitpip.store.status import pauses, publishing_pause
@@ -23,11 +24,12 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Channel:
-    """The way from the rows to Pipedrive: both ends of it, and the pauses that close it."""
+    """The way from the rows to Pipedrive: both ends, what is sent, and the pauses that close it."""
 
     database: Database
     destination: Destination
     pauses: "Pauses"
+    terms: Terms
 
 
 class Pauses:
@@ -155,6 +157,8 @@ def cause_of(outcome: Outcome | None) -> PauseCause:
     match outcome:
         case NotProcessed(access=True):
             return PauseCause.CREDENTIAL
+        case NotProcessed(setting=True):
+            return PauseCause.SETTING
         case Ambiguous(senseless=True):
             return PauseCause.FAULT
         case _:

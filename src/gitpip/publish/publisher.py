@@ -28,6 +28,7 @@ from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
 from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
+from gitpip.publish.terms import Terms
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database, Transaction
@@ -97,7 +98,8 @@ class Publisher:
         )
         self._looks = Looks(database, destination, self._pauses, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
-        channel = Channel(database, destination, self._pauses)
+        terms = Terms(database, destination, self._policies, self._now)
+        channel = Channel(database, destination, self._pauses, terms)
         self._sender = Sender(
             channel,
             self._looks,

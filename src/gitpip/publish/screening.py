@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitpip.model import GistFile, Publication
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import ASKED, MET_IN_DRY_RUN, HeldBecause, PublishingMode
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,6 @@ class Candidate:
 Check = Callable[[Candidate], Decision]
 """Looks at one publication; it may take long, and runs in a thread."""
 
-FOUND_IN_DRY_RUN = "found, or not sent yet, during a dry run"
-ASKED = "the publishing mode is to ask before anything is sent"
-
 
 @dataclass(frozen=True)
 class Checks:
@@ -75,7 +72,7 @@ def is_screened(publication: Publication) -> bool:
 def by_mode(candidate: Candidate) -> Decision:
     """What the mode says, after everything else."""
     if candidate.publication.held_because is HeldBecause.DRY_RUN:
-        return Hold(HeldBecause.DRY_RUN, FOUND_IN_DRY_RUN)
+        return Hold(HeldBecause.DRY_RUN, MET_IN_DRY_RUN)
     if candidate.mode is PublishingMode.ASK:
         return Hold(HeldBecause.ASK, ASKED)
     return PUBLISH

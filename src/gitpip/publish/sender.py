@@ -22,6 +22,7 @@ from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
+from gitpip.publish.catalog import ActivityFields
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
 from gitpip.publish.destination import LookFailed, Turn
@@ -32,10 +33,13 @@ from gitpip.publish.pauses import Channel
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
+from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals, outbox, second_sends
 from gitpip.store.publications.delivered import FILES, Start
+
+LISTS_AGAIN_AFTER = timedelta(minutes=1)
 
 log = get_logger()
 
@@ -48,6 +52,15 @@ class SendRules:
     on_delete: OnDelete = OnDelete.IGNORE
     given: Mapping[str, str] = field(default_factory=dict)
     """The publishing settings that are given, as texts by their names."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An activity with all that is sent of it."""
+
+    deal_id: DealId
+    activity: Rendered
+    fields: ActivityFields
 
 
 class Sender:
@@ -68,6 +81,7 @@ class Sender:
         self._pauses = channel.pauses
         self._looks = looks
         self._deals = deals
+        self._terms = channel.terms
         self._witnesses = guards.witnesses
         self._youth = guards.youth
         self._waits = waits
@@ -157,32 +171,44 @@ class Sender:
         self, claim: Publication, deal_id: DealId, activity: Rendered, flight: Flight
     ) -> None:
         request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
-        if claim.looked_at is not None:
-            outcome = await self._send_again(claim, deal_id, activity)
+        ready = await self._ready(deal_id, activity)
+        outcome: Outcome | None
+        if isinstance(ready, NotProcessed):
+            outcome = ready
+        elif claim.looked_at is not None:
+            outcome = await self._send_again(claim, ready)
         else:
             async with self._destination.turn() as turn:
-                outcome = await self._post(claim, deal_id, activity, turn)
+                outcome = await self._post(claim, ready, turn)
+        if isinstance(outcome, Refused) and isinstance(ready, Ready):
+            outcome = await self._why_refused(outcome, claim, ready)
         if outcome is None:
             async with self._database.begin() as transaction:
                 await FILES.release(transaction, claim.token or "", [claim.id])
         else:
-            await self._conclude(claim, deal_id, outcome, request, flight)
+            await self._conclude(claim, outcome, request, flight)
 
-    async def _send_again(
-        self, claim: Publication, deal_id: DealId, activity: Rendered
-    ) -> Outcome | None:
+    async def _ready(self, deal_id: DealId, activity: Rendered) -> Ready | NotProcessed:
+        """What is sent, with the fields that the publishing settings say; or why nothing can be."""
+        try:
+            fields = await self._terms.activity(deal_id, activity.day)
+        except Unsettled as fault:
+            return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
+        except LookFailed as failure:
+            return _lists_not_read(failure)
+        return Ready(deal_id, activity, fields)
+
+    async def _send_again(self, claim: Publication, ready: Ready) -> Outcome | None:
         """Send what may have been sent before, right after a look for it; None if it was not."""
-        again = await self._looks.look_again(claim, deal_id)
+        again = await self._looks.look_again(claim, ready.deal_id)
         if again is None:
             return None
         async with self._destination.turn() as turn:
             if not delivery.is_fresh(again.looked_at, self._now()):
                 return None
-            return await self._post(again, deal_id, activity, turn)
+            return await self._post(again, ready, turn)
 
-    async def _post(
-        self, claim: Publication, deal_id: DealId, activity: Rendered, turn: Turn
-    ) -> Outcome | None:
+    async def _post(self, claim: Publication, ready: Ready, turn: Turn) -> Outcome | None:
         """Mark it as being sent, and send it.
 
         None where publishing was paused meanwhile, or it is not ours to send any more.
@@ -197,7 +223,7 @@ class Sender:
                 transaction,
                 claim,
                 Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
-                deal_id=deal_id,
+                deal_id=ready.deal_id,
             ):
                 return None
             if self._youth.lasts:
@@ -206,21 +232,22 @@ class Sender:
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(
-                deal_id=deal_id, subject=activity.subject, note=activity.note, turn=turn
+                deal_id=ready.deal_id,
+                subject=ready.activity.subject,
+                note=ready.activity.note,
+                fields=ready.fields,
+                turn=turn,
             )
         )
 
     async def _conclude(
         self,
         claim: Publication,
-        deal_id: DealId,
         outcome: Outcome,
         request: Request,
         flight: Flight,
     ) -> None:
         outcome = self._pauses.own(outcome, request)
-        if isinstance(outcome, Refused):
-            outcome = await self._why_refused(outcome, claim, deal_id)
         now = self._now()
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
         change = delivery.after_refusal(
@@ -236,10 +263,10 @@ class Sender:
         if await self._pauses.after(outcome, request) is not None:
             flight.stopped()
 
-    async def _why_refused(self, refusal: Refused, claim: Publication, deal_id: DealId) -> Outcome:
-        """A refusal counts for good only when the deal is known to be there still."""
+    async def _why_refused(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
+        """A refusal counts for good only where neither the deal nor a setting is its reason."""
         try:
-            gone = await self._deals.is_gone(deal_id)
+            gone = await self._deals.is_gone(ready.deal_id)
         except LookFailed as failure:
             reason = f"{refusal.reason}; and could not look at the deal: {failure}"
             if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
@@ -247,10 +274,22 @@ class Sender:
                 await self._pauses.after(failure.outcome, about)
                 return NotProcessed(reason, timedelta(0), everyone=False)
             return Denied(reason)
-        if not gone:
-            return refusal
-        await self._deals.forget(claim)
-        return Denied("the deal is gone", quick_retries=1)
+        if gone:
+            await self._deals.forget(claim)
+            return Denied("the deal is gone", quick_retries=1)
+        return await self._of_settings(refusal, ready)
+
+    async def _of_settings(self, refusal: Refused, ready: Ready) -> Outcome:
+        """The refusal, unless it was for what the account does not have any more."""
+        try:
+            changed = await self._terms.changed_since(ready.fields, refusal.reason)
+        except Unsettled as fault:
+            return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
+        except LookFailed as failure:
+            return _lists_not_read(failure)
+        if changed:
+            return NotProcessed(refusal.reason, timedelta(0), everyone=False)
+        return refusal
 
     def _tell(self, flight: Flight, outcome: Outcome) -> None:
         match outcome:
@@ -275,6 +314,13 @@ class Sender:
             on_delete=self._rules.on_delete,
             policies=self._policies,
         )
+
+
+def _lists_not_read(failure: LookFailed) -> NotProcessed:
+    if isinstance(failure.outcome, NotProcessed):
+        return failure.outcome
+    reason = f"the lists of the Pipedrive account could not be read: {failure}"
+    return NotProcessed(reason, LISTS_AGAIN_AFTER)
 
 
 def subject_about(claim: Publication) -> str:

@@ -30,6 +30,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
+from gitpip.runtime.account_lists import AccountLists
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
@@ -188,6 +189,7 @@ async def _serve(
                     on_delete=settings.on_delete,
                     policies=Policies(settings.publishing),
                 ),
+                check_settings=AccountLists(lambda: credentials.settings).check,
                 first_key=first_key,
             ),
             part,

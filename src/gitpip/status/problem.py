@@ -44,6 +44,7 @@ class ProblemKind(StrEnum):
     SWEEPING_PAUSED = "sweeping-paused"
     CLOCK_WRONG = "clock-wrong"
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
+    PUBLISHING_SETTINGS_REFUSED = "publishing-settings-refused"
     PUBLICATIONS_HELD = "publications-held"
     CREDENTIALS_HELD = "credentials-held"
     PUBLICATIONS_FAILED = "publications-failed"
@@ -89,6 +90,8 @@ class Act(StrEnum):
     """End the pause: one request is made, and it pauses again if that is refused."""
     RETRY_FAILED = "retry-failed"
     """Send what was refused once more, after mending the reason, or skip it."""
+    CHANGE_SETTINGS = "change-settings"
+    """Choose something else in the publishing settings, or make it in Pipedrive."""
     DECIDE_HELD = "decide-held"
     """Say of each user whether all held files are published, those of the latest gists, or none."""
     REVIEW_CREDENTIALS = "review-credentials"

@@ -7,8 +7,9 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held
+from gitpip.store.publications import approvals, held, publishing_settings
 from gitpip.store.publications.approvals import HeldForCredentials
+from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -16,6 +17,10 @@ PATIENCE = timedelta(minutes=10)
 """A file that is due is usually sent within seconds."""
 LEFT_SHOWN = timedelta(days=7)
 DELETED_SHOWN = timedelta(days=1)
+GOES_ON = frozenset({"activity_type", publishing_settings.REQUIRED})
+"""Another type is sent instead of one that is gone, and a deal may be made without what the account
+requires; without its stage it is not made."""
+WHERE_TO_SET = "Change it under Settings, or with gitpip publishing settings."
 LOOKS_TAKE = 10
 """So many times the time-out of a request, what is uncertain is looked for at the longest."""
 
@@ -34,6 +39,7 @@ async def problems(
     nothing is published: waiting is then no problem of its own. `mode` is that of everybody.
     """
     found = [
+        _settings_refused(await publishing_settings.faults(transaction)),
         await _held(transaction),
         _credentials_held(await approvals.held_for_credentials(transaction)),
         _failed(await troubles.publications_failed(transaction)),
@@ -87,6 +93,24 @@ async def _delayed(
             _not_looked_for(await troubles.publications_not_looked_for(transaction, now)),
         ]
     return found
+
+
+def _settings_refused(faults: Sequence[Fault]) -> Problem | None:
+    """What the account lacks of what publishing settings name."""
+    if not faults:
+        return None
+    waiting = [one for one in faults if one.name not in GOES_ON]
+    first = (waiting or faults)[0]
+    meanwhile = " New deals wait for that; nothing is lost." if waiting else ""
+    return Problem(
+        ProblemKind.PUBLISHING_SETTINGS_REFUSED,
+        Severity.ERROR if waiting else Severity.WARNING,
+        f"A publishing setting does not fit the Pipedrive account: {first.name}: "
+        f"{said(first.sentence)}{meanwhile} {WHERE_TO_SET}",
+        since=first.since,
+        count=len(faults),
+        act=Act.CHANGE_SETTINGS,
+    )
 
 
 async def _held(transaction: Transaction) -> Problem | None:

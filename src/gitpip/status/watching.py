@@ -69,6 +69,8 @@ def help_for(name: str, cause: PauseCause) -> tuple[Act | None, Severity]:
             return act, Severity.ERROR
         case PauseCause.RATE_LIMIT if name != pauses.PUBLISHING:
             return None, Severity.WARNING
+        case PauseCause.SETTING:
+            return Act.CHANGE_SETTINGS, Severity.ERROR
         case _:
             return Act.TRY_NOW, Severity.WARNING
 

@@ -1,4 +1,4 @@
-"""What a Pipedrive account is set up with: its user, its activity types, its deal fields."""
+"""What a Pipedrive account is set up with: users, activity types, pipelines, stages, fields."""
 
 from collections.abc import Iterable
 
@@ -62,8 +62,8 @@ def activity_types(keys: Iterable[str]) -> list[JsonObject]:
 _ICONS = frozenset({"call", "meeting", "task", "deadline", "email", "lunch"})
 
 
-def deal_field(name: str, code: str, kind: str, *, custom: bool) -> JsonObject:
-    """A deal field as /api/v2/dealFields shows it; `code` keys a deal's `custom_fields`."""
+def field_of(name: str, code: str, kind: str, *, custom: bool, **more: object) -> JsonObject:
+    """A field as /api/v2/dealFields shows it; `code` keys a deal's `custom_fields`."""
     return {
         "field_name": name,
         "field_code": code,
@@ -76,4 +76,66 @@ def deal_field(name: str, code: str, kind: str, *, custom: bool) -> JsonObject:
         "ui_visibility": {},
         "important_fields": {},
         "required_fields": {},
+        **more,
+    }
+
+
+def options(*labels: str, first: int = 1) -> list[JsonObject]:
+    """What can be chosen in a field, numbered from `first`."""
+    return [
+        {"id": number, "label": label, "color": None, "add_time": None, "update_time": None}
+        for number, label in enumerate(labels, start=first)
+    ]
+
+
+PRIORITIES = ("Low", "Medium", "High")
+FIRST_PRIORITY = 201
+
+
+def activity_fields() -> list[JsonObject]:
+    """What /api/v2/activityFields shows, as far as anybody chooses from it."""
+    priorities = options(*PRIORITIES, first=FIRST_PRIORITY)
+    return [
+        field_of("Subject", "subject", "varchar", custom=False),
+        field_of("Priority", "priority", "enum", custom=False, options=priorities),
+    ]
+
+
+def user(number: int, name: str, email: str, *, active: bool) -> JsonObject:
+    """A user as /v1/users lists them."""
+    return current_user(number, "example") | {
+        "name": name,
+        "email": email,
+        "active_flag": active,
+        "is_you": number == 1,
+    }
+
+
+def pipeline(number: int, name: str) -> JsonObject:
+    """A pipeline as /api/v2/pipelines lists them."""
+    return {
+        "id": number,
+        "name": name,
+        "order_nr": number,
+        "is_deleted": False,
+        "is_deal_probability_enabled": False,
+        "is_selected": number == 1,
+        "add_time": "2024-01-02T03:04:05Z",
+        "update_time": None,
+    }
+
+
+def stage(number: int, name: str, pipeline_id: int) -> JsonObject:
+    """A stage as /api/v2/stages lists them."""
+    return {
+        "id": number,
+        "order_nr": number,
+        "name": name,
+        "is_deleted": False,
+        "deal_probability": 100,
+        "pipeline_id": pipeline_id,
+        "is_deal_rot_enabled": False,
+        "days_to_rotten": None,
+        "add_time": "2024-01-02T03:04:05Z",
+        "update_time": None,
     }

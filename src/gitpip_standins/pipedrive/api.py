@@ -20,7 +20,7 @@ from gitpip_standins.exchange import (
 )
 from gitpip_standins.faults import FaultPlan
 from gitpip_standins.pipedrive import input as given
-from gitpip_standins.pipedrive.account import activity_types, current_user, deal_field
+from gitpip_standins.pipedrive.account import current_user, field_of
 from gitpip_standins.pipedrive.answers import error, found, listed, search_item, unauthorized
 from gitpip_standins.pipedrive.input import Rejected
 from gitpip_standins.pipedrive.limits import Limits
@@ -33,6 +33,7 @@ from gitpip_standins.pipedrive.lists import (
     sorted_page,
 )
 from gitpip_standins.pipedrive.records import ACTIVITY_FIELDS, DEAL_FIELDS, Records, stamp
+from gitpip_standins.pipedrive.setup import Setup
 
 READ_ONE, WRITE, READ_LIST, REMOVE, SEARCH = 1, 5, 10, 3, 20
 """Tokens of the daily budget; v1 costs twice as much."""
@@ -58,7 +59,8 @@ class Pipedrive:
         self.token = token
         self.list_lag = self.search_lag = timedelta(0)
         self.deal_cap: int | None = None
-        self.activity_types = ("call", "meeting", "task", "deadline", "email", "lunch")
+        self.setup = Setup()
+        """The account's own lists."""
         self.colleagues: dict[str, int] = {}
         """The tokens of the company's other users, with the ids of those."""
         self.user_id = 1
@@ -89,10 +91,6 @@ class Pipedrive:
         self._activities = Records(ACTIVITY_FIELDS)
         self._deals = Records(DEAL_FIELDS)
         self._fields_made = 0
-        self._deal_fields: list[JsonObject] = [
-            deal_field("Title", "title", "varchar", custom=False),
-            deal_field("Value", "value", "monetary", custom=False),
-        ]
 
     # What tests look at
 
@@ -150,19 +148,29 @@ class Pipedrive:
             self.delete_deal(int(str(deal["id"])))
 
     @property
+    def activity_types(self) -> tuple[str, ...]:
+        """The keys of the account's activity types; the first is that of one without a type."""
+        return self.setup.activity_types
+
+    @activity_types.setter
+    def activity_types(self, keys: tuple[str, ...]) -> None:
+        self.setup.activity_types = keys
+
+    @property
     def deal_fields(self) -> dict[str, str]:
         """The custom fields of deals: their names by their codes."""
         with self._lock:
             return {
                 str(one["field_code"]): str(one["field_name"])
-                for one in self._deal_fields
+                for one in self.setup.deal_fields
                 if one["is_custom_field"]
             }
 
     def delete_deal_field(self, code: str) -> None:
         """The field goes, and with it what it held of every deal."""
         with self._lock:
-            self._deal_fields = [one for one in self._deal_fields if one["field_code"] != code]
+            fields = self.setup.deal_fields
+            self.setup.deal_fields = [one for one in fields if one["field_code"] != code]
 
     def edit_activity(self, activity_id: int, **fields: object) -> None:
         with self._lock:
@@ -247,7 +255,7 @@ class Pipedrive:
     def _activity_fields(self, request: Request) -> JsonObject:
         fields = given.json_body(request)
         given.check_activity(fields, self.activity_types)
-        self._check_owner(fields)
+        self.setup.check_activity(fields)
         deal_id = fields.get("deal_id")
         if isinstance(deal_id, int):
             deal = self._deals.get(deal_id)
@@ -303,14 +311,10 @@ class Pipedrive:
 
     def _deal_fields_of(self, request: Request) -> JsonObject:
         fields = given.json_body(request)
-        custom = [field for field in self._deal_fields if field["is_custom_field"]]
+        custom = [field for field in self.setup.deal_fields if field["is_custom_field"]]
         given.check_deal(fields, {str(f["field_code"]): str(f["field_type"]) for f in custom})
-        self._check_owner(fields)
+        self.setup.check_deal(fields, is_new=request.method == "POST")
         return fields
-
-    def _check_owner(self, fields: JsonObject) -> None:
-        if fields.get("owner_id", self.user_id) != self.user_id:
-            raise Rejected("owner_id: no such user", code="ERR_BAD_REQUEST")
 
     def _get_deal(self, _: Request, number: int) -> Answer:
         return found(_existing(self._deals, number, "Deal"))
@@ -374,20 +378,28 @@ class Pipedrive:
         given.check_deal_field(fields)
         self._fields_made += 1
         code = hashlib.sha1(f"deal field {self._fields_made}".encode()).hexdigest()  # noqa: S324
-        field = deal_field(str(fields["field_name"]), code, str(fields["field_type"]), custom=True)
-        self._deal_fields.append(field)
+        field = field_of(str(fields["field_name"]), code, str(fields["field_type"]), custom=True)
+        self.setup.deal_fields.append(field)
         return found(field)
 
     def _list_deal_fields(self, request: Request, _: int) -> Answer:
         query = given.parameters(request, (*PAGING, "include_fields"))
-        return listed(*numbered_page(self._deal_fields, query))
+        return listed(*numbered_page(self.setup.deal_fields, query))
 
     def _get_current_user(self, request: Request, _: int) -> Answer:
         user = current_user(self._user(request), self.company_domain)
         return found(user | {"company_id": self.company_id, "company_name": self.company_name})
 
-    def _list_activity_types(self, request: Request, _: int) -> Answer:
-        return found(activity_types(self.activity_types))
+    def _list_of_account(self, request: Request, _: int) -> Answer:
+        """A list of v1, which is shown on one page, or of v2, which has pages."""
+        name = request.path.rpartition("/")[2]
+        entries = self.setup.lists()[name]
+        if "/v1/" in request.path:
+            return found(entries)
+        return listed(*numbered_page(entries, given.parameters(request, (*PAGING, *LIST_OPTIONS))))
+
+
+LIST_OPTIONS = ("sort_by", "sort_direction", "pipeline_id", "include_fields")
 
 
 class _Route:
@@ -422,7 +434,12 @@ _ROUTES = (
     _Route("POST", "/api/v2/dealFields", WRITE, Pipedrive._add_deal_field),
     _Route("GET", "/api/v2/dealFields", READ_LIST, Pipedrive._list_deal_fields),
     _Route("GET", "(?:/api)?/v1/users/me", 2 * READ_ONE, Pipedrive._get_current_user),
-    _Route("GET", "(?:/api)?/v1/activityTypes", 2 * READ_LIST, Pipedrive._list_activity_types),
+    _Route(
+        "GET", "(?:/api)?/v1/(?:activityTypes|users)", 2 * READ_LIST, Pipedrive._list_of_account
+    ),
+    _Route(
+        "GET", "/api/v2/(?:pipelines|stages|activityFields)", READ_LIST, Pipedrive._list_of_account
+    ),
 )
 
 

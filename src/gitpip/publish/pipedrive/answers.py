@@ -29,6 +29,8 @@ from gitpip.publish.pipedrive.rate_limit import number, seconds_left
 Json = dict[str, object]
 
 ACCESS_PAUSE = timedelta(minutes=5)
+MADE_AS_DONE = timedelta(seconds=1)
+"""By so much the two times of an activity that is made as done may differ: they are rounded."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
 
@@ -61,6 +63,7 @@ class Answer:
     at: datetime | None = None
 
 
+Told = Answer | RefusedWithStatus | Denied | NotProcessed | Ambiguous
 Read = Answer | RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous
 
 
@@ -152,6 +155,7 @@ def item(entry: object, text_field: str) -> Item | None:
         creator_id=_whole_number(entry.get("creator_user_id")),
         added_at=_moment(entry.get("add_time")),
         custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
+        owner_id=_whole_number(entry.get("owner_id")),
     )
 
 
@@ -211,9 +215,16 @@ def activity(entry: object) -> Activity | None:
         base.creator_id,
         base.added_at,
         base.custom_fields,
+        base.owner_id,
         untouched=made is not None and made == fields.get("update_time"),
-        done=fields.get("done") is True,
+        done_since=fields.get("done") is True and _is_done_since(fields),
     )
+
+
+def _is_done_since(fields: Json) -> bool:
+    """Whether a done activity was not made as done. Without a time, that of its change tells it."""
+    made, done = _moment(fields.get("add_time")), _moment(fields.get("marked_as_done_time"))
+    return made is not None and done is not None and done - made > MADE_AS_DONE
 
 
 def _json(content: bytes) -> Json | None:

@@ -6,7 +6,7 @@ Limits, costs and error shapes follow Pipedrive's developer documentation of aut
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -21,6 +21,7 @@ from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
 from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.destination import (
     UNREAD_ENTRIES,
@@ -32,19 +33,20 @@ from gitpip.publish.destination import (
     Owner,
     Turn,
 )
-from gitpip.publish.pipedrive import answers
+from gitpip.publish.pipedrive import answers, catalog
 from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.pipedrive.lists import Hits, read_fields, read_page, readable
-from gitpip.publish.pipedrive.page_size import SIZES, PageSize
+from gitpip.publish.pipedrive.lists import Hits, read_page, readable
+from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
 
 Query = Mapping[str, str | int]
 
-ACTIVITIES, DEALS, DEAL_FIELDS = "/v2/activities", "/v2/deals", "/v2/dealFields"
+ACTIVITIES, DEALS = "/v2/activities", "/v2/deals"
 SEARCH = "/v2/deals/search"
 OWNER = "/v1/users/me"
+ACTIVITY_DEFAULTS, DEAL_DEFAULTS = ActivityFields(), DealFields()
 ANSWER_LIMIT = 64 * 2**20
 SEARCH_LIMIT = 9
 """A window holds ten searches on every plan; the token's other users keep one."""
@@ -89,6 +91,8 @@ class Pipedrive:
         """The time by Pipedrive's clock, as last announced."""
         self.deal_field: str | None = None
         """The custom field of deals that holds GitHub's id, where the account has one."""
+        self.deal_fields: tuple[Field, ...] | None = None
+        """The fields of deals, where they were read while our own one was looked for."""
         self.sent: dict[str, float] = {}
         """The subjects of activities that were sent lately, and when by the monotonic clock."""
         self.seen: Callable[[Sequence[Item]], None] = lambda _: None
@@ -145,16 +149,22 @@ class Pipedrive:
         return DealIndex(database, self, now)
 
     async def create_deal(
-        self, title: str, holder: str | None = None, *, turn: Turn | None = None
+        self,
+        title: str,
+        holder: str | None = None,
+        *,
+        fields: DealFields = DEAL_DEFAULTS,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Make an open deal; Accepted holds its id.
 
         Its `holder` is written into our custom field, where the account has one.
         """
-        body: Json = {"title": title}
+        body: Json = {"title": title} | catalog.deal_body(fields)
         if self.deal_field is None or holder is None:
             return await self._create(DEALS, body, turn)
-        named = body | {"custom_fields": {self.deal_field: holder}}
+        custom = dict(fields.custom_fields) | {self.deal_field: holder}
+        named = body | {"custom_fields": custom}
         outcome = await self._create(DEALS, named, turn)
         if not isinstance(outcome, Refused):
             return outcome
@@ -166,10 +176,17 @@ class Pipedrive:
         return without
 
     async def create_activity(
-        self, *, deal_id: DealId, subject: str, note: str, turn: Turn | None = None
+        self,
+        *,
+        deal_id: DealId,
+        subject: str,
+        note: str,
+        fields: ActivityFields = ACTIVITY_DEFAULTS,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Make an activity under a deal; Accepted holds its id."""
         body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        body |= catalog.activity_body(fields)
         self._note_sent(subject)
         outcome = await self._create(ACTIVITIES, body, turn)
         if not isinstance(outcome, Accepted | Ambiguous):
@@ -226,35 +243,14 @@ class Pipedrive:
         return frozenset(found)
 
     async def deal_field_code(self, name: str) -> str | None:
-        """The code of the custom field of deals with this name, made where it is missing.
+        """The code of our custom field of deals; see `catalog.deal_field_code`."""
+        code, fields = await catalog.deal_field_code(self._request, name)
+        self.deal_fields = fields or None
+        return code
 
-        None where the account does not let us make it. Costs 10 tokens for a list, and 5 to make
-        it. Raises LookFailed.
-        """
-        cursor: str | None = None
-        unread = 0
-        while True:
-            after = {"cursor": cursor} if cursor else {}
-            answer = await self._request("GET", DEAL_FIELDS, {"limit": SIZES[0], **after})
-            if isinstance(answer, answers.RefusedWithStatus | Denied):
-                return None
-            page = read_fields(answer, DEAL_FIELDS, asked=SIZES[0])
-            for field in page.fields:
-                if field.get("field_name") == name and field.get("field_type") == "varchar":
-                    return str(field["field_code"])
-            unread += page.unread
-            cursor = page.cursor
-            if cursor is None:
-                break
-        if unread:
-            raise LookFailed(UNREAD_ENTRIES)  # it may be the field: no second one is made
-        body: Json = {"field_name": name, "field_type": "varchar"}
-        made = await self._request("POST", DEAL_FIELDS, body=body)
-        if isinstance(made, answers.RefusedWithStatus | Denied):
-            return None
-        data = answers.data(made)
-        code = data.get("field_code") if isinstance(data, dict) else None
-        return code if isinstance(code, str) else None
+    async def catalog(self, wanted: Collection[Listed]) -> Catalog:
+        """These lists of the account. Raises LookFailed."""
+        return await catalog.read(self._request, wanted)
 
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
         """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
@@ -355,7 +351,7 @@ class Pipedrive:
         query: Query | None = None,
         body: Json | None = None,
         turn: Turn | None = None,
-    ) -> "Answer | answers.RefusedWithStatus | Denied | NotProcessed | Ambiguous":
+    ) -> answers.Told:
         asked_under = self.fingerprint
         outcome = await self._ask(method, path, query, body, turn)
         if isinstance(outcome, Unauthorized):

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gitpip.model import Deal, DealId
+from gitpip.publish.catalog import DealFields
 from gitpip.publish.delivery import Outcome
 from gitpip.publish.destination import UNREAD_ENTRIES, Item, ListPage, LookFailed, Sign, Turn
 from gitpip.publish.pipedrive.deal_field import DealField, FieldsApi
@@ -56,7 +57,12 @@ class DealsApi(FieldsApi, Protocol):
         """Open deals with this title in any case."""
 
     async def create_deal(
-        self, title: str, holder: str | None = None, *, turn: Turn | None = None
+        self,
+        title: str,
+        holder: str | None = None,
+        *,
+        fields: DealFields,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Make an open deal; Accepted holds its id."""
 
@@ -109,10 +115,10 @@ class DealIndex:
             raise LookFailed(UNREAD_ENTRIES)  # it may be the deal: no second one is made
         return None
 
-    async def create(self, wanted: Deal, turn: Turn) -> Outcome:
+    async def create(self, wanted: Deal, fields: DealFields, turn: Turn) -> Outcome:
         """Make a user's deal, with GitHub's id where the account has our field."""
         holder = self._field.value(wanted.github_id)
-        return await self._pipedrive.create_deal(wanted.login, holder, turn=turn)
+        return await self._pipedrive.create_deal(wanted.login, holder, fields=fields, turn=turn)
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
         """Whether a deal is this user's, and no other's: by our field, or the title as sent."""

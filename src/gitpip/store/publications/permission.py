@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, not_, or_, select, update
 
 from gitpip.errors import PublicationStateError
 from gitpip.model import PublicationId, PublicationState, UserKey, UserState
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import ASKED, HeldBecause, PublishingMode
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
@@ -173,12 +173,11 @@ async def _take_claims_back(transaction: Transaction) -> None:
 async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
     """Get ready for another mode of everybody, in the transaction that changes it.
 
-    No claim from before is sent, and what waits in a dry run is known to do so; what becomes of it
-    is decided when it is claimed.
+    No claim from before is sent. What waited in a dry run, or to be asked about, is held under any
+    mode that follows.
     """
     await ledger.lock(transaction)
-    while await mark_met_in_dry_run(transaction, before):
-        pass
+    await _leave(transaction, before)
     await _take_claims_back(transaction)
 
 
@@ -186,9 +185,29 @@ async def mode_of_user_changes(
     transaction: Transaction, user_key: UserKey, overall: PublishingMode
 ) -> None:
     """The same for another mode of one user, while `overall` is that of everybody."""
-    mine = publications.c.user_key == user_key
-    while await mark_met_in_dry_run(transaction, overall, mine):
+    await _leave(transaction, overall, publications.c.user_key == user_key)
+
+
+async def _leave(
+    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
+) -> None:
+    """Keep what is to be asked about, or waits in a dry run, from being sent by another mode."""
+    while await mark_met_in_dry_run(transaction, overall, *wanted):
         pass
+    await transaction.execute(
+        update(publications)
+        .where(in_order(NEVER_SENT, of_asking(publications.c.user_key, overall), *wanted))
+        .values(
+            state=PublicationState.HELD,
+            held_because=case(
+                (publications.c.held_because == HeldBecause.DRY_RUN, HeldBecause.DRY_RUN),
+                else_=HeldBecause.ASK,
+            ),
+            reason=ASKED,
+            token=None,
+            lease_until=None,
+        )
+    )
 
 
 def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:

@@ -11,6 +11,10 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 
+REFUSED, REQUIRED = "deal", "new deals"
+"""What a fault is kept under that several settings can mend: fields that the account requires of a
+deal, once it has refused one for them, and before."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -49,7 +53,7 @@ async def values(transaction: Transaction) -> dict[str, str]:
 
 
 async def lock(transaction: Transaction) -> None:
-    """Let nobody else change settings until the end of this transaction."""
+    """Let one transaction at a time change settings, until this one ends."""
     await commit_order.one_at_a_time(transaction, "publishing settings")
 
 
@@ -75,13 +79,20 @@ async def faults(transaction: Transaction) -> tuple[Fault, ...]:
 
 
 async def note_faults(
-    transaction: Transaction, sentences: Mapping[str, str], now: datetime
+    transaction: Transaction,
+    sentences: Mapping[str, str],
+    now: datetime,
+    *,
+    keep: Collection[str] = (),
 ) -> bool:
-    """Note what the account lacks now, and nothing else; whether anything is new."""
-    known = {one.name: one for one in await faults(transaction)}
+    """Note what the account lacks now, and nothing else; whether anything is new.
+
+    Those named in `keep` stay as they are: nothing new is known of them.
+    """
+    known = {one.name: one for one in await faults(transaction) if one.name not in keep}
     if {name: one.sentence for name, one in known.items()} == dict(sentences):
         return False
-    await forget_faults(transaction, known)
+    await forget_faults(transaction, keep=keep)
     for name, sentence in sentences.items():
         since = known[name].since if name in known else now
         await transaction.execute(
@@ -90,6 +101,7 @@ async def note_faults(
     return True
 
 
-async def forget_faults(transaction: Transaction, names: Collection[str]) -> None:
-    """Forget what was found of these settings: they were changed."""
-    await transaction.execute(delete(publishing_faults).where(publishing_faults.c.name.in_(names)))
+async def forget_faults(transaction: Transaction, *, keep: Collection[str] = ()) -> None:
+    """Forget what the account lacked, but for those named: other settings may fit it."""
+    others = publishing_faults.c.name.not_in(keep)
+    await transaction.execute(delete(publishing_faults).where(others))

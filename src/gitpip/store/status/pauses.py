@@ -127,10 +127,12 @@ async def resume(transaction: Transaction, name: str, now: datetime | None = Non
 async def resume_with(
     transaction: Transaction, names: Collection[str], credential: str
 ) -> tuple[str, ...]:
-    """End those of these pauses that another token than `credential` caused; give their names."""
-    return await _forget(
-        transaction, utc_now(), pauses.c.name.in_(names), pauses.c.credential != credential
-    )
+    """End those of these pauses that another token than `credential` caused; give their names.
+
+    And those that a publishing setting caused: another account, or another environment, may fit it.
+    """
+    others = or_(pauses.c.credential != credential, pauses.c.cause == PauseCause.SETTING)
+    return await _forget(transaction, utc_now(), pauses.c.name.in_(names), others)
 
 
 async def paused(

@@ -70,6 +70,14 @@ class SettingsChange(BaseModel):
     settings: dict[str, str | bool | int | float | list[str] | dict[str, str | int | float] | None]
 
 
+class SettingsChanged(BaseModel):
+    """Every publishing setting after a change."""
+
+    settings: list[PublishingSettingBody]
+    unchecked: str | None
+    """Why the change could not be compared with the Pipedrive account, if so; it counts anyway."""
+
+
 @router.get("/settings")
 @needs(Role.OPERATOR)
 async def list_publishing_settings(context: Context) -> list[PublishingSettingBody]:
@@ -83,11 +91,13 @@ async def list_publishing_settings(context: Context) -> list[PublishingSettingBo
 @needs(Role.ADMIN)
 async def change_publishing_settings(
     change: SettingsChange, context: Context, acting: CurrentActing
-) -> list[PublishingSettingBody]:
+) -> SettingsChanged:
     """Change all of these settings, or none; what is sent from now on follows them."""
     texts = {name: _text(value) for name, value in change.settings.items()}
-    changed = await actions.change(acting, context.settings.publishing, texts)
-    return [PublishingSettingBody.of(one) for one in changed]
+    given = context.settings.publishing
+    changed = await actions.change(acting, given, texts, context.check_settings)
+    bodies = [PublishingSettingBody.of(one) for one in changed.settings]
+    return SettingsChanged(settings=bodies, unchecked=changed.unchecked)
 
 
 def _text(value: object) -> str | None:

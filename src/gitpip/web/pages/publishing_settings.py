@@ -47,9 +47,12 @@ async def change_settings(request: Request, context: Context, acting: CurrentAct
         name: text or None for name, text in written.items() if text != texts.get(WAS + name, "")
     }
     try:
-        await actions.change(acting, context.settings.publishing, changed)
+        given = context.settings.publishing
+        done = await actions.change(acting, given, changed, context.check_settings)
     except (InvalidInput, SettingGiven) as error:
         return await _page(context, written=written, fault=str(error))
+    if done.unchecked:
+        return await _page(context, saved=True, unchecked=done.unchecked)
     return RedirectResponse(f"{PATH}?saved=true", 303)
 
 
@@ -59,6 +62,7 @@ async def _page(
     written: dict[str, str] | None = None,
     fault: str = "",
     saved: bool = False,
+    unchecked: str = "",
 ) -> HTMLResponse:
     async with context.database.read() as transaction:
         found = await actions.shown(transaction, context.settings.publishing)
@@ -70,6 +74,7 @@ async def _page(
         groups=[(group, [_row(one, written or {}) for one in some]) for group, some in groups],
         fault=fault,
         saved=saved,
+        unchecked=unchecked,
     )
     status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
     return HTMLResponse(page, status_code=status)

@@ -1,0 +1,83 @@
+"""What an account of the CRM has to choose from: types, users, pipelines, stages and fields."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Listed(StrEnum):
+    """A list of the account."""
+
+    ACTIVITY_TYPES = "activity types"
+    USERS = "users"
+    PIPELINES = "pipelines"
+    STAGES = "stages"
+    DEAL_FIELDS = "deal fields"
+    ACTIVITY_FIELDS = "activity fields"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that can be chosen by its id, its key or its name."""
+
+    id: int
+    name: str
+    key: str | None = None
+    """Another text that names it: the key of a type, the e-mail address of a user."""
+    parent: int | None = None
+    """The pipeline of a stage."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of deals or activities. `options` are there where one or several must be chosen."""
+
+    code: str
+    name: str
+    kind: str
+    is_custom: bool
+    options: tuple[Entry, ...] = ()
+    is_required: bool = False
+    required_in: frozenset[int] = frozenset()
+    """The stages in which it is required; empty for all of them."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The lists of an account, each as it is chosen from; None where it was not read."""
+
+    activity_types: tuple[Entry, ...] | None = None
+    """Only the active ones, in the account's order."""
+    users: tuple[Entry, ...] | None = None
+    """Only the active ones."""
+    pipelines: tuple[Entry, ...] | None = None
+    stages: tuple[Entry, ...] | None = None
+    deal_fields: tuple[Field, ...] | None = None
+    activity_fields: tuple[Field, ...] | None = None
+    hidden: frozenset[Listed] = frozenset()
+    """What the account does not show to the user of the token."""
+
+
+@dataclass(frozen=True)
+class ActivityFields:
+    """What an activity is sent with, besides its subject and note; None is left out."""
+
+    type: str = "task"
+    done: bool = True
+    owner_id: int | None = None
+    due_date: str | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True)
+class DealFields:
+    """What a deal is made with, besides its title; None is left out."""
+
+    pipeline_id: int | None = None
+    stage_id: int | None = None
+    owner_id: int | None = None
+    label_ids: tuple[int, ...] = ()
+    value: float | None = None
+    currency: str | None = None
+    visible_to: int | None = None
+    custom_fields: tuple[tuple[str, object], ...] = ()
+    """Codes of fields, each with its value."""

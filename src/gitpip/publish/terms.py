@@ -1,0 +1,211 @@
+"""What activities and deals are sent with now: the publishing settings in the account's numbers.
+
+The account's lists are read only where a setting names something by its name, or after Pipedrive
+refused something: the defaults cost nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from gitpip.config.publishing.activity import DEAL_OWNER, GIST_DATE, TODAY
+from gitpip.config.publishing.policy import PublishingPolicy
+from gitpip.model import DealId
+from gitpip.observability.logging import get_logger
+from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
+from gitpip.publish.destination import Destination
+from gitpip.publish.policy import Policies
+from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
+from gitpip.store.database import Database
+from gitpip.store.publications import publishing_settings
+from gitpip.store.publications.publishing_settings import REFUSED, REQUIRED
+
+LISTS_LAST = timedelta(days=1)
+"""What disappears meanwhile is noticed when Pipedrive refuses it."""
+AFTER_CHANGE = timedelta(minutes=10)
+"""What a person has just named may be new in the account."""
+AFTER_FAULT = timedelta(minutes=1)
+"""What the account lacks may have been made there."""
+TRIED_AGAIN_AFTER = timedelta(minutes=10)
+"""Unless a setting is changed, or a person ends the wait."""
+OWNER_LASTS = timedelta(minutes=10)
+OWNERS_KNOWN = 10_000
+
+log = get_logger()
+
+
+class Unsettled(Exception):
+    """Nothing can be sent with the settings as they are; the message says what to choose."""
+
+
+class Terms:
+    """The fields of what is sent next. `now` tells the time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        destination: Destination,
+        policies: Policies,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._destination = destination
+        self._policies = policies
+        self._now = now
+        self._one_at_a_time = asyncio.Lock()
+        self._catalog = Catalog()
+        self._listed: frozenset[Listed] = frozenset()
+        """Which lists the catalog holds."""
+        self._read_at: datetime | None = None
+        self._made_of: tuple[PublishingPolicy, str, tuple[Field, ...] | None] | None = None
+        """The policy, the token and the fields of deals that `_resolved` was made of."""
+        self._refused_for: tuple[Field, ...] = ()
+        """The required fields for want of which a deal was refused."""
+        self._resolved = Resolved()
+        self._noted: dict[str, str] | None = None
+        """The faults as they were last written down; None where that is not known."""
+        self._owners: dict[DealId, tuple[int | None, datetime]] = {}
+
+    async def activity(self, deal_id: DealId, day: date | None) -> ActivityFields:
+        """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed."""
+        policy = self._policies.current
+        resolved = await self._settled()
+        if resolved.of_activity:
+            raise _unsettled(resolved.of_activity)
+        fields = resolved.activity
+        if policy.activity_owner == DEAL_OWNER:
+            owner_id = await self._owner_of(deal_id)
+            # One who is no active user any more can own nothing new.
+            fields = replace(fields, owner_id=owner_id if self._is_active(owner_id) else None)
+        due = {GIST_DATE: day, TODAY: self._now().date()}.get(policy.activity_due_date)
+        return replace(fields, due_date=due.isoformat() if due else None)
+
+    async def deal(self) -> DealFields:
+        """The fields of a new deal. Raises Unsettled, LookFailed."""
+        resolved = await self._settled()
+        if resolved.of_deal:
+            raise _unsettled(resolved.of_deal)
+        if resolved.required and self._refused_for == resolved.required:
+            raise Unsettled(ask_for(resolved.required))
+        return resolved.deal
+
+    async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
+        """Whether something that Pipedrive refused would be sent with other fields now.
+
+        `reason` is what Pipedrive said. The account's lists are read for that, if they are older
+        than a minute. Raises Unsettled where the account lacks what a setting names, or requires
+        what none gives, and LookFailed.
+        """
+        if isinstance(sent, DealFields):
+            resolved = await self._settled(About.DEAL)
+            if resolved.of_deal:
+                raise _unsettled(resolved.of_deal)
+            if resolved.required and _names_one(reason, resolved.required):
+                self._refused_for = resolved.required
+                await self._note_faults()
+                raise Unsettled(ask_for(resolved.required))
+            return resolved.deal != sent
+        resolved = await self._settled(About.ACTIVITY)
+        if resolved.of_activity:
+            raise _unsettled(resolved.of_activity)
+        present = resolved.activity
+        return (present.type, present.priority) != (sent.type, sent.priority) or (
+            present.owner_id not in (None, sent.owner_id) or not self._is_active(sent.owner_id)
+        )
+
+    async def _settled(self, refused: About | None = None) -> Resolved:
+        async with self._one_at_a_time:
+            policy, fingerprint = self._policies.current, self._destination.fingerprint
+            if self._made_of is not None and self._made_of[1] != fingerprint:
+                self._forget()
+            made_of = policy, fingerprint, self._destination.deal_fields
+            changed = self._made_of != made_of
+            if changed:
+                self._noted = None  # who changes a setting forgets what was noted
+            wanted = needed(policy, refused)
+            if not wanted <= self._listed or self._is_old(changed=changed, refused=refused):
+                if self._resolved.of_deal:
+                    wanted |= needed(policy, About.DEAL)
+                self._catalog = await self._destination.catalog(wanted) if wanted else Catalog()
+                self._listed = wanted
+                self._read_at = self._now() if wanted else None
+                changed = True
+            if changed:
+                self._resolved = self._resolve(policy)
+                self._made_of = made_of
+                await self._note_faults()
+            return self._resolved
+
+    def _resolve(self, policy: PublishingPolicy) -> Resolved:
+        """What is required may be known from the search for our own field, at no cost."""
+        resolved = resolve(policy, self._catalog)
+        seen = self._destination.deal_fields
+        if self._catalog.deal_fields is None and seen is not None:
+            with_fields = resolve(policy, replace(self._catalog, deal_fields=seen))
+            return replace(resolved, required=with_fields.required)
+        return resolved
+
+    def _is_active(self, user_id: int | None) -> bool:
+        """Whether an owner can be an owner, as far as that is known."""
+        users = self._catalog.users
+        return user_id is None or users is None or any(each.id == user_id for each in users)
+
+    def _forget(self) -> None:
+        """What another account has says nothing of this one."""
+        self._catalog, self._listed, self._read_at = Catalog(), frozenset(), None
+        self._owners.clear()
+
+    def _is_old(self, *, changed: bool, refused: About | None) -> bool:
+        """Whether the lists are to be read again; those that were never read are not old."""
+        if self._read_at is None:
+            return False
+        lasts = AFTER_CHANGE if changed else LISTS_LAST
+        if refused is not None or self._resolved.faults:
+            lasts = AFTER_FAULT
+        return not timedelta(0) <= self._now() - self._read_at <= lasts
+
+    async def _note_faults(self) -> None:
+        """Write down what the status tells; what stops all activities is a pause instead."""
+        resolved = self._resolved
+        instead = f"; until then {resolved.activity.type!r} is sent"
+        replaced = {name: sentence + instead for name, sentence in resolved.replaced.items()}
+        faults = resolved.of_deal | replaced
+        if resolved.required:
+            blocks = self._refused_for == resolved.required
+            faults[REFUSED if blocks else REQUIRED] = ask_for(resolved.required)
+        if faults == self._noted:
+            return
+        unknown = self._catalog.deal_fields is None and self._destination.deal_fields is None
+        async with self._database.begin() as transaction:
+            news = await publishing_settings.note_faults(
+                transaction, faults, self._now(), keep=(REFUSED, REQUIRED) if unknown else ()
+            )
+        self._noted = faults
+        if news:
+            for name, sentence in faults.items():
+                log.warning("publishing.setting_refused", setting=name, reason=sentence)
+
+    async def _owner_of(self, deal_id: DealId) -> int | None:
+        """The owner of a deal, for one token; None where there is no such deal any more."""
+        now = self._now()
+        owner, seen_at = self._owners.get(deal_id, (None, None))
+        if seen_at is None or not timedelta(0) <= now - seen_at <= OWNER_LASTS:
+            deal = await self._destination.deal(deal_id)
+            owner = deal.owner_id if deal else None
+            if len(self._owners) >= OWNERS_KNOWN:
+                self._owners.clear()
+            self._owners[deal_id] = owner, now
+        return owner
+
+
+def _names_one(reason: str, required: tuple[Field, ...]) -> bool:
+    """Whether Pipedrive says that it refused a deal for one of these fields."""
+    said = reason.lower()
+    return any(each.name.lower() in said or each.code in said for each in required)
+
+
+def _unsettled(faults: dict[str, str]) -> Unsettled:
+    name, sentence = next(iter(faults.items()))
+    more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return Unsettled(f"{name}: {sentence}{more}")

@@ -1,0 +1,67 @@
+"""Comparing publishing settings with the lists of the Pipedrive account, where a person asks."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+
+from gitpip.actions.publishing_settings import Checked
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.config.publishing.declaration import Group
+from gitpip.config.publishing.policy import PublishingPolicy, registry
+from gitpip.errors import EnvironmentUnusable
+from gitpip.publish.catalog import Catalog, Listed
+from gitpip.publish.destination import LookFailed
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.resolution import About, needed, resolve
+
+LASTS = timedelta(minutes=10)
+"""Each list costs 10 or 20 tokens, and a person saves a form several times."""
+ABOUT = {Group.ACTIVITY: About.ACTIVITY, Group.DEAL: About.DEAL}
+
+
+class AccountLists:
+    """The lists of the account that is set, kept for a while."""
+
+    def __init__(
+        self, settings: Callable[[], Settings], now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._settings = settings
+        self._now = now
+        self._catalog = Catalog()
+        self._read: tuple[str, datetime, frozenset[Listed]] | None = None
+        """Under which token, when and which lists."""
+
+    async def check(self, policy: PublishingPolicy, names: Collection[str]) -> Checked:
+        """What the account lacks of these settings of a policy."""
+        groups = {registry()[name].declaration.group for name in names}
+        about = [ABOUT[group] for group in groups if group in ABOUT]
+        wanted = frozenset[Listed]().union(*(needed(policy, each) for each in about))
+        if not wanted:
+            return Checked()
+        settings = self._settings()
+        if settings.pipedrive_token is None:
+            return Checked(unchecked="PIPEDRIVE_TOKEN is not set here")
+        try:
+            catalog = await self._lists(settings, wanted)
+        except (LookFailed, EnvironmentUnusable) as error:
+            return Checked(unchecked=str(error))
+        return Checked(resolve(policy, catalog).faults)
+
+    async def _lists(self, settings: Settings, wanted: frozenset[Listed]) -> Catalog:
+        async with Pipedrive(
+            api_url=settings.pipedrive_api_url,
+            token=settings.pipedrive_token,
+            timeout=settings.http_timeout,
+            rest=timedelta(0),
+        ) as pipedrive:
+            if not self._holds(wanted, pipedrive.fingerprint):
+                self._catalog = await pipedrive.catalog(wanted)
+                self._read = pipedrive.fingerprint, self._now(), wanted
+        return self._catalog
+
+    def _holds(self, wanted: frozenset[Listed], fingerprint: str) -> bool:
+        if self._read is None:
+            return False
+        under, at, listed = self._read
+        fresh = timedelta(0) <= self._now() - at < LASTS
+        return fresh and under == fingerprint and wanted <= listed
