@@ -15,6 +15,7 @@ from gitpip.actions import (
     access_mode,
     feeds,
     publishing_settings,
+    trial,
 )
 from gitpip.actions.acting import Acting
 from tests.actions.access_cases import FEEDS, KEYS
@@ -31,6 +32,7 @@ READS = {
     feeds.owner_named,
     feeds.addresses,
     publishing_settings.shown,
+    trial.trials_of,
 }
 """What else there is in actions: it changes nothing."""
 

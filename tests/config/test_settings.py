@@ -496,3 +496,12 @@ def test_any_public_address_is_refused_or_reads_back_as_itself(text: str) -> Non
     with contextlib.suppress(SettingsError):
         public = load(GITPIP_PUBLIC_URL=text).public_url
         assert load(GITPIP_PUBLIC_URL=str(public)).public_url == public
+
+
+def test_a_template_is_checked_at_the_start() -> None:
+    given = {"GITPIP_NOTE_TEMPLATE": "<p>\n{{ gist.title }}</p>", "GITPIP_SUBJECT_TEMPLATE": "x"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(given, env_file=None)
+    (fault,) = caught.value.faults
+    assert fault.startswith("GITPIP_NOTE_TEMPLATE=")
+    assert "line 2: there is no variable gist.title; use gist.id" in fault

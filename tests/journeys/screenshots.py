@@ -170,6 +170,8 @@ def _sign_in(page: Page, gitpip: Installation, folder: Path) -> None:
     page.screenshot(path=folder / "keys.png")
     page.goto(f"{gitpip.url}/audit")
     page.screenshot(path=folder / "audit.png")
+    page.goto(f"{gitpip.url}/settings/publishing/preview")
+    page.screenshot(path=folder / "preview.png")
 
 
 if __name__ == "__main__":

@@ -237,6 +237,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
             "/publications",
             f"/publications/{scene.publication}",
             "/status-page",
+            "/settings/publishing/preview",
             "/checks/1",
             "/docs",
             "/feeds",

@@ -458,6 +458,18 @@ CASES = (
         ("activity_type: no. Change it under Settings",),
     ),
     Case(
+        ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+        Severity.ERROR,
+        Act.CHANGE_SETTINGS,
+        (
+            insert(publishing_settings).values(
+                name="subject_template", value="{{ gone }}", set_at=LONG_AGO, set_by="ada"
+            ),
+        ),
+        (publishing_settings.delete(),),
+        ("subject_template can't be used: line 1: there is no variable gone", "Its default is"),
+    ),
+    Case(
         ProblemKind.PUBLICATIONS_HELD,
         Severity.ERROR,
         Act.DECIDE_HELD,

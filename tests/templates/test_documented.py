@@ -9,7 +9,7 @@ from gitpip.templates import Kind, compile_template
 from gitpip.templates.filters import FILTERS
 from gitpip.templates.language import STEPS
 from gitpip.templates.markup import TAGS
-from gitpip.templates.template import NOTE, SUBJECT, TEMPLATE_LIMIT
+from gitpip.templates.template import DEAL_TITLE, NOTE, SUBJECT, TEMPLATE_LIMIT
 from gitpip.templates.variables import MOST_ITEMS, TEXT_LIMIT, VARIABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
@@ -42,7 +42,7 @@ def test_the_table_of_filters_is_complete() -> None:
 
 def test_the_built_in_templates_are_shown() -> None:
     shown = re.findall(r"```jinja\n(.*?)```", PAGE, re.DOTALL)
-    assert shown[:2] == [f"{SUBJECT}\n", f"{NOTE}\n"]
+    assert shown[:3] == [f"{text}\n" for text in (SUBJECT, NOTE, DEAL_TITLE)]
 
 
 def test_the_tags_and_limits_are_named() -> None:

@@ -99,6 +99,8 @@ def test_what_is_refused(text: str) -> None:
         ("{{ content }}", Kind.SUBJECT, "no variable content in a subject"),
         ("{{ gist.url|link }}", Kind.SUBJECT, "a subject has no links"),
         ("{{ file.name }}", Kind.DEAL_TITLE, "no variable file.name in a deal title"),
+        ("lead-{{ user.login }}", Kind.DEAL_TITLE, "could be another user's login"),
+        ("x" * 99 + " .{{ user.login }}", Kind.DEAL_TITLE, "at most 100 characters"),
         ("customer", Kind.DEAL_TITLE, "made of {{ user.login }}, once, and text"),
         ("{{ user.login }}{{ user.login }}", Kind.DEAL_TITLE, "made of {{ user.login }}, once"),
         ("{{ user.login|truncate(1) }}", Kind.DEAL_TITLE, "made of {{ user.login }}, once"),

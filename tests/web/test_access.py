@@ -127,6 +127,9 @@ OPERATOR = {
     "DELETE /api/v1/opt-outs/{login}": "/api/v1/opt-outs/nobody",
     "POST /opt-outs": "",
     "POST /opt-outs/{login}/remove": "/opt-outs/nobody/remove",
+    "POST /api/v1/publishing/preview": "",
+    "GET /settings/publishing/preview": "",
+    "POST /settings/publishing/preview": "",
 }
 ADMIN = {
     "GET /api/v1/keys": "",

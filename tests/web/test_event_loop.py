@@ -134,6 +134,8 @@ SHOWN_BY_POST = [
     Route("POST", "/api/v1/users/{login}/visits", ()),
 ]
 
+SHOWN_OF_A_BODY = {"/api/v1/publishing/preview": {"of": "user-2", "limit": 20}}
+
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
@@ -214,6 +216,12 @@ async def test_no_answer_holds_up_the_others(
                 assert answer.status_code < 500, f"{route.method} {address}: {answer.text}"
                 if ticker.longest > LONGEST:
                     held_up[address] = ticker.longest
+        for address, body in SHOWN_OF_A_BODY.items():
+            async with ticker.watching():
+                answer = await client.post(address, json=body)
+            assert answer.status_code == 200, f"{address}: {answer.text}"
+            if ticker.longest > LONGEST:
+                held_up[address] = ticker.longest
 
     assert held_up == {}
 

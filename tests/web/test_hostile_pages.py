@@ -13,6 +13,7 @@ import pytest
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
 from gitpip.store.database import open_database
@@ -97,7 +98,12 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             find_account=find_account,
             wake=wake,
             scheduler_is_alive=lambda: True,
-            preview=partial(rendered, on_edit=settings.on_edit, on_delete=settings.on_delete),
+            preview=partial(
+                rendered,
+                on_edit=settings.on_edit,
+                on_delete=settings.on_delete,
+                policies=Policies(),
+            ),
             ailments=list,
             check_settings=AccountLists(lambda: settings).check,
         )

@@ -17,6 +17,7 @@ from gitpip.cli.output import (
     read,
     shown,
 )
+from gitpip.cli.publishing_preview import preview
 from gitpip.cli.publishing_settings import settings_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -104,3 +105,6 @@ def resume_publishing(as_json: Json = False) -> None:
         console.say("Nobody had paused publishing, so nothing was changed.")
     else:
         console.say(f"Publishing goes on; {ended.paused_by} had paused it.")
+
+
+publishing_app.command("preview")(preview)

@@ -163,10 +163,11 @@ class Deals:
                 return change
             deal = replace(deal, looked_at=looked_at)
         reading = self._pauses.request(Kind.READ, subject_of(deal.user_key))
+        titles = self._terms.titles(deal.login)
         try:
             # It remembers how far it has read, so one at a time.
             async with self._reading:
-                found = await self._index.find(deal)
+                found = await self._index.find(deal, titles)
         except LookFailed as failure:
             return await self._list_failed(deal, failure, reading)
         await self._pauses.after(None, reading)
@@ -175,9 +176,9 @@ class Deals:
         if (until := await self._cap()) is not None:
             own = deal.reason if deal.attempts else None
             return Change(PublicationState.PENDING, until, reason=own or self._cap_reason)
-        return await self._make_as_set(deal, reading)
+        return await self._make_as_set(deal, titles[0], reading)
 
-    async def _make_as_set(self, deal: Deal, reading: Request) -> Change | None:
+    async def _make_as_set(self, deal: Deal, title: str, reading: Request) -> Change | None:
         """Make a deal with the fields that the publishing settings say."""
         try:
             fields = await self._terms.deal()
@@ -185,7 +186,7 @@ class Deals:
             return self._unsettled(deal, fault)
         except LookFailed as failure:
             return await self._list_failed(deal, failure, reading)
-        return await self._make(deal, fields)
+        return await self._make(deal, title, fields)
 
     def _unsettled(self, deal: Deal, fault: Unsettled) -> Change:
         """Wait for another setting, or for what the account lacks; no attempt is counted."""
@@ -265,7 +266,7 @@ class Deals:
             failure, attempt_of(deal), sent_at=deal.sent_at or now, now=now
         )
 
-    async def _make(self, deal: Deal, fields: DealFields) -> Change | None:
+    async def _make(self, deal: Deal, title: str, fields: DealFields) -> Change | None:
         request = self._pauses.request(Kind.WRITE, subject_of(deal.user_key))
         async with self._destination.turn() as turn:
             leased = self._clocks.read()
@@ -279,18 +280,18 @@ class Deals:
                 mode = await self._mode(transaction)
                 start = Start(now, self._waits.lease, self._destination.now, mode)
                 if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
-                    transaction, deal, start
+                    transaction, deal, start, title
                 ):
                     return None
                 if again or self._youth.lasts:
                     await second_deals.watch(transaction, deal, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
-                await self._index.create(deal, fields, turn)
+                await self._index.create(deal, title, fields, turn)
             )
         outcome = self._pauses.own(outcome, request)
         refused = outcome.reason if isinstance(outcome, Refused) else None
         if isinstance(outcome, Accepted):
-            self._index.note(Item(outcome.id, deal.login, None, is_open=True))
+            self._index.note(Item(outcome.id, title, None, is_open=True))
         change = delivery.after_refusal(
             self._after(deal, outcome),
             outcome,

@@ -119,10 +119,10 @@ class DealFinder(Protocol):
     async def prepare(self) -> None:
         """Learn what tells whose deal is whose. Raises LookFailed where that is to wait."""
 
-    async def find(self, wanted: Deal) -> DealId | None:
-        """The open deal of a user. Raises LookFailed."""
+    async def find(self, wanted: Deal, titles: Sequence[str]) -> DealId | None:
+        """The open deal of a user, which can have one of these titles. Raises LookFailed."""
 
-    async def create(self, wanted: Deal, fields: DealFields, turn: Turn) -> Outcome:
+    async def create(self, wanted: Deal, title: str, fields: DealFields, turn: Turn) -> Outcome:
         """Make a user's deal; Accepted holds its id."""
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:

@@ -20,6 +20,8 @@ from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 from gitpip.store.database import Database
 from gitpip.store.publications import publishing_settings
 from gitpip.store.publications.publishing_settings import REFUSED, REQUIRED
+from gitpip.templates.safe_text import in_a_line
+from gitpip.templates.variables import UserValues
 
 LISTS_LAST = timedelta(days=1)
 """What disappears meanwhile is noticed when Pipedrive refuses it."""
@@ -29,6 +31,8 @@ AFTER_FAULT = timedelta(minutes=1)
 """What the account lacks may have been made there."""
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
 """Unless a setting is changed, or a person ends the wait."""
+TITLE_LIMIT = 2_000
+"""In bytes; what a template of a title makes is far shorter."""
 OWNER_LASTS = timedelta(minutes=10)
 OWNERS_KNOWN = 10_000
 
@@ -89,6 +93,12 @@ class Terms:
         if resolved.required and self._refused_for == resolved.required:
             raise Unsettled(ask_for(resolved.required))
         return resolved.deal
+
+    def titles(self, login: str) -> tuple[str, ...]:
+        """What a user's deal can be called; first what a new one is."""
+        template = self._policies.current.deal_title_template
+        title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
+        return (title,) if title == login else (title, login)
 
     async def changed_since(self, sent: ActivityFields | DealFields, reason: str) -> bool:
         """Whether something that Pipedrive refused would be sent with other fields now.

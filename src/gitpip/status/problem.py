@@ -45,6 +45,7 @@ class ProblemKind(StrEnum):
     CLOCK_WRONG = "clock-wrong"
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a problem
     PUBLISHING_SETTINGS_REFUSED = "publishing-settings-refused"
+    PUBLISHING_SETTINGS_UNUSABLE = "publishing-settings-unusable"
     PUBLICATIONS_HELD = "publications-held"
     CREDENTIALS_HELD = "credentials-held"
     PUBLICATIONS_FAILED = "publications-failed"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from gitpip.config.publishing.policy import effective
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
@@ -62,6 +63,32 @@ async def problems(
         found.append(_waiting(waiting, put_off, goes_on=goes_on))
     found.append(_notes_waiting(await troubles.notes_waiting(transaction)))
     return [problem for problem in found if problem]
+
+
+async def unusable_settings(
+    transaction: Transaction, given: Mapping[str, str]
+) -> Sequence[Problem]:
+    """What an older or newer gitpip stored and this one can't use; the environment has `given`."""
+    stored = await publishing_settings.stored(transaction)
+    texts = {name: one.value for name, one in stored.items()}
+    found = [one for one in effective(given, texts) if one.fault]
+    if not found:
+        return []
+    first, name = found[0], found[0].setting.name
+    sentence = (
+        f"What is stored for the publishing setting {name} can't be used: {said(first.fault)} Its"
+        f" default is used instead. {WHERE_TO_SET}"
+    )
+    return [
+        Problem(
+            ProblemKind.PUBLISHING_SETTINGS_UNUSABLE,
+            Severity.ERROR,
+            sentence,
+            since=stored[name].set_at,
+            count=len(found),
+            act=Act.CHANGE_SETTINGS,
+        )
+    ]
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:

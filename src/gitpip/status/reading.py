@@ -211,6 +211,7 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         goes_on=goes_on,
         mode=stopped.mode,
     )
+    problems += await publishing.unusable_settings(transaction, surroundings.settings.publishing)
     return Condition(
         problems=worst_first(problems),
         complete_until=known.complete_until,

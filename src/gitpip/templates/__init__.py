@@ -5,6 +5,7 @@ name, so that a template that was accepted can't fail, take long or leave out wh
 """
 
 from gitpip.templates.template import (
+    DEFAULT_DEAL_TITLE,
     DEFAULTS,
     TEMPLATE_LIMIT,
     Pieces,
@@ -16,6 +17,7 @@ from gitpip.templates.variables import Kind, Surroundings
 
 __all__ = [
     "DEFAULTS",
+    "DEFAULT_DEAL_TITLE",
     "TEMPLATE_LIMIT",
     "Kind",
     "Pieces",

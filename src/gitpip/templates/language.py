@@ -5,6 +5,7 @@ a cost, every expression a type, and what is not named is refused: so a template
 can't fail on any gist, and takes at most STEPS steps.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,9 @@ from gitpip.templates.variables import MOST_ITEMS, VARIABLES, Kind, Type
 STEPS = 60_000
 """The most steps that a template may take; a step takes some microseconds at the worst."""
 _NESTED_LOOPS = 2
+_TITLE_TEXT = 100
+_LOGIN_HERE = "\0"
+"""Stands for the login in a title; no template can hold this character."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +175,22 @@ def _inside(block: _Block, node: nodes.Node) -> _Block:
 
 
 def _check_title(template: nodes.Template) -> None:
-    """Two users' deals must never have one title: a deal is found by it."""
+    """Two users' deals never have one title, nor one of them another's login: see `DealIndex`."""
     parts = [part for node in template.body for part in getattr(node, "nodes", (node,))]
-    names = [part for part in parts if isinstance(part, nodes.Getattr)]
-    if len(names) != 1 or not all(
-        isinstance(part, nodes.TemplateData | nodes.Getattr) for part in parts
-    ):
+    shown = "".join(
+        part.data if isinstance(part, nodes.TemplateData) else _LOGIN_HERE for part in parts
+    )
+    before, here, after = shown.partition(_LOGIN_HERE)
+    names = [part for part in parts if not isinstance(part, nodes.TemplateData)]
+    if not here or len(names) != 1 or not isinstance(names[0], nodes.Getattr):
         raise Refused(
             1, "a deal is found by its title, so it is made of {{ user.login }}, once, and text"
         )
+    if re.search("[A-Za-z0-9_-]$", before) or re.match("[A-Za-z0-9_-]", after):
+        raise Refused(
+            1,
+            "the title could be another user's login; put a space, or another character that no"
+            " login has, beside {{ user.login }}",
+        )
+    if len(before) + len(after) > _TITLE_TEXT:
+        raise Refused(1, f"a title has at most {_TITLE_TEXT} characters beside the login")

@@ -157,7 +157,7 @@ _ENVIRONMENTS = {kind: _environment(kind) for kind in Kind}
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates that are used together."""
+    """The templates of an activity."""
 
     subject: Template
     note: Template
@@ -186,3 +186,4 @@ NOTE = """\
 DEAL_TITLE = "{{ user.login }}"
 DEFAULTS = Templates.of()
 """What is used where no template is set."""
+DEFAULT_DEAL_TITLE = compile_template(DEAL_TITLE, Kind.DEAL_TITLE)

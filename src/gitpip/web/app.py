@@ -20,6 +20,7 @@ from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
 from gitpip.web.api import publishing as api_publishing
+from gitpip.web.api import publishing_preview as api_publishing_preview
 from gitpip.web.api import publishing_settings as api_publishing_settings
 from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
@@ -44,6 +45,7 @@ from gitpip.web.pages import (
     imports,
     keys,
     publications,
+    publishing_preview,
     publishing_settings,
     rules,
     status,
@@ -73,6 +75,7 @@ PAGES = (
     api_held.router,
     api_publishing_settings.router,
     api_rules.router,
+    api_publishing_preview.router,
     api_docs_page.router,
     home.router,
     imports.router,
@@ -84,6 +87,7 @@ PAGES = (
     publications.router,
     publishing_settings.router,
     rules.router,
+    publishing_preview.router,
     status.router,
     feeds.router,
     feed_tokens.router,

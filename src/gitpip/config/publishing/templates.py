@@ -1,11 +1,11 @@
-"""How subjects and notes are worded; `gitpip.templates` says what a template can do."""
+"""The wording of subjects, notes and deal titles; `gitpip.templates` has the language."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitpip.config.publishing.declaration import Group, Kind, setting
 from gitpip.errors import TemplateInvalid
-from gitpip.templates import DEFAULTS, Template, compile_template
+from gitpip.templates import DEFAULT_DEAL_TITLE, DEFAULTS, Template, compile_template
 from gitpip.templates import Kind as Made
 
 
@@ -32,6 +32,12 @@ class TemplateSettings:
         _template(Made.SUBJECT),
         group=Group.TEMPLATES,
         description="what the subject of an activity says before the login and the marker",
+    )
+    deal_title_template: Template = setting(
+        DEFAULT_DEAL_TITLE,
+        _template(Made.DEAL_TITLE),
+        group=Group.TEMPLATES,
+        description="the title of a new deal; a deal is found by it",
     )
     note_template: Template = setting(
         DEFAULTS.note,

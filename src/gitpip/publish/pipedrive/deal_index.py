@@ -5,13 +5,13 @@ page for each user who needs a deal, and what was read is kept; until it is comp
 tokens) answers, as it does where something in the list can't be read. Later only what changed since
 is read, from the time by Pipedrive's own clock.
 
-A deal is a user's where our custom field holds the user's GitHub id, else where the login is its
-title. Logins change hands: a deal that belongs to one user, by its field or by our own rows, is
-given to no other.
+A deal is a user's where our custom field holds the user's GitHub id, else where its title is what
+the template makes of the login, or the login alone. Logins change hands: a deal that belongs to one
+user, by its field or by our own rows, is given to no other.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -82,7 +82,7 @@ class DealIndex:
     def _forget(self) -> None:
         self._read_under = (self._pipedrive.fingerprint, self._pipedrive.deal_field)
         self._deals: dict[int, Item] = {}
-        self._by_login: defaultdict[str, set[int]] = defaultdict(set)
+        self._by_title: defaultdict[str, set[int]] = defaultdict(set)
         self._by_github_id: defaultdict[str, set[int]] = defaultdict(set)
         self._reading = _Reading(None, None, None)
         self._complete_at: datetime | None = None
@@ -93,10 +93,11 @@ class DealIndex:
         """Learn which custom field holds the users. Raises LookFailed where that is to wait."""
         await self._field.prepare()
 
-    async def find(self, wanted: Deal) -> DealId | None:
-        """The open deal of a user: by our field, then by the title in the exact case, then oldest.
+    async def find(self, wanted: Deal, titles: Sequence[str]) -> DealId | None:
+        """The open deal of a user: by our field, then by the first of these titles that one has.
 
-        Costs at most 30 tokens, and one for each deal that may be it. Raises LookFailed.
+        Of several, the one with the exact case, then the oldest. Costs at most 10 tokens, 20 for
+        each title, and one for each deal that may be it. Raises LookFailed.
         """
         await self.prepare()
         if self._read_under != (self._pipedrive.fingerprint, self._pipedrive.deal_field):
@@ -104,21 +105,22 @@ class DealIndex:
             self._forget()
         unread = 0
         if not await self._up_to_date():
-            found = await self._pipedrive.search_deals(wanted.login)
-            unread = found.unread
-            for deal in found.items:
-                self.note(deal)
-        for deal_id in self._candidates(wanted):
-            if await self._is_still(deal_id, wanted):
+            for title in titles:
+                found = await self._pipedrive.search_deals(title)
+                unread += found.unread
+                for deal in found.items:
+                    self.note(deal)
+        for deal_id in self._candidates(wanted, titles):
+            if await self._is_still(deal_id, wanted, titles):
                 return DealId(deal_id)
         if unread:
             raise LookFailed(UNREAD_ENTRIES)  # it may be the deal: no second one is made
         return None
 
-    async def create(self, wanted: Deal, fields: DealFields, turn: Turn) -> Outcome:
+    async def create(self, wanted: Deal, title: str, fields: DealFields, turn: Turn) -> Outcome:
         """Make a user's deal, with GitHub's id where the account has our field."""
         holder = self._field.value(wanted.github_id)
-        return await self._pipedrive.create_deal(wanted.login, holder, fields=fields, turn=turn)
+        return await self._pipedrive.create_deal(title, holder, fields=fields, turn=turn)
 
     async def belongs(self, deal: Item, wanted: Deal) -> bool:
         """Whether a deal is this user's, and no other's: by our field, or the title as sent."""
@@ -153,7 +155,7 @@ class DealIndex:
         self.drop(deal.id)
         if deal.is_open:
             self._deals[deal.id] = self._field.without_others(deal)
-            self._by_login[deal.text.lower()].add(deal.id)
+            self._by_title[deal.text.lower()].add(deal.id)
             if holder := self._field.holder(deal):
                 self._by_github_id[holder].add(deal.id)
 
@@ -161,26 +163,26 @@ class DealIndex:
         """Forget a deal that is not open any more."""
         deal = self._deals.pop(deal_id, None)
         if deal is not None:
-            self._by_login[deal.text.lower()].discard(deal_id)
+            self._by_title[deal.text.lower()].discard(deal_id)
             if holder := self._field.holder(deal):
                 self._by_github_id[holder].discard(deal_id)
 
-    def _candidates(self, wanted: Deal) -> Iterable[int]:
+    def _candidates(self, wanted: Deal, titles: Sequence[str]) -> Iterable[int]:
         by_id = self._by_github_id.get(self._field.value(wanted.github_id) or "", set())
-        by_login = self._by_login.get(wanted.login.lower(), set()) - by_id
-        exact = wanted.login
-        return [
-            *sorted(by_id),
-            *sorted(by_login, key=lambda deal_id: (self._deals[deal_id].text != exact, deal_id)),
-        ]
+        found = sorted(by_id)
+        for title in titles:
+            titled = sorted(self._by_title.get(title.lower(), set()).difference(found))
+            exact = [deal_id for deal_id in titled if self._deals[deal_id].text == title]
+            found += [*exact, *(deal_id for deal_id in titled if deal_id not in exact)]
+        return found
 
-    async def _is_still(self, deal_id: int, wanted: Deal) -> bool:
+    async def _is_still(self, deal_id: int, wanted: Deal, titles: Sequence[str]) -> bool:
         deal = await self._pipedrive.deal(DealId(deal_id))
         if deal is None:
             self.drop(deal_id)
             return False
         self.note(deal)
-        return await self.belongs(deal, replace(wanted, title=None))
+        return any([await self.belongs(deal, replace(wanted, title=one)) for one in titles])
 
     async def _up_to_date(self) -> bool:
         """Read one page further; True once everything up to now is known."""

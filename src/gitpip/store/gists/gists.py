@@ -245,6 +245,28 @@ async def keys_of_gist(transaction: Transaction, gist_id: GistId) -> tuple[FileK
     return tuple(FileKey(key) for key in found.scalars())
 
 
+async def keys_after(transaction: Transaction, after: FileKey, limit: int) -> tuple[FileKey, ...]:
+    """The keys of tracked users' files behind this one, in their order."""
+    found = await transaction.execute(
+        select(gist_files.c.key)
+        .join(users, users.c.key == gist_files.c.user_key)
+        .where(tracked, gist_files.c.key > after)
+        .order_by(gist_files.c.key)
+        .limit(limit)
+    )
+    return tuple(FileKey(key) for key in found.scalars())
+
+
+async def some(
+    transaction: Transaction, keys: Sequence[FileKey], *, content_limit: int | None = None
+) -> tuple[GistFile, ...]:
+    """These files of tracked users, in the order of their keys; a few hundred at most."""
+    rows = await transaction.execute(
+        select_files(content_limit).where(gist_files.c.key.in_(keys)).order_by(gist_files.c.key)
+    )
+    return tuple(file_of(row) for row in rows)
+
+
 async def file_of_gist(transaction: Transaction, gist_id: GistId, key: FileKey) -> GistFile | None:
     """One file of a tracked user's gist; None where there is none."""
     found = await transaction.execute(

@@ -98,8 +98,8 @@ async def made(transaction: Transaction, user_key: UserKey) -> DealId | None:
     return None if deal_id is None else DealId(deal_id)
 
 
-async def begin_sending(transaction: Transaction, claim: Deal, start: Start) -> bool:
-    """Mark a claimed deal `sending`; False where that must not be."""
+async def begin_sending(transaction: Transaction, claim: Deal, start: Start, title: str) -> bool:
+    """Mark a claimed deal `sending` with this title; False where that must not be."""
     return await DEALS.begin_sending(
         transaction,
         claim.user_key,
@@ -107,7 +107,7 @@ async def begin_sending(transaction: Transaction, claim: Deal, start: Start) -> 
         start,
         # Unless the deal was made and is gone.
         counts=or_(deals.c.sent_at.is_(None), deals.c.looked_at.is_(None)),
-        values={"title": claim.login},
+        values={"title": title},
     )
 
 
@@ -160,7 +160,8 @@ async def is_expected(transaction: Transaction, title: str, *, besides: UserKey)
         .where(
             deals.c.state.in_([PublicationState.SENDING.value, PublicationState.UNCERTAIN.value]),
             deals.c.user_key != besides,
-            func.lower(deals.c.title) == title.lower(),
+            # SQLite knows no case of letters outside of ASCII, which a template can hold.
+            or_(func.lower(deals.c.title) == title.lower(), deals.c.title == title),
         )
         .limit(1)
     )

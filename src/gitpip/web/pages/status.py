@@ -31,6 +31,7 @@ LABELS = (
 
 PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLISHING_SETTINGS_REFUSED: ("/settings/publishing", "Change the settings"),
+    ProblemKind.PUBLISHING_SETTINGS_UNUSABLE: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
     ProblemKind.CREDENTIALS_HELD: ("/publications?state=held", "Review them"),
     ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),

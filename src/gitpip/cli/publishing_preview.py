@@ -1,0 +1,69 @@
+"""The command that shows what activities would look like under other templates."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gitpip.actions.trial import MOST, Count, Trial, trials_of
+from gitpip.cli.output import Json, console, prepared_settings, print_json, read
+from gitpip.status.problem import count
+from gitpip.store.database import Transaction
+from gitpip.web.api.publishing_preview import TrialBody
+
+
+def preview(
+    of: Annotated[
+        str | None, typer.Argument(help="A user's login or a gist's id; sample gists without.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Another template of the subject.")] = None,
+    note_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A file with another template of the note."),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Try every stored file, and print only how many there are."),
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many files at most.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show what activities would look like, also under other templates; nothing is sent."""
+    if every and of is not None:
+        raise typer.BadParameter("--all takes every file; leave out the login or gist")
+    settings = prepared_settings()
+    note = note_file.read_text() if note_file else None
+
+    async def tried(transaction: Transaction) -> tuple[Trial, ...] | Count:
+        trials = await trials_of(transaction, settings, subject, note)
+        if every:
+            return await trials.everything(transaction)
+        return trials.samples() if of is None else await trials.stored(transaction, of, limit)
+
+    started = time.monotonic()
+    found = read(settings, tried)
+    if isinstance(found, Count):
+        _print_count(found, time.monotonic() - started, as_json=as_json)
+    elif as_json:
+        print_json([TrialBody.of_trial(trial).model_dump() for trial in found])
+    elif not found:
+        console.say(f"Nothing of {of} is stored.")
+    else:
+        for trial in found:
+            console.say(f"{trial.of}:")
+            console.say(f"  subject: {trial.activity.subject}")
+            console.say(f"  note: {trial.activity.note}")
+            if trial.activity.is_cut:
+                console.say("  Some of it had to be cut.")
+
+
+def _print_count(found: Count, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"files": found.files, "cut": found.cut, "longest_note": found.longest})
+        return
+    console.say(
+        f"{count(found.files, 'file')} rendered in {seconds:.1f} s; {found.cut:,} of the notes lack"
+        f" some of the content, since Pipedrive takes 100 KB; the longest note has"
+        f" {found.longest:,} bytes."
+    )

@@ -1,0 +1,71 @@
+"""`/api/v1/publishing/preview`: what activities would look like under other templates."""
+
+from typing import Annotated, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitpip.actions.trial import MOST, Trial, trials_of
+from gitpip.model import Role
+from gitpip.web.api.schemas import PROBLEMS
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context
+
+router = APIRouter(
+    route_class=RoleRoute, prefix="/api/v1/publishing", tags=["publishing"], responses=PROBLEMS
+)
+
+
+class TrialRequest(BaseModel):
+    """Templates to try, and what to try them with; null stands for the present template."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject_template: str | None = None
+    note_template: str | None = None
+    of: Annotated[str | None, Field(max_length=100)] = None
+    """A user's login or the id of a gist; null shows sample gists."""
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 10
+    """How many files are shown at most."""
+
+
+class TrialBody(BaseModel):
+    """One file, and the activity that it would become."""
+
+    of: str
+    login: str
+    gist_id: str
+    filename: str
+    subject: str
+    note: str
+    is_cut: bool
+    """Whether the note lacks some of the content, or of what the template made."""
+
+    @classmethod
+    def of_trial(cls, trial: Trial) -> Self:
+        """The body of a trial."""
+        return cls(
+            of=trial.of,
+            login=trial.file.login,
+            gist_id=trial.file.gist_id,
+            filename=trial.file.filename,
+            subject=trial.activity.subject,
+            note=trial.activity.note,
+            is_cut=trial.activity.is_cut,
+        )
+
+
+@router.post("/preview")
+@needs(Role.OPERATOR)
+async def preview_templates(wanted: TrialRequest, context: Context) -> list[TrialBody]:
+    """What sample gists, or stored ones, would become. Nothing is stored or sent."""
+    async with context.database.read() as transaction:
+        trials = await trials_of(
+            transaction, context.settings, wanted.subject_template, wanted.note_template
+        )
+        found = (
+            trials.samples()
+            if wanted.of is None
+            else await trials.stored(transaction, wanted.of, wanted.limit)
+        )
+    return [TrialBody.of_trial(trial) for trial in found]

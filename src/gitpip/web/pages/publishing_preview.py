@@ -1,0 +1,72 @@
+"""The page that shows what activities would look like under other templates, for operators."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse
+
+from gitpip.actions.trial import Trial, trials_of
+from gitpip.errors import GistNotFound, TemplateInvalid, UserNotTracked
+from gitpip.model import Role
+from gitpip.templates import TEMPLATE_LIMIT
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import AppContext, Context
+from gitpip.web.pages.publishing_settings import PATH as SETTINGS
+from gitpip.web.render.jinja import render
+
+PATH = f"{SETTINGS}/preview"
+FILES = 5
+SHOWN = 5_000
+"""So many characters of a note are shown."""
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Text = Annotated[str, Form()]
+
+
+@router.get(PATH)
+@needs(Role.OPERATOR)
+async def show_preview(context: Context) -> HTMLResponse:
+    """The sample gists under the present templates, and a form to try others."""
+    return await _page(context)
+
+
+@router.post(PATH)
+@needs(Role.OPERATOR)
+async def try_templates(
+    context: Context,
+    subject_template: Text = "",
+    note_template: Text = "",
+    of: Annotated[str, Form(max_length=100)] = "",
+) -> HTMLResponse:
+    """The same under the templates of the form. Nothing is stored or sent."""
+    written = [text.replace("\r\n", "\n").strip() for text in (subject_template, note_template)]
+    return await _page(context, written[0], written[1], of.strip())
+
+
+async def _page(
+    context: AppContext, subject: str = "", note: str = "", of: str = ""
+) -> HTMLResponse:
+    fault, found = "", tuple[Trial, ...]()
+    async with context.database.read() as transaction:
+        present = await trials_of(transaction, context.settings)
+        try:
+            trials = await trials_of(transaction, context.settings, subject or None, note or None)
+            found = await trials.stored(transaction, of, FILES) if of else trials.samples()
+        except (TemplateInvalid, GistNotFound, UserNotTracked) as error:
+            fault = str(error)
+    page = render(
+        "publishing_preview.html",
+        page="publishing-settings",
+        path=PATH,
+        settings=SETTINGS,
+        subject=subject or present.templates.subject.text,
+        note=note or present.templates.note.text,
+        of=of,
+        fault=fault,
+        limit=TEMPLATE_LIMIT,
+        shown=SHOWN,
+        found=found,
+    )
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
+    return HTMLResponse(page, status_code=status)

@@ -1,0 +1,126 @@
+"""The preview of templates: sample gists and stored ones, by API and page; nothing is stored."""
+
+import hashlib
+import html
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from gitpip.clock import utc_now
+from gitpip.config import load_settings
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.store.database import open_database
+from gitpip.store.gists import gists
+from gitpip.store.publications import publishing_settings
+from gitpip.store.users import users
+from gitpip.templates.samples import SAMPLES
+from tests.web.routes import application
+
+GIST = GistId("abc0123456789abc0123")
+LONG = "&" * 200_000
+API = "/api/v1/publishing/preview"
+PAGE = "/settings/publishing/preview"
+
+
+@pytest.fixture
+async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """Asks the application, where ada has two files and the stored templates are her own."""
+    database = open_database(database_url)
+    await database.migrate()
+    now = utc_now()
+    seen = {"one <b>.py": "x = 1\n", "long.txt": LONG}
+    files = [
+        SeenFile(
+            name,
+            hashlib.sha256(content.encode()).hexdigest()[:40],
+            len(content),
+            None,
+            f"https://gist.example/raw/{name}",
+            content,
+        )
+        for name, content in seen.items()
+    ]
+    gist = SeenGist(GIST, GitHubId(1), None, "https://gist.example/1", now, now, tuple(files))
+    async with database.begin() as transaction:
+        added = await users.add(
+            transaction,
+            "ada",
+            external_id="customer-7",
+            account=Account("ada", GitHubId(1)),
+            backfill=Backfill.parse("none"),
+            now=now,
+        )
+        await gists.store(transaction, added.user, [gist], check_id=None, now=now)
+        await publishing_settings.change(
+            transaction, {"subject_template": "stored: {{ file.name }}"}, by="a test", now=now
+        )
+    settings = load_settings({"GITPIP_DATA_DIR": str(tmp_path)}, env_file=None)
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=application(database, settings)),
+        base_url="http://127.0.0.1",
+        headers={"Origin": "http://127.0.0.1"},
+    ) as client:
+        yield client
+    await database.close()
+
+
+async def test_what_the_api_shows(client: httpx2.AsyncClient) -> None:
+    samples = (await client.post(API, json={})).json()
+    assert [one["of"] for one in samples] == [sample.name for sample in SAMPLES]
+    assert samples[0]["subject"].startswith("stored: greeting.py · octocat [gp-")
+    wanted = {
+        "subject_template": "{{ user.external_id }}",
+        "note_template": "{{ gist.files|join }}{{ content }}",
+    }
+    for of in (GIST, "ada"):
+        found = (await client.post(API, json={**wanted, "of": of})).json()
+        assert {one["filename"]: one["is_cut"] for one in found} == {
+            "one <b>.py": False,
+            "long.txt": True,
+        }
+        assert {one["subject"].partition(" [")[0] for one in found} == {"customer-7 · ada"}
+        assert all(one["note"].startswith("one &lt;b&gt;.py, long.txt<pre>") for one in found)
+    assert len((await client.post(API, json={"of": "ada", "limit": 1})).json()) == 1
+    again = (await client.post(API, json={"of": GIST})).json()
+    assert again[0]["subject"].startswith("stored: "), "trying stores nothing"
+
+
+async def test_what_the_page_shows(client: httpx2.AsyncClient) -> None:
+    page = await client.get(PAGE)
+    assert page.status_code == 200
+    assert "stored: {{ file.name }}</textarea>" in page.text
+    assert f"{SAMPLES[0].name}</bdi>" in page.text
+    form = {"subject_template": "tried", "note_template": "<b>x</b>{{ content }}", "of": "ada"}
+    tried = await client.post(PAGE, data=form)
+    assert tried.status_code == 200
+    text = html.unescape(tried.text)
+    assert "tried · ada [gp-" in text
+    assert "<b>x</b><pre>x = 1" in text
+    assert "the first 5000 characters are shown; some of it had to be cut" in text
+    assert len(tried.text) < 100_000
+
+
+WRONG: list[tuple[dict[str, str], int, str]] = [
+    ({"note_template": "x\n{{ nothing }}"}, 422, "line 2: there is no variable nothing"),
+    ({"of": "nobody"}, 404, "nobody is not tracked"),
+    ({"of": "ada"}, 404, "ada is not tracked"),
+    ({"of": GIST}, 404, f"no gist {GIST}"),
+]
+
+
+async def test_what_can_not_be_shown(client: httpx2.AsyncClient, database_url: str) -> None:
+    assert (await client.post(API, json={"of": GIST})).status_code == 200
+    database = open_database(database_url)
+    async with database.begin() as transaction:
+        ada = await users.find(transaction, "ada")
+        await users.remove(transaction, ada.key, utc_now())
+    await database.close()
+    for body, status, says in WRONG:
+        answer = await client.post(API, json=body)
+        assert answer.status_code == status
+        assert says in answer.text
+        page = await client.post(PAGE, data=body)
+        assert page.status_code == 422
+        assert says in html.unescape(page.text)
