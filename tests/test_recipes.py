@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WANTED = [
     "A setting",
+    "A publishing setting",
     "A command",
     "A page",
     "An API route",

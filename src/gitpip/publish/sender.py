@@ -180,13 +180,11 @@ class Sender:
         else:
             async with self._destination.turn() as turn:
                 outcome = await self._post(claim, ready, turn)
-        if isinstance(outcome, Refused) and isinstance(ready, Ready):
-            outcome = await self._why_refused(outcome, claim, ready)
         if outcome is None:
             async with self._database.begin() as transaction:
                 await FILES.release(transaction, claim.token or "", [claim.id])
         else:
-            await self._conclude(claim, outcome, request, flight)
+            await self._conclude(claim, ready, outcome, request, flight)
 
     async def _ready(self, deal_id: DealId, activity: Rendered) -> Ready | NotProcessed:
         """What is sent, with the fields that the publishing settings say; or why nothing can be."""
@@ -243,11 +241,14 @@ class Sender:
     async def _conclude(
         self,
         claim: Publication,
+        ready: Ready | NotProcessed,
         outcome: Outcome,
         request: Request,
         flight: Flight,
     ) -> None:
         outcome = self._pauses.own(outcome, request)
+        if isinstance(outcome, Refused) and isinstance(ready, Ready):
+            outcome = await self._why_refused(outcome, claim, ready)
         now = self._now()
         change = delivery.after_sending(outcome, attempt=claim.attempts + 1, now=now)
         change = delivery.after_refusal(

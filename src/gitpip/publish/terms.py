@@ -27,9 +27,13 @@ LISTS_LAST = timedelta(days=1)
 """What disappears meanwhile is noticed when Pipedrive refuses it."""
 AFTER_CHANGE = timedelta(minutes=10)
 """What a person has just named may be new in the account."""
-AFTER_FAULT = timedelta(minutes=1)
-"""What the account lacks may have been made there."""
-TRIED_AGAIN_AFTER = timedelta(minutes=10)
+AFTER_REFUSAL = timedelta(minutes=1)
+"""Nothing is sent while the owner of activities is missing, so that costs little, too."""
+WITHOUT_A_DEAL = timedelta(minutes=10)
+"""Each deal that waits asks, and the lists cost up to 60 tokens."""
+REPLACED = timedelta(hours=1)
+"""While another type is sent."""
+TRIED_AGAIN_AFTER = timedelta(minutes=30)
 """Unless a setting is changed, or a person ends the wait."""
 TITLE_LIMIT = 2_000
 """In bytes; what a template of a title makes is far shorter."""
@@ -74,7 +78,7 @@ class Terms:
     async def activity(self, deal_id: DealId, day: date | None) -> ActivityFields:
         """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed."""
         policy = self._policies.current
-        resolved = await self._settled()
+        resolved = await self._settled(About.ACTIVITY)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         fields = resolved.activity
@@ -87,7 +91,7 @@ class Terms:
 
     async def deal(self) -> DealFields:
         """The fields of a new deal. Raises Unsettled, LookFailed."""
-        resolved = await self._settled()
+        resolved = await self._settled(About.DEAL)
         if resolved.of_deal:
             raise _unsettled(resolved.of_deal)
         if resolved.required and self._refused_for == resolved.required:
@@ -108,7 +112,7 @@ class Terms:
         what none gives, and LookFailed.
         """
         if isinstance(sent, DealFields):
-            resolved = await self._settled(About.DEAL)
+            resolved = await self._settled(About.DEAL, refused=True)
             if resolved.of_deal:
                 raise _unsettled(resolved.of_deal)
             if resolved.required and _names_one(reason, resolved.required):
@@ -116,7 +120,7 @@ class Terms:
                 await self._note_faults()
                 raise Unsettled(ask_for(resolved.required))
             return resolved.deal != sent
-        resolved = await self._settled(About.ACTIVITY)
+        resolved = await self._settled(About.ACTIVITY, refused=True)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         present = resolved.activity
@@ -124,7 +128,8 @@ class Terms:
             present.owner_id not in (None, sent.owner_id) or not self._is_active(sent.owner_id)
         )
 
-    async def _settled(self, refused: About | None = None) -> Resolved:
+    async def _settled(self, about: About, *, refused: bool = False) -> Resolved:
+        """The settings in the account's numbers; all behind what was `refused` is read for that."""
         async with self._one_at_a_time:
             policy, fingerprint = self._policies.current, self._destination.fingerprint
             if self._made_of is not None and self._made_of[1] != fingerprint:
@@ -133,19 +138,35 @@ class Terms:
             changed = self._made_of != made_of
             if changed:
                 self._noted = None  # who changes a setting forgets what was noted
-            wanted = needed(policy, refused)
-            if not wanted <= self._listed or self._is_old(changed=changed, refused=refused):
-                if self._resolved.of_deal:
-                    wanted |= needed(policy, About.DEAL)
+            wanted = needed(policy, about if refused else None)
+            lasts = AFTER_REFUSAL if refused else self._lists_last(about, changed=changed)
+            if not wanted <= self._listed or self._is_older(lasts):
+                # Else the type that is sent instead of another would be forgotten, and refused.
+                wanted |= frozenset() if changed else self._listed
                 self._catalog = await self._destination.catalog(wanted) if wanted else Catalog()
-                self._listed = wanted
-                self._read_at = self._now() if wanted else None
+                self._listed, self._read_at = wanted, self._now()
                 changed = True
             if changed:
                 self._resolved = self._resolve(policy)
                 self._made_of = made_of
                 await self._note_faults()
             return self._resolved
+
+    def _lists_last(self, about: About, *, changed: bool) -> timedelta:
+        """How old the lists may be for that."""
+        if changed:
+            return AFTER_CHANGE
+        if about is About.DEAL and self._resolved.of_deal:
+            return WITHOUT_A_DEAL
+        if about is About.ACTIVITY and self._resolved.of_activity:
+            return AFTER_REFUSAL
+        return REPLACED if self._resolved.replaced else LISTS_LAST
+
+    def _is_older(self, lasts: timedelta) -> bool:
+        """Whether the lists are older than that, or from after now, as our clock was set back."""
+        if not self._listed or self._read_at is None:
+            return False
+        return not timedelta(0) <= self._now() - self._read_at <= lasts
 
     def _resolve(self, policy: PublishingPolicy) -> Resolved:
         """What is required may be known from the search for our own field, at no cost."""
@@ -164,16 +185,8 @@ class Terms:
     def _forget(self) -> None:
         """What another account has says nothing of this one."""
         self._catalog, self._listed, self._read_at = Catalog(), frozenset(), None
+        self._refused_for = ()
         self._owners.clear()
-
-    def _is_old(self, *, changed: bool, refused: About | None) -> bool:
-        """Whether the lists are to be read again; those that were never read are not old."""
-        if self._read_at is None:
-            return False
-        lasts = AFTER_CHANGE if changed else LISTS_LAST
-        if refused is not None or self._resolved.faults:
-            lasts = AFTER_FAULT
-        return not timedelta(0) <= self._now() - self._read_at <= lasts
 
     async def _note_faults(self) -> None:
         """Write down what the status tells; what stops all activities is a pause instead."""

@@ -91,8 +91,6 @@ class Pipedrive:
         """The time by Pipedrive's clock, as last announced."""
         self.deal_field: str | None = None
         """The custom field of deals that holds GitHub's id, where the account has one."""
-        self.deal_fields: tuple[Field, ...] | None = None
-        """The fields of deals, where they were read while our own one was looked for."""
         self.sent: dict[str, float] = {}
         """The subjects of activities that were sent lately, and when by the monotonic clock."""
         self.seen: Callable[[Sequence[Item]], None] = lambda _: None
@@ -113,6 +111,8 @@ class Pipedrive:
         """Ask under this token from the next request on; without one nothing should be asked."""
         text = token.get_secret_value() if token else ""
         self.has_token = token is not None
+        self.deal_fields: tuple[Field, ...] | None = None
+        """The fields of deals, where they were read while our own one was looked for."""
         self._access_confirmed_until = 0.0
         self._headers = {"Accept": "application/json"} | ({"x-api-token": text} if token else {})
         self.fingerprint = fingerprint(self._api_url, text)
