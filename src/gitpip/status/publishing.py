@@ -150,12 +150,12 @@ WHY_HELD = {
 }
 
 
-def _why_held(because: Mapping[HeldBecause, int]) -> str:
+def _why_held(files: Mapping[HeldBecause, int]) -> str:
     """The reasons, the gravest first, with numbers where there are several."""
-    if len(because) == 1:
-        return WHY_HELD[next(iter(because))]
+    if len(files) == 1:
+        return WHY_HELD[next(iter(files))]
     return "; ".join(
-        f"{because[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in because
+        f"{files[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in files
     )
 
 
