@@ -67,8 +67,8 @@ def _time(text: str, now: datetime) -> datetime:
     return time
 
 
-def _checked_reason(reason: str) -> str:
-    line = " ".join(reason.split())
+def _checked_reason(text: str) -> str:
+    line = " ".join(text.split())
     if len(line) > REASON_LIMIT or not line.isprintable():
         raise InvalidInput("reason", f"use at most {REASON_LIMIT} printable characters")
     return line

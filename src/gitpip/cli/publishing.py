@@ -1,4 +1,4 @@
-"""The commands about publishing as a whole: what is written, where and when; pauses."""
+"""The commands about all publishing: what is written, where and when; plans and pauses."""
 
 from dataclasses import asdict
 from functools import partial

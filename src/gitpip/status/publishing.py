@@ -197,12 +197,12 @@ WHY_HELD = {
 }
 
 
-def _why_held(numbers: Mapping[HeldBecause, int]) -> str:
+def _why_held(files: Mapping[HeldBecause, int]) -> str:
     """The reasons, the gravest first, with numbers where there are several."""
-    if len(numbers) == 1:
-        return WHY_HELD[next(iter(numbers))]
+    if len(files) == 1:
+        return WHY_HELD[next(iter(files))]
     return "; ".join(
-        f"{numbers[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in numbers
+        f"{files[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in files
     )
 
 

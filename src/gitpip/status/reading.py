@@ -88,7 +88,7 @@ class Condition:
     def publishing_due(self, due: datetime | None) -> datetime | None:
         """When what is due at `due` can be sent at the earliest; None where nobody can tell.
 
-        No pause has ended by then, whoever made it.
+        That is not before the end of any pause, be it a person's or our own.
         """
         if due is None or (self.persons_pause and self.persons_pause.until is None):
             return None

@@ -64,7 +64,7 @@ async def ask(transaction: Transaction, publication_id: int, now: datetime) -> N
 async def due(transaction: Transaction, present: Present, limit: int) -> tuple[Amendment, ...]:
     """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then.
 
-    Those of users of whom nothing may be sent wait.
+    What may not be sent now waits.
     """
     rows = await transaction.execute(
         select(
