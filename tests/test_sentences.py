@@ -47,10 +47,6 @@ ALLOWED = {
         "publications.c.reason.in_((DELETED_BEFORE_SENT, DELETED_WHILE_HELD))",
     ): CONSTANT,
     (
-        "store/publications/permission.py",
-        "publications.c.held_because == HeldBecause.DRY_RUN",
-    ): "a kind",
-    (
         "store/publications/second_sends.py",
         "(known.activity_id, known.reason) == tuple(values.values())",
     ): "whether anything has changed",
