@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store.database import Transaction
-from gitpip.store.publications.permission import of_sent
+from gitpip.store.publications.permission import of_asking, of_sent
 from gitpip.store.schema import publications
 from gitpip.store.schema_rules import fresh
 from gitpip.store.visibility import of_tracked
@@ -21,7 +21,8 @@ async def lasts(
 ) -> bool:
     """Whether more than `most` files that nobody approved are new within a day, or wait still.
 
-    What may not be sent anyway, as in a dry run, does not count; `overall` is everybody's mode.
+    What is not sent anyway, as in a dry run, or where the mode is to ask, does not count; `overall`
+    is everybody's mode.
 
     What such a day holds counts until it is answered; what is held or skipped for another reason
     does not. Files from before their user was added never count.
@@ -52,6 +53,7 @@ async def lasts(
             unapproved,
             publications.c.held_because.is_(None),
             of_sent(publications.c.user_key, overall),
+            ~of_asking(publications.c.user_key, overall),
         )
         .limit(most + 1)
     )
