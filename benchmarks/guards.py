@@ -68,7 +68,7 @@ GUARDS = (
                 of.state == PublicationState.PENDING,
 """,
         "                of.state == PublicationState.PENDING,\n",
-        "publish/test_any_moment.py -k company_that_was_left",
+        "publish/test_second_sends.py -k lost_its_claim",
     ),
     Guard(
         "a removed user's file is not sent",

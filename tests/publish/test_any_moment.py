@@ -2,12 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import make_url, select
 
-from gitpip.model import Publication, PublicationState
+from gitpip.model import PublicationState
 from gitpip.publish.delivery import Waits
 from gitpip.store.accounts import account_switch, accounts
 from gitpip.store.accounts.accounts import Met, Vendor
@@ -15,7 +15,7 @@ from gitpip.store.publications import deals
 from gitpip.store.schema import deals as deal_rows
 from gitpip.store.users import users
 from tests.support.restores import Backup, OfFile
-from tests.support.scene import Process, Scene
+from tests.support.scene import OurClock, Process, Scene
 
 PUBLISHED = PublicationState.PUBLISHED
 
@@ -49,7 +49,7 @@ async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(scene: S
         rows, before = await scene.rows(), sent(scene)
         under_way = sum(row.state is PublicationState.SENDING for row in rows)
         await switch_to(scene, "2")
-        thaw(process)
+        process.thaw()
         await running
         await process.run()
         assert sent(scene) - before <= under_way
@@ -64,32 +64,37 @@ async def test_nothing_is_sent_to_a_company_that_was_left_at_any_moment(scene: S
     assert {row.state for row in await scene.rows()} == {PUBLISHED}
 
 
+@pytest.mark.parametrize("set_back", [False, True], ids=["", "and our clock is set back"])
 @pytest.mark.parametrize("moments", range(6))
 async def test_what_another_process_sent_is_not_sent_again_after_a_restore_at_any_moment(
-    scene: Scene, moments: int
+    scene: Scene, moments: int, set_back: bool
 ) -> None:
     """The backup knows a claim of a process that was frozen since, and not what was sent since.
+
+    Where the clock is set back, that claim seems to last.
 
     On SQLite, where a restore takes no time; `test_set_back.py` restores on both databases.
     """
     if not scene.database.is_sqlite:
         pytest.skip("restores of SQLite alone")
     backup = OfFile(str(make_url(scene.url).database))
-    process, other = await scene.process(), await scene.process()
+    clock = OurClock(scene.clock)
+    process, other = await scene.process(clock), await scene.process()
     await scene.find_files("ada", "old.py")
     await scene.settle(process)
     await scene.find_files("ada", "first.py", "second.py")
     running = asyncio.create_task(process.run())
 
-    await freeze_when(scene, process, lambda rows: all(row.token for row in rows[1:]))
+    await scene.freeze_when(process, lambda rows: all(row.token for row in rows[1:]))
     backup.make()
-    await freeze_when(scene, process, lambda rows: rows[1].state is PUBLISHED)
+    await scene.freeze_when(process, lambda rows: rows[1].state is PUBLISHED)
     for _ in range(moments):
         if (await scene.rows())[2].state is PublicationState.PENDING:
-            await one_moment(process, running)
+            await process.one_moment(running)
     if (await scene.rows())[2].state is PublicationState.PENDING:
         await send_and_lose(scene, other, backup)
-    thaw(process)
+        clock.ahead = -3 * Waits(scene.timeout).claim if set_back else timedelta(0)
+    process.thaw()
     await running
     await scene.settle(process)
 
@@ -110,14 +115,14 @@ async def test_a_process_that_has_sent_nothing_since_the_backup_does_not_send_wh
     await scene.find_files(login, "a.py")
     running = asyncio.create_task(process.run())
 
-    await freeze_when(scene, process, lambda rows: rows[1].token is not None)
+    await scene.freeze_when(process, lambda rows: rows[1].token is not None)
     backup.make()
     for _ in range(moments):
         if await is_unsent(scene, login):
-            await one_moment(process, running)
+            await process.one_moment(running)
     if await is_unsent(scene, login):
         await send_and_lose(scene, other, backup)
-    thaw(process)
+    process.thaw()
     await running
     await scene.settle(process)
 
@@ -137,7 +142,7 @@ async def test_what_was_held_up_is_looked_for_before_it_is_sent(
     scene.clock.advance(2 * Waits(scene.timeout).lease)
     await scene.settle(other)
     backup.restore()
-    thaw(process)
+    process.thaw()
     await running
     await scene.settle(process)
 
@@ -156,41 +161,8 @@ async def is_unsent(scene: Scene, login: str) -> bool:
         return PublicationState.SENDING.value not in states.scalars()
 
 
-def thaw(process: Process) -> None:
-    process.database.freezes = lambda: False
-    process.database.frozen.clear()
-    process.database.thawed.set()
-
-
 async def send_and_lose(scene: Scene, other: Process, backup: Backup) -> None:
     """Let another process send what is left, and the database forget that."""
     scene.clock.advance(2 * Waits(scene.timeout).claim)
     await scene.settle(other)
     backup.restore()
-
-
-async def one_moment(process: Process, running: asyncio.Task[int]) -> None:
-    """Let a frozen process go on to its next moment."""
-    process.database.freezes = process.database.in_moments(1)
-    process.database.frozen.clear()
-    process.database.thawed.set()
-    await asyncio.sleep(0)
-    process.database.thawed.clear()
-    frozen = asyncio.create_task(process.database.frozen.wait())
-    await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
-    frozen.cancel()
-
-
-async def freeze_when(
-    scene: Scene, process: Process, condition: Callable[[tuple[Publication, ...]], bool]
-) -> None:
-    """Freeze a running process at the first moment at which the rows are so."""
-    while True:
-        process.database.freezes = process.database.in_moments(1)
-        process.database.frozen.clear()
-        process.database.thawed.set()
-        await asyncio.sleep(0)
-        process.database.thawed.clear()
-        await process.database.frozen.wait()
-        if condition(await scene.rows()):
-            return

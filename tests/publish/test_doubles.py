@@ -152,7 +152,11 @@ async def test_a_copy_that_the_own_user_made_after_a_double_was_deleted_is_left(
 
 
 async def test_what_was_sent_twice_and_is_there_once_is_watched_for_an_hour(scene: Scene) -> None:
-    process = await send_twice(scene, lands_after=timedelta(days=1))
+    process = await scene.process()
+    await scene.end_youth(process, "ada")
+    scene.crm.faults.script(Fault.drop(), method="POST", path="activities$")
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
     sent_at = scene.clock()
     asked = lists_of_activities(scene)
 

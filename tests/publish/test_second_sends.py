@@ -1,11 +1,12 @@
 """What may have been sent is sent again only after a look of the moment, and by who looked last."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from gitpip.model import PublicationState
+from gitpip.publish import delivery
 from gitpip.publish.delivery import ABSENCE, FRESH, LONGEST_LEASE
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
@@ -14,6 +15,7 @@ LISTS = "activities$"
 LATE = ABSENCE + timedelta(minutes=3)
 """After its absence was concluded, and before it is sent again."""
 SECOND = timedelta(seconds=1)
+SHORT = timedelta(milliseconds=500)
 
 
 def posts(scene: Scene) -> int:
@@ -90,6 +92,85 @@ async def test_a_look_that_took_long_is_made_again_before_anything_is_sent(
     await running
     assert posts(scene) == len(await scene.rows())
     await scene.assert_each_is_there_once()
+
+
+@pytest.mark.usefixtures("absent")
+async def test_a_look_that_took_long_is_made_again_while_the_claim_is_renewed(
+    scene: Scene, survivor: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lands_at = (await sent_at(scene)) + LATE
+    scene.clock.now = lands_at - SHORT
+    # One is the look's; the other compares the ledger, and nothing waits for it.
+    scene.crm.faults.script(Fault.held(), Fault.held(), method="GET", path=LISTS)
+    before = len(scene.crm.faults.injected)
+    with monkeypatch.context() as shortened:
+        shortened.setattr(delivery, "LONGEST_LEASE", SHORT)
+        shortened.setattr(delivery, "FRESH", SHORT)
+        running = asyncio.create_task(survivor.run())
+        await held(scene, before + 2)
+        for _ in range(3):
+            scene.clock.advance(0.9 * SHORT)
+            async with asyncio.timeout(20):
+                await renewed(scene)
+        scene.crm.faults.let_go()
+        await running
+    assert scene.clock() > lands_at
+    assert posts(scene) == len(await scene.rows())
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("moments", range(3, 9))
+async def test_a_process_that_lost_its_claim_does_not_send_under_that_of_another(
+    scene: Scene, survivor: Process, moments: int
+) -> None:
+    """What it claimed was sent and taken for lost meanwhile, and is to be sent again.
+
+    After its checks only the claim tells it: one of these moments is right before it sends.
+    """
+    if not scene.database.is_sqlite:
+        pytest.skip("the same statement on both databases")
+    scene.crm.faults.script(Fault.lands(LATE), method="POST", path=LISTS)
+    await scene.find_files("ada", "a.py")
+    slow = await scene.process()
+    claimed = asyncio.create_task(slow.run())
+    await scene.freeze_when(slow, lambda rows: rows[-1].token is not None)
+    for _ in range(moments):
+        await slow.one_moment(claimed)
+    if (await scene.rows())[-1].state is not PublicationState.PENDING:
+        slow.thaw()
+        await claimed
+        return  # it was sent in time
+    scene.clock.advance(2 * LONGEST_LEASE)
+    await until_absence_can_be_concluded(scene, survivor)
+    running = await scene.freeze_in_state(survivor, PublicationState.PENDING)
+    scene.clock.now = (await sent_at(scene)) + LATE - SECOND
+    await scene.freeze_when(survivor, lambda rows: rows[-1].token is not None)
+    scene.clock.advance(2 * SECOND)
+
+    slow.thaw()
+    await claimed
+    survivor.thaw()
+    await running
+    await scene.settle(survivor)
+
+    assert posts(scene) == len(await scene.rows())
+    await scene.assert_each_is_there_once()
+
+
+async def sent_at(scene: Scene) -> datetime:
+    """When the newest file was sent last."""
+    at = (await scene.rows())[-1].sent_at
+    assert at is not None
+    return at
+
+
+async def renewed(scene: Scene) -> None:
+    """Return when the claim of the newest file lasts for longer than just now."""
+    while True:
+        until = (await scene.rows())[-1].lease_until
+        if until is not None and until >= scene.clock() + SHORT:
+            return
+        await asyncio.sleep(0.02)
 
 
 async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(

@@ -228,6 +228,23 @@ class Process:
     async def run(self) -> int:
         return await self.publisher.run()
 
+    def thaw(self) -> None:
+        """Let it go on after it was frozen, and freeze no more."""
+        self.database.freezes = lambda: False
+        self.database.frozen.clear()
+        self.database.thawed.set()
+
+    async def one_moment(self, running: asyncio.Task[int]) -> None:
+        """Let it go on to its next moment after it was frozen, or to its end."""
+        self.database.freezes = self.database.in_moments(1)
+        self.database.frozen.clear()
+        self.database.thawed.set()
+        await asyncio.sleep(0)
+        self.database.thawed.clear()
+        frozen = asyncio.create_task(self.database.frozen.wait())
+        await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
+        frozen.cancel()
+
     async def close(self) -> None:
         await self.pipedrive.__aexit__(None, None, None)
         await self.database.close()
@@ -417,6 +434,20 @@ class Scene:
             process.database.thawed.set()
             await asyncio.sleep(0)
             process.database.thawed.clear()
+
+    async def freeze_when(
+        self, process: Process, condition: Callable[[tuple[Publication, ...]], bool]
+    ) -> None:
+        """Freeze a running process at the first moment at which the rows are so."""
+        while True:
+            process.database.freezes = process.database.in_moments(1)
+            process.database.frozen.clear()
+            process.database.thawed.set()
+            await asyncio.sleep(0)
+            process.database.thawed.clear()
+            await process.database.frozen.wait()
+            if condition(await self.rows()):
+                return
 
     async def end_youth(self, process: Process, login: str) -> None:
         """Let what a process sends be watched no more: its first minutes are over."""

@@ -293,13 +293,15 @@ def _unclear(thing: str, text: str, number: int, there: Iterable[Entry | Field])
         return (
             f"the Pipedrive account has {number} of the name {text!r}; name the {thing} by its id"
         )
-    return f"the Pipedrive account has no {thing} {text!r}; choose one of {_names(tuple(there))}"
+    names = _names(tuple(there))
+    what_next = f"; choose one of {names}" if names else ", and none at all"
+    return f"the Pipedrive account has no {thing} {text!r}{what_next}"
 
 
 def _names(there: Sequence[Entry | Field]) -> str:
     names = [each.name for each in there]
     more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "") or "none"
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _options(fields: Sequence[Field] | None, codes: frozenset[str]) -> tuple[Entry, ...] | None:
