@@ -130,6 +130,13 @@ class Modes(RuleBasedStateMachine):
             assert self.writes()[before:] == []
         self.clock.advance(timedelta(minutes=3))
 
+    @rule(modes=st.lists(st.sampled_from(PublishingMode), min_size=1, max_size=3))
+    def find_and_publish_under_several_modes(self, modes: list[PublishingMode]) -> None:
+        for mode in modes:
+            self.change_the_mode_of_everybody(mode)
+            self.find(LOGINS[0])
+            self.publish(None, None)
+
     def kept_back(self) -> bool:
         """Whether nothing at all may be written now."""
 

@@ -37,8 +37,8 @@ def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served
 
 
 def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
-    changed = served.api("PATCH", "/publishing/settings", {"settings": {"publishing_mode": "ask"}})
-    assert changed.status_code == 200, changed.text
+    changed = served.gitpip.command("publishing", "settings", "set", "publishing_mode=ask")
+    assert changed.returncode == 0, changed.stderr
     served.track("ada", {"one.py": "1"}, {"two.py": "2"})
     held = served.gitpip.wait_for(
         lambda: (
