@@ -9,6 +9,9 @@ from gitpip.actions import publishing_settings as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.publishing_settings import Checked
 from gitpip.model import PauseCause, PublicationState
+from gitpip.publish.delivery import Waits
+from gitpip.publish.publisher import Publisher
+from gitpip.publish.sender import SendRules
 from gitpip.status import publishing
 from gitpip.status.problem import ProblemKind, Severity
 from gitpip.store.access.audit import Actor, Via
@@ -310,3 +313,17 @@ async def test_lists_that_can_not_be_read_now_are_waited_for(scene: Scene, statu
     scene.crm.faults.script(Fault.error(status), path="activityTypes$")
     assert (await publish(scene))["type"] == "meeting"
     await scene.assert_each_is_there_once()
+
+
+@on_sqlite
+async def test_the_environment_wins_in_what_is_sent(scene: Scene) -> None:
+    await store(scene, activity_type="meeting", activity_done="no")
+    process = await scene.process()
+    given = SendRules(given={"activity_type": "call"})
+    publisher = Publisher(
+        process.database, process.pipedrive, waits=Waits(scene.timeout), rules=given
+    )
+    await scene.find_files("ada", "a.py")
+    await publisher.run()
+    (activity,) = scene.crm.activities
+    assert (activity["type"], activity["done"]) == ("call", False)
