@@ -208,28 +208,28 @@ async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Sce
 
 
 async def test_a_day_with_too_many_files_sends_nothing_unasked(scene: Scene) -> None:
-    scene.given = {"flood_per_day": "40"}
-    for number in range(60):
+    scene.given = {"flood_per_day": "15"}
+    for number in range(24):
         scene.clock.advance(timedelta(seconds=1))
-        await scene.find_files(f"user{number % 20}", f"{number}.py")
+        await scene.find_files(f"user{number % 8}", f"{number}.py")
     await publish(scene)
     assert set(await scene.states()) == {"held"}
     assert {row.held_because for row in await scene.rows()} == {HeldBecause.DAY_FLOOD}
     assert writes(scene) == []
     # What comes before the answer joins the question.
-    await scene.find_files("late", "60.py")
+    await scene.find_files("late", "24.py")
     await publish(scene)
     assert set(await scene.states()) == {"held"}
     async with scene.database.begin() as transaction:
         answered = await held.answer_for_all(
-            transaction, Backfill.parse("latest:3"), now=scene.clock(), shown=61, by="eve"
+            transaction, Backfill.parse("latest:3"), now=scene.clock(), shown=25, by="eve"
         )
-    assert (answered.published, answered.skipped) == (3, 58)
+    assert (answered.published, answered.skipped) == (3, 22)
     await publish(scene)
     published = [row.filename for row in await scene.rows() if row.state == "published"]
-    assert published == ["58.py", "59.py", "60.py"]
+    assert published == ["22.py", "23.py", "24.py"]
     # After it everything goes on as before.
-    await scene.find_files("late", "61.py")
+    await scene.find_files("late", "25.py")
     await publish(scene)
     assert (await scene.states())[-1] == "published"
 
