@@ -81,6 +81,7 @@ async def plan(
     of_users = await deals.of_users(transaction, {row.user_key for row in rows})
     shown = {row: (row.file_key, row.revision) for row in rows}
     files = await gists.files_shown(transaction, shown.values())
+    rows = tuple(row for row in rows if shown[row] in files)
     checks = await checks_now(transaction, rows, policy, now)
     candidates = [Candidate(row, files[shown[row]], policy.publishing_mode) for row in rows]
     decisions = await asyncio.to_thread(_decisions, candidates, checks)

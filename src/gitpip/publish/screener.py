@@ -81,7 +81,10 @@ class Screener:
             policy = await self._policies.read(transaction)
             checks = await checks_now(transaction, new, policy, self._now())
         return tuple(
-            Candidate(claim, files[shown[claim]], claim.publishing_mode or mode) for claim in new
+            Candidate(claim, files[shown[claim]], claim.publishing_mode or mode)
+            for claim in new
+            # What can't be shown can't be rendered either: its failure is recorded when it is sent.
+            if shown[claim] in files
         ), checks
 
     async def _write(self, stopped: Sequence[tuple[Publication, Decision]]) -> None:

@@ -1,6 +1,7 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -293,17 +294,22 @@ async def file(transaction: Transaction, key: FileKey, revision: int | None = No
 async def files_shown(
     transaction: Transaction, wanted: Collection[tuple[FileKey, int | None]]
 ) -> dict[tuple[FileKey, int | None], GistFile]:
-    """Several stored files, each as it was in a revision, or as it is; see `file`."""
+    """Several stored files, each as it was in a revision, or as it is; see `file`.
+
+    Without those of which that revision is not stored.
+    """
     rows = await transaction.execute(
         _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
     )
     present = {each.key: each for each in map(file_of, rows)}
-    return {
-        (key, revision): present[key]
-        if revision in (None, present[key].revision)
-        else await file(transaction, key, revision)
-        for key, revision in wanted
-    }
+    shown: dict[tuple[FileKey, int | None], GistFile] = {}
+    for key, revision in wanted:
+        if revision in (None, present[key].revision):
+            shown[key, revision] = present[key]
+        else:
+            with suppress(KeyError):
+                shown[key, revision] = await file(transaction, key, revision)
+    return shown
 
 
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
