@@ -80,6 +80,8 @@ async def plan(
     items: list[Planned] = []
     paid_for: set[UserKey] = set()
     for row in rows:
+        if shown[row] not in files:
+            continue  # it can't be rendered, and is not sent: the status tells of it
         activity = await render(transaction, row.file_key, row.revision)
         decision = _decision(row, Candidate(row, files[shown[row]], mode), checks)
         deal = of_users.get(row.user_key)

@@ -1,13 +1,15 @@
 """Screens what was claimed and never sent, and writes down what is held or skipped."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gitpip.model import OnEdit, Publication, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.records import record, unexpected
 from gitpip.publish.screening import (
     Candidate,
     Check,
@@ -58,14 +60,18 @@ class Screener:
             return tuple(claims)
         candidates = await self._candidates(new, mode)
         decisions = await asyncio.to_thread(self._decide, candidates)
-        stopped = {
-            candidate.publication.id: (candidate.publication, decision)
-            for candidate, decision in zip(candidates, decisions, strict=True)
-            if not isinstance(decision, Publish)
-        }
+        stopped: dict[Publication, Decision] = {}
+        broken: set[Publication] = set()
+        for candidate, decision in zip(candidates, decisions, strict=True):
+            claim = candidate.publication
+            if isinstance(decision, Exception):
+                broken.add(claim)
+                await self._set_aside(claim, decision)
+            elif not isinstance(decision, Publish):
+                stopped[claim] = decision
         if stopped:
-            await self._write(list(stopped.values()))
-        return tuple(claim for claim in claims if claim.id not in stopped)
+            await self._write(stopped)
+        return tuple(claim for claim in claims if claim not in stopped and claim not in broken)
 
     async def _candidates(
         self, new: Sequence[Publication], mode: PublishingMode
@@ -75,16 +81,35 @@ class Screener:
         shown = {claim: (claim.file_key, None if as_it_is else claim.revision) for claim in new}
         async with self._database.read() as transaction:
             files = await gists.files_shown(transaction, shown.values())
+        # What is not stored can't be sent either: rendering it fails, and that is recorded with it.
         return tuple(
-            Candidate(claim, files[shown[claim]], claim.publishing_mode or mode) for claim in new
+            Candidate(claim, files[place], claim.publishing_mode or mode)
+            for claim, place in shown.items()
+            if place in files
         )
 
-    def _decide(self, candidates: Sequence[Candidate]) -> list[Decision]:
-        return [decide(candidate, self._checks) for candidate in candidates]
+    def _decide(self, candidates: Sequence[Candidate]) -> list[Decision | Exception]:
+        return [self._decision(candidate) for candidate in candidates]
 
-    async def _write(self, stopped: Sequence[tuple[Publication, Decision]]) -> None:
+    def _decision(self, candidate: Candidate) -> Decision | Exception:
+        try:
+            return decide(candidate, self._checks)
+        except Exception as error:
+            claim = candidate.publication
+            log.exception("publication.broken", login=claim.login, publication_id=claim.id)
+            return error
+
+    async def _set_aside(self, claim: Publication, error: Exception) -> None:
+        """Keep the error of a check to its publication, which waits, and is tried again later."""
+        now = self._now()
+        later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
+        await record(self._database, claim, later, now)
+
+    async def _write(self, stopped: Mapping[Publication, Decision]) -> None:
         verdicts = [
-            (claim, verdict) for claim, decision in stopped if (verdict := _verdict(decision))
+            (claim, verdict)
+            for claim, decision in stopped.items()
+            if (verdict := _verdict(decision))
         ]
         async with self._database.begin() as transaction:
             written = await screened.write(transaction, verdicts, self._now())

@@ -271,17 +271,23 @@ async def file(transaction: Transaction, key: FileKey, revision: int | None = No
 async def files_shown(
     transaction: Transaction, wanted: Collection[tuple[FileKey, int | None]]
 ) -> dict[tuple[FileKey, int | None], GistFile]:
-    """Several stored files, each as it was in a revision, or as it is; see `file`."""
+    """Several stored files, each as it was in a revision, or as it is; see `file`.
+
+    What is not stored is left out.
+    """
     rows = await transaction.execute(
         _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
     )
     present = {each.key: each for each in map(file_of, rows)}
-    return {
-        (key, revision): present[key]
-        if revision in (None, present[key].revision)
-        else await file(transaction, key, revision)
-        for key, revision in wanted
-    }
+    found = {}
+    for key, revision in wanted:
+        if key in present and revision in (None, present[key].revision):
+            found[key, revision] = present[key]
+        elif key in present:
+            for past in await revisions_of(transaction, present[key]):
+                if past.revision == revision:
+                    found[key, revision] = past
+    return found
 
 
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
