@@ -21,6 +21,7 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.plan import plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
+from gitpip.publish.screening import PUBLISH, Candidate, Checks, Decision
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import held, note_updates, publications
 from gitpip.store.publications.approvals import Left, Moved
@@ -333,3 +334,29 @@ async def test_the_plan_tells_what_is_sent_where_and_its_cost(scene: Scene) -> N
     sent = [str(each["subject"]) for each in scene.crm.activities]
     assert first.subject in sent
     assert len(str(scene.crm.activities[1]["note"]).encode()) == first.note_bytes
+
+
+async def test_a_check_that_breaks_spoils_no_other_file(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_for_ada(candidate: Candidate) -> Decision:
+        if candidate.publication.login == "ada":
+            raise RuntimeError("a rule that nobody foresaw")
+        return PUBLISH
+
+    async def broken(*_: object) -> Checks:
+        return Checks(first=(broken_for_ada,))
+
+    await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
+    process = await scene.process()
+    with monkeypatch.context() as patch:
+        patch.setattr("gitpip.publish.screener.checks_now", broken)
+        await process.run()
+    first, second = await scene.rows()
+    assert second.state is PublicationState.PUBLISHED
+    assert first.state is PublicationState.PENDING
+    assert "RuntimeError: a rule that nobody foresaw" in (first.reason or "")
+    assert first.due_at > scene.clock()
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()

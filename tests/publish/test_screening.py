@@ -11,7 +11,6 @@ from gitpip.errors import PublicationStateError
 from gitpip.model import Account, Backfill, GitHubId, OnEdit, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.publish.credentials.detector import DETECTOR, Detector
-from gitpip.publish.credentials.findings import NOTHING, Examined, Parts
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.publications import approvals, held, opt_outs, publications, rules
 from gitpip.store.publications.approvals import Chosen
@@ -183,21 +182,6 @@ async def test_a_rule_that_cannot_be_read_holds_every_file(scene: Scene) -> None
         "held",
         "held by the rule Full moon, which can't be read",
     )
-
-
-async def test_a_check_that_breaks_keeps_nobody_else_back(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def find(parts: Parts) -> Examined:
-        if parts.filename == "odd.py":
-            raise RuntimeError("no such thing")
-        return NOTHING
-
-    monkeypatch.setattr(DETECTOR, "find", find)
-    await scene.find_files("ada", "odd.py", "fine.py")
-    await publish(scene)
-    assert await scene.states() == ["held", "published"]
-    assert "could not be screened" in str((await scene.rows())[0].reason)
 
 
 async def test_a_file_that_a_rule_skips_asks_nobody_about_credentials(scene: Scene) -> None:

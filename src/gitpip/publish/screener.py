@@ -1,16 +1,17 @@
 """Screens what was claimed and never sent, and writes down what is held or skipped."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gitpip.model import OnEdit, Publication, PublicationState
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
 from gitpip.publish.checks import checks_now
 from gitpip.publish.policy import Policies
-from gitpip.publish.records import unexpected
+from gitpip.publish.records import record, unexpected
 from gitpip.publish.screening import (
     Candidate,
     Checks,
@@ -61,14 +62,18 @@ class Screener:
             return tuple(claims)
         candidates, checks = await self._candidates(new, mode)
         decisions = await asyncio.to_thread(_decided, candidates, checks)
-        stopped = {
-            candidate.publication.id: (candidate.publication, decision)
-            for candidate, decision in zip(candidates, decisions, strict=True)
-            if not isinstance(decision, Publish)
-        }
+        stopped: dict[Publication, Decision] = {}
+        broken: set[Publication] = set()
+        for candidate, decision in zip(candidates, decisions, strict=True):
+            claim = candidate.publication
+            if isinstance(decision, Exception):
+                broken.add(claim)
+                await self._set_aside(claim, decision)
+            elif not isinstance(decision, Publish):
+                stopped[claim] = decision
         if stopped:
-            await self._write(list(stopped.values()))
-        return tuple(claim for claim in claims if claim.id not in stopped)
+            await self._write(stopped)
+        return tuple(claim for claim in claims if claim not in stopped and claim not in broken)
 
     async def _candidates(
         self, new: Sequence[Publication], mode: PublishingMode
@@ -80,16 +85,25 @@ class Screener:
             files = await gists.files_shown(transaction, shown.values())
             policy = await self._policies.read(transaction)
             checks = await checks_now(transaction, new, policy, self._now())
-        return tuple(
-            Candidate(claim, files[shown[claim]], claim.publishing_mode or mode)
-            for claim in new
-            # What can't be shown can't be rendered either: its failure is recorded when it is sent.
-            if shown[claim] in files
-        ), checks
+        # What is not stored can't be sent either: rendering it fails, and that is recorded with it.
+        candidates = tuple(
+            Candidate(claim, files[place], claim.publishing_mode or mode)
+            for claim, place in shown.items()
+            if place in files
+        )
+        return candidates, checks
 
-    async def _write(self, stopped: Sequence[tuple[Publication, Decision]]) -> None:
+    async def _set_aside(self, claim: Publication, error: Exception) -> None:
+        """Keep the error of a check to its publication, which waits, and is tried again later."""
+        now = self._now()
+        later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
+        await record(self._database, claim, later, now)
+
+    async def _write(self, stopped: Mapping[Publication, Decision]) -> None:
         verdicts = [
-            (claim, verdict) for claim, decision in stopped if (verdict := _verdict(decision))
+            (claim, verdict)
+            for claim, decision in stopped.items()
+            if (verdict := _verdict(decision))
         ]
         async with self._database.begin() as transaction:
             written = await screened.write(transaction, verdicts, self._now())
@@ -106,17 +120,18 @@ class Screener:
                 )
 
 
-def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision]:
+def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision | Exception]:
     return [_decision(candidate, checks) for candidate in candidates]
 
 
-def _decision(candidate: Candidate, checks: Checks) -> Decision:
+def _decision(candidate: Candidate, checks: Checks) -> Decision | Exception:
     """A failure is this publication's alone: it must not keep others from being sent."""
     try:
         return decide(candidate, checks)
     except Exception as error:
-        log.exception("publication.not_screened", publication_id=candidate.publication.id)
-        return Hold(HeldBecause.RULE, f"it could not be screened: {unexpected(error)}")
+        claim = candidate.publication
+        log.exception("publication.broken", login=claim.login, publication_id=claim.id)
+        return error
 
 
 def _verdict(decision: Decision) -> Verdict | None:

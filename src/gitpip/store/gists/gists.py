@@ -1,7 +1,6 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -296,20 +295,21 @@ async def files_shown(
 ) -> dict[tuple[FileKey, int | None], GistFile]:
     """Several stored files, each as it was in a revision, or as it is; see `file`.
 
-    Without those of which that revision is not stored.
+    What is not stored is left out.
     """
     rows = await transaction.execute(
         _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
     )
     present = {each.key: each for each in map(file_of, rows)}
-    shown: dict[tuple[FileKey, int | None], GistFile] = {}
+    found = {}
     for key, revision in wanted:
-        if revision in (None, present[key].revision):
-            shown[key, revision] = present[key]
-        else:
-            with suppress(KeyError):
-                shown[key, revision] = await file(transaction, key, revision)
-    return shown
+        if key in present and revision in (None, present[key].revision):
+            found[key, revision] = present[key]
+        elif key in present:
+            for past in await revisions_of(transaction, present[key]):
+                if past.revision == revision:
+                    found[key, revision] = past
+    return found
 
 
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
