@@ -41,6 +41,27 @@ class Guard:
 
 GUARDS = (
     Guard(
+        "what looks like credentials is held",
+        "publish/checks.py",
+        "        return Hold(HeldBecause.CREDENTIALS, told)",
+        "        return PUBLISH",
+        "publish/test_screening.py -k credentials_waits",
+    ),
+    Guard(
+        "no note holds what looks like credentials",
+        "publish/preview.py",
+        "        file, wording = await _without_credentials(file, wording)",
+        "        pass",
+        "publish/test_screening.py -k edit_puts_no",
+    ),
+    Guard(
+        "nothing of an owner who opted out is sent",
+        "store/publications/opt_outs.py",
+        "    if await transaction.scalar(select(opt_outs.c.id).limit(1)) is None:",
+        "    if True:",
+        "publish/test_screening.py -k who_opted_out_is_sent",
+    ),
+    Guard(
         "the row is sent only by who claimed it",
         "store/publications/delivered.py",
         """                of.token == token,
@@ -52,10 +73,8 @@ GUARDS = (
     Guard(
         "a removed user's file is not sent",
         "store/publications/delivered.py",
-        """                of_tracked(of.user_key),
-            )
-""",
-        "            )\n",
+        "                of_sent(of.user_key, start.mode),\n",
+        "",
         "publish/test_removed_users.py",
     ),
     Guard(

@@ -78,6 +78,7 @@ def soak(name: str, folder: Path, database_url: str, options: argparse.Namespace
                 "GITPIP_DATABASE_URL": database_url,
                 "GITPIP_PORT": "0",
                 "GITPIP_CHECK_INTERVAL": "20s",
+                "GITPIP_FLOOD_PER_DAY": "0",
                 "GITPIP_LOG_FORMAT": "json",
                 "GITHUB_TOKEN": TOKEN,
                 "GITHUB_API_URL": github_server.url,

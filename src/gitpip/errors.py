@@ -61,6 +61,14 @@ class PublicationNotFound(GitpipError):
     """No publication has this id."""
 
 
+class RuleNotFound(GitpipError):
+    """No publishing rule has this id."""
+
+
+class OptOutNotFound(GitpipError):
+    """No owner with this login opted out."""
+
+
 class PublicationStateError(GitpipError):
     """The publication's present state does not allow what was asked."""
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
+from gitpip.modes import HeldBecause, PublishingMode
+
 Item = TypeVar("Item")
 
 UserKey = NewType("UserKey", int)
@@ -205,6 +207,8 @@ class User:
     failure_kind: FailureKind | None = None
     unreadable: int = 0
     """How many gists, files and items of the gist list could not be read, and are tried again."""
+    publishing_mode: PublishingMode | None = None
+    """The user's own mode; None for that of everybody."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,7 @@ class SeenGist:
     created_at: datetime
     updated_at: datetime
     files: tuple[SeenFile, ...]
+    is_fork: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -298,6 +303,7 @@ class GistFile:
     removed_at: datetime | None = None
     """When the file was seen to be gone, alone or with its gist."""
     publication_id: PublicationId | None = None
+    is_fork: bool | None = None
 
     @property
     def published(self) -> bool:
@@ -318,7 +324,7 @@ class PublicationState(StrEnum):
     SKIPPED = "skipped"
     """Not to be published: by the backfill rule, or by a person."""
     HELD = "held"
-    """More than expected would have been published at once: it waits for a person's decision."""
+    """It waits for a person's decision; `held_because` says why."""
 
 
 @dataclass(frozen=True)
@@ -357,6 +363,14 @@ class Publication:
     """When it was last looked for before sending it once more; None if it was never in doubt."""
     refusals: int = 0
     """How often in a row it met a limit while others may have passed."""
+    held_because: HeldBecause | None = None
+    """Why it is or was held; one that waits with it waits since a dry run."""
+    approved_at: datetime | None = None
+    """When a person said that it is to be sent; nothing holds it after that."""
+    approved_by: str | None = None
+    publishing_mode: PublishingMode | None = None
+    """Its user's own mode; None for that of everybody."""
+    user_state: UserState = UserState.ACTIVE
 
 
 @dataclass(frozen=True)
@@ -449,19 +463,6 @@ class HomeVisit:
     at: datetime
     users: int
     files: int
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
-
-    account: Account
-    gists: int
-    activities: int
-    """How many files of the public gists the backfill rule lets into the CRM."""
-    duration: timedelta
-    """How long that takes, at the least, on the smallest plan with one seat."""
-    tracked_as: str | None = None
 
 
 class PauseCause(StrEnum):

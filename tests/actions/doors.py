@@ -18,10 +18,12 @@ from sqlalchemy import select
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
+from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import note_updates, outbox
+from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
 from gitpip.store.users import schedule
@@ -33,7 +35,7 @@ from tests.web.routes import application
 Rows = dict[str, list[tuple[object, ...]]]
 OF_CLIENTS = {"github_limits", "services"}
 """Tables in which a process notes how much it asked GitHub, and that it runs."""
-MASKED = {"hash", "label", "parent", "set_by", "viewer"}
+MASKED = {"hash", "label", "parent", "set_by", "viewer", "approved_by", "created_by", "paused_by"}
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
 
@@ -199,12 +201,13 @@ def _refused_by_page(answer: httpx2.Response) -> Refused:
 async def _due(transaction: Transaction) -> set[str]:
     """The works for which a running service finds something to do, though nobody wakes it."""
     now, state = utc_now(), await ledger.read(transaction)
+    present = Present(now, PublishingMode.AUTOMATIC)
     due = set()
     if await schedule.any_due(transaction, now) or await checks.any_open(transaction):
         due.add("check")
     if (
-        await outbox.any_due(transaction, now)
-        or await note_updates.any_due(transaction, now)
+        await outbox.any_due(transaction, present)
+        or await note_updates.any_due(transaction, present)
         or state.requested_at
         or not state.compared_at
     ):

@@ -1,11 +1,11 @@
 """Cases of acts on publications, checks, pauses and accounts."""
 
-from gitpip.actions import accounts, adoption, checks, pauses, publications
+from gitpip.actions import accounts, adoption, checks, pauses, publications, publishing
 from gitpip.clock import utc_now
 from gitpip.status.problem import until
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused
-from tests.actions.rooms import FAILED, LATER, PUBLISHED, WAITING
+from tests.actions.rooms import FAILED, HELD, LATER, PUBLISHED, WAITING
 
 GONE = Refused(404, "publication-not-found", "there is no publication 77")
 PUBLICATIONS = [
@@ -50,6 +50,66 @@ PUBLICATIONS = [
         ),
     ),
     Case(
+        "what is held is approved by its number",
+        publications.approve,
+        post("/publications/selected", act="approve", number=str(HELD)),
+        api("POST", "/publications/approve", ids=[HELD]),
+        ("publications", "approve", str(HELD)),
+        audit=(("publications.approved", str(HELD)),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "all that is held of a user is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", login="ada"),
+        api("POST", "/publications/approve", login="ada"),
+        ("publications", "approve", "--user", "ada"),
+        audit=(("publications.approved", "ada: 1"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "all that is held is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", everything="true"),
+        api("POST", "/publications/approve", all=True),
+        ("publications", "approve", "--all"),
+        audit=(("publications.approved", "everybody: 1"),),
+        wakes=("publish",),
+        tables=("publications",),
+    ),
+    Case(
+        "what is in Pipedrive is approved",
+        publications.approve,
+        post("/publications/selected", act="approve", number=str(PUBLISHED)),
+        api("POST", "/publications/approve", ids=[PUBLISHED]),
+        ("publications", "approve", str(PUBLISHED)),
+        refused=Refused(
+            409,
+            "publication-state",
+            "no publication was approved, as only one that is held can be: "
+            f"{PUBLISHED} is published",
+        ),
+    ),
+    Case(
+        "nothing is named to be approved",
+        publications.approve,
+        post("/publications/selected", act="approve"),
+        api("POST", "/publications/approve"),
+        ("publications", "approve"),
+        refused=Refused(422, "invalid-input", "ids: name publications, or a user, or all of them"),
+    ),
+    Case(
+        "what waits is held",
+        publications.hold,
+        post("/publications/selected", act="hold", number=str(WAITING)),
+        api("POST", "/publications/hold", ids=[WAITING]),
+        ("publications", "hold", str(WAITING)),
+        audit=(("publications.held", str(WAITING)),),
+        tables=("publications",),
+    ),
+    Case(
         "what is held is published",
         publications.decide_held,
         post("/people/ada/held", approve="all"),
@@ -66,6 +126,16 @@ PUBLICATIONS = [
         api("POST", "/users/ada/held", approve="none"),
         ("held", "ada", "--approve", "none"),
         audit=(("held.decided", "ada: none, 0 to publish, 1 skipped"),),
+        tables=("publications",),
+    ),
+    Case(
+        "what is held of everybody is answered at once",
+        publications.decide_held_of_all,
+        post("/publications/held", approve="latest", latest="1", shown="1"),
+        api("POST", "/held", approve="latest:1", shown=1),
+        ("held", "--everybody", "--approve", "latest:1"),
+        audit=(("held.decided", "everybody: latest:1, 1 to publish, 0 skipped"),),
+        wakes=("publish",),
         tables=("publications",),
     ),
     Case(
@@ -125,6 +195,37 @@ WORK = [
         audit=(("pause.ended", "publishing"),),
         wakes=("publish",),
         tables=("pauses", "publications"),
+    ),
+    Case(
+        "publishing is paused",
+        publishing.pause_publishing,
+        post("/status-page/publishing/pause", reason="a fair"),
+        api("POST", "/publishing/pause", reason="a fair"),
+        ("publishing", "pause", "--reason", "a fair"),
+        audit=(("publishing.paused", "until it is resumed: a fair"),),
+        tables=("publishing_pause",),
+    ),
+    Case(
+        "publishing is paused until yesterday",
+        publishing.pause_publishing,
+        post("/status-page/publishing/pause", until="2001-02-03"),
+        api("POST", "/publishing/pause", until="2001-02-03"),
+        ("publishing", "pause", "--until", "2001-02-03"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "until: 2001-02-03 00:00 UTC is not within the next 366 days; without a time, "
+            "publishing is paused until somebody resumes it",
+        ),
+    ),
+    Case(
+        "publishing is resumed",
+        publishing.resume_publishing,
+        post("/status-page/publishing/resume"),
+        api("POST", "/publishing/resume"),
+        ("publishing", "resume"),
+        audit=(("publishing.resumed", "a fair"),),
+        tables=("events", "publishing_pause"),
     ),
     Case(
         "what is not paused is tried",

@@ -7,14 +7,17 @@ from sqlalchemy import update
 from gitpip.model import Account, Backfill, GistId, GitHubId, Pause, PauseCause, Role, User
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import publications, publishing_settings
+from gitpip.store.publications import opt_outs, publications, publishing_settings, rules
+from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
+from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import users
 from gitpip.store.users.users import Changes
 from tests.support.rows import gist_of_one_file
@@ -46,6 +49,8 @@ async def furnish(transaction: Transaction) -> None:
         Pause(LATER, "GitHub asks to wait", PauseCause.RATE_LIMIT),
         now=LONG_AGO,
     )
+    by_person = PersonsPause("eve", LONG_AGO, LATER, "a fair")
+    await publishing_pause.begin(transaction, by_person, LONG_AGO)
     await publishing_settings.change(
         transaction, {"activity_due_date": "today"}, by="ada", now=LONG_AGO
     )
@@ -68,6 +73,13 @@ async def furnish(transaction: Transaction) -> None:
             .where(publication_rows.c.id == number)
             .values(due_at=LATER, **values)
         )
+    someone = Actor("eve", Via.COMMAND)
+    for name, conditions, action in (
+        ("First", "{}", RuleAction.HOLD),
+        ("Second", '{"languages":["Text"]}', RuleAction.SKIP),
+    ):
+        await rules.add(transaction, NewRule(name, conditions, action), None, someone, LONG_AGO)
+    await opt_outs.add(transaction, "zoe", None, someone, LONG_AGO)
     await transaction.execute(
         update(user_rows).values(next_check_at=LATER, hinted_at=None, checked_at=LONG_AGO)
     )

@@ -22,6 +22,7 @@ from tests.actions.access_cases import FEEDS, KEYS
 from tests.actions.cases import Case
 from tests.actions.doors import House
 from tests.actions.publication_cases import PUBLICATIONS, WORK
+from tests.actions.rule_cases import RULES
 from tests.actions.setting_cases import SETTINGS
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
@@ -36,11 +37,12 @@ READS = {
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *SETTINGS]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",
     "the account is switched",
+    "an owner opts out",
     "two publishing settings are changed",
 )
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gitpip.actions.import_file import PIECE, ImportRow, RowError, read_import_file
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
+from gitpip.modes import PublishingMode
 
 logins = st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True).filter(lambda text: text != "login")
 entries = st.lists(
@@ -162,8 +163,8 @@ def test_a_line_with_more_than_a_login_in_a_plain_list_is_a_fault() -> None:
 
 
 def test_everything_a_line_can_hold() -> None:
-    line = 'ada,"customer, 1","lead, vip lead",30m,since:2026-01-31,12\n'
-    assert read("login,id,tags,interval,backfill,deal\n" + line) == [
+    line = 'ada,"customer, 1","lead, vip lead",30m,since:2026-01-31,12,Ask\n'
+    assert read("login,id,tags,interval,backfill,deal,publishing_mode\n" + line) == [
         ImportRow(
             "line 2",
             "ada",
@@ -172,6 +173,7 @@ def test_everything_a_line_can_hold() -> None:
             interval=timedelta(minutes=30),
             backfill=Backfill.parse("since:2026-01-31"),
             deal_id=12,  # type: ignore[arg-type]  # the number as it was written
+            mode=PublishingMode.ASK,
         )
     ]
 
@@ -179,6 +181,7 @@ def test_everything_a_line_can_hold() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
+        ("login,publishing_mode\nada,never\n", "line 2", "none of automatic, ask, dry-run"),
         ("login\nnot a login\n", "line 2", "letters, digits and hyphens"),
         ("login,id\nada,1,2\n", "line 2", "3 fields where the header has 2"),
         ("login,tags\nada," + "x" * 51 + "\n", "line 2", "1 to 50 printable"),

@@ -62,6 +62,22 @@ USERS = [
         tables=("users", "user_tags"),
     ),
     Case(
+        "a user gets a publishing mode",
+        users.change,
+        post("/people/ada/change", tags="vip", publishing_mode="ask"),
+        api("PATCH", "/users/ada", publishing_mode="ask"),
+        ("users", "change", "ada", "--mode", "ask"),
+        audit=(("user.changed", "ada"),),
+        tables=("users",),
+    ),
+    Case(
+        "a user gets the publishing mode that is so already",
+        users.change,
+        post("/people/ada/change", tags="vip", publishing_mode="general"),
+        api("PATCH", "/users/ada", publishing_mode="general"),
+        ("users", "change", "ada", "--mode", "general"),
+    ),
+    Case(
         "a change to what is so already",
         users.change,
         post("/people/ada/change", tags="vip", interval=""),

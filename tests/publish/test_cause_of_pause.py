@@ -3,6 +3,7 @@
 import pytest
 
 from gitpip.model import PauseCause
+from gitpip.store.publications.permission import Present
 from gitpip.store.status import workload
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Scene
@@ -36,7 +37,7 @@ async def test_a_pause_for_answers_that_make_no_sense_is_gitpips_own(
     assert pause
     assert pause.cause is cause
     async with scene.database.read() as transaction:
-        work = await workload.of_publishing(transaction, scene.clock())
+        work = await workload.of_publishing(transaction, Present(scene.clock(), scene.mode))
     # A vendor's trouble excuses that nothing comes further, and gitpip's own fault does not.
     assert work.waits is (cause is PauseCause.FAULT)
     scene.crm.faults.clear()

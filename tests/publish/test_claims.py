@@ -7,14 +7,17 @@ from datetime import timedelta
 import pytest
 
 from gitpip.model import DealId
+from gitpip.modes import PublishingMode
 from gitpip.publish import delivery
 from gitpip.store.publications import outbox
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
+from gitpip.store.publications.permission import Present
 from gitpip_standins import Fault
 from tests.support.scene import Process, Scene
 
 LEASE = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=300)
+MODE = PublishingMode.AUTOMATIC
 
 
 async def begun(scene: Scene, process: Process, *waits: timedelta) -> bool:
@@ -23,7 +26,7 @@ async def begun(scene: Scene, process: Process, *waits: timedelta) -> bool:
     token = secrets.token_hex(16)
     async with process.database.begin() as transaction:
         [claim] = await outbox.claim_sends(
-            transaction, token=token, now=scene.clock(), claim=LEASE, limit=1
+            transaction, token=token, present=Present(scene.clock(), MODE), claim=LEASE, limit=1
         )
     for wait in waits:
         async with process.database.begin() as transaction:
@@ -31,7 +34,7 @@ async def begun(scene: Scene, process: Process, *waits: timedelta) -> bool:
         scene.clock.advance(wait)
     async with process.database.begin() as transaction:
         return await outbox.begin_sending(
-            transaction, claim, Start(scene.clock(), LEASE, None), deal_id=DealId(1)
+            transaction, claim, Start(scene.clock(), LEASE, None, MODE), deal_id=DealId(1)
         )
 
 

@@ -1,6 +1,8 @@
 """Problems of publishing: what is refused, hangs, waits, or is there twice."""
 
-from sqlalchemy import insert
+from datetime import datetime
+
+from sqlalchemy import Executable, insert
 
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.store.schema import (
@@ -9,12 +11,94 @@ from gitpip.store.schema import (
     deals,
     doubles,
     publications,
+    users,
 )
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings
-from tests.status.case import HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
+from gitpip.store.schema_status import publishing_pause
+from tests.status.case import ADA, HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 
+
+def by_person(until: datetime | None) -> Executable:
+    return insert(publishing_pause).values(
+        id=1, until=until, reason="a fair", paused_by="eve", since=LONG_AGO
+    )
+
+
 CASES = (
+    Case(
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        Severity.INFO,
+        Act.RESUME_PUBLISHING,
+        (by_person(until=NOW + HOUR),),
+        (publishing_pause.delete(),),
+        ("Publishing is paused by eve until 13:00 UTC: a fair.", "gitpip publishing resume"),
+    ),
+    Case(
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        Severity.INFO,
+        Act.RESUME_PUBLISHING,
+        (by_person(until=None),),
+        (publishing_pause.update().values(until=JUST_NOW),),
+        ("Publishing is paused by eve until somebody resumes it: a fair.",),
+    ),
+    Case(
+        ProblemKind.DRY_RUN,
+        Severity.INFO,
+        Act.CHANGE_MODE,
+        (
+            insert(publishing_settings).values(
+                name="publishing_mode", value="dry-run", set_at=LONG_AGO, set_by="eve"
+            ),
+            queued(state="pending", due_at=LONG_AGO),
+        ),
+        (publishing_settings.delete(), SENT),
+        ("Dry run: nothing is sent to Pipedrive, and 1 file waits.", "gitpip publish --dry-run"),
+    ),
+    Case(
+        ProblemKind.DRY_RUN,
+        Severity.INFO,
+        Act.CHANGE_MODE,
+        (users.update().where(ADA).values(publishing_mode="dry-run"),),
+        (users.update().values(publishing_mode=None),),
+        ("1 user is in a dry run: nothing of them is sent.",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
+        Severity.INFO,
+        Act.RESUME_USERS,
+        (
+            users.update().where(ADA).values(state="paused"),
+            queued(state="pending", due_at=LONG_AGO),
+        ),
+        (users.update().values(state="active"), SENT),
+        ("1 file of paused users waits to be sent until somebody resumes these users.",),
+    ),
+    Case(
+        ProblemKind.PUBLICATIONS_HELD,
+        Severity.INFO,
+        Act.DECIDE_HELD,
+        (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
+        (SENT,),
+        ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
+    ),
+    Case(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        Act.REVIEW_CREDENTIALS,
+        (queued(state="held", held_because="credentials", reason="github-pat (line 3)"),),
+        (SENT,),
+        ("1 file looks as if credentials were in it, e.g. ", " of ada, so it is not sent"),
+    ),
+    Case(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        Act.REVIEW_CREDENTIALS,
+        (publications.update().values(state="held", held_because="credentials"),),
+        (SENT,),
+        ("2 files look as if credentials were in them, e.g. ", "so they are not sent"),
+        count=2,
+    ),
     Case(
         ProblemKind.PUBLISHING_SETTINGS_REFUSED,
         Severity.ERROR,

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Executable, insert
 
 from gitpip.model import FailureKind, Pause, PauseCause
-from gitpip.status import reading
+from gitpip.modes import HeldBecause
+from gitpip.status import publishing
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
 from gitpip.status.reading import Surroundings
 from gitpip.store.gists.unreadable import FurthestBehind
@@ -380,12 +381,12 @@ async def test_rows_of_a_removed_user_are_no_problem(rows: Rows) -> None:
 
 async def test_a_due_time_is_not_before_the_end_of_a_pause(rows: Rows) -> None:
     await rows.execute(*paused("publishing", PauseCause.VENDOR, "a limit"))
-    pause = (await rows.condition()).pauses[pauses.PUBLISHING]
+    condition = await rows.condition()
+    pause = condition.pauses[pauses.PUBLISHING]
 
-    assert reading.due_after(NOW, pause) == NOW + HOUR
-    assert reading.due_after(NOW + 2 * HOUR, pause) == NOW + 2 * HOUR
-    assert reading.due_after(NOW, None) == NOW
-    assert reading.due_after(None, pause) is None
+    assert condition.publishing_due(NOW) == NOW + HOUR
+    assert condition.publishing_due(NOW + 2 * HOUR) == NOW + 2 * HOUR
+    assert condition.publishing_due(None) is None
     assert pause == Pause(NOW + HOUR, "a limit", PauseCause.VENDOR, JUST_NOW)
 
 
@@ -434,3 +435,8 @@ async def test_who_holds_the_time_back_is_named_and_counts(
     condition = await rows.condition()
     assert condition.complete_until == LONG_AGO
     assert condition.furthest_behind == FurthestBehind("ada", reason)
+
+
+def test_every_reason_for_holding_has_words() -> None:
+    # What is held for credentials is a problem of its own.
+    assert set(publishing.WHY_HELD) == set(HeldBecause) - {HeldBecause.CREDENTIALS}

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import Executable, insert
 
 from gitpip.model import PauseCause
+from gitpip.modes import PublishingMode
 from gitpip.runtime.stalls import Stalls
+from gitpip.store.database import Transaction
 from gitpip.store.schema import checks, publications, users
-from gitpip.store.schema_status import pauses
+from gitpip.store.schema_status import pauses, publishing_pause
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW, Rows
 
 PATIENCE = timedelta(minutes=3)
@@ -34,6 +36,7 @@ class Watch:
 
     rows: Rows
     token: bool = True
+    mode: PublishingMode = PublishingMode.AUTOMATIC
     seconds: float = 0.0
     stalls: Stalls = field(init=False)
 
@@ -41,9 +44,13 @@ class Watch:
         self.stalls = Stalls(
             self.rows.database,
             publishes=lambda: self.token,
+            mode=self._mode,
             monotonic=lambda: self.seconds,
             now=lambda: NOW,
         )
+
+    async def _mode(self, transaction: Transaction) -> PublishingMode:
+        return self.mode
 
     async def look(self, times: int = 1) -> list[str]:
         """The parts that stand still, after so many more looks."""
@@ -93,6 +100,30 @@ async def test_a_pause_excuses_unless_it_is_of_gitpips_own_making(
     assert await watch.look(9) == ([part] if cause is PauseCause.FAULT else [])
     await rows.execute(pauses.delete())
     assert await watch.look(3) == ([part] if cause is PauseCause.FAULT else [])
+
+
+KEPT_BACK = {
+    "a person's pause": insert(publishing_pause).values(
+        id=1, until=None, reason="", paused_by="eve", since=LONG_AGO
+    ),
+    "a user in a dry run": users.update().values(publishing_mode="dry-run"),
+    "a paused user": users.update().values(state="paused"),
+}
+
+
+@pytest.mark.parametrize("why", KEPT_BACK)
+async def test_what_a_person_keeps_back_does_not_stand_still(rows: Rows, why: str) -> None:
+    watch = Watch(rows)
+    await rows.execute(DUE["publishing"], KEPT_BACK[why])
+    assert await watch.look(9) == []
+
+
+async def test_nothing_stands_still_in_a_dry_run(rows: Rows) -> None:
+    watch = Watch(rows, mode=PublishingMode.DRY_RUN)
+    await rows.execute(DUE["publishing"])
+    assert await watch.look(9) == []
+    watch.mode = PublishingMode.AUTOMATIC
+    assert await watch.look(5) == ["publishing"]
 
 
 async def test_without_a_token_nothing_is_to_be_published(rows: Rows) -> None:

@@ -12,7 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from gitpip.actions import publishing_settings
+from gitpip.actions.acting import Acting, Work
 from gitpip.clock import Clocks
+from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import (
     Account,
     Backfill,
@@ -27,11 +30,13 @@ from gitpip.model import (
     SeenGist,
     User,
 )
+from gitpip.modes import PublishingMode
 from gitpip.publish.adopt import QUIET
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
-from gitpip.publish.publisher import Publisher
+from gitpip.publish.publisher import DEFAULT_RULES, Publisher
 from gitpip.publish.sender import SendRules
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, publications, second_sends
@@ -200,7 +205,7 @@ class Process:
         *,
         timeout: timedelta = UNHURRIED,
         machine: Machine | None = None,
-        on_edit: OnEdit = OnEdit.IGNORE,
+        rules: SendRules = DEFAULT_RULES,
     ) -> None:
         machine = machine or Machine()
         self.database = MortalDatabase(url, clock)
@@ -214,7 +219,7 @@ class Process:
             self.database,
             self.pipedrive,
             waits=Waits(timeout),
-            rules=SendRules(on_edit),
+            rules=rules,
             # A test's clock stands still while a run waits.
             short_pause=timedelta(seconds=5) if isinstance(clock, RealTime) else timedelta(0),
             clocks=machine.with_wall(clock),
@@ -245,6 +250,16 @@ class Process:
         await self.database.close()
 
 
+async def wake_nobody(work: Work) -> None:
+    """Leave it to the test when somebody publishes."""
+
+
+async def _nothing_is_lacking(
+    policy: PublishingPolicy, names: frozenset[str]
+) -> publishing_settings.Checked:
+    return publishing_settings.Checked()
+
+
 async def until_killed(process: Process) -> None:
     """Let a process run until it is killed, or has nothing more to do."""
     task = asyncio.ensure_future(process.run())
@@ -267,6 +282,10 @@ class Scene:
     server_clock: Clock | None = None
     """The clock of PostgreSQL's server, where it is not that of the processes."""
     on_edit: OnEdit = OnEdit.IGNORE
+    given: dict[str, str] = field(default_factory=dict)
+    """The publishing settings of the environment of the next processes."""
+    mode: PublishingMode = PublishingMode.AUTOMATIC
+    """That of everybody; see `set_mode`."""
     _processes: list[Process] = field(default_factory=list)
     _gists: int = 0
 
@@ -278,11 +297,19 @@ class Scene:
             clock or self.clock,
             timeout=self.timeout,
             machine=self.machine,
-            on_edit=self.on_edit,
+            rules=SendRules(self.on_edit, given=dict(self.given)),
         )
         process.database.server_clock = self.server_clock or process.database.server_clock
         self._processes.append(process)
         return process
+
+    async def set_mode(self, mode: PublishingMode) -> None:
+        """What a person does who changes the mode of everybody."""
+        acting = Acting(self.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
+        await publishing_settings.change(
+            acting, {}, {"publishing_mode": mode.value}, _nothing_is_lacking
+        )
+        self.mode = mode
 
     async def close(self) -> None:
         for process in self._processes:
@@ -365,8 +392,8 @@ class Scene:
         """
         async with self.database.read() as transaction:
             times = (
-                await publications.next_due(transaction),
-                await second_sends.next_due(transaction) if watched else None,
+                await publications.next_due(transaction, self.mode),
+                await second_sends.next_due(transaction, self.mode) if watched else None,
             )
         due = min((time for time in times if time is not None), default=None)
         if due is None:

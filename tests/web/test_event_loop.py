@@ -82,6 +82,8 @@ FILL = (
     "VALUES (1, 'list.csv', 1, 500, CAST(:faults AS TEXT), {now}, {now}, {now})",
     "INSERT INTO audit (at, actor, via, action, subject) "
     "SELECT {now}, 'ada', 'page', 'user.added', 'user-' || i FROM {users}",
+    "INSERT INTO publishing_rules (id, position, name, conditions, action, created_at, created_by) "
+    "VALUES (1, 1, 'a rule', CAST(:conditions AS TEXT), 'skip', {now}, 'ada')",
     "ANALYZE",
 )
 CODE = "def quince(a, b): return {'k': [a, b, 1, 2.5]}  # <b>\n"
@@ -91,6 +93,7 @@ TEXTS = {
     "before": "".join(f"{number} {CODE}" for number in range(12_000)),
     "viewer": VIEWER,
     "failures": "\n".join(f"user-{number}: it could not be asked" for number in range(20)),
+    "conditions": '{"content":"(?i)zebra.*[0-9]{3}$"}',
     "faults": "\n".join(f"line {number}: user-{number} is tracked" for number in range(500)),
 }
 PLACES = {
@@ -115,6 +118,8 @@ QUERIES = {
     "limit": ["500"],
     "offset": ["5000"],
     "saved": ["true"],
+    "edit": ["1"],
+    "rule_id": ["1"],
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],

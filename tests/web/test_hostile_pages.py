@@ -12,7 +12,7 @@ import pytest
 
 from gitpip.config import load_settings
 from gitpip.config.reload import Credentials
-from gitpip.model import Account, Backfill, Forecast, GistId, GitHubId, SeenFile, SeenGist
+from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
@@ -20,6 +20,7 @@ from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.users import users
+from gitpip.watch.forecast import Forecast
 from gitpip.web.app import create_app
 from gitpip.web.context import AppContext
 from gitpip.web.render.highlight import visible

@@ -13,9 +13,11 @@ from typing import BinaryIO
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill, DealId
+from gitpip.modes import PublishingMode
+from gitpip.store.users.users import GENERAL, parsed_mode
 from gitpip.validation import check_external_id, check_login, checked_tags
 
-COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal")
+COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal", "publishing_mode")
 EXPECTED = (
     "the first line must be a header of comma-separated columns: login, and any of "
     f"{', '.join(COLUMNS[1:])}; e.g. login,id,tags"
@@ -36,6 +38,7 @@ class ImportRow:
     interval: timedelta | None = None
     backfill: Backfill | None = None
     deal_id: DealId | None = None
+    mode: PublishingMode | None = None
 
 
 HEADINGS = {
@@ -277,6 +280,7 @@ def _entry(place: str, fields: Mapping[str, str]) -> ImportRow | RowError:
             interval=_interval(fields.get("interval", "")),
             backfill=_backfill(fields.get("backfill", "")),
             deal_id=_deal(fields.get("deal", "")),
+            mode=_mode(fields.get("publishing_mode", "")),
         )
     except InvalidInput as error:
         return RowError(place, str(error))
@@ -298,6 +302,14 @@ def _backfill(text: str) -> Backfill | None:
         return Backfill.parse(text) if text else None
     except ValueError as error:
         raise InvalidInput("backfill", str(error)) from None
+
+
+def _mode(text: str) -> PublishingMode | None:
+    try:
+        mode = parsed_mode(text) if text else GENERAL
+    except ValueError as error:
+        raise InvalidInput("publishing_mode", str(error)) from None
+    return None if mode == GENERAL else mode
 
 
 def _deal(text: str) -> DealId | None:

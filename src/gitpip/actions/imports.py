@@ -96,6 +96,7 @@ async def _add(
             backfill=entry.backfill or backfill,
             tags=entry.tags,
             interval=entry.interval,
+            mode=entry.mode,
             deal_id=entry.deal_id,
             any_id=entry.external_id is None,
         )

@@ -1,10 +1,29 @@
 """What a person decides about publications: send, skip, release what is held, mend notes."""
 
-from gitpip.actions.acting import Acting
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitpip.actions.acting import Act, Acting
+from gitpip.errors import InvalidInput
 from gitpip.model import Backfill, Publication, PublicationId
-from gitpip.store.publications import held, note_updates, publications
+from gitpip.store.publications import approvals, held, note_updates, publications
+from gitpip.store.publications.approvals import Chosen, Moved
 from gitpip.store.publications.held import Answered
+from gitpip.store.users import users
 from gitpip.validation import possible_login
+
+MOST_NAMED = 1_000
+TOLD = 20
+"""So many ids stand in the audit."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which publications a person means: some by their ids, or those of a user, or all."""
+
+    ids: Sequence[PublicationId] = ()
+    login: str = ""
+    everything: bool = False
 
 
 async def retry(acting: Acting, publication_id: PublicationId) -> Publication:
@@ -13,7 +32,9 @@ async def retry(acting: Acting, publication_id: PublicationId) -> Publication:
     Raises PublicationNotFound, PublicationStateError.
     """
     async with acting.begin() as act:
-        moved = await publications.retry(act.transaction, publication_id, act.now)
+        moved = await publications.retry(
+            act.transaction, publication_id, act.now, by=act.actor.name
+        )
         await act.record("publication.retried", str(publication_id))
         act.wake("publish")
     return moved
@@ -45,6 +66,7 @@ async def decide_held(
             approved,
             now=act.now,
             shown=shown,
+            by=act.actor.name,
         )
         if answered.published or answered.skipped:
             done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
@@ -52,6 +74,70 @@ async def decide_held(
         if answered.published:
             act.wake("publish")
     return answered
+
+
+async def decide_held_of_all(
+    acting: Acting, approved: Backfill, *, shown: int | None = None
+) -> Answered:
+    """The same about what is held of everybody, with one answer.
+
+    The latest N gists are those of all users together. Raises InvalidInput, HeldChanged.
+    """
+    async with acting.begin() as act:
+        answered = await held.answer_for_all(
+            act.transaction, approved, now=act.now, shown=shown, by=act.actor.name
+        )
+        if answered.published or answered.skipped:
+            done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
+            await act.record("held.decided", f"everybody: {done}")
+        if answered.published:
+            act.wake("publish")
+    return answered
+
+
+async def approve(acting: Acting, which: Which) -> Moved:
+    """Let held publications be sent: those named, those of a user, or all.
+
+    Raises InvalidInput, PublicationNotFound, UserNotTracked, and PublicationStateError where none
+    of those named is held, as after they were skipped.
+    """
+    async with acting.begin() as act:
+        chosen = await _chosen(act, which)
+        moved = await approvals.approve(act.transaction, chosen, now=act.now, by=act.actor.name)
+        if moved.ids:
+            await act.record("publications.approved", _told(which, moved))
+            act.wake("publish")
+    return moved
+
+
+async def hold(acting: Acting, which: Which) -> Moved:
+    """Hold publications that wait and were never sent: those named, those of a user, or all.
+
+    Raises as `approve`.
+    """
+    async with acting.begin() as act:
+        chosen = await _chosen(act, which)
+        moved = await approvals.hold(act.transaction, chosen, now=act.now)
+        if moved.ids:
+            await act.record("publications.held", _told(which, moved))
+    return moved
+
+
+async def _chosen(act: Act, which: Which) -> Chosen:
+    if bool(which.ids) + bool(which.login) + which.everything != 1:
+        raise InvalidInput("ids", "name publications, or a user, or all of them")
+    if len(which.ids) > MOST_NAMED:
+        raise InvalidInput("ids", f"{len(which.ids):,} are named; at most {MOST_NAMED:,} at once")
+    if which.login:
+        user = await users.find(act.transaction, possible_login(which.login))
+        return Chosen(user_key=user.key)
+    return Chosen(tuple(dict.fromkeys(which.ids)))
+
+
+def _told(which: Which, moved: Moved) -> str:
+    if which.login or which.everything:
+        return f"{which.login or 'everybody'}: {len(moved.ids)}"
+    return ", ".join(map(str, moved.ids[:TOLD])) + (" ..." if len(moved.ids) > TOLD else "")
 
 
 async def settle_failed_notes(acting: Acting, *, again: bool) -> int:

@@ -13,14 +13,17 @@ from gitpip.config.publishing.policy import (
     Source,
     effective,
     policy_of,
+    publishing_mode,
     registry,
 )
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import PauseCause
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
-from gitpip.store.publications import deals, publishing_settings
+from gitpip.store.publications import deals, permission, publishing_settings
 from gitpip.store.status import pauses
+
+MODE = "publishing_mode"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ async def change(
     async with acting.begin() as act:
         await publishing_settings.lock(act.transaction)
         stored = await publishing_settings.values(act.transaction)
+        if MODE in wanted:
+            await permission.mode_changes(act.transaction, publishing_mode(given, stored))
         before = {one.setting.name: one.text for one in effective(given, stored)}
         await publishing_settings.change(act.transaction, wanted, by=act.actor.name, now=act.now)
         after = await shown(act.transaction, given)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gitpip.actions.acting import Act, Acting
+from gitpip.config.publishing.policy import publishing_mode
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
 from gitpip.model import Account, Backfill, User, UserState
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database, Transaction
+from gitpip.store.publications import permission, publishing_settings
 from gitpip.store.users import bulk, users
 from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
@@ -86,7 +88,7 @@ async def add_user(
 
 
 async def change(acting: Acting, login: str, changes: Changes) -> User:
-    """Change a user's id, backfill rule, tags or interval, and pause or resume watching them.
+    """Change a user's id, backfill rule, tags, interval or mode, and pause or resume them.
 
     What is as wanted already stays as it is, and is not recorded. Raises InvalidInput,
     UserNotTracked, UserConflict.
@@ -141,6 +143,9 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
     changes = _without_what_is_so(wanted, user)
     if changes == NOTHING:
         return user
+    if changes.mode is not None:
+        overall = publishing_mode({}, await publishing_settings.values(act.transaction))
+        await permission.mode_of_user_changes(act.transaction, user.key, overall)
     changed = await users.change(act.transaction, user.key, changes, act.now)
     if replace(changes, paused=None) != NOTHING:
         await act.record("user.changed", user.login)
@@ -162,6 +167,7 @@ def _without_what_is_so(wanted: Changes, user: User) -> Changes:
         tags=None if set(wanted.tags or ()) == set(user.tags) else wanted.tags,
         interval=None if wanted.interval == own else wanted.interval,
         paused=None if wanted.paused is (user.state is UserState.PAUSED) else wanted.paused,
+        mode=None if wanted.mode == (user.publishing_mode or GENERAL) else wanted.mode,
     )
 
 

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions.publications import decide_held
+from gitpip.actions.acting import Acting
+from gitpip.actions.publications import decide_held, decide_held_of_all
 from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows, read
+from gitpip.model import Backfill
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.publications import held
-from gitpip.store.publications.held import Held
+from gitpip.store.publications.held import Answered, Held
 from gitpip.store.users import users
 from gitpip.validation import possible_login
 from gitpip.web.api.held import AnsweredBody, HeldBody
@@ -23,24 +25,32 @@ def show_or_decide(
         str | None,
         typer.Option(help="What to publish: all, latest:N (gists) or none; the rest is skipped."),
     ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Decide about what is held of all users at once.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is held, since far more came at once than was expected; or decide about a user."""
-    if approve is not None and login is None:
-        raise typer.BadParameter("name the user it is about", param_hint="--approve")
+    if approve is not None and (login is None) is not everybody:
+        raise typer.BadParameter(
+            "name the user it is about, or give --everybody", param_hint="--approve"
+        )
     settings = prepared_settings()
-    if login is not None and approve is not None:
-        approved, name = held.parse_answer(approve), login
-        answered = act(settings, lambda acting: decide_held(acting, name, approved))
+    if approve is not None:
+        approved = held.parse_answer(approve)
+        answered = act(settings, lambda acting: _decide(acting, login, approved))
         if as_json:
             print_json(AnsweredBody.of(answered).model_dump())
         elif answered.published or answered.skipped:
+            about = answered.login or "everybody"
             console.say(
-                f"{answered.login}: {count(answered.published, 'file')} to be published now, "
+                f"{about}: {count(answered.published, 'file')} to be published now, "
                 f"{answered.skipped:,} skipped."
             )
         else:
-            console.say(f"Nothing of {answered.login} is held, so nothing was changed.")
+            console.say(
+                f"Nothing of {answered.login or 'anybody'} is held, so nothing was changed."
+            )
         return
 
     async def waiting(transaction: Transaction) -> tuple[Held, ...]:
@@ -52,3 +62,9 @@ def show_or_decide(
 
     rows = [HeldBody.of(one).model_dump() for one in read(settings, waiting)]
     print_rows(rows, as_json, "Nothing is held.")
+
+
+async def _decide(acting: Acting, login: str | None, approved: Backfill) -> Answered:
+    if login is None:
+        return await decide_held_of_all(acting, approved)
+    return await decide_held(acting, login, approved)

@@ -35,7 +35,8 @@ from gitpip.cli.output import (
     shown,
 )
 from gitpip.cli.publications import publications_app, settle_notes
-from gitpip.cli.publishing import publishing_app
+from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
+from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -84,6 +85,8 @@ app = typer.Typer(
 app.add_typer(users_app, name="users")
 app.add_typer(publications_app, name="publications")
 app.add_typer(publishing_app, name="publishing")
+app.add_typer(rules_app, name="rules")
+app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
@@ -179,12 +182,24 @@ def check(as_json: Json = False) -> None:
 
 
 @app.command()
-def publish(as_json: Json = False) -> None:
+def publish(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be sent, and send nothing.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_PLANNED, help="With --dry-run: how many at most.")
+    ] = 100,
+    as_json: Json = False,
+) -> None:
     """Publish everything that is due, and wait until it is done.
 
     Exits with 1 when some was not, and as long as a refused file is neither retried nor skipped.
     """
     settings = prepared_settings()
+    if dry_run:
+        show_plan(settings, limit, as_json=as_json)
+        return
     with progress_bar(as_json) as progress:
         task = progress.add_task("Publishing", total=None)
         most = 0
@@ -283,11 +298,10 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         condition = await reading.read(transaction, surroundings, now)
         tracked = await users.count(transaction)
         counts = await publications.count(transaction)
-        publishing = condition.pauses.get(pauses.PUBLISHING)
         last = (await checks.page(transaction, offset=0, limit=1)).items
         freshness = await schedule.freshness(transaction)
         lists = await lists_read.lists(transaction, now)
-        next_due = await publications.next_due(transaction)
+        next_due = await publications.next_due(transaction, condition.mode)
         capacity = await reading.capacity(transaction, surroundings, now)
     behind, round_of_lists = condition.furthest_behind, lists.round
     return condition, {
@@ -295,8 +309,9 @@ async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]
         "users": {state.value: tracked.get(state, 0) for state in UserState},
         "publications": {state.value: counts.get(state, 0) for state in PublicationState},
         "publishing": _publishing(condition, now),
+        "publishing_mode": condition.mode.value,
         "watching": _watching(condition, now),
-        "next_publication_due": reading.due_after(next_due, publishing),
+        "next_publication_due": condition.publishing_due(next_due),
         "nothing_missed_before": freshness.complete_until,
         "held_back_by": behind and f"{behind.login}: {behind.reason}",
         "not_looked_at_yet": freshness.unread,
@@ -411,6 +426,9 @@ def _publishing(condition: Condition, now: datetime) -> str:
     problem = condition.held_up(pauses.PUBLISHING)
     if problem and problem.vendor:
         return STOPPED
+    if person := condition.persons_pause:
+        end = until(person.until, now) if person.until else "until somebody resumes it"
+        return f"paused by {person.paused_by} {end}"
     return _paused(condition.pauses.get(pauses.PUBLISHING), now)
 
 

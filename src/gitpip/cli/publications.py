@@ -1,5 +1,6 @@
 """The commands about publications, and about notes that Pipedrive refused."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -15,19 +16,22 @@ from gitpip.cli.output import (
     print_rows,
     read,
 )
+from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId, PublicationState
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
+from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
+from gitpip.store.publications.approvals import Moved
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
 
 publications_app = typer.Typer(
-    help="List, show, retry and skip publications: the files that go to Pipedrive.",
+    help="List, show, approve, hold, retry and skip publications: the files that go to Pipedrive.",
     no_args_is_help=True,
 )
 Number = Annotated[int, typer.Argument(min=1, help="The number of the publication.")]
@@ -41,12 +45,15 @@ def list_publications(
 ) -> None:
     """List the publications, newest first."""
 
-    async def listed(transaction: Transaction) -> Page[Publication]:
-        return await publications.page(transaction, offset=0, limit=limit, state=state)
+    settings = prepared_settings()
 
-    page = read(prepared_settings(), listed)
+    async def listed(transaction: Transaction) -> tuple[Page[Publication], Condition]:
+        page = await publications.page(transaction, offset=0, limit=limit, state=state)
+        return page, await read_stops(transaction, Surroundings(settings), utc_now())
+
+    page, stops = read(settings, listed)
     if as_json:
-        print_json([_facts(publication) for publication in page.items])
+        print_json([_facts(publication, stops) for publication in page.items])
         return
     rows: list[dict[str, object]] = [
         {
@@ -54,7 +61,7 @@ def list_publications(
             "login": publication.login,
             "filename": publication.filename,
             "state": publication.state,
-            "due_at": publication.due_at,
+            "due_at": stops.due_of(publication),
             "activity": publication.activity_id,
             "reason": publication.reason,
         }
@@ -70,9 +77,10 @@ def show_publication(number: Number, as_json: Json = False) -> None:
     """Show one publication, and what exactly is or would be sent."""
     settings = prepared_settings()
 
-    async def found(transaction: Transaction) -> tuple[Publication, Rendered]:
+    async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered]:
         publication = await publications.get(transaction, PublicationId(number))
-        return publication, await rendered(
+        stops = await read_stops(transaction, Surroundings(settings), utc_now())
+        return _facts(publication, stops), await rendered(
             transaction,
             publication.file_key,
             publication.revision,
@@ -81,8 +89,8 @@ def show_publication(number: Number, as_json: Json = False) -> None:
             policies=Policies(settings.publishing),
         )
 
-    publication, activity = read(settings, found)
-    facts = _facts(publication) | {"subject": activity.subject, "note": activity.note}
+    known, activity = read(settings, found)
+    facts = known | {"subject": activity.subject, "note": activity.note}
     if as_json:
         print_json(facts)
     else:
@@ -100,6 +108,52 @@ def retry_publication(number: Number, as_json: Json = False) -> None:
             f"{moved.filename} of {moved.login} is sent within seconds if gitpip serves; "
             "otherwise run gitpip publish."
         )
+
+
+Numbers = Annotated[
+    list[int] | None, typer.Argument(min=1, help="The numbers of the publications.")
+]
+OfUser = Annotated[str, typer.Option("--user", help="All of this user.")]
+Everything = Annotated[bool, typer.Option("--all", help="All of everybody.")]
+
+
+@publications_app.command("approve")
+def approve_publications(
+    numbers: Numbers = None,
+    login: OfUser = "",
+    everything: Everything = False,
+    as_json: Json = False,
+) -> None:
+    """Let held publications be sent; nothing holds them again."""
+    which = _which(numbers, login, everything=everything)
+    moved = act(prepared_settings(), lambda acting: actions.approve(acting, which))
+    _tell(moved, "approved", as_json=as_json)
+
+
+@publications_app.command("hold")
+def hold_publications(
+    numbers: Numbers = None,
+    login: OfUser = "",
+    everything: Everything = False,
+    as_json: Json = False,
+) -> None:
+    """Hold publications that wait and were never sent, until somebody approves them."""
+    which = _which(numbers, login, everything=everything)
+    moved = act(prepared_settings(), lambda acting: actions.hold(acting, which))
+    _tell(moved, "held", as_json=as_json)
+
+
+def _which(numbers: list[int] | None, login: str, *, everything: bool) -> actions.Which:
+    return actions.Which([PublicationId(each) for each in numbers or ()], login, everything)
+
+
+def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(moved))
+        return
+    console.say(f"{count(len(moved.ids), 'publication')} {done}.")
+    for left in moved.left:
+        console.say(f"  publication {left.id} is {left.state}, and was left so.")
 
 
 @publications_app.command("skip")
@@ -132,5 +186,7 @@ def settle_notes(
         console.say(f"{count(number, 'note')} {done}.")
 
 
-def _facts(publication: Publication) -> dict[str, object]:
-    return PublicationBody.of(publication).model_dump()
+def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:
+    if stops is None:
+        return PublicationBody.of(publication).model_dump()
+    return PublicationBody.under(publication, stops).model_dump()

@@ -25,7 +25,7 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import format_duration, parse_duration
-from gitpip.model import Forecast, Unreadable, User, UserState
+from gitpip.model import Unreadable, User, UserState
 from gitpip.runtime import oneshot
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
@@ -33,6 +33,7 @@ from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.imports import Imported
 from gitpip.validation import possible_login
+from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
@@ -50,25 +51,30 @@ BackfillOption = Annotated[
     str | None, typer.Option("--backfill", help="all, none, latest:N or since:YYYY-MM-DD")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be given often.")]
+ModeOption = Annotated[
+    str | None,
+    typer.Option("--mode", help="What is published: automatic, ask, dry-run; general for all."),
+]
 IntervalOption = Annotated[
     str | None, typer.Option("--interval", help="Between looks, like 30m; general for the usual.")
 ]
 
 
 @users_app.command("add")
-def add_user(
+def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     login: str,
     *,
     user_id: OwnId = None,
     backfill: BackfillOption = None,
     tag: Tags = None,
     interval: IntervalOption = None,
+    mode: ModeOption = None,
     as_json: Json = False,
 ) -> None:
     """Track a user."""
     settings = prepared_settings()
     chosen = parsed_backfill(backfill)
-    details = users.Changes(tags=_tags(tag), interval=_interval(interval))
+    details = users.Changes(tags=_tags(tag), interval=_interval(interval), mode=_mode(mode))
     added = run(
         oneshot.add_user(settings, login, external_id=user_id, backfill=chosen, details=details)
     )
@@ -123,7 +129,9 @@ def show_user(login: str, as_json: Json = False) -> None:
         items = [UnreadableBody.of(item).model_dump() for item in unread]
         print_json(facts | {"could_not_read": items})
         return
-    print_facts(facts | {"tags": ", ".join(user.tags), "interval": _every(user)})
+    mode = user.publishing_mode or users.GENERAL
+    described = {"tags": ", ".join(user.tags), "interval": _every(user), "publishing_mode": mode}
+    print_facts(facts | described)
     for item in unread:
         place = " of ".join(part for part in (item.filename, item.gist_id) if part)
         console.say(f"could not read {place or 'a part of the list'}: {item.reason}")
@@ -141,6 +149,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     paused: Annotated[
         bool | None, typer.Option("--pause/--resume", help="Stop looking, or go on.")
     ] = None,
+    mode: ModeOption = None,
     as_json: Json = False,
 ) -> None:
     """Change how a user is tracked; what is not named stays."""
@@ -151,6 +160,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         tags=() if no_tags else _tags(tag),
         interval=_interval(interval),
         paused=paused,
+        mode=_mode(mode),
     )
     user = act(settings, lambda acting: actions.change(acting, login, changes))
     if as_json:
@@ -159,7 +169,8 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     every = format_duration(user.check_interval or settings.check_interval)
     console.say(
         f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
-        f"every {every}, tags {', '.join(user.tags) or 'none'}."
+        f"every {every}, tags {', '.join(user.tags) or 'none'}, "
+        f"publishing mode {user.publishing_mode or users.GENERAL}."
     )
 
 
@@ -223,8 +234,8 @@ def import_users(
 ) -> None:
     """Track every user of a file: CSV, JSON, or a login a line. Bad lines are reported.
 
-    CSV has a header with login and, where wanted, id, tags, interval, backfill, deal; JSON is a
-    list of logins, or of objects with these names.
+    CSV has a header with login and, where wanted, id, tags, interval, backfill, deal,
+    publishing_mode; JSON is a list of logins, or of objects with these names.
 
     Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
     a user whose login it does not show becomes unavailable, as gitpip users list shows.
@@ -277,6 +288,13 @@ def _every(user: User) -> str:
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
     return tuple(tags) if tags else None
+
+
+def _mode(text: str | None) -> users.Mode | None:
+    try:
+        return users.parsed_mode(text) if text is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--mode") from None
 
 
 def _interval(text: str | None) -> users.Interval | None:

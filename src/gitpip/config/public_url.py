@@ -9,9 +9,19 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SEGMENTS = frozenset(
     {
         *("api", "audit", "checks", "docs", "feed.atom", "feed.json", "feeds", "gist", "health"),
-        *("imports", "keys", "latestgists", "metrics", "openapi.json", "people", "publications"),
-        *("ready", "seen", "settings", "sign-in", "sign-out", "static", "status", "status-page"),
-        "users",
+        *("imports", "keys", "latestgists", "metrics", "openapi.json", "opt-outs", "people"),
+        *(
+            "publications",
+            "ready",
+            "rules",
+            "seen",
+            "settings",
+            "sign-in",
+            "sign-out",
+            "static",
+            "status",
+        ),
+        *("status-page", "users"),
     }
 )
 """What our own paths begin with. A prefix must not: some proxies remove the prefix and some don't,

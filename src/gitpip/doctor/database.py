@@ -28,6 +28,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
     Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
+    Act.REVIEW_CREDENTIALS: "approve or skip each of them under Publications",
     Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
     Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",

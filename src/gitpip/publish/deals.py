@@ -55,6 +55,7 @@ class Deals:
         self._witnesses = guards.witnesses
         self._youth = guards.youth
         self._clocks = guards.clocks
+        self._mode = guards.mode
         self._now = guards.clocks.wall
         self._waits = waits
         self._reading = asyncio.Lock()
@@ -276,8 +277,10 @@ class Deals:
             async with self._database.begin() as transaction:
                 now = self._now()  # not before: see `Sender._post`
                 # A database that was set back may know this claim, and not the deal made since.
+                mode = await self._mode(transaction)
+                start = Start(now, self._waits.lease, self._destination.now, mode)
                 if not await self._witnesses.hold(transaction) or not await deals.begin_sending(
-                    transaction, deal, Start(now, self._waits.lease, self._destination.now), title
+                    transaction, deal, start, title
                 ):
                     return None
                 if again or self._youth.lasts:

@@ -16,7 +16,8 @@ from gitpip.publish.looks import sent_since
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
-from gitpip.store.publications import markers, second_deals, second_sends
+from gitpip.store.publications import markers, permission, second_deals, second_sends
+from gitpip.store.publications.permission import OverallMode, Present
 from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
@@ -38,8 +39,10 @@ class Doubles:
         index: DealFinder,
         *,
         now: Callable[[], datetime],
+        mode: OverallMode,
     ) -> None:
         self._deals = DoubleDeals(channel.database, channel.destination, index, now=now)
+        self._mode = mode
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
@@ -54,8 +57,9 @@ class Doubles:
         self.busy = True
         try:
             async with self._database.read() as transaction:
-                files = await second_sends.due(transaction, self._now())
-                deals = await second_deals.due(transaction, self._now())
+                present = Present(self._now(), await self._mode(transaction))
+                files = await second_sends.due(transaction, present)
+                deals = await second_deals.due(transaction, present)
             if files:
                 looks = {int(each.id): looks for each, looks in files.items()}
                 await self._guarded(OF_PUBLICATIONS, looks, partial(self._look, files))
@@ -127,6 +131,10 @@ class Doubles:
 
     async def _delete(self, publication: Publication, activity_id: ActivityId) -> str | None:
         """Delete an activity; why that failed, if it did. The looks that are left try it again."""
+        async with self._database.read() as transaction:
+            present = Present(self._now(), await self._mode(transaction))
+            if not await permission.may_be_mended(transaction, publication.user_key, present):
+                return "gitpip may not write to Pipedrive now"
         request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
         outcome = await self._destination.delete_activity(activity_id)
         await self._pauses.after(outcome, request)

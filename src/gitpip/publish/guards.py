@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gitpip.clock import Clocks
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
+from gitpip.store.publications.permission import OverallMode
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,5 @@ class Guards:
     """Whether what was sent before may not be shown yet."""
     clocks: Clocks
     """Whether this process stood still."""
+    mode: OverallMode
+    """The mode of everybody, asked for in the transaction that marks a row as being sent."""

@@ -12,8 +12,9 @@ from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, O
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
-from gitpip.store.publications import note_updates
+from gitpip.store.publications import note_updates, permission
 from gitpip.store.publications.note_updates import Amendment
+from gitpip.store.publications.permission import OverallMode, Present
 
 BATCH = 10
 FIRST_RETRY = timedelta(seconds=2)
@@ -34,19 +35,22 @@ class NoteUpdater:
         render: Callable[[FileKey, int], Awaitable[Rendered]],
         *,
         now: Callable[[], datetime],
+        mode: OverallMode,
     ) -> None:
         self._database = channel.database
         self._destination = channel.destination
         self._pauses = channel.pauses
         self._render = render
         self._now = now
+        self._mode = mode
 
     async def run(self, may_go_on: Callable[[], Awaitable[bool]]) -> int:
         """Write a few notes that are due, as long as `may_go_on` says so; give their number."""
         async with self._database.read() as transaction:
-            due = await note_updates.due(transaction, self._now(), BATCH)
+            present = Present(self._now(), await self._mode(transaction))
+            due = await note_updates.due(transaction, present, BATCH)
         for number, amendment in enumerate(due):
-            if not await may_go_on():
+            if not await may_go_on() or not await self._may_be_sent(amendment):
                 return number
             try:
                 await self._amend(amendment)
@@ -57,6 +61,12 @@ class NoteUpdater:
                 reason = unexpected(error)
                 await self._record(amendment, Denied(reason))
         return len(due)
+
+    async def _may_be_sent(self, amendment: Amendment) -> bool:
+        """Whether nothing has forbidden it since it was found to be due."""
+        async with self._database.read() as transaction:
+            present = Present(self._now(), await self._mode(transaction))
+            return await permission.may_be_sent(transaction, amendment.user_key, present)
 
     async def _amend(self, amendment: Amendment) -> None:
         note = (await self._render(amendment.file_key, amendment.revision)).note

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gitpip.model import Pause, PauseCause
 from gitpip.observability.logging import get_logger
@@ -11,10 +11,13 @@ from gitpip.publish.destination import DAILY_RESERVE, Destination
 from gitpip.publish.terms import Terms
 from gitpip.publish.trouble import DAILY_PAUSE, Kind, Request, Trouble
 from gitpip.store.database import Database
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
 
 LATER = timedelta(seconds=1)
 """A pause that ends less than this later is the same one."""
+
+NO_END = datetime(9000, 1, 1, tzinfo=UTC)
+"""Until when a person's pause lasts that has no end yet."""
 
 log = get_logger()
 
@@ -49,7 +52,7 @@ class Pauses:
         """Whether there is a row of a pause, be it over or not; None before the first look."""
 
     async def current(self) -> Pause | None:
-        """The pause that holds now, if any."""
+        """The pause that holds now, if any: gitpip's own, or a person's."""
         async with self._database.read() as transaction:
             if self._stored is None:
                 known = await pauses.last_pause(transaction, pauses.PUBLISHING)
@@ -62,6 +65,10 @@ class Pauses:
                 self._now(),
                 credential=self._destination.fingerprint,
             )
+            by_person = await publishing_pause.current(transaction, self._now())
+        if by_person is not None:
+            ends = [by_person.until or NO_END, *([pause.until] if pause else [])]
+            pause = Pause(max(ends), by_person.reason or f"paused by {by_person.paused_by}")
         # A person may have ended it.
         self._until = pause.until if pause else None
         return pause

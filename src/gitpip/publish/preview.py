@@ -1,12 +1,17 @@
 """What exactly is sent for a publication: the same when it is sent and when it is shown before."""
 
+from dataclasses import replace
+
 from gitpip.config.publishing.policy import PublishingPolicy
-from gitpip.model import FileKey, OnDelete, OnEdit
+from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
+from gitpip.modes import CredentialsGuard
 from gitpip.publish.activity import Rendered, Wording, remarks_on, render
+from gitpip.publish.credentials.detector import DETECTOR
+from gitpip.publish.credentials.findings import Parts, masked, without
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
-from gitpip.store.publications import publications
+from gitpip.store.publications import approvals, publications
 from gitpip.templates import Templates
 
 
@@ -21,9 +26,11 @@ async def rendered(
 ) -> Rendered:
     """The activity of a stored file, made for one of its revisions, under these rules.
 
-    The templates are those of this moment.
+    The templates are those of this moment. What looks like a credential is left out, unless the
+    settings say otherwise, or a person approved this file with it.
     """
-    templates = templates_of(await policies.read(transaction))
+    policy = await policies.read(transaction)
+    templates = templates_of(policy)
     # Where edits are written into the note, it always shows the file as it is now.
     shown = None if on_edit is OnEdit.UPDATE else revision
     file = await gists.file(transaction, key, shown)
@@ -31,7 +38,26 @@ async def rendered(
     marker = await publications.marker(transaction, key, revision)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key])
+    approved_at = await approvals.approved_with_credentials(transaction, key, revision)
+    # What was edited since is not what the person saw.
+    is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
+    if policy.credentials is not CredentialsGuard.PUBLISH and not is_approved:
+        file, wording = await _without_credentials(file, wording)
     return render(file, marker=marker, revision=revision, remarks=remarks, wording=wording)
+
+
+async def _without_credentials(file: GistFile, wording: Wording) -> tuple[GistFile, Wording]:
+    """The same with each credential replaced by what it is."""
+    left = masked(file, await DETECTOR.examine(file))
+    names = wording.around.filenames
+    in_names = await DETECTOR.examined(Parts("", "", "\n".join(names)))
+    if in_names.is_clean:
+        return left, wording
+    if in_names.not_judged is not None:
+        shown: tuple[str, ...] = ()
+    else:
+        shown = tuple(without("\n".join(names), in_names.spans[-1]).split("\n"))
+    return left, replace(wording, around=replace(wording.around, filenames=shown))
 
 
 def templates_of(policy: PublishingPolicy) -> Templates:

@@ -10,6 +10,7 @@ from functools import partial
 
 from gitpip.clock import Clocks
 from gitpip.model import DealId, Publication, PublicationState, UserKey
+from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
 from gitpip.publish import delivery
@@ -25,13 +26,15 @@ from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
+from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.terms import Terms
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
-from gitpip.store.database import Database
-from gitpip.store.publications import note_updates, outbox, second_sends
+from gitpip.store.database import Database, Transaction
+from gitpip.store.publications import note_updates, opt_outs, outbox, permission, second_sends
 from gitpip.store.publications.delivered import DEALS, PUBLICATIONS
+from gitpip.store.publications.permission import Present
 
 BATCH = 10
 LOOKED_IN = 20
@@ -54,6 +57,8 @@ class _Run:
     """Each with the users of the same batch who wait for their deal."""
     looks: set[str] = field(default_factory=set)
     """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
+    screened: bool = False
+    """Whether all that was claimed last is not sent after all, so that more may be due."""
 
 
 class Publisher:
@@ -84,9 +89,12 @@ class Publisher:
         self._unpaused_at: float | None = None
         self._probed_by_sending = False
         self._pauses = Pauses(database, destination, self._now)
+        self._screener = Screener(
+            database, now=self._now, on_edit=rules.on_edit, policies=self._policies
+        )
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
-        guards = Guards(Witnesses(), Youth(), clocks)
+        guards = Guards(Witnesses(), Youth(), clocks, self._mode)
         self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
@@ -98,8 +106,14 @@ class Publisher:
             waits=waits,
             rules=rules,
         )
-        self._note_updater = NoteUpdater(channel, self._sender.rendered, now=self._now)
-        self._doubles = Doubles(channel, index, now=self._now)
+        self._note_updater = NoteUpdater(
+            channel, self._sender.rendered, now=self._now, mode=self._mode
+        )
+        self._doubles = Doubles(channel, index, now=self._now, mode=self._mode)
+
+    async def _mode(self, transaction: Transaction) -> PublishingMode:
+        """The mode of everybody, at this moment."""
+        return (await self._policies.read(transaction)).publishing_mode
 
     def stop(self) -> None:
         """Let `run` return after what is under way."""
@@ -107,6 +121,8 @@ class Publisher:
 
     async def due(self) -> bool:
         """Whether there is something to do now; to learn whose the token is comes first."""
+        if await self._met_in_dry_run() or await self._opted_out():
+            return True
         if not self._destination.has_token:
             return False
         stopped = await self._clearance.stopped()
@@ -117,12 +133,36 @@ class Publisher:
     async def _waits_for_us(self) -> bool:
         now = self._now()
         async with self._database.read() as transaction:
-            if await outbox.any_due(transaction, now):
+            present = Present(now, await self._mode(transaction))
+            if await outbox.any_due(transaction, present):
                 return True
-            look_again = await second_sends.next_due(transaction)
+            look_again = await second_sends.next_due(transaction, present.mode)
             if look_again is not None and look_again <= now:
                 return True
-            return await note_updates.any_due(transaction, now)
+            return await note_updates.any_due(transaction, present)
+
+    async def _met_in_dry_run(self) -> bool:
+        async with self._database.read() as transaction:
+            return await permission.any_to_mark(transaction, await self._mode(transaction))
+
+    async def _mark_met_in_dry_run(self) -> None:
+        """Note what waits in a dry run. That needs no token, and no vendor."""
+        while await self._met_in_dry_run():
+            async with self._database.begin() as transaction:
+                mode = await self._mode(transaction)
+                await permission.mark_met_in_dry_run(transaction, mode)
+            step()
+
+    async def _opted_out(self) -> bool:
+        async with self._database.read() as transaction:
+            return await opt_outs.any_waits(transaction)
+
+    async def _skip_opted_out(self) -> None:
+        """Skip what waits of owners who opted out."""
+        if await self._opted_out():
+            async with self._database.begin() as transaction:
+                skipped = await opt_outs.skip_waiting(transaction, self._now())
+            metrics.deliveries.labels(PublicationState.SKIPPED).inc(skipped)
 
     async def take_over(self) -> None:
         """Free what a dead process held; only for a process that is the only one on its database.
@@ -143,6 +183,8 @@ class Publisher:
         A failure of one publication, deal or note is recorded with it and does not end the run.
         Raises DatabaseUnavailable.
         """
+        await self._skip_opted_out()
+        await self._mark_met_in_dry_run()
         if not self._destination.has_token:
             return 0
         run = _Run(secrets.token_hex(16))
@@ -154,6 +196,8 @@ class Publisher:
                     await self._fill(run)
                     if not run.flight.is_empty:
                         await run.flight.one_ends()
+                    elif run.screened:
+                        step()
                     elif done := await self._aside():
                         steps += done
                     else:
@@ -204,6 +248,7 @@ class Publisher:
 
     async def _fill(self, run: _Run) -> None:
         """Start as many requests as may be under way now."""
+        run.screened = False
         if not await self._may_go_on():
             return
         if self._pauses.probing and not run.flight.is_empty:
@@ -290,7 +335,8 @@ class Publisher:
                 deals=1 if self._pauses.probing else LOOKED_IN,
                 under_way=run.looks,
             )
-            doubled_at = await second_sends.next_due(transaction)
+            mode = await self._mode(transaction)
+            doubled_at = await second_sends.next_due(transaction, mode)
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed, doubled_at
 
@@ -302,15 +348,17 @@ class Publisher:
         if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
-            await self._policies.read(transaction)
-            claims = await outbox.claim_sends(
+            mode = await self._mode(transaction)
+            claimed = await outbox.claim_sends(
                 transaction,
                 token=run.token,
-                now=self._now(),
+                present=Present(self._now(), mode),
                 claim=self._waits.claim,
                 limit=max(BATCH, room),
                 without=run.flight.crowded(limit, waiting),
             )
+        claims = await self._screener.passed(claimed, mode)
+        run.screened = bool(claimed) and not claims
         postponed: set[UserKey] = set()
         # After a failure, another publication shows whether everything fails.
         for claim in sorted(claims, key=self._sender.is_suspected):

@@ -88,6 +88,7 @@ class Sender:
         self._rules = rules
         self._policies = Policies(rules.given)
         self._clocks = guards.clocks
+        self._mode = guards.mode
         self._now = guards.clocks.wall
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -220,7 +221,7 @@ class Sender:
             if not await self._witnesses.hold(transaction) or not await outbox.begin_sending(
                 transaction,
                 claim,
-                Start(now, self._waits.lease, self._destination.now),
+                Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
                 deal_id=ready.deal_id,
             ):
                 return None

@@ -14,7 +14,7 @@ from gitpip.actions.checks import request as request_check
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
-from gitpip.model import Account, Backfill, Check, CheckId, Forecast, PublicationState
+from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import (
@@ -26,16 +26,18 @@ from gitpip.runtime.present_account import (
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.serve import opened
 from gitpip.runtime.worker import Worker, forecast, github_of, working
+from gitpip.status.modes import of_persons_pause, overall_mode
 from gitpip.status.problem import until
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import publications
-from gitpip.store.status import checks, pauses
+from gitpip.store.status import checks, kept_back, pauses, publishing_pause
 from gitpip.store.users import users
 from gitpip.validation import check_login
 from gitpip.watch.account import GitHubAddress
+from gitpip.watch.forecast import Forecast
 
 DRAIN_WAITS_FOR = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
@@ -202,17 +204,24 @@ async def _follow_publishing(
         async with database.read() as transaction:
             await _check_token(transaction, settings)  # the service may have ended meanwhile
             pause = await pauses.paused(transaction, pauses.PUBLISHING, now)
+            by_person = await publishing_pause.current(transaction, now)
             counts = await publications.count(transaction)
-            next_due = await publications.next_due(transaction)
+            mode = await overall_mode(transaction, settings)
+            next_due = await publications.next_due(transaction, mode)
+            kept = await kept_back.counts(transaction, mode)
             changed = await accounts.change(transaction, Vendor.PIPEDRIVE)
         follow(sum(counts.get(PublicationState(state), 0) for state in publications.WAITING))
         if next_due is None:
-            return None
+            if kept.in_dry_run:
+                return f"{kept.in_dry_run:,} in a dry run; see gitpip publish --dry-run"
+            return f"{kept.of_paused:,} of paused users" if kept.of_paused else None
         if changed:
             return (
                 f"the token is of {changed.waiting.name}, the rows are of {changed.bound.name}; "
                 "see gitpip accounts list"
             )
+        if by_person:
+            return of_persons_pause(by_person, now).sentence
         if pause:
             return f"paused {until(pause.until, now)}: {pause.reason}"
         if next_due > now + DRAIN_WAITS_FOR:

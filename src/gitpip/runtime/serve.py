@@ -38,6 +38,7 @@ from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
+from gitpip.status.modes import overall_mode
 from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.postgres import UNREACHABLE_ADVICE
 from gitpip.terminal import Terminal
@@ -158,7 +159,12 @@ async def _serve(
 
     async with (
         _reached(settings, database, part) as worker,
-        watching_stalls(database, publishes=worker.publishes, works=part is not Part.WEB) as stalls,
+        watching_stalls(
+            database,
+            publishes=worker.publishes,
+            mode=partial(overall_mode, settings=settings),
+            works=part is not Part.WEB,
+        ) as stalls,
         heartbeat(
             database,
             part,

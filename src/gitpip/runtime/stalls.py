@@ -15,6 +15,7 @@ from gitpip.background import in_background
 from gitpip.clock import utc_now
 from gitpip.errors import DatabaseUnavailable
 from gitpip.store.database import Database
+from gitpip.store.publications.permission import OverallMode, Present
 from gitpip.store.status import workload
 from gitpip.store.status.workload import Work
 
@@ -40,7 +41,8 @@ class _Part:
 class Stalls:
     """Looks at the rows now and then, and tells since when nothing moved.
 
-    `publishes` tells whether there is a token to publish with. `monotonic` gives seconds that never
+    `publishes` tells whether there is a token to publish with, and `mode` reads the publishing mode
+    of everybody. `monotonic` gives seconds that never
     go back, `now` the present time (UTC).
     """
 
@@ -49,11 +51,13 @@ class Stalls:
         database: Database,
         *,
         publishes: Callable[[], bool],
+        mode: OverallMode,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._database = database
         self._publishes = publishes
+        self._mode = mode
         self._monotonic = monotonic
         self._now = now
         self._watching = _Part("watching", "users are due")
@@ -84,7 +88,8 @@ class Stalls:
                 now = self._now()
                 watching = await workload.of_watching(transaction, now)
                 if self._publishes():
-                    publishing = await workload.of_publishing(transaction, now)
+                    present = Present(now, await self._mode(transaction))
+                    publishing = await workload.of_publishing(transaction, present)
         except DatabaseUnavailable:
             pass  # the signs of life tell of it
         at = self._monotonic()
@@ -100,10 +105,10 @@ class Stalls:
 
 @asynccontextmanager
 async def watching_stalls(
-    database: Database, *, publishes: Callable[[], bool], works: bool
+    database: Database, *, publishes: Callable[[], bool], mode: OverallMode, works: bool
 ) -> AsyncIterator[Stalls]:
     """Notice standstills until the block ends; nothing in a process that does not work."""
-    stalls = Stalls(database, publishes=publishes)
+    stalls = Stalls(database, publishes=publishes, mode=mode)
     if not works:
         yield stalls
         return

@@ -12,7 +12,7 @@ from typing import Literal
 from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.errors import DatabaseUnavailable, GitpipError, ServiceRunning
-from gitpip.model import Account, Backfill, Forecast
+from gitpip.model import Account, Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.publish.delivery import Waits
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -26,7 +26,7 @@ from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.watch.account import GitHubAddress
 from gitpip.watch.check import Watcher
-from gitpip.watch.forecast import past_of
+from gitpip.watch.forecast import Forecast, past_of
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Allowance
 from gitpip.watch.github.shared_limits import SharedLimits

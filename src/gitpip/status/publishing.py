@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gitpip.config.publishing.policy import effective
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import held, publishing_settings
+from gitpip.store.publications import approvals, held, publishing_settings
+from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.publishing_settings import Fault
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
@@ -126,12 +129,17 @@ REPORTS: Mapping[ProblemKind, _Report] = {
 
 
 async def problems(
-    transaction: Transaction, now: datetime, *, request_timeout: timedelta, goes_on: bool
+    transaction: Transaction,
+    now: datetime,
+    *,
+    request_timeout: timedelta,
+    goes_on: bool,
+    mode: PublishingMode = PublishingMode.AUTOMATIC,
 ) -> Sequence[Problem]:
     """Every problem of publishing.
 
     `request_timeout` is how long one request to Pipedrive may take. `goes_on` is False while
-    nothing is published: waiting is then no problem of its own.
+    nothing is published: waiting is then no problem of its own. `mode` is that of everybody.
     """
     found = {
         ProblemKind.PUBLICATIONS_FAILED: await troubles.publications_failed(transaction),
@@ -144,18 +152,22 @@ async def problems(
             transaction, now - DELETED_SHOWN
         ),
     }
-    waiting = await troubles.publications_waiting(transaction)
+    waiting = await troubles.publications_waiting(transaction, mode)
     if goes_on:
         found |= await _delayed(transaction, now, request_timeout=request_timeout, waiting=waiting)
+    if goes_on and waiting:
+        found[ProblemKind.PUBLICATIONS_OVERDUE] = await _overdue(transaction, now, mode)
     told = [_problem(kind, trouble, now) for kind, trouble in found.items() if trouble.count]
     if waiting:
-        put_off = await troubles.publications_put_off(transaction)
+        put_off = await troubles.publications_put_off(transaction, mode)
         told.append(_waiting(waiting, put_off, goes_on=goes_on))
     alone = (
         _settings_refused(await publishing_settings.faults(transaction)),
         await _held(transaction),
+        _credentials_held(await approvals.held_for_credentials(transaction)),
     )
-    return [*told, *(problem for problem in alone if problem)]
+    modes_told = await modes.problems(transaction, mode)
+    return [*told, *modes_told, *(problem for problem in alone if problem)]
 
 
 async def _delayed(
@@ -176,17 +188,16 @@ async def _delayed(
             ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: await troubles.publications_not_looked_for(
                 transaction, now
             ),
-            ProblemKind.PUBLICATIONS_OVERDUE: await _overdue(transaction, now),
         }
     return found
 
 
-async def _overdue(transaction: Transaction, now: datetime) -> Trouble:
+async def _overdue(transaction: Transaction, now: datetime, mode: PublishingMode) -> Trouble:
     """What waits for too long; what is from before its user was added may wait for its turn."""
     published = await troubles.last_published(transaction)
     stands_still = published is None or now - published > SENT_WITHIN
     return await troubles.publications_overdue(
-        transaction, now - SENT_WITHIN, backfill=stands_still
+        transaction, now - SENT_WITHIN, mode, backfill=stands_still
     )
 
 
@@ -286,13 +297,53 @@ async def _held(transaction: Transaction) -> Problem | None:
         subject = (
             f"{files} of {count(waiting.users, 'user')} {wait} for your decision, e.g. {of_first}"
         )
+    as_wanted = not set(waiting.because) - AS_WANTED
     return Problem(
         ProblemKind.PUBLICATIONS_HELD,
-        Severity.ERROR,
-        f"{subject}: far more would have been published at once than was expected, and that can't "
-        "be undone in Pipedrive. Publish all of them, those of the latest gists, or none, under "
-        f"Publications or with gitpip held {first.login}.",
+        Severity.INFO if as_wanted else Severity.ERROR,
+        f"{subject}: {_why_held(waiting.because)}. Publish all of them, those of the latest gists, "
+        f"or none, under Publications or with gitpip held {first.login}.",
         since=first.since,
         count=waiting.files,
         act=Act.DECIDE_HELD,
+    )
+
+
+def _credentials_held(held: HeldForCredentials | None) -> Problem | None:
+    if held is None:
+        return None
+    one = held.files == 1
+    look, they, them, are = ("looks", "it", "it", "is") if one else ("look", "they", "them", "are")
+    return Problem(
+        ProblemKind.CREDENTIALS_HELD,
+        Severity.WARNING,
+        f"{count(held.files, 'file')} {look} as if credentials were in {them}, e.g. "
+        f"{said(held.example)} of {held.login}, so {they} {are} not sent. Approve or skip each "
+        "under Publications, and tell the owner: what was public can be used by anybody.",
+        since=held.since,
+        count=held.files,
+        act=Act.REVIEW_CREDENTIALS,
+    )
+
+
+AS_WANTED = frozenset({HeldBecause.ASK, HeldBecause.DRY_RUN, HeldBecause.PERSON})
+"""What is held for these reasons is held since somebody chose so: that is no trouble."""
+WHY_HELD = {
+    HeldBecause.FLOOD: "far more would have been published at once than was expected, and that "
+    "can't be undone in Pipedrive",
+    HeldBecause.DAY_FLOOD: "far more of all users would have been published within a day than was "
+    "expected",
+    HeldBecause.RULE: "a rule holds them",
+    HeldBecause.DRY_RUN: "they were met in a dry run",
+    HeldBecause.ASK: "the publishing mode is to ask",
+    HeldBecause.PERSON: "a person held them",
+}
+
+
+def _why_held(files: Mapping[HeldBecause, int]) -> str:
+    """The reasons, the gravest first, with numbers where there are several."""
+    if len(files) == 1:
+        return WHY_HELD[next(iter(files))]
+    return "; ".join(
+        f"{files[kind]:,} since {why}" for kind, why in WHY_HELD.items() if kind in files
     )

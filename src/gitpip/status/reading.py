@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import CLOCK_TOLERANCE
 from gitpip.config import Settings, format_duration
-from gitpip.model import Pause
-from gitpip.status import accounts, publishing, watching
+from gitpip.model import Pause, Publication, PublicationState, UserState
+from gitpip.modes import PublishingMode
+from gitpip.status import accounts, modes, publishing, watching
 from gitpip.status.problem import (
     PAUSES,
     SEE_DOCTOR,
@@ -24,8 +25,9 @@ from gitpip.status.problem import (
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.gists.unreadable import FurthestBehind, UnreadableSummary
-from gitpip.store.status import budgets, instances, pauses
+from gitpip.store.status import budgets, instances, pauses, publishing_pause
 from gitpip.store.status.instances import Instance, Tokens, tokens_at_work
+from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import schedule, users
 
 
@@ -56,6 +58,10 @@ class Condition:
     """Who holds that time back, if something is in the way."""
     works: bool = True
     """Whether some process watches and publishes."""
+    persons_pause: PersonsPause | None = None
+    """A person's pause of publishing."""
+    mode: PublishingMode = PublishingMode.AUTOMATIC
+    """The publishing mode of everybody."""
 
     @property
     def all_good(self) -> bool:
@@ -78,6 +84,32 @@ class Condition:
         worse = [other for other in others if other.severity is not Severity.INFO]
         more = len(others if first.severity is Severity.INFO else worse)
         return f"{first.sentence} And {more} more." if more else first.sentence
+
+    def publishing_due(self, due: datetime | None) -> datetime | None:
+        """When what is due at `due` can be sent at the earliest; None where nobody can tell.
+
+        That is not before the end of any pause, be it a person's or our own.
+        """
+        if due is None or (self.persons_pause and self.persons_pause.until is None):
+            return None
+        ends = [pause.until for pause in (self.pauses.get(pauses.PUBLISHING),) if pause]
+        if self.persons_pause and self.persons_pause.until:
+            ends.append(self.persons_pause.until)
+        return max([due, *ends])
+
+    def due_of(self, publication: Publication) -> datetime | None:
+        """When the next step of a publication can come; None where nobody can tell."""
+        match publication.state:
+            case PublicationState.PENDING if publication.user_state is UserState.PAUSED:
+                return None
+            case PublicationState.PENDING if (
+                publication.publishing_mode or self.mode
+            ) is PublishingMode.DRY_RUN:
+                return None
+            case PublicationState.PENDING | PublicationState.UNCERTAIN:
+                return self.publishing_due(publication.due_at)
+            case _:
+                return publication.due_at
 
     def held_up(self, name: str) -> Problem | None:
         """What keeps `pauses.PUBLISHING` or `pauses.WATCHING` from going on, if anything."""
@@ -114,6 +146,7 @@ STOPS: Mapping[str, frozenset[ProblemKind]] = {
             ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
             ProblemKind.PIPEDRIVE_TOKEN_MISSING,
             ProblemKind.PUBLISHING_PAUSED,
+            ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
         }
     ),
 }
@@ -172,7 +205,11 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
     problems += await accounts.clocks(transaction, now)
     goes_on = not stops & STOPS[pauses.PUBLISHING]
     problems += await publishing.problems(
-        transaction, now, request_timeout=surroundings.settings.http_timeout, goes_on=goes_on
+        transaction,
+        now,
+        request_timeout=surroundings.settings.http_timeout,
+        goes_on=goes_on,
+        mode=stopped.mode,
     )
     problems += await publishing.unusable_settings(transaction, surroundings.settings.publishing)
     return Condition(
@@ -182,6 +219,8 @@ async def read(transaction: Transaction, surroundings: Surroundings, now: dateti
         instances=stopped.instances,
         furthest_behind=await unreadable.furthest_behind(transaction),
         works=stopped.works,
+        persons_pause=stopped.persons_pause,
+        mode=stopped.mode,
     )
 
 
@@ -219,7 +258,18 @@ async def read_stops(
                 act=Act.SET_PIPEDRIVE_TOKEN,
             )
         )
-    return Condition(worst_first(problems), None, current, running, works=works)
+    persons_pause = await publishing_pause.current(transaction, now)
+    if persons_pause is not None:
+        problems.append(modes.of_persons_pause(persons_pause, now))
+    return Condition(
+        worst_first(problems),
+        None,
+        current,
+        running,
+        works=works,
+        persons_pause=persons_pause,
+        mode=await modes.overall_mode(transaction, surroundings.settings),
+    )
 
 
 WHAT_WAITS = {
@@ -311,8 +361,3 @@ def _of_unreadable(found: UnreadableSummary) -> Sequence[Problem]:
             act=Act.REVIEW_USERS,
         ),
     )
-
-
-def due_after(due: datetime | None, pause: Pause | None) -> datetime | None:
-    """When something that is due at `due` can be done at the earliest, given a pause."""
-    return max(due, pause.until) if due and pause else due

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import FailureKind, PublicationState, UserState
+from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
@@ -72,6 +73,8 @@ users = Table(
     Column("failure_kind", OneOf(FailureKind, 20)),
     Column("same_account_as", Key),
     Column("last_sequence", BigInteger, nullable=False, server_default=text("0")),
+    # NULL for the mode of everybody.
+    Column("publishing_mode", OneOf(PublishingMode, 20)),
 )
 # Partial indexes need these; queries take them from gitpip.store.visibility.
 tracked = users.c.removed_at.is_(None)
@@ -113,6 +116,12 @@ Index(
 )
 # Counts how well the active users are known without reading their rows.
 active = and_(looked_at, users.c.state == literal_column("'active'"))
+Index(
+    "ix_users_publishing_mode",
+    users.c.publishing_mode,
+    sqlite_where=users.c.publishing_mode.is_not(None),
+    postgresql_where=users.c.publishing_mode.is_not(None),
+)
 # A user that GitHub does not show counts as well: nothing of them is known since then.
 Index(
     "ix_users_known",
@@ -251,6 +260,8 @@ gists = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("deleted_at", UTCDateTime),
+    # NULL until its contents were read: only then GitHub tells.
+    Column("is_fork", Flag),
 )
 
 gist_files = Table(
@@ -344,6 +355,12 @@ publications = Table(
     Column("refusals", Integer, nullable=False, server_default=text("0")),
     # When it was first to be published, held or not; NULL if the backfill rule kept it back.
     Column("queued_at", UTCDateTime),
+    # Why it is or was held, for which `reason` has the sentence. Beside `pending` it says that the
+    # publication was met in a dry run.
+    Column("held_because", OneOf(HeldBecause, 20)),
+    # Nothing holds what a person approved.
+    Column("approved_at", UTCDateTime),
+    Column("approved_by", String(120)),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
     UniqueConstraint("file_key", "revision"),
     # Fresh gists come before those from before their user was added.

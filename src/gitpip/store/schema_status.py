@@ -29,6 +29,18 @@ pauses = Table(
     Column("since", UTCDateTime),
 )
 
+# A person's pause of publishing, one row at the most; without `until` it lasts until it is ended.
+# It stands apart from `pauses`: no probe, no token and no "try now" ends it.
+publishing_pause = Table(
+    "publishing_pause",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("until", UTCDateTime),
+    Column("reason", Text, nullable=False),
+    Column("paused_by", String(120), nullable=False),
+    Column("since", UTCDateTime, nullable=False),
+)
+
 # What every process that asks GitHub must know of its limits: requests reserved in the last minute
 # as `time number` lines, and the wait that GitHub asked for.
 github_limits = Table(

@@ -1,11 +1,24 @@
 """The forecast of a backfill: what tracking a user would put into the CRM at once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gitpip.model import Account, Backfill
 from gitpip.watch.decide import excluded
 from gitpip.watch.github.client import GitHub
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What tracking a user would publish at once; nothing if `tracked_as` a login already."""
+
+    account: Account
+    gists: int
+    activities: int
+    """How many files of the public gists the backfill rule lets into the CRM."""
+    duration: timedelta
+    """How long that takes, at the least, on the smallest plan with one seat."""
+    tracked_as: str | None = None
 
 
 @dataclass(frozen=True)

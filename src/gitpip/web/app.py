@@ -22,8 +22,10 @@ from gitpip.web.api import imports as api_imports
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
+from gitpip.web.api import publishing as api_publishing
 from gitpip.web.api import publishing_preview as api_publishing_preview
 from gitpip.web.api import publishing_settings as api_publishing_settings
+from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
@@ -48,6 +50,7 @@ from gitpip.web.pages import (
     publications,
     publishing_preview,
     publishing_settings,
+    rules,
     status,
     user,
     users,
@@ -63,6 +66,7 @@ PAGES = (
     api_gists.router,
     api_visits.router,
     api_publications.router,
+    api_publishing.router,
     api_checks.router,
     api_events.router,
     api_status.api_router,
@@ -73,6 +77,7 @@ PAGES = (
     api_accounts.router,
     api_held.router,
     api_publishing_settings.router,
+    api_rules.router,
     api_publishing_preview.router,
     api_docs_page.router,
     home.router,
@@ -84,6 +89,7 @@ PAGES = (
     gists.router,
     publications.router,
     publishing_settings.router,
+    rules.router,
     publishing_preview.router,
     status.router,
     feeds.router,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import Depends, Request
 
@@ -12,10 +12,12 @@ from gitpip.actions.publishing_settings import Check as CheckSettings
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
-from gitpip.model import Backfill, FileKey, Forecast
+from gitpip.model import Backfill, FileKey
+from gitpip.publish.plan import Activity
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Database, Transaction
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.first_key import FirstKey
 from gitpip.web.auth.identity import identity_of
 from gitpip.web.ops.readiness import Readiness
@@ -28,16 +30,6 @@ Ailments = Callable[[], Sequence[str]]
 """What has not happened in this process for too long, a sentence for each; for `/health`."""
 MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
 """What tracking a login would publish; raises GitHubError."""
-
-
-class Activity(Protocol):
-    """What Pipedrive gets: a plain subject, and a note in HTML."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
 
 
 Preview = Callable[[Transaction, FileKey, int], Awaitable[Activity]]

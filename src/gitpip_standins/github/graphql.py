@@ -240,7 +240,7 @@ class _Root:
             "updatedAt": written(gist.updated_at),
             "pushedAt": written(gist.pushed_at),
             "isPublic": gist.public,
-            "isFork": False,
+            "isFork": gist.fork_of is not None,
             "stargazerCount": gist.stars,
             "owner": self._user(owner) if owner else None,
             "files": lambda _, limit=10: [_file(file) for file in [*gist.files.values()][:limit]],

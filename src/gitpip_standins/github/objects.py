@@ -84,7 +84,7 @@ class Objects:
 
     def whole_gist(self, gist: Gist) -> JsonObject:
         """A `gist-simple`: files with their contents, and before 2026-03-10 the history."""
-        shown = self._gist(gist) | {"fork_of": None, "user": None}
+        shown = self._gist(gist) | {"fork_of": self._fork_of(gist), "user": None}
         files = list(gist.files.values())[:MOST_FILES]
         shown["files"] = {
             file.name: self._file(gist, file)
@@ -94,6 +94,11 @@ class Objects:
         if self._version != NEW_VERSION:
             shown |= {"forks": [], "history": self._history(gist)}
         return shown
+
+    def _fork_of(self, gist: Gist) -> JsonObject | None:
+        if gist.fork_of is None:
+            return None
+        return {"id": gist.fork_of, "url": f"{self.origin}/gists/{gist.fork_of}", "public": True}
 
     def raw_url(self, gist: Gist, file: GistFile) -> str:
         owner = self.world.user(gist.owner_id)

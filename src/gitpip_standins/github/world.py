@@ -61,6 +61,8 @@ class Gist:
     pushed_at: datetime
     files: dict[str, GistFile]
     stars: int = 0
+    fork_of: str | None = None
+    """The gist that it is a fork of."""
     troubles: GistTroubles = field(default_factory=GistTroubles)
     revisions: list[tuple[str, datetime]] = field(default_factory=list)
     """Versions (40 hex digits) and their times, newest first."""
@@ -158,6 +160,7 @@ class World:
         description: str | None = "",
         public: bool = True,
         created_at: datetime | None = None,
+        fork_of: str | None = None,
     ) -> str:
         """A new gist and its id (32 hex digits)."""
         with self.lock:
@@ -168,6 +171,7 @@ class World:
                 f"gist {self._sequence}".encode(), usedforsecurity=False
             ).hexdigest()
             gist = Gist(gist_id, owner_id, self._sequence, description, public, at, at, at, {})
+            gist.fork_of = fork_of
             self._changing(gist_id)
             self._gists[gist_id] = gist
             self._gist_ids_of.setdefault(owner_id, []).append(gist_id)

@@ -12,7 +12,10 @@ from functools import cache
 from gitpip.config.publishing.activity import ActivitySettings
 from gitpip.config.publishing.deal import DealSettings
 from gitpip.config.publishing.declaration import KEY, Declaration, Group
+from gitpip.config.publishing.guards import GuardSettings
+from gitpip.config.publishing.mode import ModeSettings
 from gitpip.config.publishing.templates import TemplateSettings
+from gitpip.modes import PublishingMode
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class PublishingPolicy(
     ActivitySettings,
     DealSettings,
     TemplateSettings,
+    ModeSettings,
+    GuardSettings,
 ):
     """The value of every publishing setting."""
 
@@ -96,6 +101,12 @@ def _effective(one: PublishingSetting, given: str | None, stored: Mapping[str, s
         return Effective(one, one.declaration.canonical(text), Source.STORED)
     except ValueError as error:
         return Effective(one, one.declaration.default, Source.DEFAULT, fault=str(error))
+
+
+def publishing_mode(given: Mapping[str, str], stored: Mapping[str, str]) -> PublishingMode:
+    """The mode of everybody alone; see `effective`."""
+    one = registry()["publishing_mode"]
+    return PublishingMode(_effective(one, given.get(one.name), stored).text)
 
 
 def policy_of(settings: tuple[Effective, ...]) -> PublishingPolicy:

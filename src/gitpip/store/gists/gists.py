@@ -1,6 +1,6 @@
 """Gists and their files: what is known, what was found, what is shown."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -290,6 +290,28 @@ async def file(transaction: Transaction, key: FileKey, revision: int | None = No
     return past[revision]
 
 
+async def files_shown(
+    transaction: Transaction, wanted: Collection[tuple[FileKey, int | None]]
+) -> dict[tuple[FileKey, int | None], GistFile]:
+    """Several stored files, each as it was in a revision, or as it is; see `file`.
+
+    What is not stored is left out.
+    """
+    rows = await transaction.execute(
+        _select_files().where(gist_files.c.key.in_({key for key, _ in wanted}))
+    )
+    present = {each.key: each for each in map(file_of, rows)}
+    found = {}
+    for key, revision in wanted:
+        if key in present and revision in (None, present[key].revision):
+            found[key, revision] = present[key]
+        elif key in present:
+            for past in await revisions_of(transaction, present[key]):
+                if past.revision == revision:
+                    found[key, revision] = past
+    return found
+
+
 async def revisions_of(transaction: Transaction, present: GistFile) -> tuple[GistFile, ...]:
     """What a file was before, oldest first: the same file with the contents of those days."""
     rows = await transaction.execute(
@@ -405,10 +427,13 @@ async def _revise(
 
 
 def _said_of_itself(gist: SeenGist) -> dict[str, object]:
+    # Lists do not tell what is a fork: what was known of it stays.
+    told = {} if gist.is_fork is None else {"is_fork": gist.is_fork}
     return {
         "description": gist.description,
         "html_url": gist.html_url,
         "updated_at": gist.updated_at,
+        **told,
     }
 
 
@@ -437,6 +462,7 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             users.c.login,
             gists.c.html_url,
             gists.c.description,
+            gists.c.is_fork,
             gists.c.created_at,
             gists.c.updated_at,
             publications.c.id.label("publication_id"),

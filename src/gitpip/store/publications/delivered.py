@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, case, literal, select, update
+from sqlalchemy import ColumnElement, Table, case, literal, or_, select, true, update
 
 from gitpip.model import Change, PublicationState
+from gitpip.modes import PublishingMode
 from gitpip.store import lease
 from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import not_paused_by_a_person, of_asking, of_sent
 from gitpip.store.schema import deals, publications
-from gitpip.store.visibility import of_tracked
 
 SENDING = PublicationState.SENDING
 
@@ -31,6 +32,8 @@ class Start:
     """How long it may be under way, before others look for it."""
     vendor_time: datetime | None
     """A time by Pipedrive's clock that is not later than now, if one is known."""
+    mode: PublishingMode
+    """The mode of everybody."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Delivered:
 
     table: Table
     key: ColumnElement[int]
+    needs_no_approval: ColumnElement[bool]
+    """Which rows are sent also where a person is asked about all that is new."""
 
     async def renew(
         self, transaction: Transaction, token: str, now: datetime, claim: timedelta
@@ -71,9 +76,9 @@ class Delivered:
         """Mark a claimed row `sending`, with a fresh lease.
 
         The time of the request is kept where it `counts`: of several the first does, as a look for
-        any of them finds what it did. False when the claim was lost or is over, or the user removed
-        meanwhile. A claim that is over may come from a backup: the token says nothing about what
-        others have sent since.
+        any of them finds what it did. False when the claim was lost or is over, or nothing of the
+        user may be sent any more. A claim that is over may come from a backup: the token says
+        nothing about what others have sent since.
         """
         of = self.table.c
         vendor_time = literal(start.vendor_time, UTCDateTime)
@@ -84,7 +89,9 @@ class Delivered:
                 of.token == token,
                 of.state == PublicationState.PENDING,
                 lease.lasts(of.lease_until, start.now),
-                of_tracked(of.user_key),
+                of_sent(of.user_key, start.mode),
+                not_paused_by_a_person(start.now),
+                or_(self.needs_no_approval, ~of_asking(of.user_key, start.mode)),
             )
             .values(
                 state=SENDING,
@@ -156,8 +163,12 @@ class Delivered:
         return self.key.in_(select(self.key).where(*wanted).order_by(self.key).with_for_update())
 
 
-PUBLICATIONS = Delivered(publications, publications.c.id)
-DEALS = Delivered(deals, deals.c.user_key)
+PUBLICATIONS = Delivered(
+    publications,
+    publications.c.id,
+    or_(publications.c.sent_at.is_not(None), publications.c.approved_at.is_not(None)),
+)
+DEALS = Delivered(deals, deals.c.user_key, true())
 
 
 def values_of(change: Change) -> Mapping[str, Any]:

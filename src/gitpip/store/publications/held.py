@@ -1,27 +1,31 @@
-"""Held publications: so much at once that a person decides whether it is published.
+"""Held publications: a person decides whether they are published, of a user or of all at once.
+
+What is held for credentials is not among them: each is decided about alone.
 
 A flood into a CRM can't be undone, so nothing but `answer`, and the acts on single publications,
 lets a held one be sent: no restart, no other process and no later check does.
 """
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, select, update
 
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
+from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
+from gitpip.store.publications.approvals import IS_HELD_WITH_OTHERS
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
 from gitpip.store.users import users
 from gitpip.store.visibility import of_removed, tracked
-
-IS_HELD = publications.c.state == PublicationState.HELD.value
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Held:
     files: int
     gists: int
     since: datetime
+    because: Mapping[HeldBecause, int] = field(default_factory=dict, compare=False)
+    """How many files are held for each reason."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Summary:
     users: int
     first: Held
     """The one that waits longest."""
+    because: Mapping[HeldBecause, int] = field(default_factory=dict)
+    """How many files are held for each reason."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +80,14 @@ async def everyone(transaction: Transaction, *, limit: int) -> tuple[Held, ...]:
     rows = await transaction.execute(
         _selected().order_by(func.min(publications.c.queued_at), user_rows.c.login).limit(limit)
     )
-    return tuple(Held(*row) for row in rows)
+    return await _with_reasons(transaction, rows.all())
 
 
 async def of_user(transaction: Transaction, user_key: UserKey) -> Held | None:
     """What is held of one tracked user; None if nothing."""
     rows = await transaction.execute(_selected(publications.c.user_key == user_key))
-    row = rows.one_or_none()
-    return Held(*row) if row else None
+    found = await _with_reasons(transaction, rows.all())
+    return found[0] if found else None
 
 
 async def summary(transaction: Transaction) -> Summary | None:
@@ -89,24 +97,51 @@ async def summary(transaction: Transaction) -> Summary | None:
         return None
     counted = await transaction.execute(
         select(func.count(), func.count(publications.c.user_key.distinct())).where(
-            IS_HELD, ~of_removed(publications.c.user_key)
+            IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key)
         )
     )
     files, number = counted.one()
-    return Summary(files, number, first[0])
+    reasons = await transaction.execute(
+        select(_because, func.count())
+        .where(IS_HELD_WITH_OTHERS, ~of_removed(publications.c.user_key))
+        .group_by(_because)
+    )
+    return Summary(files, number, first[0], {row[0]: row[1] for row in reasons})
+
+
+# What an older gitpip held has no reason beside it.
+_because = func.coalesce(
+    publications.c.held_because,
+    literal_column(f"'{HeldBecause.FLOOD}'"),
+    type_=publications.c.held_because.type,
+)
+
+
+async def _with_reasons(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Held, ...]:
+    """What is held of each of these users, with how many files for each reason."""
+    counted = await transaction.execute(
+        select(publications.c.user_key, _because, func.count())
+        .where(IS_HELD_WITH_OTHERS, publications.c.user_key.in_([row.key for row in rows]))
+        .group_by(publications.c.user_key, _because)
+    )
+    reasons: defaultdict[int, dict[HeldBecause, int]] = defaultdict(dict)
+    for key, because, number in counted:
+        reasons[key][because] = number
+    return tuple(Held(row.login, row.files, row.gists, row.since, reasons[row.key]) for row in rows)
 
 
 def _selected(*wanted: ColumnElement[bool]) -> Select[Any]:
     return (
         select(
+            user_rows.c.key,
             user_rows.c.login,
-            func.count(),
-            func.count(gist_files.c.gist_id.distinct()),
-            func.min(publications.c.queued_at, type_=publications.c.queued_at.type),
+            func.count().label("files"),
+            func.count(gist_files.c.gist_id.distinct()).label("gists"),
+            func.min(publications.c.queued_at, type_=publications.c.queued_at.type).label("since"),
         )
         .join(user_rows, user_rows.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
-        .where(IS_HELD, tracked, *wanted)
+        .where(IS_HELD_WITH_OTHERS, tracked, *wanted)
         .group_by(user_rows.c.key, user_rows.c.login)
     )
 
@@ -147,12 +182,13 @@ async def answer(
     *,
     now: datetime,
     shown: int | None = None,
+    by: str | None = None,
 ) -> Answered:
     """Publish what is held of a user: all, the latest N gists, or none; the rest is skipped.
 
     Wake the publisher after the commit. Where nothing is held, as after the same answer before,
-    nothing changes. `shown` is how many files the person was told of. Raises UserNotTracked,
-    InvalidInput, and HeldChanged where another number is held now.
+    nothing changes. `shown` is how many files the person was told of, and `by` the name of who
+    answers. Raises UserNotTracked, InvalidInput, and HeldChanged where another number is held now.
     """
     parse_answer(str(approved))
     await ledger.share(transaction)
@@ -168,43 +204,99 @@ async def answer(
             f"{held.files:,} files of {user.login} are held now, and not {shown:,}; look at them, "
             "and decide again"
         )
-    published = await _publish(transaction, user.key, approved, now)
-    skipped = await _skip_rest(transaction, user.key, now)
-    await _answer_for_unread(transaction, user.key, approved)
+    published, skipped = await _answer(transaction, user.key, approved, now, by)
     return Answered(user.login, published=published, skipped=skipped)
 
 
+async def answer_for_all(
+    transaction: Transaction,
+    approved: Backfill,
+    *,
+    now: datetime,
+    shown: int | None = None,
+    by: str | None = None,
+) -> Answered:
+    """The same of everybody with one answer: the latest N gists are those of all users together."""
+    parse_answer(str(approved))
+    await ledger.lock(transaction)
+    held = await summary(transaction)
+    files = held.files if held else 0
+    if shown is not None and shown != files:
+        raise HeldChanged(
+            f"{files:,} files are held now, and not {shown:,}; look at them, and decide again"
+        )
+    published, skipped = await _answer(transaction, None, approved, now, by)
+    return Answered("", published=published, skipped=skipped)
+
+
+async def _answer(
+    transaction: Transaction,
+    user_key: UserKey | None,
+    approved: Backfill,
+    now: datetime,
+    by: str | None,
+) -> tuple[int, int]:
+    """Give the answer for a user, or for all; gives how many are published, and skipped."""
+    wanted = _held_of(user_key)
+    published = await _publish(transaction, wanted, approved, now, by)
+    result = await transaction.execute(
+        update(publications)
+        .where(in_order(wanted))
+        .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
+    )
+    await _answer_for_unread(transaction, user_key, approved)
+    return published, result.rowcount
+
+
+def _held_of(user_key: UserKey | None) -> ColumnElement[bool]:
+    of = publications.c
+    mine = ~of_removed(of.user_key) if user_key is None else of.user_key == user_key
+    return and_(IS_HELD_WITH_OTHERS, mine)
+
+
 async def _publish(
-    transaction: Transaction, user_key: UserKey, approved: Backfill, now: datetime
+    transaction: Transaction,
+    held: ColumnElement[bool],
+    approved: Backfill,
+    now: datetime,
+    by: str | None,
 ) -> int:
-    wanted = [IS_HELD, publications.c.user_key == user_key]
+    wanted = [held]
     match approved.kind:
         case BackfillKind.NONE:
             return 0
         case BackfillKind.LATEST:
-            wanted.append(publications.c.file_key.in_(_files_of_latest(user_key, approved.count)))
+            wanted.append(publications.c.file_key.in_(_files_of_latest(held, approved.count)))
     result = await transaction.execute(
         update(publications)
         .where(in_order(*wanted))
-        .values(state=PublicationState.PENDING.value, due_at=now, reason=None)
+        .values(
+            state=PublicationState.PENDING.value,
+            due_at=now,
+            reason=None,
+            approved_at=now,
+            approved_by=by,
+        )
     )
     return result.rowcount
 
 
 async def _answer_for_unread(
-    transaction: Transaction, user_key: UserKey, approved: Backfill
+    transaction: Transaction, user_key: UserKey | None, approved: Backfill
 ) -> None:
     """The same for what belongs to the flood and could not be read yet."""
     publish = approved.kind is BackfillKind.ALL
     skipped = {} if publish else {"skipped_because": SKIPPED_BY_A_PERSON}
+    of = unreadable.c
+    mine = ~of_removed(of.user_key) if user_key is None else of.user_key == user_key
     await transaction.execute(
         update(unreadable)
-        .where(unreadable.c.user_key == user_key, unreadable.c.held_because.is_not(None))
+        .where(mine, of.held_because.is_not(None))
         .values(held_because=None, **skipped)
     )
 
 
-def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
+def _files_of_latest(held: ColumnElement[bool], number: int | None) -> Select[Any]:
     """The files of the latest gists of which something is held."""
     latest = (
         select(gists.c.id)
@@ -212,19 +304,10 @@ def _files_of_latest(user_key: UserKey, number: int | None) -> Select[Any]:
             gists.c.id.in_(
                 select(gist_files.c.gist_id)
                 .join(publications, publications.c.file_key == gist_files.c.key)
-                .where(IS_HELD, publications.c.user_key == user_key)
+                .where(held)
             )
         )
         .order_by(gists.c.created_at.desc(), gists.c.id.desc())
         .limit(number)
     )
     return select(gist_files.c.key).where(gist_files.c.gist_id.in_(latest))
-
-
-async def _skip_rest(transaction: Transaction, user_key: UserKey, now: datetime) -> int:
-    result = await transaction.execute(
-        update(publications)
-        .where(in_order(IS_HELD, publications.c.user_key == user_key))
-        .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
-    )
-    return result.rowcount

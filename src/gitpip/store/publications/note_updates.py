@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState
+from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState, UserKey
 from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import Present, of_sent
 from gitpip.store.rows import reader
 from gitpip.store.schema import amendments, note_failed, publications, users
-from gitpip.store.visibility import of_tracked, tracked
+from gitpip.store.visibility import tracked
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Amendment:
     publication_id: PublicationId
     file_key: FileKey
     revision: int
+    user_key: UserKey
     activity_id: ActivityId
     version: int
     """Counts the changes asked for, so that one that comes meanwhile is not lost."""
@@ -59,8 +61,11 @@ async def ask(transaction: Transaction, publication_id: int, now: datetime) -> N
     )
 
 
-async def due(transaction: Transaction, now: datetime, limit: int) -> tuple[Amendment, ...]:
-    """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then."""
+async def due(transaction: Transaction, present: Present, limit: int) -> tuple[Amendment, ...]:
+    """Amendments of what is in Pipedrive; what is not there yet will be sent as it is by then.
+
+    What may not be sent now waits.
+    """
     rows = await transaction.execute(
         select(
             amendments.c.publication_id,
@@ -68,13 +73,14 @@ async def due(transaction: Transaction, now: datetime, limit: int) -> tuple[Amen
             amendments.c.attempts,
             publications.c.file_key,
             publications.c.revision,
+            publications.c.user_key,
             publications.c.activity_id,
         )
         .join(publications, publications.c.id == amendments.c.publication_id)
         .where(
-            amendments.c.due_at <= now,
+            amendments.c.due_at <= present.now,
             publications.c.state == PublicationState.PUBLISHED.value,
-            of_tracked(publications.c.user_key),
+            of_sent(publications.c.user_key, present.mode),
         )
         .order_by(amendments.c.due_at)
         .limit(limit)
@@ -82,9 +88,9 @@ async def due(transaction: Transaction, now: datetime, limit: int) -> tuple[Amen
     return tuple(map(_amendment, rows))
 
 
-async def any_due(transaction: Transaction, now: datetime) -> bool:
+async def any_due(transaction: Transaction, present: Present) -> bool:
     """Whether a note waits to be written anew."""
-    return bool(await due(transaction, now, 1))
+    return bool(await due(transaction, present, 1))
 
 
 async def postpone(

@@ -15,6 +15,7 @@ from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import second_sends
 from gitpip.store.publications.delivered import PUBLICATIONS, Start, values_of
+from gitpip.store.publications.permission import Present, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
@@ -28,11 +29,16 @@ EVENTS = {
 """What has happened when a publication comes into a state."""
 
 
-async def any_due(transaction: Transaction, now: datetime) -> bool:
+async def any_due(transaction: Transaction, present: Present) -> bool:
     """Whether a publication is to be sent or looked for now, or its sender may have died."""
+    now = present.now
     sending = publications.c.state == PublicationState.SENDING.value
-    waits = publications.c.state.in_(
-        [PublicationState.PENDING.value, PublicationState.UNCERTAIN.value]
+    waits = or_(
+        publications.c.state == PublicationState.UNCERTAIN.value,
+        and_(
+            publications.c.state == PublicationState.PENDING.value,
+            may_be_sent_to(users, present.mode),
+        ),
     )
     found = await transaction.scalar(
         select(publications.c.id)
@@ -57,7 +63,7 @@ async def claim_sends(
     transaction: Transaction,
     *,
     token: str,
-    now: datetime,
+    present: Present,
     claim: timedelta,
     limit: int,
     without: Collection[UserKey] = (),
@@ -65,14 +71,15 @@ async def claim_sends(
     """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
 
     Fresh ones come before those from before their user was tracked. Those of the users `without`
-    are left.
+    are left, and those of which nothing may be sent.
     """
+    now = present.now
     others = [publications.c.user_key.not_in(without)] if without else []
     due = (
         select(publications.c.id)
         .join(users, users.c.key == publications.c.user_key)
         .where(
-            tracked,
+            may_be_sent_to(users, present.mode),
             publications.c.state == PublicationState.PENDING.value,
             publications.c.due_at <= now,
             lease.is_free(publications.c.lease_until, now),

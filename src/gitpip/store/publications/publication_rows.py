@@ -24,6 +24,8 @@ def selected() -> Select[Any]:
         select(
             publications,
             users.c.login,
+            users.c.publishing_mode,
+            users.c.state.label("user_state"),
             gist_files.c.gist_id,
             gist_files.c.filename,
             case((came_with_its_gist, gists.c.created_at)).label("appeared_at"),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy import ColumnElement, case, func, insert, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
@@ -18,6 +18,7 @@ from gitpip.model import (
     PublicationState,
     UserKey,
 )
+from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.store import events, ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
@@ -25,6 +26,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import deals, markers, note_updates, recognition
+from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.recognition import Recognised, Wanted
 from gitpip.store.schema import publications, users
@@ -157,6 +159,7 @@ def _beginning(
     return {
         "state": (PublicationState.PUBLISHED if seen else state).value,
         "reason": None if seen else reason,
+        "held_because": HeldBecause.FLOOD if state is PublicationState.HELD else None,
         "queued_at": None if skipped_because else now,
         "activity_id": seen and seen.activity_id,
         "deal_id": seen and seen.deal_id,
@@ -174,8 +177,16 @@ async def marker(transaction: Transaction, file_key: FileKey, revision: int) -> 
     return found
 
 
-async def next_due(transaction: Transaction) -> datetime | None:
-    """When the next publication wants attention; None when none waits."""
+async def next_due(
+    transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
+) -> datetime | None:
+    """When the next publication wants attention; None when none waits, or none may be sent.
+
+    `overall` is the mode of everybody.
+    """
+    may_be_sent = or_(
+        publications.c.state != PublicationState.PENDING.value, may_be_sent_to(users, overall)
+    )
     waiting = (
         select(
             func.min(
@@ -184,7 +195,7 @@ async def next_due(transaction: Transaction) -> datetime | None:
             )
         )
         .join(users, users.c.key == publications.c.user_key)
-        .where(publications.c.state.in_(WAITING), tracked)
+        .where(publications.c.state.in_(WAITING), tracked, may_be_sent)
     )
     return await transaction.scalar(waiting)
 
@@ -316,18 +327,24 @@ async def time_left(
 
 
 async def retry(
-    transaction: Transaction, publication_id: PublicationId, now: datetime
+    transaction: Transaction,
+    publication_id: PublicationId,
+    now: datetime,
+    *,
+    by: str | None = None,
 ) -> Publication:
     """Let a publication that failed, was skipped or is held be sent, and one that waits at `now`.
 
-    A deal that was refused, or waits, is tried again too. Attempts are counted anew.
+    It is approved thereby; `by` is the name of who does so. A deal that was refused, or waits, is
+    tried again too. Attempts are counted anew.
 
     Raises PublicationNotFound, or PublicationStateError in any other state.
     """
     await ledger.lock(transaction)
     publication = await get(transaction, publication_id)
+    await check_not_opted_out(transaction, publication_id)
     await deals.retry(transaction, publication.user_key, now)
-    return await _move(
+    await _move(
         transaction,
         publication_id,
         away_from=(
@@ -340,6 +357,12 @@ async def retry(
         reason=None,
         now=now,
     )
+    await transaction.execute(
+        update(publications)
+        .where(publications.c.id == publication_id)
+        .values(approved_at=now, approved_by=by)
+    )
+    return await get(transaction, publication_id)
 
 
 async def skip(

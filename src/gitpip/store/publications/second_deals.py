@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from gitpip.model import Deal, DealId, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.publications import deals
+from gitpip.store.publications.permission import Present
 from gitpip.store.publications.second_sends import OF_DEALS, deal_can_be_looked_at
 from gitpip.store.schema import deal_doubles, second_deals
 from gitpip.store.schema import deals as deal_rows
@@ -38,12 +39,12 @@ async def watch(transaction: Transaction, claim: Deal, now: datetime) -> None:
     )
 
 
-async def due(transaction: Transaction, now: datetime) -> Sequence[Watched]:
+async def due(transaction: Transaction, present: Present) -> Sequence[Watched]:
     """The watched deals for which a look is due; at most 500."""
     rows = await transaction.execute(
         select(second_deals)
         .join(deal_rows, deal_rows.c.user_key == second_deals.c.user_key)
-        .where(deal_can_be_looked_at(), second_deals.c.due_at <= now)
+        .where(deal_can_be_looked_at(present.mode), second_deals.c.due_at <= present.now)
         .order_by(second_deals.c.due_at)
         .limit(500)
     )

@@ -8,10 +8,11 @@ from sqlalchemy import Column, ColumnElement, Table, and_, delete, insert, selec
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
+from gitpip.modes import PublishingMode
 from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
-from gitpip.store.visibility import of_tracked
 
 WATCHED = (
     timedelta(minutes=1),
@@ -74,11 +75,16 @@ OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
 OF_DEALS = Watch(second_deals, second_deals.c.user_key)
 
 
-async def next_due(transaction: Transaction) -> datetime | None:
-    """When the next look is due, at a file or a deal; None when nothing is watched."""
+async def next_due(
+    transaction: Transaction, overall: PublishingMode = PublishingMode.AUTOMATIC
+) -> datetime | None:
+    """When the next look is due, at a file or a deal; None when nothing is watched.
+
+    `overall` is the mode of everybody: what waits in a dry run is not looked at.
+    """
     of_file: datetime | None = await transaction.scalar(
         select(second_sends.c.due_at)
-        .where(_can_be_looked_at())
+        .where(_can_be_looked_at(overall))
         .join(publications, publications.c.id == second_sends.c.publication_id)
         .order_by(second_sends.c.due_at)
         .limit(1)
@@ -86,14 +92,14 @@ async def next_due(transaction: Transaction) -> datetime | None:
     of_deal: datetime | None = await transaction.scalar(
         select(second_deals.c.due_at)
         .join(deals, deals.c.user_key == second_deals.c.user_key)
-        .where(deal_can_be_looked_at())
+        .where(deal_can_be_looked_at(overall))
         .order_by(second_deals.c.due_at)
         .limit(1)
     )
     return min((due_at for due_at in (of_file, of_deal) if due_at is not None), default=None)
 
 
-async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, int]:
+async def due(transaction: Transaction, present: Present) -> Mapping[Publication, int]:
     """The watched publications for which a look is due, with the looks so far.
 
     At most AT_ONCE: one list answers for all of them.
@@ -101,7 +107,7 @@ async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, i
     watched = await transaction.execute(
         select(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
-        .where(_can_be_looked_at(), second_sends.c.due_at <= now)
+        .where(_can_be_looked_at(present.mode), second_sends.c.due_at <= present.now)
         .order_by(second_sends.c.due_at)
         .limit(AT_ONCE)
     )
@@ -145,14 +151,16 @@ async def keep(transaction: Transaction, publication: Publication, activity_id: 
     )
 
 
-def _can_be_looked_at() -> ColumnElement[bool]:
+def _can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
     return and_(
         publications.c.deal_id.is_not(None),
         publications.c.state == PublicationState.PUBLISHED.value,
-        of_tracked(publications.c.user_key),
+        of_mended(publications.c.user_key, overall),
     )
 
 
-def deal_can_be_looked_at() -> ColumnElement[bool]:
-    """Whether a watched deal is made, and its user tracked."""
-    return and_(deals.c.state == PublicationState.PUBLISHED.value, of_tracked(deals.c.user_key))
+def deal_can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether a watched deal is made, and its user tracked, and not in a dry run."""
+    return and_(
+        deals.c.state == PublicationState.PUBLISHED.value, of_mended(deals.c.user_key, overall)
+    )

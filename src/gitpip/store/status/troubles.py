@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import FailureKind, PublicationState, UserState
+from gitpip.modes import PublishingMode
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publications import WAITING
 from gitpip.store.schema import (
@@ -40,6 +41,7 @@ from gitpip.store.schema import (
     unsettled,
     users,
 )
+from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed, tracked
 
 FAILED = PublicationState.FAILED.value
@@ -237,34 +239,43 @@ async def _doubles(transaction: Transaction, *wanted: ColumnElement[bool]) -> Tr
 
 
 async def publications_overdue(
-    transaction: Transaction, due_before: datetime, *, backfill: bool
+    transaction: Transaction, due_before: datetime, overall: PublishingMode, *, backfill: bool
 ) -> Trouble:
     """Publications that were to be sent before a time; `backfill` also counts those of the past.
 
+    Those that may not be sent, under the mode of everybody, are left out.
+
     `since` is since when the first of them is due.
     """
-    wanted = [publications.c.state == PENDING, publications.c.due_at < due_before]
+    wanted = [
+        publications.c.state == PENDING,
+        publications.c.due_at < due_before,
+        ~is_kept_back(overall),
+    ]
     if not backfill:
         wanted.append(publications.c.backfill == 0)
     return await _publications(transaction, *wanted, since=publications.c.due_at)
 
 
-async def publications_waiting(transaction: Transaction) -> int:
-    """How many publications are still to be sent, or to be confirmed."""
+async def publications_waiting(transaction: Transaction, overall: PublishingMode) -> int:
+    """How many publications are still to be sent, or to be confirmed, and may be."""
     waiting = select(func.count()).where(publications.c.state.in_(WAITING))
     # An index alone counts all of them; the few of removed users are taken off.
     all_of_them = await transaction.scalar(waiting) or 0
     if not all_of_them:
         return 0
-    return all_of_them - (
-        await transaction.scalar(waiting.where(of_removed(publications.c.user_key))) or 0
-    )
+    for others in (of_removed(publications.c.user_key), is_kept_back(overall)):
+        all_of_them -= await transaction.scalar(waiting.where(others)) or 0
+    return all_of_them
 
 
-async def publications_put_off(transaction: Transaction) -> Trouble:
+async def publications_put_off(transaction: Transaction, overall: PublishingMode) -> Trouble:
     """Publications that wait with a reason: an attempt did not succeed, or could not be made."""
     return await _publications(
-        transaction, publications.c.state.in_(WAITING), publications.c.reason.is_not(None)
+        transaction,
+        publications.c.state.in_(WAITING),
+        publications.c.reason.is_not(None),
+        ~is_kept_back(overall),
     )
 
 

@@ -10,8 +10,10 @@ from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import Present
 from gitpip.store.schema import checks, looked_at, publications, users
-from gitpip.store.status import pauses
+from gitpip.store.status import pauses, publishing_pause
+from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed
 
 TO_DO = (PublicationState.PENDING.value, PublicationState.UNCERTAIN.value)
@@ -48,10 +50,13 @@ async def of_watching(transaction: Transaction, now: datetime) -> Work:
     return Work(waits, bool(await transaction.scalar(claimed)), tuple(last or ()))
 
 
-async def of_publishing(transaction: Transaction, now: datetime) -> Work:
+async def of_publishing(transaction: Transaction, present: Present) -> Work:
     """The publications that are next in turn, and when one last arrived."""
+    now = present.now
     following = [
-        row for state in TO_DO if (row := (await transaction.execute(_next(state, now))).first())
+        row
+        for state in TO_DO
+        if (row := (await transaction.execute(_next(state, present))).first())
     ]
     claimed = select(
         exists().where(publications.c.state.in_(TO_DO), publications.c.lease_until > now)
@@ -61,6 +66,7 @@ async def of_publishing(transaction: Transaction, now: datetime) -> Work:
     )
     waits = bool(following) and not (
         await _held_up(transaction, (pauses.PUBLISHING,), now)
+        or await publishing_pause.current(transaction, now)
         or await accounts.change(transaction, Vendor.PIPEDRIVE)
     )
     compared = await ledger.read(transaction)
@@ -68,7 +74,7 @@ async def of_publishing(transaction: Transaction, now: datetime) -> Work:
     return Work(waits, waits and bool(await transaction.scalar(claimed)), mark)
 
 
-def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
+def _next(state: str, present: Present) -> Select[tuple[int, datetime, int, int]]:
     """The first due publication in one state, claimed or not, in the order of an index."""
     return (
         select(
@@ -79,8 +85,9 @@ def _next(state: str, now: datetime) -> Select[tuple[int, datetime, int, int]]:
         )
         .where(
             publications.c.state == state,
-            publications.c.due_at <= now,
+            publications.c.due_at <= present.now,
             ~of_removed(publications.c.user_key),
+            ~is_kept_back(present.mode),
         )
         .order_by(publications.c.backfill, publications.c.due_at)
         .limit(1)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
 from gitpip.errors import UserNotTracked
 from gitpip.model import Backfill, DealId, PublicationState, User, UserKey, UserState
+from gitpip.modes import PublishingMode
 from gitpip.store import events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -28,6 +29,7 @@ class NewUser:
     backfill: Backfill
     tags: tuple[str, ...] = ()
     interval: timedelta | None = None
+    mode: PublishingMode | None = None
     deal_id: DealId | None = None
     """A deal that exists already, to be used for this user."""
     any_id: bool = False
@@ -159,6 +161,7 @@ async def _insert(
                 "added_by_our_clock": True,
                 "next_check_at": now,
                 "check_interval": user.interval,
+                "publishing_mode": user.mode,
             }
             for user in new
         ],

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gitpip.errors import SameAccount, UserConflict, UserNotTracked
 from gitpip.model import Account, Backfill, FailureKind, GitHubId, Page, User, UserKey, UserState
+from gitpip.modes import PublishingMode
 from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
@@ -22,6 +23,19 @@ GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
 
 Interval = timedelta | Literal["general"]
+Mode = PublishingMode | Literal["general"]
+
+
+def parsed_mode(text: str) -> Mode:
+    """A user's own mode, or that of everybody; raises ValueError with what can be used."""
+    word = text.strip().lower()
+    if word == GENERAL:
+        return GENERAL
+    try:
+        return PublishingMode(word)
+    except ValueError:
+        words = ", ".join(PublishingMode)
+        raise ValueError(f"{text[:40]!r} is none of {words} and {GENERAL}") from None
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Changes:
     tags: tuple[str, ...] | None = None
     interval: Interval | None = None
     paused: bool | None = None
+    mode: Mode | None = None
 
 
 NOTHING = Changes()
@@ -282,8 +297,8 @@ async def count(transaction: Transaction) -> dict[UserState, int]:
     return {UserState(state): number for state, number in found}
 
 
-async def change(transaction: Transaction, key: UserKey, changes: Changes, now: datetime) -> User:
-    """Change what a caller may change; raises UserNotTracked, UserConflict."""
+def _values_of(changes: Changes, now: datetime) -> dict[str, object]:
+    """What the changes make of the user's row."""
     values: dict[str, object] = {}
     if changes.external_id is not None:
         values["external_id"] = changes.external_id
@@ -294,9 +309,17 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
         own = changes.interval if isinstance(changes.interval, timedelta) else None
         values["check_interval"] = None if own is None else max(own, timedelta(seconds=1))
         values["next_check_at"] = now
+    if changes.mode is not None:
+        values["publishing_mode"] = None if changes.mode == GENERAL else changes.mode
     if changes.paused is not None:
         values["state"] = UserState.PAUSED if changes.paused else UserState.ACTIVE
         values |= {"next_check_at": now, "failures": 0, "failure": None}
+    return values
+
+
+async def change(transaction: Transaction, key: UserKey, changes: Changes, now: datetime) -> User:
+    """Change what a caller may change; raises UserNotTracked, UserConflict."""
+    values = _values_of(changes, now)
     if values:
         try:
             async with transaction.begin_nested():

@@ -132,7 +132,7 @@ class Contents:
                 gist, wanted, {*seen, *work.unread}, work, has_token
             )
         await work.read(by_address)
-        seen_gist = gist.seen(wanted.owner_id)
+        seen_gist = replace(gist.seen(wanted.owner_id), is_fork=gist.fork_of is not None)
         if wanted.listed:
             # What the list explains of GraphQL's is judged by the list's own times.
             seen_gist = replace(seen_gist, updated_at=wanted.listed.updated_at)

@@ -105,6 +105,8 @@ class GistShape(BaseModel):
     description: _Text | None = None
     owner: OwnerShape | None = None
     truncated: bool = False
+    fork_of: object = None
+    """What it is a fork of; only the answer about one gist tells."""
     files: dict[str, object]
 
     def shaped_files(self) -> Iterator[FileShape | OddFile]:

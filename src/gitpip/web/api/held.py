@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gitpip.actions import publications as actions
 from gitpip.model import Role
+from gitpip.modes import HeldBecause
 from gitpip.store.publications import held
 from gitpip.store.publications.held import Answered, Held
 from gitpip.web.api.parameters import Login
@@ -27,6 +28,8 @@ class HeldBody(NounBody[Held]):
     files: int
     gists: int
     since: datetime
+    because: dict[HeldBecause, int]
+    """How many files are held for each reason."""
 
 
 class Answer(BaseModel):
@@ -44,6 +47,7 @@ class AnsweredBody(NounBody[Answered]):
     """What an answer did, in files."""
 
     login: str
+    """Empty for an answer about everybody."""
     published: int
     """How many are sent now, in their turn."""
     skipped: int
@@ -58,6 +62,17 @@ async def list_held(
     """The users with files that wait for a decision, the longest wait first."""
     async with context.database.read() as transaction:
         return [HeldBody.of(one) for one in await held.everyone(transaction, limit=limit)]
+
+
+@router.post("/held")
+@needs(Role.OPERATOR)
+async def decide_held_of_all(answer: Answer, acting: CurrentActing) -> AnsweredBody:
+    """Publish what is held of everybody: all, the latest N gists, or none. The rest is skipped.
+
+    What is held since it looks like it holds credentials is left: approve or skip each.
+    """
+    approved = held.parse_answer(answer.approve)
+    return AnsweredBody.of(await actions.decide_held_of_all(acting, approved, shown=answer.shown))
 
 
 @router.post("/users/{login}/held")

@@ -1,6 +1,9 @@
 """`/api/v1/publications` and `/api/v1/notes`: what goes into the CRM."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from gitpip.actions import publications as actions
 from gitpip.model import (
@@ -9,6 +12,7 @@ from gitpip.model import (
     Role,
 )
 from gitpip.store.publications import publications
+from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Limit, Number, Offset
@@ -16,6 +20,7 @@ from gitpip.web.api.schemas import (
     PROBLEMS,
     ActivityPreview,
     ListBody,
+    NounBody,
     PublicationBody,
 )
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -35,7 +40,8 @@ async def list_publications(
     """The publications, newest first, all or those in one state."""
     async with context.database.read() as transaction:
         page = await publications.page(transaction, offset=offset, limit=limit, state=state)
-    items = [PublicationBody.of(publication) for publication in page.items]
+        stops = await status.stops_of(transaction, context)
+    items = [PublicationBody.under(publication, stops) for publication in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
 
 
@@ -44,9 +50,8 @@ async def list_publications(
 async def get_publication(publication_id: Number, context: Context) -> PublicationBody:
     """One publication."""
     async with context.database.read() as transaction:
-        return PublicationBody.of(
-            await publications.get(transaction, PublicationId(publication_id))
-        )
+        found = await publications.get(transaction, PublicationId(publication_id))
+        return PublicationBody.under(found, await status.stops_of(transaction, context))
 
 
 @router.get("/publications/{publication_id}/preview", tags=["publications"])
@@ -59,6 +64,55 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
         activity = await context.preview(transaction, publication.file_key, publication.revision)
     deal_id = publication.deal_id or user.deal_id
     return ActivityPreview(subject=activity.subject, note=activity.note, deal_id=deal_id)
+
+
+class WhichBody(BaseModel):
+    """Which publications are meant: give one of the three."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[Annotated[int, Field(ge=1, le=2**53)]] = Field([], max_length=actions.MOST_NAMED)
+    login: str = ""
+    """Of this user."""
+    all: bool = False
+
+    @property
+    def which(self) -> actions.Which:
+        """The same for an act."""
+        return actions.Which([PublicationId(each) for each in self.ids], self.login, self.all)
+
+
+class LeftBody(NounBody[Left]):
+    """A publication that was left as it is."""
+
+    id: int
+    state: PublicationState
+
+
+class MovedBody(NounBody[Moved]):
+    """What became of publications."""
+
+    ids: list[int]
+    """Those that the act was done to."""
+    left: list[LeftBody]
+    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+
+
+@router.post("/publications/approve", tags=["publications"])
+@needs(Role.OPERATOR)
+async def approve_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
+    """Let held publications be sent; nothing holds them again.
+
+    Where none of those named is held, as after they were skipped, it is refused (409).
+    """
+    return MovedBody.of(await actions.approve(acting, wanted.which))
+
+
+@router.post("/publications/hold", tags=["publications"])
+@needs(Role.OPERATOR)
+async def hold_publications(wanted: WhichBody, acting: CurrentActing) -> MovedBody:
+    """Hold publications that wait and were never sent, until somebody approves them."""
+    return MovedBody.of(await actions.hold(acting, wanted.which))
 
 
 @router.post("/publications/{publication_id}/retry", tags=["publications"])

@@ -8,7 +8,6 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gitpip.model import (
     Check,
-    Forecast,
     GistFile,
     Publication,
     PublicationState,
@@ -17,6 +16,9 @@ from gitpip.model import (
     UserState,
     Visit,
 )
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.status.reading import Condition
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.viewer import shown_viewer
 
 Body = TypeVar("Body")
@@ -113,6 +115,8 @@ class UserBody(NounBody[User]):
     former_login: str | None
     unreadable: int
     """How many gists, files and parts of the gist list could not be read, and are tried again."""
+    publishing_mode: PublishingMode | None
+    """The user's own; null for that of everybody."""
 
 
 class UnreadableBody(NounBody[Unreadable]):
@@ -200,13 +204,27 @@ class PublicationBody(NounBody[Publication]):
     filename: str
     marker: str
     state: PublicationState
-    due_at: datetime
+    due_at: datetime | None
+    """When the next step can come, not before the end of a pause; null where nobody can tell, as in
+    a dry run, of a paused user, or during a pause without an end."""
     attempts: int
     looks: int
     reason: str | None
     deal_id: int | None
     activity_id: int | None
     published_at: datetime | None
+    held_because: HeldBecause | None
+    """Why it is or was held; a pending one with it was met in a dry run."""
+    approved_at: datetime | None
+    """When somebody said that it is to be sent."""
+    approved_by: str | None
+
+    @classmethod
+    def under(cls, publication: Publication, stops: Condition) -> Self:
+        """The same with the time that pauses and modes leave."""
+        body = cls.of(publication)
+        body.due_at = stops.due_of(publication)
+        return body
 
 
 class ActivityPreview(BaseModel):

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from gitpip.actions.pauses import try_now
 from gitpip.clock import utc_now
 from gitpip.model import PublicationState, Role, UserState
+from gitpip.modes import PublishingMode
 from gitpip.status import reading
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity
-from gitpip.status.reading import Condition, due_after, read, read_stops
+from gitpip.status.reading import Condition, read, read_stops
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
@@ -42,6 +43,8 @@ class ActivityBody(BaseModel):
     until: datetime | None = None
     pause: Pausable | None = None
     """The name of the pause, for `POST /api/v1/pauses/{name}/try`."""
+    by: str | None = None
+    """Who paused it, where a person did: `POST /api/v1/publishing/resume` ends that."""
 
 
 class ProblemBody(NounBody[Problem]):
@@ -146,7 +149,9 @@ class StatusBody(BaseModel):
     watching: ActivityBody
     publishing: ActivityBody
     next_publication_due: datetime | None
-    """Not before the end of a pause."""
+    """Not before the end of a pause; null where a person's pause has no end."""
+    publishing_mode: PublishingMode
+    """That of everybody who has no other."""
     nothing_missed_before: datetime | None
     """No gist that was public before can have been missed; null while somebody is unread."""
     held_back_by: HeldBackBody | None
@@ -197,7 +202,7 @@ async def status_of(context: AppContext) -> StatusBody:
         user_counts = await users.count(transaction)
         counts = await publications.count(transaction)
         last_checks = await checks.page(transaction, offset=0, limit=5)
-        next_due = await publications.next_due(transaction)
+        next_due = await publications.next_due(transaction, condition.mode)
         freshness = await schedule.freshness(transaction)
         lists = await lists_read.lists(transaction, now)
         budgets = await known_budgets(transaction)
@@ -212,7 +217,8 @@ async def status_of(context: AppContext) -> StatusBody:
         publications={state: counts.get(state, 0) for state in PublicationState},
         watching=_watching(condition),
         publishing=_publishing(condition),
-        next_publication_due=due_after(next_due, condition.pauses.get(pauses.PUBLISHING)),
+        publishing_mode=condition.mode,
+        next_publication_due=condition.publishing_due(next_due),
         nothing_missed_before=freshness.complete_until,
         held_back_by=(
             HeldBackBody(login=behind.login, reason=behind.reason)
@@ -270,6 +276,13 @@ def _publishing(condition: Condition) -> ActivityBody:
         return ActivityBody(state="waiting-for-token", reason=problem.sentence)
     if problem and problem.vendor:
         return ActivityBody(state="paused", reason=problem.sentence)
+    if person := condition.persons_pause:
+        return ActivityBody(
+            state="paused",
+            reason=problem.sentence if problem else person.reason,
+            until=person.until,
+            by=person.paused_by,
+        )
     if pause := condition.pauses.get(pauses.PUBLISHING):
         return ActivityBody(
             state="paused", reason=pause.reason, until=pause.until, pause="publishing"

@@ -11,7 +11,7 @@ from gitpip.config import parse_duration
 from gitpip.model import Backfill, Role
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
-from gitpip.store.users.users import GENERAL, Changes, Interval
+from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mode
 from gitpip.validation import check_login, without_nul
 from gitpip.web.api.parameters import Limit, Login, Offset
 from gitpip.web.api.schemas import (
@@ -38,6 +38,11 @@ def _interval_text(text: str) -> str:
     return text
 
 
+def _mode_text(text: str) -> str:
+    return str(parsed_mode(text))
+
+
+ModeText = Annotated[str, AfterValidator(_mode_text)]
 BackfillText = Annotated[str, AfterValidator(_backfill_text)]
 IntervalText = Annotated[str, AfterValidator(_interval_text)]
 
@@ -52,6 +57,7 @@ class NewUser(BaseModel):
     backfill: BackfillText | None = None
     tags: list[str] | None = None
     interval: IntervalText | None = None
+    publishing_mode: ModeText | None = None
 
 
 class UserChange(BaseModel):
@@ -66,6 +72,9 @@ class UserChange(BaseModel):
     interval: IntervalText | None = None
     """Between two looks, like `45s` or `6h`; `general` for that of the settings."""
     paused: bool | None = None
+    """Whether nobody looks at the user, and nothing of theirs is sent."""
+    publishing_mode: ModeText | None = None
+    """`automatic`, `ask` or `dry-run`; `general` for that of everybody."""
 
 
 class ForecastRequest(BaseModel):
@@ -118,7 +127,11 @@ async def add_user(
         new.login,
         external_id=new.id,
         backfill=Backfill.parse(new.backfill) if new.backfill else context.settings.backfill,
-        details=Changes(tags=_tags(new.tags), interval=_interval(new.interval)),
+        details=Changes(
+            tags=_tags(new.tags),
+            interval=_interval(new.interval),
+            mode=_mode(new.publishing_mode),
+        ),
         find_account=context.find_account,
     )
     if not added.new:
@@ -156,13 +169,14 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
 @router.patch("/users/{login}", tags=["users"])
 @needs(Role.OPERATOR)
 async def change_user(login: Login, change: UserChange, acting: CurrentActing) -> UserBody:
-    """Change a user's id, backfill rule, tags or interval; pause watching, or resume it."""
+    """Change a user's id, backfill rule, tags, interval or mode; pause the user, or resume."""
     changes = Changes(
         external_id=change.id,
         backfill=Backfill.parse(change.backfill) if change.backfill else None,
         tags=_tags(change.tags),
         interval=_interval(change.interval),
         paused=change.paused,
+        mode=_mode(change.publishing_mode),
     )
     return UserBody.of(await actions.change(acting, login, changes))
 
@@ -183,6 +197,10 @@ async def remove_user(login: Login, acting: CurrentActing) -> None:
 
 def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
     return None if tags is None else tuple(tags)
+
+
+def _mode(text: str | None) -> Mode | None:
+    return parsed_mode(text) if text else None
 
 
 def _interval(text: str | None) -> Interval | None:

@@ -77,7 +77,7 @@ class StatsReader:
                     users=await users.count(transaction),
                     freshness=await schedule.freshness(transaction),
                     publications=await publications.count(transaction),
-                    next_due=await publications.next_due(transaction),
+                    next_due=await publications.next_due(transaction, condition.mode),
                     paused=frozenset(condition.pauses),
                     problems={problem.kind: problem.count for problem in condition.problems},
                     instances=len(condition.instances),

@@ -1,11 +1,14 @@
 """What people write into the fields of forms."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Form
 
 from gitpip.errors import InvalidInput
+from gitpip.model import Backfill
+from gitpip.store.publications import held
 from gitpip.validation import checked_tags
 
 Field = Annotated[str, Form(max_length=2_000)]
@@ -23,3 +26,15 @@ def read_field(field: str, parse: Callable[[str], Value], text: str) -> Value | 
         return parse(text) if text.strip() else None
     except ValueError as error:
         raise InvalidInput(field, str(error)) from None
+
+
+def answer_of(approve: str, latest: str) -> Backfill:
+    """The answer about held files that a form gives; raises InvalidInput."""
+    return held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
+
+
+def number_of_files(text: str) -> int:
+    """A number of files that a form gives; raises ValueError."""
+    if not re.fullmatch(r" *[0-9]{1,9} *", text):
+        raise ValueError(f"{text[:40]!r} is no number of files")
+    return int(text)

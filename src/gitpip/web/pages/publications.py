@@ -1,12 +1,12 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Form, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
 
 from gitpip.actions import publications as actions
 from gitpip.clock import utc_now
@@ -17,6 +17,7 @@ from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages import forms
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -43,6 +44,7 @@ async def list_publications(
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
         waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
+        all_held = await held.summary(transaction)
         stops = await stops_of(transaction, context)
     page = await asyncio.to_thread(
         render,
@@ -50,12 +52,13 @@ async def list_publications(
         page="publications",
         listed=listed,
         held=waiting_for_decision,
+        counts_held=all_held.files if all_held else 0,
         total=counts.get(state, 0) if state else sum(counts.values()),
         counts=counts,
         waiting=waiting,
         left=left,
         held_up=_sentence(stops),
-        paused_until=_paused_until(stops),
+        stops=stops,
         now=now,
         states=list(PublicationState),
         state=state,
@@ -82,7 +85,7 @@ async def publication(
         "publication.html",
         page="publications",
         row=row,
-        paused_until=_paused_until(stops),
+        stops=stops,
         now=utc_now(),
         activity=activity,
         links=await context.links(),
@@ -91,6 +94,40 @@ async def publication(
         offset=offset,
     )
     return HTMLResponse(page)
+
+
+@router.post("/publications/held")
+@needs(Role.OPERATOR)
+async def decide_held_of_all(
+    acting: CurrentActing,
+    approve: forms.Field = "",
+    latest: forms.Field = "",
+    shown: forms.Field = "",
+) -> Response:
+    """Publish what is held of everybody: all, the latest gists, or none; the rest is skipped."""
+    number = forms.read_field("shown", forms.number_of_files, shown)
+    approved = forms.answer_of(approve, latest)
+    await actions.decide_held_of_all(acting, approved, shown=number)
+    return RedirectResponse("/publications", status_code=303)
+
+
+@router.post("/publications/selected")
+@needs(Role.OPERATOR)
+async def act_on_selected(
+    *,
+    act: Annotated[Literal["approve", "hold"], Form()],
+    acting: CurrentActing,
+    number: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()] = None,
+    login: Annotated[str, Form(max_length=2_000)] = "",
+    everything: Annotated[bool, Form()] = False,
+    state: PublicationState | Literal[""] = "",
+    offset: Offset = 0,
+) -> Response:
+    """Approve or hold publications: those that are selected, those of a user, or all."""
+    decide = actions.approve if act == "approve" else actions.hold
+    which = actions.Which([PublicationId(each) for each in number or ()], login, everything)
+    await decide(acting, which)
+    return RedirectResponse(_list(state, offset), status_code=303)
 
 
 @router.post("/publications/{publication_id}/{act}")
@@ -112,11 +149,6 @@ async def act_on_publication(
 def _sentence(stops: Condition) -> str | None:
     problem = stops.held_up(pauses.PUBLISHING)
     return problem.sentence if problem else None
-
-
-def _paused_until(stops: Condition) -> datetime | None:
-    pause = stops.pauses.get(pauses.PUBLISHING)
-    return pause.until if pause else None
 
 
 def _list(state: str, offset: int) -> str:

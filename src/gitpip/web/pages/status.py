@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import publishing
 from gitpip.actions.accounts import switch
 from gitpip.actions.adoption import Acknowledgeable, acknowledge, request_comparison
 from gitpip.actions.pauses import try_now
@@ -18,6 +19,7 @@ from gitpip.store.status import freshness, samples
 from gitpip.web.api.status import NotesAct, Pausable, status_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages.forms import Field
 from gitpip.web.render.charts import over_a_day
 from gitpip.web.render.jinja import duration, render
 
@@ -31,6 +33,7 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLISHING_SETTINGS_REFUSED: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLISHING_SETTINGS_UNUSABLE: ("/settings/publishing", "Change the settings"),
     ProblemKind.PUBLICATIONS_HELD: ("/publications?state=held", "Decide"),
+    ProblemKind.CREDENTIALS_HELD: ("/publications?state=held", "Review them"),
     ProblemKind.PUBLICATIONS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.DEALS_FAILED: ("/publications?state=failed", "Review and retry"),
     ProblemKind.PUBLICATIONS_UNCERTAIN: ("/publications?state=uncertain", "Show them"),
@@ -38,6 +41,8 @@ PLACES: Mapping[ProblemKind, tuple[str, str]] = {
     ProblemKind.PUBLICATIONS_RETRIED: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_NOT_LOOKED_FOR: ("/publications?state=pending", "Show them"),
     ProblemKind.PUBLICATIONS_WAITING: ("/publications", "Show them"),
+    ProblemKind.PUBLICATIONS_OF_PAUSED_USERS: ("/people?state=paused", "Resume users"),
+    ProblemKind.DRY_RUN: ("/publications?state=pending", "Show what would be sent"),
     ProblemKind.USERS_UNAVAILABLE: ("/people?state=unavailable", "Review these users"),
     ProblemKind.USERS_FAILING: ("/people", "Review users"),
     ProblemKind.USERS_LATE: ("/people", "Review users"),
@@ -79,6 +84,24 @@ async def status_page(context: Context) -> HTMLResponse:
 async def try_pause_now(name: Pausable, acting: CurrentActing) -> Response:
     """End a pause, and ask once more."""
     await try_now(acting, (name,))
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/publishing/pause")
+@needs(Role.OPERATOR)
+async def pause_publishing(
+    acting: CurrentActing, until: Field = "", lasts: Field = "", reason: Field = ""
+) -> Response:
+    """Let nothing be sent until a time, for a while, or until somebody resumes."""
+    await publishing.pause_publishing(acting, until=until, lasts=lasts, reason=reason)
+    return RedirectResponse("/status-page", status_code=303)
+
+
+@router.post("/status-page/publishing/resume")
+@needs(Role.OPERATOR)
+async def resume_publishing(acting: CurrentActing) -> Response:
+    """End a person's pause."""
+    await publishing.resume_publishing(acting)
     return RedirectResponse("/status-page", status_code=303)
 
 

@@ -1,7 +1,6 @@
 """The page of one user, and what is done to them there."""
 
 import asyncio
-import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from gitpip.errors import HeldChanged, InvalidInput
 from gitpip.model import FileKey, Role, UserState
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
-from gitpip.store.publications import held, publications
+from gitpip.store.publications import held, opt_outs, publications
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.validation import possible_login
@@ -26,7 +25,7 @@ from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing
-from gitpip.web.pages.forms import Field, read_field, tags_of
+from gitpip.web.pages.forms import Field, answer_of, number_of_files, read_field, tags_of
 from gitpip.web.pages.removal import asked_before_removing
 from gitpip.web.render.charts import WEEKS, per_week
 from gitpip.web.render.highlight import PREVIEW, shown
@@ -77,6 +76,7 @@ async def _person(
         visited = await listing.last_visit(transaction, user.key, viewer_of(request))
         progress = await publications.progress(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
+        opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await stops_of(transaction, context)
     held_up = stops.held_up(pauses.PUBLISHING)
     own = format_duration(user.check_interval) if user.check_interval else ""
@@ -100,6 +100,7 @@ async def _person(
         gists=number,
         progress=progress,
         held=waiting,
+        opt_out=opt_out,
         held_up=held_up.sentence if held_up and progress.waiting else None,
         before=before,
         weeks=per_week(times, now),
@@ -122,11 +123,16 @@ async def change_user(
     acting: CurrentActing,
     tags: Field = "",
     interval: Field = "",
+    publishing_mode: Field = "",
 ) -> Response:
-    """Give a user other tags, or an interval of their own."""
+    """Give a user other tags, or an interval or a publishing mode of their own."""
     try:
         own = read_field("interval", parse_duration, interval)
-        changes = users.Changes(tags=tags_of(tags), interval=own or users.GENERAL)
+        changes = users.Changes(
+            tags=tags_of(tags),
+            interval=own or users.GENERAL,
+            mode=read_field("publishing_mode", users.parsed_mode, publishing_mode),
+        )
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         return await _person(request, context, login, fault=str(error), written=(tags, interval))
@@ -148,19 +154,13 @@ async def decide_held_files(
 ) -> Response:
     """Publish what is held of a user: all, the latest gists, or none; the rest is skipped."""
     try:
-        approved = held.parse_answer(f"latest:{latest.strip()}" if approve == "latest" else approve)
-        number = read_field("shown", _number, shown)
+        approved = answer_of(approve, latest)
+        number = read_field("shown", number_of_files, shown)
         answered = await decide_held(acting, login, approved, shown=number)
     except (InvalidInput, HeldChanged) as error:
         return await _person(request, context, login, fault=str(error))
     where = "/publications" if back == "publications" else f"/people/{answered.login}"
     return RedirectResponse(where, status_code=303)
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r" *[0-9]{1,9} *", text):
-        raise ValueError(f"{text[:40]!r} is no number of files")
-    return int(text)
 
 
 @router.get("/people/{login}/remove")

@@ -11,10 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from gitpip.actions.checks import request as request_check
 from gitpip.actions.users import add_user
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput, UserConflict
-from gitpip.model import Backfill, Forecast, Role, UserState
+from gitpip.model import Backfill, Role, UserState
 from gitpip.store import listing
 from gitpip.store.users import users
 from gitpip.validation import check_login, without_nul
+from gitpip.watch.forecast import Forecast
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.auth.viewer import viewer_of
 from gitpip.web.context import AppContext, Context, CurrentActing

@@ -1,0 +1,74 @@
+"""Publishing as a person steers it: paused for a while, and resumed."""
+
+from datetime import UTC, datetime
+
+from gitpip.actions.acting import Acting
+from gitpip.config import LONGEST_DURATION, parse_duration
+from gitpip.errors import InvalidInput
+from gitpip.status.problem import day_and_clock
+from gitpip.store.status import publishing_pause
+from gitpip.store.status.publishing_pause import PersonsPause
+
+REASON_LIMIT = 200
+
+
+async def pause_publishing(
+    acting: Acting, *, until: str = "", lasts: str = "", reason: str = ""
+) -> PersonsPause:
+    """Let nothing be sent until a time, for so long as it `lasts`, or until it is resumed.
+
+    The texts are a time like 2026-01-31T08:00 (UTC, if it names no zone) and a duration like 3h;
+    both empty, it has no end. Given again, it counts as it was given last. Raises InvalidInput.
+    """
+    reason = _checked_reason(reason)
+    async with acting.begin() as act:
+        end = _end(until.strip(), lasts.strip(), act.now)
+        pause = PersonsPause(act.actor.name, act.now, end, reason)
+        await publishing_pause.begin(act.transaction, pause, act.now)
+        told = f"until {day_and_clock(end)}" if end else "until it is resumed"
+        await act.record("publishing.paused", f"{told}: {reason}" if reason else told)
+        return await publishing_pause.current(act.transaction, act.now) or pause
+
+
+async def resume_publishing(acting: Acting) -> PersonsPause | None:
+    """End a person's pause; gives what it was, None where there was none."""
+    async with acting.begin() as act:
+        ended = await publishing_pause.end(act.transaction, act.now)
+        if ended is not None:
+            await act.record("publishing.resumed", ended.reason or "no reason was given")
+    return ended
+
+
+def _end(until: str, lasts: str, now: datetime) -> datetime | None:
+    if until and lasts:
+        raise InvalidInput("until", "give a time or a duration, not both")
+    if lasts:
+        try:
+            return now + parse_duration(lasts)
+        except ValueError as error:
+            raise InvalidInput("for", f"{lasts[:40]!r} is {error}") from None
+    return _time(until, now) if until else None
+
+
+def _time(text: str, now: datetime) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            "until", f"{text[:40]!r} is not a time like 2026-01-31T08:00 (UTC)"
+        ) from None
+    if not now < time <= now + LONGEST_DURATION:
+        raise InvalidInput(
+            "until",
+            f"{day_and_clock(time)} is not within the next {LONGEST_DURATION.days} days; without a "
+            "time, publishing is paused until somebody resumes it",
+        )
+    return time
+
+
+def _checked_reason(text: str) -> str:
+    line = " ".join(text.split())
+    if len(line) > REASON_LIMIT or not line.isprintable():
+        raise InvalidInput("reason", f"use at most {REASON_LIMIT} printable characters")
+    return line

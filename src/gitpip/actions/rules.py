@@ -1,0 +1,69 @@
+"""Rules on what is published, and owners who opted out."""
+
+from gitpip.actions.acting import Act, Acting
+from gitpip.publish import rules as conditions_of
+from gitpip.store.publications import opt_outs, rules
+from gitpip.store.publications.opt_outs import OptOut
+from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
+
+
+async def add(acting: Acting, new: NewRule, position: int | None = None) -> PublishingRule:
+    """Add a rule at a position, or as the last one; raises InvalidInput."""
+    conditions_of.read(new.conditions)
+    async with acting.begin() as act:
+        rule = await rules.add(act.transaction, new, position, act.actor, act.now)
+        await _record(act, "added", rule)
+    return rule
+
+
+async def change(acting: Acting, rule_id: RuleId, new: NewRule) -> PublishingRule:
+    """Give a rule another name, other conditions and another action.
+
+    What was held or skipped by it stays so. Raises RuleNotFound, InvalidInput.
+    """
+    conditions_of.read(new.conditions)
+    async with acting.begin() as act:
+        rule = await rules.change(act.transaction, rule_id, new)
+        await _record(act, "changed", rule)
+    return rule
+
+
+async def move(acting: Acting, rule_id: RuleId, position: int) -> PublishingRule:
+    """Put a rule at another position; raises RuleNotFound, InvalidInput."""
+    async with acting.begin() as act:
+        rule = await rules.move(act.transaction, rule_id, position)
+        await _record(act, "moved", rule)
+    return rule
+
+
+async def remove(acting: Acting, rule_id: RuleId) -> PublishingRule:
+    """Remove a rule; what was held or skipped by it stays so. Raises RuleNotFound."""
+    async with acting.begin() as act:
+        rule = await rules.remove(act.transaction, rule_id)
+        await _record(act, "removed", rule)
+    return rule
+
+
+async def opt_out(acting: Acting, login: str, reason: str | None = None) -> tuple[OptOut, int]:
+    """Never publish anything of an owner; what waits is skipped, and its number given.
+
+    What is in the CRM already stays there. Raises InvalidInput.
+    """
+    async with acting.begin() as act:
+        out, skipped = await opt_outs.add(act.transaction, login, reason, act.actor, act.now)
+        await act.record("opt_out.added", f"{out.login}, {skipped} skipped")
+    return out, skipped
+
+
+async def end_opt_out(acting: Acting, login: str) -> OptOut:
+    """Publish what an owner will make from now on; raises OptOutNotFound."""
+    async with acting.begin() as act:
+        out = await opt_outs.remove(act.transaction, login)
+        await act.record("opt_out.removed", out.login)
+    return out
+
+
+async def _record(act: Act, what: str, rule: PublishingRule) -> None:
+    asked = conditions_of.told(rule)
+    subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
+    await act.record(f"rule.{what}", subject)

@@ -1,0 +1,21 @@
+"""How far publishing goes without a person."""
+
+from dataclasses import dataclass
+
+from gitpip.config.publishing.declaration import Group, Kind, one_of, setting
+from gitpip.modes import PublishingMode
+
+_words = one_of(*PublishingMode)
+
+
+@dataclass(frozen=True)
+class ModeSettings:
+    """The mode of every user who has none of their own."""
+
+    publishing_mode: PublishingMode = setting(
+        PublishingMode.AUTOMATIC,
+        Kind(lambda text: PublishingMode(_words.parse(text)), allowed=_words.allowed),
+        group=Group.MODE,
+        description="what becomes of new files: automatic (published), ask (held until somebody"
+        " approves them), or dry-run (shown, and nothing is sent)",
+    )

@@ -1,0 +1,75 @@
+"""What is asked about a publication before its first send: rules, credentials, the day's flood."""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import cache
+
+from gitpip.config.publishing.policy import PublishingPolicy
+from gitpip.model import Publication
+from gitpip.modes import CredentialsGuard, HeldBecause
+from gitpip.publish.credentials.detector import DETECTOR
+from gitpip.publish.credentials.findings import parts_of
+from gitpip.publish.rules import Facts, first_fitting
+from gitpip.publish.screening import PUBLISH, Candidate, Check, Checks, Decision, Hold, Skip
+from gitpip.store.database import Transaction
+from gitpip.store.publications import day_flood, rules
+from gitpip.store.publications.rules import PublishingRule, RuleAction
+
+
+async def checks_now(
+    transaction: Transaction,
+    about: Collection[Publication],
+    policy: PublishingPolicy,
+    now: datetime,
+) -> Checks:
+    """What is asked about these publications, as rules, settings and rows are at this moment."""
+    ordered = await rules.everything(transaction)
+    tags = await rules.tags_of(transaction, {each.user_key for each in about}) if ordered else {}
+
+    @cache
+    def rule_of(candidate: Candidate) -> PublishingRule | None:
+        of_user = tags.get(candidate.publication.user_key, ())
+        return first_fitting(ordered, Facts.of(candidate.file, of_user, now))
+
+    most = policy.flood_per_day
+    floods = most > 0 and await day_flood.lasts(transaction, most, now, policy.publishing_mode)
+    fresh = await day_flood.fresh_of(transaction, [each.id for each in about]) if floods else ()
+    return Checks(
+        first=(lambda candidate: _skipped(rule_of(candidate)),),
+        always=_by_credentials(policy.credentials),
+        then=(
+            lambda candidate: _held(rule_of(candidate)),
+            lambda candidate: _flooded(most) if candidate.publication.id in fresh else PUBLISH,
+        ),
+    )
+
+
+def _skipped(rule: PublishingRule | None) -> Decision:
+    if rule is None or rule.action is not RuleAction.SKIP:
+        return PUBLISH
+    return Skip(f"skipped by the rule {rule.name}")
+
+
+def _held(rule: PublishingRule | None) -> Decision:
+    if rule is None or rule.action is not RuleAction.HOLD:
+        return PUBLISH
+    return Hold(HeldBecause.RULE, f"held by the rule {rule.name}")
+
+
+def _flooded(most: int) -> Decision:
+    return Hold(HeldBecause.DAY_FLOOD, f"more than {most:,} new files of all users within a day")
+
+
+def _by_credentials(guard: CredentialsGuard) -> tuple[Check, ...]:
+    if guard is CredentialsGuard.PUBLISH:
+        return ()
+
+    def check(candidate: Candidate) -> Decision:
+        found = DETECTOR.find(parts_of(candidate.file))
+        told = found.sentence()
+        masked = guard is CredentialsGuard.MASK and found.not_judged is None
+        if told is None or masked:
+            return PUBLISH
+        return Hold(HeldBecause.CREDENTIALS, told)
+
+    return (check,)

@@ -1,0 +1,174 @@
+"""What was found in a gist file, and the file without it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from gitpip.model import GistFile
+from gitpip.templates.template import NOTE_LIMIT
+
+READ = NOTE_LIMIT + 4_000
+"""So many characters of a content are examined: a note never holds as many."""
+SHORTEST = 6
+"""A shorter value is no credential wherever it stands: its whole line is taken instead."""
+NAMED = 5
+"""So many findings are named; the others are counted."""
+NOT_EXAMINED = "[removed: not examined]"
+
+
+class Hit(NamedTuple):
+    """What the detector says of a text: what a credential looks like, and where it stands."""
+
+    kind: str
+    values: tuple[str, ...]
+    """What is secret, as it stands in the text."""
+    lines: tuple[int, int]
+    """The first and the last line, from 1."""
+
+
+class Span(NamedTuple):
+    """A piece of a text that looks like a credential of a kind."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class Parts(NamedTuple):
+    """What of a gist file is sent and was written by its user."""
+
+    filename: str
+    description: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found in the parts of a gist file. It holds no piece of any text."""
+
+    spans: tuple[tuple[Span, ...], ...] = ((), (), ())
+    named: tuple[str, ...] = ()
+    """Each finding by its kind and place."""
+    not_judged: str | None = None
+    """Why the detector gave no answer, if it gave none."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found by a detector that gave its answer."""
+        return not self.named and self.not_judged is None
+
+    def sentence(self) -> str | None:
+        """What was found, by kind and line, without any secret; None if nothing."""
+        if self.not_judged is not None:
+            return f"could not be examined for credentials: {self.not_judged}"
+        if not self.named:
+            return None
+        more = len(self.named) - NAMED
+        rest = f" and {more:,} more" if more > 0 else ""
+        return f"looks like it holds credentials: {', '.join(self.named[:NAMED])}{rest}"
+
+
+NOTHING = Examined()
+
+
+def parts_of(file: GistFile) -> Parts:
+    """What of a file is examined."""
+    return Parts(file.filename, file.description or "", (file.content or "")[:READ])
+
+
+def examined(parts: Parts, hits: Sequence[Sequence[Hit]]) -> Examined:
+    """The findings in all parts. What is secret in one part is secret in each of them."""
+    known = {
+        value: hit.kind
+        for of_part in hits
+        for hit in of_part
+        for value in hit.values
+        if len(value) >= SHORTEST
+    }
+    spans = []
+    for text, of_part in zip(parts, hits, strict=True):
+        found = [
+            Span(at, at + len(value), kind)
+            for value, kind in known.items()
+            for at in _occurrences(text, value)
+        ]
+        found += [_lines(text, hit) for hit in of_part if not _is_shown(text, hit)]
+        spans.append(_apart(found))
+    named = [
+        f"{span.kind} ({_place(name, text, span)})"
+        for name, text, of_part in zip(Parts._fields, parts, spans, strict=True)
+        for span in of_part
+    ]
+    return Examined(tuple(spans), tuple(named))
+
+
+def masked(file: GistFile, examination: Examined) -> GistFile:
+    """The file with each finding replaced by what it is."""
+    if examination.is_clean:
+        return file
+    if examination.not_judged is not None:
+        return replace(
+            file,
+            filename=NOT_EXAMINED,
+            description=None,
+            content=None if file.content is None else NOT_EXAMINED,
+            raw_url=file.html_url,
+        )
+    parts = parts_of(file)
+    in_name, in_description, in_content = examination.spans
+    return replace(
+        file,
+        filename=without(parts.filename, in_name),
+        description=without(parts.description, in_description) if file.description else None,
+        content=None if file.content is None else without(parts.content, in_content),
+        truncated=file.truncated or len(file.content or "") > READ,
+        # It ends with the filename.
+        raw_url=file.html_url if in_name else file.raw_url,
+    )
+
+
+def without(text: str, spans: Iterable[Span]) -> str:
+    """The text with each of these pieces replaced by its kind."""
+    pieces, last = [], 0
+    for span in spans:
+        pieces += [text[last : span.start], f"[removed: {span.kind}]"]
+        last = span.end
+    return "".join([*pieces, text[last:]])
+
+
+def _occurrences(text: str, value: str) -> Iterable[int]:
+    at = text.find(value)
+    while at >= 0:
+        yield at
+        at = text.find(value, at + len(value))
+
+
+def _is_shown(text: str, hit: Hit) -> bool:
+    """Whether what is secret stands in the text as such, so that only that is taken out."""
+    return len(hit.values[0]) >= SHORTEST and hit.values[0] in text
+
+
+def _lines(text: str, hit: Hit) -> Span:
+    first, last = hit.lines
+    lines = text.split("\n")
+    start = sum(len(line) + 1 for line in lines[: first - 1])
+    length = sum(len(line) + 1 for line in lines[first - 1 : last]) - 1
+    return Span(start, start + max(0, length), hit.kind)
+
+
+def _apart(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """In order, and those that overlap as one."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start < merged[-1].end:
+            last = merged.pop()
+            merged.append(Span(last.start, max(last.end, span.end), last.kind))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def _place(part: str, text: str, span: Span) -> str:
+    if part != "content":
+        return f"in its {part}"
+    return f"line {text.count(chr(10), 0, span.start) + 1:,}"

@@ -1,0 +1,96 @@
+"""Patterns of people, matched in a time that grows with the text alone, however odd they are.
+
+RE2 never goes back in a text. Only the length of a compiled pattern counts besides, so that is
+bounded.
+"""
+
+from functools import lru_cache
+from typing import Protocol
+
+import re2
+
+LONGEST = 1_000
+MOST_STEPS = 2_000
+"""A pattern so long takes 0.3 s for 100,000 characters that suit it worst."""
+MEMORY = 1 << 20
+MOST_STEPS_OF_NAMES = 50_000
+"""Names are short, and there can be many in one list."""
+
+
+class PatternRefused(ValueError):
+    """The text is no pattern that can be used; the message says why, and what to use."""
+
+
+class Pattern(Protocol):
+    """A compiled pattern."""
+
+    @property
+    def programsize(self) -> int:
+        """How many steps it has."""
+        ...
+
+    def search(self, text: bytes) -> object | None:
+        """Where it matches first; None if nowhere."""
+        ...
+
+
+@lru_cache(maxsize=500)
+def compiled(expression: str) -> Pattern:
+    """A regular expression, as RE2 writes them; raises PatternRefused."""
+    if len(expression) > LONGEST:
+        raise PatternRefused(f"longer than {LONGEST:,} characters")
+    return _compiled(expression)
+
+
+@lru_cache(maxsize=500)
+def of_names(names: tuple[str, ...]) -> Pattern:
+    """Any of these whole names, in capitals or not; `*` is any text, `?` any character."""
+    alternatives = "|".join(
+        "".join({"*": ".*", "?": "."}.get(each) or re2.escape(each) for each in name)
+        for name in names
+    )
+    return _compiled(rf"(?is)\A(?:{alternatives})\z", MOST_STEPS_OF_NAMES)
+
+
+def matches(pattern: Pattern, text: str) -> bool:
+    """Whether a text holds what the pattern describes."""
+    return pattern.search(text.encode(errors="replace")) is not None
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a word stands in a text, not within a longer one, in capitals or not."""
+    text, word = text.casefold(), word.casefold()
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (_goes_on(text, at - 1) or _goes_on(text, end)):
+            return True
+        at = text.find(word, end)
+    return False
+
+
+def _goes_on(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
+
+
+def _compiled(expression: str, most: int = MOST_STEPS) -> Pattern:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MEMORY
+    try:
+        pattern: Pattern = re2.compile(expression, options)
+    except re2.error as error:
+        told = error.args[0] if error.args else error
+        why = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        raise PatternRefused(
+            f"not a regular expression of RE2, which knows no back-references and no look-around: "
+            f"{why}"
+        ) from None
+    except UnicodeEncodeError:
+        raise PatternRefused("holds half a character") from None
+    if pattern.programsize > most:
+        raise PatternRefused(
+            f"takes too long: it has {pattern.programsize:,} steps, and {most:,} are the "
+            "most; use smaller numbers in {}"
+        )
+    return pattern

@@ -1,0 +1,134 @@
+"""What would be sent, where, and what it costs, without sending anything."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from gitpip.config.publishing.policy import PublishingPolicy
+from gitpip.model import DealId, FileKey, Publication, PublicationId, UserKey
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.publish.checks import checks_now
+from gitpip.publish.screening import Candidate, Checks, Decision, Hold, Publish, decide, is_screened
+from gitpip.store.database import Transaction
+from gitpip.store.gists import gists
+from gitpip.store.publications import deals, planned
+
+ACTIVITY_TOKENS = 5
+DEAL_TOKENS = 35
+"""At the most: a search, a list and the deal; see `DealIndex.find`."""
+
+
+class Activity(Protocol):
+    """What Pipedrive gets: a plain subject, and a note in HTML."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+
+Render = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
+"""Makes the activity of a revision of a file."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One activity that would be sent, or why it would not."""
+
+    id: PublicationId
+    login: str
+    filename: str
+    deal_id: DealId | None
+    """None where the deal is still to be found or made."""
+    subject: str
+    note_bytes: int
+    tokens: int
+    """At the most, with those for the user's deal where this is the first that needs it."""
+    held_because: HeldBecause | None
+    """Why it would be held first, if it would be."""
+    reason: str | None
+    """Why it would be held or skipped; None where it would be sent."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be sent, in its order; `activities`, `deals` and `tokens` count all of it."""
+
+    items: tuple[Planned, ...]
+    activities: int
+    deals: int
+    """So many deals are to be found or made."""
+    tokens: int
+    """Of Pipedrive's daily budget, at the most."""
+
+
+async def plan(
+    transaction: Transaction,
+    render: Render,
+    policy: PublishingPolicy,
+    now: datetime,
+    *,
+    limit: int,
+) -> Plan:
+    """What would be sent if no dry run kept it back, under this policy.
+
+    Without what paused users wait with. `limit` bounds the items, and nothing else.
+    """
+    rows = await planned.first(transaction, limit)
+    of_users = await deals.of_users(transaction, {row.user_key for row in rows})
+    shown = {row: (row.file_key, row.revision) for row in rows}
+    files = await gists.files_shown(transaction, shown.values())
+    rows = tuple(row for row in rows if shown[row] in files)
+    checks = await checks_now(transaction, rows, policy, now)
+    candidates = [Candidate(row, files[shown[row]], policy.publishing_mode) for row in rows]
+    decisions = await asyncio.to_thread(_decisions, candidates, checks)
+    items: list[Planned] = []
+    paid_for: set[UserKey] = set()
+    for row, decision in zip(rows, decisions, strict=True):
+        activity = await render(transaction, row.file_key, row.revision)
+        deal = of_users.get(row.user_key)
+        deal_id = deal.deal_id if deal else None
+        tokens = 0
+        if isinstance(decision, Publish):
+            tokens = ACTIVITY_TOKENS
+            if deal_id is None and row.user_key not in paid_for:
+                paid_for.add(row.user_key)
+                tokens += DEAL_TOKENS
+        items.append(_planned(row, deal_id, activity, tokens, decision))
+    totals = await planned.totals(transaction)
+    tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * DEAL_TOKENS
+    return Plan(tuple(items), totals.activities, totals.deals, tokens)
+
+
+def _planned(
+    row: Publication, deal_id: DealId | None, activity: Activity, tokens: int, decision: Decision
+) -> Planned:
+    return Planned(
+        row.id,
+        row.login,
+        row.filename,
+        deal_id,
+        activity.subject,
+        len(activity.note.encode()),
+        tokens,
+        decision.because if isinstance(decision, Hold) else None,
+        None if isinstance(decision, Publish) else decision.detail,
+    )
+
+
+def _decisions(candidates: Sequence[Candidate], checks: Checks) -> list[Decision]:
+    return [_decision(each.publication, each, checks) for each in candidates]
+
+
+def _decision(row: Publication, candidate: Candidate, checks: Checks) -> Decision:
+    """What would become of it outside of a dry run."""
+    if not is_screened(row):
+        return Publish()
+    mode = row.publishing_mode or candidate.mode
+    if mode is PublishingMode.DRY_RUN:
+        mode = PublishingMode.AUTOMATIC
+    unmarked = replace(row, held_because=None)
+    return decide(replace(candidate, publication=unmarked, mode=mode), checks)

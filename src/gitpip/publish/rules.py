@@ -1,0 +1,258 @@
+"""Rules on what is published: the first that fits a file decides, without I/O."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gitpip.errors import InvalidInput
+from gitpip.model import GistFile
+from gitpip.publish import patterns
+from gitpip.publish.credentials.findings import READ
+from gitpip.store.publications.rules import PublishingRule, RuleAction
+from gitpip.validation import plain_fault
+
+UNKNOWN = "unknown"
+"""How a condition names files whose language GitHub does not tell."""
+
+_LISTS = ("languages", "names", "tags", "words")
+_PATTERNS = ("description", "content")
+
+_Item = Annotated[str, Field(min_length=1, max_length=200)]
+_Items = Annotated[tuple[_Item, ...], Field(max_length=50)]
+_Size = Annotated[int, Field(ge=0, le=2**53)]
+_Days = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class Conditions(BaseModel):
+    """What a file must fit, all of it; without any, every file fits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    languages: _Items = ()
+    """One of these, as GitHub names them; `unknown` for files without one."""
+    names: _Items = ()
+    """The filename is one of these; `*` stands for any text, `?` for one character."""
+    larger_than: _Size | None = None
+    """In bytes."""
+    smaller_than: _Size | None = None
+    tags: _Items = ()
+    """The user has one of these tags."""
+    fork: bool | None = None
+    """The gist is, or is not, a fork. A gist about which that is not known fits neither."""
+    description: str | None = None
+    """A regular expression (RE2) that matches somewhere in the gist's description."""
+    older_than_days: _Days | None = None
+    """The gist was created so many days ago, or earlier."""
+    younger_than_days: _Days | None = None
+    words: _Items = ()
+    """The content holds one of these words, whole, in capitals or not."""
+    content: str | None = None
+    """A regular expression (RE2) that matches somewhere in the beginning of the content."""
+
+    @field_validator("description", "content")
+    @classmethod
+    def _is_a_pattern(cls, text: str | None) -> str | None:
+        if text is not None:
+            patterns.compiled(text)
+        return text
+
+    @field_validator("names")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if names:
+            patterns.of_names(names)
+        return names
+
+    @classmethod
+    def of_texts(cls, texts: Mapping[str, str]) -> "Conditions":
+        """From what people write in forms and commands, by name; raises InvalidInput.
+
+        Lists have commas between their items. What is empty is not asked for.
+        """
+        asked: dict[str, object] = {}
+        for name, text in texts.items():
+            if not text.strip():
+                continue
+            if name in _LISTS:
+                asked[name] = [part.strip() for part in text.split(",") if part.strip()]
+            else:
+                asked[name] = text if name in _PATTERNS else text.strip().replace(",", "")
+        return read(json.dumps(asked))
+
+    def texts(self) -> dict[str, str]:
+        """The inverse of `of_texts`."""
+        asked: dict[str, object] = self.model_dump(exclude_defaults=True)
+        return {
+            name: ", ".join(map(str, value))
+            if isinstance(value, tuple)
+            else ("yes" if value else "no")
+            if isinstance(value, bool)
+            else str(value)
+            for name, value in asked.items()
+        }
+
+    def as_json(self) -> str:
+        """As it is stored: what is not asked for is left out."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    def sentence(self) -> str:
+        """The same for people."""
+        asked: dict[str, object] = self.model_dump(exclude_defaults=True)
+        return " and ".join(_phrase(name, value) for name, value in asked.items()) or "every file"
+
+
+def _phrase(name: str, value: object) -> str:
+    of = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return {
+        "languages": f"language is {of}",
+        "names": f"name is {of}",
+        "larger_than": f"larger than {of} bytes",
+        "smaller_than": f"smaller than {of} bytes",
+        "tags": f"user has the tag {of}",
+        "fork": "is a fork" if value else "is no fork",
+        "description": f"description matches {of}",
+        "older_than_days": f"created {of} days ago or earlier",
+        "younger_than_days": f"created less than {of} days ago",
+        "words": f"content has the word {of}",
+        "content": f"content matches {of}",
+    }[name]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What rules can ask about a file."""
+
+    filename: str
+    language: str | None
+    size: int
+    tags: frozenset[str]
+    is_fork: bool | None
+    description: str
+    age: timedelta
+    content: str
+
+    @classmethod
+    def of(cls, file: GistFile, tags: Iterable[str], now: datetime) -> "Facts":
+        """Those of a stored file."""
+        return cls(
+            file.filename,
+            file.language,
+            file.size,
+            frozenset(tags),
+            file.is_fork,
+            file.description or "",
+            now - file.created_at,
+            (file.content or "")[:READ],
+        )
+
+
+@lru_cache(maxsize=500)
+def read(text: str) -> Conditions:
+    """Conditions as they are stored, or come from outside as JSON; raises InvalidInput."""
+    try:
+        return Conditions.model_validate(json.loads(text))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, ("conditions", *fault["loc"])))
+        raise InvalidInput(field, plain_fault(fault)) from None
+    except ValueError:
+        raise InvalidInput("conditions", "not a JSON object") from None
+
+
+def fits(conditions: Conditions, facts: Facts) -> bool:
+    """Whether a file fits all conditions; those that take longest are asked last."""
+    return all(asked(conditions, facts) for asked in _ASKED)
+
+
+def first_fitting(rules: Iterable[PublishingRule], facts: Facts) -> PublishingRule | None:
+    """The rule that decides about a file; None where none fits, and it is published.
+
+    One that can't be read, as a newer gitpip may have stored it, could mean any file: it holds it.
+    """
+    for rule in rules:
+        conditions = readable(rule)
+        if conditions is None:
+            return replace(rule, action=RuleAction.HOLD, name=f"{rule.name}, which can't be read")
+        if fits(conditions, facts):
+            return rule
+    return None
+
+
+def readable(rule: PublishingRule) -> Conditions | None:
+    """The conditions of a stored rule; None where this gitpip can't read them."""
+    try:
+        return read(rule.conditions)
+    except InvalidInput:
+        return None
+
+
+def told(rule: PublishingRule) -> str:
+    """The conditions of a stored rule for people."""
+    conditions = readable(rule)
+    if conditions is None:
+        return "conditions that can't be read: change or remove the rule; it holds every file"
+    return conditions.sentence()
+
+
+def _language(asked: Conditions, facts: Facts) -> bool:
+    named = (facts.language or UNKNOWN).casefold()
+    return not asked.languages or named in {each.casefold() for each in asked.languages}
+
+
+def _size(asked: Conditions, facts: Facts) -> bool:
+    return (asked.larger_than is None or facts.size > asked.larger_than) and (
+        asked.smaller_than is None or facts.size < asked.smaller_than
+    )
+
+
+def _age(asked: Conditions, facts: Facts) -> bool:
+    older, younger = asked.older_than_days, asked.younger_than_days
+    return (older is None or facts.age >= timedelta(days=older)) and (
+        younger is None or facts.age < timedelta(days=younger)
+    )
+
+
+def _tags(asked: Conditions, facts: Facts) -> bool:
+    return not asked.tags or not facts.tags.isdisjoint(asked.tags)
+
+
+def _fork(asked: Conditions, facts: Facts) -> bool:
+    return asked.fork is None or facts.is_fork is asked.fork
+
+
+def _name(asked: Conditions, facts: Facts) -> bool:
+    return not asked.names or patterns.matches(patterns.of_names(asked.names), facts.filename)
+
+
+def _description(asked: Conditions, facts: Facts) -> bool:
+    return asked.description is None or patterns.matches(
+        patterns.compiled(asked.description), facts.description
+    )
+
+
+def _words(asked: Conditions, facts: Facts) -> bool:
+    return not asked.words or any(patterns.has_word(facts.content, word) for word in asked.words)
+
+
+def _content(asked: Conditions, facts: Facts) -> bool:
+    return asked.content is None or patterns.matches(
+        patterns.compiled(asked.content), facts.content
+    )
+
+
+_ASKED: tuple[Callable[[Conditions, Facts], bool], ...] = (
+    _language,
+    _size,
+    _age,
+    _tags,
+    _fork,
+    _name,
+    _description,
+    _words,
+    _content,
+)

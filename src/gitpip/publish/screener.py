@@ -1,0 +1,144 @@
+"""Screens what was claimed and never sent, and writes down what is held or skipped."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from gitpip.model import OnEdit, Publication, PublicationState
+from gitpip.modes import PublishingMode
+from gitpip.observability import metrics
+from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.checks import checks_now
+from gitpip.publish.policy import Policies
+from gitpip.publish.records import record, unexpected
+from gitpip.publish.screening import (
+    Candidate,
+    Checks,
+    Decision,
+    Hold,
+    Publish,
+    Skip,
+    decide,
+    is_screened,
+)
+from gitpip.store.database import Database
+from gitpip.store.gists import gists
+from gitpip.store.publications import screened
+from gitpip.store.publications.screened import Verdict
+
+log = get_logger()
+
+
+class Screener:
+    """Looks at claimed publications right before their first send.
+
+    The claim keeps others away meanwhile, so a check may take its time outside of a transaction.
+    What is held or skipped is written only where the claim still holds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], datetime],
+        on_edit: OnEdit,
+        policies: Policies,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._on_edit = on_edit
+        self._policies = policies
+
+    async def passed(
+        self, claims: Sequence[Publication], mode: PublishingMode
+    ) -> tuple[Publication, ...]:
+        """Those of these claims that are to be sent; the others are written down and released.
+
+        `mode` is that of everybody.
+        """
+        new = [claim for claim in claims if is_screened(claim)]
+        if not new:
+            return tuple(claims)
+        candidates, checks = await self._candidates(new, mode)
+        decisions = await asyncio.to_thread(_decided, candidates, checks)
+        stopped: dict[Publication, Decision] = {}
+        broken: set[Publication] = set()
+        for candidate, decision in zip(candidates, decisions, strict=True):
+            claim = candidate.publication
+            if isinstance(decision, Exception):
+                broken.add(claim)
+                await self._set_aside(claim, decision)
+            elif not isinstance(decision, Publish):
+                stopped[claim] = decision
+        if stopped:
+            await self._write(stopped)
+        return tuple(claim for claim in claims if claim not in stopped and claim not in broken)
+
+    async def _candidates(
+        self, new: Sequence[Publication], mode: PublishingMode
+    ) -> tuple[tuple[Candidate, ...], Checks]:
+        # Where edits are written into the note, it shows the file as it is now.
+        as_it_is = self._on_edit is OnEdit.UPDATE
+        shown = {claim: (claim.file_key, None if as_it_is else claim.revision) for claim in new}
+        async with self._database.read() as transaction:
+            files = await gists.files_shown(transaction, shown.values())
+            policy = await self._policies.read(transaction)
+            checks = await checks_now(transaction, new, policy, self._now())
+        # What is not stored can't be sent either: rendering it fails, and that is recorded with it.
+        candidates = tuple(
+            Candidate(claim, files[place], claim.publishing_mode or mode)
+            for claim, place in shown.items()
+            if place in files
+        )
+        return candidates, checks
+
+    async def _set_aside(self, claim: Publication, error: Exception) -> None:
+        """Keep the error of a check to its publication, which waits, and is tried again later."""
+        now = self._now()
+        later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
+        await record(self._database, claim, later, now)
+
+    async def _write(self, stopped: Mapping[Publication, Decision]) -> None:
+        verdicts = [
+            (claim, verdict)
+            for claim, decision in stopped.items()
+            if (verdict := _verdict(decision))
+        ]
+        async with self._database.begin() as transaction:
+            written = await screened.write(transaction, verdicts, self._now())
+        for claim, verdict in verdicts:
+            if claim.id in written:
+                metrics.deliveries.labels(verdict.state).inc()
+                log.info(
+                    f"publication.{verdict.state}",
+                    login=claim.login,
+                    gist_id=claim.gist_id,
+                    filename=claim.filename,
+                    publication_id=claim.id,
+                    reason=verdict.reason,
+                )
+
+
+def _decided(candidates: Sequence[Candidate], checks: Checks) -> list[Decision | Exception]:
+    return [_decision(candidate, checks) for candidate in candidates]
+
+
+def _decision(candidate: Candidate, checks: Checks) -> Decision | Exception:
+    """A failure is this publication's alone: it must not keep others from being sent."""
+    try:
+        return decide(candidate, checks)
+    except Exception as error:
+        claim = candidate.publication
+        log.exception("publication.broken", login=claim.login, publication_id=claim.id)
+        return error
+
+
+def _verdict(decision: Decision) -> Verdict | None:
+    match decision:
+        case Hold(because=because, detail=detail):
+            return Verdict(PublicationState.HELD, detail, because)
+        case Skip(detail=detail):
+            return Verdict(PublicationState.SKIPPED, detail)
+        case Publish():
+            return None

@@ -1,0 +1,68 @@
+"""The mode of everybody, and what it and people keep from being sent, as problems."""
+
+from datetime import datetime
+
+from gitpip.config import Settings
+from gitpip.config.publishing.policy import publishing_mode
+from gitpip.modes import PublishingMode
+from gitpip.status.problem import Act, Problem, ProblemKind, Severity, count, said, until
+from gitpip.store.database import Transaction
+from gitpip.store.publications import publishing_settings
+from gitpip.store.status import kept_back
+from gitpip.store.status.publishing_pause import PersonsPause
+
+
+async def overall_mode(transaction: Transaction, settings: Settings) -> PublishingMode:
+    """The mode of everybody who has no other."""
+    return publishing_mode(settings.publishing, await publishing_settings.values(transaction))
+
+
+def of_persons_pause(pause: PersonsPause, now: datetime) -> Problem:
+    """A person's pause: it is no fault, and it says so who can end it."""
+    end = until(pause.until, now) if pause.until else "until somebody resumes it"
+    why = f": {said(pause.reason)}" if pause.reason else "."
+    return Problem(
+        ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
+        Severity.INFO,
+        f"Publishing is paused by {pause.paused_by} {end}{why} Nothing is lost; gitpip publishing "
+        "resume ends it.",
+        since=pause.since,
+        act=Act.RESUME_PUBLISHING,
+    )
+
+
+async def problems(transaction: Transaction, overall: PublishingMode) -> list[Problem]:
+    """What waits though nothing is wrong: in a dry run, and of paused users."""
+    waiting = await kept_back.counts(transaction, overall)
+    found = []
+    if overall is PublishingMode.DRY_RUN:
+        found.append(_of_dry_run("Dry run: nothing is sent to Pipedrive", waiting.in_dry_run))
+    elif waiting.dry_users:
+        are = "is" if waiting.dry_users == 1 else "are"
+        subject = f"{count(waiting.dry_users, 'user')} {are} in a dry run"
+        found.append(_of_dry_run(f"{subject}: nothing of them is sent", waiting.in_dry_run))
+    if waiting.of_paused:
+        wait = "waits" if waiting.of_paused == 1 else "wait"
+        found.append(
+            Problem(
+                ProblemKind.PUBLICATIONS_OF_PAUSED_USERS,
+                Severity.INFO,
+                f"{count(waiting.of_paused, 'file')} of paused users {wait} to be sent until "
+                "somebody resumes these users.",
+                count=waiting.of_paused,
+                act=Act.RESUME_USERS,
+            )
+        )
+    return found
+
+
+def _of_dry_run(subject: str, files: int) -> Problem:
+    wait = f", and {count(files, 'file')} {'waits' if files == 1 else 'wait'}" if files else ""
+    return Problem(
+        ProblemKind.DRY_RUN,
+        Severity.INFO,
+        f"{subject}{wait}. gitpip publish --dry-run shows what would be sent; when the mode "
+        "changes, what was found meanwhile is held for your decision.",
+        count=max(files, 1),
+        act=Act.CHANGE_MODE,
+    )

@@ -1,0 +1,203 @@
+"""Approving and holding: what a person says of publications before they are first sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from gitpip.errors import PublicationNotFound, PublicationStateError
+from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
+from gitpip.modes import HeldBecause
+from gitpip.store import ledger
+from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
+from gitpip.store.publications.permission import NEVER_SENT
+from gitpip.store.schema import gist_files, publications, unreadable, users
+from gitpip.store.visibility import of_tracked
+
+HELD_BY_A_PERSON = "held by a person"
+IS_HELD = publications.c.state == PublicationState.HELD.value
+# Each of these is looked at: no answer about many approves them.
+HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
+IS_HELD_WITH_OTHERS = and_(
+    IS_HELD,
+    or_(
+        publications.c.held_because.is_(None),
+        publications.c.held_because != HeldBecause.CREDENTIALS,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which publications an act is about: some by their ids, else those of a user, else all."""
+
+    ids: tuple[PublicationId, ...] = ()
+    user_key: UserKey | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The same as a condition on publications."""
+        wanted = [of_tracked(publications.c.user_key)]
+        if self.ids:
+            wanted.append(publications.c.id.in_(self.ids))
+        if self.user_key is not None:
+            wanted.append(publications.c.user_key == self.user_key)
+        return and_(*wanted)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A publication that an act left as it is, since its state does not allow it."""
+
+    id: PublicationId
+    state: PublicationState
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of the chosen publications."""
+
+    ids: tuple[PublicationId, ...]
+    """Those that the act was done to."""
+    left: tuple[Left, ...]
+    """Those that were named and are in another state, as they were sent or skipped meanwhile."""
+
+
+@dataclass(frozen=True)
+class HeldForCredentials:
+    """What of tracked users is held since it looks like it holds credentials. Times are UTC."""
+
+    files: int
+    since: datetime
+    login: str
+    """The owner of the one that waits longest."""
+    example: str
+    """The name of that file."""
+
+
+async def held_for_credentials(transaction: Transaction) -> HeldForCredentials | None:
+    """What is held for credentials; None if nothing."""
+    wanted = (HELD_FOR_CREDENTIALS, of_tracked(publications.c.user_key))
+    number = await transaction.scalar(select(func.count(publications.c.id)).where(*wanted))
+    if not number:
+        return None
+    first = (
+        await transaction.execute(
+            select(publications.c.due_at, users.c.login, gist_files.c.filename)
+            .join(users, users.c.key == publications.c.user_key)
+            .join(gist_files, gist_files.c.key == publications.c.file_key)
+            .where(*wanted)
+            .order_by(publications.c.due_at, publications.c.id)
+            .limit(1)
+        )
+    ).one()
+    return HeldForCredentials(number, first.due_at, first.login, first.filename)
+
+
+async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by: str) -> Moved:
+    """Let what is held be sent; nothing holds it again but credentials that are found in it.
+
+    What is held for credentials is approved only by its id.
+
+    What was named and waits without ever having been sent is approved as well. Raises
+    PublicationNotFound, and PublicationStateError where nothing of what was named is so.
+    """
+    await ledger.share(transaction)
+    wanted = or_(IS_HELD, NEVER_SENT) if chosen.ids else IS_HELD_WITH_OTHERS
+    result = await transaction.execute(
+        update(publications)
+        .where(in_order(chosen.condition, wanted))
+        .values(
+            state=PublicationState.PENDING.value,
+            due_at=now,
+            reason=None,
+            approved_at=now,
+            approved_by=by,
+        )
+        .returning(publications.c.id)
+    )
+    moved = await _moved(transaction, chosen, result.scalars().all(), "approved", "held")
+    if not chosen.ids:
+        await _approve_unread(transaction, chosen.user_key)
+    return moved
+
+
+async def approved_with_credentials(
+    transaction: Transaction, file_key: FileKey, revision: int
+) -> datetime | None:
+    """When a person approved this revision of a file though credentials were found in it.
+
+    None if nobody did, and once it is published: a note that is written anew shows what nobody was
+    asked about.
+    """
+    of = publications.c
+    at: datetime | None = await transaction.scalar(
+        select(of.approved_at).where(
+            of.file_key == file_key,
+            of.revision == revision,
+            of.approved_at.is_not(None),
+            of.held_because == HeldBecause.CREDENTIALS,
+            of.state != PublicationState.PUBLISHED.value,
+        )
+    )
+    return at
+
+
+async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Moved:
+    """Hold what waits and was never sent, until somebody approves it, also if it was approved.
+
+    Raises PublicationNotFound, and PublicationStateError where nothing of what was named is so.
+    """
+    await ledger.share(transaction)
+    waits = and_(
+        publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)
+    )
+    result = await transaction.execute(
+        update(publications)
+        .where(in_order(chosen.condition, waits))
+        .values(
+            state=PublicationState.HELD.value,
+            held_because=HeldBecause.PERSON,
+            reason=HELD_BY_A_PERSON,
+            due_at=now,
+            approved_at=None,
+            approved_by=None,
+            token=None,
+            lease_until=None,
+        )
+        .returning(publications.c.id)
+    )
+    waiting = "waiting and never sent"
+    return await _moved(transaction, chosen, result.scalars().all(), "held", waiting)
+
+
+async def _moved(
+    transaction: Transaction, chosen: Chosen, ids: Sequence[int], done: str, wanted: str
+) -> Moved:
+    moved = frozenset(map(PublicationId, ids))
+    rest = [each for each in chosen.ids if each not in moved]
+    found = await transaction.execute(
+        select(publications.c.id, publications.c.state).where(
+            publications.c.id.in_(rest), of_tracked(publications.c.user_key)
+        )
+    )
+    left = {PublicationId(row.id): Left(PublicationId(row.id), row.state) for row in found}
+    for each in rest:
+        if each not in left:
+            raise PublicationNotFound(f"there is no publication {each}")
+    if left and not moved:
+        told = ", ".join(f"{one.id} is {one.state}" for one in list(left.values())[:5])
+        raise PublicationStateError(
+            f"no publication was {done}, as only one that is {wanted} can be: {told}"
+        )
+    return Moved(tuple(sorted(moved)), tuple(left[each] for each in rest))
+
+
+async def _approve_unread(transaction: Transaction, user_key: UserKey | None) -> None:
+    """The same for what belongs to a flood and could not be read yet."""
+    wanted = [unreadable.c.held_because.is_not(None), of_tracked(unreadable.c.user_key)]
+    if user_key is not None:
+        wanted.append(unreadable.c.user_key == user_key)
+    await transaction.execute(update(unreadable).where(*wanted).values(held_because=None))

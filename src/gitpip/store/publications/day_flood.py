@@ -1,0 +1,88 @@
+"""Whether more is new within a day than is published without a question."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from gitpip.model import PublicationId, PublicationState
+from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import of_asking, of_sent
+from gitpip.store.schema import publications
+from gitpip.store.schema_rules import fresh
+from gitpip.store.visibility import of_tracked
+
+DAY = timedelta(days=1)
+
+
+async def lasts(
+    transaction: Transaction, most: int, now: datetime, overall: PublishingMode
+) -> bool:
+    """Whether more than `most` files that nobody approved are new within a day, or wait still.
+
+    What is not sent anyway, as in a dry run, or where the mode is to ask, does not count; `overall`
+    is everybody's mode.
+
+    What such a day holds counts until it is answered; what is held or skipped for another reason
+    does not. Files from before their user was added never count.
+    """
+    unapproved = publications.c.approved_at.is_(None)
+    queued = (
+        select(publications.c.id)
+        .where(
+            fresh,
+            unapproved,
+            publications.c.queued_at > now - DAY,
+            publications.c.state.not_in(
+                [
+                    PublicationState.SKIPPED.value,
+                    PublicationState.HELD.value,
+                    PublicationState.PENDING.value,
+                ]
+            ),
+        )
+        .limit(most + 1)
+    )
+    waiting = (
+        select(publications.c.id)
+        .where(
+            publications.c.state == PublicationState.PENDING.value,
+            publications.c.backfill == 0,
+            publications.c.sent_at.is_(None),
+            unapproved,
+            publications.c.held_because.is_(None),
+            of_sent(publications.c.user_key, overall),
+            ~of_asking(publications.c.user_key, overall),
+        )
+        .limit(most + 1)
+    )
+    held = (
+        select(publications.c.id)
+        .where(
+            publications.c.state == PublicationState.HELD.value,
+            publications.c.backfill == 0,
+            publications.c.held_because == HeldBecause.DAY_FLOOD,
+            of_tracked(publications.c.user_key),
+        )
+        .limit(most + 1)
+    )
+    number = 0
+    for rows in (waiting, held, queued):
+        number += await transaction.scalar(select(func.count()).select_from(rows.subquery())) or 0
+        if number > most:
+            return True
+    return False
+
+
+async def fresh_of(
+    transaction: Transaction, ids: Collection[PublicationId]
+) -> frozenset[PublicationId]:
+    """Those of these that are not from before their user was added.
+
+    The others were asked for by the backfill rule, however many they are.
+    """
+    rows = await transaction.execute(
+        select(publications.c.id).where(publications.c.id.in_(ids), publications.c.backfill == 0)
+    )
+    return frozenset(PublicationId(each) for each in rows.scalars())

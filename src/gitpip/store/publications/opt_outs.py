@@ -1,0 +1,200 @@
+"""Owners of gists who opted out: nothing of theirs is ever sent.
+
+`permission` keeps it: their publications are neither claimed nor marked as being sent, whatever a
+person or a rule says about them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select, update
+
+from gitpip.errors import InvalidInput, OptOutNotFound
+from gitpip.model import GitHubId, PublicationState, UserKey
+from gitpip.store import commit_order, ledger
+from gitpip.store.access.audit import Actor
+from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
+from gitpip.store.publications.permission import opted_out
+from gitpip.store.rows import reader
+from gitpip.store.schema import publications, users
+from gitpip.store.schema_rules import opt_outs
+from gitpip.store.visibility import tracked
+from gitpip.validation import check_login, without_nul
+
+OptOutId = NewType("OptOutId", int)
+OPTED_OUT = "its owner opted out"
+REASON_LIMIT = 300
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """An owner whose files are never published."""
+
+    id: OptOutId
+    login: str
+    """In lower case, as it was when it was added."""
+    github_id: GitHubId | None
+    """Where it is known it decides; else the login does."""
+    reason: str | None
+    created_at: datetime
+    created_by: str
+
+
+_opt_out = reader(OptOut)
+
+
+async def everyone(transaction: Transaction) -> tuple[OptOut, ...]:
+    """All who opted out, by login."""
+    rows = await transaction.execute(select(opt_outs).order_by(opt_outs.c.login))
+    return tuple(map(_opt_out, rows))
+
+
+async def of_user(transaction: Transaction, user_key: UserKey) -> OptOut | None:
+    """The opt-out that applies to a tracked user."""
+    rows = await transaction.execute(
+        select(opt_outs)
+        .join(users, opted_out(users))
+        .where(users.c.key == user_key)
+        .order_by(opt_outs.c.id)
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return _opt_out(row) if row else None
+
+
+async def add(
+    transaction: Transaction, login: str, reason: str | None, actor: Actor, now: datetime
+) -> tuple[OptOut, int]:
+    """Note that an owner opted out, tracked or not, and skip what was not sent; gives its number.
+
+    The same again changes nothing. Raises InvalidInput.
+    """
+    check_login(login)
+    if reason is not None and len(reason) > REASON_LIMIT:
+        raise InvalidInput("reason", f"longer than {REASON_LIMIT} characters")
+    await ledger.lock(transaction)
+    await commit_order.one_at_a_time(transaction, "opt-outs")
+    known = await _find(transaction, login)
+    if known is None:
+        await transaction.execute(
+            insert(opt_outs).values(
+                login=login.lower(),
+                github_id=await _github_id(transaction, login),
+                reason=without_nul(reason.strip()) or None if reason else None,
+                created_at=now,
+                created_by=actor.name,
+            )
+        )
+        known = await _get(transaction, login)
+    return known, await _skip(transaction, _waits_of(_of(known)), now)
+
+
+async def remove(transaction: Transaction, login: str) -> OptOut:
+    """Forget that an owner opted out; what was skipped stays skipped. Raises OptOutNotFound."""
+    await commit_order.one_at_a_time(transaction, "opt-outs")
+    known = await _get(transaction, login)
+    await transaction.execute(delete(opt_outs).where(opt_outs.c.id == known.id))
+    return known
+
+
+async def any_waits(transaction: Transaction) -> bool:
+    """Whether something waits, or is held, of an owner who opted out."""
+    if await transaction.scalar(select(opt_outs.c.id).limit(1)) is None:
+        return False
+    found = select(publications.c.id).where(_waits_of(_opted_out_keys())).limit(1)
+    return await transaction.scalar(found) is not None
+
+
+async def skip_waiting(transaction: Transaction, now: datetime) -> int:
+    """Skip what waits, or is held, of owners who opted out; gives its number.
+
+    Notes whose account each login is as well, so that a rename ends no opt-out.
+    """
+    await ledger.lock(transaction)
+    await _note_accounts(transaction)
+    return await _skip(transaction, _waits_of(_opted_out_keys()), now)
+
+
+async def _note_accounts(transaction: Transaction) -> None:
+    known = select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
+    rows = await transaction.execute(
+        select(opt_outs.c.id, users.c.github_id)
+        .join(users, func.lower(users.c.login) == opt_outs.c.login)
+        .where(opt_outs.c.github_id.is_(None), tracked, users.c.github_id.is_not(None))
+        .where(users.c.github_id.not_in(known))
+    )
+    for row in rows.all():
+        await transaction.execute(
+            update(opt_outs).where(opt_outs.c.id == row.id).values(github_id=row.github_id)
+        )
+
+
+async def _find(transaction: Transaction, login: str) -> OptOut | None:
+    rows = await transaction.execute(select(opt_outs).where(opt_outs.c.login == login.lower()))
+    row = rows.one_or_none()
+    return _opt_out(row) if row else None
+
+
+async def _get(transaction: Transaction, login: str) -> OptOut:
+    found = await _find(transaction, login)
+    if found is None:
+        raise OptOutNotFound(f"{login[:60]} did not opt out")
+    return found
+
+
+async def _github_id(transaction: Transaction, login: str) -> GitHubId | None:
+    """The account of a user with this login, unless it opted out by another login already."""
+    rows = await transaction.execute(
+        select(users.c.github_id)
+        .where(
+            func.lower(users.c.login) == login.lower(),
+            users.c.github_id.is_not(None),
+            users.c.github_id.not_in(
+                select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
+            ),
+        )
+        .order_by(users.c.removed_at.is_not(None), users.c.key.desc())
+        .limit(1)
+    )
+    return rows.scalar_one_or_none()
+
+
+def _of(known: OptOut) -> Select[tuple[int]]:
+    if known.github_id is not None:
+        return select(users.c.key).where(users.c.github_id == known.github_id)
+    return select(users.c.key).where(func.lower(users.c.login) == known.login)
+
+
+def _opted_out_keys() -> Select[tuple[int]]:
+    return select(users.c.key).where(
+        tracked, select(opt_outs.c.id).where(opted_out(users)).correlate(users).exists()
+    )
+
+
+def _waits_of(user_keys: Select[tuple[int]]) -> ColumnElement[bool]:
+    """What was never sent of these users; what may have been sent is settled as usual."""
+    of = publications.c
+    return and_(
+        of.user_key.in_(user_keys),
+        of.state.in_([PublicationState.PENDING.value, PublicationState.HELD.value]),
+        of.sent_at.is_(None),
+    )
+
+
+async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datetime) -> int:
+    result = await transaction.execute(
+        update(publications)
+        .where(in_order(waits))
+        .values(
+            state=PublicationState.SKIPPED.value,
+            due_at=now,
+            reason=OPTED_OUT,
+            approved_at=None,
+            approved_by=None,
+            token=None,
+            lease_until=None,
+        )
+    )
+    return result.rowcount

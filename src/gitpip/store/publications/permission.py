@@ -1,0 +1,248 @@
+"""What may be sent at present: pauses of users, modes and a person's pause can forbid it.
+
+A claim asks, and so does the statement that marks a row as being sent: after the commit of what
+forbids it, no request begins. The mode of everybody is read right before that statement, so a
+change of it also takes every claim back.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, not_, or_, select, update
+
+from gitpip.errors import PublicationStateError
+from gitpip.model import PublicationId, PublicationState, UserKey, UserState
+from gitpip.modes import ASKED, HeldBecause, PublishingMode
+from gitpip.store import ledger
+from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
+from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_rules import opt_outs
+from gitpip.store.schema_status import publishing_pause
+from gitpip.store.visibility import is_tracked, of_tracked
+
+MARKED_AT_ONCE = 1_000
+
+OverallMode = Callable[[Transaction], Awaitable[PublishingMode]]
+"""Reads the mode of everybody, as it is in a transaction."""
+_owner = users.alias("owner_now")
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a question about the present is answered by."""
+
+    now: datetime
+    """By our own clock."""
+    mode: PublishingMode
+    """The mode of everybody."""
+
+
+NEVER_SENT = and_(
+    publications.c.state == PublicationState.PENDING.value,
+    publications.c.sent_at.is_(None),
+    publications.c.approved_at.is_(None),
+)
+"""What a person has not approved, and no request was ever made for: modes and screening are about
+that alone."""
+
+
+def mode_of(owner: FromClause, overall: PublishingMode) -> ColumnElement[str]:
+    """The mode of a user, for a row of `users` or of an alias of it."""
+    return func.coalesce(owner.c.publishing_mode, overall.value)
+
+
+def may_be_sent_to(owner: FromClause, overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether anything of a user may be sent, for a row of `users` or of an alias of it."""
+    return and_(
+        is_tracked(owner),
+        owner.c.state != UserState.PAUSED.value,
+        mode_of(owner, overall) != PublishingMode.DRY_RUN.value,
+        not_(select(opt_outs.c.id).where(opted_out(owner)).correlate(owner).exists()),
+    )
+
+
+def opted_out(owner: FromClause) -> ColumnElement[bool]:
+    """Whether a row of `opt_outs` is about a user, for a row of `users` or of an alias of it.
+
+    Where GitHub's id is known it decides: the login may be another owner's by now.
+    """
+    return or_(
+        opt_outs.c.github_id == owner.c.github_id,
+        and_(opt_outs.c.github_id.is_(None), opt_outs.c.login == func.lower(owner.c.login)),
+    )
+
+
+async def check_not_opted_out(transaction: Transaction, publication_id: PublicationId) -> None:
+    """Raise PublicationStateError where the owner of a publication's gist opted out."""
+    found = await transaction.scalar(
+        select(users.c.login)
+        .join(publications, publications.c.user_key == users.c.key)
+        .join(opt_outs, opted_out(users))
+        .where(publications.c.id == publication_id)
+        .limit(1)
+    )
+    if found is not None:
+        raise PublicationStateError(
+            f"{found} opted out, so publication {publication_id} is not sent; remove the opt-out "
+            "first: gitpip opt-outs remove LOGIN"
+        )
+
+
+def in_dry_run(overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether a user is in a dry run; an index tells the few with a mode of their own."""
+    own = users.c.publishing_mode
+    if overall is PublishingMode.DRY_RUN:
+        return or_(own.is_(None), own == PublishingMode.DRY_RUN.value)
+    return and_(own.is_not(None), own == PublishingMode.DRY_RUN.value)
+
+
+def of_sent(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """The same for a query without `users`."""
+    return (
+        select(_owner.c.key)
+        .where(_owner.c.key == user_key, may_be_sent_to(_owner, overall))
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+def of_mended(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether what was sent twice is looked at, and mended: also of a paused user."""
+    return (
+        select(_owner.c.key)
+        .where(
+            _owner.c.key == user_key,
+            is_tracked(_owner),
+            mode_of(_owner, overall) != PublishingMode.DRY_RUN.value,
+        )
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+async def may_be_mended(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
+    """Whether a double of this user may be deleted now."""
+    wanted = (
+        users.c.key == user_key,
+        of_mended(users.c.key, present.mode),
+        not_paused_by_a_person(present.now),
+    )
+    return await transaction.scalar(select(users.c.key).where(*wanted)) is not None
+
+
+async def may_be_sent(transaction: Transaction, user_key: UserKey, present: Present) -> bool:
+    """Whether anything of this user may be sent now."""
+    wanted = (
+        users.c.key == user_key,
+        may_be_sent_to(users, present.mode),
+        not_paused_by_a_person(present.now),
+    )
+    return await transaction.scalar(select(users.c.key).where(*wanted)) is not None
+
+
+def of_asking(user_key: ColumnElement[int], overall: PublishingMode) -> ColumnElement[bool]:
+    """Whether the user with this key is one about whose files a person is asked."""
+    return (
+        select(_owner.c.key)
+        .where(_owner.c.key == user_key, mode_of(_owner, overall) == PublishingMode.ASK.value)
+        .correlate_except(_owner)
+        .exists()
+    )
+
+
+def not_paused_by_a_person(now: datetime) -> ColumnElement[bool]:
+    """The condition that no person has paused publishing."""
+    pause = publishing_pause.c
+    lasts = or_(pause.until.is_(None), pause.until > now)
+    return not_(select(pause.id).where(lasts).correlate(None).exists())
+
+
+async def _take_claims_back(transaction: Transaction) -> None:
+    """Take every claim on what waits to be sent from its holder. Call `ledger.lock` first."""
+    for table in (publications, deals):
+        claimed = [
+            table.c.state == PublicationState.PENDING.value,
+            table.c.token.is_not(None),
+        ]
+        rows = (in_order(*claimed),) if table is publications else claimed
+        await transaction.execute(update(table).where(*rows).values(token=None, lease_until=None))
+
+
+async def mode_changes(transaction: Transaction, before: PublishingMode) -> None:
+    """Get ready for another mode of everybody, in the transaction that changes it.
+
+    No claim from before is sent. What waited in a dry run, or to be asked about, is held under any
+    mode that follows.
+    """
+    await ledger.lock(transaction)
+    await _leave(transaction, before)
+    await _take_claims_back(transaction)
+
+
+async def mode_of_user_changes(
+    transaction: Transaction, user_key: UserKey, overall: PublishingMode
+) -> None:
+    """The same for another mode of one user, while `overall` is that of everybody."""
+    await _leave(transaction, overall, publications.c.user_key == user_key)
+
+
+async def _leave(
+    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
+) -> None:
+    """Keep what is to be asked about, or waits in a dry run, from being sent by another mode."""
+    while await mark_met_in_dry_run(transaction, overall, *wanted):
+        pass
+    await transaction.execute(
+        update(publications)
+        .where(in_order(NEVER_SENT, of_asking(publications.c.user_key, overall), *wanted))
+        .values(
+            state=PublicationState.HELD,
+            held_because=case(
+                (publications.c.held_because == HeldBecause.DRY_RUN, HeldBecause.DRY_RUN),
+                else_=HeldBecause.ASK,
+            ),
+            reason=ASKED,
+            token=None,
+            lease_until=None,
+        )
+    )
+
+
+def _met_in_dry_run(overall: PublishingMode) -> tuple[ColumnElement[bool], ...]:
+    dry = select(users.c.key).where(in_dry_run(overall))
+    return (
+        NEVER_SENT,
+        publications.c.held_because.is_(None),
+        publications.c.user_key.in_(dry),
+        of_tracked(publications.c.user_key),
+    )
+
+
+async def any_to_mark(transaction: Transaction, overall: PublishingMode) -> bool:
+    """Whether something waits in a dry run that is not marked so."""
+    found = select(publications.c.id).where(*_met_in_dry_run(overall)).limit(1)
+    return await transaction.scalar(found) is not None
+
+
+async def mark_met_in_dry_run(
+    transaction: Transaction, overall: PublishingMode, *wanted: ColumnElement[bool]
+) -> int:
+    """Note what waits in a dry run, so that no later mode sends it without a question.
+
+    Gives how many were marked; call it until there are none.
+    """
+    some = (
+        select(publications.c.id)
+        .where(*_met_in_dry_run(overall), *wanted)
+        .order_by(publications.c.id)
+        .limit(MARKED_AT_ONCE)
+        .with_for_update()
+    )
+    marked = await transaction.execute(
+        update(publications)
+        .where(publications.c.id.in_(some))
+        .values(held_because=HeldBecause.DRY_RUN)
+    )
+    return marked.rowcount

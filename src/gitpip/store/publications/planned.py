@@ -1,0 +1,51 @@
+"""What waits to be sent, in the order in which it is sent, as if no mode kept it back."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+
+from gitpip.model import Publication, PublicationState, UserState
+from gitpip.store.database import Transaction
+from gitpip.store.publications.publication_rows import publication_of, selected
+from gitpip.store.schema import deals, publications, users
+from gitpip.store.visibility import tracked
+
+WAITS = and_(
+    publications.c.state == PublicationState.PENDING.value,
+    users.c.state != UserState.PAUSED.value,
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How much waits to be sent."""
+
+    activities: int
+    deals: int
+    """So many users of them have no deal yet."""
+
+
+async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]:
+    """Up to so many of what is sent next."""
+    rows = await transaction.execute(
+        selected()
+        .where(WAITS)
+        .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)
+        .limit(limit)
+    )
+    return tuple(publication_of(row) for row in rows)
+
+
+async def totals(transaction: Transaction) -> Totals:
+    """How much waits in all."""
+    waiting = publications.join(users, users.c.key == publications.c.user_key)
+    activities = await transaction.scalar(
+        select(func.count()).select_from(waiting).where(tracked, WAITS)
+    )
+    made = select(deals.c.user_key).where(deals.c.state == PublicationState.PUBLISHED.value)
+    without_deal = await transaction.scalar(
+        select(func.count(publications.c.user_key.distinct()))
+        .select_from(waiting)
+        .where(tracked, WAITS, publications.c.user_key.not_in(made))
+    )
+    return Totals(activities or 0, without_deal or 0)

@@ -1,0 +1,92 @@
+"""What screening decided about publications that were never sent."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, update
+
+from gitpip.model import Publication, PublicationId, PublicationState, UserKey
+from gitpip.modes import HeldBecause
+from gitpip.store import events, lease
+from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.locking import in_order
+from gitpip.store.schema import publications
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a publication instead of being sent: held, or skipped."""
+
+    state: PublicationState
+    reason: str
+    held_because: HeldBecause | None = None
+
+
+async def write(
+    transaction: Transaction, verdicts: Sequence[tuple[Publication, Verdict]], now: datetime
+) -> frozenset[PublicationId]:
+    """Write down what is not sent, as far as the claims hold; gives what was written.
+
+    What somebody else claimed, decided or sent meanwhile is left as it is.
+    """
+    alike: defaultdict[tuple[Verdict, str | None], list[PublicationId]] = defaultdict(list)
+    for claim, verdict in verdicts:
+        alike[verdict, claim.token].append(claim.id)
+    written: set[PublicationId] = set()
+    for (verdict, token), ids in alike.items():
+        result = await transaction.execute(
+            update(publications)
+            .where(
+                in_order(
+                    publications.c.state == PublicationState.PENDING.value,
+                    publications.c.sent_at.is_(None),
+                    _not_approved(verdict),
+                    publications.c.id.in_(ids),
+                    publications.c.token == token,
+                    lease.lasts(publications.c.lease_until, now),
+                )
+            )
+            .values(
+                state=verdict.state,
+                reason=verdict.reason,
+                held_because=verdict.held_because,
+                due_at=now,
+                token=None,
+                lease_until=None,
+                approved_at=None,
+                approved_by=None,
+            )
+            .returning(publications.c.id, publications.c.user_key)
+        )
+        rows = result.all()
+        written.update(PublicationId(row.id) for row in rows)
+        if verdict.state is PublicationState.HELD:
+            held = Counter(UserKey(row.user_key) for row in rows)
+            await events.record(transaction, now, *_held(held, verdict))
+    return frozenset(written)
+
+
+def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
+    """Nobody approved it; or, of credentials, not after they were found."""
+    of = publications.c
+    if verdict.held_because is not HeldBecause.CREDENTIALS:
+        return of.approved_at.is_(None)
+    return or_(
+        of.approved_at.is_(None),
+        of.held_because.is_(None),
+        of.held_because != HeldBecause.CREDENTIALS,
+    )
+
+
+def _held(files: Counter[UserKey], verdict: Verdict) -> list[NewEvent]:
+    return [
+        NewEvent(
+            EventKind.PUBLICATIONS_HELD,
+            user_key,
+            detail=f"{number:,} file{'' if number == 1 else 's'}: {verdict.reason}",
+        )
+        for user_key, number in files.items()
+    ]

@@ -1,0 +1,48 @@
+"""How much waits since it may not be sent: in a dry run, and of paused users."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from gitpip.model import PublicationState, UserState
+from gitpip.modes import PublishingMode
+from gitpip.store.database import Transaction
+from gitpip.store.publications.permission import in_dry_run
+from gitpip.store.schema import publications, users
+from gitpip.store.visibility import tracked
+
+
+@dataclass(frozen=True)
+class KeptBack:
+    """How many files wait to be sent that may not be sent, and of how many users."""
+
+    in_dry_run: int
+    of_paused: int
+    """Of paused users, unless they are in a dry run."""
+    dry_users: int
+    """How many tracked users have the mode dry-run of their own."""
+
+
+def is_kept_back(overall: PublishingMode) -> ColumnElement[bool]:
+    """The condition on a publication that waits to be sent and may not."""
+    kept_back = or_(users.c.state == UserState.PAUSED.value, in_dry_run(overall))
+    return and_(
+        publications.c.state == PublicationState.PENDING.value,
+        publications.c.user_key.in_(select(users.c.key).where(tracked, kept_back)),
+    )
+
+
+async def counts(transaction: Transaction, overall: PublishingMode) -> KeptBack:
+    """How much is kept back now."""
+    dry_users = await transaction.scalar(
+        select(func.count()).where(tracked, users.c.publishing_mode == PublishingMode.DRY_RUN.value)
+    )
+    dry = in_dry_run(overall)
+    number = select(func.count()).select_from(
+        publications.join(users, users.c.key == publications.c.user_key)
+    )
+    pending = publications.c.state == PublicationState.PENDING.value
+    waiting = await transaction.scalar(number.where(pending, tracked, dry))
+    paused = users.c.state == UserState.PAUSED.value
+    others = await transaction.scalar(number.where(pending, tracked, paused, ~dry))
+    return KeptBack(waiting or 0, others or 0, dry_users or 0)

@@ -1,0 +1,192 @@
+"""`/api/v1/publishing/rules` and `/api/v1/opt-outs`: what is published of what was found."""
+
+from dataclasses import asdict
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitpip.actions import rules as actions
+from gitpip.clock import utc_now
+from gitpip.model import Role
+from gitpip.publish import rule_trial
+from gitpip.publish.rule_trial import Taken
+from gitpip.publish.rules import Conditions, readable
+from gitpip.store.publications import opt_outs, rules
+from gitpip.store.publications.opt_outs import OptOut
+from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction, RuleId
+from gitpip.web.api.parameters import Number
+from gitpip.web.api.schemas import PROBLEMS, NounBody
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+
+router = APIRouter(
+    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
+)
+_Position = Annotated[int, Field(ge=1, le=rules.MOST)]
+
+
+class RuleContent(BaseModel):
+    """What a rule is: without conditions, every file fits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    action: RuleAction
+    conditions: Conditions = Conditions()
+
+    @property
+    def rule(self) -> NewRule:
+        """The same as a noun."""
+        return NewRule(self.name, self.conditions.as_json(), self.action)
+
+
+class RuleToAdd(RuleContent):
+    """A rule to be added: without a position, as the last one."""
+
+    position: _Position | None = None
+
+
+class Place(BaseModel):
+    """Where a rule is to stand, from 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    position: _Position
+
+
+class RuleBody(BaseModel):
+    """A rule: the first one that fits a file decides. Times are UTC."""
+
+    id: int
+    position: int
+    name: str
+    action: RuleAction
+    conditions: Conditions | None
+    """Null where this gitpip can't read them: the rule holds every file until it is changed."""
+    created_at: datetime
+    created_by: str
+
+    @classmethod
+    def of(cls, rule: PublishingRule) -> Self:
+        """The body of a rule."""
+        return cls.model_validate({**asdict(rule), "conditions": readable(rule)})
+
+
+class TakenBody(BaseModel):
+    """A stored file, and the rule that decides about it; null where none fits."""
+
+    login: str
+    gist_id: str
+    filename: str
+    rule_id: int | None
+    rule: str | None
+    action: RuleAction
+
+    @classmethod
+    def of(cls, taken: Taken) -> Self:
+        """The body of what a trial found."""
+        rule = taken.rule
+        return cls(
+            login=taken.login,
+            gist_id=taken.gist_id,
+            filename=taken.filename,
+            rule_id=rule.id if rule else None,
+            rule=rule.name if rule else None,
+            action=rule.action if rule else RuleAction.PUBLISH,
+        )
+
+
+class NewOptOut(BaseModel):
+    """An owner who opted out, tracked or not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str
+    reason: str | None = None
+
+
+class OptOutBody(NounBody[OptOut]):
+    """An owner whose files are never published. Times are UTC."""
+
+    login: str
+    github_id: int | None
+    """Where it is known it decides; else the login does."""
+    reason: str | None
+    created_at: datetime
+    created_by: str
+
+
+@router.get("/publishing/rules")
+@needs(Role.VIEWER)
+async def list_rules(context: Context) -> list[RuleBody]:
+    """The rules, in the order in which they are asked; what none fits is published."""
+    async with context.database.read() as transaction:
+        return [RuleBody.of(rule) for rule in await rules.everything(transaction)]
+
+
+@router.get("/publishing/rules/trial")
+@needs(Role.VIEWER)
+async def try_rules(
+    context: Context,
+    limit: Annotated[int, Query(ge=1, le=rule_trial.MOST, description="How many at most.")] = 100,
+) -> list[TakenBody]:
+    """Which rule decides about which of the newest stored files; nothing is changed."""
+    async with context.database.read() as transaction:
+        taken = await rule_trial.tried(transaction, utc_now(), limit=limit)
+    return [TakenBody.of(one) for one in taken]
+
+
+@router.post("/publishing/rules", status_code=HTTPStatus.CREATED)
+@needs(Role.ADMIN)
+async def add_rule(new: RuleToAdd, acting: CurrentActing) -> RuleBody:
+    """Add a rule. What was held or skipped before stays so."""
+    return RuleBody.of(await actions.add(acting, new.rule, new.position))
+
+
+@router.put("/publishing/rules/{rule_id}")
+@needs(Role.ADMIN)
+async def change_rule(rule_id: Number, content: RuleContent, acting: CurrentActing) -> RuleBody:
+    """Give a rule another name, other conditions and another action."""
+    return RuleBody.of(await actions.change(acting, RuleId(rule_id), content.rule))
+
+
+@router.post("/publishing/rules/{rule_id}/move")
+@needs(Role.ADMIN)
+async def move_rule(rule_id: Number, place: Place, acting: CurrentActing) -> RuleBody:
+    """Put a rule at another position; the others keep their order."""
+    return RuleBody.of(await actions.move(acting, RuleId(rule_id), place.position))
+
+
+@router.delete("/publishing/rules/{rule_id}")
+@needs(Role.ADMIN)
+async def remove_rule(rule_id: Number, acting: CurrentActing) -> RuleBody:
+    """Remove a rule. What was held or skipped by it stays so."""
+    return RuleBody.of(await actions.remove(acting, RuleId(rule_id)))
+
+
+@router.get("/opt-outs")
+@needs(Role.VIEWER)
+async def list_opt_outs(context: Context) -> list[OptOutBody]:
+    """The owners who opted out, by login."""
+    async with context.database.read() as transaction:
+        return [OptOutBody.of(one) for one in await opt_outs.everyone(transaction)]
+
+
+@router.post("/opt-outs", status_code=HTTPStatus.CREATED)
+@needs(Role.OPERATOR)
+async def add_opt_out(new: NewOptOut, acting: CurrentActing) -> OptOutBody:
+    """Never publish anything of an owner; what waits is skipped. The same again changes nothing."""
+    out, _ = await actions.opt_out(acting, new.login, new.reason)
+    return OptOutBody.of(out)
+
+
+@router.delete("/opt-outs/{login}")
+@needs(Role.OPERATOR)
+async def end_opt_out(
+    login: Annotated[str, Path(max_length=100)], acting: CurrentActing
+) -> OptOutBody:
+    """Publish what an owner makes from now on; what was skipped stays skipped."""
+    return OptOutBody.of(await actions.end_opt_out(acting, login))

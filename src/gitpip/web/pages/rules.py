@@ -1,0 +1,170 @@
+"""The page of the rules on what is published, and of owners who opted out."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.actions import rules as actions
+from gitpip.clock import utc_now
+from gitpip.errors import InvalidInput
+from gitpip.model import Role
+from gitpip.publish import rule_trial
+from gitpip.publish.rules import Conditions, readable, told
+from gitpip.store.publications import opt_outs, rules
+from gitpip.store.publications.rules import NewRule, RuleAction, RuleId
+from gitpip.validation import without_nul
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import Field, read_field
+from gitpip.web.render.jinja import render
+
+SHOWN = 50
+"""So many files are shown with their rules; all that were tried are counted."""
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+RulePath = Annotated[int, Path(ge=1, le=2**53)]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the form of a rule holds; a rule that is there already has an id."""
+
+    name: str = ""
+    action: str = RuleAction.HOLD
+    position: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
+    rule_id: int | None = None
+
+    def rule(self) -> NewRule:
+        """The rule that it describes; raises InvalidInput."""
+        action = read_field("action", RuleAction, self.action) or RuleAction.HOLD
+        conditions = Conditions.of_texts(
+            {name: without_nul(text) for name, text in self.texts.items()}
+        )
+        return NewRule(self.name, conditions.as_json(), action)
+
+    def place(self) -> int | None:
+        """The position that it asks for; raises InvalidInput."""
+        return read_field("position", int, self.position)
+
+
+@router.get("/rules")
+@needs(Role.VIEWER)
+async def list_rules(
+    context: Context, edit: Annotated[int | None, Query(ge=1, le=2**53)] = None
+) -> HTMLResponse:
+    """The rules, which stored files each decides about, and a form for another one, or for one."""
+    if edit is None:
+        return await _page(context, _Form())
+    async with context.database.read() as transaction:
+        rule = await rules.get(transaction, RuleId(edit))
+    texts = (readable(rule) or Conditions()).texts()
+    return await _page(context, _Form(rule.name, rule.action, texts=texts, rule_id=rule.id))
+
+
+@router.post("/rules")
+@needs(Role.ADMIN)
+async def save_rule(
+    *,
+    context: Context,
+    acting: CurrentActing,
+    rule_id: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    name: Field = "",
+    action: Field = "",
+    position: Field = "",
+    languages: Field = "",
+    names: Field = "",
+    larger_than: Field = "",
+    smaller_than: Field = "",
+    tags: Field = "",
+    fork: Field = "",
+    description: Field = "",
+    older_than_days: Field = "",
+    younger_than_days: Field = "",
+    words: Field = "",
+    content: Field = "",
+) -> Response:
+    """Add a rule, or change the one with this id."""
+    texts = {
+        "languages": languages,
+        "names": names,
+        "larger_than": larger_than,
+        "smaller_than": smaller_than,
+        "tags": tags,
+        "fork": fork,
+        "description": description,
+        "older_than_days": older_than_days,
+        "younger_than_days": younger_than_days,
+        "words": words,
+        "content": content,
+    }
+    form = _Form(name, action, position, texts, rule_id)
+    try:
+        if rule_id is None:
+            await actions.add(acting, form.rule(), form.place())
+        else:
+            await actions.change(acting, RuleId(rule_id), form.rule())
+    except InvalidInput as error:
+        return await _page(context, form, fault=str(error))
+    return RedirectResponse("/rules", 303)
+
+
+@router.post("/rules/{rule_id}/{act}")
+@needs(Role.ADMIN)
+async def act_on_rule(
+    rule_id: RulePath,
+    act: Literal["move", "remove"],
+    acting: CurrentActing,
+    position: Field = "",
+) -> Response:
+    """Move a rule, or remove it."""
+    if act == "remove":
+        await actions.remove(acting, RuleId(rule_id))
+    else:
+        place = read_field("position", int, position)
+        await actions.move(acting, RuleId(rule_id), 0 if place is None else place)
+    return RedirectResponse("/rules", 303)
+
+
+@router.post("/opt-outs")
+@needs(Role.OPERATOR)
+async def add_opt_out(acting: CurrentActing, login: Field = "", reason: Field = "") -> Response:
+    """Never publish anything of an owner."""
+    await actions.opt_out(acting, login.strip(), reason)
+    return RedirectResponse("/rules#opt-outs", 303)
+
+
+@router.post("/opt-outs/{login}/remove")
+@needs(Role.OPERATOR)
+async def end_opt_out(
+    login: Annotated[str, Path(max_length=100)], acting: CurrentActing
+) -> Response:
+    """Publish what an owner makes from now on."""
+    await actions.end_opt_out(acting, login)
+    return RedirectResponse("/rules#opt-outs", 303)
+
+
+async def _page(context: AppContext, form: _Form, *, fault: str = "") -> HTMLResponse:
+    async with context.database.read() as transaction:
+        ordered = await rules.everything(transaction)
+        taken = await rule_trial.tried(transaction, utc_now()) if ordered else ()
+        out = await opt_outs.everyone(transaction)
+    counts = Counter(one.rule.id if one.rule else None for one in taken)
+    page = render(
+        "rules.html",
+        page="rules",
+        rules=[(rule, told(rule), counts[rule.id]) for rule in ordered],
+        unruled=counts[None],
+        tried=len(taken),
+        taken=taken[:SHOWN],
+        form=form,
+        actions=list(RuleAction),
+        opt_outs=out,
+        fault=fault,
+    )
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if fault else HTTPStatus.OK
+    return HTMLResponse(page, status_code=status)

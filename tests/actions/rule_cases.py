@@ -1,0 +1,107 @@
+"""Cases of acts on rules, and on owners who opted out."""
+
+from gitpip.actions import rules
+from tests.actions.cases import Case, api, post
+from tests.actions.doors import Refused
+
+NONE = Refused(404, "rule-not-found", "there is no rule 77")
+RULES = [
+    Case(
+        "a rule is added at a position",
+        rules.add,
+        post("/rules", name="No keys", action="skip", position="1", names="*.env, id_*"),
+        api(
+            "POST",
+            "/publishing/rules",
+            name="No keys",
+            action="skip",
+            position=1,
+            conditions={"names": ["*.env", "id_*"]},
+        ),
+        (
+            "rules",
+            "add",
+            "skip",
+            "--name",
+            "No keys",
+            "--position",
+            "1",
+            "--when",
+            "names=*.env, id_*",
+        ),
+        audit=(("rule.added", "3 at 1: skip No keys, name is *.env, id_*"),),
+        tables=("publishing_rules",),
+    ),
+    Case(
+        "a rule whose pattern is none is added",
+        rules.add,
+        post("/rules", name="x", action="skip", content="(?=x)"),
+        api("POST", "/publishing/rules", name="x", action="skip", conditions={"content": "(?=x)"}),
+        ("rules", "add", "skip", "--name", "x", "--when", "content=(?=x)"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "conditions.content: not a regular expression of RE2, which knows no back-references "
+            "and no look-around: invalid perl operator: (?=",
+        ),
+    ),
+    Case(
+        "a rule is changed",
+        rules.change,
+        post("/rules?rule_id=1", name="Big ones", action="hold", larger_than="5000"),
+        api(
+            "PUT",
+            "/publishing/rules/1",
+            name="Big ones",
+            action="hold",
+            conditions={"larger_than": 5000},
+        ),
+        ("rules", "change", "1", "hold", "--name", "Big ones", "--when", "larger_than=5000"),
+        audit=(("rule.changed", "1 at 1: hold Big ones, larger than 5000 bytes"),),
+        tables=("publishing_rules",),
+    ),
+    Case(
+        "a rule is moved",
+        rules.move,
+        post("/rules/2/move", position="1"),
+        api("POST", "/publishing/rules/2/move", position=1),
+        ("rules", "move", "2", "1"),
+        audit=(("rule.moved", "2 at 1: skip Second, language is Text"),),
+        tables=("publishing_rules",),
+    ),
+    Case(
+        "a rule is removed",
+        rules.remove,
+        post("/rules/1/remove"),
+        api("DELETE", "/publishing/rules/1"),
+        ("rules", "remove", "1"),
+        audit=(("rule.removed", "1 at 1: hold First, every file"),),
+        tables=("publishing_rules",),
+    ),
+    Case(
+        "a rule that is not there is removed",
+        rules.remove,
+        post("/rules/77/remove"),
+        api("DELETE", "/publishing/rules/77"),
+        ("rules", "remove", "77"),
+        refused=NONE,
+    ),
+    Case(
+        "an owner opts out",
+        rules.opt_out,
+        post("/opt-outs", login="Ada", reason="asked by mail"),
+        api("POST", "/opt-outs", login="Ada", reason="asked by mail"),
+        ("opt-outs", "add", "Ada", "--reason", "asked by mail"),
+        audit=(("opt_out.added", "ada, 2 skipped"),),
+        tables=("opt_outs", "publications"),
+    ),
+    Case(
+        "an owner who opted out is published again",
+        rules.end_opt_out,
+        post("/opt-outs/zoe/remove"),
+        api("DELETE", "/opt-outs/zoe"),
+        ("opt-outs", "remove", "zoe"),
+        audit=(("opt_out.removed", "zoe"),),
+        tables=("opt_outs",),
+    ),
+]

@@ -1,0 +1,209 @@
+"""Whatever becomes of modes and pauses, nothing is sent that a person was to be asked about.
+
+A state machine changes modes and pauses, finds files, approves some and publishes, while answers
+get lost and the process is killed. What the stand-in was sent is compared with what was approved.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gitpip.actions import publications as acts
+from gitpip.actions import publishing
+from gitpip.actions import users as user_acts
+from gitpip.actions.acting import Acting
+from gitpip.model import Publication, PublicationState, UserState
+from gitpip.modes import PublishingMode
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import open_database
+from gitpip.store.status import publishing_pause
+from gitpip.store.users.users import GENERAL, Changes, Mode
+from gitpip_standins import Fault, Server
+from gitpip_standins import Pipedrive as Crm
+from tests.support.databases import Databases, of_sqlite
+from tests.support.scene import TOKEN, Clock, Process, Scene, until_killed, wake_nobody
+
+AUTOMATIC, DRY_RUN = PublishingMode.AUTOMATIC, PublishingMode.DRY_RUN
+LOGINS = ("ada", "bob")
+FAULTS = (None, None, Fault.drop(), Fault.drop(processed=True), Fault.error(500, processed=True))
+
+
+class Modes(RuleBasedStateMachine):
+    """One installation whose modes and pauses change all the time."""
+
+    databases: ClassVar[Databases]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = Clock()
+        self.crm = Crm(token=TOKEN, clock=self.clock, burst=100_000, search_burst=None)
+        self.server = Server(self.crm.app).start()
+        self.process: Process | None = None
+        self.files = 0
+        self.own: dict[str, PublishingMode | None] = dict.fromkeys(LOGINS)
+        self.to_be_asked: set[str] = set()
+        """The markers of what waited in a dry run, or to be asked about."""
+        self.approved: set[str] = set()
+
+    def do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(coroutine)
+
+    @initialize()
+    def begin(self) -> None:
+        url = self.databases.new(self.databases.empty)
+        self.scene = Scene(open_database(url), url, self.crm, self.server.url, self.clock)
+        self.acting = Acting(self.scene.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
+        for login in LOGINS:
+            self.find(login)
+
+    def mode_of(self, row: Publication) -> PublishingMode:
+        return self.own[row.login] or self.scene.mode
+
+    def rows(self) -> tuple[Publication, ...]:
+        rows: tuple[Publication, ...] = self.do(self.scene.rows())
+        return rows
+
+    def note(self) -> None:
+        for row in self.rows():
+            waits = row.state in {PublicationState.PENDING, PublicationState.HELD}
+            if waits and row.sent_at is None and self.mode_of(row) is not AUTOMATIC:
+                self.to_be_asked.add(row.marker)
+
+    @rule(login=st.sampled_from(LOGINS))
+    def find(self, login: str) -> None:
+        self.files += 1
+        self.do(self.scene.find_files(login, f"{self.files}.py"))
+        self.note()
+
+    @rule(mode=st.sampled_from(PublishingMode))
+    def change_the_mode_of_everybody(self, mode: PublishingMode) -> None:
+        self.do(self.scene.set_mode(mode))
+        self.note()
+
+    @rule(login=st.sampled_from(LOGINS), mode=st.sampled_from([GENERAL, *PublishingMode]))
+    def change_the_mode_of_a_user(self, login: str, mode: Mode) -> None:
+        self.do(user_acts.change(self.acting, login, Changes(mode=mode)))
+        self.own[login] = None if mode == GENERAL else PublishingMode(mode)
+        self.note()
+
+    @rule(login=st.sampled_from(LOGINS), paused=st.booleans())
+    def pause_a_user(self, login: str, paused: bool) -> None:
+        self.do(user_acts.change(self.acting, login, Changes(paused=paused)))
+
+    @rule(paused=st.booleans())
+    def pause_publishing(self, paused: bool) -> None:
+        if paused:
+            self.do(publishing.pause_publishing(self.acting))
+        else:
+            self.do(publishing.resume_publishing(self.acting))
+
+    @rule(which=st.integers(0, 20))
+    def approve_one(self, which: int) -> None:
+        held = [row for row in self.rows() if row.state is PublicationState.HELD]
+        if held:
+            row = held[which % len(held)]
+            self.do(acts.approve(self.acting, acts.Which(ids=[row.id])))
+            self.approved.add(row.marker)
+
+    @rule(fault=st.sampled_from(FAULTS), moment=st.sampled_from([None, 3, 7, 11, 15, 19]))
+    def publish(self, fault: Fault | None, moment: int | None) -> None:
+        """Publish, perhaps until the process is killed; nothing is written that may not be."""
+        if fault:
+            self.crm.faults.script(fault, method="POST", path="activities$")
+        kept = self.kept_back()
+        before = len(self.writes())
+        self.do(self._publish(moment))
+        self.crm.faults.clear()
+        if kept:
+            assert self.writes()[before:] == []
+        self.clock.advance(timedelta(minutes=3))
+
+    @rule(modes=st.lists(st.sampled_from(PublishingMode), min_size=1, max_size=3))
+    def find_and_publish_under_several_modes(self, modes: list[PublishingMode]) -> None:
+        for mode in modes:
+            self.change_the_mode_of_everybody(mode)
+            self.find(LOGINS[0])
+            self.publish(None, None)
+
+    def kept_back(self) -> bool:
+        """Whether nothing at all may be written now."""
+
+        async def paused() -> bool:
+            async with self.scene.database.read() as transaction:
+                pause = await publishing_pause.current(transaction, self.clock())
+            return pause is not None
+
+        quiet = [
+            row.user_state is UserState.PAUSED or self.mode_of(row) is DRY_RUN
+            for row in self.rows()
+        ]
+        return bool(self.do(paused())) or all(quiet)
+
+    async def _publish(self, moment: int | None) -> None:
+        self.process = self.process or await self.scene.process()
+        if moment is None:
+            await self.process.run()
+            return
+        database = self.process.database
+        database.dies = database.in_moments(moment)
+        await until_killed(self.process)
+        if database.dead:
+            self.process = None
+        database.dies = lambda: False
+
+    def writes(self) -> list[str]:
+        return [f"{one.method} {one.path}" for one in self.crm.requests if one.method != "GET"]
+
+    @invariant()
+    def nothing_is_there_that_was_to_be_asked_about(self) -> None:
+        if hasattr(self, "scene"):
+            there = set(self.scene.activities())
+            assert there & self.to_be_asked <= self.approved
+
+    def teardown(self) -> None:
+        if hasattr(self, "scene"):
+            self.do(self._end())
+        self.server.stop()
+        self.loop.close()
+
+    async def _end(self) -> None:
+        """Everything is there once after it was approved."""
+        await publishing.resume_publishing(self.acting)
+        for login in LOGINS:
+            await user_acts.change(self.acting, login, Changes(mode=GENERAL, paused=False))
+        await self.scene.set_mode(AUTOMATIC)
+        process = await self.scene.process()
+        await self.scene.settle(process)
+        await acts.approve(self.acting, acts.Which(everything=True))
+        await self.scene.settle(process)
+        await self.scene.assert_each_is_there_once()
+        await self.scene.close()
+
+
+def test_nothing_is_sent_that_was_to_be_asked_about() -> None:
+    class Here(Modes):
+        pass
+
+    with of_sqlite() as Here.databases:
+        run_state_machine_as_test(
+            Here,
+            settings=settings(
+                max_examples=8,
+                stateful_step_count=12,
+                deadline=None,
+                phases=(Phase.explicit, Phase.reuse, Phase.generate),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

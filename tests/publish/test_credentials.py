@@ -1,0 +1,182 @@
+"""What looks like credentials is found, in time, without asking a host, and can be removed."""
+
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitpip.model import GistFile
+from gitpip.publish.activity import render
+from gitpip.publish.credentials.detector import DETECTOR, Detector
+from gitpip.publish.credentials.findings import Parts, masked, without
+from gitpip.templates.template import NOTE_LIMIT
+from tests.publish.test_activity import HOSTILE, PLAIN
+from tests.support.planted import ordinary, planted
+
+TOKEN = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+
+
+def parts(content: str, *, filename: str = "notes.txt", description: str = "") -> Parts:
+    return Parts(filename, description, content)
+
+
+@pytest.fixture
+def detector() -> Iterator[Detector]:
+    detector = Detector()
+    yield detector
+    detector.close()
+
+
+def program(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "program.py"
+    path.write_text(text)
+    return path
+
+
+def test_at_least_95_of_100_planted_credentials_are_found() -> None:
+    texts = planted(random.Random(7), each=8)
+    missed = Counter(kind for kind, text in texts if DETECTOR.find(parts(text)).is_clean)
+    assert len(texts) >= 200
+    assert len({kind for kind, _ in texts}) >= 20
+    assert missed.total() <= 0.05 * len(texts), missed
+
+
+def test_at_most_1_of_100_ordinary_files_is_held() -> None:
+    texts = ordinary(1_000)
+    found = {
+        name: sentence
+        for name, text in texts
+        if (sentence := DETECTOR.find(parts(text, filename=name)).sentence())
+    }
+    assert len(texts) == 1_000
+    assert len(found) <= 10, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_detector_can_open_no_connection(detector: Detector) -> None:
+    for _, text in planted(random.Random(8), each=1):
+        detector.find(parts(text))
+    assert detector.process_id is not None
+    process = Path(f"/proc/{detector.process_id}")
+    limits = (process / "limits").read_text().splitlines()
+    assert [line.split()[3:5] for line in limits if line.startswith("Max open files")] == [
+        ["0", "0"]
+    ]
+    opened = [str(each.readlink()) for each in (process / "fd").iterdir()]
+    assert not [each for each in opened if each.startswith("socket:")]
+    # No token of ours, no proxy: nothing of our environment.
+    names = (process / "environ").read_text().split("\0")
+    assert not [name for name in names if "=" in name and "LIBRARY_PATH" not in name]
+
+
+def test_a_file_that_takes_too_long_is_not_judged(tmp_path: Path) -> None:
+    text = "import sys, time\nprint('2\\n[]', end='', flush=True)\ntime.sleep(60)\n"
+    detector = Detector(limit=0.1, program=program(tmp_path, text))
+    found = detector.find(parts("x"))
+    assert found.sentence() == (
+        "could not be examined for credentials: this took longer than 0.1 seconds"
+    )
+    assert detector.process_id is None
+
+
+def test_a_detector_that_crashes_is_asked_twice(tmp_path: Path) -> None:
+    text = (
+        "import pathlib, sys\n"
+        "with pathlib.Path(__file__).with_name('starts').open('a') as file: file.write('x')\n"
+        "print('2\\n[]', end='', flush=True)\nsys.stdin.buffer.readline()\n"
+    )
+    detector = Detector(program=program(tmp_path, text))
+    found = detector.find(parts(TOKEN))
+    assert found.not_judged == "the detector ended without an answer"
+    assert (tmp_path / "starts").read_text() == "xx"
+
+
+def test_a_detector_that_was_killed_is_started_anew(detector: Detector) -> None:
+    assert not detector.find(parts(TOKEN)).is_clean
+    assert detector.process_id is not None
+    os.kill(detector.process_id, signal.SIGKILL)
+    assert not detector.find(parts(TOKEN)).is_clean
+
+
+def test_signals_to_stop_do_not_end_it(detector: Detector) -> None:
+    detector.find(parts(""))
+    before = detector.process_id
+    assert before is not None
+    os.kill(before, signal.SIGTERM)
+    os.kill(before, signal.SIGINT)
+    assert not detector.find(parts(TOKEN)).is_clean
+    assert detector.process_id == before
+
+
+def test_what_was_found_is_named_without_the_secret() -> None:
+    found = DETECTOR.find(parts(f"one\ntwo\n{TOKEN}\n", description=f"my {TOKEN}"))
+    assert found.sentence() == (
+        "looks like it holds credentials: github-pat (in its description), github-pat (line 3)"
+    )
+    assert TOKEN[6:] not in repr(found)
+
+
+def test_many_findings_are_counted() -> None:
+    texts = planted(random.Random(9), each=1)
+    found = DETECTOR.find(parts("\n".join(text for _, text in texts)))
+    sentence = found.sentence()
+    assert sentence is not None
+    assert sentence.endswith("more")
+    assert len(sentence) < 300
+
+
+@pytest.mark.parametrize("remark", ["gitleaks:allow", "betterleaks:allow"])
+def test_a_stranger_cannot_have_a_line_passed_over(remark: str) -> None:
+    assert not DETECTOR.find(parts(f"key = {TOKEN} # {remark}")).is_clean
+
+
+async def test_what_is_masked_is_nowhere_in_the_activity() -> None:
+    file = replace(
+        PLAIN,
+        filename=f"{TOKEN}.txt",
+        description=f"See {TOKEN}",
+        content=f"a = '{TOKEN}'\nb = '{TOKEN}'\n" + "x" * NOTE_LIMIT,
+        raw_url=f"https://gist.example/raw/{TOKEN}.txt",
+    )
+    sent = render(masked(file, await DETECTOR.examine(file)), marker="gp-aaaaaaaaaaaa")
+    assert TOKEN[4:] not in sent.subject + sent.note
+    assert sent.subject.startswith("[removed: github-pat].txt")
+    assert "a = &#x27;[removed: github-pat]&#x27;" in sent.note
+    assert "Cut here" in sent.note
+
+
+async def test_what_was_not_judged_is_left_out(tmp_path: Path) -> None:
+    detector = Detector(program=program(tmp_path, ""))
+    file = replace(PLAIN, content=TOKEN)
+    sent = render(masked(file, await detector.examine(file)), marker="gp-aaaaaaaaaaaa")
+    assert TOKEN not in sent.note
+    assert "[removed: not examined]" in sent.note
+
+
+async def test_a_clean_file_is_sent_as_it_is() -> None:
+    assert masked(PLAIN, await DETECTOR.examine(PLAIN)) is PLAIN
+
+
+pieces = st.sampled_from([*HOSTILE, TOKEN, "\n", "\0", "x" * 90, "é", '"', "password = "])
+
+
+@given(st.lists(pieces, max_size=8).map("".join), st.lists(pieces, max_size=3).map("".join))
+@settings(max_examples=60, deadline=None)
+def test_no_text_breaks_it_and_no_token_is_left(content: str, description: str) -> None:
+    file = GistFile(**{**vars(PLAIN), "content": content, "description": description})
+    found = DETECTOR.find(Parts(file.filename, description, content))
+    left = masked(file, found)
+    assert found.not_judged is None
+    for text in (left.content or "", left.description or ""):
+        # A token between letters is none; every other is taken out.
+        assert f"\n{TOKEN}\n" not in f"\n{text}\n"
+    for text, spans in zip(Parts(file.filename, description, content), found.spans, strict=True):
+        assert without(text, spans).count("[removed: ") == len(spans)

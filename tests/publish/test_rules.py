@@ -1,0 +1,198 @@
+"""Rules: the first that fits a file decides, whatever their patterns are."""
+
+import fnmatch
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitpip.errors import InvalidInput
+from gitpip.publish.credentials.findings import READ
+from gitpip.publish.patterns import LONGEST, compiled, matches
+from gitpip.publish.rules import Conditions, Facts, first_fitting, fits, read
+from gitpip.store.publications.rules import PublishingRule, RuleAction, RuleId
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+FILE = Facts(
+    filename="notes.txt",
+    language="Text",
+    size=100,
+    tags=frozenset(("vip",)),
+    is_fork=False,
+    description="My notes",
+    age=timedelta(days=3),
+    content="nothing confidential in here",
+)
+
+
+def rule(number: int, conditions: Mapping[str, object], action: RuleAction) -> PublishingRule:
+    text = json.dumps(conditions)
+    return PublishingRule(RuleId(number), number, f"rule {number}", text, action, NOW, "eve")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fitting"),
+    [
+        ({}, True),
+        ({"languages": ["python", "TEXT"]}, True),
+        ({"languages": ["unknown"]}, False),
+        ({"names": ["*.TXT"]}, True),
+        ({"names": ["*.tx"]}, False),
+        ({"names": ["n?tes.*", "x"]}, True),
+        ({"larger_than": 100}, False),
+        ({"larger_than": 99, "smaller_than": 101}, True),
+        ({"tags": ["vip", "test"]}, True),
+        ({"tags": ["VIP"]}, False),
+        ({"fork": False}, True),
+        ({"fork": True}, False),
+        ({"description": "^My"}, True),
+        ({"description": "(?i)^my .*x"}, False),
+        ({"older_than_days": 3}, True),
+        ({"younger_than_days": 3}, False),
+        ({"words": ["Confidential"]}, True),
+        ({"words": ["confident", "her"]}, False),
+        ({"content": "no.*here$"}, True),
+        ({"names": ["*"], "content": "absent"}, False),
+    ],
+)
+def test_a_file_must_fit_every_condition(conditions: dict[str, object], fitting: bool) -> None:
+    assert fits(read(json.dumps(conditions)), FILE) is fitting
+
+
+def test_a_gist_about_which_it_is_not_known_is_neither_a_fork_nor_none() -> None:
+    unknown = replace(FILE, is_fork=None)
+    assert not any(fits(Conditions(fork=fork), unknown) for fork in (True, False))
+
+
+def test_words_are_whole_in_every_script() -> None:
+    for content, fitting in (("é geheim ü", True), ("übergeheim", False), ("geheim_x", False)):
+        assert fits(Conditions(words=("Geheim",)), replace(FILE, content=content)) is fitting
+
+
+# What the conditions mean, as simply as it can be said.
+NAIVE: Mapping[str, Callable[..., bool]] = {
+    "languages": lambda value, facts: (
+        (facts.language or "unknown").lower() in map(str.lower, value)
+    ),
+    "names": lambda value, facts: any(
+        fnmatch.fnmatchcase(facts.filename.lower(), re.sub(r"[\[\]]", "[\\g<0>]", each.lower()))
+        for each in value
+    ),
+    "larger_than": lambda value, facts: facts.size > value,
+    "smaller_than": lambda value, facts: facts.size < value,
+    "tags": lambda value, facts: bool(set(value) & facts.tags),
+    "fork": lambda value, facts: facts.is_fork == value,
+    "older_than_days": lambda value, facts: facts.age.days >= value,
+    "younger_than_days": lambda value, facts: facts.age.days < value,
+    "words": lambda value, facts: bool(
+        set(map(str.lower, value)) & set(re.split(r"\W+", facts.content.lower()))
+    ),
+    "content": lambda value, facts: re.search(value, facts.content) is not None,
+    "description": lambda value, facts: re.search(value, facts.description) is not None,
+}
+names = st.sampled_from(["a.py", "B.PY", "a[1].md", "key", "*", "*.py", "?", "a*", "*[1]*", "k?y"])
+words = st.sampled_from(["red", "Blue", "gre", "green"])
+languages = st.sampled_from(["Python", "python", "C", "unknown"])
+tags = st.sampled_from(["vip", "test", "VIP"])
+expressions = st.sampled_from(["red", "(?i)RED", "^b", "e{2}", "n$", "(a|b)+", "x*"])
+number = st.integers(0, 5)
+
+
+def some(items: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(items, min_size=1, max_size=2)
+
+
+asked = st.fixed_dictionaries(
+    {},
+    optional={
+        "languages": some(languages),
+        "names": some(names),
+        "larger_than": number,
+        "smaller_than": number,
+        "tags": some(tags),
+        "fork": st.booleans(),
+        "description": expressions,
+        "older_than_days": number,
+        "younger_than_days": number,
+        "words": some(words),
+        "content": expressions,
+    },
+)
+few_asked = asked.map(lambda every: dict(list(every.items())[:2]))
+text = st.lists(words, max_size=3).map(" ".join)
+facts_of_files = st.builds(
+    Facts,
+    filename=names,
+    language=st.none() | languages.filter(lambda each: each != "unknown"),
+    size=number,
+    tags=st.frozensets(tags),
+    is_fork=st.none() | st.booleans(),
+    description=text,
+    age=number.map(lambda days: timedelta(days=days)),
+    content=text,
+)
+
+
+@given(st.lists(few_asked, max_size=4), facts_of_files)
+@settings(max_examples=200, deadline=None)
+def test_the_first_rule_that_fits_decides(every: list[dict[str, object]], facts: Facts) -> None:
+    ordered = [rule(at, one, RuleAction.SKIP) for at, one in enumerate(every, start=1)]
+    expected = next(
+        (
+            at
+            for at, one in enumerate(every, start=1)
+            if all(NAIVE[name](value, facts) for name, value in one.items())
+        ),
+        None,
+    )
+    found = first_fitting(ordered, facts)
+    assert (found.id if found else None) == expected
+
+
+@given(asked)
+@settings(max_examples=50)
+def test_what_people_write_is_what_is_stored(conditions: dict[str, object]) -> None:
+    stored = read(json.dumps(conditions))
+    assert read(stored.as_json()) == stored
+    assert Conditions.of_texts(stored.texts()) == stored
+    assert stored.sentence()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ('{"content": "("}', "conditions.content: not a regular expression of RE2"),
+        ('{"content": "(?=x)"}', "no look-around"),
+        (r'{"description": "(a)\\1"}', "conditions.description: not a regular expression"),
+        ('{"content": "(?:a.{99}|b.{98}|[ab]{100}){9}c"}', "it has 15,107 steps, and 2,000 are"),
+        ('{"content": "x{1000}{1000}"}', "conditions.content: "),
+        (json.dumps({"content": "x" * (LONGEST + 1)}), "longer than 1,000 characters"),
+        ('{"content": "\\ud800"}', "conditions.content: "),
+        ('{"sise": 3}', "conditions.sise: "),
+        ('{"larger_than": -1}', "conditions.larger_than: "),
+        ("[", "conditions: not a JSON object"),
+        ("[]", "conditions: "),
+    ],
+)
+def test_what_is_no_condition_is_refused_with_a_reason(conditions: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(conditions)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "expression", ["(x+x+)+y", "(a|a|aa)*c", "((a?){20}){20}a{20}b", "(?s).{200}.{30}c", "(.*)*z"]
+)
+def test_no_pattern_takes_long(expression: str) -> None:
+    pattern = compiled(expression)
+    hostile = "ax" * (READ // 2)
+    # What counts is the processor's time of this thread: other tests may run beside it.
+    began = time.thread_time()
+    assert not matches(pattern, hostile)
+    assert time.thread_time() - began < 2

@@ -1,0 +1,64 @@
+"""Pauses and modes as a person meets them: on the pages, in the API and in the status."""
+
+import json
+
+import httpx2
+
+from tests.web.conftest import Served
+
+
+def published(served: Served) -> int:
+    return len(served.pipedrive.activities)
+
+
+def test_a_persons_pause_is_said_everywhere_and_ended_on_the_page(served: Served) -> None:
+    address = f"{served.gitpip.url}/status-page/publishing/pause"
+    assert httpx2.post(address, data={"reason": "a fair"}).status_code == 303
+    served.track("ada", {"one.py": "1"})
+
+    status = served.api("GET", "/status").json()
+    assert not status["all_good"]
+    assert "Publishing is paused by" in status["sentence"]
+    assert status["publishing"]["state"] == "paused"
+    assert status["publishing"]["until"] is None
+    assert status["publishing"]["by"]
+    assert status["next_publication_due"] is None
+    assert served.gitpip.get("/health").status_code == 200
+    [row] = served.api("GET", "/publications").json()["items"]
+    assert (row["state"], row["due_at"]) == ("pending", None)
+    assert "when publishing is resumed" in served.gitpip.get("/publications").text
+    assert 'id="resume-publishing"' in served.gitpip.get("/status-page").text
+    assert "paused by" in served.gitpip.command("status").stdout
+    drained = served.gitpip.command("publish", "--json")
+    assert "Publishing is paused by" in json.loads(drained.stdout)["reason"]
+
+    assert served.gitpip.post("/status-page/publishing/resume").status_code == 303
+    served.pipedrive.wait_until(lambda: published(served) == 1)
+
+
+def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
+    changed = served.gitpip.command("publishing", "settings", "set", "publishing_mode=ask")
+    assert changed.returncode == 0, changed.stderr
+    served.track("ada", {"one.py": "1"}, {"two.py": "2"})
+    held = served.gitpip.wait_for(
+        lambda: (
+            (found := served.api("GET", "/held").json()) and found[0]["files"] == 2 and found[0]
+        ),
+        "held files",
+    )
+    assert held["because"] == {"ask": 2}
+    page = served.gitpip.get("/publications").text
+    assert "held since the publishing mode is to ask" in " ".join(page.split())
+    first, second = served.api("GET", "/publications?state=held").json()["items"]
+    assert f'id="choose-{first["id"]}"' in page
+    assert served.gitpip.command("publish", "--dry-run").stdout.startswith("Nothing waits")
+
+    address = f"{served.gitpip.url}/publications/selected?state=held"
+    answer = httpx2.post(address, data={"act": "approve", "number": [str(first["id"])]})
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/publications?state=held&offset=0",
+    )
+    served.pipedrive.wait_until(lambda: published(served) == 1)
+    assert served.api("GET", f"/publications/{first['id']}").json()["approved_by"]
+    assert served.api("GET", f"/publications/{second['id']}").json()["held_because"] == "ask"

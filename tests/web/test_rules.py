@@ -1,0 +1,100 @@
+"""The page and the API of rules: which rule decides about which stored file, and what is wrong."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from gitpip.config import load_settings
+from gitpip.model import Backfill, GistId
+from gitpip.store.database import Database, open_database
+from gitpip.store.gists import gists
+from gitpip.store.users import users
+from tests.support.pages import on_one_line
+from tests.support.rows import gist_of_one_file
+from tests.web.routes import application
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+ORIGIN = {"origin": "http://127.0.0.1"}
+RULES = "/api/v1/publishing/rules"
+
+
+async def store(database: Database, login: str, number: int) -> None:
+    """A tracked user with so many gists of one file each."""
+    async with database.begin() as transaction:
+        added = await users.add(
+            transaction,
+            login,
+            external_id=login,
+            account=None,
+            backfill=Backfill.parse("all"),
+            now=NOW,
+        )
+        found = [gist_of_one_file(GistId(f"{login}{at:020}"), at, NOW) for at in range(number)]
+        await gists.store(transaction, added.user, found, check_id=None, now=NOW)
+
+
+@pytest.fixture
+async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    database = open_database(database_url)
+    await database.migrate()
+    await store(database, "ada", 3)
+    settings = load_settings(
+        {"GITPIP_DATA_DIR": str(tmp_path), "GITPIP_ALLOW_ANONYMOUS": "all"}, env_file=None
+    )
+    transport = httpx2.ASGITransport(app=application(database, settings))
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", timeout=60
+    ) as client:
+        yield client
+    await database.close()
+
+
+async def test_the_page_and_the_api_show_which_rule_takes_which_file(
+    client: httpx2.AsyncClient,
+) -> None:
+    first = (await client.get(f"{RULES}/trial")).json()
+    assert [one["action"] for one in first] == ["publish"] * 3
+    name = first[0]["filename"]
+    for number, conditions in enumerate(({"names": [name]}, {"tags": ["vip"]})):
+        rule = {"name": f"rule {number}", "action": "skip", "conditions": conditions}
+        assert (await client.post(RULES, json=rule)).status_code == 201
+    tried = (await client.get(f"{RULES}/trial?limit=2")).json()
+    assert [(one["rule"], one["action"]) for one in tried] == [
+        ("rule 0", "skip"),
+        (None, "publish"),
+    ]
+    page = on_one_line((await client.get("/rules")).text)
+    cells = "".join(re.findall("<td>[^<]*</td>", page))
+    assert f"<td>rule 0</td><td>skip</td><td>name is {name}</td><td>1</td>" in cells
+    assert "<td>no rule</td><td>publish</td><td>every other file</td><td>2</td>" in cells
+    assert "Counted in the newest 3 stored files" in page
+    edit = on_one_line((await client.get("/rules?edit=2")).text)
+    assert 'action="/rules?rule_id=2"' in edit
+    assert '<input name="tags" value="vip"' in edit
+
+
+async def test_the_page_says_what_is_wrong_and_keeps_what_was_written(
+    client: httpx2.AsyncClient,
+) -> None:
+    form = {"name": "My <rule>", "action": "hold", "content": "(a", "names": "*.env"}
+    answer = await client.post("/rules", data=form, headers=ORIGIN)
+    page = on_one_line(answer.text)
+    assert answer.status_code == 422
+    assert "conditions.content: not a regular expression of RE2" in page
+    assert 'value="My &lt;rule&gt;"' in page
+    assert 'name="content" value="(a"' in page
+    assert 'name="names" value="*.env"' in page
+
+
+async def test_a_user_who_opted_out_is_shown_as_one(client: httpx2.AsyncClient) -> None:
+    form = {"login": "Ada", "reason": "asked <by> mail"}
+    assert (await client.post("/opt-outs", data=form, headers=ORIGIN)).status_code == 303
+    page = on_one_line((await client.get("/people/ada")).text)
+    assert "The owner opted out" in page
+    assert "asked &lt;by&gt; mail" in page
+    [one] = (await client.get("/api/v1/opt-outs")).json()
+    assert (one["login"], one["reason"]) == ("ada", "asked <by> mail")
