@@ -199,15 +199,21 @@ async def _serve(
             _log_start(settings, address := _address(settings.host, listener), part)
             ready(address)
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
-            if worker.task:
-                lasting["the work queue"] = worker.task
-            await asyncio.wait(lasting.values(), return_when=asyncio.FIRST_COMPLETED)
-            stopped, server.should_exit = server.should_exit, True
-            await asyncio.wait({serving})
-            if not stopped:
-                raise _failed(lasting)
-            await serving
+            lasting |= {"the work queue": worker.task} if worker.task else {}
+            await _until_one_ends(lasting, serving, server)
         log.info("service.stopping")
+
+
+async def _until_one_ends(
+    lasting: Mapping[str, asyncio.Task[None]], serving: asyncio.Task[None], server: "_Server"
+) -> None:
+    """Stop serving once one of these has ended; raises its error unless it was asked to stop."""
+    await asyncio.wait(lasting.values(), return_when=asyncio.FIRST_COMPLETED)
+    stopped, server.should_exit = server.should_exit, True
+    await asyncio.wait({serving})
+    if not stopped:
+        raise _failed(lasting)
+    await serving
 
 
 def _preview(settings: Settings) -> Preview:

@@ -1,7 +1,7 @@
 """The page of one user, and what is done to them there."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,7 +14,7 @@ from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import HeldChanged, InvalidInput
-from gitpip.model import FileKey, Role, UserState
+from gitpip.model import FileKey, Role, User, UserState
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, opt_outs, publications
@@ -87,11 +87,7 @@ async def _person(
         page="people",
         user=user,
         unread=unread,
-        waits_for_look=(
-            user.next_check_at <= now
-            and user.state is not UserState.PAUSED
-            and stops.held_up(pauses.WATCHING) is None
-        ),
+        waits_for_look=is_due(user, now) and stops.held_up(pauses.WATCHING) is None,
         tags=tags,
         interval=interval,
         general=format_duration(context.settings.check_interval),
@@ -111,6 +107,11 @@ async def _person(
         fault=fault,
     )
     return HTMLResponse(page, status_code=422 if fault else 200)
+
+
+def is_due(user: User, now: datetime) -> bool:
+    """Whether a user is to be checked by now."""
+    return user.next_check_at <= now and user.state is not UserState.PAUSED
 
 
 @router.post("/people/{login}/change")
