@@ -80,9 +80,11 @@ async def test_a_refusal_in_characters_that_no_database_keeps_is_that_files(
     scene: Scene, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = scene.crm.app._handle
+    sent = []
 
     def answered(request: Request) -> Answer:
         if request.method == "POST" and b"bad.py" in request.body:
+            sent.append(request)
             body = f'{{"success": false, "error": "{words}"}}'
             return Answer(400, body.encode(), {"content-type": "application/json"})
         return handle(request)
@@ -91,3 +93,4 @@ async def test_a_refusal_in_characters_that_no_database_keeps_is_that_files(
     await scene.find_files("ada", "bad.py", "good.py")
     process = await scene.process()
     await scene.settle_until(process, lambda states: sorted(states) == ["failed", "published"])
+    assert len(sent) == 1  # a 400 is final
