@@ -19,7 +19,6 @@ from gitpip.digests import fingerprint
 from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
-from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
 from gitpip.publish.destination import (
@@ -39,6 +38,7 @@ from gitpip.publish.pipedrive.lists import Hits, read_fields, read_page, readabl
 from gitpip.publish.pipedrive.page_size import SIZES, PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
+from gitpip.vendor_values import whole_number, words
 
 Query = Mapping[str, str | int]
 
@@ -241,7 +241,7 @@ class Pipedrive:
             page = read_fields(answer, DEAL_FIELDS, asked=SIZES[0])
             for field in page.fields:
                 if field.get("field_name") == name and field.get("field_type") == "varchar":
-                    return str(field["field_code"])
+                    return answers.field_code(field)
             unread += page.unread
             cursor = page.cursor
             if cursor is None:
@@ -252,9 +252,7 @@ class Pipedrive:
         made = await self._request("POST", DEAL_FIELDS, body=body)
         if isinstance(made, answers.RefusedWithStatus | Denied):
             return None
-        data = answers.data(made)
-        code = data.get("field_code") if isinstance(data, dict) else None
-        return code if isinstance(code, str) else None
+        return answers.field_code(answers.data(made))
 
     async def deal_page(self, *, since: datetime | None, cursor: str | None) -> ListPage:
         """A page of the deals, oldest first, for 10 tokens. Raises LookFailed.
@@ -342,8 +340,8 @@ class Pipedrive:
         answer = await self._request("POST", path, body=body, turn=turn)
         if isinstance(answer, Answer):
             data = answer.body.get("data")
-            created = data.get("id") if isinstance(data, dict) else None
-            if isinstance(created, int) and not isinstance(created, bool):
+            created = whole_number(data.get("id")) if isinstance(data, dict) else None
+            if created is not None:
                 return Accepted(created)
             return Ambiguous("Pipedrive's answer holds no id", senseless=True)
         return answer
@@ -491,4 +489,4 @@ def _whole_seconds(moment: datetime) -> str:
 
 
 def _cause(error: Exception) -> str:
-    return type(error).__name__ + (f" ({redacted(str(error))})" if str(error) else "")
+    return type(error).__name__ + (f" ({words(str(error), 300)})" if str(error) else "")
