@@ -24,7 +24,7 @@ from tests.watch.crowd import add_users, files_of, track_identified
 GIST_FIELDS = ("id", "node_id", "html_url", "public", "created_at", "updated_at", "description")
 OWNER_FIELDS = ("id", "login", "node_id")
 FILE_FIELDS = ("filename", "language", "raw_url", "size")
-FEW = (*TEXTS[1:], 2**70, -1, float("inf"), TIMES[0], TIMES[2])
+FEW = (TEXTS[2], TEXTS[1], 2**70, TEXTS[3], TIMES[0], -1, float("inf"), TIMES[2])
 Change = tuple[str, str, object]
 """Of what, which field, and its value instead."""
 CHANGES: tuple[Change, ...] = tuple(
@@ -139,13 +139,14 @@ async def test_odd_values_in_an_answer_of_graphql_are_that_users_trouble(
         assert await names_of(database, login) == {"a.txt"}
 
 
-@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize(
+    ("status", "words"), [(200, TEXTS[2]), (403, "".join(TEXTS))], ids=["200", "403"]
+)
 async def test_trouble_of_graphql_in_odd_words_is_told(
-    world: StandIn, watcher: Watcher, database: Database, clock: Clock, status: int
+    world: StandIn, watcher: Watcher, database: Database, clock: Clock, status: int, words: str
 ) -> None:
     logins = add_users(world, 5, with_gists=1)
     await track_identified(database, world, clock, logins)
-    words = "".join(TEXTS)
     says = {"data": None, "message": words, "errors": [{"type": words, "message": words}]}
     world.faults.script(Fault.says(status, says), path="^/graphql", times=None)
     await watcher.run()
