@@ -19,6 +19,7 @@ from gitpip.store.schema import (
     deals,
     doubles,
     publications,
+    second_sends,
     unreadable,
     users,
 )
@@ -152,6 +153,20 @@ CASES = (
         (*FORGET, ledger.delete()),
         ("before anything more is sent: 10,000 activities read",),
         count=10_000,
+    ),
+    Case(
+        ProblemKind.FIRST_SENDS_COMPARED,
+        Severity.INFO,
+        None,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(markers).values(account_key=1, activity_id=9, marker="gp-x", seen_at=JUST_NOW),
+            queued(deal_id=8),
+            insert(second_sends).values(publication_id=1, due_at=NOW + HOUR),
+        ),
+        # Such an activity was there before the start, as where another database published.
+        (markers.update().values(seen_at=LONG_AGO),),
+        ("1 file sent in the first minutes", "there twice"),
     ),
     Case(
         ProblemKind.DATABASE_SET_BACK,

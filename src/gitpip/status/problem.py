@@ -72,6 +72,7 @@ class ProblemKind(StrEnum):
     USERS_UNREAD = "users-unread"
     LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"
+    FIRST_SENDS_COMPARED = "first-sends-compared"
     PUBLICATIONS_WAITING = "publications-waiting"
     NOTES_WAITING = "notes-waiting"
     USERS_PAUSED = "users-paused"

@@ -4,13 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
+from gitpip.store.schema_accounts import markers
 from gitpip.store.visibility import of_tracked
 
 WATCHED = (
@@ -21,6 +34,7 @@ WATCHED = (
 )
 """The waits before each look, from the second request on: an hour in all."""
 AT_ONCE = 2_000
+WATCHED_FOR = sum(WATCHED, timedelta(0))
 GRID = timedelta(minutes=5)
 """Looks come at multiples of this, so that one list serves many publications."""
 
@@ -108,6 +122,28 @@ async def due(transaction: Transaction, now: datetime) -> Mapping[Publication, i
     looks = {row.publication_id: row.looks for row in watched}
     rows = await transaction.execute(selected().where(publications.c.id.in_(looks)))
     return {each: looks[each.id] for each in (publication_of(row) for row in rows)}
+
+
+async def doubtful(transaction: Transaction, account_key: int, since: datetime) -> int:
+    """How many watched files may be there twice.
+
+    They may where lists have shown activities of ours, `since` then, that the ledger did not know.
+    """
+    others = publications.alias()
+    has_publication = exists().where(others.c.marker == markers.c.marker)
+    unknown = exists().where(
+        markers.c.account_key == account_key,
+        markers.c.seen_at >= since,
+        markers.c.acknowledged_at.is_(None),
+        or_(markers.c.duplicate == 1, ~has_publication),
+    )
+    number = await transaction.scalar(
+        select(func.count())
+        .select_from(second_sends)
+        .join(publications, publications.c.id == second_sends.c.publication_id)
+        .where(_can_be_looked_at(), unknown)
+    )
+    return number or 0
 
 
 async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
