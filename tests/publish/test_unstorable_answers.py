@@ -1,4 +1,4 @@
-"""Values that a database or Python can't hold, anywhere in an answer, stop nobody else."""
+"""Values that a database or Python can't hold, anywhere in an answer, stop no other file."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Values that a database or Python can't hold, anywhere in GitHub's answers, stop nobody else."""
+"""Values that a database or Python can't hold, anywhere in GitHub's answers, stop no other user."""
 
 from collections.abc import AsyncIterator
 from typing import cast
