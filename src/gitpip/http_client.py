@@ -16,6 +16,7 @@ import httpcore2
 import httpx2
 
 from gitpip.errors import EnvironmentUnusable
+from gitpip.vendor_values import utc
 
 _PROXIES = {"https": "HTTPS_PROXY", "all": "ALL_PROXY"}
 
@@ -33,7 +34,10 @@ def origin_of(url: str) -> Origin:
 
     Raises httpx2.InvalidURL.
     """
-    parsed = httpx2.URL(url)
+    try:
+        parsed = httpx2.URL(url)
+    except ValueError as error:
+        raise httpx2.InvalidURL(str(error)) from error
     if parsed.userinfo:
         raise httpx2.InvalidURL("it holds a user or a password")
     return Origin(parsed.scheme, parsed.host, parsed.port)
@@ -133,11 +137,11 @@ def http_date(text: str | None) -> datetime | None:
     """The time of a header (UTC); None where there is none, or it is none."""
     try:
         date = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError, IndexError):  # see tests/test_vendor_values.py
         return None
     if date is None:
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    return utc(date if date.tzinfo else date.replace(tzinfo=UTC))
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
+from http.client import responses
 from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
@@ -56,7 +57,11 @@ class Answer:
 
 
 def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Answer:
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair can only be sent escaped
+        body = json.dumps(content).encode()
     return Answer(
         status, body, {"content-type": "application/json; charset=utf-8"} | {**(headers or {})}
     )
@@ -64,7 +69,7 @@ def json_answer(status: int, content: object, headers: Mapping[str, str] | None 
 
 def html_answer(status: int) -> Answer:
     """A page such as proxies and edges in front of an API send."""
-    phrase = HTTPStatus(status).phrase
+    phrase = responses.get(status, "Unknown Error")  # as of Cloudflare's 520 to 527
     page = (
         f"<!DOCTYPE html>\n<html><head><title>{status} {phrase}</title></head>"
         f"<body><center><h1>{status} {phrase}</h1></center><hr></body></html>\n"
@@ -172,6 +177,8 @@ class Exchange:
         """Whether answers carry a date."""
         self.dateless: Callable[[str], object] = lambda _: False
         """Whether the answer about a path carries none all the same, as behind some proxies."""
+        self.odd_headers: Mapping[str, str] = {}
+        """What every answer carries in place of its own headers of these names."""
         self._in_flight = 0
         self._on_their_way: list[tuple[datetime, Request, Recorded]] = []
         """Requests that land at a time by the clock."""
@@ -248,6 +255,7 @@ class Exchange:
             answer.headers.setdefault("date", format_datetime(self._clock(), usegmt=True))
         if self.dateless(recorded.path):
             answer.headers.pop("date", None)
+        answer.headers |= self.odd_headers
         await send(_start(answer))
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -296,10 +304,12 @@ class Exchange:
                 return Answer(answer.status, answer.body[: len(answer.body) // 2], headers)
             case FaultKind.EMPTY if answer is not None:
                 return Answer(answer.status, b"", dict(answer.headers))
-            case FaultKind.ERROR | FaultKind.LIMITED:
-                refusal = self._error(fault.status)
-                refusal.headers.update(fault.headers)
-                return refusal
+            case FaultKind.ERROR | FaultKind.LIMITED | FaultKind.SAYS:
+                says = fault.kind is FaultKind.SAYS
+                said = json_answer(fault.status, fault.content) if says else None
+                said = said or self._error(fault.status)
+                said.headers.update(fault.headers)
+                return said
             case FaultKind.HTML:
                 return html_answer(fault.status)
             case _:

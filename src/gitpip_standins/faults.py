@@ -37,6 +37,8 @@ class FaultKind(StrEnum):
     """An HTML page with `status`, as proxies and edges send them."""
     LIMITED = "limited"
     """A 429 with `headers`."""
+    SAYS = "says"
+    """A `status` with any `content` in JSON, and `headers`."""
     BROKEN_JSON = "broken-json"
     """The true answer's first half, complete as far as HTTP goes."""
     EMPTY = "empty"
@@ -52,6 +54,8 @@ class Fault:
     status: int = 500
     delay: timedelta = timedelta(0)
     headers: Mapping[str, str] = field(default_factory=dict)
+    content: object = None
+    """Of one that says something."""
     name: str = ""
     """Of one that is held: those of a name are let go together."""
 
@@ -102,6 +106,17 @@ class Fault:
     @classmethod
     def limited(cls, headers: Mapping[str, str] | None = None) -> Self:
         return cls(FaultKind.LIMITED, processed=False, status=429, headers=headers or {})
+
+    @classmethod
+    def says(
+        cls,
+        status: int,
+        content: object,
+        headers: Mapping[str, str] | None = None,
+        *,
+        processed: bool = False,
+    ) -> Self:
+        return cls(FaultKind.SAYS, processed, status, headers=headers or {}, content=content)
 
     @classmethod
     def broken_json(cls) -> Self:

@@ -64,6 +64,7 @@ def test_a_json_list_is_read_whatever_pieces_it_comes_in(names: list[str], space
 
 
 @given(st.binary(max_size=400))
+@example(b"\xff\xfea\0d")
 def test_no_file_is_too_strange(content: bytes) -> None:
     with suppress(InvalidInput):
         for found in read_import_file(io.BytesIO(content)):
@@ -77,6 +78,15 @@ def test_a_plain_list_with_comments(start: str) -> None:
         ImportRow(f"line {first}", "ada"),
         ImportRow(f"line {first + 2}", "bob"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("text", ["login,id\nada,Grüße\n", '[{"login": "ada", "id": "Grüße"}]'])
+def test_utf_16_is_read_by_its_byte_order_mark(text: str, encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    (found,) = read_import_file(io.BytesIO(f"{mark}{text}".encode(encoding)))
+    assert isinstance(found, ImportRow)
+    assert (found.login, found.external_id) == ("ada", "Grüße")
 
 
 @pytest.mark.parametrize("start", ["", "\ufeff", "# ours; all, of them\n\n"])
@@ -136,7 +146,8 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
 
 
 @pytest.mark.parametrize(
-    "heading", ["GitHub", "username", '"User"', " Logins ", "Handle # at work"]
+    "heading",
+    ["GitHub", "username", '"User"', " Logins ", "Handle # at work", "Customers", "Team"],
 )
 def test_a_list_below_a_heading_that_could_be_a_login_is_refused_whole(heading: str) -> None:
     rows = read_import_file(io.BytesIO(f"{heading}\nada\nbob\n".encode()))

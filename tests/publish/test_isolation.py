@@ -76,6 +76,7 @@ async def retry_bad(scene: Scene) -> None:
         json_error(404),
         Fault.drop(),
         Fault.html(200),
+        Fault.html(527),  # Cloudflare's own
     ],
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )

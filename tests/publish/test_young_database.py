@@ -7,6 +7,7 @@ import pytest
 from gitpip.publish.adopt import QUIET
 from gitpip.publish.allowance import AT_ONCE, FRESH
 from gitpip.publish.youth import TRIED_AGAIN_AFTER, Youth
+from gitpip.status import accounts
 from gitpip.status.problem import ProblemKind
 from gitpip.status.publishing import problems
 from gitpip.store.schema import second_sends
@@ -65,6 +66,33 @@ async def test_a_file_that_no_list_showed_yet_is_there_once_in_the_end(
     await scene.settle(process, watched=True)
     assert ProblemKind.DOUBLES_DELETED in await told(scene)
     await scene.assert_each_is_there_once()
+
+
+async def is_doubted(scene: Scene) -> bool:
+    async with scene.database.read() as transaction:
+        found = await accounts.contents(transaction, scene.clock())
+    return ProblemKind.FIRST_SENDS_COMPARED in {problem.kind for problem in found}
+
+
+async def test_what_is_sent_first_is_told_where_something_unknown_is_there(
+    scene: Scene, backup: Backup
+) -> None:
+    process = await restore_while_lists_lag(scene, backup, "bob", timedelta(0))
+    await scene.find_files("ada", "later.py")
+    await scene.settle(process)
+    assert await watched(scene)
+    assert await is_doubted(scene)
+    await scene.settle(process, watched=True)
+    assert not await is_doubted(scene)
+
+
+async def test_what_is_sent_first_is_not_told_after_an_ordinary_start(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await scene.settle(await scene.process())
+    await scene.find_files("ada", "b.py")
+    await scene.settle(await scene.process())
+    assert await watched(scene)
+    assert not await is_doubted(scene)
 
 
 async def test_a_deal_that_no_list_showed_yet_is_told(scene: Scene, backup: Backup) -> None:

@@ -5,12 +5,27 @@ from sqlalchemy import insert, literal, select
 from gitpip.status.problem import Act, ProblemKind, Severity
 from gitpip.store.schema import (
     publications,
+    second_sends,
 )
 from gitpip.store.schema_accounts import ledger, markers
-from tests.status.case import FORGET, HOUR, OF_ADA, Case, account
-from tests.status.conftest import JUST_NOW, NOW
+from tests.status.case import FORGET, HOUR, OF_ADA, Case, account, queued
+from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 
 CASES = (
+    Case(
+        ProblemKind.FIRST_SENDS_COMPARED,
+        Severity.INFO,
+        None,
+        (
+            account(1, "pipedrive", "Old Ltd", bound=1),
+            insert(markers).values(account_key=1, activity_id=9, marker="gp-x", seen_at=JUST_NOW),
+            queued(deal_id=8),
+            insert(second_sends).values(publication_id=1, due_at=NOW + HOUR),
+        ),
+        # Such an activity was there before the start, as where another database published.
+        (markers.update().values(seen_at=LONG_AGO),),
+        ("1 file sent in the first minutes", "there twice"),
+    ),
     Case(
         ProblemKind.PIPEDRIVE_ACCOUNT_CHANGED,
         Severity.ERROR,

@@ -1,5 +1,6 @@
 """A list of users from a file: CSV, JSON, or one login a line, read piece by piece."""
 
+import codecs
 import csv
 import io
 import json
@@ -42,8 +43,11 @@ class ImportRow:
 
 
 HEADINGS = {
-    *("account", "accounts", "github", "handle", "handles", "logins", "name", "names"),
-    *("user", "username", "usernames", "users"),
+    *("account", "accounts", "client", "clients", "contact", "contacts", "customer", "customers"),
+    *("developer", "developers", "employee", "employees", "engineer", "engineers", "github"),
+    *("handle", "handles", "lead", "leads", "logins", "member", "members", "name", "names"),
+    *("nickname", "nicknames", "owner", "owners", "people", "person", "persons", "student"),
+    *("students", "team", "user", "username", "usernames", "users"),
 }
 """First lines of a list that could be a login, and more likely head a spreadsheet's only column."""
 
@@ -61,15 +65,17 @@ def read_import_file(file: BinaryIO) -> Iterator[ImportRow | RowError]:
 
     CSV has a header line that names `login` and any other of the columns; JSON is a list of logins,
     or of objects with the columns as names; anything else has one login a line. In a list, and
-    before the header of CSV, comments begin with `#`. The text is UTF-8.
+    before the header of CSV, comments begin with `#`. The text is UTF-8, or UTF-16 where a byte
+    order mark says so.
 
     Raises InvalidInput before the first user when a table has no header or a wrong one, when a
     list's first line looks like a heading other than `login`, and when the file is empty, an Excel
     file, or JSON without a list.
     """
-    text = io.TextIOWrapper(
-        io.BufferedReader(_Unclosed(file)), encoding="utf-8-sig", errors="replace", newline=""
-    )
+    bytes_ = io.BufferedReader(_Unclosed(file))
+    marked = bytes_.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if marked else "utf-8-sig"
+    text = io.TextIOWrapper(bytes_, encoding=encoding, errors="replace", newline="")
     skipped = 0
     first = _first_line(text)
     while first and not _content(first):

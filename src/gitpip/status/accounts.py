@@ -9,7 +9,7 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Transaction
 from gitpip.store.ledger import LedgerState
-from gitpip.store.publications import duplicates
+from gitpip.store.publications import duplicates, second_sends
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -86,6 +86,7 @@ async def contents(transaction: Transaction, now: datetime) -> Sequence[Problem]
         _missing(state, await troubles.activities_lost(transaction)),
         await _doubled(transaction, account.key),
         _comparing(state),
+        await _first_sends(transaction, account.key, now),
         _set_back(state, now),
         _others(state, account, now),
     ]
@@ -145,6 +146,21 @@ def _comparing(state: LedgerState) -> Problem | None:
         f"sent: {count(state.read, 'activity', 'activities')} read.",
         since=state.requested_at,
         count=state.read,
+    )
+
+
+async def _first_sends(transaction: Transaction, account_key: int, now: datetime) -> Problem | None:
+    since = now - second_sends.WATCHED_FOR
+    if not (number := await second_sends.doubtful(transaction, account_key, since)):
+        return None
+    return Problem(
+        ProblemKind.FIRST_SENDS_COMPARED,
+        Severity.INFO,
+        f"Pipedrive holds activities of gitpip that this database does not know, and "
+        f"{count(number, 'file')} sent in the first minutes after the start may be among them: "
+        "gitpip looks for an hour whether one is there twice, and deletes the younger activity if "
+        "nobody has touched it.",
+        count=number,
     )
 
 

@@ -77,6 +77,7 @@ class ProblemKind(StrEnum):
     USERS_UNREAD = "users-unread"
     LISTS_NOT_COMPARED = "lists-not-compared"
     COMPARING = "comparing"
+    FIRST_SENDS_COMPARED = "first-sends-compared"
     PUBLICATIONS_WAITING = "publications-waiting"
     PUBLICATIONS_OF_PAUSED_USERS = "publications-of-paused-users"
     NOTES_WAITING = "notes-waiting"

@@ -1,7 +1,9 @@
 """GitHub's API over a world of users and gists, strict and faulty on demand."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from email.utils import format_datetime
 from http import HTTPStatus
 
@@ -57,6 +59,8 @@ class GitHub(World):
         )
         self.lists = Lists()
         self.graphql = Troubles()
+        self.odd: Callable[[Request, object], object] | None = None
+        """What becomes of the body of each 200 in JSON: it can hold odd values."""
         self.app = Exchange(
             self._handle,
             error=lambda status: failure(status, "Something went wrong"),
@@ -81,6 +85,10 @@ class GitHub(World):
     def _handle(self, request: Request) -> Answer:
         with self.lock:
             answer = self._checked(request)
+        kind = answer.headers.get("content-type", "")
+        if self.odd is not None and answer.status == HTTPStatus.OK and "json" in kind:
+            body = self.odd(request, json.loads(answer.body))
+            answer = replace(answer, body=json_answer(200, body).body)
         answer.headers |= {
             "date": format_datetime(request.at, usegmt=True),
             "server": "github.com",

@@ -1,19 +1,19 @@
 """Reading Pipedrive's answers: a status, headers and a body in, a typed outcome out.
 
+What is in a body is cleaned here, once: see `vendor_values`.
+
 Error shapes and headers follow Pipedrive's developer documentation of autumn 2026.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import httpx2
 
 from gitpip.config import organization
 from gitpip.http_client import http_date
-from gitpip.observability.redaction import redacted
 from gitpip.publish.delivery import (
     BAN_PAUSE,
     Ambiguous,
@@ -25,6 +25,7 @@ from gitpip.publish.delivery import (
 )
 from gitpip.publish.destination import Activity, DealsCapped, Item, LookFailed, Owner
 from gitpip.publish.pipedrive.rate_limit import number, seconds_left
+from gitpip.vendor_values import cleaned, json_of, time_of, whole_number, words
 
 Json = dict[str, object]
 
@@ -33,6 +34,11 @@ MADE_AS_DONE = timedelta(seconds=1)
 """By so much the two times of an activity that is made as done may differ: they are rounded."""
 UNANNOUNCED_LIMIT_PAUSE = timedelta(seconds=2)
 LONGEST_ANNOUNCED = 86_400
+LONGEST_CURSOR = 2_000
+"""Characters: it stands in an address, and a longer one is asked for in vain."""
+LONGEST_NAME = 200
+LONGEST_CODE = 64
+"""Pipedrive's own have 40 characters."""
 
 
 @dataclass(frozen=True)
@@ -92,28 +98,28 @@ def read(status: int, headers: Mapping[str, str], content: bytes) -> Read:
 def _error(
     status: int, headers: Mapping[str, str], body: Json
 ) -> RefusedWithStatus | Denied | Unauthorized | NotProcessed | Ambiguous:
-    words = _words(status, body)
+    said = _words(status, body)
     match status:
         case 429:
-            return _limited(words, headers)
+            return _limited(said, headers)
         case 403 if body.get("code") == "feature_capping_deals_limit":
-            return DealsCapped(words)
+            return DealsCapped(said)
         case 401 | 402 | 403:
-            return Unauthorized(words, status)
+            return Unauthorized(said, status)
         case 400 | 404 | 405 | 409 | 410 | 413 | 415 | 422:
-            return RefusedWithStatus(words, status)
+            return RefusedWithStatus(said, status)
         case _:
-            return Ambiguous(words)
+            return Ambiguous(said)
 
 
-def _limited(words: str, headers: Mapping[str, str]) -> NotProcessed:
+def _limited(said: str, headers: Mapping[str, str]) -> NotProcessed:
     reset = seconds_left(headers, "retry-after")
     if reset is None:
         reset = seconds_left(headers, "x-ratelimit-reset")
     announced = None if reset is None else timedelta(seconds=min(max(reset, 1), LONGEST_ANNOUNCED))
     daily_remaining = number(headers, "x-daily-ratelimit-token-remaining")
     return NotProcessed(
-        words,
+        said,
         announced or UNANNOUNCED_LIMIT_PAUSE,
         rate_limit=RateLimit(announced, daily_remaining),
     )
@@ -130,14 +136,14 @@ def next_cursor(answer: Answer | Outcome) -> str | None:
     """The cursor of a list's next page; None at its end. Raises LookFailed."""
     extra = answer.body.get("additional_data") if isinstance(answer, Answer) else None
     cursor = extra.get("next_cursor", 0) if isinstance(extra, dict) else 0
-    if cursor is not None and not isinstance(cursor, str):
+    if cursor is not None and not (isinstance(cursor, str) and len(cursor) <= LONGEST_CURSOR):
         raise LookFailed(Ambiguous("the list does not say whether it ends here"))
     return cursor or None
 
 
 def item(entry: object, text_field: str) -> Item | None:
     """An entry of a list; None where it has no id."""
-    number = _whole_number(entry.get("id")) if isinstance(entry, dict) else None
+    number = whole_number(entry.get("id")) if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or number is None:
         return None
     text, note = entry.get(text_field), entry.get("note")
@@ -151,12 +157,18 @@ def item(entry: object, text_field: str) -> Item | None:
         text if isinstance(text, str) else "",
         note if isinstance(note, str) else None,
         is_open,
-        deal_id=_whole_number(entry.get("deal_id")),
-        creator_id=_whole_number(entry.get("creator_user_id")),
-        added_at=_moment(entry.get("add_time")),
+        deal_id=whole_number(entry.get("deal_id")),
+        creator_id=whole_number(entry.get("creator_user_id")),
+        added_at=time_of(entry.get("add_time")),
         custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
-        owner_id=_whole_number(entry.get("owner_id")),
+        owner_id=whole_number(entry.get("owner_id")),
     )
+
+
+def field_code(field: object) -> str | None:
+    """The code of a custom field of deals; None where it has none that could be used."""
+    code = field.get("field_code") if isinstance(field, dict) else None
+    return code if isinstance(code, str) and 0 < len(code) <= LONGEST_CODE else None
 
 
 def owner(answer: Answer | Outcome) -> Owner:
@@ -164,7 +176,7 @@ def owner(answer: Answer | Outcome) -> Owner:
     user = data(answer)
     if not isinstance(user, dict):
         raise LookFailed(Ambiguous("Pipedrive did not say whose token it is"))
-    number, company = _whole_number(user.get("id")), _whole_number(user.get("company_id"))
+    number, company = whole_number(user.get("id")), whole_number(user.get("company_id"))
     if number is None or company is None:
         raise LookFailed(Ambiguous("Pipedrive did not say of which company the token is"))
     domain = user.get("company_domain")
@@ -173,20 +185,13 @@ def owner(answer: Answer | Outcome) -> Owner:
     except ValueError:
         domain = None
     name, of = user.get("name"), user.get("company_name")
-    return Owner(number, f"{name or number}", company, f"{of or company}", domain)
-
-
-def _whole_number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _moment(value: object) -> datetime | None:
-    """A time as v2 writes it; None where it is none."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    return Owner(
+        number,
+        words(f"{name or ''}", LONGEST_NAME) or str(number),
+        company,
+        words(f"{of or ''}", LONGEST_NAME) or str(company),
+        domain,
+    )
 
 
 def deal(entry: object) -> Item | None:
@@ -223,14 +228,14 @@ def activity(entry: object) -> Activity | None:
 
 def _is_done_since(fields: Json) -> bool:
     """Whether a done activity was not made as done. Without a time, that of its change tells it."""
-    made, done = _moment(fields.get("add_time")), _moment(fields.get("marked_as_done_time"))
+    made, done = time_of(fields.get("add_time")), time_of(fields.get("marked_as_done_time"))
     return made is not None and done is not None and done - made > MADE_AS_DONE
 
 
 def _json(content: bytes) -> Json | None:
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
+        body = cleaned(json_of(content))
+    except ValueError:
         return None
     return cast("Json", body) if isinstance(body, dict) else None
 
@@ -238,4 +243,4 @@ def _json(content: bytes) -> Json | None:
 def _words(status: int, body: Json) -> str:
     said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
     # It is kept as the reason, and may say back what was sent.
-    return f"Pipedrive answered {status}: {redacted(str(said))[:500]}"
+    return f"Pipedrive answered {status}: {words(str(said), 500) or 'without a reason'}"

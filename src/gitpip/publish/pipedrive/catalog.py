@@ -14,8 +14,11 @@ from gitpip.publish.pipedrive import answers
 from gitpip.publish.pipedrive.answers import Answer, Json, RefusedWithStatus, Told
 from gitpip.publish.pipedrive.lists import Fields, read_fields
 from gitpip.publish.pipedrive.page_size import SIZES
+from gitpip.vendor_values import storable, whole_number
 
 DEAL_FIELDS, ACTIVITY_FIELDS = "/v2/dealFields", "/v2/activityFields"
+LONGEST_TEXT = 1_000
+"""How many characters of a name are read."""
 MOST_PAGES = 20
 """Of one list; an account has a few hundred of each at the most."""
 
@@ -82,7 +85,7 @@ async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field,
         seen += filter(None, map(_field, page.fields))
         for field in page.fields:
             if field.get("field_name") == name and field.get("field_type") == "varchar":
-                return str(field["field_code"]), tuple(seen)
+                return answers.field_code(field), tuple(seen)
         unread += page.unread
         cursor = page.cursor
         if cursor is None:
@@ -92,9 +95,7 @@ async def deal_field_code(ask: Ask, name: str) -> tuple[str | None, tuple[Field,
     made = await ask("POST", DEAL_FIELDS, body={"field_name": name, "field_type": "varchar"})
     if isinstance(made, RefusedWithStatus | Denied):
         return None, tuple(seen)
-    data = answers.data(made)
-    code = data.get("field_code") if isinstance(data, dict) else None
-    return code if isinstance(code, str) else None, tuple(seen)
+    return answers.field_code(answers.data(made)), tuple(seen)
 
 
 async def _page_of_fields(ask: Ask, cursor: str | None) -> Fields | None:
@@ -172,18 +173,13 @@ def _active(entry: object, key: str | None = None, parent: str | None = None) ->
     """A user, a pipeline or a stage; None where it is not in use, or can't be read."""
     if not isinstance(entry, dict):
         return None
-    number, name = entry.get("id"), entry.get("name")
+    number, name = whole_number(entry.get("id")), _text(entry.get("name"))
     in_use = entry.get("active_flag") is not False and entry.get("is_deleted") is not True
-    if not (_is_number(number) and isinstance(name, str) and in_use):
+    if number is None or name is None or not in_use:
         return None
-    other = entry.get(key) if key else None
-    above = entry.get(parent) if parent else None
-    return Entry(
-        int(str(number)),
-        name,
-        other if isinstance(other, str) else None,
-        int(str(above)) if _is_number(above) else None,
-    )
+    other = _text(entry.get(key)) if key else None
+    above = whole_number(entry.get(parent)) if parent else None
+    return Entry(number, name, other, above)
 
 
 def _activity_type(entry: object) -> Entry | None:
@@ -193,8 +189,8 @@ def _activity_type(entry: object) -> Entry | None:
 def _field(entry: object) -> Field | None:
     if not isinstance(entry, dict):
         return None
-    code, name = entry.get("field_code"), entry.get("field_name")
-    if not (isinstance(code, str) and isinstance(name, str)):
+    code, name = _text(entry.get("field_code")), _text(entry.get("field_name"))
+    if code is None or name is None:
         return None
     listed = entry.get("options")
     options = [_option(each) for each in listed] if isinstance(listed, list) else []
@@ -204,11 +200,11 @@ def _field(entry: object) -> Field | None:
     return Field(
         code,
         name,
-        str(entry.get("field_type")),
+        _text(entry.get("field_type")) or "",
         entry.get("is_custom_field") is True,
         tuple(one for one in options if one is not None),
         is_required=rules.get("enabled") is True,
-        required_in=frozenset(int(str(each)) for each in stages if _is_number(each))
+        required_in=frozenset(filter(None, map(whole_number, stages)))
         if isinstance(stages, list)
         else frozenset(),
     )
@@ -217,11 +213,9 @@ def _field(entry: object) -> Field | None:
 def _option(entry: object) -> Entry | None:
     if not isinstance(entry, dict):
         return None
-    number, label = entry.get("id"), entry.get("label")
-    if not (_is_number(number) and isinstance(label, str)):
-        return None
-    return Entry(int(str(number)), label)
+    number, label = whole_number(entry.get("id")), _text(entry.get("label"))
+    return None if number is None or label is None else Entry(number, label)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _text(value: object) -> str | None:
+    return storable(value, LONGEST_TEXT) if isinstance(value, str) else None

@@ -19,7 +19,6 @@ from gitpip.digests import fingerprint
 from gitpip.http_client import Sending, client, http_date
 from gitpip.model import ActivityId, DealId
 from gitpip.observability import metrics
-from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
@@ -40,6 +39,7 @@ from gitpip.publish.pipedrive.lists import Hits, read_page, readable
 from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
+from gitpip.vendor_values import whole_number, words
 
 Query = Mapping[str, str | int]
 
@@ -338,8 +338,8 @@ class Pipedrive:
         answer = await self._request("POST", path, body=body, turn=turn)
         if isinstance(answer, Answer):
             data = answer.body.get("data")
-            created = data.get("id") if isinstance(data, dict) else None
-            if isinstance(created, int) and not isinstance(created, bool):
+            created = whole_number(data.get("id")) if isinstance(data, dict) else None
+            if created is not None:
                 return Accepted(created)
             return Ambiguous("Pipedrive's answer holds no id", senseless=True)
         return answer
@@ -487,4 +487,4 @@ def _whole_seconds(moment: datetime) -> str:
 
 
 def _cause(error: Exception) -> str:
-    return type(error).__name__ + (f" ({redacted(str(error))})" if str(error) else "")
+    return type(error).__name__ + (f" ({words(str(error), 300)})" if str(error) else "")

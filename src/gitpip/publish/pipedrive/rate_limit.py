@@ -1,7 +1,6 @@
 """How fast Pipedrive may be asked: its burst limit, kept from our side."""
 
 import asyncio
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from gitpip.http_client import http_date
+from gitpip.vendor_values import header_number
 
 WINDOW = timedelta(seconds=2)
 """Pipedrive counts the requests of a rolling window of two seconds."""
@@ -192,5 +192,4 @@ def seconds_left(headers: Mapping[str, str], name: str) -> int | None:
 
 def number(headers: Mapping[str, str], name: str) -> int | None:
     """A header's whole number, or None where it is missing or none."""
-    text = headers.get(name, "").strip()
-    return int(text) if re.fullmatch("[0-9]{1,11}", text) else None
+    return header_number(headers.get(name))

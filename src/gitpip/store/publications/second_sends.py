@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
@@ -13,6 +25,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
+from gitpip.store.schema_accounts import markers
+from gitpip.store.visibility import of_tracked
 
 WATCHED = (
     timedelta(minutes=1),
@@ -22,6 +36,7 @@ WATCHED = (
 )
 """The waits before each look, from the second request on: an hour in all."""
 AT_ONCE = 2_000
+WATCHED_FOR = sum(WATCHED, timedelta(0))
 GRID = timedelta(minutes=5)
 """Looks come at multiples of this, so that one list serves many publications."""
 
@@ -71,6 +86,10 @@ class Watch:
         )
 
 
+_is_under_a_deal = and_(
+    publications.c.deal_id.is_not(None),
+    publications.c.state == PublicationState.PUBLISHED.value,
+)
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
 OF_DEALS = Watch(second_deals, second_deals.c.user_key)
 
@@ -116,6 +135,28 @@ async def due(transaction: Transaction, present: Present) -> Mapping[Publication
     return {each: looks[each.id] for each in (publication_of(row) for row in rows)}
 
 
+async def doubtful(transaction: Transaction, account_key: int, since: datetime) -> int:
+    """How many watched files may be there twice.
+
+    They may where lists have shown activities of ours, `since` then, that the ledger did not know.
+    """
+    others = publications.alias()
+    has_publication = exists().where(others.c.marker == markers.c.marker)
+    unknown = exists().where(
+        markers.c.account_key == account_key,
+        markers.c.seen_at >= since,
+        markers.c.acknowledged_at.is_(None),
+        or_(markers.c.duplicate == 1, ~has_publication),
+    )
+    number = await transaction.scalar(
+        select(func.count())
+        .select_from(second_sends)
+        .join(publications, publications.c.id == second_sends.c.publication_id)
+        .where(_is_under_a_deal, of_tracked(publications.c.user_key), unknown)
+    )
+    return number or 0
+
+
 async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     """Keep what was found, to be shown; False when it is known."""
     values = {"activity_id": double.activity_id, "reason": double.reason}
@@ -152,11 +193,7 @@ async def keep(transaction: Transaction, publication: Publication, activity_id: 
 
 
 def _can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
-    return and_(
-        publications.c.deal_id.is_not(None),
-        publications.c.state == PublicationState.PUBLISHED.value,
-        of_mended(publications.c.user_key, overall),
-    )
+    return and_(_is_under_a_deal, of_mended(publications.c.user_key, overall))
 
 
 def deal_can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Annotated, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from gitpip.digests import blob_hash
 from gitpip.errors import (
@@ -20,7 +20,16 @@ from gitpip.errors import (
 )
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
 from gitpip.watch.github.encodings import text_of
-from gitpip.watch.github.rest_models import FILENAME_LIMIT, GIST, FileShape, GistShape, parse
+from gitpip.watch.github.rest_models import (
+    GIST,
+    LANGUAGE_LIMIT,
+    Filename,
+    FileShape,
+    GistShape,
+    Size,
+    Text,
+    parse,
+)
 from gitpip.watch.github.transport import ATTEMPTS, Answer, AnswerTooLarge, Transport, shown
 
 CONTENT_LIMIT = 1024 * 1024
@@ -181,7 +190,7 @@ class Contents:
                 filename=file.name,
                 blob_hash="",
                 size=file.size,
-                language=file.language.name[:200] if file.language else None,
+                language=file.language.name[:LANGUAGE_LIMIT] if file.language else None,
                 # Without a hash it leads to the newest revision of the file.
                 raw_url=pattern + quote(file.name, safe=""),
             )
@@ -297,12 +306,12 @@ def with_bytes(file: SeenFile, content: bytes) -> SeenFile:
 
 
 class _Language(BaseModel):
-    name: str
+    name: Text
 
 
 class _File(BaseModel):
-    name: Annotated[str, Field(min_length=1, max_length=FILENAME_LIMIT)]
-    size: Annotated[int, Field(ge=0, lt=2**63)]
+    name: Filename
+    size: Size
     language: _Language | None = None
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from gitpip.digests import digest
 from gitpip.errors import GistsHidden, GitHubError, GitHubNotFound, GraphQLFailed
 from gitpip.model import Account, GistId, GitHubId, User, UserKey
-from gitpip.observability.redaction import redacted
+from gitpip.vendor_values import cleaned, json_of, words
 from gitpip.watch.github.rate_limits import Limits
+from gitpip.watch.github.rest_models import AccountId, GistIdText, Login, Moment
 from gitpip.watch.github.transport import Answer
 
 NEWEST = 5
@@ -73,16 +74,13 @@ def parse_response(
 
     Raises GitHubLimited, and GraphQLFailed where it says nothing of anybody.
     """
-    try:
-        body = _Body.model_validate_json(answer.body)
-    except ValidationError as error:
-        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    body = _body_of(answer)
     kinds = {problem.place: problem.type for problem in body.errors or () if problem.place}
     if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
         raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
     if body.data is None:
-        words = redacted("; ".join(problem.message or "" for problem in body.errors or ()))[:300]
-        raise GraphQLFailed(f"GraphQL gave no data: {words or 'no reason'}")
+        said = words("; ".join(problem.message or "" for problem in body.errors or ()), 300)
+        raise GraphQLFailed(f"GraphQL gave no data: {said or 'no reason'}")
     nodes = body.data.get("nodes")
     found = {f"nodes.{n}": node for n, node in enumerate(nodes)} if isinstance(nodes, list) else {}
     by_id = [user.key for user in users if user.node_id]
@@ -105,9 +103,8 @@ def shows_gists(answer: Answer) -> bool | None:
 
     Raises GraphQLFailed where the answer is broken.
     """
+    given = (_body_of(answer).data or {}).get("user")
     try:
-        data = _Body.model_validate_json(answer.body).data or {}
-        given = data.get("user")
         node = None if given is None else _Node.model_validate(given)
     except ValidationError as error:
         raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
@@ -117,19 +114,19 @@ def shows_gists(answer: Answer) -> bool | None:
 
 
 class _Gist(BaseModel):
-    name: str
-    updatedAt: AwareDatetime  # noqa: N815 - GitHub's name
+    name: GistIdText
+    updatedAt: Moment  # noqa: N815 - GitHub's name
 
 
 class _Gists(BaseModel):
-    totalCount: Annotated[int, Field(ge=0)]  # noqa: N815 - GitHub's name
+    totalCount: Annotated[int, Field(ge=0, lt=2**31)]  # noqa: N815 - GitHub's name
     nodes: list[_Gist | None] | None
 
 
 class _Node(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    databaseId: Annotated[int, Field(gt=0, lt=2**63)] | None = None  # noqa: N815 - GitHub's name
-    login: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    databaseId: AccountId | None = None  # noqa: N815 - GitHub's name
+    login: Login | None = None
     gists: _Gists | None = None
 
 
@@ -147,8 +144,18 @@ class _Problem(BaseModel):
 
 class _Body(BaseModel):
     # Users are checked one by one: what is odd about one says nothing about the others.
-    data: dict[str, JsonValue] | None = None
+    data: dict[str, object] | None = None
     errors: list[_Problem] | None = None
+
+
+def _body_of(answer: Answer) -> _Body:
+    """An answer with all texts as they can be stored; raises GraphQLFailed where it is broken."""
+    try:
+        return _Body.model_validate(cleaned(json_of(answer.body)))
+    except ValidationError as error:
+        raise GraphQLFailed(f"GraphQL gave a broken answer: {_fault(error)}") from None
+    except ValueError:
+        raise GraphQLFailed("GraphQL gave a broken answer: the body is not JSON") from None
 
 
 def _fault(error: ValidationError) -> str:
@@ -169,7 +176,7 @@ def _snapshot(user: User, given: object, kind: str | None, server_now: datetime 
     if node is None or node.gists is None:
         if kind == "NOT_FOUND" or (node is not None and node.id is None and kind is None):
             raise GitHubNotFound(f"{user.login} is not shown by GraphQL")
-        reason = kind or "no reason"
+        reason = words(kind or "", 100) or "no reason"
         raise GraphQLFailed(
             f"GraphQL left {user.login} out: {reason}",
             of_anyone=f"GraphQL left them out: {reason}",

@@ -15,6 +15,7 @@ from gitpip.backoff import backoff
 from gitpip.errors import GitHubLimited
 from gitpip.http_client import http_date
 from gitpip.store.status.rate_limits import RateLimit
+from gitpip.vendor_values import header_number
 from gitpip.watch.github.shared_limits import SharedLimits
 
 IN_FLIGHT = 8
@@ -145,15 +146,15 @@ class Limits:
 
     def learn(self, headers: Mapping[str, str], server_now: datetime | None) -> None:
         """Take in what an answer of the API says of the limits."""
-        remaining = number(headers.get("x-ratelimit-remaining"))
+        remaining = header_number(headers.get("x-ratelimit-remaining"))
         window = headers.get("x-ratelimit-reset")
         if remaining is None:
             # Where GitHub told of limits before, this is an edge's answer, which knows of none.
             if self._resets_at is None and self._until is None:
                 self._left = float("inf")
             return
-        self._limit = int(number(headers.get("x-ratelimit-limit")) or self._limit)
-        left = remaining - self._others_part
+        self._limit = header_number(headers.get("x-ratelimit-limit")) or self._limit
+        left: float = remaining - self._others_part
         # Answers overtake each other: within a window, the smallest number is the latest.
         if window == self._window and self._left is not None:
             left = min(left, self._left)
@@ -278,7 +279,7 @@ class Limits:
         self._block -= 1
 
     def _wait_for_reset(self, headers: Mapping[str, str], server_now: datetime | None) -> timedelta:
-        reset = number(headers.get("x-ratelimit-reset"))
+        reset = header_number(headers.get("x-ratelimit-reset"))
         if reset is None:
             return SECONDARY_WAIT
         # Both times are cut to whole seconds, hence one second more.
@@ -310,14 +311,9 @@ def _moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def number(text: str | None) -> float | None:
-    """The number of a header; None where there is none, or it is none."""
-    return float(text) if text and text.isascii() and text.isdigit() else None
-
-
 def _retry_after(text: str, server_now: datetime) -> timedelta | None:
-    seconds = number(text)
+    seconds = header_number(text)
     if seconds is not None:
         return max(timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())), SHORTEST_WAIT)
     date = http_date(text)
-    return max(date - server_now, SHORTEST_WAIT) if date else None
+    return min(max(date - server_now, SHORTEST_WAIT), LONGEST_WAIT) if date else None

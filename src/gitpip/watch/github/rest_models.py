@@ -4,17 +4,17 @@ A list is checked item by item, and a gist file by file: one odd item is that it
 """
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from gitpip.errors import GitHubUnavailable
 from gitpip.model import GistId, GitHubId, SeenFile, SeenGist
+from gitpip.vendor_values import json_of, storable, utc, words
 from gitpip.watch.github.transport import Answer, shown
 
 Parsed = TypeVar("Parsed")
@@ -22,42 +22,45 @@ Parsed = TypeVar("Parsed")
 FILENAME_LIMIT = 500
 """In characters: an index of PostgreSQL takes 2,704 bytes, and Linux has names of 255 bytes."""
 GIST_ID = r"^[0-9A-Za-z_-]{1,64}$"
+LANGUAGE_LIMIT = 200
+DESCRIPTION_LIMIT = 20_000
+"""In characters: PostgreSQL's index of words takes 1 MB of a file, and its content comes first."""
+ADDRESS_LIMIT = 10_000
+"""In characters: a file's name of 500 takes up to 6,000 of them."""
 
 
-def _storable(text: str) -> str:
-    """Text without what a database refuses: U+0000, and halves of surrogate pairs."""
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+def _in_utc(moment: datetime) -> datetime:
+    found = utc(moment)
+    if found is None:
+        raise ValueError("must be a time between the years 2 and 9998")
+    return found
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999") from None
-
-
-_Text = Annotated[str, AfterValidator(_storable)]
-_Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-_Filename = Annotated[_Text, Field(min_length=1, max_length=FILENAME_LIMIT)]
-_AccountId = Annotated[int, Field(gt=0, lt=2**63)]
-_GistId = Annotated[str, Field(pattern=GIST_ID)]
+Text = Annotated[str, AfterValidator(storable)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Filename = Annotated[Text, Field(min_length=1, max_length=FILENAME_LIMIT)]
+Size = Annotated[int, Field(ge=0, lt=2**63)]
+AccountId = Annotated[int, Field(gt=0, lt=2**63)]
+Login = Annotated[Text, Field(min_length=1, max_length=100)]
+GistIdText = Annotated[str, Field(pattern=GIST_ID)]
+_Address = Annotated[Text, Field(max_length=ADDRESS_LIMIT)]
 
 
 class OwnerShape(BaseModel):
     """Who owns a gist."""
 
-    login: Annotated[_Text, Field(min_length=1, max_length=100)]
-    id: _AccountId
-    node_id: Annotated[_Text, Field(min_length=1, max_length=100)] | None = None
+    login: Login
+    id: AccountId
+    node_id: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
 
 
 class FileShape(BaseModel):
     """A file of a gist; `content` is there where one gist was asked for."""
 
-    filename: _Filename
-    language: _Text | None = None
-    raw_url: _Text
-    size: Annotated[int, Field(ge=0, lt=2**63)]
+    filename: Filename
+    language: Text | None = None
+    raw_url: _Address
+    size: Size
     truncated: bool = False
     content: str | None = None
     encoding: str | None = None
@@ -80,7 +83,7 @@ class FileShape(BaseModel):
             filename=self.filename,
             blob_hash=found[1] if found else "",
             size=self.size,
-            language=self.language[:200] if self.language else None,
+            language=self.language[:LANGUAGE_LIMIT] if self.language else None,
             raw_url=self.raw_url,
         )
 
@@ -96,13 +99,13 @@ class OddFile:
 class GistShape(BaseModel):
     """A gist, in a list or alone. Its files are checked one by one."""
 
-    id: _GistId
-    node_id: Annotated[_Text, Field(min_length=1, max_length=200)] | None = None
-    html_url: _Text
+    id: GistIdText
+    node_id: Annotated[Text, Field(min_length=1, max_length=200)] | None = None
+    html_url: _Address
     public: bool
-    created_at: _Moment
-    updated_at: _Moment
-    description: _Text | None = None
+    created_at: Moment
+    updated_at: Moment
+    description: Text | None = None
     owner: OwnerShape | None = None
     truncated: bool = False
     fork_of: object = None
@@ -125,7 +128,7 @@ class GistShape(BaseModel):
         return SeenGist(
             id=GistId(self.id),
             owner_id=GitHubId(self.owner.id) if self.owner else listed_for,
-            description=self.description,
+            description=self.description and self.description[:DESCRIPTION_LIMIT],
             html_url=self.html_url,
             created_at=self.created_at,
             updated_at=self.updated_at,
@@ -140,17 +143,17 @@ class GistShape(BaseModel):
 
 
 class _Identified(BaseModel):
-    id: _GistId
+    id: GistIdText
 
 
 class _FeedOwner(BaseModel):
-    id: _AccountId
+    id: AccountId
 
 
 class PublicFeedShape(BaseModel):
     """As much of a gist in the public feed as a hint needs."""
 
-    id: _GistId
+    id: GistIdText
     owner: _FeedOwner
     public: object = True
     updated_at: object = None
@@ -158,7 +161,7 @@ class PublicFeedShape(BaseModel):
     def updated(self) -> datetime | None:
         """When the gist was last updated (UTC); None where GitHub's answer makes no sense."""
         try:
-            return TypeAdapter[datetime](_Moment).validate_python(self.updated_at)
+            return TypeAdapter[datetime](Moment).validate_python(self.updated_at)
         except ValidationError:
             return None
 
@@ -190,7 +193,7 @@ OWNER = TypeAdapter(OwnerShape)
 GIST = TypeAdapter(GistShape)
 _FEED_ITEM = TypeAdapter(PublicFeedShape)
 _ITEMS = TypeAdapter(list[object])
-_FILENAME = TypeAdapter[str](_Filename)
+_FILENAME = TypeAdapter[str](Filename)
 
 
 def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
@@ -202,12 +205,12 @@ def parse(adapter: TypeAdapter[Parsed], answer: Answer) -> Parsed:
             if error.errors(include_url=False)[0]["type"] != "json_invalid":
                 raise
         # pydantic refuses a whole body for half a surrogate pair or one wrong byte in some text.
-        return adapter.validate_python(json.loads(answer.body.decode(errors="replace")))
+        return adapter.validate_python(json_of(answer.body))
     except ValidationError as error:
         raise GitHubUnavailable(
             f"{shown(answer.url)} gave a broken answer: {fault_of(error)}"
         ) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise GitHubUnavailable(
             f"{shown(answer.url)} gave a broken answer: the body is not JSON"
         ) from None
@@ -253,5 +256,5 @@ def _usable(name: str) -> str:
 def fault_of(error: ValidationError) -> str:
     """What is wrong, and where; without the values, which are GitHub's and can be anything."""
     fault = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"]) or "the item"
+    place = words(".".join(str(part) for part in fault["loc"]), 200) or "the item"
     return f"{place}: {fault['msg']}"

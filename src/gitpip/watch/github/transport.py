@@ -1,13 +1,12 @@
 """One request to GitHub: bounded in time and size, within the limits, or a typed error."""
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx2
 import stamina
@@ -28,8 +27,8 @@ from gitpip.errors import (
 from gitpip.http_client import Origin, client, http_date, origin_of
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.observability.redaction import redacted
 from gitpip.observability.watchdog import step
+from gitpip.vendor_values import json_of, words
 from gitpip.watch.github.rate_limits import Limits
 
 ANSWER_LIMIT = 32 * 1024 * 1024
@@ -40,11 +39,15 @@ GRAPHQL_TIMEOUT = timedelta(seconds=12)
 https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 """
 API_VERSION = "2022-11-28"
+LONGEST_ETAG = 200
+LONGEST_WORDS = 300
 RATE_LIMITED = re.compile("API rate limit|secondary rate limit|abuse detection", re.IGNORECASE)
 """What GitHub says when a limit is exceeded. Other refusals may speak of limits as well, so only
 these words count:
 https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors
 """
+
+_ASCII = "".join(map(chr, range(128)))
 
 log = get_logger()
 
@@ -80,7 +83,10 @@ class Answer:
 
     @property
     def etag(self) -> str | None:
-        return self.headers.get("etag")
+        """What the next request can name to learn of changes; None for one that can't be sent."""
+        etag = self.headers.get("etag", "")
+        usable = len(etag) <= LONGEST_ETAG and etag.isascii() and etag.isprintable()
+        return etag if etag and usable else None
 
     @property
     def date(self) -> datetime | None:
@@ -89,25 +95,26 @@ class Answer:
 
     @property
     def next_page(self) -> str | None:
-        """The URL of the next page, as the `Link` header (RFC 8288) gives it."""
-        links = httpx2.Response(200, headers={"link": self.headers.get("link", "")}).links
-        for link in links.values():
+        """The URL of the next page, as the `Link` header (RFC 8288) gives it.
+
+        Raises GitHubUnavailable where it can't be read: there may be further pages.
+        """
+        header = quote(self.headers.get("link", ""), safe=_ASCII)
+        for link in httpx2.Response(200, headers={"link": header}).links.values():
             relations = {name.lower(): value for name, value in link.items()}.get("rel", "")
             if "next" in relations.lower().split():
-                return urljoin(self.url, link["url"])
+                return _absolute(self.url, link["url"])
         return None
 
     @property
     def message(self) -> str:
         """GitHub's own words about a refusal; empty where it gives none."""
         try:
-            said = json.loads(self.body).get("message")
-        except (ValueError, AttributeError, RecursionError):
+            body = json_of(self.body)
+        except ValueError:
             return ""
-        if not isinstance(said, str):
-            return ""
-        printable = "".join(c if c.isprintable() else " " for c in redacted(said))
-        return " ".join(printable.split())[:300]
+        said = body.get("message") if isinstance(body, dict) else None
+        return words(said, LONGEST_WORDS) if isinstance(said, str) else ""
 
     @property
     def words(self) -> str:
@@ -233,7 +240,7 @@ class Transport:
                 raise GitHubUnavailable(f"{shown(url)} is not open to everybody (401)")
             if answer.status not in {301, 302, 307, 308}:
                 return await self._judged(answer, self._limits)
-            target = urljoin(url, answer.headers.get("location", ""))
+            target = _absolute(url, answer.headers.get("location", ""))
             if not same_origin(target, url):
                 raise GitHubUnavailable(f"{shown(url)} redirects to another host")
             url = target
@@ -245,7 +252,8 @@ class Transport:
         try:
             origin = origin_of(url)
         except httpx2.InvalidURL as error:
-            raise GitHubUnavailable(f"GitHub gave a URL that is none: {error}") from error
+            reason = words(str(error), LONGEST_WORDS)
+            raise GitHubUnavailable(f"GitHub gave a URL that is none: {reason}") from error
         is_api = origin == self._api
         if not is_api and not _holds_contents(self._api, origin):
             raise GitHubUnavailable(
@@ -282,12 +290,11 @@ class Transport:
         except (TimeoutError, httpx2.TimeoutException):
             raise _TooSlow(f"{shown(url)} gave no whole answer within {timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            reason = redacted(str(error)) or type(error).__name__
+            reason = words(str(error), LONGEST_WORDS) or type(error).__name__
             raise _NoConnection(f"GitHub can't be reached: {reason}") from error
         except httpx2.RequestError as error:
-            raise _PassingFault(
-                f"{shown(url)} could not be read: {redacted(str(error)) or type(error).__name__}"
-            ) from error
+            reason = words(str(error), LONGEST_WORDS) or type(error).__name__
+            raise _PassingFault(f"{shown(url)} could not be read: {reason}") from error
         finally:
             metrics.vendor_answered("github", status, time.monotonic() - started)
             step()
@@ -400,8 +407,20 @@ def _holds_contents(api: Origin, origin: Origin) -> bool:
 
 def shown(url: str) -> str:
     """A URL as errors name it: without its query, and without secrets."""
-    parts = urlsplit(url)
-    return redacted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a URL that is none"
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return words(address, LONGEST_WORDS)
+
+
+def _absolute(url: str, target: str) -> str:
+    """Where a header of an answer leads to; raises GitHubUnavailable where that is no URL."""
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise GitHubUnavailable(f"{shown(url)} leads to a URL that is none") from None
 
 
 async def _read(response: httpx2.Response, size_limit: int) -> bytes:
