@@ -42,6 +42,20 @@ BODIES = {
     "POST /api/v1/users/{login}/held": (JSON, '{"approve": "all"}'),
     "POST /api/v1/feeds": (JSON, '{"name": "another"}'),
     "POST /api/v1/keys": (JSON, '{"name": "another", "role": "admin"}'),
+    "POST /api/v1/publishing/pause": (JSON, '{"for": "1h"}'),
+    "POST /api/v1/publications/approve": (JSON, '{"all": true}'),
+    "POST /api/v1/publications/hold": (JSON, '{"all": true}'),
+    "POST /api/v1/held": (JSON, '{"approve": "all"}'),
+    "POST /api/v1/opt-outs": (JSON, '{"login": "zoe"}'),
+    "POST /api/v1/publishing/preview": (JSON, '{"subject_template": "changed"}'),
+    "PATCH /api/v1/publishing/settings": (JSON, '{"settings": {"activity_done": "no"}}'),
+    "POST /api/v1/publishing/rules": (JSON, '{"name": "another", "action": "publish"}'),
+    "PUT /api/v1/publishing/rules/{rule_id}": (JSON, '{"name": "changed", "action": "publish"}'),
+    "POST /api/v1/publishing/rules/{rule_id}/move": (JSON, '{"position": 2}'),
+    "POST /publications/held": (FORM, "approve=all"),
+    "POST /publications/selected": (FORM, "number=1&act=hold"),
+    "POST /opt-outs": (FORM, "login=zoe"),
+    "POST /rules": (FORM, "name=one-more&action=publish"),
     "POST /api/v1/imports": (UPLOAD, FILE),
     "POST /imports": (UPLOAD, FILE),
     "POST /people": (FORM, "login=bob&id=id-of-bob"),
@@ -58,6 +72,9 @@ NAMES = {
     "/api/v1/keys/nobody": "/api/v1/keys/another-spare",
     "/keys/nobody": "/keys/spare",
     "/api/v1/feeds/1": "/api/v1/feeds/2",
+    "/api/v1/opt-outs/nobody": "/api/v1/opt-outs/dee",
+    "/opt-outs/nobody": "/opt-outs/eve",
+    "/rules/1/remove": "/rules/2/remove",
     "/nobody": "/ada",
 }
 """What stands for the names that the tests of roles ask for, and that nobody has."""
@@ -142,6 +159,10 @@ def a_world(folder: Path) -> Iterator[World]:
             made[role] = json.loads(gitpip.command(*options).stdout)["key"]
         for name in ("spare", "another-spare"):
             gitpip.command("keys", "create", name, "--role", Role.VIEWER)
+        for login in ("dee", "eve"):
+            gitpip.command("opt-outs", "add", login)
+        for name in ("a-rule", "another-rule"):
+            gitpip.command("rules", "add", "publish", "--name", name)
         asks: dict[Role, tuple[str, ...]] = {Role.OPERATOR: ("POST /imports",)}
         asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds")
         asks[Role.VIEWER] += ("POST /api/v1/users/{login}/visits",)
@@ -176,6 +197,7 @@ IMPOSSIBLE = {
     "POST /api/v1/publications/{publication_id}/retry",
     "POST /api/v1/publications/{publication_id}/skip",
     "POST /publications/{publication_id}/{act}",
+    "POST /publications/selected",
     "POST /api/v1/accounts/{vendor}/switch",
     "POST /status-page/accounts/{vendor}/switch",
 }
