@@ -58,7 +58,8 @@ async def _wake_nobody(work: Work) -> None:
 async def person(scene: Scene) -> Person:
     process = await scene.process()
     await scene.find_files("ada", "a.py", "b.py")
-    await scene.settle(process)
+    # Else what was sent first would be looked for still, and told.
+    await scene.settle(process, watched=True)
     return Person(scene, process)
 
 
