@@ -20,7 +20,7 @@ from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
 from gitpip.store.schema import publications, users
 from gitpip.store.schema_rules import opt_outs
-from gitpip.store.visibility import tracked
+from gitpip.store.visibility import removed, tracked
 from gitpip.validation import check_login, without_nul
 
 OptOutId = NewType("OptOutId", int)
@@ -155,7 +155,7 @@ async def _github_id(transaction: Transaction, login: str) -> GitHubId | None:
                 select(opt_outs.c.github_id).where(opt_outs.c.github_id.is_not(None))
             ),
         )
-        .order_by(users.c.removed_at.is_not(None), users.c.key.desc())
+        .order_by(removed, users.c.key.desc())
         .limit(1)
     )
     return rows.scalar_one_or_none()
