@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -35,13 +37,15 @@ def axe(request: pytest.FixtureRequest) -> str:
     folder = request.config.cache.mkdir("axe")
     source = folder / f"{AXE}.js"
     if not source.exists():
-        subprocess.run(["npm", "pack", AXE], cwd=folder, check=True, capture_output=True)
-        tarball = folder / f"{AXE.replace('@', '-')}.tgz"
-        with tarfile.open(tarball) as archive:
-            member = archive.extractfile("package/axe.min.js")
-            assert member is not None
-            source.write_bytes(member.read())
-        tarball.unlink()
+        # In a folder of its own: several test processes may fetch it at once.
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            subprocess.run(["npm", "pack", AXE], cwd=own, check=True, capture_output=True)
+            with tarfile.open(Path(own) / f"{AXE.replace('@', '-')}.tgz") as archive:
+                member = archive.extractfile("package/axe.min.js")
+                assert member is not None
+                whole = Path(own) / "whole.js"
+                whole.write_bytes(member.read())
+            whole.replace(source)
     return source.read_text()
 
 
