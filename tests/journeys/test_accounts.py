@@ -222,8 +222,10 @@ def test_another_github_is_no_rename(tmp_path: Path, database_url: str) -> None:
         served.gitpip.wait_for(
             lambda: served.api("GET", "/users/ada").json()["failure"] is None, "the check"
         )
-        deals = {str(deal["title"]): deal["id"] for deal in served.pipedrive.deals}
-        assert set(deals) == {"ada", "mallory"}
+        served.gitpip.wait_for(
+            lambda: {str(deal["title"]) for deal in served.pipedrive.deals} == {"ada", "mallory"},
+            "a deal of each, and no other",
+        )
 
 
 def test_commands_after_a_change_of_token_agree(tmp_path: Path, database_url: str) -> None:

@@ -225,8 +225,22 @@ def test_more_clients_than_the_limit_replace_those_that_wait(start: bytes) -> No
                 client.sendall(start)
             flood.append(client)
             if len(flood) % 10 == 0:
-                assert httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "0"
-        assert httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text == "0"
+                assert soon_answered(port) == "0"
+        assert soon_answered(port) == "0"
+
+
+def soon_answered(port: int) -> str:
+    """What a client gets that tries again for a second, as browsers do after a reset.
+
+    While all others are just being answered, the newest connection is the only one that waits.
+    """
+    until = time.monotonic() + 1
+    while True:
+        try:
+            return httpx2.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).text
+        except httpx2.ReadError:
+            if time.monotonic() > until:
+                raise
 
 
 def test_a_flood_from_one_address_does_not_disconnect_another() -> None:
