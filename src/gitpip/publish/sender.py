@@ -30,7 +30,6 @@ from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
-from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
@@ -86,7 +85,7 @@ class Sender:
         self._youth = guards.youth
         self._waits = waits
         self._rules = rules
-        self._policies = Policies(rules.given)
+        self._policies = channel.terms.policies
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall

@@ -59,7 +59,7 @@ class Terms:
     ) -> None:
         self._database = database
         self._destination = destination
-        self._policies = policies
+        self.policies = policies
         self._now = now
         self._one_at_a_time = asyncio.Lock()
         self._catalog = Catalog()
@@ -77,7 +77,7 @@ class Terms:
 
     async def activity(self, deal_id: DealId, day: date | None) -> ActivityFields:
         """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed."""
-        policy = self._policies.current
+        policy = self.policies.current
         resolved = await self._settled(About.ACTIVITY)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
@@ -100,7 +100,7 @@ class Terms:
 
     def titles(self, login: str) -> tuple[str, ...]:
         """What a user's deal can be called; first what a new one is."""
-        template = self._policies.current.deal_title_template
+        template = self.policies.current.deal_title_template
         title = in_a_line(template.fill({"user": UserValues(login)}, TITLE_LIMIT).before)
         return (title,) if title == login else (title, login)
 
@@ -131,7 +131,7 @@ class Terms:
     async def _settled(self, about: About, *, refused: bool = False) -> Resolved:
         """The settings in the account's numbers; all behind what was `refused` is read for that."""
         async with self._one_at_a_time:
-            policy, fingerprint = self._policies.current, self._destination.fingerprint
+            policy, fingerprint = self.policies.current, self._destination.fingerprint
             if self._made_of is not None and self._made_of[1] != fingerprint:
                 self._forget()
             made_of = policy, fingerprint, self._destination.deal_fields
