@@ -62,15 +62,15 @@ class Screener:
             return tuple(claims)
         candidates, checks = await self._candidates(new, mode)
         decisions = await asyncio.to_thread(_decided, candidates, checks)
-        stopped: dict[Publication, Decision] = {}
+        stopped: dict[Publication, Verdict] = {}
         broken: set[Publication] = set()
         for candidate, decision in zip(candidates, decisions, strict=True):
             claim = candidate.publication
             if isinstance(decision, Exception):
                 broken.add(claim)
                 await self._set_aside(claim, decision)
-            elif not isinstance(decision, Publish):
-                stopped[claim] = decision
+            elif verdict := _verdict(decision):
+                stopped[claim] = verdict
         if stopped:
             await self._write(stopped)
         return tuple(claim for claim in claims if claim not in stopped and claim not in broken)
@@ -99,15 +99,10 @@ class Screener:
         later = delivery.retried(claim.attempts + 1, unexpected(error), now=now)
         await record(self._database, claim, later, now)
 
-    async def _write(self, stopped: Mapping[Publication, Decision]) -> None:
-        verdicts = [
-            (claim, verdict)
-            for claim, decision in stopped.items()
-            if (verdict := _verdict(decision))
-        ]
+    async def _write(self, stopped: Mapping[Publication, Verdict]) -> None:
         async with self._database.begin() as transaction:
-            written = await screened.write(transaction, verdicts, self._now())
-        for claim, verdict in verdicts:
+            written = await screened.write(transaction, stopped, self._now())
+        for claim, verdict in stopped.items():
             if claim.id in written:
                 metrics.deliveries.labels(verdict.state).inc()
                 log.info(

@@ -1,7 +1,7 @@
 """What screening decided about publications that were never sent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,14 +26,14 @@ class Verdict:
 
 
 async def write(
-    transaction: Transaction, verdicts: Sequence[tuple[Publication, Verdict]], now: datetime
+    transaction: Transaction, verdicts: Mapping[Publication, Verdict], now: datetime
 ) -> frozenset[PublicationId]:
     """Write down what is not sent, as far as the claims hold; gives what was written.
 
     What somebody else claimed, decided or sent meanwhile is left as it is.
     """
     alike: defaultdict[tuple[Verdict, str | None], list[PublicationId]] = defaultdict(list)
-    for claim, verdict in verdicts:
+    for claim, verdict in verdicts.items():
         alike[verdict, claim.token].append(claim.id)
     written: set[PublicationId] = set()
     for (verdict, token), ids in alike.items():
