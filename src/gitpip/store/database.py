@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-from gitpip.backoff import backoff
+from gitpip.backoff import backoff, jittered
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
 from gitpip.store.postgres import PREPARE, SILENCE, Watched, check_suitable
 
@@ -41,6 +41,9 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 """What asyncpg raises; the last when the server has taken leave and not hung up yet."""
 # Any number will do, as long as every process takes the same one.
 MIGRATION_LOCK = 4_871_325_001
+MIGRATION_TRIES = 20
+
+DEADLOCK = "40P01"
 
 # Not the statement is at fault: https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNAVAILABLE = ("08", "28", "40", "3D", "53", "57", "58", "25006", "25P03", "42501")
@@ -149,13 +152,25 @@ class Database:
     async def migrate(self) -> None:
         """Bring the schema up to date, one process at a time.
 
+        It is tried again after a deadlock: an older gitpip that still runs locks tables in an
+        order of its own, and PostgreSQL may choose either side to give way.
+
         Raises DatabaseTooNew when a newer gitpip has migrated it already.
         """
-        async with (
-            self._faults_named(),
-            _optional(self._writer),
-            self._unhurried().begin() as transaction,
-        ):
+        async with self._faults_named():
+            for failures in count(1):
+                try:
+                    await self._migrate_once()
+                except DBAPIError as error:
+                    if _code(error.orig) != DEADLOCK or failures == MIGRATION_TRIES:
+                        raise
+                    pause = backoff(failures, FIRST_PAUSE, LONGEST_PAUSE)
+                    await asyncio.sleep(jittered(pause).total_seconds())
+                else:
+                    return
+
+    async def _migrate_once(self) -> None:
+        async with _optional(self._writer), self._unhurried().begin() as transaction:
             if not self.is_sqlite:
                 await transaction.execute(
                     text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}
