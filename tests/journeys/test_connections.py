@@ -55,17 +55,20 @@ def flood(gitpip: Installation, number: int, start: bytes) -> Iterator[socket.so
         yield client
 
 
-def health(gitpip: Installation) -> float:
-    """How many seconds /health took to answer."""
-    began = time.monotonic()
-    assert httpx2.get(gitpip.url + "/health", timeout=10).text == "Alive"
-    return time.monotonic() - began
+def health(gitpip: Installation, times: int = 3) -> float:
+    """In how many seconds /health answers: the best of a few, as other tests take the processor."""
+    seconds = []
+    for _ in range(times):
+        began = time.monotonic()
+        assert httpx2.get(gitpip.url + "/health", timeout=30).text == "Alive"
+        seconds.append(time.monotonic() - began)
+    return min(seconds)
 
 
 def prompt(gitpip: Installation) -> float:
     """Within how many seconds /health must answer in a flood: one, and more where the machine is
     so busy that it is slow without a flood. On an idle machine it takes 0.01 s in both cases."""
-    return 1 + 10 * max(health(gitpip) for _ in range(5))
+    return 1 + 10 * max(health(gitpip, times=1) for _ in range(5))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
