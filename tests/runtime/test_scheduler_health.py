@@ -89,6 +89,24 @@ async def test_work_that_keeps_failing_is_named_without_the_errors_own_words(
         await until(lambda: scheduler.ailments(PATIENCE) == ())
 
 
+async def test_a_single_failure_is_not_named_however_long_ago_it_was() -> None:
+    """As when PostgreSQL restarts, and another replica takes the work over for a while."""
+    scheduler, failed = Scheduler(), asyncio.Event()
+
+    async def publish() -> None:
+        failed.set()
+        scheduler.stop()
+        raise DatabaseUnavailable("the database system is shutting down")
+
+    scheduler.register("publish", publish)
+    await scheduler.notify("publish")
+    async with running(scheduler):
+        await asyncio.wait_for(failed.wait(), 60)
+    # That nothing is said can't be awaited.
+    await asyncio.sleep(2 * PATIENCE.total_seconds())
+    assert told_of("publish", scheduler) == []
+
+
 async def test_another_replicas_trouble_is_none_of_ours(postgres_dsn: str) -> None:
     stuck, idle = quick(postgres_dsn), quick(postgres_dsn)
     await stuck.install()

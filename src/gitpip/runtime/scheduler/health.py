@@ -64,15 +64,20 @@ class Vitals:
             failing.times += 1
 
     def ailments(self, patience: timedelta) -> Iterator[str]:
-        """A sentence for each work that is stuck, or has done nothing but fail, for so long."""
+        """A sentence for each work that is stuck, or has done nothing but fail, for so long.
+
+        How long it fails is counted from failure to failure: after a single one, another process
+        may have taken the work over.
+        """
         now, longest = time.monotonic(), patience.total_seconds()
         for cycle in self._under_way:
             if (stuck := now - cycle.stepped_at) > longest:
                 yield f"{cycle.work} has made no progress for {stuck:.0f} s"
         for work, failing in self._failing.items():
-            if now - failing.since > longest and now - failing.last < self._lapse:
+            lasted = failing.last - failing.since
+            if lasted > longest and now - failing.last < self._lapse:
                 yield (
-                    f"{work} has failed {failing.times} times in {now - failing.since:.0f} s, "
+                    f"{work} has failed {failing.times} times in {lasted:.0f} s, "
                     f"at last because: {failing.meaning}"
                 )
 
