@@ -81,6 +81,9 @@ class Server:
         self._ready.set()
         await self._stopping.wait()
         listener.close()
+        # A connection that was made last is accepted some rounds of the loop later.
+        for _ in range(5):
+            await asyncio.sleep(0)
         for connection in list(state.connections):
             if isinstance(connection, _Protocol):
                 connection.transport.abort()
