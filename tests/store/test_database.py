@@ -7,19 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable, UserConflict
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
-from gitpip.store.database import MIGRATIONS, Database, open_database, wait_until_reachable
+from gitpip.store.database import Database, open_database, wait_until_reachable
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
 from gitpip.store.schema import metadata
 from gitpip.store.users import schedule, users
+from tests.support.migrations import upgrade_to
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -39,7 +38,7 @@ async def test_a_migration_that_meets_a_deadlock_is_tried_again(unmigrated_url: 
     """An older gitpip works on publications and then on a user; 0043 changes them the other way."""
     database, rival = open_database(unmigrated_url), open_database(unmigrated_url)
     async with database.begin() as transaction:
-        await transaction.run_sync(_upgrade_to, "0042")
+        await transaction.run_sync(upgrade_to, "0042")
     async with rival.begin() as transaction:
         await transaction.execute(text("SET deadlock_timeout = '1min'"))
         await transaction.execute(text("LOCK TABLE publications IN ROW EXCLUSIVE MODE"))
@@ -54,13 +53,6 @@ async def test_a_migration_that_meets_a_deadlock_is_tried_again(unmigrated_url: 
     assert await database.is_migrated()
     await database.close()
     await rival.close()
-
-
-def _upgrade_to(connection: Connection, revision: str) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, revision)
 
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")

@@ -2,24 +2,20 @@
 
 from datetime import UTC, datetime
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, String, insert, literal
 
 from gitpip.store import events
-from gitpip.store.database import MIGRATIONS, open_database
+from gitpip.store.database import open_database
 from gitpip.store.events import EventsWanted
 from gitpip.store.schema_events import events as table
+from tests.support.migrations import upgrade_to
 
 BEFORE = "0035"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _before(connection: Connection) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, BEFORE)
+    upgrade_to(connection, BEFORE)
     for kind in ("gist.found", "user.removed"):
         connection.execute(insert(table).values(happened_at=NOW, kind=literal(kind, String)))
 

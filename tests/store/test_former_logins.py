@@ -3,16 +3,15 @@
 from datetime import UTC, datetime
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, insert, select
 
 from gitpip.model import Account, Backfill, GitHubId, UserKey
 from gitpip.store import visibility
-from gitpip.store.database import MIGRATIONS, Database, open_database
+from gitpip.store.database import Database, open_database
 from gitpip.store.schema import former_logins
 from gitpip.store.schema import users as table
 from gitpip.store.users import bulk, schedule, users
+from tests.support.migrations import upgrade_to
 
 BEFORE = "0032"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -108,10 +107,7 @@ async def test_a_removed_user_who_comes_back_with_another_login_is_found_by_both
 
 
 def _before(connection: Connection) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, BEFORE)
+    upgrade_to(connection, BEFORE)
     for login, former in (("countess", "Ada"), ("bob", None)):
         connection.execute(
             insert(table).values(

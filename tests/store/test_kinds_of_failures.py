@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, insert, select
 
 from gitpip.model import FailureKind
-from gitpip.store.database import MIGRATIONS, open_database
+from gitpip.store.database import open_database
 from gitpip.store.schema import deals, gist_files, gists, publications, users
 from gitpip.store.schema_status import pauses
+from tests.support.migrations import upgrade_to
 
 BEFORE = "0039"
 LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
@@ -60,10 +59,7 @@ PAUSED = {"publishing": "Pipedrive can't be reached: no route", "watching": "Git
 
 
 def _before(connection: Connection) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, BEFORE)
+    upgrade_to(connection, BEFORE)
     for key, (login, (failure, *_)) in enumerate(FAILURES.items(), start=1):
         connection.execute(
             insert(users).values(

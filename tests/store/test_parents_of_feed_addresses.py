@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, insert, text
 
-from gitpip.store.database import MIGRATIONS, open_database
+from gitpip.store.database import open_database
 from gitpip.store.schema_access import access_keys, feed_addresses
+from tests.support.migrations import upgrade_to
 
 BEFORE = "0017"
 MADE = datetime(2026, 2, 1, tzinfo=UTC)
@@ -26,10 +25,7 @@ ADDRESSES = {
 
 
 def _before(connection: Connection) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, BEFORE)
+    upgrade_to(connection, BEFORE)
     for row, name, label, issued in KEYS:
         connection.execute(
             insert(access_keys).values(

@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, text, update
+from sqlalchemy import delete, text, update
 
 from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist, User
 from gitpip.store import listing
-from gitpip.store.database import MIGRATIONS, Database, open_database
+from gitpip.store.database import Database, open_database
 from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files
 from gitpip.store.schema import gists as gists_table
 from gitpip.store.schema import users as users_table
 from gitpip.store.users import users
+from tests.support.migrations import upgrade_to
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 numbers = itertools.count(1)
@@ -178,7 +177,7 @@ async def test_large_and_hostile_contents_are_stored_and_found(
 async def test_files_of_before_the_migration_are_found(unmigrated_url: str) -> None:
     database = open_database(unmigrated_url)
     async with database.begin() as transaction:
-        await transaction.run_sync(_upgrade_to, "0004")
+        await transaction.run_sync(upgrade_to, "0004")
         for statement in (
             "INSERT INTO users (key, login, external_id, backfill, state, created_at, "
             "next_check_at) VALUES (1, 'ada', '1', 'all', 'active', {now}, {now})",
@@ -194,13 +193,6 @@ async def test_files_of_before_the_migration_are_found(unmigrated_url: str) -> N
 
     assert await _found(database, "ancient history") == ["old.py"]
     await database.close()
-
-
-def _upgrade_to(connection: Connection, revision: str) -> None:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS))
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, revision)
 
 
 @given(

@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from gitpip.model import Backfill, GitHubId, User, UserKey, UserState
-from gitpip.store.database import MIGRATIONS, Database, open_database
+from gitpip.store.database import Database, open_database
 from gitpip.store.status import troubles
 from gitpip.store.users.schedule import completeness
 from gitpip.watch.check import Watcher
@@ -18,6 +16,7 @@ from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.graphql import Snapshot
 from gitpip_standins import GitHub as StandIn
 from gitpip_standins import Server
+from tests.support.migrations import upgrade_to
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of
 from tests.watch.test_check import run
@@ -47,10 +46,7 @@ async def former(database: Database, world: StandIn, clock: Clock, marks: dict[s
     """The rows of a version that took over marks whatever the list showed, by its own clock."""
 
     def write(connection: Connection) -> None:
-        configuration = Config()
-        configuration.set_main_option("script_location", str(MIGRATIONS))
-        configuration.attributes["connection"] = connection
-        command.upgrade(configuration, BEFORE)
+        upgrade_to(connection, BEFORE)
         for key, (login, mark) in enumerate(marks.items(), start=1):
             user = world.user_of(login)
             assert user
