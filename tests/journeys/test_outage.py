@@ -14,7 +14,7 @@ from tests.journeys.cluster import CONNECTIONS, Cluster, ConnectionCount, cluste
 from tests.support.running import Installation
 
 PATIENCE = 15
-SOON = 60
+SOON = 30
 REQUESTS, AT_ONCE = 500, 20
 
 

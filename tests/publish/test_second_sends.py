@@ -72,7 +72,7 @@ async def test_what_landed_after_the_last_look_is_found_before_it_is_sent_again(
     scene: Scene, survivor: Process
 ) -> None:
     scene.clock.advance(LATE - ABSENCE)
-    async with asyncio.timeout(60):  # else it would be claimed again and again
+    async with asyncio.timeout(10):  # else it would be claimed again and again
         await survivor.run()
     assert posts(scene) == len(await scene.rows())
     await scene.assert_each_is_there_once()
@@ -110,7 +110,7 @@ async def test_a_look_that_took_long_is_made_again_while_the_claim_is_renewed(
         await held(scene, before + 2)
         for _ in range(3):
             scene.clock.advance(0.9 * SHORT)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(20):
                 await renewed(scene)
         scene.crm.faults.let_go()
         await running
