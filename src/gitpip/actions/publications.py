@@ -68,11 +68,7 @@ async def decide_held(
             shown=shown,
             by=act.actor.name,
         )
-        if answered.published or answered.skipped:
-            done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
-            await act.record("held.decided", f"{answered.login}: {done}")
-        if answered.published:
-            act.wake("publish")
+        await _tell_decided(act, answered.login, approved, answered)
     return answered
 
 
@@ -87,12 +83,16 @@ async def decide_held_of_all(
         answered = await held.answer_for_all(
             act.transaction, approved, now=act.now, shown=shown, by=act.actor.name
         )
-        if answered.published or answered.skipped:
-            done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
-            await act.record("held.decided", f"everybody: {done}")
-        if answered.published:
-            act.wake("publish")
+        await _tell_decided(act, "everybody", approved, answered)
     return answered
+
+
+async def _tell_decided(act: Act, subject: str, approved: Backfill, answered: Answered) -> None:
+    if answered.published or answered.skipped:
+        done = f"{approved}, {answered.published} to publish, {answered.skipped} skipped"
+        await act.record("held.decided", f"{subject}: {done}")
+    if answered.published:
+        act.wake("publish")
 
 
 async def approve(acting: Acting, which: Which) -> Moved:

@@ -29,6 +29,17 @@ IS_HELD_WITH_OTHERS = and_(
 )
 
 
+def approved(now: datetime, by: str | None) -> dict[str, object]:
+    """The columns of a held publication that somebody lets be sent."""
+    return {
+        "state": PublicationState.PENDING.value,
+        "due_at": now,
+        "reason": None,
+        "approved_at": now,
+        "approved_by": by,
+    }
+
+
 @dataclass(frozen=True)
 class Chosen:
     """Which publications an act is about: some by their ids, else those of a user, else all."""
@@ -109,13 +120,7 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
     result = await transaction.execute(
         update(publications)
         .where(in_order(chosen.condition, wanted))
-        .values(
-            state=PublicationState.PENDING.value,
-            due_at=now,
-            reason=None,
-            approved_at=now,
-            approved_by=by,
-        )
+        .values(approved(now, by))
         .returning(publications.c.id)
     )
     moved = await _moved(transaction, chosen, result.scalars().all(), "approved", "held")

@@ -20,6 +20,7 @@ from gitpip.modes import HeldBecause
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
+from gitpip.store.publications import approvals
 from gitpip.store.publications.approvals import IS_HELD_WITH_OTHERS
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
@@ -268,15 +269,7 @@ async def _publish(
         case BackfillKind.LATEST:
             wanted.append(publications.c.file_key.in_(_files_of_latest(held, approved.count)))
     result = await transaction.execute(
-        update(publications)
-        .where(in_order(*wanted))
-        .values(
-            state=PublicationState.PENDING.value,
-            due_at=now,
-            reason=None,
-            approved_at=now,
-            approved_by=by,
-        )
+        update(publications).where(in_order(*wanted)).values(approvals.approved(now, by))
     )
     return result.rowcount
 
