@@ -81,9 +81,7 @@ class Server:
         self._ready.set()
         await self._stopping.wait()
         listener.close()
-        # A connection that was made last is accepted some rounds of the loop later.
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await accept_the_last()
         for connection in list(state.connections):
             if isinstance(connection, _Protocol):
                 connection.transport.abort()
@@ -92,6 +90,15 @@ class Server:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def accept_the_last() -> None:
+    """Wait until a connection is accepted that was made just before the listener closed.
+
+    That takes the loop some rounds; missed, it would stay open.
+    """
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class _Protocol(H11Protocol):

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gitpip_standins.server import accept_the_last
+
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -71,9 +73,7 @@ class Listener:
         self._ready.set()
         await self._stopping.wait()
         server.close()
-        # A connection that was made last is accepted some rounds of the loop later.
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await accept_the_last()
         for task in talks:
             task.cancel()
         ends = await asyncio.gather(*talks, return_exceptions=True)

@@ -103,7 +103,7 @@ async def heartbeat(
     clock_ahead: Callable[[], timedelta] = timedelta,
     tokens: Callable[[], instances.Tokens | None] = lambda: None,
 ) -> AsyncIterator[Heartbeat]:
-    """Show life until the block ends; see `Life` for what the functions tell."""
+    """Show life until the block ends; see `Heartbeat` for what the functions tell."""
     life = Heartbeat(database, part, others, clock_ahead, tokens)
     await life.begin()
     try:
