@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from gitpip.errors import EnvironmentUnusable, GitHubUnavailable
+from gitpip.http_client import client
 from gitpip.model import GistId, GitHubId
 from gitpip.publish.delivery import Accepted, NotProcessed
 from gitpip.publish.pipedrive.client import Pipedrive
@@ -373,3 +374,34 @@ async def test_a_refusal_of_the_old_token_says_nothing_of_pipedrives_new_one() -
             assert not outcome.access
             assert not outcome.everyone
             assert await pipedrive.create_deal("ada") == Accepted(5)
+
+
+@pytest.mark.parametrize("rounds", range(6))
+async def test_a_cancelled_client_leaves_no_connection_open(rounds: int) -> None:
+    made: list[asyncio.StreamWriter] = []
+    ended = threading.Semaphore(0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        ended.release()
+
+    closing = asyncio.Event()
+
+    async def ask(port: int) -> None:
+        http = client(timeout=60)
+        await asyncio.gather(*(http.get(f"http://127.0.0.1:{port}") for _ in range(3)))
+        closing.set()
+        await http.aclose()
+
+    with Listener(answer) as listener:
+        asking = asyncio.create_task(ask(listener.port))
+        await closing.wait()
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        for _ in made:
+            assert await asyncio.to_thread(ended.acquire, timeout=10)

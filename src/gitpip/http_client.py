@@ -1,5 +1,6 @@
 """How requests go out: through which proxy, and which authorities are trusted."""
 
+import asyncio
 import os
 import socket
 import ssl
@@ -51,7 +52,7 @@ def client(*, timeout: float) -> httpx2.AsyncClient:
     """
     for scheme in _PROXIES:
         proxy_for(scheme)
-    return httpx2.AsyncClient(
+    return _Client(
         headers={"User-Agent": f"gitpip/{version('gitpip')}"},
         verify=_trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         # Settings allow http on this machine alone, of which no proxy knows.
@@ -60,6 +61,22 @@ def client(*, timeout: float) -> httpx2.AsyncClient:
         timeout=httpx2.Timeout(timeout, connect=0.9 * timeout),
         follow_redirects=False,
     )
+
+
+class _Client(httpx2.AsyncClient):
+    """Closes all its connections, even if it is cancelled meanwhile.
+
+    httpcore2 2.16 closes one connection after the other, and leaves the rest open when the task is
+    cancelled: its shield withstands anyio's cancellations, not asyncio's.
+    """
+
+    async def aclose(self) -> None:
+        closing = asyncio.create_task(super().aclose())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
 
 USER_TIMEOUT = timedelta(seconds=30)
