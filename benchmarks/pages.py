@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
+from sqlalchemy import text
 
 from gitpip.store.database import Database, open_database
 from gitpip_standins import GitHub, Server
@@ -82,7 +83,7 @@ def main() -> None:
     directory = tempfile.mkdtemp(prefix="gitpip-benchmark-")
     server = get_server(Path(directory), cleanup_mode="delete")
     try:
-        url = server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
+        url = server.get_uri()
         slow |= _measure("PostgreSQL", url, users, gists)
     finally:
         server.cleanup()
@@ -212,7 +213,7 @@ async def _run(database: Database, statement: str, users: int, gists: int) -> No
         numbers = NUMBERS.format(start, min(start + AT_A_TIME - 1, number))
         piece = filled.replace("numbers_users", numbers).replace("numbers_gists", numbers)
         async with database.begin() as transaction:
-            await transaction.exec_driver_sql(piece)
+            await transaction.execute(text(piece.replace(":", r"\:")))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tests.support.running import Installation
 USERS = 1000
 STARTS = 5
 TOKEN = "benchmark-token"  # noqa: S105 - the stand-ins'
-IMPORTS = "import alembic, asyncpg, aiosqlite, fastapi, httpx2, pgqueuer, sqlalchemy, uvicorn"
+IMPORTS = "import alembic, aiosqlite, fastapi, httpx2, pgqueuer, psycopg, sqlalchemy, uvicorn"
 MIB = 1024 * 1024
 
 

@@ -73,7 +73,7 @@ def main() -> None:
             dsn = postgres.get_uri(f"watch_{size}")
             addresses = {
                 "SQLite": f"sqlite+aiosqlite:///{Path(folder) / str(size)}.sqlite3",
-                "PostgreSQL": dsn.replace("postgresql://", "postgresql+asyncpg://", 1),
+                "PostgreSQL": dsn,
             }
             with stand_in(size) as (url, github):
                 for name, address in addresses.items():

@@ -176,10 +176,6 @@ async def _migrate(url: str) -> None:
     await database.close()
 
 
-def _for_sqlalchemy(dsn: str) -> str:
-    return dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database, to be copied: to migrate one takes longer than many a test."""
@@ -193,15 +189,14 @@ def migrated_template(postgres: PostgresServer) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
     postgres.psql("CREATE DATABASE migrated;")
     # In a thread: an asynchronous fixture may ask for it, and its event loop runs already.
-    address = _for_sqlalchemy(postgres.get_uri("migrated"))
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _migrate(address)).result()
+        thread.submit(asyncio.run, _migrate(postgres.get_uri("migrated"))).result()
     return "migrated"
 
 
 @pytest.fixture
 def postgres_dsn(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
-    """A fresh, migrated database's address: postgresql://, for asyncpg and other processes."""
+    """A fresh, migrated database's address, for libpq and other processes."""
     name = f"test_{uuid4().hex}"
     postgres.psql(f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY file_copy;")
     yield postgres.get_uri(name)
@@ -210,13 +205,13 @@ def postgres_dsn(postgres: PostgresServer, migrated_template: str) -> Iterator[s
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh, migrated database's address for SQLAlchemy, once for each kind of database."""
+    """A fresh, migrated database's address, once for each kind of database."""
     if request.param == "sqlite":
         migrated: Path = request.getfixturevalue("migrated_file")
         shutil.copy(migrated, tmp_path / "gitpip.sqlite3")
         return f"sqlite+aiosqlite:///{tmp_path}/gitpip.sqlite3"
-    dsn: str = request.getfixturevalue("postgres_dsn")
-    return _for_sqlalchemy(dsn)
+    address: str = request.getfixturevalue("postgres_dsn")
+    return address
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -228,5 +223,5 @@ def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
     postgres: PostgresServer = request.getfixturevalue("postgres")
     name = f"test_{uuid4().hex}"
     postgres.psql(f"CREATE DATABASE {name};")
-    yield _for_sqlalchemy(postgres.get_uri(name))
+    yield postgres.get_uri(name)
     postgres.psql(f"DROP DATABASE {name} WITH (FORCE);")

@@ -37,6 +37,10 @@ NOT_A_SENTENCE = "a message of ASGI"
 ALLOWED = {
     ("doctor/vendors.py", "'CERTIFICATE_VERIFY_FAILED' in str(error)"): OPENSSL,
     ("publish/doubles.py", "known.reason == TOO_MANY"): CONSTANT,
+    (
+        "store/postgres.py",
+        "'FATAL: ' in str(error)",
+    ): "libpq has no code for a connection that a server refuses; asked for at once, never stored",
     ("store/events.py", "one.detail in hidden"): "the very lines that were asked about",
     (
         "store/publications/publications.py",

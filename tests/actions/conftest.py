@@ -39,7 +39,7 @@ def furnished_template(postgres: PostgresServer, migrated_template: str) -> tupl
 
 
 def _address(postgres: PostgresServer, name: str) -> str:
-    return postgres.get_uri(name).replace("postgresql:", "postgresql+asyncpg:", 1)
+    return postgres.get_uri(name)
 
 
 @pytest.fixture

@@ -3,13 +3,9 @@
 import contextlib
 import os
 import re
-import ssl
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import certifi
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -25,13 +21,10 @@ from gitpip.config import (
 from gitpip.errors import SettingsError
 from gitpip.model import Anonymous, Backfill
 
-# asyncpg's own reading of addresses is no public function, but what counts is how it reads ours.
-ASYNCPG = import_module("asyncpg.connect_utils")
-
 
 @pytest.fixture(autouse=True)
 def _no_postgres_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """asyncpg fills what an address leaves open from PGHOST and the like, and from the home."""
+    """libpq fills what an address leaves open from PGHOST and the like, and from the home."""
     for name in os.environ:
         if name.startswith("PG"):
             monkeypatch.delenv(name)
@@ -304,108 +297,13 @@ def test_the_connection_string_wins_over_the_database_url() -> None:
         POSTGRES_CONNECTION_STRING="postgres://u:hunter22@h/d", GITPIP_DATABASE_URL="sqlite:///x.db"
     )
     assert settings.postgres_dsn == "postgresql://u:hunter22@h/d"
-    assert settings.database_url == "postgresql+asyncpg://u:hunter22@h/d"
+    assert settings.database_url == "postgresql://u:hunter22@h/d"
     assert rows(settings)["GITPIP_DATABASE_URL"] == (
         "postgresql://u:[secret]@h/d",
         "derived from POSTGRES_CONNECTION_STRING",
     )
     assert "hunter22" not in repr(settings)
     assert settings.secrets == ("hunter22",)
-
-
-def as_asyncpg_reads(**arguments: Any) -> tuple[list[object], Any]:
-    """The addresses and parameters asyncpg makes of what `asyncpg.connect` is given."""
-    names = (
-        "dsn host port user password passfile database ssl service servicefile direct_tls"
-        " server_settings target_session_attrs krbsrvname gsslib"
-    )
-    addresses, parameters = ASYNCPG._parse_connect_dsn_and_args(
-        **dict.fromkeys(names.split()) | arguments
-    )
-    return addresses, parameters
-
-
-def both_ways(settings: Settings) -> list[tuple[list[object], Any]]:
-    url = make_url(settings.database_url)
-    _, arguments = url.get_dialect()().create_connect_args(url)
-    return [as_asyncpg_reads(dsn=settings.postgres_dsn), as_asyncpg_reads(**arguments)]
-
-
-@pytest.mark.parametrize(
-    ("text", "addresses", "user", "password", "database"),
-    [
-        ("postgres://u:p@h/d", [("h", 5432)], "u", "p", "d"),
-        ("postgresql://u:p@h:6000/d", [("h", 6000)], "u", "p", "d"),
-        ("postgresql+asyncpg://u:p@h:6000/d", [("h", 6000)], "u", "p", "d"),
-        ("postgresql://u:p%40%2F%3F%23+%20%25@[::1]:6000/d", [("::1", 6000)], "u", "p@/?#+ %", "d"),
-        ("postgresql://u:p:q@h/d%20e", [("h", 5432)], "u", "p:q", "d e"),
-        ("postgresql://u@a:1,b:2/d", [("a", 1), ("b", 2)], "u", None, "d"),
-        ("postgresql:///d?host=/run&user=u&password=a+b", ["/run/.s.PGSQL.5432"], "u", "a+b", "d"),
-        ("postgresql://%2Frun:6000/d?user=u", ["/run/.s.PGSQL.6000"], "u", None, "d"),
-        ("host=h dbname=d user=u password='a b'", [("h", 5432)], "u", "a b", "d"),
-        (
-            r"host = h  port=6000 dbname='' user=u password='a\'\\b'",
-            [("h", 6000)],
-            "u",
-            r"a'\b",
-            "u",
-        ),
-        (r"host=a,b port=1,2 user=u password=x\ y dbname=d", [("a", 1), ("b", 2)], "u", "x y", "d"),
-    ],
-)
-def test_postgres_spellings(
-    text: str, addresses: list[object], user: str, password: str | None, database: str
-) -> None:
-    for found, parameters in both_ways(load(POSTGRES_CONNECTION_STRING=text)):
-        assert found == addresses
-        assert (parameters.user, parameters.password, parameters.database) == (
-            user,
-            password,
-            database,
-        )
-
-
-def test_ssl_options_reach_asyncpg() -> None:
-    text = "host=h dbname=d user=u sslmode=require channel_binding=require connect_timeout=5"
-    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
-        assert parameters.sslmode.name == "require"
-        assert isinstance(parameters.ssl, ssl.SSLContext)
-        assert parameters.server_settings is None
-    for _, parameters in both_ways(load(GITPIP_DATABASE_URL="postgres://u@h/d?sslmode=disable")):
-        assert parameters.ssl is False
-    text = f"postgres://u@h/d?sslmode=verify-full&sslrootcert={certifi.where()}"
-    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
-        assert parameters.ssl.check_hostname
-        assert parameters.ssl.verify_mode is ssl.CERT_REQUIRED
-
-
-def test_other_options_reach_the_server() -> None:
-    text = "postgres://u@h/d?application_name=gitpip&options=-c%20statement_timeout%3D5s"
-    for _, parameters in both_ways(load(GITPIP_DATABASE_URL=text)):
-        assert parameters.server_settings == {
-            "application_name": "gitpip",
-            "options": "-c statement_timeout=5s",
-        }
-
-
-words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).map(str.strip)
-
-
-@given(user=words, password=words, database=words)
-def test_any_user_password_and_database_survive(user: str, password: str, database: str) -> None:
-    assume(user and password and database)
-
-    def quoted(text: str) -> str:
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    settings = load(
-        POSTGRES_CONNECTION_STRING=f"host=h user={quoted(user)} password={quoted(password)}"
-        f" dbname={quoted(database)}"
-    )
-    for _, found in both_ways(settings):
-        assert (found.user, found.password, found.database) == (user, password, database)
-    masked = settings.masked_database_url.partition("@")[0]
-    assert masked.endswith(":[secret]")
 
 
 def test_who_may_ask_is_decided_by_settings() -> None:

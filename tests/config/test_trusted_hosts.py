@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.pq import Conninfo
 
 from gitpip.config import load_settings
+from gitpip.config.database_passwords import password_sources
 from gitpip.errors import SettingsError
 
 ELSEWHERE = {
@@ -146,6 +148,8 @@ def give_password(place: Place, how: str) -> str:
         ("host=elsewhere.example dbname=gitpip", {"PGPASSWORD"}),
         ("host=db.example port=5433 dbname=gitpip", {"PGPASSWORD"}),
         ("host=/tmp/elsewhere dbname=gitpip", {*PASSWORDS[:3]}),
+        ("host=elsewhere.example hostaddr=10.0.0.1 dbname=gitpip", {"PGPASSWORD"}),
+        ("hostaddr=10.0.0.1 dbname=gitpip", {*PASSWORDS[:3]}),
         ("port=6543 dbname=gitpip", {*PASSWORDS[:3]}),
         ("postgresql:///gitpip?sslmode=prefer", {*PASSWORDS[:3]}),
         ("service=prod", {*PASSWORDS}),
@@ -185,6 +189,44 @@ def test_a_password_file_is_only_the_installations_own_beside_its_env_file(tmp_p
     own.symlink_to(others)
     place.lines["GITPIP_DATABASE_URL"] = f"postgresql://db.example/gitpip?passfile={own}"
     assert len(place.faults()) == 1
+
+
+SERVICES = (
+    "[prod]\npassword=the-password\n",
+    "user=before\n[other]\npassword=other\n[prod]\n# mine\npassword = the-password\nnot one\n",
+    "[prod]\npassword=the-password\npassword=second\n[broken",
+    "[prod]\nhost=h\n[prod]\npassword=second\n",
+    "[production]\npassword=other\n",
+    "[prod] \n  password=the-password\n",
+)
+
+
+@pytest.mark.parametrize("text", SERVICES)
+@pytest.mark.parametrize("where", ["PGSERVICEFILE", "PGSYSCONFDIR", "home", "servicefile"])
+def test_a_service_has_the_password_that_libpq_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, where: str
+) -> None:
+    file = tmp_path / "pg_service.conf"
+    file.write_text(text)
+    environ = {"PGSERVICE": "prod", "HOME": str(tmp_path / "nowhere")}
+    keywords = {"servicefile": str(file)} if where == "servicefile" else {}
+    if where == "home":
+        file.rename(tmp_path / ".pg_service.conf")
+        environ["HOME"] = str(tmp_path)
+    elif where != "servicefile":
+        environ[where] = str(tmp_path if where == "PGSYSCONFDIR" else file)
+    found = [source.name for source in password_sources(keywords, environ)]
+
+    has_one = "the-password" in text
+    assert found == ["the password of the service prod"] * has_one
+
+    # libpq tells what a service gives where the environment names the file.
+    named = file if where != "home" else tmp_path / ".pg_service.conf"
+    monkeypatch.setenv("PGSERVICE", "prod")
+    monkeypatch.setenv("PGSERVICEFILE", str(named))
+    given = {option.keyword: option.val for option in Conninfo.get_defaults()}
+    assert given[b"password"] in {None, b"the-password", b" the-password"}
+    assert has_one or not given[b"password"]
 
 
 def test_a_link_to_an_env_file_gets_no_secret_that_lies_beside_the_file(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
+from psycopg.rows import TupleRow
 
 from gitpip_standins import GitHub, Pipedrive, Server
 from tests.conftest import PostgresServer, postgres_server
@@ -20,7 +21,6 @@ from tests.support.running import Installation
 
 TOKEN = "cluster-token"
 CONNECTIONS = 6  # of each replica, at most
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 COUNT = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -65,7 +65,7 @@ class Cluster:
         async def asked() -> list[tuple[object, ...]]:
             connection = await connect(self.dsn)
             try:
-                return [tuple(row) for row in await connection.fetch(query)]
+                return await (await connection.execute(query)).fetchall()
             finally:
                 await connection.close()
 
@@ -93,9 +93,9 @@ class Cluster:
         return count
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
+async def connect(dsn: str) -> psycopg.AsyncConnection[TupleRow]:
     """A connection that does not count."""
-    return await asyncpg.connect(dsn, server_settings={"application_name": "count"})
+    return await psycopg.AsyncConnection.connect(dsn, application_name="count", autocommit=True)
 
 
 @contextmanager
@@ -160,7 +160,7 @@ class ConnectionCount:
 
     async def _count(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(OSError, *DRIVER_ERRORS):
+            with contextlib.suppress(OSError, psycopg.Error):
                 await self._count_while_it_runs()
             await asyncio.sleep(0.1)
 
@@ -168,7 +168,8 @@ class ConnectionCount:
         connection = await connect(self._dsn)
         try:
             while not self._over.is_set():
-                self.counted.append(await connection.fetchval(COUNT))
+                answer = await connection.execute(COUNT)
+                self.counted += [number for (number,) in await answer.fetchall()]
                 await asyncio.sleep(0.1)
         finally:
-            await connection.close(timeout=1)
+            await connection.close()

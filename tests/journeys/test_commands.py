@@ -233,7 +233,7 @@ def test_an_unreachable_postgresql_is_awaited_up_to_a_limit(world: World) -> Non
     with nobody_listening() as port:
         changed(
             world,
-            GITPIP_DATABASE_URL=f"postgresql+asyncpg://gitpip:secret-word@127.0.0.1:{port}/gitpip",
+            GITPIP_DATABASE_URL=f"postgresql://gitpip:secret-word@127.0.0.1:{port}/gitpip",
             GITPIP_DATABASE_WAIT="2s",
         )
         served = world.gitpip.command("serve")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
 import pytest
 
 from gitpip_standins import Fault
@@ -30,9 +30,8 @@ def blocked(database_url: str) -> Iterator[None]:
             connection.close()
         return
     with asyncio.Runner() as runner:
-        address = database_url.replace("+asyncpg", "")
-        locker = runner.run(asyncpg.connect(address))
-        runner.run(locker.execute("BEGIN; LOCK TABLE services, users, pauses"))
+        locker = runner.run(psycopg.AsyncConnection.connect(database_url))
+        runner.run(locker.execute("LOCK TABLE services, users, pauses"))
         try:
             yield
         finally:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
 import httpx2
+import psycopg
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -436,14 +436,17 @@ async def dumped(connection_string: str) -> bytes:
         host, name = url.params["host"], url.path.lstrip("/")
     else:
         host, name = re.findall(r"(?:host|dbname)=(\S+)", connection_string)
-    connection = await asyncpg.connect(host=host, database=name, user="postgres")
-    values = []
-    for table in await connection.fetch(
-        "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-    ):
-        for row in await connection.fetch(f"SELECT * FROM {table['name']}"):  # noqa: S608
-            values += [v if isinstance(v, bytes) else str(v).encode() for v in row.values()]
-    await connection.close()
+    values: list[bytes] = []
+    async with await psycopg.AsyncConnection.connect(
+        host=host, dbname=name, user="postgres"
+    ) as connection:
+        tables = await connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        for (table,) in await tables.fetchall():
+            rows = await connection.execute(f"SELECT * FROM {table}")  # noqa: S608
+            for row in await rows.fetchall():
+                values += [v if isinstance(v, bytes) else str(v).encode() for v in row]
     assert len(values) > 100
     return b"\n".join(values)

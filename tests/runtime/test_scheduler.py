@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
 import pytest
 import structlog
 from structlog.typing import EventDict
@@ -235,7 +235,7 @@ async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone
 ) -> None:
     scheduler, works = quick(shared), Work()
     scheduler.register("publish", works)
-    successor = await asyncpg.connect(shared)
+    successor = await psycopg.AsyncConnection.connect(shared, autocommit=True)
     async with running(scheduler):
         await scheduler.notify("publish")
         await works.begin(1)
@@ -247,7 +247,7 @@ async def test_a_run_that_ends_while_it_is_taken_over_leaves_its_successor_alone
                 shared,
                 "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%pgqueuer%'",
             )
-            await successor.execute("UPDATE engine_pgqueuer SET queue_manager_id = $1", uuid4())
+            await successor.execute("UPDATE engine_pgqueuer SET queue_manager_id = %s", [uuid4()])
         await until_none(shared, "pg_stat_activity WHERE wait_event_type = 'Lock'")
         assert await count_rows(shared, "engine_pgqueuer") == 1
     await successor.close()
@@ -311,12 +311,10 @@ async def test_the_log_of_finished_jobs_stays_small(shared: str) -> None:
 
 
 async def count_rows(dsn: str, what: str) -> int:
-    connection = await asyncpg.connect(dsn)
-    try:
-        rows: int = await connection.fetchval(f"SELECT count(*) FROM {what}")  # noqa: S608
-    finally:
-        await connection.close()
-    return rows
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        counted = await connection.execute(f"SELECT count(*) FROM {what}")  # noqa: S608
+        (rows,) = await counted.fetchone() or (0,)
+    return int(rows)
 
 
 async def until_none(dsn: str, what: str) -> None:

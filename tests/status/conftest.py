@@ -134,7 +134,7 @@ def migrated_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres")
         postgres.psql("CREATE DATABASE status;")
-        url = postgres.get_uri("status").replace("postgresql://", "postgresql+asyncpg://", 1)
+        url = postgres.get_uri("status")
 
     async def migrate() -> None:
         database = open_database(url)

@@ -89,7 +89,7 @@ async def test_a_database_of_a_newer_version_is_refused(database_url: str) -> No
 
 
 async def test_an_unreachable_postgresql_is_waited_for_no_longer_than_told() -> None:
-    database = open_database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    database = open_database("postgresql://nobody@127.0.0.1:1/none")
 
     with pytest.raises(DatabaseUnavailable):
         await wait_until_reachable(database, timedelta(seconds=0.5))

@@ -7,14 +7,16 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import Pause
 from gitpip.store.database import TRIAL, Database, Transaction, open_database, wait_until_reachable
 from gitpip.store.status import pauses
+from tests.support.network import nobody_listening
 from tests.support.relay import Relay, relay_to
 
 if TYPE_CHECKING:
@@ -34,9 +36,7 @@ def relay(postgres_dsn: str) -> Iterator[Relay]:
 
 @pytest.fixture
 async def database(relay: Relay, postgres_dsn: str) -> AsyncIterator[Database]:
-    database = open_database(
-        relay.address(postgres_dsn).replace("postgresql:", "postgresql+asyncpg:")
-    )
+    database = open_database(relay.address(postgres_dsn))
     await database.migrate()
     yield database
     # What is cut is closed at once; what is silent would be waited for.
@@ -83,13 +83,12 @@ CAST_OFF = """
 
 @pytest.fixture
 def cast_off(relay: Relay, postgres_dsn: str) -> Iterator[Callable[[], Awaitable[None]]]:
-    """The server takes leave, and has not hung up yet: asyncpg takes no statement then."""
+    """The server takes leave, and has not hung up yet: no statement works then."""
 
     async def cast_off() -> None:
         relay.linger()
-        other = await asyncpg.connect(postgres_dsn)
-        await other.execute(CAST_OFF)
-        await other.close()
+        async with await psycopg.AsyncConnection.connect(postgres_dsn) as other:
+            await other.execute(CAST_OFF)
         assert await asyncio.to_thread(relay.ended.wait, 60)
         await asyncio.sleep(0.1)  # until what has arrived is read, which nothing tells
 
@@ -125,6 +124,58 @@ async def test_a_network_that_is_silent_is_named(relay: Relay, database: Databas
         await ask(database)
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("127.0.0.1:{port}/d", "port {port} failed: Connection refused$"),
+        (
+            "127.0.0.1:{port},localhost:{port}/d",
+            '"127.0.0.1", port {port} failed: Connection refused',
+        ),
+        ("nowhere.invalid/d", "can't be reached: .*'nowhere.invalid'"),
+        ("/d?host=/nowhere", "can't be reached: .* failed: No such file or directory$"),
+        ("/d?service=nowhere", 'can\'t be reached: .*"nowhere" not found$'),
+    ],
+)
+async def test_why_a_server_can_not_be_reached_is_told_in_a_line(place: str, told: str) -> None:
+    with nobody_listening() as port:
+        database = open_database("postgresql://gitpip:hunter22@" + place.format(port=port))
+        with pytest.raises(DatabaseUnavailable, match=told.format(port=port)) as raised:
+            await ask(database)
+    assert "hunter22" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_statement_that_is_given_up_ends_in_the_server_too(
+    database: Database, postgres_dsn: str
+) -> None:
+    async def ask_for_a_lock(how: str) -> None:
+        async with database.begin() as transaction:
+            await transaction.execute(text(f"LOCK TABLE users {how}"))
+
+    async with (
+        await psycopg.AsyncConnection.connect(postgres_dsn) as holder,
+        await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as onlooker,
+    ):
+
+        async def until_waiting(number: int) -> None:
+            found = None
+            while found != (number,):
+                waiting = await onlooker.execute(
+                    "SELECT count(*) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+                found = await waiting.fetchone()
+
+        await holder.execute("LOCK TABLE users")
+        with pytest.raises(OperationalError):  # the database is not to blame for it
+            await ask_for_a_lock("NOWAIT")
+        given_up = asyncio.create_task(ask_for_a_lock(""))
+        await until_waiting(1)
+        given_up.cancel()
+        await until_waiting(0)
+
+
 async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     database: Database,
 ) -> None:
@@ -144,7 +195,7 @@ async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     assert time.monotonic() - begin < LONGEST_FREEZE + 20
 
     thaw.set()
-    with pytest.raises(DatabaseUnavailable, match="closed"):
+    with pytest.raises(DatabaseUnavailable, match="idle-in-transaction timeout"):
         await frozen
     async with database.read() as transaction:
         kept = await pauses.paused(transaction, pauses.WATCHING, datetime.now(UTC))
@@ -158,7 +209,7 @@ async def test_a_server_without_a_free_connection_says_what_to_do(
 ) -> None:
     role = f"few_{make_url(postgres_dsn).database}"
     postgres.psql(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1;")
-    url = make_url(postgres_dsn).set(drivername="postgresql+asyncpg", username=role)
+    url = make_url(postgres_dsn).set(username=role)
     database = open_database(url.render_as_string(hide_password=False))
     async with database.read():
         with pytest.raises(DatabaseUnavailable, match="GITPIP_DATABASE_CONNECTIONS"):
@@ -199,7 +250,7 @@ async def test_a_new_login_counts_from_the_next_connection_on(
 
 
 async def test_a_database_that_does_not_exist_is_named(postgres_dsn: str) -> None:
-    url = make_url(postgres_dsn).set(drivername="postgresql+asyncpg", database="nowhere")
+    url = make_url(postgres_dsn).set(database="nowhere")
     database = open_database(url.render_as_string(hide_password=False))
     with pytest.raises(DatabaseUnavailable, match='"nowhere" does not exist'):
         await ask(database)
@@ -224,7 +275,7 @@ async def test_a_start_without_a_free_connection_says_what_to_do(
     postgres: "PostgresServer", postgres_dsn: str
 ) -> None:
     postgres.psql("CREATE ROLE one LOGIN CONNECTION LIMIT 1;")
-    url = make_url(postgres_dsn).set(username="one", drivername="postgresql+asyncpg")
+    url = make_url(postgres_dsn).set(username="one")
     database = open_database(url.render_as_string(hide_password=False))
     try:
         with pytest.raises(DatabaseUnavailable, match="GITPIP_DATABASE_CONNECTIONS"):

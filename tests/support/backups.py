@@ -67,8 +67,7 @@ class Dumps:
     def empty(self) -> str:
         self.names.append(f"journey_{uuid4().hex}")
         self.server.psql(f"CREATE DATABASE {self.names[-1]};")
-        address = self.server.get_uri(self.names[-1])
-        return address.replace("postgresql://", "postgresql+asyncpg://", 1)
+        return self.server.get_uri(self.names[-1])
 
     def make(self) -> None:
         self._do("pg_dump", "--format=custom", "--file", f"{self.folder}/dump")

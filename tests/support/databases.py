@@ -88,7 +88,7 @@ class OfPostgreSQL:
         self._server.psql(f"CREATE DATABASE {name}{like};")
 
     def _address(self, name: str) -> str:
-        return self._server.get_uri(name).replace("postgresql://", "postgresql+asyncpg://", 1)
+        return self._server.get_uri(name)
 
     def _name(self, url: str) -> str:
         return next(name for name in self._names if name in url)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
 import httpx2
+import psycopg
 import pytest
 
 from gitpip.web.auth.throttle import address_counted
@@ -111,22 +111,21 @@ async def test_a_flood_of_probes_asks_the_database_once_and_fails_no_probe(
     database_url: str, postgres_dsn: str, tmp_path: Path
 ) -> None:
     with serving(tmp_path, database_url, GITPIP_REQUEST_LIMIT=f"{LIMIT}/hour") as served:
-        watcher = await asyncpg.connect(postgres_dsn)
-        holder = await asyncpg.connect(postgres_dsn)
-        transaction = holder.transaction()
-        await transaction.start()
+        watcher = await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True)
+        holder = await psycopg.AsyncConnection.connect(postgres_dsn)
         await holder.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
         flood = asyncio.create_task(_at_once(served, 60, "GET", "/ready"))
         waiting = 0
         while not waiting:
             if flood.done():  # by the answer that the start had asked for
                 flood = asyncio.create_task(_at_once(served, 60, "GET", "/ready"))
-            waiting = await watcher.fetchval(
+            answer = await watcher.execute(
                 "SELECT count(*) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
+            (waiting,) = await answer.fetchone() or (0,)
         assert waiting == 1
-        await transaction.rollback()
+        await holder.rollback()
 
         assert await flood == {200: 60}
         assert await _at_once(served, 60, "GET", "/health") == {200: 60}

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL address without a password gets one from: libpq's rules, as asyncpg has them.
+"""Where a PostgreSQL address without a password gets one from: libpq's rules.
 
 https://www.postgresql.org/docs/current/libpq-pgpass.html
 https://www.postgresql.org/docs/current/libpq-pgservice.html
@@ -6,8 +6,6 @@ https://www.postgresql.org/docs/current/libpq-pgservice.html
 
 import re
 from collections.abc import Iterator, Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +34,8 @@ def password_sources(
     if "password" in keywords:
         return
     home = _home(environ)
-    section = _service(keywords.get("service") or environ.get("PGSERVICE", ""), environ, home)
+    name = keywords.get("service") or environ.get("PGSERVICE", "")
+    section = _service(name, _service_files(keywords, environ, home))
     if section and section.password:
         yield PasswordSource(f"the password of the service {section.name}", section.file)
     if environ.get("PGPASSWORD"):
@@ -62,29 +61,49 @@ def _home(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def _service(name: str, environ: Mapping[str, str], home: Path | None) -> _Section | None:
-    named = environ.get("PGSERVICEFILE") or (home and home / ".pg_service.conf")
-    if not name or not named:
-        return None
-    parser = ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(_text(Path(named)))
-    except ConfigError:  # asyncpg can't read it either
-        return None
-    if name not in parser:
-        return None
-    section = parser[name]
-    password, passfile = section.get("password", ""), section.get("passfile", "")
-    return _Section(name, Path(named), password, passfile)
+def _service_files(
+    keywords: Mapping[str, str], environ: Mapping[str, str], home: Path | None
+) -> Iterator[Path]:
+    """The files that may hold a service; the first that has it counts."""
+    named = keywords.get("servicefile") or environ.get("PGSERVICEFILE")
+    if named:
+        yield Path(named)
+    elif home:
+        yield home / ".pg_service.conf"
+    if environ.get("PGSYSCONFDIR"):
+        yield Path(environ["PGSYSCONFDIR"]) / "pg_service.conf"
+
+
+def _service(name: str, files: Iterator[Path]) -> _Section | None:
+    for file in files:
+        section = _section(name, _text(file)) if name else None
+        if section is not None:
+            return _Section(name, file, section.get("password", ""), section.get("passfile", ""))
+    return None
+
+
+def _section(name: str, text: str) -> dict[str, str] | None:
+    """What libpq reads of a service: up to the next one; the first of several values counts."""
+    section: dict[str, str] | None = None
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            if section is not None:
+                break
+            section = {} if line.startswith(f"[{name}]") else None
+        elif section is not None and not line.startswith("#"):
+            keyword, _, value = line.partition("=")
+            section.setdefault(keyword.strip(), value.strip())
+    return section
 
 
 def _may_match(file: Path, keywords: Mapping[str, str]) -> bool:
     """Whether a line of a password file may fit: `host:port:database:user:password`."""
-    # asyncpg takes the first line that fits any of several hosts, and sends its password to all.
-    hosts = [
-        "localhost" if host.startswith("/") else host
-        for host in keywords.get("host", "").split(",")
-    ]
+    # libpq looks for each of several hosts. The address of a host may stand for its name.
+    hosts = keywords.get("host", "").split(",")
+    if any(host.startswith("/") for host in hosts):
+        hosts.append("localhost")  # the name of the usual folder of sockets
+    if "host" in keywords and "hostaddr" in keywords:
+        hosts += keywords["hostaddr"].split(",")
     wanted = (
         frozenset(hosts),
         frozenset(keywords.get("port", "").split(",")),
@@ -101,7 +120,7 @@ def _may_match(file: Path, keywords: Mapping[str, str]) -> bool:
 
 
 def _fits(field: str, values: frozenset[str]) -> bool:
-    # asyncpg leaves some escapes in place that libpq removes.
+    # Some readers leave escapes in place that libpq removes; to be refused, either is enough.
     readings = {field.replace("\n", r"\\"), re.sub(r"\\(.)", r"\1", field).replace("\n", "\\")}
     return field == "*" or "" in values or not readings.isdisjoint(values)
 

@@ -15,11 +15,11 @@ from sqlalchemy import URL
 from gitpip.capacity import REQUESTS_WITHOUT_TOKEN, Means, capacity
 from gitpip.config import validators
 from gitpip.config.dsn import (
+    SECRET_KEYWORDS,
     SQLITE,
     parse_postgres,
     place_of,
     postgres_dsn_of,
-    postgres_url_of,
     sqlite_url,
 )
 from gitpip.config.public_url import PublicUrl, parse_public_url
@@ -260,12 +260,14 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """The database for SQLAlchemy: `sqlite+aiosqlite:///...` or `postgresql+asyncpg://...`.
+        """The database for `open_database`: `sqlite+aiosqlite:///...` or `postgresql://...`.
 
         Can hold a password: show `masked_database_url` instead.
         """
-        url = self._sqlite_address or postgres_url_of(self._postgres_keywords)
-        return url.render_as_string(hide_password=False)
+        address = self._sqlite_address
+        if address:
+            return address.render_as_string(hide_password=False)
+        return postgres_dsn_of(self._postgres_keywords)
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -275,7 +277,7 @@ class Settings(BaseSettings):
 
     @property
     def postgres_dsn(self) -> str | None:
-        """The same database for `asyncpg.connect`, with its password; None for SQLite."""
+        """The same database for libpq, with its password; None for SQLite."""
         return None if self._sqlite_address else postgres_dsn_of(self._postgres_keywords)
 
     @property
@@ -284,11 +286,13 @@ class Settings(BaseSettings):
         if self._sqlite_address:
             return self._sqlite_address.render_as_string(hide_password=True)
         hidden = {
-            name: "SECRET" if name in ("password", "sslpassword") else value
+            name: "SECRET" if name in SECRET_KEYWORDS else value
             for name, value in self._postgres_keywords.items()
         }
         shown = postgres_dsn_of(hidden).replace(":SECRET@", f":{SECRET}@", 1)
-        return shown.replace("sslpassword=SECRET", f"sslpassword={SECRET}", 1)
+        for name in SECRET_KEYWORDS & hidden.keys():
+            shown = shown.replace(f"{name}=SECRET", f"{name}={SECRET}", 1)
+        return shown
 
     @property
     def capacity_without_token(self) -> int:
@@ -311,7 +315,7 @@ class Settings(BaseSettings):
         texts = [secret.get_secret_value() for secret in given if secret]
         if not self._sqlite_address:
             keywords = self._postgres_keywords
-            texts += [keywords[name] for name in ("password", "sslpassword") if name in keywords]
+            texts += [keywords[name] for name in sorted(SECRET_KEYWORDS & keywords.keys())]
         return tuple(texts)
 
     @property

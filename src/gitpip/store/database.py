@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,12 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, AdaptedConnection, Connection, Dialect, event, make_url, text
+from sqlalchemy import AdaptedConnection, Connection, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,7 +28,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.backoff import backoff, jittered
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
-from gitpip.store.postgres import PREPARE, SILENCE, Watched, check_suitable
+from gitpip.store.postgres import Watched, check_suitable, connect, name_of, one_line
 
 Transaction: TypeAlias = AsyncConnection
 """What `Database.begin` and `Database.read` open, and every function that touches rows takes."""
@@ -37,8 +38,6 @@ STATEMENT = timedelta(seconds=30)
 """A statement that takes longer has lost its server; a migration may take as long as it needs."""
 TRIAL = timedelta(seconds=5)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=3)
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What asyncpg raises; the last when the server has taken leave and not hung up yet."""
 # Any number will do, as long as every process takes the same one.
 MIGRATION_LOCK = 4_871_325_001
 MIGRATION_TRIES = 20
@@ -57,6 +56,8 @@ ADVICE = {
     "SQLITE_CORRUPT": f"it is damaged: {RESTORE}",
     "SQLITE_NOTADB": f"it is damaged, or something else: {RESTORE}",
 }
+# libpq tells no code where a connection is refused, and PostgreSQL may say it in another language.
+NO_CONNECTION_FREE = re.compile(r"too many (clients|connections)|remaining connection slots")
 
 
 @dataclass(frozen=True)
@@ -82,32 +83,20 @@ class Database:
     empty, and on SQLite a writer inside a writer waits for itself.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, login: "Login | None" = None) -> None:
         self._engine = engine
-        self._url = engine.url
+        self._login = login
         # SQLite has one writer: waiting in line here is fair, SQLite's own waiting is not.
         self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
-        if not self.is_sqlite:
-            event.listen(engine.sync_engine, "do_connect", self._log_in)
 
     @property
     def is_sqlite(self) -> bool:
         return self._writer is not None
 
-    def use(self, url: str) -> None:
+    def use(self, address: str) -> None:
         """Log in from the next connection on as this address of the same database says."""
-        self._url = make_url(url)
-
-    def _log_in(
-        self,
-        dialect: Dialect,
-        _entry: ConnectionPoolEntry,
-        _arguments: tuple[object, ...],
-        parameters: dict[str, object],
-    ) -> None:
-        for name in ("user", "password", "dsn"):  # the new address may be without one
-            parameters.pop(name, None)
-        parameters.update(dialect.create_connect_args(self._url)[1])
+        if self._login:
+            self._login.address = address
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
@@ -178,7 +167,7 @@ class Database:
             await transaction.run_sync(_upgrade)
 
     def _unhurried(self) -> AsyncEngine:
-        return self._engine if self.is_sqlite else _postgres(self._url, statement=None)
+        return _postgres(self._login, statement=None) if self._login else self._engine
 
     async def is_migrated(self) -> bool:
         """Whether the schema is the one this gitpip was built for, or a newer one.
@@ -201,9 +190,9 @@ class Database:
 
         Raises DatabaseUnavailable when it can't be reached.
         """
-        if not self.is_sqlite:
+        if self._login:
             async with self._faults_named():
-                await check_suitable(self._engine.dialect.create_connect_args(self._url)[1])
+                await check_suitable(self._login.address)
 
     async def try_to_write(self) -> None:
         """Make a table and take it back. Raises DatabaseUnavailable."""
@@ -230,28 +219,37 @@ class Database:
         except DBAPIError as error:
             if not _is_unavailable(error):
                 raise
-            raise DatabaseUnavailable(
-                f"{self._named} does not work: {error.orig}", advice=_advice(error.orig)
-            ) from error
+            raise self._unavailable(error.orig or error) from error
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer"
             raise DatabaseUnavailable(f"{self._named} can't be reached: {reason}") from error
-        except DRIVER_ERRORS as error:
-            # While a connection was made ready, where SQLAlchemy does not translate them.
-            raise DatabaseUnavailable(
-                f"{self._named} does not work: {error}", advice=_advice(error)
-            ) from error
+        except psycopg.Error as error:
+            # While a connection was made or tried, where SQLAlchemy does not translate them.
+            raise self._unavailable(error) from error
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 f"{self._named} gave no free connection within 30 s"
             ) from error
 
+    def _unavailable(self, error: BaseException) -> DatabaseUnavailable:
+        found = f"{self._named} does not work: {one_line(error)}"
+        return DatabaseUnavailable(found, advice=_advice(error))
+
     @property
     def _named(self) -> str:
-        if self.is_sqlite and self._url.database:
-            return f"the database {self._url.database}"
-        # What is no part of a plain address, such as a socket, is in a query, with its password.
-        return f"the database {self._url.set(query={}).render_as_string(hide_password=True)}"
+        if self._login:
+            return f"the database {name_of(self._login.address)}"
+        return f"the database {self._engine.url.database or self._engine.url}"
+
+
+@dataclass
+class Login:
+    """The address of a PostgreSQL that the next connection is opened with."""
+
+    address: str
+
+    async def connect(self, patience: timedelta | None) -> Watched:
+        return await connect(self.address, patience=patience)
 
 
 class _Cursor(Protocol):
@@ -266,12 +264,13 @@ class _DBAPIConnection(Protocol):
 
 
 def open_database(url: str, *, connections: int = 10) -> Database:
-    """A database for an SQLAlchemy URL (`sqlite+aiosqlite` or `postgresql+asyncpg`).
+    """A database for an SQLAlchemy URL of `sqlite+aiosqlite`, or an address that libpq knows.
 
     At most `connections` are open at a time. Nothing is connected yet.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
+    login = None
+    if url.startswith("sqlite"):
+        parsed = make_url(url)
         in_file = parsed.database and parsed.database != ":memory:"
         if in_file:
             _prepare_sqlite_file(Path(parsed.database or ""))
@@ -284,13 +283,14 @@ def open_database(url: str, *, connections: int = 10) -> Database:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     else:
-        engine = _postgres(parsed, statement=STATEMENT, **_bounds(connections))
+        login = Login(url)
+        engine = _postgres(login, statement=STATEMENT, **_bounds(connections))
         event.listen(engine.sync_engine, "checkout", _try_postgres_connection)
-    return Database(engine)
+    return Database(engine, login)
 
 
 def _bounds(connections: int) -> dict[str, Any]:
-    # The one used last is used next: each keeps some 110 prepared statements of its own, so those
+    # The one used last is used next: each keeps up to 100 prepared statements of its own, so those
     # that are only needed at times of load should not collect them.
     return {
         "pool_size": connections,
@@ -300,15 +300,12 @@ def _bounds(connections: int) -> dict[str, Any]:
     }
 
 
-def _postgres(url: URL, *, statement: timedelta | None, **pool: Any) -> AsyncEngine:
+def _postgres(login: Login, *, statement: timedelta | None, **pool: Any) -> AsyncEngine:
     engine = create_async_engine(
-        url,
+        "postgresql+psycopg://",
         hide_parameters=True,
-        connect_args={
-            "timeout": SILENCE.total_seconds(),
-            "command_timeout": statement and statement.total_seconds(),
-            "connection_class": Watched,
-        },
+        async_creator=lambda: login.connect(statement),
+        use_native_hstore=False,  # to ask the server for it takes a statement
         **(pool or {"poolclass": NullPool}),
     )
     event.listen(engine.sync_engine, "connect", _prepare_postgres_connection)
@@ -353,13 +350,12 @@ async def _optional(lock: asyncio.Lock | None) -> AsyncIterator[None]:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    return (
-        isinstance(error, OperationalError)
-        # SQLite says with the plain class that a file is no database, or a damaged one.
-        or type(error) is DatabaseError
-        or error.connection_invalidated
-        or _code(error.orig).startswith(UNAVAILABLE)
-    )
+    if error.connection_invalidated:
+        return True
+    if code := _code(error.orig):
+        return code.startswith(UNAVAILABLE)
+    # SQLite says with the plain class that a file is no database, or a damaged one.
+    return isinstance(error, OperationalError) or type(error) is DatabaseError
 
 
 def _code(error: BaseException | None) -> str:
@@ -368,11 +364,13 @@ def _code(error: BaseException | None) -> str:
 
 def _advice(error: BaseException | None) -> str:
     name = getattr(error, "sqlite_errorname", None) or _code(error)
+    if not name and NO_CONNECTION_FREE.search(str(error)):
+        name = "53300"
     return next((advice for start, advice in ADVICE.items() if name.startswith(start)), "")
 
 
 def _prepare_postgres_connection(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
-    connection.run_async(lambda driver: driver.execute(PREPARE))
+    connection.run_async(lambda driver: driver.set_autocommit(False))
     entry.info["new"] = True
 
 
@@ -386,11 +384,17 @@ def _try_postgres_connection(
     if entry.info.pop("new", False):
         return
     try:
-        connection.run_async(
-            lambda driver: driver.execute("SELECT 1", timeout=TRIAL.total_seconds())
-        )
-    except (OSError, TimeoutError, *DRIVER_ERRORS) as error:
+        connection.run_async(_try)
+    except psycopg.Error as error:
         raise InvalidatePoolError from error
+
+
+async def _try(connection: Watched) -> None:
+    connection.patience = TRIAL
+    await connection.set_autocommit(True)  # else it would begin a transaction
+    await connection.execute("SELECT 1")
+    await connection.set_autocommit(False)
+    connection.patience = STATEMENT
 
 
 def _prepare_sqlite_file(path: Path) -> None:

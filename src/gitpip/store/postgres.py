@@ -1,14 +1,27 @@
 """A connection to PostgreSQL of which neither end waits without end for another that is gone."""
 
+import asyncio
+import os
+import re
 import socket
-from asyncio import Transport
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import TypeVar
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+from psycopg import AsyncConnection, OperationalError
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import ConnectionTimeout
+from psycopg.generators import cancel
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGcancelConn
+from psycopg.rows import TupleRow
+from psycopg.waiting import wait_async, wait_conn_async
 
 from gitpip.errors import DatabaseUnsuitable
+
+Answer = TypeVar("Answer")
 
 SILENCE = timedelta(seconds=10)
 """What is sent must be acknowledged this soon, and so must a sign of life on an idle connection."""
@@ -42,74 +55,169 @@ POOLING_ADVICE = (
 )
 
 
-async def check_suitable(parameters: Mapping[str, object]) -> None:
-    """Connect as `asyncpg.connect` does with these parameters, and look at how it is set up.
+# Left alone, TCP sends for a quarter of an hour to a peer that is gone, and listens without end.
+# What an address says of these itself counts.
+_SECONDS = int(SILENCE.total_seconds())
+TIMES = {
+    "connect_timeout": str(_SECONDS),
+    "keepalives_idle": str(_SECONDS),
+    "keepalives_interval": str(_SECONDS // 5),
+    "keepalives_count": "5",
+    "tcp_user_timeout": str(_SECONDS * 1000),
+}
+
+
+class Watched(AsyncConnection[TupleRow]):
+    """A connection that is closed where the server does not answer in time."""
+
+    patience: timedelta | None = SILENCE
+    """How long a statement may take; None where it may take as long as it needs."""
+
+    async def wait(
+        self,
+        gen: PQGen[Answer],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 (psycopg's)
+    ) -> Answer:
+        """Wait for an answer; every statement does it here.
+
+        psycopg has no limit for a statement, and lets one that is cancelled wait for the server
+        for ten seconds more, though its time was over already.
+        """
+        limit = self.patience.total_seconds() if self.patience and timeout is None else None
+        try:
+            async with asyncio.timeout(limit):
+                return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except TimeoutError as error:
+            self._abandon()
+            raise OperationalError(f"no answer within {limit:g} s") from error
+        except asyncio.CancelledError:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Close at once, and have the server end what it does for this connection.
+
+        On its own it would not notice before it answers, and so wait on for locks, and hold some.
+        """
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            ending = asyncio.create_task(_end(self.pgconn.cancel_conn()))
+            _endings.add(ending)
+            ending.add_done_callback(_endings.discard)
+        self.pgconn.finish()
+
+    def take_notifications(self) -> None:
+        """Hand over those that have arrived; for a connection with something to read."""
+        self.pgconn.consume_input()
+        while notification := self.pgconn.notifies():
+            if self.pgconn.notify_handler:
+                self.pgconn.notify_handler(notification)
+
+    def hang_up(self) -> None:
+        """End the wait for an answer at once, with an error."""
+        # A copy of the descriptor: libpq closes its own when it learns.
+        with (
+            suppress(OSError, OperationalError),
+            socket.socket(fileno=os.dup(self.fileno())) as copy,
+        ):
+            copy.shutdown(socket.SHUT_RDWR)
+
+
+_endings: set[asyncio.Task[None]] = set()  # an event loop alone does not keep its tasks
+
+
+async def _end(request: PGcancelConn) -> None:
+    try:
+        with suppress(OperationalError):
+            request.start()
+            await wait_conn_async(cancel(request), interval=0.1, timeout=SILENCE.total_seconds())
+    finally:
+        request.finish()
+
+
+async def connect(address: str, *, patience: timedelta | None, **keywords: str) -> Watched:
+    """Connect to a libpq address, in autocommit; `keywords` count more than what it says.
+
+    Raises OSError where no server can be reached, among them TimeoutError, and psycopg.Error.
+    """
+    conninfo = make_conninfo(**TIMES | _given(address) | keywords)
+    try:
+        connection = await Watched.connect(conninfo, autocommit=True)
+    except ConnectionTimeout as error:
+        raise TimeoutError(f"no answer: {one_line(error)}") from error
+    except OperationalError as error:
+        if "FATAL: " in str(error):  # a server answered
+            raise OperationalError(one_line(error)) from error
+        raise ConnectionError(one_line(error)) from error
+    try:
+        await connection.execute(PREPARE)
+    except BaseException:
+        await connection.close()
+        raise
+    connection.patience = patience
+    return connection
+
+
+def _given(address: str) -> dict[str, str]:
+    return {name: str(value) for name, value in conninfo_to_dict(address).items()}
+
+
+# What psycopg says around libpq's lines, and libpq's question.
+_AROUND = re.compile(
+    r"^(Multiple connection .*|Is the server .*"
+    r"|(- host: .*?hostaddr: ('[^']*'|None): )?(connection (failed|is bad): )?)"
+)
+
+
+def one_line(error: BaseException) -> str:
+    """What libpq says of an error, of several hosts one after the other."""
+    lines = (_AROUND.sub("", line.strip()) for line in str(error).splitlines())
+    return "; ".join(dict.fromkeys(line for line in lines if line))
+
+
+def name_of(address: str) -> str:
+    """The address for people, without its password."""
+    keywords = _given(address)
+    user = f"{keywords['user']}@" if "user" in keywords else ""
+    host = keywords.get("host", "")
+    port = f":{keywords['port']}" if "port" in keywords else ""
+    rest = f"?service={keywords['service']}" if "service" in keywords else ""
+    if host.startswith(("/", "@")):
+        host, rest = "", f"?host={host}"
+    return f"postgresql://{user}{host}{port}/{keywords.get('dbname', '')}{rest}"
+
+
+async def check_suitable(address: str) -> None:
+    """Connect, and look at how the server is set up.
 
     Raises DatabaseUnsuitable behind a pooler that does not keep sessions apart, and when the
-    encoding can't hold every text; and whatever asyncpg raises.
+    encoding can't hold every text; and psycopg.Error.
     """
-    async with _connected(parameters) as first, _connected(parameters) as second:
-        encoding = first.get_settings().server_encoding
+    async with _connected(address) as first, _connected(address) as second:
+        encoding = first.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             found = f"the database has the encoding {encoding}, which can't hold every text"
             raise DatabaseUnsuitable(found, advice=ENCODING_ADVICE)
         before = await _backend(first)
         async with second.transaction():
             # PgBouncer hands out first what was used last; here, the one that `first` had.
-            pooled = await second.fetchval(BACKEND) == before or await _backend(first) != before
+            pooled = await _backend(second) == before or await _backend(first) != before
         if pooled:
             raise DatabaseUnsuitable(POOLING, advice=POOLING_ADVICE)
 
 
-BACKEND = "SELECT pg_backend_pid()"
-
-
-async def _backend(connection: asyncpg.Connection) -> object:
-    """The server process of a connection; the statement's parts need a transaction to stay one."""
-    async with connection.transaction():
-        return await connection.fetchval(BACKEND)
+async def _backend(connection: Watched) -> object:
+    """The server process of a connection."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    return await cursor.fetchone()
 
 
 @asynccontextmanager
-async def _connected(parameters: Mapping[str, object]) -> AsyncIterator[asyncpg.Connection]:
-    seconds = SILENCE.total_seconds()
-    connection = await asyncpg.connect(
-        **{
-            **parameters,
-            "timeout": seconds,
-            "command_timeout": seconds,
-            # Prepared statements outlast transactions, so behind a pooler they can fail.
-            "statement_cache_size": 0,
-            "connection_class": Watched,
-        }
-    )
+async def _connected(address: str) -> AsyncIterator[Watched]:
+    connection = await connect(address, patience=SILENCE)
+    # Prepared statements outlast transactions, so behind a pooler they can fail.
+    connection.prepare_threshold = None
     try:
         yield connection
     finally:
-        connection.terminate()
-
-
-class Watched(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    """An asyncpg connection that the system ends when the other host is silent; a class to name.
-
-    Left alone, TCP sends for a quarter of an hour to a peer that is gone, and listens without end.
-    """
-
-    def __init__(self, protocol: object, transport: Transport, *rest: object) -> None:
-        super().__init__(protocol, transport, *rest)
-        _watch(transport.get_extra_info("socket"))
-
-
-def _watch(connection: socket.socket) -> None:
-    if connection.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    seconds = int(SILENCE.total_seconds())
-    for name, value in (
-        ("TCP_KEEPIDLE", seconds),
-        ("TCP_KEEPINTVL", seconds // 5),
-        ("TCP_KEEPCNT", 5),
-        ("TCP_USER_TIMEOUT", seconds * 1000),
-    ):
-        if option := getattr(socket, name, None):  # each system knows some of them
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        await connection.close()

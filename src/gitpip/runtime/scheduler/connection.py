@@ -8,15 +8,16 @@ from datetime import timedelta
 from itertools import count
 from typing import Self, TypeVar
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg ships no types
+import psycopg
 from pgqueuer.core.tm import TaskManager
-from pgqueuer.db import AsyncpgDriver, Driver
+from pgqueuer.db import Driver, PsycopgDriver
 from pgqueuer.ports.driver import NotifyCallback
+from psycopg.sql import SQL, Identifier
 
 from gitpip.backoff import backoff, jittered
 from gitpip.errors import SchedulerError
 from gitpip.observability.logging import get_logger
-from gitpip.store.postgres import PREPARE, Watched
+from gitpip.store.postgres import Watched, connect
 
 log = get_logger()
 Answer = TypeVar("Answer")
@@ -24,39 +25,34 @@ Answer = TypeVar("Answer")
 PATIENCE = timedelta(seconds=5)
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=5)
-CLOSING = timedelta(seconds=1)
 
 # What passes: a server that restarts, hands over, or is short of something for a while.
-PASSING = (
-    OSError,
-    TimeoutError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-UNREACHABLE = (*PASSING, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+PASSING = ("08", "53", "57", "25006")
+UNREACHABLE = (OSError, TimeoutError, psycopg.Error, ValueError)
 
 
 class Connection(Driver):
-    """PgQueuer's driver over one asyncpg connection that outlives restarts of the server.
+    """PgQueuer's driver over one psycopg connection that outlives restarts of the server.
 
     Opened by its first user and closed by its last; PgQueuer's loop is one of them.
 
     A statement whose answer was lost is sent again: all of PgQueuer's allow that (what is enqueued
     twice meets its dedupe key; what was picked unseen goes stale and is picked again).
     LISTEN needs a connection of its own: a pooler in between must pool by session.
+
+    PgQueuer's own driver holds the connection's lock while it listens, up to a second at a time
+    (`PsycopgDriver.watch_notifies` of PgQueuer 1.6), and each statement would wait for that. So it
+    is used for statements, and notifications are read here, when the idle connection has some.
     """
 
     def __init__(self, dsn: str) -> None:
-        """`dsn` is a postgresql:// address; a server silent for PATIENCE counts as gone."""
+        """`dsn` is an address for libpq; a server silent for PATIENCE counts as gone."""
         self._dsn = dsn
-        self._connection: asyncpg.Connection | None = None
-        self._driver: AsyncpgDriver | None = None
-        self._opening = asyncio.Lock()
+        self._connection: Watched | None = None
         self._turn = asyncio.Lock()
         self._listeners: list[tuple[str, NotifyCallback]] = []
+        self._reconnecting: asyncio.Task[None] | None = None
         self._lost_since: float | None = None
         self._given_up = asyncio.Event()
         self._users = 0
@@ -68,37 +64,38 @@ class Connection(Driver):
     @property
     def connected(self) -> bool:
         """Whether the last statement reached the server."""
-        return self._driver is not None and self._lost_since is None
+        return self._connection is not None and self._lost_since is None
 
     def give_up(self) -> None:
         """Disconnect at once; callers that wait for an answer get SchedulerError."""
         self._given_up.set()
         if self._connection is not None:
-            self._connection.terminate()
+            self._connection.hang_up()
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        return await self._persevere(lambda driver: driver.fetch(query, *args))
+        return await self._persevere(
+            lambda connection: PsycopgDriver(connection).fetch(query, *args)
+        )
 
     async def execute(self, query: str, *args: object) -> str:
-        return await self._persevere(lambda driver: driver.execute(query, *args))
+        return await self._persevere(
+            lambda connection: PsycopgDriver(connection).execute(query, *args)
+        )
 
     async def transact(self, act: Callable[[Driver], Awaitable[Answer]]) -> Answer:
         """Have the statements of `act` done all or none; they are sent again together."""
 
-        async def transacted(driver: AsyncpgDriver) -> Answer:
-            connection = self._connection
-            if connection is None or driver is not self._driver:
-                raise asyncpg.InterfaceError("the connection was lost meanwhile")
+        async def transacted(connection: Watched) -> Answer:
             async with connection.transaction():
-                return await act(driver)
+                return await act(PsycopgDriver(connection))
 
         return await self._persevere(transacted)
 
     async def notify(self, channel: str, payload: str) -> None:
-        await self._persevere(lambda driver: driver.notify(channel, payload))
+        await self._persevere(lambda connection: PsycopgDriver(connection).notify(channel, payload))
 
     async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
-        await self._persevere(lambda driver: driver.add_listener(channel, callback))
+        await self._persevere(lambda connection: _listen(connection, channel))
         self._listeners.append((channel, callback))
 
     @property
@@ -115,81 +112,108 @@ class Connection(Driver):
         if self._users == 1:
             self._given_up.clear()
             try:
-                await self._opened()
+                async with self._turn:
+                    await self._opened()
+                    self._watch()
             except UNREACHABLE as error:
                 self._users -= 1
                 raise SchedulerError(f"PostgreSQL can't be reached: {describe(error)}") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Disconnect if nobody is left, politely if the server answers."""
+        """Disconnect if nobody is left."""
         self._users -= 1
         if self._users:
             return
         self._given_up.set()
-        connection, self._connection, self._driver = self._connection, None, None
-        self._listeners.clear()
-        self._lost_since = None
-        if connection is not None:
-            try:
-                await connection.close(timeout=CLOSING.total_seconds())
-            except UNREACHABLE:
-                connection.terminate()
+        if self._connection is not None and self._turn.locked():
+            self._connection.hang_up()  # what waits for an answer fails at once
+        async with self._turn:
+            self._listeners.clear()
+            self._lost_since = None
+            self._close()
 
-    async def _persevere(self, ask: Callable[[AsyncpgDriver], Awaitable[Answer]]) -> Answer:
+    async def _persevere(self, ask: Callable[[Watched], Awaitable[Answer]]) -> Answer:
         for failures in count(1):
-            driver = None
-            try:
-                driver = await self._opened()
-                # In turn, so that no statement gets into another one's transaction.
-                async with self._turn:
-                    answer = await ask(driver)
-            except Exception as error:
-                if not self._passes(driver, error):
-                    raise
-                self._lose(driver, error)
-                await self._pause(failures, error)
-            else:
-                self._found()
-                return answer
+            # In turn, so that no statement gets into another one's transaction.
+            async with self._turn:
+                connection = None
+                try:
+                    connection = await self._opened()
+                    answer = await ask(connection)
+                except Exception as error:
+                    if not _passes(error, connection):
+                        raise
+                    self._lose(error)
+                    cause = error
+                else:
+                    self._found()
+                    return answer
+                finally:
+                    self._watch()
+            await self._pause(failures, cause)
         raise AssertionError("unreachable")
 
-    async def _opened(self) -> AsyncpgDriver:
-        async with self._opening:
-            if self._given_up.is_set():
-                raise SchedulerError("The scheduler has stopped.")
-            if self._driver is None:
-                connection = await asyncpg.connect(
-                    self._dsn,
-                    timeout=PATIENCE.total_seconds(),
-                    command_timeout=PATIENCE.total_seconds(),
-                    connection_class=Watched,
-                    server_settings={"application_name": "gitpip engine"},
-                )
-                driver = AsyncpgDriver(connection)
-                try:
-                    await connection.execute(PREPARE)
-                    for channel, callback in self._listeners:
-                        await driver.add_listener(channel, callback)
-                except BaseException:
-                    connection.terminate()
-                    raise
-                self._connection, self._driver = connection, driver
-            return self._driver
+    async def _opened(self) -> Watched:
+        """The connection for one statement; what it says of its own accord waits meanwhile."""
+        if self._given_up.is_set():
+            raise SchedulerError("The scheduler has stopped.")
+        if self._connection is not None and self._connection.closed:
+            self._connection = None  # with a statement that was cancelled
+        if self._connection is None:
+            connection = await connect(
+                self._dsn, patience=PATIENCE, application_name="gitpip engine"
+            )
+            try:
+                connection.add_notify_handler(self._tell)
+                for channel in {channel for channel, _ in self._listeners}:
+                    await _listen(connection, channel)
+            except BaseException:
+                await connection.close()
+                raise
+            self._connection = connection
+        self._unwatch()
+        return self._connection
 
-    def _passes(self, driver: AsyncpgDriver | None, error: Exception) -> bool:
-        """Whether to ask again: the server or the connection is at fault, not the statement."""
-        if driver is None:
-            return isinstance(error, UNREACHABLE)
-        if isinstance(error, asyncpg.InterfaceError):
-            connection = self._connection
-            return driver is not self._driver or connection is None or bool(connection.is_closed())
-        return isinstance(error, PASSING)
+    def _watch(self) -> None:
+        """Read what the server sends on its own. While a statement runs, psycopg does."""
+        if self._connection is not None and not self._connection.closed:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._connection.fileno(), self._read)
 
-    def _lose(self, driver: AsyncpgDriver | None, error: Exception) -> None:
-        if driver is self._driver and self._connection is not None:
-            self._connection.terminate()
-            self._connection = self._driver = None
+    def _unwatch(self) -> None:
+        if self._connection is not None and not self._connection.closed:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+
+    def _read(self) -> None:
+        self._unwatch()
+        if self._connection is None:
+            return
+        try:
+            self._connection.take_notifications()
+        except psycopg.Error as error:
+            self._lose(error)
+            self._reconnecting = asyncio.create_task(self._reconnect())
+        self._watch()
+
+    async def _reconnect(self) -> None:
+        """Listen again, also where no statement is due for a while."""
+        with suppress(SchedulerError, psycopg.Error):
+            await self.execute("SELECT 1")
+
+    def _tell(self, notice: psycopg.Notify) -> None:
+        for channel, callback in list(self._listeners):
+            if channel == notice.channel:
+                callback(notice.payload)
+
+    def _close(self) -> None:
+        self._unwatch()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.pgconn.finish()
+
+    def _lose(self, error: Exception) -> None:
+        self._close()
         if self._lost_since is None and not self._given_up.is_set():
             self._lost_since = time.monotonic()
             log.warning("engine.disconnected", error=describe(error))
@@ -207,12 +231,25 @@ class Connection(Driver):
             raise SchedulerError("The scheduler stopped while PostgreSQL was away.") from error
 
 
+async def _listen(connection: Watched, channel: str) -> None:
+    await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+
+
+def _passes(error: Exception, connection: Watched | None) -> bool:
+    """Whether to ask again: the server or the connection is at fault, not the statement."""
+    if connection is None:
+        return isinstance(error, UNREACHABLE)
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, OSError | TimeoutError)
+    return connection.closed or (error.sqlstate or "").startswith(PASSING)
+
+
 @contextmanager
 def refusals_explained(wish: str) -> Iterator[None]:
     """Turn what PostgreSQL answers to a wrong or forbidden statement into an SchedulerError."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except psycopg.Error as error:
         raise SchedulerError(f"{wish}: PostgreSQL refuses: {describe(error)}") from error
 
 
