@@ -176,6 +176,32 @@ async def test_a_statement_that_is_given_up_ends_in_the_server_too(
         await until_waiting(0)
 
 
+async def test_a_connection_is_not_replaced_before_the_server_let_it_go(postgres_dsn: str) -> None:
+    async def sleep() -> None:
+        async with database.read() as transaction:
+            asleep.set()
+            await transaction.execute(text("SELECT pg_sleep(60)"))
+
+    connections = 3
+    database = open_database(postgres_dsn, connections=connections)
+    async with await psycopg.AsyncConnection.connect(postgres_dsn, autocommit=True) as onlooker:
+        for _ in range(10):
+            sleepers = []
+            for _ in range(connections):
+                asleep = asyncio.Event()
+                sleepers.append(asyncio.create_task(sleep()))
+                await asleep.wait()
+            for sleeper in sleepers:
+                sleeper.cancel()
+            await asyncio.gather(*sleepers, return_exceptions=True)
+            found = await onlooker.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert await found.fetchone() == (0,)
+    await database.close()
+
+
 async def test_who_freezes_within_a_transaction_holds_nobody_up_for_long(
     database: Database,
 ) -> None:

@@ -26,6 +26,9 @@ Answer = TypeVar("Answer")
 SILENCE = timedelta(seconds=10)
 """What is sent must be acknowledged this soon, and so must a sign of life on an idle connection."""
 
+FAREWELL = timedelta(seconds=1)
+"""How long the server may take to end a connection that we closed."""
+
 PREPARE = """
     SET idle_in_transaction_session_timeout = '10s';
     SET tcp_keepalives_idle = 30;
@@ -89,14 +92,14 @@ class Watched(AsyncConnection[TupleRow]):
             async with asyncio.timeout(limit):
                 return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
         except TimeoutError as error:
-            self._abandon()
+            await self._give_up()
             raise OperationalError(f"no answer within {limit:g} s") from error
         except asyncio.CancelledError:
-            self._abandon()
+            await self._give_up()
             raise
 
-    def _abandon(self) -> None:
-        """Close at once, and have the server end what it does for this connection.
+    async def _give_up(self) -> None:
+        """Close, and have the server end what it does for this connection.
 
         On its own it would not notice before it answers, and so wait on for locks, and hold some.
         """
@@ -104,7 +107,23 @@ class Watched(AsyncConnection[TupleRow]):
             ending = asyncio.create_task(_end(self.pgconn.cancel_conn()))
             _endings.add(ending)
             ending.add_done_callback(_endings.discard)
-        self.pgconn.finish()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close, and wait until the server has hung up too, FAREWELL at most.
+
+        Until then it counts the connection, so that the next one would be one more than allowed.
+        """
+        if self.closed:
+            return
+        # A copy of the descriptor: libpq closes its own.
+        with socket.socket(fileno=os.dup(self.fileno())) as copy:
+            await super().close()
+            copy.setblocking(False)
+            with suppress(OSError):  # TimeoutError is one
+                async with asyncio.timeout(FAREWELL.total_seconds()):
+                    while await asyncio.get_running_loop().sock_recv(copy, 65536):
+                        pass
 
     def take_notifications(self) -> None:
         """Hand over those that have arrived; for a connection with something to read."""
