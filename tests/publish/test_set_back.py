@@ -7,6 +7,7 @@ import pytest
 
 from gitpip.store import ledger
 from gitpip.store.database import Database
+from gitpip_standins import Fault
 from tests.publish.test_held import answer, hold
 from tests.support.restores import Backup
 from tests.support.scene import Process, Scene
@@ -87,6 +88,26 @@ async def test_what_no_list_shows_yet_is_waited_for(scene: Scene, backup: Backup
     assert await scene.states() == ["published", "pending"]
     assert await scene.pause() is not None
     await scene.settle(sender)
+    await scene.assert_each_is_there_once()
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["", "whose answer was lost"])
+async def test_a_deal_that_no_list_shows_yet_is_not_made_again(
+    scene: Scene, backup: Backup, answered: bool
+) -> None:
+    sender = await scene.process()
+    await scene.find_files("ada", "old.py")
+    await scene.settle(sender)
+    await scene.find_files("bob", "new.py")
+    backup.make()
+    if not answered:
+        scene.crm.faults.script(Fault.drop(processed=True), method="POST", path="deals$")
+    scene.crm.list_lag = timedelta(minutes=2)
+    await sender.run()
+    backup.restore()
+    await scene.settle(sender)
+    assert (await state(scene.database)).set_back_at is not None
+    assert sorted(str(deal["title"]) for deal in scene.crm.deals) == ["ada", "bob"]
     await scene.assert_each_is_there_once()
 
 

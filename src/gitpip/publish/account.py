@@ -19,11 +19,12 @@ from gitpip.publish.destination import Item, LookFailed, Owner
 from gitpip.publish.guards import Guards
 from gitpip.publish.pauses import Channel
 from gitpip.publish.trouble import Kind, Request
+from gitpip.publish.witnesses import Remembered
 from gitpip.store import ledger
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor, VendorAccount
 from gitpip.store.database import Transaction
-from gitpip.store.ledger import LedgerState, Witness
+from gitpip.store.ledger import LedgerState
 from gitpip.store.publications import markers
 from gitpip.store.status import pauses
 
@@ -122,7 +123,7 @@ class Clearance:
         return self._compared_in is not None and self._compared_in[1] != account.identity
 
     async def _look_back(
-        self, transaction: Transaction, known: VendorAccount | None, remembered: Sequence[Witness]
+        self, transaction: Transaction, known: VendorAccount | None, remembered: Remembered
     ) -> None:
         """Note it if the database was set back; what was sent to another account says nothing."""
         if known is not None and (not known.bound or self._was_at_another(known)):
@@ -277,6 +278,10 @@ class Clearance:
         """Whether the database knows nothing of something that this process sent lately."""
         if self._compared_in is None or self._compared_in[1] != here[1]:
             self._destination.sent.clear()  # what was sent before went to another account
+        elif self._set_back:
+            async with self._database.read() as transaction:
+                if await self._witnesses.has_lost_deal(transaction):
+                    return True
         seen = (find_markers(subject=subject, note=None) for subject in self._destination.sent)
         sent = {one.in_subject for one in seen if one.in_subject is not None}
         if not sent:

@@ -285,6 +285,7 @@ class Deals:
                     return None
                 if again or self._youth.lasts:
                     await second_deals.watch(transaction, deal, now)
+            self._witnesses.note_deal_sent(deal.user_key, title, now)
             outcome = held_up(leased, self._clocks, self._waits) or (
                 await self._index.create(deal, title, fields, turn)
             )

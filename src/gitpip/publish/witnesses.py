@@ -5,40 +5,57 @@ the same database. No name, file or connection changes then. But what was sent l
 sent by this process or seen to be published by another one.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from gitpip.model import UserKey
 from gitpip.store import ledger
 from gitpip.store.database import Transaction
-from gitpip.store.ledger import Witness
+from gitpip.store.ledger import DealWitness, Witness
+
+
+class Remembered(NamedTuple):
+    """What the database must hold in every transaction that begins from now on."""
+
+    publications: tuple[Witness, ...]
+    deal: DealWitness | None
 
 
 class Witnesses:
-    """The publications that this process remembers: its own last one, and the newest of all."""
+    """What this process remembers: its own last publication and deal, and the newest of all."""
 
     def __init__(self) -> None:
         self._own: Witness | None = None
         self._newest: Witness | None = None
+        self._deal: DealWitness | None = None
 
     def note_sent(self, marker: str, at: datetime) -> None:
         """Remember that this was marked as being sent, once the transaction is committed."""
         self._own = Witness(marker, at)
 
-    @property
-    def remembered(self) -> tuple[Witness, ...]:
-        """What the database must hold in every transaction that begins from now on."""
-        return tuple(one for one in (self._own, self._newest) if one is not None)
+    def note_deal_sent(self, user_key: UserKey, title: str, at: datetime) -> None:
+        """The same of a user's deal."""
+        self._deal = DealWitness(user_key, title, at)
 
-    async def hold(
-        self, transaction: Transaction, remembered: Sequence[Witness] | None = None
-    ) -> bool:
+    @property
+    def remembered(self) -> Remembered:
+        publications = tuple(one for one in (self._own, self._newest) if one is not None)
+        return Remembered(publications, self._deal)
+
+    async def hold(self, transaction: Transaction, remembered: Remembered | None = None) -> bool:
         """Whether the database still holds what is remembered.
 
         A transaction that only reads shows the database as it was when it began, without what was
         sent meanwhile: then `remembered` is what was remembered before it began.
         """
-        wanted = self.remembered if remembered is None else remembered
-        return await ledger.holds(transaction, wanted)
+        wanted = remembered or self.remembered
+        if not await ledger.holds(transaction, wanted.publications):
+            return False
+        return wanted.deal is None or await ledger.holds_deal(transaction, wanted.deal)
+
+    async def has_lost_deal(self, transaction: Transaction) -> bool:
+        """Whether the database knows nothing of the deal that was sent last."""
+        return self._deal is not None and not await ledger.holds_deal(transaction, self._deal)
 
     async def learn(self, transaction: Transaction) -> None:
         """Remember what was published last, by whichever process; only where `hold` is true."""
@@ -46,4 +63,4 @@ class Witnesses:
 
     def forget(self) -> None:
         """Remember nothing of another account's, or of what is compared anew."""
-        self._own = self._newest = None
+        self._own = self._newest = self._deal = None

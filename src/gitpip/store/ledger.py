@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from gitpip.model import ActivityId, PublicationState
+from gitpip.model import ActivityId, PublicationState, UserKey
 from gitpip.store.database import Transaction
 from gitpip.store.locking import in_order
 from gitpip.store.rows import in_pieces, reader
-from gitpip.store.schema import activity_lost, publications
+from gitpip.store.schema import activity_lost, deals, publications
 from gitpip.store.schema_accounts import ledger, markers
 
 ROW = 1
@@ -54,6 +54,15 @@ class Witness:
     marker: str
     sent_at: datetime | None
     """None where it was adopted."""
+
+
+@dataclass(frozen=True)
+class DealWitness:
+    """A deal that was seen to be sent."""
+
+    user_key: UserKey
+    title: str
+    sent_at: datetime
 
 
 async def read(transaction: Transaction) -> LedgerState:
@@ -195,6 +204,23 @@ async def holds(transaction: Transaction, witnesses: Collection[Witness]) -> boo
         if one.sent_at is not None and row.sent_at is not None and row.sent_at < one.sent_at:
             return False
     return True
+
+
+async def holds_deal(transaction: Transaction, witness: DealWitness) -> bool:
+    """Whether the deals are at least as far as this one was."""
+    columns = select(deals.c.sent_at, deals.c.state)
+    rows = await transaction.execute(columns.where(deals.c.user_key == witness.user_key))
+    row = rows.one_or_none()
+    # What was compared since a restore is found in a list: it is there, and says not when sent.
+    if row is not None and row.state == PublicationState.PUBLISHED.value:
+        return True
+    if row is not None and row.sent_at is not None and row.sent_at >= witness.sent_at:
+        return True
+    # Where two users were found to be one, the deal has changed its owner.
+    rows = await transaction.execute(
+        columns.where(deals.c.title == witness.title, deals.c.sent_at >= witness.sent_at).limit(1)
+    )
+    return rows.first() is not None
 
 
 async def knows_nothing_of_some(transaction: Transaction, sent: Collection[str]) -> bool:
