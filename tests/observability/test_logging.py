@@ -38,12 +38,13 @@ TOKEN = "0123456789abcdef0123456789abcdef01234567"
 def _logging_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, show = list(root.handlers), root.level, warnings.showwarning
+    configured = structlog.get_config()
     yield
     logging.captureWarnings(capture=False)
     warnings.showwarning = show
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def written(stream: io.StringIO) -> list[dict[str, object]]:
