@@ -30,9 +30,11 @@ def sqlite_url(text: str) -> URL:
 _SPELLINGS = "use sqlite:///PATH, postgresql://USER:PASSWORD@HOST/NAME or host=HOST dbname=NAME"
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _SERVERS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
+# Not the options with their defaults: for these libpq reads the environment and the service file.
+_OPTIONS = Conninfo.parse(b"")
 # libpq marks what a person should type unseen, and knows of keys that do as a password does.
 SECRET_KEYWORDS = frozenset(
-    option.keyword.decode() for option in Conninfo.get_defaults() if option.dispchar == b"*"
+    option.keyword.decode() for option in _OPTIONS if option.dispchar == b"*"
 ) | {"scram_client_key", "scram_server_key"}
 _CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
@@ -92,7 +94,7 @@ def _checked_url(text: str) -> str:
 def _fault(error: str) -> str:
     """What is wrong, without libpq's quotations: they may be pieces of a password."""
     if unknown := re.search(r'invalid (?:URI query parameter|connection option)[^"]*"(.*)"', error):
-        known = [option.keyword.decode() for option in Conninfo.get_defaults()]
+        known = [option.keyword.decode() for option in _OPTIONS]
         return f"has an unknown parameter{closest(unknown[1], known)}; {_SPELLINGS}"
     if "IPv6" in error or "]" in error:
         return "has a wrong host; an IPv6 address stands in [brackets]"
