@@ -116,8 +116,7 @@ class Watched(AsyncConnection[TupleRow]):
         """
         if self.closed:
             return
-        # A copy of the descriptor: libpq closes its own.
-        with socket.socket(fileno=os.dup(self.fileno())) as copy:
+        with self._copy() as copy:
             await super().close()
             copy.setblocking(False)
             with suppress(OSError):  # TimeoutError is one
@@ -134,12 +133,12 @@ class Watched(AsyncConnection[TupleRow]):
 
     def hang_up(self) -> None:
         """End the wait for an answer at once, with an error."""
-        # A copy of the descriptor: libpq closes its own when it learns.
-        with (
-            suppress(OSError, OperationalError),
-            socket.socket(fileno=os.dup(self.fileno())) as copy,
-        ):
+        with suppress(OSError, OperationalError), self._copy() as copy:
             copy.shutdown(socket.SHUT_RDWR)
+
+    def _copy(self) -> socket.socket:
+        """The same socket under a descriptor of its own: libpq closes the other one."""
+        return socket.socket(fileno=os.dup(self.fileno()))
 
 
 _endings: set[asyncio.Task[None]] = set()  # an event loop alone does not keep its tasks
