@@ -35,11 +35,7 @@ def furnished_file(
 def furnished_template(postgres: PostgresServer, migrated_template: str) -> tuple[str, Rows]:
     """A PostgreSQL database to be copied, and its rows."""
     postgres.psql(f"CREATE DATABASE furnished TEMPLATE {migrated_template};")
-    return "furnished", asyncio.run(furnished(_address(postgres, "furnished")))
-
-
-def _address(postgres: PostgresServer, name: str) -> str:
-    return postgres.get_uri(name)
+    return "furnished", asyncio.run(furnished(postgres.get_uri("furnished")))
 
 
 @pytest.fixture
@@ -70,7 +66,7 @@ def house_on_postgres(
     def make() -> House:
         names.append(f"test_{uuid4().hex}")
         postgres.psql(f"CREATE DATABASE {names[-1]} TEMPLATE {template} STRATEGY file_copy;")
-        return House(tmp_path, _address(postgres, names[-1]), rows, github)
+        return House(tmp_path, postgres.get_uri(names[-1]), rows, github)
 
     yield make
     for name in names:

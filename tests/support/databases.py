@@ -81,14 +81,11 @@ class OfPostgreSQL:
     def _made(self, kind: str, template: str | None) -> str:
         self._names.append(f"{kind}_{uuid4().hex}")
         self._make(self._names[-1], template)
-        return self._address(self._names[-1])
+        return self._server.get_uri(self._names[-1])
 
     def _make(self, name: str, template: str | None) -> None:
         like = f" TEMPLATE {template} STRATEGY file_copy" if template else ""
         self._server.psql(f"CREATE DATABASE {name}{like};")
-
-    def _address(self, name: str) -> str:
-        return self._server.get_uri(name)
 
     def _name(self, url: str) -> str:
         return next(name for name in self._names if name in url)
