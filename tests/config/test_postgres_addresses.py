@@ -5,18 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from gitpip.config import Settings, load_settings
-from gitpip.errors import SettingsError
-
-
-def load(**environ: str) -> Settings:
-    return load_settings(environ, env_file=None)
-
-
-def faults(**environ: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as raised:
-        load(**environ)
-    return raised.value.faults
+from gitpip.config import Settings
+from tests.config.loading import faults, load
 
 
 def as_libpq_reads(settings: Settings) -> dict[str, str]:

@@ -20,6 +20,7 @@ from gitpip.config import (
 )
 from gitpip.errors import SettingsError
 from gitpip.model import Anonymous, Backfill
+from tests.config.loading import faults, load
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +30,6 @@ def _no_postgres_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         if name.startswith("PG"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def load(**environ: str) -> Settings:
-    return load_settings(environ, env_file=None)
-
-
-def faults(**environ: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as raised:
-        load(**environ)
-    return raised.value.faults
 
 
 def rows(settings: Settings) -> dict[str, tuple[str, str]]:

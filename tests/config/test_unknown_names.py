@@ -4,18 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gitpip.config import Settings, load_settings
+from gitpip.config import load_settings
 from gitpip.errors import SettingsError
-
-
-def load(**environ: str) -> Settings:
-    return load_settings(environ, env_file=None)
-
-
-def faults(**environ: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as raised:
-        load(**environ)
-    return raised.value.faults
+from tests.config.loading import faults, load
 
 
 def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
