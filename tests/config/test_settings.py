@@ -23,15 +23,6 @@ from gitpip.model import Anonymous, Backfill
 from tests.config.loading import faults, load
 
 
-@pytest.fixture(autouse=True)
-def _no_postgres_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """libpq fills what an address leaves open from PGHOST and the like, and from the home."""
-    for name in os.environ:
-        if name.startswith("PG"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
 def rows(settings: Settings) -> dict[str, tuple[str, str]]:
     return {row.name: (row.value, row.source) for row in describe(settings)}
 

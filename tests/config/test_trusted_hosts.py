@@ -222,6 +222,7 @@ def test_a_service_has_the_password_that_libpq_finds(
 
     # libpq tells what a service gives where the environment names the file.
     named = file if where != "home" else tmp_path / ".pg_service.conf"
+    monkeypatch.delenv("PGPASSWORD", raising=False)
     monkeypatch.setenv("PGSERVICE", "prod")
     monkeypatch.setenv("PGSERVICEFILE", str(named))
     given = {option.keyword: option.val for option in Conninfo.get_defaults()}
