@@ -99,6 +99,20 @@ GUARDS = (
         "publish/test_any_moment.py -k after_a_restore",
     ),
     Guard(
+        "the deal that was sent last is remembered",
+        "publish/deals.py",
+        "            self._witnesses.note_deal_sent(deal.user_key, title, now)\n",
+        "",
+        "publish/test_set_back.py -k a_deal_that_no_list_shows",
+    ),
+    Guard(
+        "a deal that the database lost is waited for",
+        "publish/account.py",
+        "                if await self._witnesses.has_lost_deal(transaction):",
+        "                if False:",
+        "publish/test_set_back.py -k a_deal_that_no_list_shows",
+    ),
+    Guard(
         "a look is renewed if the turn came late",
         "publish/sender.py",
         "            if not delivery.is_fresh(again.looked_at, self._now()):",
