@@ -28,6 +28,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from gitpip.backoff import backoff, jittered
 from gitpip.errors import DatabaseTooNew, DatabaseUnavailable
+from gitpip.store import sqlite
 from gitpip.store.postgres import Watched, check_suitable, connect, name_of, one_line
 
 Transaction: TypeAlias = AsyncConnection
@@ -276,7 +277,7 @@ def open_database(url: str, *, connections: int = 10) -> Database:
             _prepare_sqlite_file(Path(parsed.database or ""))
         engine = create_async_engine(
             parsed,
-            connect_args={"timeout": 10},
+            connect_args={"timeout": 10, "async_creator_fn": sqlite.connect},
             hide_parameters=True,
             **(_bounds(connections) if in_file else {}),
         )

@@ -1,0 +1,47 @@
+"""A connection to SQLite that ends once, whoever asks for it and however often."""
+
+import asyncio
+import sqlite3
+from functools import partial
+
+import aiosqlite
+
+ROWS_AT_ONCE = 64
+"""As many as aiosqlite hands over at a time unless told otherwise."""
+
+
+def connect(database: str, *, timeout: float, check_same_thread: bool) -> "Connection":
+    """A connection that is opened when it is awaited; the arguments are those of sqlite3."""
+    connector = partial(
+        sqlite3.connect, database, timeout=timeout, check_same_thread=check_same_thread
+    )
+    return Connection(connector, ROWS_AT_ONCE)
+
+
+class Connection(aiosqlite.Connection):
+    """Closes in its thread, after all that was asked before, and ends the thread.
+
+    Where a transaction is cancelled, SQLAlchemy 2.1 closes its connection in a task of its own.
+    Cancelled once more meanwhile, it also stops the connection's thread. Then aiosqlite 0.22 waits
+    without end for an answer of the thread that has ended, and can leave its connection open, with
+    the lock that every other writer waits for.
+    """
+
+    _end: asyncio.Future[None] | None = None
+
+    def __init__(self, connector: partial[sqlite3.Connection], rows_at_once: int) -> None:
+        super().__init__(connector, rows_at_once)
+        self._thread.daemon = True
+
+    def stop(self) -> asyncio.Future[None] | None:
+        """Begin to close; gives what is done when it is closed, None without an event loop."""
+        if self._end is None:
+            self._end = super().stop()
+        return self._end
+
+    async def close(self) -> None:
+        """Close, unless it is closed or was never opened."""
+        if self._end is None and self._connection is None:
+            return
+        if (end := self.stop()) is not None:
+            await asyncio.wait([end])
