@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -115,6 +116,9 @@ class _Way:
 
     def close(self) -> None:
         for end in (self._near, self._far):
+            # Closed alone, it would stay open for as long as a thread waits for something from it.
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
             end.close()
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:

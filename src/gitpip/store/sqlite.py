@@ -1,4 +1,4 @@
-"""A connection to SQLite that ends once, whoever asks for it and however often."""
+"""A connection to SQLite that ends once, however often it is told to."""
 
 import asyncio
 import sqlite3
