@@ -28,6 +28,24 @@ def check_login(login: str) -> None:
         )
 
 
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:gist\.)?github\.com/(?P<login>[^/?#\s]+)(?:[/?#]\S*)?",
+    re.IGNORECASE,
+)
+
+
+def written_login(text: str) -> str:
+    """The login in what a person writes for it: a username, an @name or an address of a profile.
+
+    Raises InvalidInput where GitHub can't have it.
+    """
+    text = text.strip()
+    address = _ADDRESS.fullmatch(text)
+    login = address["login"] if address else text.removeprefix("@")
+    check_login(login)
+    return login
+
+
 def possible_login(login: str) -> str:
     """A login to be looked for among the tracked users; raises UserNotTracked if it can't be one.
 

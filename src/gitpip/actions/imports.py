@@ -6,7 +6,6 @@ from itertools import islice
 from typing import BinaryIO
 
 from gitpip.actions.acting import Acting
-from gitpip.actions.import_file import ImportRow, RowError, read_import_file
 from gitpip.clock import utc_now
 from gitpip.errors import GitpipError, ImportFailed
 from gitpip.model import Backfill
@@ -15,6 +14,8 @@ from gitpip.store.database import Database
 from gitpip.store.users import imports
 from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.store.users.imports import Imported, ImportId
+from gitpip.user_lists.reading import read_list
+from gitpip.user_lists.rows import ImportRow, RowError
 
 AT_A_TIME = 1000
 NAME_LIMIT = 100
@@ -50,7 +51,7 @@ async def carry_out(
     """
     done = Imported(0, 0, ())
     try:
-        entries = read_import_file(file)
+        entries = read_list(file)
         while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
             done += await _add(acting.database, piece, backfill)
             await _advance(acting, import_id, file, done)

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from gitpip.actions.import_file import PIECE, ImportRow, RowError, read_import_file
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
+from gitpip.user_lists.json_list import PIECE
+from gitpip.user_lists.reading import read_list
+from gitpip.user_lists.rows import ImportRow, RowError
 
 logins = st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True).filter(lambda text: text != "login")
 entries = st.lists(
@@ -34,7 +36,7 @@ entries = st.lists(
 
 
 def read(text: str) -> list[ImportRow | RowError]:
-    return list(read_import_file(io.BytesIO(text.encode())))
+    return list(read_list(io.BytesIO(text.encode())))
 
 
 @given(entries)
@@ -67,7 +69,7 @@ def test_a_json_list_is_read_whatever_pieces_it_comes_in(names: list[str], space
 @example(b"\xff\xfea\0d")
 def test_no_file_is_too_strange(content: bytes) -> None:
     with suppress(InvalidInput):
-        for found in read_import_file(io.BytesIO(content)):
+        for found in read_list(io.BytesIO(content)):
             assert isinstance(found, ImportRow | RowError)
 
 
@@ -84,7 +86,7 @@ def test_a_plain_list_with_comments(start: str) -> None:
 @pytest.mark.parametrize("text", ["login,id\nada,Grüße\n", '[{"login": "ada", "id": "Grüße"}]'])
 def test_utf_16_is_read_by_its_byte_order_mark(text: str, encoding: str) -> None:
     mark = "\ufeff" if encoding.endswith("be") else ""
-    (found,) = read_import_file(io.BytesIO(f"{mark}{text}".encode(encoding)))
+    (found,) = read_list(io.BytesIO(f"{mark}{text}".encode(encoding)))
     assert isinstance(found, ImportRow)
     assert (found.login, found.external_id) == ("ada", "Grüße")
 
@@ -104,7 +106,7 @@ def test_a_header_names_columns_and_no_user(
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ("login # whose", "'login # whose' is no column"),
+        ("login # whose", "found the columns 'login # whose'"),
         ("login,name", "'name' is no column"),
         ("login,id,ID", "named twice"),
         ('login,"id', "not CSV"),
@@ -120,15 +122,15 @@ def test_a_wrong_header_is_refused(header: str, words: str) -> None:
     [
         (b"", "the file holds no login"),
         (b"# nobody\n\n", "the file holds no login"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "save it as CSV"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "no spreadsheet that can be read; save the sheet"),
         (b'{"login": "ada"}', "a list was expected"),
-        (b"login;id\nada;1\n", "separated by semicolons"),
-        (b"login\tid\nada\t1\n", "separated by tabs"),
+        (b"GitHub;id\nada;1\n", "separated by semicolons"),
+        (b"GitHub\tid\nada\t1\n", "separated by tabs"),
     ],
 )
 def test_what_is_no_list_is_refused_with_the_reason(content: bytes, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        list(read_import_file(io.BytesIO(content)))
+        list(read_list(io.BytesIO(content)))
 
 
 names = st.text(st.characters(blacklist_characters='\r\n#"', codec="utf-8"), max_size=9)
@@ -140,7 +142,7 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
     """Whatever its header holds: its first field could be a user's login."""
     line = mark.join(["GitHub", *header])
     assume("login" not in (name.strip().lower() for name in re.split("[,;\t]", line)))
-    rows = read_import_file(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
+    rows = read_list(io.BytesIO(f"{line}\nada{mark}Acme{mark}bob\n".encode()))
     with pytest.raises(InvalidInput, match=r"'GitHub', .*must be a header .*e\.g\. login,id,tags"):
         next(rows)
 
@@ -150,7 +152,7 @@ def test_a_table_without_a_login_column_is_refused_whole(header: list[str], mark
     ["GitHub", "username", '"User"', " Logins ", "Handle # at work", "Customers", "Team"],
 )
 def test_a_list_below_a_heading_that_could_be_a_login_is_refused_whole(heading: str) -> None:
-    rows = read_import_file(io.BytesIO(f"{heading}\nada\nbob\n".encode()))
+    rows = read_list(io.BytesIO(f"{heading}\nada\nbob\n".encode()))
     with pytest.raises(InvalidInput, match="looks like the heading of a column; name the column"):
         next(rows)
 
@@ -228,10 +230,10 @@ def test_a_long_json_list_is_never_in_memory_whole(indent: int | None) -> None:
     """Programs write one line, however long; when each entry copied the rest, time grew squared."""
     wanted = [{"login": f"user-{number}", "id": str(number)} for number in range(20_000)]
     file = Counted(json.dumps(wanted, indent=indent).encode())
-    assert all(isinstance(found, ImportRow) for found in read_import_file(file))
+    assert all(isinstance(found, ImportRow) for found in read_list(file))
     assert file.taken == len(file.getvalue())
     first = Counted(file.getvalue())
-    next(read_import_file(first))
+    next(read_list(first))
     assert first.taken <= 4 * PIECE
 
 
@@ -255,7 +257,7 @@ def test_odd_json_ends_the_list_and_spoils_nothing_before(odd: str, words: str) 
 
 
 def test_bytes_that_are_no_text_spoil_one_entry() -> None:
-    found = list(read_import_file(io.BytesIO(b'["ada", "b\xffb", NaN, "eve"]')))
+    found = list(read_list(io.BytesIO(b'["ada", "b\xffb", NaN, "eve"]')))
     assert [type(entry) for entry in found] == [ImportRow, RowError, RowError, ImportRow]
 
 

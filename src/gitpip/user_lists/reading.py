@@ -1,0 +1,223 @@
+"""Reads a list of users, of whatever format: its rows, and what was understood of it."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import BinaryIO
+
+from gitpip.errors import InvalidInput
+from gitpip.user_lists import columns, spreadsheet
+from gitpip.user_lists.columns import Choice, Columns
+from gitpip.user_lists.json_list import read_json
+from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError, row_of
+from gitpip.user_lists.spreadsheet import Sheet
+from gitpip.user_lists.text import NAMES, PIECE, Text, content, is_json, open_text
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+LOOKED_AT = 20
+"""So many rows tell what a column holds, where its heading does not."""
+EXPECTED = (
+    "the first line must be a header with the column login and, where wanted, "
+    f"{', '.join(COLUMNS[1:])}, e.g. login,id,tags; or say which column holds what"
+)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of a list."""
+
+    format: str
+    """Its format, as people call it, such as `CSV, separated by semicolons, in Windows-1252`."""
+    first: tuple[str, ...]
+    """The cells of its first row; none of JSON, whose entries name what they hold."""
+    columns: Columns
+    sheets: tuple[str, ...] = ()
+    """The sheets of a spreadsheet that can be chosen."""
+    sheet: str | None = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing was guessed."""
+        return self.columns.certain
+
+    def heading(self, place: int) -> str:
+        """What a column is called: by its heading, else by its number."""
+        name = self.first[place].strip() if self.columns.header else ""
+        return name or f"column {place + 1}"
+
+
+@dataclass(frozen=True)
+class UserList:
+    """A list that was opened: what was understood, and then its rows, which are read once."""
+
+    understood: Understood
+    rows: Iterator[ImportRow | RowError]
+
+
+Cells = tuple[str, list[str] | RowError]
+"""A row of a table, or why it can't be read, with its place."""
+
+
+def read_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[ImportRow | RowError]:
+    """Every user of a file, and every fault, in their order; a faulty row spoils no other.
+
+    Raises InvalidInput before the first user where the file is none of the formats, where it is
+    empty, and where without a choice it would have to be guessed which column holds what.
+    """
+    with open_list(file, choice) as opened:
+        _refuse_a_guess(opened.understood)
+        yield from opened.rows
+
+
+def _refuse_a_guess(understood: Understood) -> None:
+    if understood.certain:
+        return
+    found = columns.listed(understood.first)
+    if len(understood.first) == 1:
+        raise InvalidInput(
+            "header",
+            f"the first line, {found}, looks like the heading of a column; name the column login, "
+            "and if this is a user's login, put a line with login above it",
+        )
+    names = [name for cell in understood.first if (name := cell.strip().lower())]
+    if "login" not in names:
+        wrong = f"found the columns {found} in {understood.format}"
+    elif unknown := [name for name in names if name not in COLUMNS]:
+        wrong = f"{unknown[0][:40]!r} is no column"
+    else:
+        wrong = "a column is named twice"
+    raise InvalidInput("header", f"{wrong}; {EXPECTED}")
+
+
+@contextmanager
+def open_list(file: BinaryIO, choice: Choice | None = None) -> Iterator[UserList]:
+    """Open a list, and say what its columns hold: as chosen, else as far as the rows tell.
+
+    A spreadsheet is told by its first bytes, whatever the name of the file. JSON is a list of
+    logins, or of objects with the names in COLUMNS. All else is a table whose cells are separated
+    by commas, semicolons or tabs, or a login a line; comments begin with `#` in such a list, and
+    before the header of a table. `file` must be seekable. Raises InvalidInput.
+    """
+    file.seek(0)
+    start = file.read(PIECE)
+    if spreadsheet.is_spreadsheet(start):
+        with spreadsheet.open_sheet(file, choice.sheet if choice else None) as sheet:
+            yield _open_sheet(sheet, choice)
+        return
+    text = open_text(file, start)
+    if not text.first:
+        raise InvalidInput("file", "the file holds no login")
+    if is_json(text.first):
+        if text.first.lstrip().startswith("{"):
+            raise InvalidInput("file", 'a list was expected, like ["octocat"]')
+        exact = Columns(header=True, meanings=(), certain=True)
+        yield UserList(Understood("JSON", (), exact), read_json(text.first, text.stream))
+    else:
+        yield _open_text(text, choice)
+
+
+def _open_sheet(sheet: Sheet, choice: Choice | None) -> UserList:
+    cells: Iterator[Cells] = (
+        (f"row {number}", row) for number, row in enumerate(sheet.rows, start=1)
+    )
+    what = f"sheet {sheet.name!r} of a spreadsheet"
+    return _open_table(cells, choice, Understood(what, (), _NONE, sheet.names, sheet.name))
+
+
+def _open_text(text: Text, choice: Choice | None) -> UserList:
+    encoding = NAMES[text.encoding]
+    separator = _separator(text.first)
+    lines = chain([text.first], text.stream)
+    if separator is None:
+        plain = Understood(f"one column, in {encoding}", (), _NONE)
+        return _open_table(_read_plain(lines, text.skipped), choice, plain)
+    if text.first.strip().lower() == f"sep={separator}":
+        next(lines)  # a line by which Excel is told the separator
+        text.skipped += 1
+    what = f"a table separated by {SEPARATORS[separator]}, in {encoding}"
+    rows = _read_csv(lines, text.skipped, separator)
+    return _open_table(rows, choice, Understood(what, (), _NONE))
+
+
+_NONE = Columns(header=False, meanings=(), certain=False)
+
+
+def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood) -> UserList:
+    """What a table's columns hold, and then its rows."""
+    ahead = list(islice(cells, LOOKED_AT))
+    if not ahead:
+        raise InvalidInput("file", "the file holds no login")
+    first = ahead[0][1]
+    if isinstance(first, RowError):
+        raise InvalidInput("header", f"{first.reason}; {EXPECTED}")
+    below = [row for _, row in ahead[1:] if not isinstance(row, RowError)]
+    proposal = columns.proposed(first, below)
+    if not proposal.certain:  # columns without a heading can be chosen, too
+        width = max(map(_width, below), default=0)
+        first = [*first, *[""] * (width - len(first))]
+        proposal = columns.proposed(first, below)
+    held = columns.chosen(choice, first, proposal) if choice else proposal
+    rows = chain(ahead[1:] if held.header else ahead, cells)
+    understood = Understood(found.format, tuple(first), held, found.sheets, found.sheet)
+    return UserList(understood, _read_rows(rows, held))
+
+
+def _width(row: Sequence[str]) -> int:
+    """How many cells a row has up to its last one with a text."""
+    return max((place for place, cell in enumerate(row, start=1) if cell.strip()), default=0)
+
+
+def _read_rows(cells: Iterator[Cells], held: Columns) -> Iterator[ImportRow | RowError]:
+    for place, row in cells:
+        if isinstance(row, RowError):
+            yield row
+        elif (width := _width(row)) > len(held.meanings):
+            fault = f"{width} fields where the header has {len(held.meanings)}"
+            yield RowError(place, fault)
+        elif width:
+            named = zip(held.meanings, (cell.strip() for cell in row), strict=False)
+            yield row_of(place, {meaning: cell for meaning, cell in named if meaning})
+
+
+def _separator(line: str) -> str | None:
+    """What separates the cells of a line, if anything does: no login contains any of these."""
+    if "#" in line and "," not in content(line) and ";" not in content(line):
+        line = content(line)  # tabs before a comment only align it
+    bare = line.rstrip("\r\n")
+    if bare.strip().lower() == "login":
+        return ","  # a table of one column
+    counted = {mark: _count(bare, mark) for mark in SEPARATORS}
+    best = max(counted, key=lambda mark: counted[mark])
+    return best if counted[best] else None
+
+
+def _count(line: str, mark: str) -> int:
+    """How often a mark separates cells of a line: not within quotation marks."""
+    return len(next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])) - 1
+
+
+def _read_csv(lines: Iterator[str], skipped: int, separator: str) -> Iterator[Cells]:
+    rows = csv.reader(lines, strict=True, delimiter=separator, skipinitialspace=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            place = f"line {skipped + rows.line_num}"
+            yield place, RowError(place, f"not CSV: {error}")
+            continue
+        if any(cell.strip() for cell in row):
+            yield f"line {skipped + rows.line_num}", row
+
+
+def _read_plain(lines: Iterator[str], skipped: int) -> Iterator[Cells]:
+    for number, line in enumerate(lines, start=skipped + 1):
+        place, cell = f"line {number}", content(line)
+        if any(mark in cell for mark in SEPARATORS):
+            yield place, RowError(place, f"more than a login; for more {EXPECTED}")
+        elif cell:
+            quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+            yield place, [cell[1:-1] if quoted else cell]

@@ -1,0 +1,83 @@
+"""The process that reads a spreadsheet: its rows come out as lines of JSON, cells as text.
+
+It runs apart from the service, within limits of memory and time, since its library is native code
+that reads what strangers made, and a small file can unfold to many gigabytes. It imports nothing
+of gitpip. The file comes in by standard input; the first line that goes out names the sheets.
+"""
+
+import contextlib
+import io
+import json
+import resource
+import sys
+from datetime import date, datetime, time, timedelta
+
+MOST_ROWS = 1_000_000
+"""A sheet of Excel has at most 1,048,576 rows."""
+
+
+def main() -> None:
+    """Write the rows of one sheet, or `{"error": ...}` in place of them."""
+    library, memory, seconds, sheet = sys.argv[1:5]
+    sys.path.append(library)
+    from python_calamine import CalamineWorkbook, SheetVisibleEnum  # noqa: PLC0415
+
+    data = sys.stdin.buffer.read()
+    limit(resource.RLIMIT_NOFILE, 0)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, int(memory))
+    limit(resource.RLIMIT_CPU, int(seconds))
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    shown = [
+        found.name for found in book.sheets_metadata if found.visible == SheetVisibleEnum.Visible
+    ]
+    names = shown or book.sheet_names
+    if sheet and sheet not in book.sheet_names:
+        return write({"error": "no-sheet", "sheets": book.sheet_names})
+    chosen = [sheet] if sheet else names
+    for name in chosen:
+        rows = book.get_sheet_by_name(name).iter_rows()
+        # Sheets without a cell are passed over, unless one was asked for by name.
+        first = next(rows, None)
+        if first is None and name != chosen[-1]:
+            continue
+        write({"sheet": name, "sheets": names})
+        if first is not None:
+            write([text_of(cell) for cell in first])
+        for number, row in enumerate(rows, start=2):
+            if number > MOST_ROWS:
+                return write({"error": "too-long"})
+            write([text_of(cell) for cell in row])
+        return None
+    return write({"error": "empty"})
+
+
+def text_of(cell: object) -> str:
+    """A cell as a person reads it: whole numbers without a point, dates without midnight."""
+    match cell:
+        case bool():
+            return "yes" if cell else "no"
+        case float() if cell.is_integer():
+            return str(int(cell))
+        case datetime() if cell.time() == time():
+            return cell.date().isoformat()
+        case date() | time():
+            return cell.isoformat()
+        case timedelta():
+            return str(cell)
+    return str(cell).strip()
+
+
+def limit(what: int, value: int) -> None:
+    """Take no more of this than so much, where the system knows such a limit."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(what, (value, value))
+
+
+def write(line: object) -> None:
+    """Write one line."""
+    sys.stdout.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Lists in the formats in which people have them, with headings of any kind."""
+
+import csv
+import io
+import zipfile
+from datetime import date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.errors import InvalidInput
+from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.reading import Understood, open_list, read_list
+from gitpip.user_lists.rows import COLUMNS, ImportRow, RowError
+from tests.support.spreadsheets import ods, xlsx
+
+ROWS = (
+    ("Kunde", "Kunden-Nr.", "Konto bei GitHub"),
+    ("Ada Lovelace", 17, "@ada"),
+    ("Bob", 18, "bob"),
+)
+CHOICE = Choice({"Konto bei GitHub": "login", "kunden nr": "id"})
+
+
+def understood(content: bytes, choice: Choice | None = None) -> Understood:
+    with open_list(io.BytesIO(content), choice) as opened:
+        return opened.understood
+
+
+def users(content: bytes, choice: Choice | None = None) -> list[tuple[str, str | None]]:
+    found = list(read_list(io.BytesIO(content), choice))
+    assert all(isinstance(row, ImportRow) for row in found), found
+    return [(row.login, row.external_id) for row in found if isinstance(row, ImportRow)]
+
+
+def table(separator: str, encoding: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows([*ROWS, ("Grüße & Söhne", 19, "eve")])
+    return text.getvalue().encode(encoding)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-8", "UTF-8"),
+        ("utf-8-sig", "UTF-8"),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("cp1252", "Windows-1252"),
+    ],
+)
+def test_a_table_is_read_in_every_encoding(separator: str, encoding: str, name: str) -> None:
+    content = table(separator, encoding)
+    assert understood(content).format.endswith(f"in {name}")
+    found = users(content, Choice({"Konto bei GitHub": "login", "Kunde": "id"}))
+    assert found == [("ada", "Ada Lovelace"), ("bob", "Bob"), ("eve", "Grüße & Söhne")]
+
+
+@pytest.mark.parametrize("content", [xlsx({"Leads": ROWS}), ods({"Leads": ROWS})])
+def test_a_spreadsheet_is_read_whatever_its_name(content: bytes) -> None:
+    assert users(content, CHOICE) == [("ada", "17"), ("bob", "18")]
+    told = understood(content)
+    assert told.format == "sheet 'Leads' of a spreadsheet"
+    assert told.columns.meanings == (None, "id", "login")
+    assert not told.certain
+
+
+def test_nothing_is_guessed_without_being_shown() -> None:
+    """Without a choice the error says what was found, and no user is taken."""
+    for content in (xlsx({"Leads": ROWS}), table(";", "cp1252")):
+        with pytest.raises(InvalidInput, match=r"'Kunde', 'Kunden-Nr\.', 'Konto bei GitHub'"):
+            users(content)
+
+
+def test_our_own_headings_need_no_choice() -> None:
+    rows = (("Login", "tags"), ("ada", "vip"), ("", ""), ("https://github.com/Bob?tab=gists", ""))
+    for content in (
+        xlsx({"People": rows}),
+        ods({"People": rows}),
+        b"login;tags\nada;vip\nhttps://github.com/Bob;\n",
+        b"sep=;\r\nlogin;tags\r\nada;vip\r\n@Bob;\r\n",
+    ):
+        assert [login for login, _ in users(content)] == ["ada", "Bob"]
+
+
+def test_the_first_visible_sheet_with_cells_is_read_unless_another_is_named() -> None:
+    other = (("login",), ("eve",))
+    sheets = {"old": other, "empty": (), "now": (("login",), ("ada",)), "later": other}
+    content = xlsx(sheets, hidden=["old"])
+    assert [login for login, _ in users(content)] == ["ada"]
+    told = understood(content)
+    assert (told.sheet, told.sheets) == ("now", ("empty", "now", "later"))
+    named = Choice({"login": "login"}, sheet="later")
+    assert [login for login, _ in users(content, named)] == ["eve"]
+    with pytest.raises(InvalidInput, match="no sheet 'Later'; there are 'old', 'empty', 'now'"):
+        users(content, Choice({"login": "login"}, sheet="Later"))
+
+
+def test_cells_are_texts_as_people_read_them() -> None:
+    days = (date(2026, 1, 31), datetime(2026, 1, 31, 12, 30), True, 1.5, 12.0)  # noqa: DTZ001
+    content = xlsx({"People": (("login", "id"), *((f"u{n}", day) for n, day in enumerate(days)))})
+    assert [external for _, external in users(content)] == [
+        *("2026-01-31", "2026-01-31T12:30:00", "yes", "1.5", "12")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04 and no more", "no spreadsheet that can be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "no spreadsheet that can be read"),
+        (xlsx({"People": ()}), "no cell with a text|no login"),
+        (xlsx({"People": (("", None),)}), "no cell with a text|no login"),
+    ],
+)
+def test_what_can_not_be_read_says_why(content: bytes, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        users(content)
+
+
+def test_a_file_that_unfolds_to_gigabytes_is_refused() -> None:
+    """A megabyte of zip is a gigabyte of cells: the process that reads it ends, not ours."""
+    cell = b'<c t="inlineStr"><is><t>' + b"x" * 30_000 + b"</t></is></c>"
+    source = io.BytesIO(xlsx({"People": (("login",),)}))
+    target = io.BytesIO()
+    with (
+        zipfile.ZipFile(source) as given,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made,
+    ):
+        for entry in given.namelist():
+            if entry.startswith("xl/worksheets/"):
+                with made.open(entry, "w", force_zip64=True) as sheet:
+                    sheet.write(
+                        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/'
+                        b'main"><sheetData>'
+                    )
+                    for number in range(1, 2_001):
+                        sheet.write(b'<row r="%d">%s</row>' % (number, cell * 20))
+                    sheet.write(b"</sheetData></worksheet>")
+            else:
+                made.writestr(entry, given.read(entry))
+    with pytest.raises(InvalidInput, match="takes more than 1024 MB or 60 seconds to read; save"):
+        users(target.getvalue())
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+)
+def test_no_archive_is_too_strange(rest: bytes, start: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        users(start + rest)
+
+
+@pytest.mark.parametrize(
+    ("content", "meanings", "header"),
+    [
+        (b"Name,GitHub\nAda,ada\nBob,bob\n", (None, "login"), True),
+        # An address or an @name is GitHub's; a first name could be a login, and is none.
+        (b"Name,Link\nAda,https://github.com/ada\nBob,github.com/bob\n", (None, "login"), True),
+        (b"Ada Lovelace;@ada\nBob B.;@bob\n", (None, "login"), False),
+        (b"User,Username\nAda L.,ada\nBob B.,bob\n", (None, "login"), True),
+        (b"Name,Town\nAda L.,St. Ives\n", (None, None), True),
+        (b"Kunden\nada\nbob\n", ("login",), True),
+        (b"login,name\nada,Ada L.\n", ("login", None), True),
+        (b"Handle,Labels,Kunde\nada,vip,A B\n", ("login", "tags", None), True),
+    ],
+)
+def test_what_columns_hold_is_proposed(
+    content: bytes, meanings: tuple[str | None, ...], header: bool
+) -> None:
+    told = understood(content)
+    assert (told.columns.meanings, told.columns.header) == (meanings, header)
+    assert not told.certain
+
+
+def test_a_choice_can_take_the_first_row_for_a_user() -> None:
+    assert users(b"Kunde,GitHub\nada,bob\n", Choice({"1": "login"}, header=False)) == [
+        ("Kunde", None),
+        ("ada", None),
+    ]
+    assert users(b"GitHub\nada\n", Choice({"1": "login"}, header=False)) == [
+        ("GitHub", None),
+        ("ada", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (
+            Choice({"GitHub": "login", "Town": "id"}),
+            "no column 'Town'; there are 'Kunde', 'GitHub'",
+        ),
+        (Choice({"3": "login"}), "no column '3'"),
+        (Choice({"GitHub": "name"}), f"'name' is no column; there are {', '.join(COLUMNS)}"),
+        (Choice({"GitHub": "login", "Kunde": "login"}), "two columns are chosen as login"),
+        (Choice({"Kunde": "id"}), "no column is chosen as login"),
+        (Choice({"GitHub": "login"}, header=False), "no column 'GitHub'"),
+    ],
+)
+def test_a_choice_that_can_not_be_is_refused(choice: Choice, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        users(b"Kunde,GitHub\nA,ada\n", choice)
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
+
+
+@given(st.lists(st.lists(cells, max_size=4), max_size=5), st.sampled_from(",;\t"), st.booleans())
+def test_every_row_of_a_table_is_a_user_or_a_fault(
+    rows: list[list[str]], separator: str, header: bool
+) -> None:
+    """Whatever is in them: no row is lost without a word, but empty ones."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator="\n")
+    writer.writerow(["one", "two", "three"])
+    writer.writerows(rows)
+    found = list(read_list(io.BytesIO(text.getvalue().encode()), Choice({"2": "login"}, header)))
+    told = [row for row in rows if any(cell.strip() for cell in row)]
+    assert len(found) == len(told) + (not header)
+    assert all(isinstance(row, ImportRow | RowError) for row in found)
