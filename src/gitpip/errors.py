@@ -145,6 +145,10 @@ class ImportNotFound(GitpipError):
     """No import has this id."""
 
 
+class ImportNotWaiting(GitpipError):
+    """An import can't be confirmed: it is under way, done, or its file is gone."""
+
+
 class DatabaseUnavailable(GitpipError):
     """The database can't be reached, opened or written."""
 

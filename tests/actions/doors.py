@@ -14,13 +14,13 @@ from pathlib import Path
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gitpip.clock import utc_now
 from gitpip.config import Settings, load_settings
 from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
-from gitpip.store import ledger
+from gitpip.store import ledger, schema_access
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import note_updates, outbox
 from gitpip.store.publications.permission import Present
@@ -48,6 +48,8 @@ class Request:
     path: str
     fields: dict[str, object] = field(default_factory=dict)
     file: tuple[str, bytes] | None = None
+    after: "Request | None" = None
+    """What is asked for before, and is no part of the act: only what it leaves counts."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,12 @@ class House:
                 )
             )
             accept = {"accept": "text/html" if as_page else "application/json"}
+            if before := request.after:
+                file = {"file": before.file} if before.file else None
+                made = await client.post(before.path, headers=accept, files=file)
+                assert made.status_code < 400, made.text
+                async with database.begin() as transaction:
+                    await transaction.execute(delete(schema_access.audit))
             with_json = not as_page and request.file is None and request.method != "DELETE"
             answer = await client.request(
                 request.method,
@@ -184,7 +192,12 @@ def _application(
             woken.append(work if work in await _due(transaction) else f"{work} in vain")
 
     context: AppContext = app.state.context
-    app.state.context = replace(context, wake=wake, find_account=worker.find_account)
+    app.state.context = replace(
+        context,
+        wake=wake,
+        find_account=worker.find_account,
+        unknown_logins=worker.unknown_logins,
+    )
     return app, woken
 
 

@@ -14,6 +14,7 @@ import gitpip.actions
 from gitpip.actions import (
     access_mode,
     feeds,
+    import_preview,
     publishing_settings,
     trial,
 )
@@ -31,6 +32,7 @@ READS = {
     access_mode.access_mode_of,
     feeds.owner_named,
     feeds.addresses,
+    import_preview.preview,
     publishing_settings.shown,
     trial.trials_of,
 }

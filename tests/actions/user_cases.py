@@ -202,13 +202,34 @@ IMPORT = ("users", "import", "list.csv")
 
 def importing(name: str, act: Callable[..., object], text: bytes, **what: Any) -> Case:
     file = ("list.csv", text)
-    page = Request("POST", "/imports", file=file)
+    upload = Request("POST", "/imports", file=file)
+    page = Request("POST", "/imports/1/confirm", after=upload)
     by_api = Request("POST", "/api/v1/imports", file=file)
     audit = (("users.imported", "list.csv"),)
     return Case(name, act, page, by_api, IMPORT, audit=audit, file=file, **what)
 
 
+UPLOAD = Request("POST", "/imports", file=("list.csv", b"cleo\n"))
 IMPORTS = [
+    Case(
+        "a list is kept for a preview",
+        imports.upload,
+        UPLOAD,
+        None,
+        None,
+        audit=(("users.import_uploaded", "list.csv"),),
+        tables=("import_pieces", "imports"),
+    ),
+    Case(
+        "a list that was kept is confirmed",
+        imports.confirm,
+        Request("POST", "/imports/1/confirm", {"column-1": "login"}, after=UPLOAD),
+        None,
+        None,
+        audit=(("users.imported", "list.csv"),),
+        wakes=("check",),
+        tables=("events", "import_columns", "imports", "users"),
+    ),
     importing(
         "a list of users is imported",
         imports.begin,
@@ -228,7 +249,7 @@ IMPORTS = [
         imports.carry_out,
         b"name,tags\ncleo,vip\n",
         tables=("imports",),
-        refused=Refused(0, "", "header: found the columns 'name', 'tags', separated by commas"),
+        refused=Refused(0, "", "header: found the columns 'name', 'tags' in a table"),
         refused_by=("command",),
     ),
 ]

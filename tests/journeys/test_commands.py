@@ -291,9 +291,9 @@ def test_files_that_are_no_list_are_refused_with_the_reason(world: World) -> Non
     file = world.gitpip.folder / "users.csv"
     for content, reason in (
         (b"", "the file holds no login"),
-        (b"PK\x03\x04\x14\x00", "save it as CSV"),
+        (b"PK\x03\x04\x14\x00", "save the sheet with the users as CSV"),
         (b'{"login": "ada"}', "a list was expected"),
-        (b"login;id\nada;1\n", "separated by semicolons"),
+        (b"GitHub;id\nada;1\n", "separated by semicolons"),
     ):
         file.write_bytes(content)
         imported = world.gitpip.command("users", "import", str(file))

@@ -173,6 +173,12 @@ def test_a_large_list_over_a_link_with_pauses_is_imported(
     )
     assert answer.status_code == 303, answer.text
     assert time.monotonic() - began > 10
+    confirmed = httpx2.post(
+        gitpip.url + answer.headers["location"] + "/confirm",
+        headers={"origin": gitpip.url, "accept": "text/html"},
+        timeout=60,
+    )
+    assert confirmed.status_code == 303, confirmed.text
 
     def all_tracked() -> bool:
         return [user["login"] for user in gitpip.get("/users").json()] == names

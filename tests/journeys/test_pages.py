@@ -196,8 +196,9 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
     page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]
-    page.get_by_role("button", name="Import").click()
-    expect(page.get_by_text("1 user added, 0 tracked already, 1 bad line")).to_be_visible()
+    page.get_by_role("button", name="Preview import").click()
+    page.get_by_role("button", name="Add 1 person").click()
+    expect(page.get_by_text("1 user added, 0 tracked already, 1 row with")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="line 3: login:")).to_be_visible()
 
 

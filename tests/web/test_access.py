@@ -112,7 +112,9 @@ OPERATOR = {
     "POST /people": "",
     "POST /people/check": "",
     "POST /imports": "",
+    "POST /imports/{import_id}/confirm": "/imports/1/confirm",
     "POST /api/v1/imports": "",
+    "POST /api/v1/imports/preview": "",
     "POST /people/selected": "",
     "POST /people/{login}/change": "/people/nobody/change",
     "POST /people/{login}/{act}": "/people/nobody/pause",
@@ -184,6 +186,7 @@ def _application(folder: Path) -> FastAPI:
             scheduler_is_alive=unused,
             ailments=unused,
             forecast=unused,
+            unknown_logins=unused,
             preview=unused,
             check_settings=unused,
         )

@@ -78,8 +78,9 @@ FILL = (
     "CASE WHEN i = 1 THEN 6000 ELSE 5 END, {now}, 1 FROM {users}",
     "INSERT INTO checks (id, requested_at, started_at, ended_at, failures) "
     "SELECT i, {now}, {now}, {now}, CAST(:failures AS TEXT) FROM {checks}",
-    "INSERT INTO imports (id, name, size, faulty, faults, started_at, moved_at, ended_at) "
-    "VALUES (1, 'list.csv', 1, 500, CAST(:faults AS TEXT), {now}, {now}, {now})",
+    "INSERT INTO imports (id, name, size, faulty, faults, started_at, moved_at, ended_at, "
+    "confirmed_at) VALUES (1, 'list.csv', 1, 500, CAST(:faults AS TEXT), {now}, {now}, {now}, "
+    "{now})",
     "INSERT INTO audit (at, actor, via, action, subject) "
     "SELECT {now}, 'ada', 'page', 'user.added', 'user-' || i FROM {users}",
     "INSERT INTO publishing_rules (id, position, name, conditions, action, created_at, created_by) "

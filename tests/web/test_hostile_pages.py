@@ -1,7 +1,7 @@
 """Whatever GitHub's users write, the pages show it as text."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,9 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async def forecast(login: str, backfill: Backfill) -> Forecast:
         return Forecast(await find_account(login), 1, 1, timedelta(seconds=1))
 
+    async def unknown_logins(logins: Sequence[str]) -> frozenset[str]:
+        return frozenset(logins)
+
     files = tuple(
         SeenFile(name, f"hash{number}", 9, "<b>C</b>", "javascript:1", f"{name}\n" + "x" * 50_000)
         for number, name in enumerate(NAMES)
@@ -93,6 +96,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_app(
         AppContext(
             forecast=forecast,
+            unknown_logins=unknown_logins,
             database=database,
             credentials=Credentials(settings),
             find_account=find_account,

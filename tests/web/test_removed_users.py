@@ -85,6 +85,7 @@ def _set_the_scene(served: Served) -> Known:
     )
     clash = {"file": ("list.csv", f"login,id\nsomebody-else,{OWN_ID}\n")}
     imported = httpx2.post(f"{gitpip.url}/imports", files=clash, timeout=20)
+    httpx2.post(f"{gitpip.url}{imported.headers['location']}/confirm", timeout=20)
     gitpip.wait_for(
         lambda: LOGIN in gitpip.get(imported.headers["location"]).text, "the clash to be told"
     )

@@ -57,6 +57,7 @@ BODIES = {
     "POST /opt-outs": (FORM, "login=zoe"),
     "POST /rules": (FORM, "name=one-more&action=publish"),
     "POST /api/v1/imports": (UPLOAD, FILE),
+    "POST /api/v1/imports/preview": (UPLOAD, FILE),
     "POST /imports": (UPLOAD, FILE),
     "POST /people": (FORM, "login=bob&id=id-of-bob"),
     "POST /people/selected": (FORM, "login=ada&act=pause"),

@@ -1,6 +1,5 @@
-"""The pages of users: tags, forecasts, imports, checks and removal, as forms send them."""
+"""The pages of users: tags, forecasts, checks and removal, as forms send them."""
 
-import http.client
 import re
 from collections.abc import Iterator
 
@@ -105,58 +104,6 @@ def test_a_forecast_says_when_github_cannot_be_asked(served: Served, people: htt
     answer = people.post("/people", data={"login": "ada", "forecast": "1"})
 
     assert "No forecast now, as GitHub can&#39;t be asked" in answer.text
-
-
-def test_a_file_is_imported_and_its_bad_lines_named(served: Served, people: httpx2.Client) -> None:
-    served.track("cleo", {"one.py": "1"})
-    text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
-    files = {"file": ("<b>list</b>.csv", text.encode(), "text/csv")}
-
-    page = people.post("/imports", files=files)
-    served.gitpip.wait_for(lambda: "Done." in people.get(page.url.path).text, "the import")
-
-    done = people.get(page.url.path).text
-    assert "2 users added, 1 tracked already, 1 bad line" in done
-    assert "Users who are tracked already stay as they are" in on_one_line(done)
-    assert "/people?state=unavailable" in done
-    assert "no such login" in done
-    assert "<b>list" not in done
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
-    assert "<b>list" not in people.get("/imports").text
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"id,tags,login,login\n", "Not imported"),
-        (b"", "the file holds no login"),
-        (b"PK\x03\x04\x14\x00", "save it as CSV"),
-        (b'{"login": "ada"}', "a list was expected"),
-        (b"login;id\nada;1\n", "separated by semicolons"),
-        (b"\x00\xff\xfe\n", "1 bad line"),
-        (b"[1, 2", "bad line"),
-    ],
-)
-def test_a_bad_file_changes_nothing(
-    served: Served, people: httpx2.Client, content: bytes, says: str
-) -> None:
-    page = people.post("/imports", files={"file": ("list.csv", content)})
-    served.gitpip.wait_for(lambda: "Under way" not in people.get(page.url.path).text, "the import")
-
-    assert says in people.get(page.url.path).text
-    assert served.gitpip.get("/users").json() == []
-
-
-def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
-    assert "choose one" in people.post("/imports", data={"file": ""}).text
-    address = people.base_url
-    connection = http.client.HTTPConnection(address.host, address.port)
-    connection.putrequest("POST", "/imports")
-    connection.putheader("content-length", str(2**26 + 1))
-    connection.endheaders()
-    assert connection.getresponse().status == 413
-    connection.close()
-    assert people.get("/imports/99").status_code == 404
 
 
 def test_before_removal_it_is_said_what_happens(served: Served, people: httpx2.Client) -> None:

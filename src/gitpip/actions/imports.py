@@ -1,24 +1,35 @@
 """What a person does with a list of users: import it, piece by piece."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import islice
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from io import SEEK_END
+from itertools import count, islice
 from typing import BinaryIO
 
 from gitpip.actions.acting import Acting
+from gitpip.actions.import_preview import FindUnknown, preview
 from gitpip.clock import utc_now
-from gitpip.errors import GitpipError, ImportFailed
+from gitpip.errors import AccountChanged, GitHubError, GitpipError, ImportFailed, ImportNotWaiting
 from gitpip.model import Backfill
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.users import imports
 from gitpip.store.users.bulk import NewUser, add_many
 from gitpip.store.users.imports import Imported, ImportId
-from gitpip.user_lists.reading import read_list
+from gitpip.user_lists import columns
+from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.reading import read_list, understood
 from gitpip.user_lists.rows import ImportRow, RowError
 
 AT_A_TIME = 1000
 NAME_LIMIT = 100
+LOOK_UP_LIMIT = timedelta(seconds=10)
+"""So long the answer to an upload waits for what GitHub says of its usernames."""
+PIECE = 1024 * 1024
+"""A kept file lies in the database in pieces of so many bytes."""
 
 log = get_logger()
 
@@ -28,11 +39,82 @@ async def begin(acting: Acting, *, name: str, size: int) -> ImportId:
 
     `size` is in bytes, 0 where it is not known.
     """
-    shown = "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]
+    shown = _shown(name)
     async with acting.begin() as act:
-        import_id = await imports.begin(act.transaction, name=shown, size=size, now=act.now)
+        import_id = await imports.begin(
+            act.transaction, name=shown, size=size, now=act.now, confirmed=True
+        )
         await act.record("users.imported", shown)
     return import_id
+
+
+async def upload(
+    acting: Acting, file: BinaryIO, *, name: str, find_unknown: FindUnknown
+) -> ImportId:
+    """Keep a file until a person has seen what would be imported, and confirms it.
+
+    GitHub is asked which of the first usernames it does not show. Raises InvalidInput where the
+    file is no list; then it is not kept.
+    """
+    looked = await preview(acting.database, file)
+    shown, size = _shown(name), file.seek(0, SEEK_END)
+    file.seek(0)
+    async with acting.begin() as act:
+        await imports.drop_old_files(act.transaction, act.now)
+        import_id = await imports.begin(
+            act.transaction, name=shown, size=size, now=act.now, confirmed=False
+        )
+        await act.record("users.import_uploaded", shown)
+        for number in count():
+            if not (data := await asyncio.to_thread(file.read, PIECE)):
+                break
+            await imports.keep_piece(act.transaction, import_id, number, data)
+    try:
+        async with asyncio.timeout(LOOK_UP_LIMIT.total_seconds()):
+            unknown = await find_unknown(looked.logins)
+    except (GitHubError, AccountChanged, TimeoutError) as error:
+        log.info("users.import_not_looked_up", import_id=import_id, reason=str(error))
+        return import_id
+    async with acting.database.begin() as transaction:
+        named = [login for login in looked.logins if login in unknown]
+        await imports.note_not_on_github(transaction, import_id, named, asked=len(looked.logins))
+    return import_id
+
+
+async def confirm(acting: Acting, import_id: ImportId, choice: Choice | None) -> None:
+    """Let a kept file be imported; `carry_out` is to follow.
+
+    What was chosen is proposed for the next file with the same headings. Raises ImportNotFound,
+    InvalidInput where the choice can't be, and ImportNotWaiting.
+    """
+    async with kept_file(acting.database, import_id) as file:
+        told = await asyncio.to_thread(understood, file, choice)
+    async with acting.begin() as act:
+        await imports.confirm(act.transaction, import_id, act.now)
+        if choice and told.first:
+            kept = {"columns": dict(choice.columns), "header": choice.header}
+            signature = columns.signature(told.first)
+            await imports.remember_columns(act.transaction, signature, kept, act.now)
+        one = await imports.get(act.transaction, import_id)
+        await act.record("users.imported", one.name)
+
+
+@asynccontextmanager
+async def kept_file(database: Database, import_id: ImportId) -> AsyncIterator[BinaryIO]:
+    """The file of an import that is not done; raises ImportNotFound and ImportNotWaiting."""
+    with tempfile.TemporaryFile() as file:
+        for number in count():
+            async with database.read() as transaction:
+                data = await imports.piece(transaction, import_id, number)
+                if number == 0 and data is None:
+                    one = await imports.get(transaction, import_id)
+                    if one.size or not one.waits:
+                        raise ImportNotWaiting(f"the file of import {import_id} is kept no more")
+            if data is None:
+                break
+            await asyncio.to_thread(file.write, data)
+        file.seek(0)
+        yield file
 
 
 async def carry_out(
@@ -41,17 +123,19 @@ async def carry_out(
     file: BinaryIO,
     *,
     backfill: Backfill,
+    choice: Choice | None = None,
     follow: Callable[[Imported], None] = lambda imported: None,
 ) -> Imported:
-    """Track every user of a file (CSV, JSON or a login a line), and note how far that is.
+    """Track every user of a list in a file, and note how far that is.
 
-    Good lines are taken even where others are bad. GitHub is asked by the next check. `backfill`
-    is for those who have none of their own. `follow` is told what was done so far. Raises
-    InvalidInput when the file's header is wrong, ImportFailed when something went wrong here.
+    Good rows are taken even where others are bad. GitHub is asked by the next check. `backfill`
+    is for those who have none of their own; `choice` says which column holds what. `follow` is
+    told what was done so far. Raises InvalidInput where the file is no list, or its columns would
+    have to be guessed, and ImportFailed when something went wrong here.
     """
     done = Imported(0, 0, ())
     try:
-        entries = read_list(file)
+        entries = read_list(file, choice)
         while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
             done += await _add(acting.database, piece, backfill)
             await _advance(acting, import_id, file, done)
@@ -82,6 +166,7 @@ async def _advance(acting: Acting, import_id: ImportId, file: BinaryIO, done: Im
 async def _end(acting: Acting, import_id: ImportId, done: Imported, *, failure: str | None) -> None:
     async with acting.begin() as act:
         await imports.end(act.transaction, import_id, failure=failure, now=act.now)
+        await imports.drop_file(act.transaction, import_id)
         if done.added:
             act.wake("check")
     log.info("users.imported", added=done.added, known=done.known, faults=len(done.faults))
@@ -117,3 +202,8 @@ async def _add(
         known=sum(not outcome.added and not outcome.conflict for outcome in outcomes),
         faults=tuple(faults),
     )
+
+
+def _shown(name: str) -> str:
+    """The name of a file as pages and the audit show it."""
+    return "".join(mark if mark.isprintable() else "?" for mark in name)[:NAME_LIMIT]

@@ -2,25 +2,21 @@
 
 from dataclasses import asdict
 from math import ceil
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gitpip.actions import imports
 from gitpip.actions import users as actions
-from gitpip.actions.acting import Acting
+from gitpip.cli.imports import import_users
 from gitpip.cli.output import (
     Json,
     act,
     console,
-    errors,
     parsed_backfill,
     prepared_settings,
     print_facts,
     print_json,
     print_rows,
-    progress_bar,
     read,
     run,
 )
@@ -31,20 +27,17 @@ from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
-from gitpip.store.users.imports import Imported
 from gitpip.validation import possible_login
 from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
-LOOKED_UP_LATER = (
-    "GitHub is asked for the added logins from now on; a user whose login it does not show becomes "
-    "unavailable: see gitpip users list."
-)
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
 )
+
+users_app.command("import")(import_users)
 
 OwnId = Annotated[str | None, typer.Option("--id", help="Your own unique id.")]
 BackfillOption = Annotated[
@@ -225,49 +218,6 @@ def forecast_user(
         f"{login} has {count(forecast.gists, 'public gist')}; "
         f"{_activities(forecast)} on Pipedrive's smallest plan."
     )
-
-
-@users_app.command("import")
-def import_users(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
-    as_json: Json = False,
-) -> None:
-    """Track every user of a file: CSV, JSON, or a login a line. Bad lines are reported.
-
-    CSV has a header with login and, where wanted, id, tags, interval, backfill, deal,
-    publishing_mode; JSON is a list of logins, or of objects with these names.
-
-    Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
-    a user whose login it does not show becomes unavailable, as gitpip users list shows.
-    """
-    settings = prepared_settings()
-    with progress_bar(as_json) as progress:
-        task = progress.add_task("Importing", total=None)
-
-        def follow(imported: Imported) -> None:
-            progress.update(task, completed=imported.added + imported.known)
-
-        async def take(acting: Acting) -> Imported:
-            with file.open("rb") as stream:
-                size = file.stat().st_size
-                import_id = await imports.begin(acting, name=file.name, size=size)
-                return await imports.carry_out(
-                    acting, import_id, stream, backfill=settings.backfill, follow=follow
-                )
-
-        imported = act(settings, take, makes=True)
-    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
-    if as_json:
-        print_json({"added": imported.added, "known": imported.known, "faults": faults})
-    else:
-        stay = " (they stay as they are)" if imported.known else ""
-        console.say(f"Added {imported.added}, tracked already {imported.known}{stay}.")
-        if imported.added:
-            console.say(LOOKED_UP_LATER)
-        for fault in faults:
-            errors.say(fault)
-    if faults:
-        raise typer.Exit(1)
 
 
 def _activities(forecast: Forecast) -> str:

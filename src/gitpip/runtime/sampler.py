@@ -14,6 +14,7 @@ from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.status import budgets, samples
 from gitpip.store.status.budgets import Budget
+from gitpip.store.users import imports
 from gitpip.watch.github.client import GitHub
 
 SAMPLE_EVERY = timedelta(seconds=5)
@@ -48,6 +49,7 @@ async def _keep(database: Database, github: GitHub, pipedrive: Destination) -> N
                     if due:
                         await samples.take_sample(transaction, now)
                         await events.prune(transaction, now)
+                        await imports.drop_old_files(transaction, now)
             kept |= {budget.name: (budget.total, budget.remaining) for budget in changed}
         except DatabaseUnavailable as error:
             log.warning("database.unavailable", reason=str(error))

@@ -183,6 +183,7 @@ async def _serve(
                 scheduler_is_alive=worker.is_alive,
                 ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
+                unknown_logins=worker.unknown_logins,
                 preview=_preview(settings),
                 check_settings=AccountLists(lambda: credentials.settings).check,
                 first_key=first_key,

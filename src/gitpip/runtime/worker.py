@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -105,6 +105,11 @@ class Worker:
     async def forecast(self, login: str, backfill: Backfill) -> Forecast:
         """What tracking a login would publish at once; raises GitHubError."""
         return await forecast(self.database, self.github, login, backfill)
+
+    async def unknown_logins(self, logins: Sequence[str]) -> frozenset[str]:
+        """Those of these logins that GitHub does not show; raises GitHubError."""
+        await self.address.check()
+        return await self.github.unknown(logins)
 
     async def wake(self, work: Work) -> None:
         """Tell the scheduler that work waits; the sweep finds it later where that fails."""

@@ -3,7 +3,9 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    ForeignKey,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -114,6 +116,30 @@ imports = Table(
     Column("moved_at", UTCDateTime, nullable=False),
     Column("ended_at", UTCDateTime),
     Column("failure", Text),
+    # NULL while its file waits to be confirmed by a person.
+    Column("confirmed_at", UTCDateTime),
+    # Usernames of the file that GitHub does not show, of the first ones that it was asked for.
+    Column("not_on_github", Lines),
+    Column("asked", Integer, nullable=False, server_default=text("0")),
+)
+
+# The file of an import, until that is done: the process that shows it may not be the one that
+# received it, and an import that was cut short can be continued.
+import_pieces = Table(
+    "import_pieces",
+    metadata,
+    Column("import_id", Key, ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# What people chose for tables with the same headings, as JSON.
+import_columns = Table(
+    "import_columns",
+    metadata,
+    Column("signature", String(64), primary_key=True),
+    Column("columns", Text, nullable=False),
+    Column("used_at", UTCDateTime, nullable=False),
 )
 
 budgets = Table(

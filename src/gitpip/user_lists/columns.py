@@ -101,9 +101,8 @@ def proposed(first: Sequence[str], following: Sequence[Sequence[str]]) -> Column
 def chosen(choice: Choice, first: Sequence[str], proposal: Columns) -> Columns:
     """What the columns hold, as a person says; raises InvalidInput where that can't be."""
     header = proposal.header if choice.header is None else choice.header
-    places = {str(number): number - 1 for number in range(1, len(first) + 1)}
-    if header:
-        places |= {_plain(cell): place for place, cell in reversed(list(enumerate(first)))}
+    named = {_plain(cell): place for place, cell in enumerate(first)} if header else {}
+    places = named | {str(number): number - 1 for number in range(1, len(first) + 1)}
     meanings: list[str | None] = [None] * len(first)
     for name, meaning in choice.columns.items():
         place = places.get(_plain(name))

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import BinaryIO
 
@@ -36,6 +36,8 @@ class Understood:
     sheets: tuple[str, ...] = ()
     """The sheets of a spreadsheet that can be chosen."""
     sheet: str | None = None
+    second: tuple[str, ...] = ()
+    """The cells of its second row that has any."""
 
     @property
     def certain(self) -> bool:
@@ -46,6 +48,11 @@ class Understood:
         """What a column is called: by its heading, else by its number."""
         name = self.first[place].strip() if self.columns.header else ""
         return name or f"column {place + 1}"
+
+    def example(self, place: int) -> str:
+        """What the first user's row has in a column."""
+        row = self.second if self.columns.header else self.first
+        return row[place].strip() if place < len(row) else ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,12 @@ def _refuse_a_guess(understood: Understood) -> None:
     else:
         wrong = "a column is named twice"
     raise InvalidInput("header", f"{wrong}; {EXPECTED}")
+
+
+def understood(file: BinaryIO, choice: Choice | None = None) -> Understood:
+    """What a list holds, as far as its first rows tell; raises InvalidInput as `open_list` does."""
+    with open_list(file, choice) as opened:
+        return opened.understood
 
 
 @contextmanager
@@ -160,7 +173,8 @@ def _open_table(cells: Iterator[Cells], choice: Choice | None, found: Understood
         proposal = columns.proposed(first, below)
     held = columns.chosen(choice, first, proposal) if choice else proposal
     rows = chain(ahead[1:] if held.header else ahead, cells)
-    understood = Understood(found.format, tuple(first), held, found.sheets, found.sheet)
+    second = tuple(below[0]) if below else ()
+    understood = replace(found, first=tuple(first), columns=held, second=second)
     return UserList(understood, _read_rows(rows, held))
 
 

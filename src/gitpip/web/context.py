@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gitpip.actions.acting import Acting, Wake
+from gitpip.actions.import_preview import FindUnknown
 from gitpip.actions.publishing_settings import Check as CheckSettings
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
@@ -47,6 +48,7 @@ class AppContext:
     scheduler_is_alive: SchedulerIsAlive
     ailments: Ailments
     forecast: MakeForecast
+    unknown_logins: FindUnknown
     preview: Preview
     check_settings: CheckSettings
     first_key: FirstKey = field(default_factory=FirstKey)

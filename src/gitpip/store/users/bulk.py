@@ -101,6 +101,15 @@ async def find_each(transaction: Transaction, logins: Sequence[str]) -> tuple[Us
     return each
 
 
+async def count_tracked(transaction: Transaction, logins: Sequence[str]) -> int:
+    """How many of these logins, in any case, are tracked. Give some thousand at the most."""
+    wanted = [login.lower() for login in logins]
+    found = await transaction.scalar(
+        select(func.count()).where(tracked, func.lower(users.c.login).in_(wanted))
+    )
+    return int(found or 0)
+
+
 async def lock_each(transaction: Transaction, logins: Sequence[str]) -> tuple[User, ...]:
     """The same, with their row locks taken to the end of the transaction."""
     wanted = [login.lower() for login in logins]

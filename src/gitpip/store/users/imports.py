@@ -1,22 +1,26 @@
 """Imports of lists of users: how far each is, and what was wrong with which line."""
 
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NewType
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from gitpip.errors import ImportNotFound
+from gitpip.errors import ImportNotFound, ImportNotWaiting
 from gitpip.store import visibility
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
-from gitpip.store.schema_status import imports
+from gitpip.store.schema_status import import_columns, import_pieces, imports
 
 ImportId = NewType("ImportId", int)
 
 FAULTS_KEPT = 500
 CUT_SHORT_AFTER = timedelta(minutes=2)
 """An import that did not get on for so long was cut short."""
+KEPT_FOR = timedelta(days=1)
+"""A file that is neither confirmed nor imported to its end is kept for so long."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,21 @@ class Import:
     moved_at: datetime
     ended_at: datetime | None
     failure: str | None
+    confirmed_at: datetime | None
+    """When it was confirmed by a person; None while it waits for that."""
+    not_on_github: tuple[str, ...]
+    """Usernames that GitHub does not show, of the first `asked` ones of the file."""
+    asked: int
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing of it is added yet, as nobody confirmed it."""
+        return self.confirmed_at is None and self.ended_at is None
 
     def cut_short(self, now: datetime) -> bool:
         """Whether the process that did it went away before the end."""
-        return self.ended_at is None and now - self.moved_at > CUT_SHORT_AFTER
+        stale = now - self.moved_at > CUT_SHORT_AFTER
+        return self.ended_at is None and not self.waits and stale
 
     @property
     def left(self) -> timedelta | None:
@@ -66,14 +81,109 @@ class Imported:
 _import = reader(Import)
 
 
-async def begin(transaction: Transaction, *, name: str, size: int, now: datetime) -> ImportId:
-    """Note that an import begins."""
+async def begin(
+    transaction: Transaction, *, name: str, size: int, now: datetime, confirmed: bool
+) -> ImportId:
+    """Note that an import begins, or that it waits to be confirmed."""
     result = await transaction.execute(
         insert(imports)
-        .values(name=name, size=size, faults=(), started_at=now, moved_at=now)
+        .values(
+            name=name,
+            size=size,
+            faults=(),
+            started_at=now,
+            moved_at=now,
+            confirmed_at=now if confirmed else None,
+        )
         .returning(imports.c.id)
     )
     return ImportId(result.scalar_one())
+
+
+async def confirm(transaction: Transaction, import_id: ImportId, now: datetime) -> None:
+    """Note that an import goes on: it was confirmed, or is continued after it was cut short.
+
+    Raises ImportNotFound where there is none, and ImportNotWaiting where it is done or under way.
+    """
+    one = await get(transaction, import_id, for_update=True)
+    if not one.waits and not one.cut_short(now):
+        raise ImportNotWaiting(
+            f"import {import_id} is {'done' if one.ended_at else 'under way'} already"
+        )
+    await transaction.execute(
+        update(imports)
+        .where(imports.c.id == import_id)
+        .values(confirmed_at=now, started_at=now, moved_at=now)
+    )
+
+
+async def note_not_on_github(
+    transaction: Transaction, import_id: ImportId, logins: Collection[str], *, asked: int
+) -> None:
+    """Note which of the usernames that GitHub was asked for it does not show."""
+    await transaction.execute(
+        update(imports)
+        .where(imports.c.id == import_id)
+        .values(not_on_github=tuple(logins), asked=asked)
+    )
+
+
+async def keep_piece(
+    transaction: Transaction, import_id: ImportId, number: int, data: bytes
+) -> None:
+    """Keep a piece of an import's file, until the import is done."""
+    await transaction.execute(
+        insert(import_pieces).values(import_id=import_id, number=number, data=data)
+    )
+
+
+async def piece(transaction: Transaction, import_id: ImportId, number: int) -> bytes | None:
+    """A piece of an import's file, from number 0 on; None after the last one."""
+    found: bytes | None = await transaction.scalar(
+        select(import_pieces.c.data).where(
+            import_pieces.c.import_id == import_id, import_pieces.c.number == number
+        )
+    )
+    return found
+
+
+async def drop_file(transaction: Transaction, import_id: ImportId) -> None:
+    """Forget the file of an import."""
+    await transaction.execute(delete(import_pieces).where(import_pieces.c.import_id == import_id))
+
+
+async def drop_old_files(transaction: Transaction, now: datetime) -> None:
+    """Forget files that did not get on for long; imports that were never confirmed end."""
+    old = imports.c.moved_at < now - KEPT_FOR
+    await transaction.execute(
+        delete(import_pieces).where(import_pieces.c.import_id.in_(select(imports.c.id).where(old)))
+    )
+    await transaction.execute(
+        update(imports)
+        .where(old, imports.c.confirmed_at.is_(None), imports.c.ended_at.is_(None))
+        .values(ended_at=now, failure="it was not confirmed within a day")
+    )
+
+
+async def remember_columns(
+    transaction: Transaction, signature: str, chosen: Mapping[str, object], now: datetime
+) -> None:
+    """Remember what a person chose for tables with the same headings."""
+    await transaction.execute(delete(import_columns).where(import_columns.c.signature == signature))
+    await transaction.execute(
+        insert(import_columns).values(signature=signature, columns=json.dumps(chosen), used_at=now)
+    )
+
+
+async def remembered_columns(
+    transaction: Transaction, signature: str
+) -> Mapping[str, object] | None:
+    """What was chosen last for tables with these headings."""
+    found = await transaction.scalar(
+        select(import_columns.c.columns).where(import_columns.c.signature == signature)
+    )
+    chosen: Mapping[str, object] | None = json.loads(found) if found else None
+    return chosen
 
 
 async def advance(
@@ -110,15 +220,21 @@ async def end(
     )
 
 
-async def get(transaction: Transaction, import_id: ImportId) -> Import:
+async def get(transaction: Transaction, import_id: ImportId, *, for_update: bool = False) -> Import:
     """One import; raises ImportNotFound."""
-    found = await transaction.execute(select(imports).where(imports.c.id == import_id))
+    query = select(imports).where(imports.c.id == import_id)
+    found = await transaction.execute(query.with_for_update() if for_update else query)
     row = found.one_or_none()
     if row is None:
         raise ImportNotFound(f"there is no import {import_id}")
     one = _import(row)
-    shown = await visibility.without_removed(transaction, one.faults)
-    return replace(one, faults=tuple(fault for fault in one.faults if fault in shown))
+    named = (*one.faults, *one.not_on_github)
+    shown = await visibility.without_removed(transaction, named)
+    return replace(
+        one,
+        faults=tuple(fault for fault in one.faults if fault in shown),
+        not_on_github=tuple(login for login in one.not_on_github if login in shown),
+    )
 
 
 async def latest(transaction: Transaction, *, limit: int) -> tuple[Import, ...]:

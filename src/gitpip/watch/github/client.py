@@ -25,6 +25,7 @@ from gitpip.errors import (
     GitHubNotFound,
     GitHubUnauthorized,
     GitHubUnavailable,
+    GraphQLFailed,
 )
 from gitpip.model import Account, GistId, GitHubId, SeenGist, User, UserKey
 from gitpip.watch.github.contents import JSON, Contents, Reading, Wanted
@@ -39,7 +40,9 @@ from gitpip.watch.github.gist_list import (
 from gitpip.watch.github.graphql import (
     GISTS_OF_ONE,
     Snapshot,
+    build_look_up,
     build_query,
+    parse_look_up,
     parse_response,
     shows_gists,
 )
@@ -57,6 +60,7 @@ from gitpip.watch.github.transport import Answer, AnswerTooLarge, Transport, sam
 
 MOST_PAGES = 1000
 ROUNDS = 3
+LOOKED_UP_AT_ONCE = 100
 WHOLE_LIST_EVERY = timedelta(days=1)
 PUBLIC_FEED_RESERVE = 60
 """Requests of an hour that are kept for the public feed."""
@@ -231,6 +235,23 @@ class GitHub:
             return parse_response(answer, users, self._graphql_limits)
         finally:
             await self._graphql_limits.tell()
+
+    async def unknown(self, logins: Sequence[str]) -> frozenset[str]:
+        """Those of these logins that no user has, by one request for each hundred.
+
+        Raises GraphQLFailed also where there is no token, with which alone GraphQL answers.
+        """
+        if not self.polls_batches:
+            raise GraphQLFailed("GraphQL needs a token")
+        found: set[str] = set()
+        for start in range(0, len(logins), LOOKED_UP_AT_ONCE):
+            asked = logins[start : start + LOOKED_UP_AT_ONCE]
+            answer = await self._transport.post(self._graphql_url or "", build_look_up(asked))
+            try:
+                found |= parse_look_up(answer, asked, self._graphql_limits)
+            finally:
+                await self._graphql_limits.tell()
+        return frozenset(found)
 
     async def shows_gists(self) -> bool | None:
         """Whether GraphQL shows gists to this token, which it does not to a fine-grained one.

@@ -67,6 +67,25 @@ def build_query(users: Sequence[User]) -> Mapping[str, object]:
     return {"query": query, "variables": {**({"ids": ids} if ids else {}), **logins}}
 
 
+def build_look_up(logins: Sequence[str]) -> Mapping[str, object]:
+    """The query whether there are users with these logins: a point for up to a hundred."""
+    names = {f"login{number}": login for number, login in enumerate(logins)}
+    declared = ", ".join(f"${name}: String!" for name in names)
+    fields = " ".join(f"{name}: user(login: ${name}) {{ databaseId }}" for name in names)
+    return {"query": f"query({declared}) {{ {fields} }}", "variables": names}
+
+
+def parse_look_up(answer: Answer, logins: Sequence[str], limits: Limits) -> frozenset[str]:
+    """Those of these logins that no user has. Raises GitHubLimited and GraphQLFailed."""
+    body = _body_of(answer)
+    if "RATE_LIMITED" in {problem.type for problem in body.errors or ()}:
+        raise limits.refused({"x-ratelimit-remaining": "0", **answer.headers}, answer.date)
+    if body.data is None:
+        raise GraphQLFailed("GraphQL gave no data")
+    missing = {problem.place for problem in body.errors or () if problem.type == "NOT_FOUND"}
+    return frozenset(login for number, login in enumerate(logins) if f"login{number}" in missing)
+
+
 def parse_response(
     answer: Answer, users: Sequence[User], limits: Limits
 ) -> Mapping[UserKey, Snapshot | GitHubError]:

@@ -8,14 +8,18 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, BackgroundTasks, File, UploadFile
+from fastapi import APIRouter, BackgroundTasks, Depends, File, Form, UploadFile
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gitpip.actions import imports as actions
 from gitpip.actions.acting import Acting
-from gitpip.errors import GitpipError
+from gitpip.actions.import_preview import preview
+from gitpip.errors import GitpipError, InvalidInput
 from gitpip.model import Backfill, Role
 from gitpip.store.users import imports
 from gitpip.store.users.imports import Import, ImportId
+from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.reading import understood
 from gitpip.web.api.parameters import Number
 from gitpip.web.api.schemas import PROBLEMS, NounBody
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -42,6 +46,80 @@ class ImportBody(NounBody[Import]):
     ended_at: datetime | None
     failure: str | None
     """Why it could not go on to the end; null if it did, or is under way."""
+    confirmed_at: datetime | None
+    """Null while the file waits for a person who confirms it on its page."""
+    not_on_github: list[str]
+    """Usernames that GitHub does not show, of the first `asked` ones."""
+    asked: int
+
+
+class ColumnBody(BaseModel):
+    """A column of a table: what it is called, and what it holds; null for nothing."""
+
+    heading: str
+    holds: str | None
+
+
+class ImportPreviewBody(BaseModel):
+    """What the import of a file would do. At most the first 1,000 rows are read for it."""
+
+    format: str
+    """The format, such as `a table separated by semicolons, in Windows-1252`."""
+    columns: list[ColumnBody]
+    header: bool
+    """Whether the first row holds headings."""
+    certain: bool
+    """Whether nothing was guessed. If not, give `columns` with the import."""
+    sheets: list[str]
+    sheet: str | None
+    users: list[str]
+    """The usernames of the rows that were read, each once."""
+    tracked: int
+    """How many of them are tracked already."""
+    faulty: int
+    faults: list[str]
+    """The first rows that can't be taken, each with its reason."""
+    more: bool
+    """Whether there are more rows than were read."""
+
+
+ChosenColumns = Annotated[
+    str,
+    Form(
+        max_length=20_000,
+        description="What columns hold, as JSON: their headings, or numbers from 1, with `login`, "
+        '`id`, `tags` and so on, such as `{"GitHub account": "login"}`.',
+    ),
+]
+Sheet = Annotated[str, Form(max_length=100, description="Which sheet of a spreadsheet.")]
+Header = Annotated[
+    bool | None, Form(description="Whether the first row holds headings; without it, as it seems.")
+]
+ListFile = Annotated[
+    UploadFile, File(description="A spreadsheet, CSV, JSON, or one username a line.")
+]
+
+
+async def _choice_of(
+    file: ListFile, columns: ChosenColumns = "", header: Header = None, sheet: Sheet = ""
+) -> Choice | None:
+    """What a caller says of the columns; raises InvalidInput where that does not fit the file."""
+    if not columns:
+        if header is None and not sheet:
+            return None
+        raise InvalidInput("columns", "header and sheet are given with columns alone")
+    try:
+        given = TypeAdapter(dict[str, str]).validate_json(columns)
+    except ValidationError:
+        raise InvalidInput(
+            "columns", 'must be JSON with texts, such as {"GitHub account": "login"}'
+        ) from None
+    choice = Choice(given, header, sheet or None)
+    await asyncio.to_thread(understood, file.file, choice)
+    return choice
+
+
+Chosen = Annotated[Choice | None, Depends(_choice_of)]
 
 
 @router.post("/imports", status_code=HTTPStatus.ACCEPTED)
@@ -50,15 +128,19 @@ async def import_file(
     context: Context,
     acting: CurrentActing,
     work: BackgroundTasks,
-    file: Annotated[UploadFile, File(description="CSV, JSON, or a login a line.")],
+    file: ListFile,
+    choice: Chosen,
 ) -> ImportBody:
     """Take a file of users; they are added after the answer, and `GET` shows how far that is.
 
     Users who are tracked already (`known`) stay as they are. GitHub is asked for the logins after
     the import: a user whose login it does not show counts as added here, and is then shown under
     `/api/v1/users` with the state `unavailable`.
+
+    Columns are never guessed: a table whose headings are not `login`, `id` and so on needs
+    `columns`. What would be proposed is shown by `POST /api/v1/imports/preview`.
     """
-    import_id = await take_in(file, work, context, acting)
+    import_id = await _take_in(file, work, context, acting, choice)
     async with context.database.read() as transaction:
         return ImportBody.of(await imports.get(transaction, import_id))
 
@@ -71,22 +153,55 @@ async def get_import(import_id: Number, context: Context) -> ImportBody:
         return ImportBody.of(await imports.get(transaction, ImportId(import_id)))
 
 
-async def take_in(
-    file: UploadFile, work: BackgroundTasks, context: AppContext, acting: Acting
+@router.post("/imports/preview")
+@needs(Role.OPERATOR)
+async def preview_import(context: Context, file: ListFile, choice: Chosen) -> ImportPreviewBody:
+    """What the import of a file would do; nothing is added, and nothing is kept."""
+    looked = await preview(context.database, file.file, choice)
+    found = looked.understood
+    return ImportPreviewBody(
+        format=found.format,
+        columns=[
+            ColumnBody(heading=found.heading(place), holds=meaning)
+            for place, meaning in enumerate(found.columns.meanings)
+        ],
+        header=found.columns.header,
+        certain=found.certain and not looked.remembered,
+        sheets=list(found.sheets),
+        sheet=found.sheet,
+        users=list(looked.logins),
+        tracked=looked.tracked,
+        faulty=looked.faulty,
+        faults=list(looked.faults),
+        more=looked.more,
+    )
+
+
+async def _take_in(
+    file: UploadFile,
+    work: BackgroundTasks,
+    context: AppContext,
+    acting: Acting,
+    choice: Choice | None,
 ) -> ImportId:
     """Keep an uploaded file, and import it after the answer."""
     # The form's own file is gone once the answer is sent.
     kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the import)
+    file.file.seek(0)
     await asyncio.to_thread(shutil.copyfileobj, file.file, kept)
     size = kept.tell()
     kept.seek(0)
     import_id = await actions.begin(acting, name=file.filename or "", size=size)
-    work.add_task(_carry_out, acting, import_id, kept, context.settings.backfill)
+    work.add_task(_carry_out, acting, import_id, kept, context.settings.backfill, choice)
     return import_id
 
 
 async def _carry_out(
-    acting: Acting, import_id: ImportId, file: BinaryIO, backfill: Backfill
+    acting: Acting,
+    import_id: ImportId,
+    file: BinaryIO,
+    backfill: Backfill,
+    choice: Choice | None,
 ) -> None:
     with file, suppress(GitpipError):  # the import's row says what went wrong
-        await actions.carry_out(acting, import_id, file, backfill=backfill)
+        await actions.carry_out(acting, import_id, file, backfill=backfill, choice=choice)

@@ -12,6 +12,7 @@ from gitpip.store.publications import held
 from gitpip.validation import checked_tags
 
 Field = Annotated[str, Form(max_length=2_000)]
+LongText = Annotated[str, Form(max_length=200_000)]
 Value = TypeVar("Value")
 
 

@@ -1,16 +1,27 @@
-"""The pages of imports of users, with how far each is."""
+"""The pages of imports of users: what a file holds, and how far its import is."""
 
-from typing import Annotated
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, BackgroundTasks, File, Path, UploadFile
+from fastapi import APIRouter, BackgroundTasks, File, Path, Request, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from gitpip.actions import imports as actions
+from gitpip.actions.acting import Acting
+from gitpip.actions.import_preview import ImportPreview, preview
 from gitpip.clock import utc_now
-from gitpip.model import Role
+from gitpip.errors import GitpipError, ImportNotWaiting, InvalidInput
+from gitpip.model import Backfill, Role
 from gitpip.store.users import imports
-from gitpip.web.api.imports import take_in
+from gitpip.store.users.imports import Import, ImportId
+from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.rows import COLUMNS
+from gitpip.web.auth.identity import identity_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.pages.forms import LongText
 from gitpip.web.render.jinja import render
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
@@ -24,32 +35,125 @@ async def ask_for_file(context: Context) -> HTMLResponse:
     return await _ask(context)
 
 
-async def _ask(context: AppContext, fault: str = "") -> HTMLResponse:
+async def _ask(context: AppContext, fault: str = "", written: str = "") -> HTMLResponse:
     async with context.database.read() as transaction:
         latest = await imports.latest(transaction, limit=10)
-    page = render("imports.html", page="people", latest=latest, fault=fault, now=utc_now())
+    page = render(
+        "imports.html", page="people", latest=latest, fault=fault, written=written, now=utc_now()
+    )
     return HTMLResponse(page, status_code=422 if fault else 200)
 
 
 @router.post("/imports")
 @needs(Role.OPERATOR)
-async def import_file(
+async def upload(
     context: Context,
     acting: CurrentActing,
-    work: BackgroundTasks,
     file: Annotated[UploadFile | None, File()] = None,
+    users: LongText = "",
 ) -> Response:
-    """Take a file of users; they are added after the answer, and the next page shows how far."""
-    if file is None or not file.filename:
-        return await _ask(context, "file: choose one with the users first")
-    import_id = await take_in(file, work, context, acting)
+    """Keep a file, or a list that was pasted, and show what it holds; nothing is added yet."""
+    try:
+        if file is not None and file.filename:
+            import_id = await _upload(context, acting, file.file, file.filename)
+        elif users.strip():
+            pasted = io.BytesIO(users.encode(errors="replace"))
+            import_id = await _upload(context, acting, pasted, "pasted list")
+        else:
+            return await _ask(context, "file: choose one with the users first, or paste them")
+    except InvalidInput as error:
+        return await _ask(context, f"Not imported: {error}", users)
     return RedirectResponse(f"/imports/{import_id}", status_code=303)
+
+
+async def _upload(context: AppContext, acting: Acting, file: BinaryIO, name: str) -> ImportId:
+    return await actions.upload(acting, file, name=name, find_unknown=context.unknown_logins)
 
 
 @router.get("/imports/{import_id}")
 @needs(Role.VIEWER)
-async def one_import(import_id: Number, context: Context) -> HTMLResponse:
-    """How far an import is, and which lines were wrong."""
+async def one_import(import_id: Number, request: Request, context: Context) -> HTMLResponse:
+    """What a file holds until it is confirmed, then how far its import is."""
     async with context.database.read() as transaction:
-        found = await imports.get(transaction, imports.ImportId(import_id))
-    return HTMLResponse(render("import.html", page="people", work=found, now=utc_now()))
+        found = await imports.get(transaction, ImportId(import_id))
+    return await _show(found, request, context, request.query_params)
+
+
+@router.post("/imports/{import_id}/confirm")
+@needs(Role.OPERATOR)
+async def confirm(
+    import_id: Number,
+    request: Request,
+    context: Context,
+    acting: CurrentActing,
+    work: BackgroundTasks,
+) -> Response:
+    """Import a kept file; its users are added after the answer, and its page shows how far."""
+    async with context.database.read() as transaction:
+        found = await imports.get(transaction, ImportId(import_id))
+    form = await request.form()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    choice = _choice_of(fields)
+    try:
+        await actions.confirm(acting, found.id, choice)
+    except (InvalidInput, ImportNotWaiting) as error:
+        return await _show(found, request, context, fields, fault=str(error))
+    work.add_task(_carry_out, acting, found.id, context.settings.backfill, choice)
+    return RedirectResponse(f"/imports/{import_id}", status_code=303)
+
+
+async def _carry_out(
+    acting: Acting, import_id: ImportId, backfill: Backfill, choice: Choice | None
+) -> None:
+    with suppress(GitpipError):  # the import's row says what went wrong
+        async with actions.kept_file(acting.database, import_id) as kept:
+            await actions.carry_out(acting, import_id, kept, backfill=backfill, choice=choice)
+
+
+async def _show(
+    found: Import,
+    request: Request,
+    context: AppContext,
+    fields: Mapping[str, str],
+    fault: str = "",
+) -> HTMLResponse:
+    looked: ImportPreview | None = None
+    now = utc_now()
+    if (found.waits or found.cut_short(now)) and identity_of(request).role.includes(Role.OPERATOR):
+        try:
+            async with actions.kept_file(context.database, found.id) as kept:
+                looked = await _looked_at(context, kept, fields)
+        except InvalidInput as error:
+            fault = fault or str(error)
+            async with actions.kept_file(context.database, found.id) as kept:
+                looked = await preview(context.database, kept)
+        except ImportNotWaiting:
+            pass  # its file is gone: it can only be uploaded again
+    page = render(
+        "import.html",
+        page="people",
+        work=found,
+        now=now,
+        looked=looked,
+        columns=COLUMNS,
+        fault=fault,
+    )
+    return HTMLResponse(page, status_code=422 if fault else 200)
+
+
+async def _looked_at(
+    context: AppContext, kept: BinaryIO, fields: Mapping[str, str]
+) -> ImportPreview:
+    return await preview(context.database, kept, _choice_of(fields))
+
+
+def _choice_of(fields: Mapping[str, str]) -> Choice | None:
+    """What a form says of the columns: `column-1` and so on, `header` and `sheet`."""
+    columns = {
+        name.removeprefix("column-"): meaning
+        for name, meaning in fields.items()
+        if name.startswith("column-")
+    }
+    if not columns:
+        return None
+    return Choice(columns, header="header" in fields, sheet=fields.get("sheet") or None)

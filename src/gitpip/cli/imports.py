@@ -1,0 +1,186 @@
+"""The command that imports a list of users from a file."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from gitpip.actions import imports
+from gitpip.actions.acting import Acting
+from gitpip.actions.import_preview import ImportPreview, preview
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    progress_bar,
+    run,
+)
+from gitpip.config import Settings
+from gitpip.runtime.serve import opened
+from gitpip.status.problem import count
+from gitpip.store.users.imports import Imported
+from gitpip.user_lists.columns import Choice
+from gitpip.user_lists.reading import understood
+
+LOOKED_UP_LATER = (
+    "GitHub is asked for the added logins from now on; a user whose login it does not show becomes "
+    "unavailable: see gitpip users list."
+)
+
+NAMED = 5
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="HEADING=COLUMN",
+        help="What a column holds: its heading, or its number from 1, and login, id, tags, "
+        "interval, backfill, deal or publishing_mode. Repeat for several.",
+    ),
+]
+
+
+def import_users(  # noqa: PLR0913 - one parameter for each option of the command
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    *,
+    column: Columns = None,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether the first row holds headings."),
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Which sheet of a spreadsheet.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be imported, and add no one.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Import what is proposed, without a question.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Track every user of a file: a spreadsheet, CSV, JSON, or one login a line.
+
+    A table needs a column login, and may have id, tags, interval, backfill, deal and
+    publishing_mode. Where its headings are others, what they hold is proposed and asked for; say
+    it with --column. Rows with errors are reported, and left out.
+
+    Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
+    a user whose login it does not show becomes unavailable, as gitpip users list shows.
+    """
+    settings = prepared_settings()
+    choice = _choice(column, header, sheet)
+    with file.open("rb") as stream:
+        if dry_run:
+            _show(run(_looked_at(settings, stream, choice)), as_json)
+            return
+        if not understood(stream, choice).certain:
+            choice = _confirmed(run(_looked_at(settings, stream, choice)), yes=yes)
+        imported = _carry_out(settings, file, stream, choice, as_json=as_json)
+    faults = tuple(f"{file.name}, {fault}" for fault in imported.faults)
+    if as_json:
+        print_json({"added": imported.added, "known": imported.known, "faults": faults})
+    else:
+        stay = " (they stay as they are)" if imported.known else ""
+        console.say(f"Added {imported.added}, tracked already {imported.known}{stay}.")
+        if imported.added:
+            console.say(LOOKED_UP_LATER)
+        for fault in faults:
+            errors.say(fault)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _carry_out(
+    settings: Settings, file: Path, stream: BinaryIO, choice: Choice | None, *, as_json: bool
+) -> Imported:
+    size = file.stat().st_size
+    with progress_bar(as_json) as progress:
+        task = progress.add_task("Importing", total=None)
+
+        def follow(imported: Imported) -> None:
+            progress.update(task, completed=imported.added + imported.known)
+
+        async def take(acting: Acting) -> Imported:
+            import_id = await imports.begin(acting, name=file.name, size=size)
+            return await imports.carry_out(
+                acting,
+                import_id,
+                stream,
+                backfill=settings.backfill,
+                choice=choice,
+                follow=follow,
+            )
+
+        return act(settings, take, makes=True)
+
+
+async def _looked_at(settings: Settings, file: BinaryIO, choice: Choice | None) -> ImportPreview:
+    async with opened(settings, makes=True) as database:
+        return await preview(database, file, choice)
+
+
+def _choice(columns: Sequence[str] | None, header: bool | None, sheet: str | None) -> Choice | None:
+    """What the options say of the columns; None where they say nothing."""
+    if not columns:
+        if header is None and sheet is None:
+            return None
+        raise typer.BadParameter("is given with --column alone", param_hint="--header, --sheet")
+    given = {}
+    for one in columns:
+        heading, separator, meaning = one.rpartition("=")
+        if not separator:
+            raise typer.BadParameter(
+                f"{one!r} is not HEADING=COLUMN, such as 'GitHub account=login'",
+                param_hint="--column",
+            )
+        given[heading] = meaning
+    return Choice(given, header, sheet)
+
+
+def _confirmed(looked: ImportPreview, *, yes: bool) -> Choice | None:
+    """The columns as they are proposed, once a person takes them; None leaves them refused."""
+    told = looked.understood
+    meanings = {
+        str(place): meaning for place, meaning in enumerate(told.columns.meanings, 1) if meaning
+    }
+    if "login" not in meanings.values() or not (yes or sys.stdin.isatty()):
+        return None
+    if not yes:
+        _show(looked, as_json=False)
+        if not typer.confirm("Import this?", err=True):
+            raise typer.Exit(1)
+    return Choice(meanings, told.columns.header, told.sheet)
+
+
+def _show(looked: ImportPreview, as_json: bool) -> None:
+    told = looked.understood
+    held = {told.heading(place): meaning for place, meaning in enumerate(told.columns.meanings)}
+    if as_json:
+        print_json(
+            {
+                "format": told.format,
+                "columns": held,
+                "header": told.columns.header,
+                "users": looked.logins,
+                "tracked": looked.tracked,
+                "faults": looked.faults,
+                "more": looked.more,
+            }
+        )
+        return
+    console.say(f"This is {told.format}.")
+    for heading, meaning in held.items():
+        console.say(f"{heading}: {meaning or 'not imported'}")
+    new = len(looked.logins) - looked.tracked
+    rows = ", going by the first 1,000 rows" if looked.more else ""
+    names = ", ".join(looked.logins[:NAMED]) + (", ..." if len(looked.logins) > NAMED else "")
+    console.say(
+        f"{count(new, 'user')} would be added, {looked.tracked} tracked already, "
+        f"{count(looked.faulty, 'row')} with errors{rows}: {names or 'none'}"
+    )
+    for fault in looked.faults:
+        errors.say(fault)

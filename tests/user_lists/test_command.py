@@ -1,0 +1,75 @@
+"""`gitpip users import` with lists whose headings are not ours."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import Installation
+from tests.support.spreadsheets import xlsx
+
+ROWS = (("Kunde", "Konto"), ("Acme", "@ada"), ("Bau", "bob"), ("Other", "no login"))
+
+
+@pytest.fixture
+def gitpip(tmp_path: Path) -> Installation:
+    (tmp_path / "list.xlsx").write_bytes(xlsx({"Kunden": ROWS, "Other": (("login",), ("eve",))}))
+    return Installation(tmp_path, {"GITPIP_DATA_DIR": str(tmp_path)})
+
+
+def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
+    refused = gitpip.command("users", "import", "list.xlsx")
+    assert refused.returncode == 1
+    assert "found the columns 'Kunde', 'Konto' in sheet 'Kunden'" in refused.stderr
+    shown = gitpip.command("users", "import", "list.xlsx", "--dry-run", "--json")
+    assert json.loads(shown.stdout) == {
+        "format": "sheet 'Kunden' of a spreadsheet",
+        "columns": {"Kunde": None, "Konto": "login"},
+        "header": True,
+        "users": ["ada", "bob"],
+        "tracked": 0,
+        "faults": [
+            "row 4: login: 'no login' can't be a GitHub login; one has 1 to 39 letters, digits and "
+            "hyphens"
+        ],
+        "more": False,
+    }
+    words = gitpip.command("users", "import", "list.xlsx", "--dry-run").stdout
+    assert "2 users would be added, 0 tracked already, 1 row with errors: ada, bob" in words
+    assert "[]" in gitpip.command("users", "list", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "added"),
+    [
+        (("--yes",), ["ada", "bob"]),
+        (("--column", "Konto=login", "--column", "Kunde=tags"), ["ada", "bob"]),
+        (("--column", "2=login", "--no-header"), ["Konto", "ada", "bob"]),
+        (("--column", "login=login", "--sheet", "Other"), ["eve"]),
+    ],
+)
+def test_what_a_person_says_is_taken(
+    gitpip: Installation, options: tuple[str, ...], added: list[str]
+) -> None:
+    done = gitpip.command("users", "import", "list.xlsx", *options)
+    assert f"Added {len(added)}, tracked already 0" in done.stdout
+    listed = json.loads(gitpip.command("users", "list", "--json").stdout)
+    assert [user["login"] for user in listed] == added
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--column", "Konto"), "is not HEADING=COLUMN"),
+        (("--column", "Account=login"), "no column 'Account'; there are 'Kunde', 'Konto'"),
+        (("--column", "Konto=name"), "'name' is no column"),
+        (("--column", "Konto=login", "--sheet", "kunden"), "no sheet 'kunden'"),
+        (("--no-header",), "with --column alone"),
+    ],
+)
+def test_what_can_not_be_is_refused(
+    gitpip: Installation, options: tuple[str, ...], words: str
+) -> None:
+    refused = gitpip.command("users", "import", "list.xlsx", *options)
+    assert refused.returncode in (1, 2)
+    assert words in " ".join(refused.stderr.replace("│", " ").split())

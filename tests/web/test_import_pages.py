@@ -1,0 +1,230 @@
+"""Imports by page and API: what a file holds is shown first, and then its users are added."""
+
+import http.client
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.support.pages import on_one_line
+from tests.support.spreadsheets import xlsx
+from tests.web.conftest import Served
+
+FOREIGN = "Kunde;Kürzel;Konto\nAnalytics AG;A;@ada\nBau GmbH;B;https://github.com/bob\n"
+
+
+@pytest.fixture
+def people(served: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        yield client
+
+
+def upload(people: httpx2.Client, content: bytes, name: str = "list.csv") -> httpx2.Response:
+    return people.post("/imports", files={"file": (name, content)})
+
+
+def confirm(
+    served: Served, people: httpx2.Client, page: httpx2.Response, **fields: str
+) -> httpx2.Response:
+    """Import the file of a page, and wait until that is done."""
+    answer = people.post(f"{page.url.path}/confirm", data=fields)
+    if answer.status_code == 200:
+        served.gitpip.wait_for(
+            lambda: "Importing" not in people.get(page.url.path).text, "the import"
+        )
+        return people.get(page.url.path)
+    return answer
+
+
+def tracked(served: Served) -> list[str]:
+    return [user["login"] for user in served.gitpip.get("/users").json()]
+
+
+def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.track("cleo", {"one.py": "1"})
+    text = "login,tags\ncleo,\nada,vip\nno such login,\nbob,<script>alert(1)</script>\n"
+
+    page = upload(people, text.encode(), "<b>list</b>.csv")
+    shown = on_one_line(page.text)
+
+    assert "2 people will be added. 1 tracked already, left unchanged. 1 row with errors" in shown
+    assert "a table separated by commas, in UTF-8" in shown
+    assert "proposes" not in shown
+    assert "no such login" in shown
+    assert "<b>list" not in shown
+    assert tracked(served) == ["cleo"]
+    assert "waits to be confirmed" in on_one_line(people.get("/imports").text)
+    done = confirm(served, people, page).text
+    assert "2 users added, 1 tracked already, 1 row with errors" in on_one_line(done)
+    assert "People you already track are left unchanged" in on_one_line(done)
+    assert "/people?state=unavailable" in done
+    assert "no such login" in done
+    assert "<b>list" not in done
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in people.get("/people").text
+    assert "<b>list" not in people.get("/imports").text
+
+
+@pytest.mark.parametrize(
+    ("content", "encoded"),
+    [
+        (FOREIGN.encode("cp1252"), "Windows-1252"),
+        (FOREIGN.encode("utf-16"), "UTF-16"),
+        (xlsx({"Kunden": [line.split(";") for line in FOREIGN.splitlines()]}), "sheet"),
+    ],
+)
+def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
+    served: Served, people: httpx2.Client, content: bytes, encoded: str
+) -> None:
+    page = upload(people, content, "wrong extension.json")
+    assert encoded in page.text
+    assert "proposes what its columns hold" in page.text
+    assert re.search(
+        'aria-label="What Konto holds">.*?value="login"\n? *selected', page.text, re.DOTALL
+    )
+
+    address = page.url.path
+    chosen = {"column-1": "tags", "column-2": "id", "column-3": "login", "header": "on"}
+    preview = on_one_line(people.get(address, params=chosen).text)
+    assert "2 people will be added" in preview
+    assert "<td>A</td>" in preview
+    assert tracked(served) == []
+    assert "2 users added" in on_one_line(confirm(served, people, page, **chosen).text)
+    assert served.gitpip.get("/users").json() == [
+        {"login": "ada", "id": "A"},
+        {"login": "bob", "id": "B"},
+    ]
+    again = on_one_line(upload(people, content).text)
+    assert "Its columns are used as you chose for the same headings before" in again
+    assert "2 tracked already" in again
+
+
+def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:
+    page = upload(people, FOREIGN.encode())
+    for fields, words in (
+        ({"column-1": "login", "column-3": "login"}, "two columns are chosen as login"),
+        ({"column-1": "id"}, "no column is chosen as login"),
+        ({"column-9": "login"}, "no column"),
+        ({"column-1": "name"}, "is no column"),
+    ):
+        refused = confirm(served, people, page, **fields)
+        assert (refused.status_code, words in on_one_line(refused.text)) == (422, True), words
+        shown = people.get(page.url.path, params=fields)
+        assert words in on_one_line(shown.text)
+    assert tracked(served) == []
+
+
+def test_usernames_that_github_does_not_show_are_said(
+    served: Served, people: httpx2.Client
+) -> None:
+    served.github.add_user("ada")
+    shown = on_one_line(upload(people, b"ada\nno-such-user\n").text)
+    assert "2 people will be added" in shown
+    assert "GitHub has no user of 1 name: no-such-user." in shown
+    served.github.tokens.clear()
+    shown = on_one_line(upload(people, b"ada\n").text)
+    assert "GitHub could not be asked whether these usernames exist" in shown
+
+
+def test_a_pasted_list_is_previewed_too(served: Served, people: httpx2.Client) -> None:
+    page = people.post("/imports", data={"users": "@ada\r\nhttps://github.com/bob\r\n"})
+    assert "2 people will be added" in on_one_line(page.text)
+    confirm(served, people, page)
+    assert tracked(served) == ["ada", "bob"]
+
+
+def test_an_import_is_confirmed_once(served: Served, people: httpx2.Client) -> None:
+    page = upload(people, b"ada\n")
+    confirm(served, people, page)
+    again = people.post(f"{page.url.path}/confirm")
+    assert again.status_code == 422
+    assert "is kept no more" in again.text
+    assert people.post("/imports/99/confirm").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the file holds no login"),
+        (b"PK\x03\x04\x14\x00", "no spreadsheet that can be read"),
+        (b'{"login": "ada"}', "a list was expected"),
+    ],
+)
+def test_a_file_that_is_no_list_is_not_kept(
+    served: Served, people: httpx2.Client, content: bytes, says: str
+) -> None:
+    page = upload(people, content)
+    assert page.status_code == 422
+    assert says in page.text
+    assert people.get("/imports/1").status_code == 404
+    assert tracked(served) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"id,tags,login,login\nx,y,ada,bob\n", "proposes what its columns hold"),
+        (b"login;id\n\xff\xff;1\n", "1 row with errors"),
+        (b"\x00\xff\xfe\n", "Choose the column that holds GitHub usernames"),
+        (b"[1, 2", "2 rows with errors"),
+    ],
+)
+def test_an_odd_file_adds_no_one(
+    served: Served, people: httpx2.Client, content: bytes, says: str
+) -> None:
+    page = upload(people, content)
+    assert says in on_one_line(page.text)
+    confirm(served, people, page)
+    assert tracked(served) == []
+
+
+def test_no_file_and_too_large_a_file(served: Served, people: httpx2.Client) -> None:
+    assert "choose one" in people.post("/imports", data={"file": ""}).text
+    address = people.base_url
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.putrequest("POST", "/imports")
+    connection.putheader("content-length", str(2**26 + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert people.get("/imports/99").status_code == 404
+
+
+def test_programs_say_what_columns_hold(served: Served) -> None:
+    url = f"{served.gitpip.url}/api/v1/imports"
+    file = {"file": ("list.csv", FOREIGN.encode("cp1252"))}
+    looked = httpx2.post(f"{url}/preview", files=file, timeout=20).json()
+    assert looked == {
+        "format": "a table separated by semicolons, in Windows-1252",
+        "columns": [
+            {"heading": "Kunde", "holds": None},
+            {"heading": "Kürzel", "holds": None},
+            {"heading": "Konto", "holds": "login"},
+        ],
+        "header": True,
+        "certain": False,
+        "sheets": [],
+        "sheet": None,
+        "users": ["ada", "bob"],
+        "tracked": 0,
+        "faulty": 0,
+        "faults": [],
+        "more": False,
+    }
+    for columns, words in (
+        ("{", "columns: must be JSON with texts"),
+        ('{"Konto": 1}', "columns: must be JSON with texts"),
+        ('{"Account": "login"}', "columns: there is no column 'Account'; there are 'Kunde'"),
+    ):
+        refused = httpx2.post(url, files=file, data={"columns": columns}, timeout=20)
+        assert refused.status_code == 422
+        assert words in refused.json()["detail"]
+    assert httpx2.post(url, files=file, data={"sheet": "x"}, timeout=20).status_code == 422
+    chosen = {"columns": '{"Konto": "login", "Kürzel": "id"}', "header": "true"}
+    number = httpx2.post(url, files=file, data=chosen, timeout=20).json()["id"]
+    served.gitpip.wait_for(
+        lambda: served.api("GET", f"/imports/{number}").json()["ended_at"], "the import"
+    )
+    assert served.gitpip.get("/users").json()[0] == {"login": "ada", "id": "A"}
