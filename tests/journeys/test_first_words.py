@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 
 import httpx2
@@ -103,21 +104,47 @@ def page_with_a_deal(address: str) -> str:
     raise AssertionError(page)
 
 
+def wait_for_acts(address: str) -> None:
+    """Until there are a held, a refused and an edited file: it is all shown in a minute."""
+    began, missing = time.monotonic(), {"held", "failed", "edited"}
+    while missing:
+        assert time.monotonic() - began < 60, missing
+        for state in missing & {"held", "failed"}:
+            found = httpx2.get(f"{address}/api/v1/publications?state={state}").json()
+            missing -= {state} if found["total"] else set()
+        if "gist.edited" in httpx2.get(f"{address}/api/v1/events").text:
+            missing -= {"edited"}
+        time.sleep(0.2)
+
+
 def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path: Path) -> None:
     with at_a_terminal(tmp_path, "demo") as lines:
         said = up_to(lines, r"^  \(cd ")
-        url = str(re.findall(r"The demo runs: open (\S+)", "\n".join(said))[0])
+        url = str(re.findall(r"Demo ready: open (\S+)", "\n".join(said))[0])
         status = subprocess.run(
             ["sh", "-c", said[-1]], check=False, capture_output=True, text=True, timeout=60
         )
         shown = page_with_a_deal(f"{url}/people/ada-lovelace")
+        crm = str(re.findall(r"^  (http://\S+)$", "\n".join(said), re.MULTILINE)[0])
+        led_to = [
+            unescape(address)
+            for address in re.findall(r'href="(http[^"]+)"', shown)
+            if "127.0.0.1" in address
+        ]
+        places = {address: httpx2.get(address) for address in [crm, *led_to]}
+        wait_for_acts(url)
         added = httpx2.post(f"{url}/users/{GUEST.login}/customer-1")
 
     assert not [line for line in said if "info" in line or "warning" in line]
-    assert [line for line in said if f"Nobody tracks {GUEST.login} yet" in line]
+    assert [line for line in said if f"{GUEST.login} is not tracked yet" in line]
     assert status.returncode == 0, status.stderr
     assert f"users: active {len(CAST)}" in status.stdout.splitlines()
     assert "pipedrive.com" not in shown
+    assert "ada-lovelace" in places[crm].text
+    assert len(places) > 2, shown  # a deal, and the user's gists
+    for address, answer in places.items():
+        assert answer.status_code == 200, address
+        assert "Nothing here is real" in answer.text, address
     assert added.is_success
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,8 +69,12 @@ async def perform(
 
 
 def acts(world: World, *, seed: int = 0) -> Iterator[None]:
-    """Without end: a gist each step, every fourth an edit of one; `seed` decides whose."""
+    """Without end: a gist each step, every fourth an edit of one; `seed` decides whose.
+
+    The second gist holds a token, and the fifth act is one that Pipedrive refuses at first.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    planned = {2: _with_a_token(chance), 5: REFUSED}
     published: list[tuple[str, Program]] = []
     for act in itertools.count(1):
         if act % 4 == 0:
@@ -77,12 +82,21 @@ def acts(world: World, *, seed: int = 0) -> Iterator[None]:
             name, content = chance.choice(list(program.files.items()))
             world.edit_gist(gist_id, {name: f"{content}{_remark(name, act)}"})
         else:
-            program, actor = chance.choice(PROGRAMS), chance.choice(CAST)
+            program, actor = planned.get(act) or chance.choice(PROGRAMS), chance.choice(CAST)
             gist_id = world.add_gist(
                 actor.login, program.files, description=f"{program.description} (take {act})"
             )
-            published.append((gist_id, program))
+            if act not in planned:  # what waits for a person is not edited meanwhile
+                published.append((gist_id, program))
         yield
+
+
+def _with_a_token(chance: random.Random) -> Program:
+    """A gist with what looks like a token of GitHub; it is random, and opens nothing."""
+    letters = string.ascii_letters + string.digits
+    token = "ghp_" + "".join(chance.choices(letters, k=36))
+    script = f'#!/bin/sh\nexport GITHUB_TOKEN="{token}"\ngh release create "$1" dist/*\n'
+    return Program("Publish a release from the shell", {"release.sh": script})
 
 
 async def _set_within(stop: asyncio.Event, time: timedelta) -> bool:
@@ -101,6 +115,11 @@ def _remark(filename: str, act: int) -> str:
     return f"{sign} polished, act {act}\n"
 
 
+REFUSED: Final = Program(
+    "A letter that the simulated Pipedrive rejects at first: retry it on the page of publications",
+    {"letter.md": "# Dear colleagues\n\nThe compiler works. Nobody believes it yet.\n"},
+)
+"""What Pipedrive refuses once, so that a refused file can be looked at and retried."""
 PROGRAMS: Final = (
     Program(
         "Bernoulli numbers, as noted for the Analytical Engine",

@@ -2,31 +2,48 @@
 
 import asyncio
 import os
+import re
 import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from gitpip.clock import utc_now
 from gitpip.config import load_settings
-from gitpip.demo.cast import CAST, GUEST, perform, settle
+from gitpip.demo.cast import CAST, GUEST, REFUSED, perform, settle
 from gitpip.errors import AccessUndecided
 from gitpip.observability.logging import configure_logging
 from gitpip.runtime import oneshot, serve
 from gitpip.terminal import Terminal
-from gitpip_standins import GitHub, Pipedrive, Server
+from gitpip_standins import Fault, GitHub, Pipedrive, Server
 
 TOKEN = "make-believe-token"  # noqa: S105 - opens nothing but the stand-ins
 console = Terminal()
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where else a person can look: the pages of the simulated Pipedrive, and a shell command."""
+
+    crm: str
+    command: str
 
 
 def run_demo() -> None:
     """Serve the demo on GITPIP_HOST and GITPIP_PORT until Ctrl-C; its data is gone afterwards."""
     github = GitHub(tokens={TOKEN})
     pipedrive = Pipedrive(token=TOKEN)
-    pipedrive.company_domain = None  # pages would link to a company that is not the stand-in's
+    pipedrive.company_domain = None  # pages link to the stand-in's own pages then
+    (refused,) = REFUSED.files
+    pipedrive.faults.script(
+        Fault.says(400, {"success": False, "error": "Validation failed: the note is too cheerful"}),
+        method="POST",
+        path="/activities$",
+        about=re.escape(refused),
+    )
     with (
         tempfile.TemporaryDirectory(prefix="gitpip-demo-") as folder,
         Server(github.app) as github_server,
@@ -36,7 +53,7 @@ def run_demo() -> None:
             *("GITPIP_HOST", "GITPIP_PORT", "GITPIP_ALLOW_ANONYMOUS", "GITPIP_ADMIN_KEY"),
             *("GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT"),
         )
-        environment = {"GITPIP_LOG_LEVEL": "WARNING"}
+        environment = {"GITPIP_LOG_LEVEL": "ERROR"}
         environment |= {name: os.environ[name] for name in kept if name in os.environ}
         beside = {
             "GITPIP_DATA_DIR": folder,
@@ -46,7 +63,8 @@ def run_demo() -> None:
             "PIPEDRIVE_API_URL": f"{pipedrive_server.url}/api",
         }
         environment |= beside | {"GITPIP_CHECK_INTERVAL": "3s"}
-        asyncio.run(_run(github, environment, _beside(folder, beside)))
+        places = Places(pipedrive_server.url, _beside(folder, beside))
+        asyncio.run(_run(github, environment, places))
 
 
 def _beside(folder: str, environment: Mapping[str, str]) -> str:
@@ -57,7 +75,7 @@ def _beside(folder: str, environment: Mapping[str, str]) -> str:
     return f"(cd {shlex.quote(folder)} && {settings} {shlex.quote(gitpip)} status)"
 
 
-async def _run(github: GitHub, environment: Mapping[str, str], command: str) -> None:
+async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -> None:
     settings = load_settings(environment, env_file=None)
     configure_logging(settings.log_level, settings.log_format, secrets=settings.secrets)
     with serve.listening(settings.host, settings.port):
@@ -71,16 +89,19 @@ async def _run(github: GitHub, environment: Mapping[str, str], command: str) -> 
     def ready(address: str) -> None:
         for line in (
             "",
-            f"  The demo runs: open {address}",
-            f"  {len(CAST)} make-believe users publish a gist every few seconds; each file becomes "
-            "an activity",
-            "  in a make-believe Pipedrive. All of it is gone when you press Ctrl-C.",
+            f"  Demo ready: open {address}",
+            f"  {len(CAST)} simulated users post a gist every few seconds. Each file is sent to a "
+            "simulated Pipedrive:",
+            f"  {places.crm}",
             "",
-            f"  Nobody tracks {GUEST.login} yet: add her on the page Users.",
-            "  To use the commands beside it, copy this into another terminal; put others in the "
-            "place of status:",
+            f"  {GUEST.login} is not tracked yet: add her on the page Users.",
+            "  Within half a minute there is also an edited file, a file that is held because it "
+            "holds a token,",
+            "  and one that Pipedrive refuses. Press Ctrl-C to stop; all data is deleted then.",
             "",
-            f"  {command}",
+            "  To try the commands, copy this into another terminal; status can be any other:",
+            "",
+            f"  {places.command}",
             "",
         ):
             console.say(line)

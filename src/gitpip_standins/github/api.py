@@ -97,7 +97,7 @@ class GitHub(World):
         return answer
 
     def _checked(self, request: Request) -> Answer:
-        if request.path.startswith(("/raw/", "/web/", "/avatars/")):
+        if request.path.startswith(("/raw/", "/web/", "/gist/", "/avatars/")):
             return answer_rest(self, self.lists, request, None, VERSIONS[0])
         if not request.headers.get("user-agent"):
             self.journal.blame("a request without User-Agent")

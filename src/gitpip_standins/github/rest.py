@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import unquote, urlencode
 
+from gitpip_standins import pages
 from gitpip_standins.exchange import Answer, JsonObject, Request, json_answer
 from gitpip_standins.github.objects import Objects
 from gitpip_standins.github.troubles import distorted
@@ -16,6 +17,7 @@ from gitpip_standins.github.world import Gist, User, World
 
 Order = Literal["created", "updated", "shuffled"]
 
+ABOUT = "A simulated GitHub. Nothing here is real."
 LARGEST_PAGE = 100
 LEGAL_REASONS = 451
 TOO_LARGE = 33 * 1024 * 1024
@@ -234,8 +236,24 @@ def _web_page(call: Call, gist_id: str) -> Answer:
         f"<pre>{html.escape(file.content.decode(errors='replace'))}</pre>"
         for file in gist.files.values()
     )
-    page = f"<!DOCTYPE html><title>{gist.id}</title><h1>{html.escape(gist.description or '')}</h1>"
-    return Answer(200, (page + files).encode(), {"content-type": "text/html; charset=utf-8"})
+    return pages.page(200, gist.description or gist.id, files, about=ABOUT)
+
+
+def _gists_page(call: Call, login: str) -> Answer:
+    """What a person sees who looks for the gists of a user."""
+    user = call.world.user_of(login)
+    if user is None:
+        return pages.page(404, "Not found", "", about=ABOUT)
+    gists = [gist for gist in call.world.gists_of(user.id) if gist.public]
+    rows = [
+        (
+            pages.link(f"/web/{user.login}/{gist.id}", gist.description or gist.id),
+            html.escape(", ".join(gist.files)),
+        )
+        for gist in gists
+    ]
+    shown = pages.table(("Gist", "Files"), rows, "No gists yet.")
+    return pages.page(200, user.login, shown, about=ABOUT)
 
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
@@ -249,6 +267,7 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
     ("GET", re.compile(r"/raw/[^/]+/([^/]+)/raw/([0-9a-f]{40})/.+"), _raw_file),
     ("GET", re.compile(r"/raw/[^/]+/([^/]+)/raw/([^/]+)"), _newest_raw_file),
     ("GET", re.compile(r"/web/[^/]+/([^/]+)"), _web_page),
+    ("GET", re.compile(r"/(?:gist|web)/([^/]+)"), _gists_page),
 )
 
 

@@ -34,6 +34,7 @@ from gitpip_standins.pipedrive.lists import (
 )
 from gitpip_standins.pipedrive.records import ACTIVITY_FIELDS, DEAL_FIELDS, Records, stamp
 from gitpip_standins.pipedrive.setup import Setup
+from gitpip_standins.pipedrive.web import web_page
 
 READ_ONE, WRITE, READ_LIST, REMOVE, SEARCH = 1, 5, 10, 3, 20
 """Tokens of the daily budget; v1 costs twice as much."""
@@ -203,6 +204,10 @@ class Pipedrive:
 
     def _handle(self, request: Request) -> Answer:
         with self._lock:
+            if request.method == "GET" and (
+                shown := web_page(request.path, self._deals.all(), self._activities.all())
+            ):
+                return shown
             refused = self._unauthorized(request)
             if refused is not None:
                 return refused

@@ -16,7 +16,8 @@ class Links:
 
     enterprise: str | None = None
     """Where an Enterprise Server is, as in `https://git.example`."""
-    organisation: str | None = None
+    pipedrive: str | None = None
+    """Where the company is at Pipedrive, as in `https://example.pipedrive.com`."""
 
     @classmethod
     def of(cls, settings: Settings, company: str | None) -> "Links":
@@ -25,7 +26,9 @@ class Links:
         # A server answers under /api/v3; a company's own part of ghe.com has a host for that.
         host = api.netloc.rpartition("@")[2].removeprefix("api.")
         public = api.hostname == PUBLIC_API
-        return cls(None if public else f"{api.scheme}://{host}", settings.pipedrive_org or company)
+        company = settings.pipedrive_org or company
+        pipedrive = f"https://{company}.pipedrive.com" if company else _not_pipedrives(settings)
+        return cls(None if public else f"{api.scheme}://{host}", pipedrive)
 
     def gist(self, url: str) -> str | None:
         """The address of a gist, if it may be linked: on GitHub, or where the settings say."""
@@ -55,4 +58,13 @@ class Links:
         return self._pipedrive(f"activities/{activity_id}")
 
     def _pipedrive(self, path: str) -> str | None:
-        return f"https://{self.organisation}.pipedrive.com/{path}" if self.organisation else None
+        return f"{self.pipedrive}/{path}" if self.pipedrive else None
+
+
+def _not_pipedrives(settings: Settings) -> str | None:
+    """Where an API is that is not Pipedrive's own: what stands in for it shows its pages there."""
+    api = urlsplit(settings.pipedrive_api_url)
+    host = api.netloc.rpartition("@")[2]
+    if (api.hostname or "").endswith("pipedrive.com"):
+        return None
+    return f"{api.scheme}://{host}"
