@@ -33,10 +33,12 @@ from gitpip.cli.output import (
     progress_bar,
     run,
     shown,
+    tell_finding,
 )
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
+from gitpip.cli.setup import set_up
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -95,6 +97,7 @@ app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
 app.command("notes")(settle_notes)
+app.command("setup")(set_up)
 
 
 def _show_version(wanted: bool) -> None:
@@ -382,7 +385,7 @@ def doctor(as_json: Json = False) -> None:
         async for finding in examine():
             findings.append(finding)
             if not as_json:
-                _tell(finding)
+                tell_finding(finding)
         return findings
 
     findings = run(tell())
@@ -390,17 +393,6 @@ def doctor(as_json: Json = False) -> None:
         print_json([asdict(finding) | {"found": redacted(finding.found)} for finding in findings])
     if any(finding.verdict is Verdict.FAILURE for finding in findings):
         raise typer.Exit(1)
-
-
-def _tell(finding: Finding) -> None:
-    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
-    console.say(
-        f"{finding.about}: {redacted(finding.found)}",
-        lead=f"{finding.verdict:<8}",
-        style=colour[finding.verdict],
-    )
-    if finding.advice:
-        console.say(f"        > {finding.advice}")
 
 
 @app.command("settings")

@@ -12,9 +12,11 @@ from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
 from gitpip.config import Settings, load_settings
+from gitpip.doctor.findings import Finding, Verdict
 from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
 from gitpip.observability.logging import configure_logging
+from gitpip.observability.redaction import redacted
 from gitpip.runtime.oneshot import acting
 from gitpip.runtime.serve import opened
 from gitpip.store.database import Transaction
@@ -126,3 +128,15 @@ def print_json(value: object) -> None:
     # JSON escapes every control character but this one, which it allows in strings.
     text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")
     sys.stdout.write(text + "\n")
+
+
+def tell_finding(finding: Finding) -> None:
+    """Print what the doctor found about one thing, and its advice."""
+    colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+    console.say(
+        f"{finding.about}: {redacted(finding.found)}",
+        lead=f"{finding.verdict:<8}",
+        style=colour[finding.verdict],
+    )
+    if finding.advice:
+        console.say(f"        > {finding.advice}")

@@ -25,7 +25,6 @@ from gitpip.publish.destination import LookFailed, Owner
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.runtime.worker import github_of
 from gitpip.status.problem import clock
-from gitpip.store.status.instances import Tokens
 from gitpip.watch.github.client import GitHub
 from gitpip.watch.github.rate_limits import Budget
 
@@ -49,21 +48,22 @@ async def look_at_vendors(settings: Settings, known: Known) -> tuple[Finding, ..
     """
     started = utc_now()
     github, pipedrive = await asyncio.gather(
-        _github(settings, known.tokens), _pipedrive(settings, known)
+        look_at_github(settings, known), look_at_pipedrive(settings, known)
     )
     times = [answer.now for answer in (github, pipedrive) if answer.now]
     return (*github.findings, *pipedrive.findings, _clock(started, times))
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """What a vendor said."""
 
     findings: tuple[Finding, ...]
     now: datetime | None = None
 
 
-async def _github(settings: Settings, of_service: Tokens) -> _Answers:
+async def look_at_github(settings: Settings, known: Known) -> Answers:
+    """Ask GitHub whose the token is, what is left to it, and whether it can be asked in batches."""
     url = settings.github_api_url
     try:
         way = ok("way to GitHub", f"{url}, {route(url)}")
@@ -73,15 +73,15 @@ async def _github(settings: Settings, of_service: Tokens) -> _Answers:
             standing = await github.standing()
             trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
-        return _Answers((failure("way to GitHub", str(error), "correct it"),))
+        return Answers((failure("way to GitHub", str(error), "correct it"),))
     except GitHubUnauthorized as error:
-        return _Answers((way, failure("GitHub", str(error), CLASSIC)))
+        return Answers((way, failure("GitHub", str(error), CLASSIC)))
     except GitHubLimited as error:
-        return _Answers((way, warning("GitHub", str(error), "wait until then")))
+        return Answers((way, warning("GitHub", str(error), "wait until then")))
     except GitHubError as error:
-        return _Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
+        return Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
-    if standing.login is None and of_service.github:
+    if standing.login is None and known.tokens.github:
         token = ok("GitHub", IN_THE_SERVICE)
     elif standing.login is None:
         token = warning(
@@ -102,7 +102,7 @@ async def _github(settings: Settings, of_service: Tokens) -> _Answers:
         )
     else:
         token = ok("GitHub", f"the token is {standing.login}'s; {'; '.join(left)}")
-    return _Answers((way, token), standing.now)
+    return Answers((way, token), standing.now)
 
 
 async def _graphql_trouble(github: GitHub) -> tuple[str, str] | None:
@@ -136,14 +136,15 @@ def _left(budget: Budget) -> str:
     return f"{budget.remaining} of {budget.limit} {name} left until {resets}"
 
 
-async def _pipedrive(settings: Settings, known: Known) -> _Answers:
+async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
+    """Ask Pipedrive whose the token is, what is left today, and what the settings name."""
     url = settings.pipedrive_api_url
     if settings.pipedrive_token is None and known.tokens.pipedrive:
-        return _Answers((ok("Pipedrive", IN_THE_SERVICE),))
+        return Answers((ok("Pipedrive", IN_THE_SERVICE),))
     if settings.pipedrive_token is None:
         found = "no token; gists are found and kept, and publishing waits"
         advice = "set PIPEDRIVE_TOKEN: Pipedrive shows it under Personal preferences > API"
-        return _Answers((warning("Pipedrive", found, advice),))
+        return Answers((warning("Pipedrive", found, advice),))
     try:
         way = f"{url}, {route(url)}"
         async with Pipedrive(
@@ -158,11 +159,11 @@ async def _pipedrive(settings: Settings, known: Known) -> _Answers:
             except LookFailed as error:
                 if pipedrive.now is None:
                     finding = failure("way to Pipedrive", f"{way}: {error}", _advice(error))
-                    return _Answers((finding,))
+                    return Answers((finding,))
                 token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
-        return _Answers((failure("way to Pipedrive", str(error), "correct it"),))
-    return _Answers((ok("way to Pipedrive", way), token, *of_settings), pipedrive.now)
+        return Answers((failure("way to Pipedrive", str(error), "correct it"),))
+    return Answers((ok("way to Pipedrive", way), token, *of_settings), pipedrive.now)
 
 
 def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:

@@ -1,0 +1,119 @@
+"""The command that asks for the tokens, tests them, and writes them into `.env`."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from dotenv import set_key
+from pydantic import SecretStr
+
+from gitpip.cli.output import console, errors, prepared_settings, run, tell_finding
+from gitpip.config import Settings
+from gitpip.config.loader import ENVIRONMENT
+from gitpip.doctor.database import NOTHING_KNOWN
+from gitpip.doctor.findings import Verdict
+from gitpip.doctor.vendors import look_at_github, look_at_pipedrive
+
+FILE = Path(".env")
+TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]+")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A token that is asked for."""
+
+    name: str
+    attribute: str
+    vendor: str
+    where: str
+    """Where a person finds or makes it."""
+
+
+TOKENS = (
+    _Asked(
+        "GITHUB_TOKEN",
+        "github_token",
+        "GitHub",
+        "Make a classic token without any scope at https://github.com/settings/tokens/new",
+    ),
+    _Asked(
+        "PIPEDRIVE_TOKEN",
+        "pipedrive_token",
+        "Pipedrive",
+        "Copy it in Pipedrive from Personal preferences > API",
+    ),
+)
+
+
+def set_up() -> None:
+    """Ask for the tokens of GitHub and Pipedrive, test them, and write them to .env.
+
+    Nothing else in .env is changed, and only you can read the file afterwards. What the environment
+    or a file of secrets sets already is tested and left as it is.
+    """
+    if not sys.stdin.isatty():
+        errors.say(
+            "gitpip setup asks at a terminal; elsewhere, write GITHUB_TOKEN and PIPEDRIVE_TOKEN "
+            "into .env or the environment"
+        )
+        raise typer.Exit(1)
+    settings = prepared_settings()
+    written = []
+    for asked in TOKENS:
+        console.say(f"{asked.vendor}")
+        token = _ask(settings, asked)
+        if token is not None:
+            _write(asked.name, token)
+            written.append(asked.name)
+        console.say("")
+    if written:
+        console.say(f"Saved {' and '.join(written)} in {FILE.resolve()}, for you alone.")
+    console.say("Start with: gitpip serve")
+
+
+def _ask(settings: Settings, asked: _Asked) -> str | None:
+    """A new token that the vendor accepts, or None where nothing is to be written."""
+    present: SecretStr | None = getattr(settings, asked.attribute)
+    if present is not None:
+        source = settings.sources.get(asked.name, "a file of secrets")
+        console.say(f"{asked.name} is set already, by {source}.")
+        accepted = _test(settings, asked)
+        if source != str(FILE):
+            place = "the environment" if source == ENVIRONMENT else source
+            console.say("" if accepted else f"Change it in {place}, which wins over .env.")
+            return None
+        if typer.confirm("Keep it?", default=accepted):
+            return None
+    console.say(asked.where + ".")
+    while True:
+        text: str = typer.prompt(
+            f"{asked.vendor} token (not shown; Enter to skip)",
+            default="",
+            hide_input=True,
+            show_default=False,
+        ).strip()
+        if not text:
+            console.say(f"Skipped: add {asked.name} to .env later.")
+            return None
+        if not TOKEN.fullmatch(text):
+            console.say("That is no token: one has letters, digits and a few signs, and no spaces.")
+        elif _test(settings.model_copy(update={asked.attribute: SecretStr(text)}), asked):
+            return text
+
+
+def _test(settings: Settings, asked: _Asked) -> bool:
+    """Whether the vendor accepts the token of these settings; says what it answered."""
+    looking = look_at_github if asked.attribute == "github_token" else look_at_pipedrive
+    findings = run(looking(settings, NOTHING_KNOWN)).findings
+    for finding in findings:
+        tell_finding(finding)
+    return all(finding.verdict is not Verdict.FAILURE for finding in findings)
+
+
+def _write(name: str, value: str) -> None:
+    """Set one line of the file, which only its owner can read from then on."""
+    FILE.touch(mode=0o600)
+    FILE.chmod(0o600)
+    set_key(FILE, name, value, quote_mode="never", follow_symlinks=True)
