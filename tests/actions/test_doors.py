@@ -15,6 +15,7 @@ from gitpip.actions import (
     access_mode,
     feeds,
     publishing_settings,
+    repairs,
     trial,
 )
 from gitpip.actions.acting import Acting
@@ -32,6 +33,7 @@ READS = {
     feeds.owner_named,
     feeds.addresses,
     publishing_settings.shown,
+    repairs.counted,
     trial.trials_of,
 }
 """What else there is in actions: it changes nothing."""
@@ -44,6 +46,7 @@ NAMED = (
     "the account is switched",
     "an owner opts out",
     "two publishing settings are changed",
+    "all failures are retried",
 )
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""
