@@ -19,9 +19,9 @@ MOST_NAMED = 1_000
 TOLD = 20
 """So many ids stand in a sentence."""
 KEY_LENGTH = 12
-NUMBERS = r"(?<![0-9])(?![1-5][0-9][0-9](?![0-9]))[0-9]+"
-"""Every number in a reason but a status code of HTTP: ids and counts differ, the cause does not.
-PostgreSQL and Python read this pattern alike."""
+NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
+"""Every number in a reason but the status that Pipedrive answered: ids and counts differ, and the
+cause does not. PostgreSQL and Python read this pattern alike."""
 # Literals, as PostgreSQL does not see that two parameters of a grouped query are the same.
 cause = func.regexp_replace(
     publications.c.reason,
