@@ -92,8 +92,8 @@ async def furnish(transaction: Transaction) -> None:
             .values(due_at=LATER, **values)
         )
     which = Selection(ids=(PublicationId(FAILED),))
-    await repairs.begin(transaction, RepairAct.RETRY, which, by="eve", now=LONG_AGO)
     someone = Actor("eve", Via.COMMAND)
+    await repairs.begin(transaction, RepairAct.RETRY, which, by=someone, now=LONG_AGO)
     for name, conditions, action in (
         ("First", "{}", RuleAction.HOLD),
         ("Second", '{"languages":["Text"]}', RuleAction.SKIP),

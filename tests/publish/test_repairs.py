@@ -8,9 +8,12 @@ from sqlalchemy import func, select, update
 from gitpip.actions import repairs as actions
 from gitpip.actions.acting import Acting
 from gitpip.actions.repairs import Order
+from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, PublicationNotFound, RepairChanged, UserNotTracked
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause
+from gitpip.runtime.repairs import go_on
+from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.publications import causes, publications, repairs
@@ -196,6 +199,31 @@ async def test_a_repair_that_was_cut_short_goes_on_where_it_stood(
     done = await actions.carry_out(acting, begun.id)
     assert (done.done, done.changed) == (5, 0)
     assert await scene.states() == [FAILED, SKIPPED, SKIPPED, SKIPPED, SKIPPED]
+
+
+async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await fail(scene, 1)
+    woken = []
+
+    async def wake(work: str) -> None:
+        woken.append(work)
+
+    eve = Actor("eve", Via.PAGE)
+    async with scene.database.begin() as transaction:
+        for act, wanted, begun in (
+            (RepairAct.RETRY, ALL_FAILED, utc_now() - 2 * repairs.CUT_SHORT_AFTER),
+            (RepairAct.SKIP, ALL_FAILED, utc_now()),  # its process may be at it
+        ):
+            await repairs.begin(transaction, act, wanted, by=eve, now=begun)
+    assert await go_on(scene.database, wake) == 1
+    assert await go_on(scene.database, wake) == 0
+    assert (await scene.states(), woken) == ([PENDING], ["publish"])
+    async with scene.database.read() as transaction:
+        told = (await audit.page(transaction, offset=0, limit=9)).items
+        later, first = await repairs.latest(transaction, limit=9)
+    assert [(one.actor, one.via, one.action) for one in told] == [("eve", Via.PAGE, "repair.ended")]
+    assert (first.done, later.done, later.ended_at) == (1, 0, None)
 
 
 async def test_what_a_person_decided_about_is_sent_only_where_the_filter_says_so(

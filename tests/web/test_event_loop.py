@@ -80,8 +80,8 @@ FILL = (
     "SELECT i, {now}, {now}, {now}, CAST(:failures AS TEXT) FROM {checks}",
     "INSERT INTO imports (id, name, size, faulty, faults, started_at, moved_at, ended_at) "
     "VALUES (1, 'list.csv', 1, 500, CAST(:faults AS TEXT), {now}, {now}, {now})",
-    "INSERT INTO repairs (id, act, wanted, begun_by, total, started_at, moved_at) "
-    "VALUES (1, 'retry', 'failed', 'ada', 9, {now}, {now})",
+    "INSERT INTO repairs (id, act, wanted, begun_by, begun_via, total, started_at, moved_at) "
+    "VALUES (1, 'retry', 'failed', 'ada', 'page', 9, {now}, {now})",
     "INSERT INTO audit (at, actor, via, action, subject) "
     "SELECT {now}, 'ada', 'page', 'user.added', 'user-' || i FROM {users}",
     "INSERT INTO publishing_rules (id, position, name, conditions, action, created_at, created_by) "

@@ -44,7 +44,7 @@ async def begin(acting: Acting, order: Order) -> Repair:
     order.check()
     async with acting.begin() as act:
         begun = await repairs.begin(
-            act.transaction, order.act, order.wanted, by=act.actor.name, now=act.now
+            act.transaction, order.act, order.wanted, by=act.actor, now=act.now
         )
         if order.shown is not None and order.shown != begun.total:
             raise RepairChanged(

@@ -7,6 +7,7 @@ from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, text
 from gitpip.model import PublicationState
 from gitpip.store.column_types import Key, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
+from gitpip.store.schema_access import Via
 
 
 class RepairAct(StrEnum):
@@ -46,6 +47,7 @@ repairs = Table(
     # Which publications were meant, for people.
     Column("wanted", Text, nullable=False),
     Column("begun_by", String(120), nullable=False),
+    Column("begun_via", OneOf(Via, 10), nullable=False),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False, server_default=text("0")),
     # Those that had changed when their turn came.

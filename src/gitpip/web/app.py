@@ -90,8 +90,8 @@ PAGES = (
     bulk.router,
     user.router,
     gists.router,
+    repairs.router,  # before the route of one publication
     publications.router,
-    repairs.router,
     publishing_settings.router,
     rules.router,
     publishing_preview.router,

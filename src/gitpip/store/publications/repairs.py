@@ -17,6 +17,7 @@ from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
 from gitpip.modes import HeldBecause
 from gitpip.store import ledger, visibility
+from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, causes, deals
 from gitpip.store.publications.causes import Cause
@@ -59,6 +60,8 @@ class Repair:
     wanted: str
     """Which publications were meant, for people; empty where that names a user removed since."""
     begun_by: str
+    begun_via: Via
+    """By which door."""
     total: int
     done: int
     changed: int
@@ -179,7 +182,7 @@ async def _check_named(transaction: Transaction, wanted: Selection) -> None:
 
 
 async def begin(
-    transaction: Transaction, act: RepairAct, wanted: Selection, *, by: str, now: datetime
+    transaction: Transaction, act: RepairAct, wanted: Selection, *, by: Actor, now: datetime
 ) -> Repair:
     """Choose the publications of a repair; nothing of them is changed yet.
 
@@ -188,7 +191,15 @@ async def begin(
     await _check_named(transaction, wanted)
     inserted = await transaction.execute(
         insert(repairs)
-        .values(act=act, wanted=str(wanted), begun_by=by, total=0, started_at=now, moved_at=now)
+        .values(
+            act=act,
+            wanted=str(wanted),
+            begun_by=by.name[:120],
+            begun_via=by.via,
+            total=0,
+            started_at=now,
+            moved_at=now,
+        )
         .returning(repairs.c.id)
     )
     repair_id = RepairId(inserted.scalar_one())
@@ -298,6 +309,16 @@ async def _retry_deals(transaction: Transaction, which: ColumnElement[bool], now
     )
     for user_key in found.scalars().all():
         await deals.retry(transaction, UserKey(user_key), now)
+
+
+async def cut_short(transaction: Transaction, now: datetime) -> tuple[Repair, ...]:
+    """The repairs that were cut short, the oldest first."""
+    found = await transaction.execute(
+        select(repairs)
+        .where(repairs.c.ended_at.is_(None), repairs.c.moved_at < now - CUT_SHORT_AFTER)
+        .order_by(repairs.c.id)
+    )
+    return tuple(map(_repair, found))
 
 
 async def get(transaction: Transaction, repair_id: RepairId) -> Repair:

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("act", sa.String(20), nullable=False),
         sa.Column("wanted", sa.Text(), nullable=False),
         sa.Column("begun_by", sa.String(120), nullable=False),
+        sa.Column("begun_via", sa.String(10), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("done", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("changed", sa.Integer(), server_default=sa.text("0"), nullable=False),
