@@ -141,6 +141,14 @@ class ImportFailed(GitpipError):
     """An import of users ended because of an error of ours."""
 
 
+class RepairNotFound(GitpipError):
+    """No repair has this id."""
+
+
+class RepairChanged(GitpipError):
+    """A filter finds another number of publications than the person who acts was shown."""
+
+
 class ImportNotFound(GitpipError):
     """No import has this id."""
 

@@ -35,7 +35,17 @@ from tests.web.routes import application
 Rows = dict[str, list[tuple[object, ...]]]
 OF_CLIENTS = {"github_limits", "services"}
 """Tables in which a process notes how much it asked GitHub, and that it runs."""
-MASKED = {"hash", "label", "parent", "set_by", "viewer", "approved_by", "created_by", "paused_by"}
+MASKED = {
+    "hash",
+    "label",
+    "parent",
+    "set_by",
+    "viewer",
+    "approved_by",
+    "created_by",
+    "paused_by",
+    "begun_by",
+}
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
 

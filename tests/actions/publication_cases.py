@@ -1,6 +1,14 @@
 """Cases of acts on publications, checks, pauses and accounts."""
 
-from gitpip.actions import accounts, adoption, checks, pauses, publications, publishing
+from gitpip.actions import (
+    accounts,
+    adoption,
+    checks,
+    pauses,
+    publications,
+    publishing,
+    repairs,
+)
 from gitpip.clock import utc_now
 from gitpip.status.problem import until
 from tests.actions.cases import NOBODY, Case, api, post
@@ -108,6 +116,58 @@ PUBLICATIONS = [
         ("publications", "hold", str(WAITING)),
         audit=(("publications.held", str(WAITING)),),
         tables=("publications",),
+    ),
+    Case(
+        "all failures are retried",
+        repairs.begin,
+        post("/repairs?state=failed", act="retry", shown="1"),
+        api("POST", "/repairs", act="retry", states=["failed"]),
+        ("publications", "repair", "retry", "--state", "failed"),
+        audit=(
+            ("repair.begun", "2: retry failed: 1 chosen"),
+            ("repair.ended", "2: 1 done, 0 left as they had changed"),
+        ),
+        wakes=("publish",),
+        tables=("publications", "repairs"),
+    ),
+    Case(
+        "a repair that was cut short goes on",
+        repairs.carry_out,
+        post("/repairs/1/resume"),
+        api("POST", "/repairs/1/resume"),
+        ("publications", "repair", "--resume", "1"),
+        audit=(("repair.ended", "1: 1 done, 0 left as they had changed"),),
+        wakes=("publish",),
+        tables=("publications", "repair_items", "repairs"),
+    ),
+    Case(
+        "a filter finds nothing to skip",
+        repairs.begin,
+        post("/repairs?login=nobody", act="skip", shown="0"),
+        api("POST", "/repairs", act="skip", login="nobody"),
+        ("publications", "repair", "skip", "--user", "nobody"),
+        audit=(("repair.begun", "2: skip of nobody: 0 chosen"),),
+        tables=("repairs",),
+    ),
+    Case(
+        "a repair of everything that does not say so",
+        repairs.begin,
+        post("/repairs", act="hold", shown="1"),
+        api("POST", "/repairs", act="hold"),
+        ("publications", "repair", "hold"),
+        refused=Refused(
+            422,
+            "invalid-input",
+            "ids: nothing narrows this; name publications, give a filter, or ask for all",
+        ),
+    ),
+    Case(
+        "a repair that is not there goes on",
+        repairs.carry_out,
+        post("/repairs/77/resume"),
+        api("POST", "/repairs/77/resume"),
+        ("publications", "repair", "--resume", "77"),
+        refused=Refused(404, "repair-not-found", "there is no repair 77"),
     ),
     Case(
         "what is held is published",

@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 
 from sqlalchemy import update
 
-from gitpip.model import Account, Backfill, GistId, GitHubId, Pause, PauseCause, Role, User
+from gitpip.model import (
+    Account,
+    Backfill,
+    GistId,
+    GitHubId,
+    Pause,
+    PauseCause,
+    PublicationId,
+    Role,
+    User,
+)
 from gitpip.store import ledger
 from gitpip.store.access import feed_tokens, keys
 from gitpip.store.access.audit import Actor, Via
@@ -12,10 +22,18 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import opt_outs, publications, publishing_settings, rules
+from gitpip.store.publications import (
+    opt_outs,
+    publications,
+    publishing_settings,
+    repairs,
+    rules,
+)
 from gitpip.store.publications.rules import NewRule, RuleAction
+from gitpip.store.publications.selection import Selection
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
+from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import users
@@ -73,7 +91,9 @@ async def furnish(transaction: Transaction) -> None:
             .where(publication_rows.c.id == number)
             .values(due_at=LATER, **values)
         )
+    which = Selection(ids=(PublicationId(FAILED),))
     someone = Actor("eve", Via.COMMAND)
+    await repairs.begin(transaction, RepairAct.RETRY, which, by=someone, now=LONG_AGO)
     for name, conditions, action in (
         ("First", "{}", RuleAction.HOLD),
         ("Second", '{"languages":["Text"]}', RuleAction.SKIP),

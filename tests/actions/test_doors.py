@@ -16,6 +16,7 @@ from gitpip.actions import (
     feeds,
     import_preview,
     publishing_settings,
+    repairs,
     trial,
 )
 from gitpip.actions.acting import Acting
@@ -34,6 +35,7 @@ READS = {
     feeds.addresses,
     import_preview.preview,
     publishing_settings.shown,
+    repairs.counted,
     trial.trials_of,
 }
 """What else there is in actions: it changes nothing."""
@@ -46,6 +48,7 @@ NAMED = (
     "the account is switched",
     "an owner opts out",
     "two publishing settings are changed",
+    "all failures are retried",
 )
 ON_POSTGRES = [case for case in CASES if case.name in NAMED]
 """A few, since the statements are the same, and each door takes a database of its own."""

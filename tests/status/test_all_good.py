@@ -28,6 +28,7 @@ from gitpip.status.reading import Condition, Surroundings, read
 from gitpip.store.database import Database, open_database
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import note_updates, publications
+from gitpip.store.publications.selection import Selection
 from gitpip.store.users import users
 from gitpip.watch.check import Watcher
 from gitpip.watch.github.client import GitHub
@@ -320,9 +321,8 @@ class World:
 
     async def _retry(self) -> None:
         async with self.database.begin() as transaction:
-            for row in await publications.listed(
-                transaction, offset=0, limit=100, state=PublicationState.FAILED
-            ):
+            failed = Selection(states=(PublicationState.FAILED,))
+            for row in await publications.listed(transaction, failed, offset=0, limit=100):
                 await publications.retry(transaction, row.id, self.now)
             await note_updates.settle_failed(transaction, again=True, now=self.now)
             await unreadable.make_due(transaction, self.now)

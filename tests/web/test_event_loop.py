@@ -81,6 +81,8 @@ FILL = (
     "INSERT INTO imports (id, name, size, faulty, faults, started_at, moved_at, ended_at, "
     "confirmed_at) VALUES (1, 'list.csv', 1, 500, CAST(:faults AS TEXT), {now}, {now}, {now}, "
     "{now})",
+    "INSERT INTO repairs (id, act, wanted, begun_by, begun_via, total, started_at, moved_at) "
+    "VALUES (1, 'retry', 'failed', 'ada', 'page', 9, {now}, {now})",
     "INSERT INTO audit (at, actor, via, action, subject) "
     "SELECT {now}, 'ada', 'page', 'user.added', 'user-' || i FROM {users}",
     "INSERT INTO publishing_rules (id, position, name, conditions, action, created_at, created_by) "
@@ -105,6 +107,7 @@ PLACES = {
     "visit_id": ["1"],
     "check_id": ["1"],
     "import_id": ["1"],
+    "repair_id": ["1"],
     "address": ["no-such-address"],
 }
 QUERIES = {
@@ -124,6 +127,10 @@ QUERIES = {
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],
+    "cause": ["0123456789ab"],
+    "check": ["1"],
+    "found_on": ["2026-05-04"],
+    "published_on": ["2026-05-04"],
     # These make no answer longer, or ask GitHub.
     "after": [],
     "viewer": [],

@@ -105,6 +105,7 @@ def _set_the_scene(served: Served) -> Known:
         lambda: served.api("GET", f"/users/{LOGIN}").json()["failure"] is None,
         "a check that did not fail",
     )
+    _post(served, f"/repairs?login={LOGIN}", act="skip", shown="0")
     address = re.search("gitpip_feed_[0-9a-f]{48}", _post(served, "/feeds", name="reader"))
     assert address
     made = {
@@ -159,6 +160,7 @@ def _note_what_exists(
         "visit_id": [str(visit) for visit in visits],
         "check_id": [str(check) for check in failed],
         "import_id": [imported.rpartition("/")[2]],
+        "repair_id": ["1"],
         "address": [address],
         "address_id": ["1"],
         "rule_id": ["1"],
@@ -182,6 +184,10 @@ def _note_what_exists(
         "after": ["1", "2"],
         "sort": ["found"],
         "kind": ["user.renamed", "gist.found"],
+        "cause": ["0123456789ab"],
+        "check": [str(check) for check in failed],
+        "found_on": ["2026-05-04"],
+        "published_on": ["2026-05-04"],
         "offset": ["0", "1"],
         "limit": ["500"],
         "backfill": ["all"],

@@ -52,6 +52,9 @@ BODIES = {
     "POST /api/v1/publishing/rules": (JSON, '{"name": "another", "action": "publish"}'),
     "PUT /api/v1/publishing/rules/{rule_id}": (JSON, '{"name": "changed", "action": "publish"}'),
     "POST /api/v1/publishing/rules/{rule_id}/move": (JSON, '{"position": 2}'),
+    "POST /api/v1/repairs": (JSON, '{"act": "hold", "all": true}'),
+    "POST /api/v1/repairs/preview": (JSON, '{"act": "hold", "all": true}'),
+    "POST /repairs": (FORM, "act=hold&everything=true&shown=0"),
     "POST /publications/held": (FORM, "approve=all"),
     "POST /publications/selected": (FORM, "number=1&act=hold"),
     "POST /opt-outs": (FORM, "login=zoe"),
@@ -165,6 +168,7 @@ def a_world(folder: Path) -> Iterator[World]:
         for name in ("a-rule", "another-rule"):
             gitpip.command("rules", "add", "publish", "--name", name)
         asks: dict[Role, tuple[str, ...]] = {Role.OPERATOR: ("POST /imports",)}
+        asks[Role.OPERATOR] += ("POST /api/v1/repairs",)
         asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds")
         asks[Role.VIEWER] += ("POST /api/v1/users/{login}/visits",)
         (gist,) = served.github.all_gists()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from gitpip.actions import publications as actions
+from gitpip.cli import repairs
 from gitpip.cli.output import (
     Json,
     act,
@@ -16,8 +17,9 @@ from gitpip.cli.output import (
     print_rows,
     read,
 )
+from gitpip.cli.repairs import FoundOn, OfCause, OfCheck, PublishedOn, States, Tagged, day
 from gitpip.clock import utc_now
-from gitpip.model import Page, Publication, PublicationId, PublicationState
+from gitpip.model import Page, Publication, PublicationId
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
@@ -26,6 +28,7 @@ from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
 from gitpip.store.publications import publications
 from gitpip.store.publications.approvals import Moved
+from gitpip.store.publications.selection import Selection
 from gitpip.web.api.schemas import PublicationBody
 
 MOST = 1_000
@@ -34,21 +37,38 @@ publications_app = typer.Typer(
     help="List, show, approve, hold, retry and skip publications: the files that go to Pipedrive.",
     no_args_is_help=True,
 )
+publications_app.command("causes")(repairs.list_causes)
+publications_app.command("repair")(repairs.repair)
 Number = Annotated[int, typer.Argument(min=1, help="The number of the publication.")]
 
 
 @publications_app.command("list")
-def list_publications(
-    state: Annotated[PublicationState | None, typer.Option(help="Only those in a state.")] = None,
+def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
+    states: States = None,
+    cause: OfCause = "",
+    login: repairs.OfUser = "",
+    tag: Tagged = "",
+    check: OfCheck = None,
+    found_on: FoundOn = None,
+    published_on: PublishedOn = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List the publications, newest first."""
 
     settings = prepared_settings()
+    wanted = Selection(
+        states=tuple(states or ()),
+        cause=cause,
+        login=login,
+        tag=tag,
+        check_id=check,
+        found_on=day(found_on),
+        published_on=day(published_on),
+    )
 
     async def listed(transaction: Transaction) -> tuple[Page[Publication], Condition]:
-        page = await publications.page(transaction, offset=0, limit=limit, state=state)
+        page = await publications.page(transaction, wanted, offset=0, limit=limit)
         return page, await read_stops(transaction, Surroundings(settings), utc_now())
 
     page, stops = read(settings, listed)
@@ -67,7 +87,8 @@ def list_publications(
         }
         for publication in page.items
     ]
-    print_rows(rows, as_json, "There are no publications" + (f" {state}." if state else "."))
+    fitting = f" {' or '.join(states)}" if states else ""
+    print_rows(rows, as_json, f"There are no publications{fitting}.")
     if page.total > len(page.items):
         console.say(f"These are {len(page.items)} of {page.total:,}; --limit shows more.")
 

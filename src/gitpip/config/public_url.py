@@ -13,6 +13,7 @@ OWN_SEGMENTS = frozenset(
         *(
             "publications",
             "ready",
+            "repairs",
             "rules",
             "seen",
             "settings",

@@ -19,6 +19,7 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
+from gitpip.runtime import repairs
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
 from gitpip.store.database import Database
@@ -182,6 +183,7 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         await scheduler.install()
         address = GitHubAddress(database, settings.github_api_url)
         _give_work(scheduler, watcher, publisher, address)
+        _give_repairs(scheduler, database)
         if settings.feed:
             _give_public_feed(scheduler, github, PublicFeed(database, github), address)
         worker = Worker(scheduler, github, database, address, pipedrive, None)
@@ -217,6 +219,16 @@ def _give_work(
     scheduler.register("check", check)
     scheduler.register("publish", publish)
     scheduler.schedule("sweep", SWEEP, sweep)
+
+
+def _give_repairs(scheduler: Scheduler, database: Database) -> None:
+    async def wake(work: Work) -> None:
+        await scheduler.notify(work)
+
+    async def go_on() -> None:
+        await repairs.go_on(database, wake)
+
+    scheduler.schedule("repair", repairs.EVERY, go_on)
 
 
 def _give_public_feed(

@@ -1,9 +1,23 @@
-"""The tables of the publishing settings: what people set, and what the CRM lacks of it."""
+"""The tables of the publishing settings, and of acts on many publications."""
 
-from sqlalchemy import Column, String, Table, Text
+from enum import StrEnum
 
-from gitpip.store.column_types import UTCDateTime
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, text
+
+from gitpip.model import PublicationState
+from gitpip.store.column_types import Key, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
+from gitpip.store.schema_access import Via
+
+
+class RepairAct(StrEnum):
+    """What a repair does with each of its publications."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    APPROVE = "approve"
+    HOLD = "hold"
+
 
 publishing_settings = Table(
     "publishing_settings",
@@ -22,4 +36,38 @@ publishing_faults = Table(
     Column("name", String(60), primary_key=True),
     Column("sentence", Text, nullable=False),
     Column("since", UTCDateTime, nullable=False),
+)
+
+# One act on many publications, done piece by piece.
+repairs = Table(
+    "repairs",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("act", OneOf(RepairAct, 20), nullable=False),
+    # Which publications were meant, for people.
+    Column("wanted", Text, nullable=False),
+    Column("begun_by", String(120), nullable=False),
+    Column("begun_via", OneOf(Via, 10), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False, server_default=text("0")),
+    # Those that had changed when their turn came.
+    Column("changed", Integer, nullable=False, server_default=text("0")),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("moved_at", UTCDateTime, nullable=False),
+    Column("ended_at", UTCDateTime),
+)
+
+# What a repair has still to do, as it was chosen when the repair began.
+repair_items = Table(
+    "repair_items",
+    metadata,
+    Column("repair_id", Key, ForeignKey("repairs.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "publication_id",
+        Key,
+        ForeignKey("publications.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    Column("state", OneOf(PublicationState, 20), nullable=False),
 )

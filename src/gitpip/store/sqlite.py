@@ -1,6 +1,8 @@
 """A connection to SQLite that ends once, however often it is told to."""
 
 import asyncio
+import hashlib
+import re
 import sqlite3
 from functools import partial
 
@@ -12,10 +14,27 @@ ROWS_AT_ONCE = 64
 
 def connect(database: str, *, timeout: float, check_same_thread: bool) -> "Connection":
     """A connection that is opened when it is awaited; the arguments are those of sqlite3."""
-    connector = partial(
-        sqlite3.connect, database, timeout=timeout, check_same_thread=check_same_thread
-    )
+    connector = partial(_open, database, timeout, check_same_thread)
     return Connection(connector, ROWS_AT_ONCE)
+
+
+def _open(database: str, timeout: float, check_same_thread: bool) -> sqlite3.Connection:
+    """A connection with the functions of PostgreSQL that our queries use."""
+    opened = sqlite3.connect(database, timeout=timeout, check_same_thread=check_same_thread)
+    opened.create_function("regexp_replace", 4, _regexp_replace, deterministic=True)
+    opened.create_function("md5", 1, _md5, deterministic=True)
+    return opened
+
+
+def _regexp_replace(text: str | None, pattern: str, new: str, flags: str) -> str | None:
+    """Replace what matches: all of it with the flag `g`, else the first; NULL stays NULL."""
+    return None if text is None else re.sub(pattern, new, text, count=0 if "g" in flags else 1)
+
+
+def _md5(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Connection(aiosqlite.Connection):

@@ -25,6 +25,7 @@ from gitpip.web.api import publications as api_publications
 from gitpip.web.api import publishing as api_publishing
 from gitpip.web.api import publishing_preview as api_publishing_preview
 from gitpip.web.api import publishing_settings as api_publishing_settings
+from gitpip.web.api import repairs as api_repairs
 from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
 from gitpip.web.api import users as api_users
@@ -50,6 +51,7 @@ from gitpip.web.pages import (
     publications,
     publishing_preview,
     publishing_settings,
+    repairs,
     rules,
     status,
     user,
@@ -66,6 +68,7 @@ PAGES = (
     api_gists.router,
     api_visits.router,
     api_publications.router,
+    api_repairs.router,
     api_publishing.router,
     api_checks.router,
     api_events.router,
@@ -87,6 +90,7 @@ PAGES = (
     bulk.router,
     user.router,
     gists.router,
+    repairs.router,  # before the route of one publication
     publications.router,
     publishing_settings.router,
     rules.router,

@@ -28,6 +28,24 @@ IS_HELD_WITH_OTHERS = and_(
     ),
 )
 
+WAITS_UNSENT = and_(
+    publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)
+)
+
+
+def held_by_person(now: datetime) -> dict[str, object]:
+    """The columns of a publication that a person holds; a claim on it ends."""
+    return {
+        "state": PublicationState.HELD.value,
+        "held_because": HeldBecause.PERSON,
+        "reason": HELD_BY_A_PERSON,
+        "due_at": now,
+        "approved_at": None,
+        "approved_by": None,
+        "token": None,
+        "lease_until": None,
+    }
+
 
 def approved(now: datetime, by: str | None) -> dict[str, object]:
     """The columns of a held publication that somebody lets be sent."""
@@ -156,22 +174,10 @@ async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Mo
     Raises PublicationNotFound, and PublicationStateError where nothing of what was named is so.
     """
     await ledger.share(transaction)
-    waits = and_(
-        publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)
-    )
     result = await transaction.execute(
         update(publications)
-        .where(in_order(chosen.condition, waits))
-        .values(
-            state=PublicationState.HELD.value,
-            held_because=HeldBecause.PERSON,
-            reason=HELD_BY_A_PERSON,
-            due_at=now,
-            approved_at=None,
-            approved_by=None,
-            token=None,
-            lease_until=None,
-        )
+        .where(in_order(chosen.condition, WAITS_UNSENT))
+        .values(held_by_person(now))
         .returning(publications.c.id)
     )
     waiting = "waiting and never sent"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, case, func, insert, or_, select, update
@@ -29,6 +29,7 @@ from gitpip.store.publications import deals, markers, note_updates, recognition
 from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.recognition import Recognised, Wanted
+from gitpip.store.publications.selection import EVERYTHING, Selection
 from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_removed, of_tracked, tracked
 
@@ -211,34 +212,30 @@ async def get(transaction: Transaction, publication_id: PublicationId) -> Public
 
 
 async def page(
-    transaction: Transaction,
-    *,
-    offset: int,
-    limit: int,
-    state: PublicationState | None = None,
+    transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> Page[Publication]:
-    """A slice of the publications, newest first, all or those in one state."""
-    counts = await count(transaction)
-    total = sum(counts.values()) if state is None else counts.get(state, 0)
-    items = await listed(transaction, offset=offset, limit=limit, state=state)
-    return Page(items, total)
+    """A slice of these publications, newest first."""
+    items = await listed(transaction, wanted, offset=offset, limit=limit)
+    return Page(items, await count_of(transaction, wanted))
+
+
+async def count_of(transaction: Transaction, wanted: Selection) -> int:
+    """How many publications a filter finds."""
+    if replace(wanted, states=(), everything=False) == Selection():  # an index tells these
+        counts = await count(transaction)
+        return sum(counts.get(state, 0) for state in wanted.states or PublicationState)
+    number = select(func.count()).select_from(publications).where(wanted.condition)
+    return await transaction.scalar(number) or 0
 
 
 async def listed(
-    transaction: Transaction,
-    *,
-    offset: int,
-    limit: int,
-    state: PublicationState | None = None,
+    transaction: Transaction, wanted: Selection = EVERYTHING, *, offset: int, limit: int
 ) -> tuple[Publication, ...]:
     """The same without counting all."""
-    wanted = [~of_removed(publications.c.user_key)]
-    if state is not None:
-        wanted.append(publications.c.state == state.value)
     # First the ids alone: what is looked up for each row would be looked up for those left out.
     ids = (
         select(publications.c.id)
-        .where(*wanted)
+        .where(wanted.condition)
         .order_by(publications.c.id.desc())
         .offset(offset)
         .limit(limit)
@@ -433,6 +430,21 @@ async def take_back_skips_of_deleted(
         )
 
 
+def moved(to: PublicationState, reason: str | None, now: datetime) -> dict[str, object]:
+    """The columns of a publication that a person retries or skips; a claim on it ends."""
+    return {
+        "state": to.value,
+        "due_at": now,
+        "reason": reason,
+        "attempts": 0,
+        "refusals": 0,
+        "looks": 0,
+        "token": None,
+        "lease_until": None,
+        "activity_lost_at": None,
+    }
+
+
 async def _move(
     transaction: Transaction,
     publication_id: PublicationId,
@@ -448,17 +460,7 @@ async def _move(
             publications.c.id == publication_id,
             publications.c.state.in_([state.value for state in away_from]),
         )
-        .values(
-            state=to.value,
-            due_at=now,
-            reason=reason,
-            attempts=0,
-            refusals=0,
-            looks=0,
-            token=None,
-            lease_until=None,
-            activity_lost_at=None,
-        )
+        .values(moved(to, reason, now))
     )
     publication = await get(transaction, publication_id)
     if result.rowcount == 0:

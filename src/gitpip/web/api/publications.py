@@ -11,11 +11,12 @@ from gitpip.model import (
     PublicationState,
     Role,
 )
-from gitpip.store.publications import publications
+from gitpip.store.publications import causes, publications
 from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
 from gitpip.web.api import status
 from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.repairs import CauseBody, Wanted
 from gitpip.web.api.schemas import (
     PROBLEMS,
     ActivityPreview,
@@ -33,16 +34,27 @@ router = APIRouter(route_class=RoleRoute, prefix="/api/v1", responses=PROBLEMS)
 @needs(Role.VIEWER)
 async def list_publications(
     context: Context,
-    state: PublicationState | None = None,
+    wanted: Wanted,
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> ListBody[PublicationBody]:
-    """The publications, newest first, all or those in one state."""
+    """The publications, newest first, all or those that a filter finds."""
     async with context.database.read() as transaction:
-        page = await publications.page(transaction, offset=offset, limit=limit, state=state)
+        page = await publications.page(transaction, wanted, offset=offset, limit=limit)
         stops = await status.stops_of(transaction, context)
     items = [PublicationBody.under(publication, stops) for publication in page.items]
     return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/publications/causes", tags=["publications"])
+@needs(Role.VIEWER)
+async def list_causes(context: Context, wanted: Wanted) -> list[CauseBody]:
+    """Why publications are where they are: those with one cause are one entry, the largest first.
+
+    At most a hundred; a filter finds the others.
+    """
+    async with context.database.read() as transaction:
+        return [CauseBody.of(one) for one in await causes.of(transaction, wanted)]
 
 
 @router.get("/publications/{publication_id}", tags=["publications"])

@@ -1,6 +1,7 @@
 """The pages of publications: what waits, what was refused, what exactly is or would be sent."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -9,15 +10,20 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
 from gitpip.actions import publications as actions
+from gitpip.actions import repairs as repair_actions
+from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.status.reading import Condition
 from gitpip.store.publications import held, publications
+from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context, CurrentActing
 from gitpip.web.pages import forms
+from gitpip.web.pages.repairs import Asked
 from gitpip.web.render.jinja import render
 
 ROWS = 50
@@ -31,29 +37,27 @@ PublicationPath = Annotated[int, Path(ge=1, le=2**53)]
 
 @router.get("/publications")
 @needs(Role.VIEWER)
-async def list_publications(
-    context: Context, state: PublicationState | Literal[""] = "", offset: Offset = 0
-) -> HTMLResponse:
+async def list_publications(context: Context, asked: Asked, offset: Offset = 0) -> HTMLResponse:
     """What waits, why and until when; what was refused, and why."""
     now = utc_now()
     async with context.database.read() as transaction:
-        listed = await publications.listed(
-            transaction, offset=offset, limit=ROWS, state=state or None
-        )
+        page = await publications.page(transaction, asked.selection, offset=offset, limit=ROWS)
         counts = await publications.count(transaction)
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
         left = await publications.time_left(transaction, waiting, now)
         waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
         all_held = await held.summary(transaction)
         stops = await stops_of(transaction, context)
-    page = await asyncio.to_thread(
+    shown = await asyncio.to_thread(
         render,
         "publications.html",
         page="publications",
-        listed=listed,
+        listed=page.items,
         held=waiting_for_decision,
         counts_held=all_held.files if all_held else 0,
-        total=counts.get(state, 0) if state else sum(counts.values()),
+        total=page.total,
+        asked=asked,
+        narrowed=bool(replace(asked, state="").address("")),
         counts=counts,
         waiting=waiting,
         left=left,
@@ -61,11 +65,11 @@ async def list_publications(
         stops=stops,
         now=now,
         states=list(PublicationState),
-        state=state,
+        state=asked.state,
         offset=offset,
         rows=ROWS,
     )
-    return HTMLResponse(page)
+    return HTMLResponse(shown)
 
 
 @router.get("/publications/{publication_id}")
@@ -115,7 +119,7 @@ async def decide_held_of_all(
 @needs(Role.OPERATOR)
 async def act_on_selected(
     *,
-    act: Annotated[Literal["approve", "hold"], Form()],
+    act: Annotated[RepairAct, Form()],
     acting: CurrentActing,
     number: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]] | None, Form()] = None,
     login: Annotated[str, Form(max_length=2_000)] = "",
@@ -123,10 +127,15 @@ async def act_on_selected(
     state: PublicationState | Literal[""] = "",
     offset: Offset = 0,
 ) -> Response:
-    """Approve or hold publications: those that are selected, those of a user, or all."""
-    decide = actions.approve if act == "approve" else actions.hold
-    which = actions.Which([PublicationId(each) for each in number or ()], login, everything)
-    await decide(acting, which)
+    """Approve, hold, retry or skip publications: those that are selected, of a user, or all."""
+    ids = [PublicationId(each) for each in number or ()]
+    if act in {RepairAct.RETRY, RepairAct.SKIP}:
+        wanted = Selection(ids=tuple(ids), login=login, everything=everything)
+        begun = await repair_actions.begin(acting, Order(act, wanted))
+        await repair_actions.carry_out(acting, begun.id)
+    else:
+        decide = actions.approve if act is RepairAct.APPROVE else actions.hold
+        await decide(acting, actions.Which(ids, login, everything))
     return RedirectResponse(_list(state, offset), status_code=303)
 
 

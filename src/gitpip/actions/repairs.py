@@ -1,0 +1,79 @@
+"""What a person does to many publications at once: retry, skip, approve or hold them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitpip.actions.acting import Acting
+from gitpip.errors import RepairChanged
+from gitpip.store.database import Transaction
+from gitpip.store.publications import repairs
+from gitpip.store.publications.repairs import Counted, Repair, RepairId
+from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
+from gitpip.validation import possible_login
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done, and to which publications."""
+
+    act: RepairAct
+    wanted: Selection
+    shown: int | None = None
+    """How many publications the person was told of."""
+
+    def check(self) -> None:
+        """Raise InvalidInput where it can't be meant so."""
+        self.wanted.check()
+        if self.wanted.login:
+            possible_login(self.wanted.login)
+
+
+async def counted(transaction: Transaction, order: Order) -> Counted:
+    """What an order would do. Raises InvalidInput, PublicationNotFound."""
+    order.check()
+    return await repairs.count(transaction, order.act, order.wanted)
+
+
+async def begin(acting: Acting, order: Order) -> Repair:
+    """Choose the publications of a repair; `carry_out` is to follow.
+
+    Raises InvalidInput, PublicationNotFound, and RepairChanged where not as many are found as were
+    `shown`.
+    """
+    order.check()
+    async with acting.begin() as act:
+        begun = await repairs.begin(
+            act.transaction, order.act, order.wanted, by=act.actor, now=act.now
+        )
+        if order.shown is not None and order.shown != begun.total:
+            raise RepairChanged(
+                f"{order.shown:,} publications were shown, and now it is {begun.total:,}; "
+                "look at them again"
+            )
+        chosen = f"{order.act} {order.wanted}: {begun.total} chosen"
+        await act.record("repair.begun", f"{begun.id}: {chosen}")
+    return begun
+
+
+async def carry_out(
+    acting: Acting, repair_id: RepairId, *, follow: Callable[[Repair], None] = lambda repair: None
+) -> Repair:
+    """Do what a repair has still to do, piece by piece; one that is over stays as it is.
+
+    What was cut short goes on. `follow` is told how far it is. Raises RepairNotFound.
+    """
+    while True:
+        async with acting.begin() as act:
+            before = await repairs.get(act.transaction, repair_id)
+            if before.ended_at:
+                return before
+            repair = await repairs.advance(
+                act.transaction, repair_id, by=act.actor.name, now=act.now
+            )
+            if repair.ended_at:
+                told = f"{repair.done} done, {repair.changed} left as they had changed"
+                await act.record("repair.ended", f"{repair.id}: {told}")
+            if repair.act in {RepairAct.RETRY, RepairAct.APPROVE}:
+                act.wake("publish")
+        follow(repair)

@@ -1,0 +1,170 @@
+"""The commands about many publications: their causes, and one act on all that a filter finds."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from gitpip.actions import repairs as actions
+from gitpip.actions.acting import Acting
+from gitpip.actions.repairs import Order
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    prepared_settings,
+    print_json,
+    print_rows,
+    progress_bar,
+    read,
+)
+from gitpip.model import PublicationId, PublicationState
+from gitpip.status.problem import count
+from gitpip.store.publications import causes
+from gitpip.store.publications.repairs import Counted, Repair, RepairId
+from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
+from gitpip.web.api.repairs import CauseBody, CountedBody, RepairBody
+
+States = Annotated[
+    list[PublicationState] | None, typer.Option("--state", help="Only those in a state.")
+]
+OfCause = Annotated[
+    str, typer.Option("--cause", help="Only those with this cause; see publications causes.")
+]
+OfUser = Annotated[str, typer.Option("--user", help="Only those of this user.")]
+Tagged = Annotated[str, typer.Option("--tag", help="Only those of users with this tag.")]
+OfCheck = Annotated[
+    int | None, typer.Option("--check", min=1, help="Only those that this check found.")
+]
+FoundOn = Annotated[
+    datetime | None,
+    typer.Option("--found-on", formats=["%Y-%m-%d"], help="Only those found on this day in UTC."),
+]
+PublishedOn = Annotated[
+    datetime | None,
+    typer.Option(
+        "--published-on", formats=["%Y-%m-%d"], help="Only those published on this day in UTC."
+    ),
+]
+
+
+def day(time: datetime | None) -> date | None:
+    """The day that was typed."""
+    return time and time.date()
+
+
+def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
+    states: States = None,
+    cause: OfCause = "",
+    login: OfUser = "",
+    tag: Tagged = "",
+    check: OfCheck = None,
+    found_on: FoundOn = None,
+    published_on: PublishedOn = None,
+    as_json: Json = False,
+) -> None:
+    """Show why publications are where they are; those with one cause are one line."""
+    wanted = Selection(
+        states=tuple(states or ()),
+        cause=cause,
+        login=login,
+        tag=tag,
+        check_id=check,
+        found_on=day(found_on),
+        published_on=day(published_on),
+    )
+    found = read(prepared_settings(), lambda transaction: causes.of(transaction, wanted))
+    bodies = [CauseBody.of(one).model_dump() for one in found]
+    print_rows(bodies, as_json, "There are none.")
+
+
+def repair(  # noqa: PLR0913, PLR0917 (each is an option)
+    what: Annotated[RepairAct | None, typer.Argument(help="What is to be done.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(min=1, help="The numbers of the publications.")
+    ] = None,
+    states: States = None,
+    cause: OfCause = "",
+    login: OfUser = "",
+    tag: Tagged = "",
+    check: OfCheck = None,
+    found_on: FoundOn = None,
+    published_on: PublishedOn = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that it can be done to.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many, in which states, and why.")
+    ] = False,
+    resume: Annotated[
+        int | None, typer.Option(min=1, help="Go on with this repair, which was cut short.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Retry, skip, approve or hold many publications at once: those named, or those of a filter.
+
+    What is being sent is left, and so is what was skipped or held, unless --state or a number says
+    it, and what is held for credentials, unless its number does.
+    """
+    if resume is not None:
+        if what is not None:
+            raise typer.BadParameter("goes on with an act; give no other", param_hint="--resume")
+        _carry_out(RepairId(resume), None, as_json=as_json)
+        return
+    if what is None:
+        acts = ", ".join(RepairAct)
+        raise typer.BadParameter(f"say what is to be done: {acts}", param_hint="WHAT")
+    wanted = Selection(
+        ids=tuple(dict.fromkeys(map(PublicationId, numbers or ()))),
+        states=tuple(states or ()),
+        cause=cause,
+        login=login,
+        tag=tag,
+        check_id=check,
+        found_on=day(found_on),
+        published_on=day(published_on),
+        everything=everything,
+    )
+    order = Order(what, wanted)
+    if dry_run:
+        counted = read(prepared_settings(), lambda rows: actions.counted(rows, order))
+        _tell_counted(counted, what, as_json=as_json)
+    else:
+        _carry_out(None, order, as_json=as_json)
+
+
+def _carry_out(repair_id: RepairId | None, order: Order | None, *, as_json: bool) -> None:
+    with progress_bar(as_json) as progress:
+        task = progress.add_task("Repairing", total=None)
+
+        def follow(done: Repair) -> None:
+            progress.update(task, total=done.total, completed=done.done + done.changed)
+
+        async def work(acting: Acting) -> Repair:
+            begun = (await actions.begin(acting, order)).id if order else repair_id
+            assert begun is not None  # noqa: S101 (one of the two is given)
+            return await actions.carry_out(acting, begun, follow=follow)
+
+        done = act(prepared_settings(), work)
+    if as_json:
+        print_json(RepairBody.of(done).model_dump())
+        return
+    if not done.total:
+        console.say("Nothing is found that this can be done to.")
+        return
+    console.say(f"Repair {done.id}: {done.act}, {count(done.done, 'publication')} done.")
+    if done.changed:
+        console.say(f"  {done.changed:,} had changed before their turn, and were left so.")
+
+
+def _tell_counted(counted: Counted, what: RepairAct, *, as_json: bool) -> None:
+    if as_json:
+        print_json(CountedBody.of(counted).model_dump())
+        return
+    console.say(f"{what}: {count(counted.total, 'publication')}. Nothing was changed.")
+    for one in counted.states:
+        console.say(f"  {one.publications:,} {one.state}")
+    for one in counted.left:
+        why = ", being sent now" if one.state is PublicationState.SENDING else ""
+        console.say(f"  {one.publications:,} {one.state}: left as is{why}")
+    for cause in counted.causes:
+        console.say(f"  {cause.publications:,} since: {cause.example}")

@@ -1,0 +1,77 @@
+"""Publications grouped by why they are where they are: failures with one cause are one line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+
+from gitpip.model import PublicationState
+from gitpip.store.database import Transaction
+from gitpip.store.publications.selection import Selection, cause, cause_key
+from gitpip.store.schema import publications
+
+WHAT_TO_DO = {
+    PublicationState.FAILED: "Mend what the reason says, then retry them; or skip them.",
+    PublicationState.HELD: "Look at them, then approve or skip them.",
+    PublicationState.PENDING: "They are sent when they are due; retry them to send them now.",
+    PublicationState.SENDING: "The answer is awaited.",
+    PublicationState.UNCERTAIN: "gitpip looks for them in Pipedrive; nothing is to be done.",
+    PublicationState.SKIPPED: "Nothing, unless you want them sent after all: then retry them.",
+    PublicationState.PUBLISHED: (
+        "They are in Pipedrive, and their notes are not up to date: gitpip notes retry."
+    ),
+}
+SHOWN = 100
+"""So many causes are shown, those of most publications first."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Publications in one state for one reason. Times are UTC."""
+
+    key: str
+    """What stands for the reason in a filter."""
+    state: PublicationState
+    example: str
+    """The reason of one of them."""
+    publications: int
+    users: int
+    first_at: datetime
+    """When the first of them came into the state, or is due where it waits."""
+    last_at: datetime
+    """The same of the last one."""
+
+    @property
+    def what_to_do(self) -> str:
+        """What helps, in one sentence."""
+        return WHAT_TO_DO[self.state]
+
+
+async def of(transaction: Transaction, wanted: Selection) -> tuple[Cause, ...]:
+    """The causes of what a filter finds, those of most publications first."""
+    return await where(transaction, wanted.condition)
+
+
+async def where(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Cause, ...]:
+    """The same for a condition on publications."""
+    due = publications.c.due_at
+    number = func.count()
+    grouped = (
+        select(
+            cause_key.label("key"),
+            publications.c.state,
+            func.max(publications.c.reason).label("example"),
+            number.label("publications"),
+            func.count(publications.c.user_key.distinct()).label("users"),
+            func.min(due, type_=due.type).label("first_at"),
+            func.max(due, type_=due.type).label("last_at"),
+        )
+        .where(wanted, publications.c.reason.is_not(None))
+        .group_by(cause, publications.c.state)
+        .order_by(number.desc(), cause)
+        .limit(SHOWN)
+    )
+    return tuple(
+        Cause(row.key, row.state, row.example, row[3], row.users, row.first_at, row.last_at)
+        for row in await transaction.execute(grouped)
+    )

@@ -1,0 +1,343 @@
+"""Repairs: acts on many publications at once, done piece by piece, with how far each is.
+
+Which publications a repair is about is decided when it begins, and kept in rows. A piece changes
+some of them and takes their rows away, in one transaction: a repair that was cut short goes on
+where it stood, and nobody's second attempt does anything twice.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NewType
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, select, update
+
+from gitpip.errors import PublicationNotFound, RepairNotFound
+from gitpip.model import PublicationState, UserKey
+from gitpip.modes import HeldBecause
+from gitpip.store import ledger, visibility
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Transaction
+from gitpip.store.publications import approvals, causes, deals
+from gitpip.store.publications.causes import Cause
+from gitpip.store.publications.permission import opted_out
+from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved
+from gitpip.store.publications.selection import Selection
+from gitpip.store.rows import reader
+from gitpip.store.schema import deals as deal_rows
+from gitpip.store.schema import publications, users
+from gitpip.store.schema_publishing import RepairAct, repair_items, repairs
+from gitpip.store.schema_rules import opt_outs
+from gitpip.store.visibility import of_tracked
+
+RepairId = NewType("RepairId", int)
+
+PIECE = 500
+"""So many publications are changed in one transaction."""
+CUT_SHORT_AFTER = timedelta(minutes=2)
+"""A repair that did not get on for so long was cut short."""
+PENDING, HELD = PublicationState.PENDING, PublicationState.HELD
+FAILED, SKIPPED = PublicationState.FAILED, PublicationState.SKIPPED
+POSSIBLE = {
+    RepairAct.RETRY: (FAILED, PENDING, HELD, SKIPPED),
+    RepairAct.SKIP: (FAILED, PENDING, HELD),
+    RepairAct.APPROVE: (HELD,),
+    RepairAct.HOLD: (PENDING,),
+}
+"""The states in which each act can be done."""
+# What a person or a rule decided about is sent only by somebody who says so.
+MEANT = POSSIBLE | {RepairAct.RETRY: (FAILED, PENDING)}
+"""Those that a filter means that names no state."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One act on many publications. Times are UTC."""
+
+    id: RepairId
+    act: RepairAct
+    wanted: str
+    """Which publications were meant, for people; empty where that names a user removed since."""
+    begun_by: str
+    begun_via: Via
+    """By which door."""
+    total: int
+    done: int
+    changed: int
+    """Those that had changed when their turn came, and were left."""
+    started_at: datetime
+    moved_at: datetime
+    ended_at: datetime | None
+
+    def cut_short(self, now: datetime) -> bool:
+        """Whether the process that did it went away before the end."""
+        return self.ended_at is None and now - self.moved_at > CUT_SHORT_AFTER
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long it takes yet, as far as can be told."""
+        gone = self.done + self.changed
+        if not gone or self.ended_at:
+            return None
+        return (self.moved_at - self.started_at) * ((self.total - gone) / gone)
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many publications are in a state."""
+
+    state: PublicationState
+    publications: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a repair would do, before it begins."""
+
+    total: int
+    """To so many it would be done."""
+    states: tuple[Count, ...]
+    """The same by their states."""
+    causes: tuple[Cause, ...]
+    """The same by what happened to them."""
+    left: tuple[Count, ...]
+    """What the filter finds besides: their states do not allow the act, or it is not meant."""
+
+
+_repair = reader(Repair)
+
+
+def states_meant(act: RepairAct, wanted: Selection) -> tuple[PublicationState, ...]:
+    """In which states an act is done to what a filter finds."""
+    if wanted.states or wanted.ids:
+        return tuple(
+            state for state in POSSIBLE[act] if not wanted.states or state in wanted.states
+        )
+    return MEANT[act]
+
+
+def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
+    states = [state.value for state in states_meant(act, wanted)]
+    chosen = [wanted.condition, publications.c.state.in_(states), _allows(act)]
+    if not wanted.ids and act in {RepairAct.RETRY, RepairAct.APPROVE}:
+        # Each of these is looked at: no answer about many approves them.
+        because = publications.c.held_because
+        other = or_(because.is_(None), because != HeldBecause.CREDENTIALS)
+        chosen.append(or_(publications.c.state != HELD.value, other))
+    return and_(*chosen)
+
+
+def _allows(act: RepairAct) -> ColumnElement[bool]:
+    """What the act needs of a publication besides its state."""
+    allowed = [of_tracked(publications.c.user_key)]
+    if act is RepairAct.HOLD:
+        allowed.append(approvals.WAITS_UNSENT)
+    if act in {RepairAct.RETRY, RepairAct.APPROVE}:
+        gone = select(users.c.key).join(opt_outs, opted_out(users))
+        allowed.append(publications.c.user_key.not_in(gone))
+    return and_(*allowed)
+
+
+async def count(transaction: Transaction, act: RepairAct, wanted: Selection) -> Counted:
+    """What a repair would do. Raises PublicationNotFound where one that is named is not there."""
+    await _check_named(transaction, wanted)
+    chosen = _chosen(act, wanted)
+    states = await by_state(transaction, chosen)
+    everything = await by_state(transaction, wanted.condition)
+    counts = {one.state: one.publications for one in states}
+    rest = [(one.state, one.publications - counts.get(one.state, 0)) for one in everything]
+    return Counted(
+        total=sum(counts.values()),
+        states=states,
+        causes=await causes.where(transaction, chosen),
+        left=tuple(Count(state, number) for state, number in rest if number),
+    )
+
+
+async def by_state(transaction: Transaction, wanted: ColumnElement[bool]) -> tuple[Count, ...]:
+    """How many publications of a condition are in each state."""
+    rows = await transaction.execute(
+        select(publications.c.state, func.count())
+        .where(wanted)
+        .group_by(publications.c.state)
+        .order_by(publications.c.state)
+    )
+    return tuple(Count(PublicationState(state), number) for state, number in rows)
+
+
+async def _check_named(transaction: Transaction, wanted: Selection) -> None:
+    if not wanted.ids:
+        return
+    found = set(
+        (
+            await transaction.execute(
+                select(publications.c.id).where(Selection(ids=wanted.ids).condition)
+            )
+        ).scalars()
+    )
+    for each in wanted.ids:
+        if each not in found:
+            raise PublicationNotFound(f"there is no publication {each}")
+
+
+async def begin(
+    transaction: Transaction, act: RepairAct, wanted: Selection, *, by: Actor, now: datetime
+) -> Repair:
+    """Choose the publications of a repair; nothing of them is changed yet.
+
+    What a filter finds later is not among them. Raises PublicationNotFound as `count`.
+    """
+    await _check_named(transaction, wanted)
+    inserted = await transaction.execute(
+        insert(repairs)
+        .values(
+            act=act,
+            wanted=str(wanted),
+            begun_by=by.name[:120],
+            begun_via=by.via,
+            total=0,
+            started_at=now,
+            moved_at=now,
+        )
+        .returning(repairs.c.id)
+    )
+    repair_id = RepairId(inserted.scalar_one())
+    chosen = select(literal(repair_id), publications.c.id, publications.c.state).where(
+        _chosen(act, wanted)
+    )
+    await transaction.execute(
+        insert(repair_items).from_select(["repair_id", "publication_id", "state"], chosen)
+    )
+    items = select(func.count()).where(repair_items.c.repair_id == repair_id)
+    total = await transaction.scalar(items) or 0  # asyncpg does not tell how many it inserted
+    await transaction.execute(
+        update(repairs)
+        .where(repairs.c.id == repair_id)
+        .values(total=total, ended_at=None if total else now)
+    )
+    return await get(transaction, repair_id)
+
+
+async def advance(
+    transaction: Transaction, repair_id: RepairId, *, by: str, now: datetime
+) -> Repair:
+    """Do the act to the next piece; a repair that is over stays as it is.
+
+    What is in another state than when it was chosen, as it was sent meanwhile, is left. Raises
+    RepairNotFound.
+    """
+    await ledger.lock(transaction)
+    locked = select(repairs).where(repairs.c.id == repair_id).with_for_update()
+    row = (await transaction.execute(locked)).one_or_none()
+    if row is None:
+        raise RepairNotFound(f"there is no repair {repair_id}")
+    repair = _repair(row)
+    if repair.ended_at:
+        return repair
+    items = (
+        await transaction.execute(
+            select(repair_items.c.publication_id, repair_items.c.state)
+            .where(repair_items.c.repair_id == repair_id)
+            .order_by(repair_items.c.publication_id)
+            .limit(PIECE)
+        )
+    ).all()
+    ids = [item.publication_id for item in items]
+    groups: defaultdict[PublicationState, list[int]] = defaultdict(list)
+    for item in items:
+        groups[item.state].append(item.publication_id)
+    await transaction.execute(  # all of them in their order; see `gitpip.store.locking`
+        select(publications.c.id)
+        .where(publications.c.id.in_(ids))
+        .order_by(publications.c.id)
+        .with_for_update()
+    )
+    done = 0
+    for state, some in groups.items():
+        done += await _apply(transaction, repair.act, (state, some), by=by, now=now)
+    await transaction.execute(
+        delete(repair_items).where(
+            repair_items.c.repair_id == repair_id, repair_items.c.publication_id.in_(ids)
+        )
+    )
+    over = len(ids) < PIECE
+    await transaction.execute(
+        update(repairs)
+        .where(repairs.c.id == repair_id)
+        .values(
+            done=repair.done + done,
+            changed=repair.total - repair.done - done if over else repair.changed + len(ids) - done,
+            moved_at=now,
+            ended_at=now if over else None,
+        )
+    )
+    return await get(transaction, repair_id)
+
+
+async def _apply(
+    transaction: Transaction,
+    act: RepairAct,
+    chosen: tuple[PublicationState, Sequence[int]],
+    *,
+    by: str,
+    now: datetime,
+) -> int:
+    """Do the act to those of these that are still in this state; gives their number."""
+    state, ids = chosen
+    still = and_(publications.c.id.in_(ids), publications.c.state == state.value, _allows(act))
+    if act is RepairAct.RETRY:
+        await _retry_deals(transaction, still, now)
+    values = {
+        RepairAct.RETRY: moved(PENDING, None, now) | {"approved_at": now, "approved_by": by},
+        RepairAct.SKIP: moved(SKIPPED, SKIPPED_BY_A_PERSON, now),
+        RepairAct.APPROVE: approvals.approved(now, by),
+        RepairAct.HOLD: approvals.held_by_person(now),
+    }
+    result = await transaction.execute(update(publications).where(still).values(values[act]))
+    return result.rowcount
+
+
+async def _retry_deals(transaction: Transaction, which: ColumnElement[bool], now: datetime) -> None:
+    """Let the deals that these publications wait for be tried again."""
+    stuck = deal_rows.c.state.in_([FAILED.value, PENDING.value])
+    owners = select(publications.c.user_key).where(which)
+    found = await transaction.execute(
+        select(deal_rows.c.user_key)
+        .where(stuck, deal_rows.c.user_key.in_(owners))
+        .order_by(deal_rows.c.user_key)
+    )
+    for user_key in found.scalars().all():
+        await deals.retry(transaction, UserKey(user_key), now)
+
+
+async def cut_short(transaction: Transaction, now: datetime) -> tuple[Repair, ...]:
+    """The repairs that were cut short, the oldest first."""
+    found = await transaction.execute(
+        select(repairs)
+        .where(repairs.c.ended_at.is_(None), repairs.c.moved_at < now - CUT_SHORT_AFTER)
+        .order_by(repairs.c.id)
+    )
+    return tuple(map(_repair, found))
+
+
+async def get(transaction: Transaction, repair_id: RepairId) -> Repair:
+    """One repair; raises RepairNotFound."""
+    row = (
+        await transaction.execute(select(repairs).where(repairs.c.id == repair_id))
+    ).one_or_none()
+    if row is None:
+        raise RepairNotFound(f"there is no repair {repair_id}")
+    (shown,) = await _shown(transaction, [_repair(row)])
+    return shown
+
+
+async def latest(transaction: Transaction, *, limit: int) -> tuple[Repair, ...]:
+    """The last repairs, newest first."""
+    found = await transaction.execute(select(repairs).order_by(repairs.c.id.desc()).limit(limit))
+    return await _shown(transaction, [_repair(row) for row in found])
+
+
+async def _shown(transaction: Transaction, found: Sequence[Repair]) -> tuple[Repair, ...]:
+    kept = await visibility.without_removed(transaction, [one.wanted for one in found])
+    return tuple(one if one.wanted in kept else replace(one, wanted="") for one in found)

@@ -1,0 +1,128 @@
+"""Which publications are meant: one filter for lists, counts and acts on many.
+
+Publications of removed users are never meant.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, select
+
+from gitpip.errors import InvalidInput
+from gitpip.model import PublicationId, PublicationState
+from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.visibility import of_removed, tracked
+from gitpip.validation import without_nul
+
+MOST_NAMED = 1_000
+TOLD = 20
+"""So many ids stand in a sentence."""
+KEY_LENGTH = 12
+NUMBERS = r"(?<![0-9])(?<!answered )[0-9]+"
+"""Every number in a reason but the status that Pipedrive answered: ids and counts differ, and the
+cause does not. PostgreSQL and Python read this pattern alike."""
+# Literals, as PostgreSQL does not see that two parameters of a grouped query are the same.
+cause = func.regexp_replace(
+    publications.c.reason,
+    literal_column(f"'{NUMBERS}'"),
+    literal_column("'N'"),
+    literal_column("'g'"),
+)
+"""A reason without what differs from publication to publication; NULL without a reason."""
+cause_key = func.substr(func.md5(cause), literal_column("1"), literal_column(str(KEY_LENGTH)))
+"""What stands for a cause in addresses and commands."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A filter of publications: what is empty does not narrow. Days are those of UTC."""
+
+    ids: tuple[PublicationId, ...] = ()
+    states: tuple[PublicationState, ...] = ()
+    cause: str = ""
+    """The key of a cause; see `causes`."""
+    login: str = ""
+    tag: str = ""
+    """Of a user with this tag."""
+    check_id: int | None = None
+    """Whose gist this check found."""
+    found_on: date | None = None
+    published_on: date | None = None
+    everything: bool = False
+    """Says that nothing narrows on purpose; lists do without it."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves anything out; every state together leaves out nothing."""
+        some_states = bool(self.states) and set(self.states) != set(PublicationState)
+        return some_states or replace(self, states=(), everything=False) != Selection()
+
+    def check(self) -> None:
+        """Raise InvalidInput unless it narrows, or says that everything is meant."""
+        if len(self.ids) > MOST_NAMED:
+            raise InvalidInput(
+                "ids",
+                f"{len(self.ids):,} are named; name at most {MOST_NAMED:,}, or give a filter",
+            )
+        if self.narrows and self.everything:
+            raise InvalidInput("all", "all of them and a filter are two things; give one of them")
+        if not self.narrows and not self.everything:
+            raise InvalidInput(
+                "ids", "nothing narrows this; name publications, give a filter, or ask for all"
+            )
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The same as a condition on publications."""
+        of = publications.c
+        wanted: list[ColumnElement[bool]] = [~of_removed(of.user_key)]
+        if self.ids:
+            wanted.append(of.id.in_(self.ids))
+        if self.states:
+            wanted.append(of.state.in_([state.value for state in self.states]))
+        if self.cause:
+            wanted.append(and_(of.reason.is_not(None), cause_key == without_nul(self.cause)))
+        if self.login:
+            its_login = func.lower(users.c.login) == without_nul(self.login).lower()
+            wanted.append(of.user_key.in_(select(users.c.key).where(its_login, tracked)))
+        if self.tag:
+            tagged = select(user_tags.c.user_key).where(user_tags.c.tag == without_nul(self.tag))
+            wanted.append(of.user_key.in_(tagged))
+        if self.published_on:
+            wanted.append(_within(of.published_at, self.published_on))
+        files = select(gist_files.c.key)
+        if self.check_id is not None:
+            found = files.join(gists, gists.c.id == gist_files.c.gist_id)
+            wanted.append(of.file_key.in_(found.where(gists.c.check_id == self.check_id)))
+        if self.found_on:
+            found = files.where(_within(gist_files.c.found_at, self.found_on))
+            wanted.append(of.file_key.in_(found))
+        return and_(*wanted)
+
+    def __str__(self) -> str:
+        """What is meant, for the audit and for people."""
+        if self.ids:
+            return _named(self.ids)
+        parts = [
+            " or ".join(self.states),
+            f"cause {self.cause}" if self.cause else "",
+            f"of {self.login}" if self.login else "",
+            f"tag {self.tag}" if self.tag else "",
+            f"check {self.check_id}" if self.check_id is not None else "",
+            f"found on {self.found_on}" if self.found_on else "",
+            f"published on {self.published_on}" if self.published_on else "",
+        ]
+        return ", ".join(part for part in parts if part) or "all"
+
+
+EVERYTHING = Selection(everything=True)
+
+
+def _named(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids[:TOLD])) + (" ..." if len(ids) > TOLD else "")
+
+
+def _within(column: ColumnElement[datetime], day: date) -> ColumnElement[bool]:
+    start = datetime.combine(day, time(), UTC)
+    return and_(column >= start, column < start + timedelta(days=1))

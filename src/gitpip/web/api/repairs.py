@@ -1,0 +1,203 @@
+"""`/api/v1/repairs`: acts on many publications, with a count before and progress during."""
+
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitpip.actions import repairs as actions
+from gitpip.actions.acting import Acting
+from gitpip.model import PublicationId, PublicationState, Role
+from gitpip.store.publications import repairs
+from gitpip.store.publications.causes import Cause
+from gitpip.store.publications.repairs import Count, Counted, Repair, RepairId
+from gitpip.store.publications.selection import MOST_NAMED, Selection
+from gitpip.store.schema_publishing import RepairAct
+from gitpip.web.api.parameters import Number
+from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+
+LATEST = 100
+
+router = APIRouter(
+    route_class=RoleRoute, prefix="/api/v1/repairs", tags=["publications"], responses=PROBLEMS
+)
+Id = Annotated[int, Field(ge=1, le=2**53)]
+Word = Annotated[str, Field(max_length=100)]
+
+
+def selection_of(
+    *,
+    state: Annotated[
+        list[PublicationState] | None, Query(description="Give it again for more.")
+    ] = None,
+    cause: Annotated[Word, Query(description="The key of a cause.")] = "",
+    login: Annotated[Word, Query(description="Of this user.")] = "",
+    tag: Annotated[Word, Query(description="Of users with this tag.")] = "",
+    check: Annotated[Id | None, Query(description="Found by this check.")] = None,
+    found_on: Annotated[date | None, Query(description="The day in UTC.")] = None,
+    published_on: Annotated[date | None, Query(description="The day in UTC.")] = None,
+) -> Selection:
+    """The filter that a query gives."""
+    return Selection(
+        states=tuple(state or ()),
+        cause=cause,
+        login=login,
+        tag=tag,
+        check_id=check,
+        found_on=found_on,
+        published_on=published_on,
+    )
+
+
+Wanted = Annotated[Selection, Depends(selection_of)]
+
+
+class RepairOrder(BaseModel):
+    """What is to be done, and to which publications: name them, give a filter, or say `all`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    act: RepairAct
+    ids: list[Id] = Field([], max_length=MOST_NAMED)
+    states: list[PublicationState] = Field([], max_length=len(PublicationState))
+    """Without: those that the act is for. What was skipped is retried only where this says so."""
+    cause: Word = ""
+    """The key of a cause."""
+    login: Word = ""
+    tag: Word = ""
+    check: Id | None = None
+    found_on: date | None = None
+    """The day in UTC."""
+    published_on: date | None = None
+    """The day in UTC."""
+    all: bool = False
+    shown: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """How many the preview told of; where it is another number by now, nothing is done (409)."""
+
+    @property
+    def order(self) -> actions.Order:
+        """The same for an act."""
+        wanted = Selection(
+            ids=tuple(dict.fromkeys(map(PublicationId, self.ids))),
+            states=tuple(self.states),
+            cause=self.cause,
+            login=self.login,
+            tag=self.tag,
+            check_id=self.check,
+            found_on=self.found_on,
+            published_on=self.published_on,
+            everything=self.all,
+        )
+        return actions.Order(self.act, wanted, self.shown)
+
+
+class CountBody(NounBody[Count]):
+    """How many publications are in a state."""
+
+    state: PublicationState
+    publications: int
+
+
+class CauseBody(NounBody[Cause]):
+    """Publications in one state for one reason. Times are UTC."""
+
+    key: str
+    """What stands for the reason in a filter."""
+    state: PublicationState
+    example: str
+    """The reason of one of them; numbers in it differ."""
+    publications: int
+    users: int
+    first_at: datetime
+    """When the first of them came into the state, or is due where it waits."""
+    last_at: datetime
+    what_to_do: str
+
+
+class CountedBody(NounBody[Counted]):
+    """What a repair would do."""
+
+    total: int
+    states: list[CountBody]
+    causes: list[CauseBody]
+    left: list[CountBody]
+    """What is found besides, and left: its state does not allow the act, or it is not meant."""
+
+
+class RepairBody(NounBody[Repair]):
+    """How far a repair is. Times are UTC."""
+
+    id: int
+    act: RepairAct
+    wanted: str
+    """Which publications were meant."""
+    begun_by: str
+    total: int
+    done: int
+    changed: int
+    """Those that had changed when their turn came, and were left."""
+    started_at: datetime
+    moved_at: datetime
+    ended_at: datetime | None
+
+
+@router.post("/preview")
+@needs(Role.OPERATOR)
+async def preview_repair(wanted: RepairOrder, context: Context) -> CountedBody:
+    """How many publications a repair would change, by state and cause; nothing is changed."""
+    async with context.database.read() as transaction:
+        return CountedBody.of(await actions.counted(transaction, wanted.order))
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def begin_repair(
+    wanted: RepairOrder, acting: CurrentActing, work: BackgroundTasks
+) -> RepairBody:
+    """Do one act to many publications after the answer; `GET` shows how far that is.
+
+    It is done to what is found now, and to nothing that the filter finds later. What changes before
+    its turn, as it is sent, is left.
+    """
+    begun = await actions.begin(acting, wanted.order)
+    work.add_task(carry_out, acting, begun.id)
+    return RepairBody.of(begun)
+
+
+@router.get("")
+@needs(Role.VIEWER)
+async def list_repairs(context: Context) -> ListBody[RepairBody]:
+    """The last hundred repairs, newest first."""
+    async with context.database.read() as transaction:
+        found = await repairs.latest(transaction, limit=LATEST)
+    items = [RepairBody.of(one) for one in found]
+    return ListBody(items=items, total=len(items), offset=0, limit=LATEST)
+
+
+@router.get("/{repair_id}")
+@needs(Role.VIEWER)
+async def get_repair(repair_id: Number, context: Context) -> RepairBody:
+    """How far a repair is."""
+    async with context.database.read() as transaction:
+        return RepairBody.of(await repairs.get(transaction, RepairId(repair_id)))
+
+
+@router.post("/{repair_id}/resume", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def resume_repair(
+    repair_id: Number, context: Context, acting: CurrentActing, work: BackgroundTasks
+) -> RepairBody:
+    """Go on with a repair that was cut short, after the answer; one that is over stays so."""
+    async with context.database.read() as transaction:
+        found = await repairs.get(transaction, RepairId(repair_id))
+    work.add_task(carry_out, acting, found.id)
+    return RepairBody.of(found)
+
+
+async def carry_out(acting: Acting, repair_id: RepairId) -> None:
+    """Do what a repair has still to do."""
+    await actions.carry_out(acting, repair_id)

@@ -1,0 +1,133 @@
+"""The pages of repairs: causes as groups, the question before an act on many, its progress."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Form, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from gitpip.actions import repairs as actions
+from gitpip.clock import utc_now
+from gitpip.model import PublicationState, Role
+from gitpip.store.publications import causes, repairs
+from gitpip.store.publications.repairs import RepairId
+from gitpip.store.publications.selection import Selection
+from gitpip.store.schema_publishing import RepairAct
+from gitpip.web.api.repairs import carry_out
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+from gitpip.web.pages import forms
+from gitpip.web.render.jinja import render
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Number = Annotated[int, Path(ge=1, le=2**53)]
+Word = Annotated[str, Query(max_length=100)]
+Id = Annotated[int, Query(ge=1, le=2**53)]
+Empty = Literal[""]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which publications an address means; a form sends what is empty, too."""
+
+    state: Annotated[PublicationState | Empty, Query()] = ""
+    cause: Word = ""
+    login: Word = ""
+    tag: Word = ""
+    check: Annotated[Id | Empty, Query()] = ""
+    found_on: Annotated[date | Empty, Query()] = ""
+    published_on: Annotated[date | Empty, Query()] = ""
+
+    @property
+    def selection(self) -> Selection:
+        """The same for the store."""
+        return Selection(
+            states=(PublicationState(self.state),) if self.state else (),
+            cause=self.cause.strip(),
+            login=self.login.strip(),
+            tag=self.tag.strip(),
+            check_id=self.check or None,
+            found_on=self.found_on or None,
+            published_on=self.published_on or None,
+        )
+
+    def address(self, path: str = "/publications", **others: object) -> str:
+        """Where these are shown, or others, where `others` say so."""
+        values = vars(self) | others
+        query = urlencode({name: value for name, value in values.items() if value})
+        return f"{path}?{query}" if query else path
+
+
+Asked = Annotated[Filter, Depends()]
+
+
+@router.get("/publications/causes")
+@needs(Role.VIEWER)
+async def list_causes(context: Context, asked: Asked) -> HTMLResponse:
+    """Why publications are where they are: those with one cause are one line."""
+    async with context.database.read() as transaction:
+        found = await causes.of(transaction, asked.selection)
+        latest = await repairs.latest(transaction, limit=10)
+    page = render(
+        "causes.html",
+        page="publications",
+        found=found,
+        asked=asked,
+        latest=latest,
+        now=utc_now(),
+        states=list(PublicationState),
+    )
+    return HTMLResponse(page)
+
+
+@router.post("/repairs")
+@needs(Role.OPERATOR)
+async def repair(
+    *,
+    context: Context,
+    acting: CurrentActing,
+    work: BackgroundTasks,
+    asked: Asked,
+    act: Annotated[RepairAct, Form()],
+    everything: Annotated[bool, Form()] = False,
+    shown: forms.Field = "",
+) -> Response:
+    """Say how many an act would change, and ask; once that is confirmed, do it after the answer."""
+    selection = asked.selection
+    if everything and not selection.narrows:
+        selection = Selection(everything=True)
+    number = forms.read_field("shown", forms.number_of_files, shown)
+    order = actions.Order(act, selection, number)
+    if number is None:
+        async with context.database.read() as transaction:
+            counted = await actions.counted(transaction, order)
+        page = render(
+            "repair_ask.html", page="publications", order=order, asked=asked, counted=counted
+        )
+        return HTMLResponse(page)
+    begun = await actions.begin(acting, order)
+    work.add_task(carry_out, acting, begun.id)
+    return RedirectResponse(f"/repairs/{begun.id}", status_code=303)
+
+
+@router.get("/repairs/{repair_id}")
+@needs(Role.VIEWER)
+async def one_repair(repair_id: Number, context: Context) -> HTMLResponse:
+    """How far a repair is."""
+    async with context.database.read() as transaction:
+        found = await repairs.get(transaction, RepairId(repair_id))
+    return HTMLResponse(render("repair.html", page="publications", work=found, now=utc_now()))
+
+
+@router.post("/repairs/{repair_id}/resume")
+@needs(Role.OPERATOR)
+async def resume(
+    repair_id: Number, context: Context, acting: CurrentActing, work: BackgroundTasks
+) -> Response:
+    """Go on with a repair that was cut short, after the answer."""
+    async with context.database.read() as transaction:
+        found = await repairs.get(transaction, RepairId(repair_id))
+    work.add_task(carry_out, acting, found.id)
+    return RedirectResponse(f"/repairs/{found.id}", status_code=303)

@@ -1,0 +1,286 @@
+"""One act on many publications: counted before, done in pieces, and each is published once."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from gitpip.actions import repairs as actions
+from gitpip.actions.acting import Acting
+from gitpip.actions.repairs import Order
+from gitpip.clock import utc_now
+from gitpip.errors import InvalidInput, PublicationNotFound, RepairChanged, UserNotTracked
+from gitpip.model import PublicationId, PublicationState
+from gitpip.modes import HeldBecause
+from gitpip.runtime.repairs import go_on
+from gitpip.store.access import audit
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Database, Transaction, open_database
+from gitpip.store.publications import causes, publications, repairs
+from gitpip.store.publications.repairs import Count, Repair
+from gitpip.store.publications.selection import EVERYTHING, Selection
+from gitpip.store.schema import gist_files, gists
+from gitpip.store.schema import publications as rows
+from gitpip.store.schema_publishing import RepairAct
+from tests.support.rows import track
+from tests.support.scene import Scene, wake_nobody
+
+FAILED, PENDING = PublicationState.FAILED, PublicationState.PENDING
+SENDING, PUBLISHED = PublicationState.SENDING, PublicationState.PUBLISHED
+HELD, SKIPPED = PublicationState.HELD, PublicationState.SKIPPED
+ALL_FAILED = Selection(states=(FAILED,))
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+def acting_on(database: Database) -> Acting:
+    return Acting(database, Actor("eve", Via.COMMAND), wake_nobody)
+
+
+async def repair(scene: Scene, act: RepairAct, wanted: Selection) -> Repair:
+    acting = Acting(scene.database, Actor("eve", Via.COMMAND), wake_nobody, scene.clock)
+    begun = await actions.begin(acting, Order(act, wanted))
+    return await actions.carry_out(acting, begun.id)
+
+
+async def fail(scene: Scene, *ids: int, reason: str = "Pipedrive answered 400: no") -> None:
+    async with scene.database.begin() as transaction:
+        failed = update(rows).where(rows.c.id.in_(ids))
+        await transaction.execute(failed.values(state=FAILED, reason=reason))
+
+
+async def put_failures(transaction: Transaction, user_key: int, number: int) -> None:
+    """Put in so many failures, every tenth for a second cause."""
+    numbers = range(1, number + 1)
+    await transaction.execute(
+        gists.insert(),
+        [
+            {
+                "id": f"{each:032}",
+                "user_key": user_key,
+                "html_url": "https://gist.github.com/x",
+                "created_at": NOW,
+                "updated_at": NOW,
+                "found_at": NOW,
+            }
+            for each in numbers
+        ],
+    )
+    await transaction.execute(
+        gist_files.insert(),
+        [
+            {
+                "key": each,
+                "gist_id": f"{each:032}",
+                "user_key": user_key,
+                "filename": "a.py",
+                "sequence": each,
+                "blob_hash": f"{each:040}",
+                "size": 1,
+                "content": "x",
+                "truncated": False,
+                "raw_url": "https://gist.githubusercontent.com/x",
+                "found_at": NOW,
+            }
+            for each in numbers
+        ],
+    )
+    refused, missing = "Pipedrive answered 400: no type", "Pipedrive answered 404: no deal"
+    await transaction.execute(
+        rows.insert(),
+        [
+            {
+                "id": each,
+                "file_key": each,
+                "user_key": user_key,
+                "marker": f"gp-{each}",
+                "state": FAILED,
+                "due_at": NOW,
+                "reason": f"{refused if each % 10 else missing} {each}",
+            }
+            for each in numbers
+        ],
+    )
+
+
+async def test_ten_thousand_failures_are_retried_by_one_act(database_url: str) -> None:
+    database = open_database(database_url)
+    user_key = await track(database, "ada", NOW)
+    async with database.begin() as transaction:
+        await put_failures(transaction, user_key, 10_000)
+    async with database.read() as transaction:
+        found = await causes.of(transaction, Selection())
+        counted = await actions.counted(transaction, Order(RepairAct.RETRY, ALL_FAILED))
+        of_a_cause = await publications.page(
+            transaction, Selection(cause=found[1].key), offset=0, limit=1
+        )
+    assert [(one.publications, one.users) for one in found] == [(9_000, 1), (1_000, 1)]
+    assert [one.example.split(":")[0][-3:] for one in found] == ["400", "404"]
+    assert (counted.total, counted.left) == (10_000, ())
+    assert counted.causes == found
+    assert of_a_cause.total == 1_000
+
+    steps: list[int] = []
+    begun = await actions.begin(acting_on(database), Order(RepairAct.RETRY, ALL_FAILED, 10_000))
+    started = datetime.now(UTC)
+    ended = await actions.carry_out(
+        acting_on(database), begun.id, follow=lambda one: steps.append(one.done)
+    )
+    took = datetime.now(UTC) - started
+
+    assert (ended.total, ended.done, ended.changed) == (10_000, 10_000, 0)
+    assert steps[:3] == [500, 1_000, 1_500]
+    assert took < timedelta(seconds=60)
+    async with database.read() as transaction:
+        assert await publications.count(transaction) == {PENDING: 10_000}
+        approved = select(func.count()).where(rows.c.approved_by == "eve", rows.c.attempts == 0)
+        assert await transaction.scalar(approved) == 10_000
+    await database.close()
+
+
+async def test_every_file_that_is_retried_is_published_once(scene: Scene) -> None:
+    await scene.find_files("ada", *(f"{number}.py" for number in range(8)))
+    await scene.find_files("bob", "a.py", "b.py")
+    await fail(scene, *range(1, 11))
+    done = await repair(scene, RepairAct.RETRY, EVERYTHING)
+    assert (done.total, done.done) == (10, 10)
+    await scene.settle(await scene.process())
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_is_being_sent_is_left_and_named(scene: Scene) -> None:
+    await scene.find_files("ada", "warm-up.py")
+    process = await scene.process()
+    await process.run()
+    await scene.find_files("ada", "a.py", "b.py")
+    running = await scene.freeze_in_state(process, SENDING)
+    sending = [row.id for row in await scene.rows() if row.state is SENDING]
+    wanted = Selection(ids=tuple(row.id for row in await scene.rows()))
+    async with scene.database.read() as transaction:
+        counted = await actions.counted(transaction, Order(RepairAct.RETRY, wanted))
+    assert Count(SENDING, len(sending)) in counted.left
+    done = await repair(scene, RepairAct.RETRY, wanted)
+    assert (done.total, done.changed) == (3 - 1 - len(sending), 0)
+
+    process.database.thawed.set()
+    await running
+    await scene.settle(process)
+    await scene.assert_each_is_there_once()
+
+
+async def test_what_changes_before_its_turn_is_left_and_what_comes_later_is_not_touched(
+    scene: Scene,
+) -> None:
+    await scene.find_files("ada", "a.py", "b.py", "c.py")
+    await fail(scene, 1, 2)
+    acting = acting_on(scene.database)
+    begun = await actions.begin(acting, Order(RepairAct.RETRY, ALL_FAILED))
+    await fail(scene, 3)
+    async with scene.database.begin() as transaction:
+        await publications.skip(transaction, PublicationId(2), scene.clock())
+    done = await actions.carry_out(acting, begun.id)
+    assert (done.total, done.done, done.changed) == (2, 1, 1)
+    assert await scene.states() == [PENDING, SKIPPED, FAILED]
+    again = await actions.carry_out(acting, begun.id)  # it is over
+    assert again == done
+
+
+async def test_a_repair_that_was_cut_short_goes_on_where_it_stood(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs, "PIECE", 2)
+    await scene.find_files("ada", *(f"{number}.py" for number in range(5)))
+    await fail(scene, *range(1, 6))
+    acting = acting_on(scene.database)
+    begun = await actions.begin(acting, Order(RepairAct.SKIP, ALL_FAILED))
+    async with scene.database.begin() as transaction:
+        await repairs.advance(transaction, begun.id, by="eve", now=scene.clock())
+    assert await scene.states() == [SKIPPED, SKIPPED, FAILED, FAILED, FAILED]
+    await fail(scene, 1)  # what is done is not done twice
+    done = await actions.carry_out(acting, begun.id)
+    assert (done.done, done.changed) == (5, 0)
+    assert await scene.states() == [FAILED, SKIPPED, SKIPPED, SKIPPED, SKIPPED]
+
+
+async def test_a_service_goes_on_with_what_was_cut_short(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await fail(scene, 1)
+    woken = []
+
+    async def wake(work: str) -> None:
+        woken.append(work)
+
+    eve = Actor("eve", Via.PAGE)
+    async with scene.database.begin() as transaction:
+        for act, wanted, begun in (
+            (RepairAct.RETRY, ALL_FAILED, utc_now() - 2 * repairs.CUT_SHORT_AFTER),
+            (RepairAct.SKIP, ALL_FAILED, utc_now()),  # its process may be at it
+        ):
+            await repairs.begin(transaction, act, wanted, by=eve, now=begun)
+    assert await go_on(scene.database, wake) == 1
+    assert await go_on(scene.database, wake) == 0
+    assert (await scene.states(), woken) == ([PENDING], ["publish"])
+    async with scene.database.read() as transaction:
+        told = (await audit.page(transaction, offset=0, limit=9)).items
+        later, first = await repairs.latest(transaction, limit=9)
+    assert [(one.actor, one.via, one.action) for one in told] == [("eve", Via.PAGE, "repair.ended")]
+    assert (first.done, later.done, later.ended_at) == (1, 0, None)
+
+
+async def test_what_a_person_decided_about_is_sent_only_where_the_filter_says_so(
+    scene: Scene,
+) -> None:
+    await scene.find_files("ada", "a.py", "b.py", "c.py")
+    await fail(scene, 1)
+    async with scene.database.begin() as transaction:
+        await publications.skip(transaction, PublicationId(2), scene.clock())
+        held = {"state": HELD, "held_because": HeldBecause.CREDENTIALS, "reason": "a password"}
+        await transaction.execute(update(rows).where(rows.c.id == 3).values(held))
+    await repair(scene, RepairAct.RETRY, EVERYTHING)
+    assert await scene.states() == [PENDING, SKIPPED, HELD]
+    await repair(scene, RepairAct.RETRY, Selection(states=(SKIPPED, HELD)))
+    assert await scene.states() == [PENDING, PENDING, HELD]
+    await repair(scene, RepairAct.APPROVE, EVERYTHING)
+    assert await scene.states() == [PENDING, PENDING, HELD]
+    await repair(scene, RepairAct.APPROVE, Selection(ids=(PublicationId(3),)))
+    assert await scene.states() == [PENDING, PENDING, PENDING]
+
+
+async def test_a_filter_finds_by_user_tag_day_and_check(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await scene.find_files("bob", "b.py")
+    today = scene.clock().date()
+    for wanted, number in (
+        (Selection(login="ADA"), 1),
+        (Selection(login="nobody"), 0),
+        (Selection(tag="vip"), 0),
+        (Selection(check_id=1), 0),
+        (Selection(found_on=today), 2),
+        (Selection(found_on=date(2001, 1, 1)), 0),
+        (Selection(published_on=today), 0),
+        (Selection(login="bob", states=(FAILED,)), 0),
+        (Selection(cause="\0"), 0),
+        (Selection(), 2),
+    ):
+        async with scene.database.read() as transaction:
+            page = await publications.page(transaction, wanted, offset=0, limit=9)
+        assert (len(page.items), page.total) == (number, number), wanted
+
+
+async def test_an_order_that_is_not_clear_changes_nothing(scene: Scene) -> None:
+    await scene.find_files("ada", "a.py")
+    await fail(scene, 1)
+    acting = acting_on(scene.database)
+    for wanted, error in (
+        (Selection(), InvalidInput),
+        (Selection(states=tuple(PublicationState)), InvalidInput),
+        (Selection(login="ada", everything=True), InvalidInput),
+        (Selection(login="a b"), UserNotTracked),
+        (Selection(ids=(PublicationId(77),)), PublicationNotFound),
+    ):
+        with pytest.raises(error):
+            await actions.begin(acting, Order(RepairAct.RETRY, wanted))
+    with pytest.raises(RepairChanged, match="2 publications were shown, and now it is 1"):
+        await actions.begin(acting, Order(RepairAct.RETRY, ALL_FAILED, 2))
+    assert await scene.states() == [FAILED]
+    async with scene.database.read() as transaction:
+        assert await repairs.latest(transaction, limit=9) == ()
