@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
 from gitpip.cli.greeting import greet
@@ -94,6 +95,7 @@ app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
+app.command("drill")(drill)
 app.command("notes")(settle_notes)
 
 
