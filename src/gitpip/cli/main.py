@@ -35,6 +35,7 @@ from gitpip.cli.output import (
     run,
     shown,
 )
+from gitpip.cli.plan import plan
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
@@ -96,6 +97,7 @@ app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
 app.command("drill")(drill)
+app.command("plan")(plan)
 app.command("notes")(settle_notes)
 
 
