@@ -421,3 +421,26 @@ def test_the_version_is_told_whatever_the_settings_are(world: World) -> None:
     told = changed(world, GITPIP_PORT="none").gitpip.command("--version")
 
     assert (told.returncode, told.stdout) == (0, f"gitpip {version('gitpip')}\n")
+
+
+def test_a_plan_stands_beside_what_there_is(world: World) -> None:
+    world.github.add_user("ada")
+    world.github.add_gist("ada", {"a.txt": "a", "b.txt": "b"})
+    assert world.gitpip.command("users", "add", "ada").returncode == 0
+    assert world.gitpip.command("check").returncode == 0
+    options = ("plan", "--users", "1000", "--gists-per-day", "9000", "--check-interval", "1h")
+
+    printed = world.gitpip.command(*options)
+    told = json.loads(world.gitpip.command(*options, "--json").stdout)
+
+    assert printed.returncode == 0
+    assert "68,850 (229.5 % of 30,000)" in printed.stdout
+    assert "3 seats, or the plan premium, are enough" in printed.stdout
+    assert told["plan"]["github_points_per_hour"] == 10
+    assert told["today"]["users"] == 1
+    assert told["today"]["files_per_day"] == pytest.approx(2 / 7)
+    assert told["today"]["database_bytes"] > 0
+
+    refused = world.gitpip.command("plan", "--users", "0", "--gists-per-day", "1")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "gitpip: users: 0 is out of range; use 1 to 1000000000\n"

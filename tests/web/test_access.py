@@ -61,6 +61,7 @@ VIEWER = {
     "GET /api/v1/checks": "",
     "GET /api/v1/checks/{check_id}": "/api/v1/checks/1",
     "GET /api/v1/status": "",
+    "GET /api/v1/capacity": "",
     "GET /api/v1/publishing/plan": "",
     "GET /api/v1/accounts": "",
     "GET /api/v1/adoption": "",

@@ -106,3 +106,29 @@ def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(
         # Where it waits, every answer but the first takes 40 ms; a busy machine delays some.
         client.get("/health")
         assert any(client.get("/health").elapsed.total_seconds() < 0.035 for _ in range(200))
+
+
+def test_the_capacity_is_that_of_the_present_users_unless_others_are_given(served: Served) -> None:
+    served.track("octocat", {"a.txt": "a", "b.txt": "b"})
+    url = f"{served.gitpip.url}/api/v1/capacity"
+
+    present = httpx2.get(url).json()
+    given = httpx2.get(
+        url, params={"users": 1000, "gists_per_day": 100, "check_interval": "1h"}
+    ).json()
+    refused = httpx2.get(url, params={"pipedrive_plan": "gold"})
+
+    assert (present["today"]["users"], present["today"]["gists_per_day"]) == (1, 1 / 7)
+    assert present["plan"]["files_per_day"] == 1.5 / 7
+    assert present["today"]["database_bytes"] > 0
+    assert (given["plan"]["github_points_per_hour"], given["plan"]["files_per_day"]) == (10, 150)
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [
+            {
+                "field": "pipedrive_plan",
+                "message": "pipedrive_plan: there is no plan 'gold'; use lite, growth, premium or "
+                "ultimate",
+            }
+        ],
+    )

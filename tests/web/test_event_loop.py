@@ -141,6 +141,14 @@ QUERIES = {
     "paused": [],
     "tags": [],
     "next": [],
+    "users": [],
+    "gists_per_day": [],
+    "pipedrive_plan": [],
+    "seats": [],
+    "check_interval": [],
+    "files_per_gist": [],
+    "bytes_per_file": [],
+    "backlog": [],
 }
 SHOWN_BY_POST = [
     Route("POST", "/latestgists/{login}", ()),

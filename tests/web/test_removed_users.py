@@ -198,6 +198,14 @@ def _note_what_exists(
         "saved": ["true"],
         "paused": ["1"],
         "next": [f"/people/{LOGIN}"],
+        "users": ["1000"],
+        "gists_per_day": ["10"],
+        "pipedrive_plan": ["lite"],
+        "seats": ["2"],
+        "check_interval": ["3h"],
+        "files_per_gist": ["2"],
+        "bytes_per_file": ["100"],
+        "backlog": ["5"],
     }
     known.secrets = {LOGIN, FORMER, OWN_ID, TAG, LANGUAGE, FILE, OTHER_FILE, gist}
     known.secrets |= {DESCRIPTION, CONTENT, OLD_CONTENT}

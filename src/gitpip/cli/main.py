@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
 from gitpip.cli.greeting import greet
@@ -35,6 +36,7 @@ from gitpip.cli.output import (
     shown,
     tell_finding,
 )
+from gitpip.cli.plan import plan
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
@@ -96,6 +98,8 @@ app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
+app.command("drill")(drill)
+app.command("plan")(plan)
 app.command("notes")(settle_notes)
 app.command("setup")(set_up)
 

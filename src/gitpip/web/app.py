@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gitpip.model import Part
 from gitpip.web import feeds
 from gitpip.web.api import accounts as api_accounts
+from gitpip.web.api import capacity as api_capacity
 from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
 from gitpip.web.api import events as api_events
@@ -70,6 +71,7 @@ PAGES = (
     api_publications.router,
     api_repairs.router,
     api_publishing.router,
+    api_capacity.router,
     api_checks.router,
     api_events.router,
     api_status.api_router,

@@ -1,0 +1,115 @@
+"""`gitpip drill`: the whole service against faulty stand-ins."""
+
+import asyncio
+import signal
+import sys
+import time
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from gitpip.cli.output import Json, console, errors, print_json, progress_bar
+from gitpip.config import parse_duration
+from gitpip.drill.orders import Orders, check
+from gitpip.drill.report import Report
+from gitpip.drill.run import Progress, run_drill
+from gitpip.errors import InvalidInput
+
+TOLD_EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal to draw a bar on."""
+USAGE, FAILED = 2, 1
+
+
+def drill(  # noqa: PLR0913 - each is an option
+    *,
+    files: Annotated[int, typer.Option(help="How many gist files are published.")] = 1_000,
+    users: Annotated[int, typer.Option(help="How many users publish them.")] = 25,
+    replicas: Annotated[
+        int, typer.Option(help="How many processes do the work; several need --database.")
+    ] = 1,
+    faults: Annotated[
+        float, typer.Option(help="The percentage of all requests that go wrong.")
+    ] = 30.0,
+    kill_every: Annotated[
+        str, typer.Option(help="How often a process is killed, such as 5s, or never.")
+    ] = "5s",
+    seed: Annotated[int, typer.Option(help="Decides what goes wrong, and who publishes.")] = 1,
+    database: Annotated[
+        str | None,
+        typer.Option(help="An empty PostgreSQL; an SQLite file of its own if not given."),
+    ] = None,
+    without_reconciliation: Annotated[
+        bool,
+        typer.Option(
+            "--without-reconciliation",
+            help="Let gitpip send again without looking, to see that the drill finds duplicates.",
+        ),
+    ] = False,
+    time_limit: Annotated[str, typer.Option(help="When to give up.")] = "30m",
+    as_json: Json = False,
+) -> None:
+    """Run the whole service against faulty stand-ins, and count what is lost, doubled and late.
+
+    It asks no vendor and touches no data: it brings its own GitHub, Pipedrive and database. Exits
+    with 1 if a file was lost, doubled or put under a wrong deal, or the time was not enough.
+    """
+    try:
+        orders = Orders(
+            files=files,
+            users=users,
+            replicas=replicas,
+            faults=faults,
+            kill_every=None if kill_every == "never" else _duration("--kill-every", kill_every),
+            seed=seed,
+            database=database,
+            reconciles=not without_reconciliation,
+            time_limit=_duration("--time-limit", time_limit),
+        )
+        check(orders)
+        report = asyncio.run(_run(orders, as_json=as_json))
+    except InvalidInput as error:
+        errors.say(f"gitpip: {error}")
+        raise typer.Exit(USAGE) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + signal.SIGTERM) from None
+    _tell(report, as_json=as_json)
+    if not report.passed:
+        raise typer.Exit(FAILED)
+
+
+def _duration(option: str, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidInput(option, str(error)) from None
+
+
+async def _run(orders: Orders, *, as_json: bool) -> Report:
+    task = asyncio.current_task()
+    if task is not None:  # asyncio itself turns only SIGINT into an end in order
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with progress_bar(as_json) as bar:
+        shown = bar.add_task("Files in Pipedrive", total=orders.files)
+        told = time.monotonic()
+
+        def follow(progress: Progress) -> None:
+            nonlocal told
+            bar.update(shown, completed=progress.held)
+            if not as_json and not sys.stderr.isatty() and time.monotonic() - told >= TOLD_EVERY:
+                told = time.monotonic()
+                errors.say(
+                    f"{progress.held:,} of {orders.files:,} files are in Pipedrive, "
+                    f"{progress.kills:,} processes were killed"
+                )
+
+        return await run_drill(orders, follow)
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(report) | {"passed": report.passed})
+        return
+    for line in report.lines():
+        console.say(line)

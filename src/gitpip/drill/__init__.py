@@ -1,0 +1,1 @@
+"""The whole service against faulty stand-ins, to prove that no file is lost and none doubled."""

@@ -1,0 +1,33 @@
+"""What goes wrong in a drill: every kind of fault that the stand-ins know, at both vendors."""
+
+from datetime import timedelta
+from typing import Final
+
+from gitpip_standins import Fault
+
+LATEST: Final = timedelta(seconds=1.5)
+"""How late a request can be processed after its client has gone."""
+
+_EITHER: Final = (
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.cut(),
+    Fault.hang(processed=True),
+    Fault.late(LATEST),
+    Fault.slow(timedelta(seconds=0.5)),
+    Fault.lands(LATEST),
+    Fault.error(500),
+    Fault.error(500, processed=True),
+    Fault.html(502),
+    Fault.html(503, processed=True),
+    Fault.broken_json(),
+    Fault.empty(),
+    Fault.says(200, ["not", "an", "answer"], processed=True),
+)
+# One that never arrives and one that does look the same to the client, and only one in five of
+# these does not arrive: what fails three times in a row waits for four minutes, then for sixteen.
+
+PIPEDRIVE: Final = (*_EITHER, Fault.held(), Fault.limited({"x-ratelimit-reset": "1"}))
+GITHUB: Final = (*_EITHER, Fault.hang(), Fault.limited({"retry-after": "1"}))
+# Without a Retry-After GitHub's documents ask for a minute, in which a drill would learn nothing.
+# A ban by Pipedrive's edge (a page with 403) is left out for the same reason: it lasts five.

@@ -1,0 +1,184 @@
+"""Conducts a drill: vendors, users, replicas, trouble, and the count at the end."""
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gitpip.actions.users import add_user
+from gitpip.background import in_background
+from gitpip.config import Settings, load_settings
+from gitpip.drill.child import Child, child, clean_environment
+from gitpip.drill.orders import Orders, check
+from gitpip.drill.replicas import Replicas
+from gitpip.drill.report import Report, counted
+from gitpip.drill.vendors import TOKEN
+from gitpip.errors import InvalidInput
+from gitpip.model import PublicationState
+from gitpip.runtime.oneshot import acting_on
+from gitpip.runtime.serve import opened
+from gitpip.runtime.worker import github_of
+from gitpip.store.database import Database, open_database
+from gitpip.store.publications import publications
+from gitpip.store.relations import tables
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at how far it is."""
+UNSETTLED: Final = (
+    PublicationState.PENDING,
+    PublicationState.SENDING,
+    PublicationState.UNCERTAIN,
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a drill is."""
+
+    published: int
+    """Files at GitHub so far."""
+    held: int
+    """Files in Pipedrive so far."""
+    kills: int
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything that takes part in a drill."""
+
+    orders: Orders
+    github: Child
+    pipedrive: Child
+    replicas: Replicas
+    database: Database
+
+
+async def run_drill(orders: Orders, follow: Callable[[Progress], None]) -> Report:
+    """Do as ordered, and count what came of it; `follow` is told each second how far it is.
+
+    Every process is ended and every file removed, however this ends. Raises InvalidInput,
+    DatabaseUnavailable, ServiceFailed.
+    """
+    check(orders)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gitpip-drill-") as folder:
+        async with _scene(orders, Path(folder)) as scene:
+            finished = await _perform(scene, follow, began)
+            # What the vendors were sent last may land late.
+            await scene.replicas.stop()
+            await asyncio.sleep(2)
+            github = await scene.github.ask("report")
+            pipedrive = await scene.pipedrive.ask("report")
+        return Report(
+            files=orders.files,
+            users=orders.users,
+            replicas=orders.replicas,
+            database="PostgreSQL" if orders.database else "SQLite",
+            reconciles=orders.reconciles,
+            seed=orders.seed,
+            finished=finished,
+            seconds=time.monotonic() - began,
+            kills=scene.replicas.kills,
+            ended=scene.replicas.ended,
+            **counted(github, pipedrive),
+        )
+
+
+@asynccontextmanager
+async def _scene(orders: Orders, folder: Path) -> AsyncIterator[_Scene]:
+    """The vendors with their users, all of them tracked, and no process of gitpip yet."""
+    async with AsyncExitStack() as stack:
+        github = await stack.enter_async_context(child("gitpip.drill.vendors", "github", folder))
+        pipedrive = await stack.enter_async_context(
+            child("gitpip.drill.vendors", "pipedrive", folder)
+        )
+        environment = {
+            "GITPIP_DATABASE_URL": orders.database or f"sqlite:///{folder}/gitpip.sqlite3",
+            "GITPIP_PORT": "0",
+            "GITPIP_LOG_FORMAT": "json",
+            "GITPIP_CHECK_INTERVAL": "5s",
+            # Shorter than is safe in a real network; here nothing lands later than `LATEST`.
+            "GITPIP_HTTP_TIMEOUT": "1s",
+            "GITPIP_ABSENT_AFTER": "5s",
+            # A crowd that publishes thousands of files in minutes is what a drill is about.
+            "GITPIP_HOLD_ABOVE": "0",
+            "GITPIP_FLOOD_PER_DAY": "0",
+            "GITHUB_TOKEN": TOKEN,
+            "GITHUB_API_URL": await github.ask("address"),
+            "PIPEDRIVE_TOKEN": TOKEN,
+            "PIPEDRIVE_API_URL": f"{await pipedrive.ask('address')}/api",
+        }
+        settings = load_settings(environment, env_file=None)
+        if orders.database:
+            await _refuse_used(settings)
+        database = await stack.enter_async_context(opened(settings, makes=True))
+        await _track(settings, database, await github.ask("settle", users=orders.users))
+        replicas = Replicas(folder, clean_environment() | environment, orders.reconciles)
+        stack.callback(replicas.end)
+        yield _Scene(orders, github, pipedrive, replicas, database)
+
+
+async def _refuse_used(settings: Settings) -> None:
+    """Raise InvalidInput if a database holds anything: it may be somebody's."""
+    database = open_database(settings.database_url, connections=1)
+    try:
+        async with database.read() as transaction:
+            found = await tables(transaction)
+    finally:
+        await database.close()
+    if found:
+        raise InvalidInput(
+            "--database",
+            f"it holds tables already, such as {found[0]}; a drill needs a database of its own: "
+            "make an empty one with createdb, and drop it afterwards",
+        )
+
+
+async def _track(settings: Settings, database: Database, logins: list[str]) -> None:
+    async with github_of(settings, database) as github:
+        for login in logins:
+            await add_user(
+                acting_on(database),
+                login,
+                external_id=None,
+                backfill=settings.backfill,
+                find_account=github.account,
+            )
+
+
+async def _perform(scene: _Scene, follow: Callable[[Progress], None], began: float) -> bool:
+    """Let users publish while everything goes wrong; whether gitpip has settled all in time."""
+    orders, chance = scene.orders, random.Random(scene.orders.seed)  # noqa: S311 - repeatable
+    for vendor in (scene.github, scene.pipedrive):
+        await vendor.ask("faults", percent=orders.faults, seed=orders.seed)
+    scene.replicas.start(orders.replicas)
+    await scene.github.ask("publish", users=orders.users, files=orders.files, seed=orders.seed)
+    async with AsyncExitStack() as stack:
+        if orders.kill_every:
+            kills = scene.replicas.kill_again_and_again(orders.kill_every, chance)
+            await stack.enter_async_context(in_background(kills))
+        while time.monotonic() - began < orders.time_limit.total_seconds():
+            scene.replicas.keep()
+            progress = Progress(
+                await scene.github.ask("published"),
+                await scene.pipedrive.ask("held"),
+                scene.replicas.kills,
+            )
+            follow(progress)
+            if progress.published == orders.files and await _is_settled(scene.database, orders):
+                return True
+            await asyncio.sleep(LOOK_EVERY)
+    return False
+
+
+async def _is_settled(database: Database, orders: Orders) -> bool:
+    """Whether gitpip knows of every file, and has nothing left to do with any."""
+    async with database.read() as transaction:
+        counts = await publications.count(transaction)
+    known = sum(counts.values())
+    return known >= orders.files and not any(counts.get(state) for state in UNSETTLED)

@@ -1,0 +1,174 @@
+"""What a number of users and gists will cost at both vendors and on disk, without I/O.
+
+Costs are those of the vendors' documents and of `docs/benchmarks.md`; what the vendors charge is
+the same for everybody, so nothing here is asked of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gitpip.capacity import MOST_USERS_A_POINT, POINTS, REQUESTS_WITH_TOKEN
+from gitpip.config import LONGEST_DURATION, format_duration
+from gitpip.errors import InvalidInput
+
+PLANS: Final[Mapping[str, int]] = {"lite": 1, "growth": 2, "premium": 5, "ultimate": 7}
+"""Pipedrive's plans, with the factor of the daily budget."""
+DAILY_TOKENS: Final = 30_000
+"""For each seat on the smallest plan."""
+ACTIVITY_TOKENS: Final = 5
+DEAL_TOKENS: Final = 5
+LIST_TOKENS: Final = 10
+UNCERTAIN: Final = 0.01
+"""The part of the files that are assumed to be looked for, a list for each."""
+HOUR: Final = timedelta(hours=1)
+FEED_REQUESTS: Final = 60
+"""The public feed is read once a minute."""
+REQUESTS_A_GIST: Final = 2
+"""The owner's list, and the contents."""
+ROWS_OF_A_FILE: Final = 2_000
+"""Bytes of a file's rows and their indexes: measured on SQLite, with 190 files."""
+COPIES_OF_CONTENT: Final = 2
+"""The text, and the index of the search, at most."""
+FEED_FRESHNESS: Final = timedelta(minutes=1)
+"""95 of 100 new gists are in the CRM by then (`benchmarks.freshness`)."""
+MOST: Final = 10**9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is planned. Raises InvalidInput, with the field, where a value makes no sense."""
+
+    users: int
+    gists_per_day: float
+    """Of all users together."""
+    pipedrive_plan: str = "lite"
+    seats: int = 1
+    check_interval: timedelta = timedelta(hours=3)
+    files_per_gist: float = 1.5
+    bytes_per_file: int = 3_000
+    backlog: int = 0
+    """Files that wait already, such as the past of the users."""
+
+    def __post_init__(self) -> None:
+        for field, value, least, most in (
+            ("users", self.users, 1, MOST),
+            ("gists_per_day", self.gists_per_day, 0, MOST),
+            ("seats", self.seats, 1, 100_000),
+            ("files_per_gist", self.files_per_gist, 1, 1_000),
+            ("bytes_per_file", self.bytes_per_file, 0, MOST),
+            ("backlog", self.backlog, 0, MOST),
+        ):
+            if not least <= value <= most:
+                raise InvalidInput(field, f"{value:g} is out of range; use {least} to {most}")
+        if self.pipedrive_plan not in PLANS:
+            raise InvalidInput(
+                "pipedrive_plan", f"there is no plan {self.pipedrive_plan!r}; use {_or(PLANS)}"
+            )
+        if not timedelta(seconds=1) <= self.check_interval <= LONGEST_DURATION:
+            raise InvalidInput("check_interval", "use 1s or more, such as 3h")
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What follows from what is planned."""
+
+    github_points_per_hour: float
+    """By GraphQL, with a token."""
+    github_points_percent: float
+    """Of the limit of an ordinary token."""
+    github_requests_per_hour: float
+    github_requests_percent: float
+    shortest_interval_seconds: float
+    """In which all users can be checked."""
+    files_per_day: float
+    tokens_per_day: float
+    tokens_percent: float
+    """Of the daily budget of the plan."""
+    tokens_of_plan: int
+    tokens_once: int
+    """For a deal for each user."""
+    backlog_days: float | None
+    """How long the backlog and the deals take beside the new files; None where they never end."""
+    bytes_per_year: float
+    freshness_p95_seconds: float | None
+    """How old a new gist is when it is in the CRM, by the public feed; None beyond a limit."""
+    found_within_seconds: float
+    """What the public feed misses is found by then."""
+    warnings: tuple[str, ...]
+    """What does not fit, with what would."""
+
+
+def sizing(wanted: Wanted) -> Sizing:
+    """Everything that follows from a plan."""
+    points = wanted.users / MOST_USERS_A_POINT * (HOUR / wanted.check_interval)
+    shortest = max(HOUR * (wanted.users / MOST_USERS_A_POINT / POINTS), timedelta(seconds=1))
+    requests = FEED_REQUESTS + wanted.gists_per_day / 24 * REQUESTS_A_GIST
+    files = wanted.gists_per_day * wanted.files_per_gist
+    tokens = files * (ACTIVITY_TOKENS + UNCERTAIN * LIST_TOKENS)
+    budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
+    once = wanted.users * DEAL_TOKENS
+    waiting = once + wanted.backlog * ACTIVITY_TOKENS
+    stored = ROWS_OF_A_FILE + COPIES_OF_CONTENT * wanted.bytes_per_file
+    return Sizing(
+        github_points_per_hour=points,
+        github_points_percent=100 * points / POINTS,
+        github_requests_per_hour=requests,
+        github_requests_percent=100 * requests / REQUESTS_WITH_TOKEN,
+        shortest_interval_seconds=shortest.total_seconds(),
+        files_per_day=files,
+        tokens_per_day=tokens,
+        tokens_percent=100 * tokens / budget,
+        tokens_of_plan=budget,
+        tokens_once=once,
+        backlog_days=waiting / (budget - tokens) if tokens < budget else None,
+        bytes_per_year=files * 365 * stored,
+        freshness_p95_seconds=(
+            FEED_FRESHNESS.total_seconds()
+            if tokens <= budget and requests <= REQUESTS_WITH_TOKEN
+            else None
+        ),
+        found_within_seconds=max(wanted.check_interval, shortest).total_seconds(),
+        warnings=tuple(_warnings(wanted, shortest, requests, tokens)),
+    )
+
+
+def _warnings(wanted: Wanted, shortest: timedelta, requests: float, tokens: float) -> Iterator[str]:
+    if shortest > wanted.check_interval:
+        longer = format_duration(timedelta(seconds=-(-shortest.total_seconds() // 1)))
+        yield (
+            f"GitHub's {POINTS:,} points an hour do not check {wanted.users:,} users every "
+            f"{format_duration(wanted.check_interval)}; an interval of {longer} does"
+        )
+    if requests > REQUESTS_WITH_TOKEN:
+        yield (
+            f"GitHub's {REQUESTS_WITH_TOKEN:,} requests an hour do not read "
+            f"{wanted.gists_per_day:,.0f} gists a day; some {_most_gists():,} fit"
+        )
+    budget = DAILY_TOKENS * PLANS[wanted.pipedrive_plan] * wanted.seats
+    if tokens > budget:
+        a_seat = DAILY_TOKENS * PLANS[wanted.pipedrive_plan]
+        seats = int(-(-tokens // a_seat))
+        yield (
+            f"{tokens:,.0f} tokens a day are more than the {budget:,} of {wanted.pipedrive_plan} "
+            f"with {wanted.seats:,} {'seat' if wanted.seats == 1 else 'seats'}; {seats:,} seats"
+            f"{_larger(wanted, tokens)} are enough"
+        )
+
+
+def _most_gists() -> int:
+    return (REQUESTS_WITH_TOKEN - FEED_REQUESTS) * 24 // REQUESTS_A_GIST
+
+
+def _larger(wanted: Wanted, tokens: float) -> str:
+    """The smallest plan that is enough with the same seats, if one is."""
+    for plan, factor in PLANS.items():
+        if tokens <= DAILY_TOKENS * factor * wanted.seats:
+            return f", or the plan {plan},"
+    return ""
+
+
+def _or(names: Mapping[str, object]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"

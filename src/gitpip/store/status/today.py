@@ -1,0 +1,61 @@
+"""How much there really is: what a plan for more is compared with."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+
+from gitpip.model import UserState
+from gitpip.store.database import Transaction
+from gitpip.store.schema import gist_files, gists
+from gitpip.store.status.budgets import Budget, known_budgets
+from gitpip.store.users import schedule, users
+from gitpip.store.visibility import of_tracked
+
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Today:
+    """What the rows say at one time. Times are UTC."""
+
+    users: int
+    """Those that are watched now."""
+    gists_per_day: float
+    """Found within the last seven days, the past of new users included."""
+    files_per_day: float
+    freshness_p95_seconds: float | None
+    """How long ago 95 of 100 users were known completely; None where none was read yet."""
+    database_bytes: int
+    budgets: tuple[Budget, ...]
+    """What the vendors said last of their limits."""
+
+
+async def read(transaction: Transaction, now: datetime) -> Today:
+    """How much there is at `now`."""
+    since = now - WEEK
+    found = await transaction.scalar(
+        select(func.count()).where(gists.c.found_at >= since, of_tracked(gists.c.user_key))
+    )
+    files = await transaction.scalar(
+        select(func.count()).where(
+            gist_files.c.found_at >= since, of_tracked(gist_files.c.user_key)
+        )
+    )
+    known = (await schedule.freshness(transaction)).most
+    return Today(
+        users=(await users.count(transaction)).get(UserState.ACTIVE, 0),
+        gists_per_day=(found or 0) / WEEK.days,
+        files_per_day=(files or 0) / WEEK.days,
+        freshness_p95_seconds=max(0.0, (now - known).total_seconds()) if known else None,
+        database_bytes=await _size(transaction),
+        budgets=await known_budgets(transaction),
+    )
+
+
+async def _size(transaction: Transaction) -> int:
+    """Bytes on disk, without SQLite's log of what is not in the file yet."""
+    if transaction.dialect.name == "sqlite":
+        pages = await transaction.scalar(text("PRAGMA page_count"))
+        return int(pages or 0) * int(await transaction.scalar(text("PRAGMA page_size")) or 0)
+    return int(await transaction.scalar(text("SELECT pg_database_size(current_database())")) or 0)

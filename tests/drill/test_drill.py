@@ -1,0 +1,249 @@
+"""The drill breaks everything and counts: gitpip passes; one that does not look is found out."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gitpip.drill.report import Report, counted
+from tests.conftest import PostgresServer
+from tests.support.forked import INHERITED
+from tests.support.running import GITPIP
+
+REAL = {
+    "GITHUB_TOKEN": "ghp_somebodys",
+    "PIPEDRIVE_TOKEN": "somebodys",
+    "POSTGRES_CONNECTION_STRING": "postgresql://somebody@db.example/gitpip",
+    "GITPIP_DATABASE_URL": "postgresql://somebody@db.example/gitpip",
+}
+
+
+@contextmanager
+def drilling(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    with subprocess.Popen(
+        [GITPIP, "drill", *options],
+        cwd=folder,
+        env={**inherited, "TMPDIR": str(folder), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def drill(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """The exit code of a drill, and what it printed."""
+    with drilling(folder, *options, environment=environment) as process:
+        out, err = process.communicate(timeout=240)
+        return process.returncode, out, err
+
+
+def reported(folder: Path, *options: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    code, out, err = drill(folder, "--json", *options, **more)
+    assert out, err
+    report: dict[str, Any] = json.loads(out)
+    return code, report
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_or_doubled_on_sqlite_whatever_the_environment_says(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PIPEDRIVE_API_URL=https://somebody.pipedrive.com/api\n")
+
+    code, report = reported(
+        tmp_path,
+        *("--files", "150", "--users", "8", "--faults", "10", "--kill-every", "5s"),
+        environment=REAL,
+    )
+
+    assert (code, report["passed"], report["finished"]) == (0, True, True)
+    assert (report["lost"], report["doubled"], report["wrong_deal"]) == (0, 0, 0)
+    assert report["ended"] == 0
+    assert report["kills"] > 0
+    assert sum(report["faults"].values()) > 0
+    assert list(tmp_path.iterdir()) == [tmp_path / ".env"]
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    postgres.psql("CREATE DATABASE drill;")
+    address = postgres.get_uri("drill")
+    try:
+        code, report = reported(
+            tmp_path,
+            *("--files", "150", "--users", "8", "--faults", "8", "--kill-every", "6s"),
+            *("--replicas", "2", "--database", address),
+        )
+        assert (code, report["passed"], report["database"]) == (0, True, "PostgreSQL")
+        assert (report["lost"], report["doubled"], report["ended"]) == (0, 0, 0)
+        assert report["kills"] > 0
+
+        code, _, said = drill(tmp_path, "--database", address)
+        assert code == 2
+        assert "it holds tables already, such as public." in said
+    finally:
+        postgres.psql("DROP DATABASE drill WITH (FORCE);")
+
+
+@pytest.mark.timeout(300)
+def test_one_that_does_not_look_before_it_sends_again_is_found_out(tmp_path: Path) -> None:
+    code, report = reported(
+        tmp_path,
+        *("--files", "80", "--users", "4", "--kill-every", "never", "--time-limit", "25s"),
+        "--without-reconciliation",
+    )
+
+    assert code == 1
+    assert report["doubled"] > 0
+    assert len(report["doubled_files"]) == report["doubled"]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "said"),
+    [
+        (["--files", "0"], {}, "--files: 0 is out of range; use 1 to 1000000"),
+        (["--users", "-1"], {}, "--users: -1 is out of range; use 1 to 10000"),
+        (["--faults", "61"], {}, "--faults: 61 is out of range; use 0 to 60 percent"),
+        (["--faults", "nan"], {}, "--faults: nan is out of range"),
+        (["--kill-every", "soon"], {}, "--kill-every: not a duration"),
+        (["--time-limit", "-5s"], {}, "--time-limit: "),
+        (["--replicas", "3"], {}, "--replicas: 3 processes need PostgreSQL"),
+        (["--database", "sqlite:///here.db"], {}, "--database: an SQLite file is made by"),
+        (["--database", "mysql://host/name"], {}, "--database: "),
+        (["--database", "postgresql://127.0.0.1:1/none"], {}, "none can't be reached"),
+        (
+            [],
+            {"PIPEDRIVE_API_URL": "https://somebody.pipedrive.com/api"},
+            "PIPEDRIVE_API_URL: it is set to somebody.pipedrive.com; a drill breaks answers",
+        ),
+        (
+            [],
+            {"GITHUB_API_URL": "https://api.github.com"},
+            "GITHUB_API_URL: it is set to api.github.com; a drill breaks answers",
+        ),
+        (["--pipedrive-api-url", "https://api.pipedrive.com"], {}, "No such option"),
+    ],
+)
+def test_what_no_drill_can_do_is_refused(
+    tmp_path: Path, options: list[str], environment: dict[str, str], said: str
+) -> None:
+    code, out, err = drill(tmp_path, *options, environment=environment)
+
+    assert code != 0
+    assert said in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_all_that_it_started_ends_with_it(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with drilling(tmp_path, "--files", "1000", "--kill-every", "never") as process:
+        children = _three(psutil.Process(process.pid))
+        process.send_signal(number)
+        assert process.wait(30) == code
+
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    if number is not signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
+
+
+def _three(drill: psutil.Process) -> list[psutil.Process]:
+    """Both vendors and the replica, once they run."""
+    deadline = time.monotonic() + 60
+    while len(children := drill.children()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return children
+
+
+def test_a_replica_asks_no_vendor_but_those_of_this_machine(tmp_path: Path) -> None:
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    with subprocess.Popen(
+        [GITPIP.with_name("python"), "-m", "gitpip.drill.replica", "--without-reconciliation"],
+        cwd=tmp_path,
+        env={**inherited, "GITPIP_DATA_DIR": str(tmp_path)},
+        stdin=subprocess.PIPE,  # open, as an end of it would end the replica
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.wait(60) == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert said == (
+        "a drill asks stand-ins on this machine alone, and GITHUB_API_URL is "
+        "https://api.github.com\n"
+    )
+
+
+def at_vendors(activities: list[tuple[str, int, float]]) -> dict[str, Any]:
+    """What is counted where ada published a.txt and b.txt, and bob c.txt, all at the time 100."""
+    no_requests = {"requests": 0, "tokens": 0, "limited": 0, "faults": {}, "abuse": []}
+    files = [("ada", "a.txt", 100.5), ("ada", "b.txt", 100.5), ("bob", "c.txt", 100.5)]
+    deals = {"1": "ada", "2": "bob"}
+    return counted(
+        no_requests | {"files": files},
+        no_requests | {"activities": activities, "deals": deals},
+    )
+
+
+def test_what_is_counted() -> None:
+    whole = [("a.txt gp-1", 1, 100.0), ("b.txt gp-2", 1, 110.0), ("c.txt gp-3", 2, 120.5)]
+    good = at_vendors(whole)
+    assert (good["lost"], good["doubled"], good["wrong_deal"]) == (0, 0, 0)
+    assert (good["late"].p50, good["late"].most) == (9.5, 20.0)
+
+    assert at_vendors(whole[1:])["lost_files"] == ["a.txt"]
+    assert at_vendors([*whole, whole[0]])["doubled_files"] == ["a.txt"]
+    assert at_vendors([*whole[:2], ("c.txt gp-3", 1, 120.5)])["wrong_deal"] == 1
+    assert at_vendors([*whole[:2], ("c.txt gp-3", 9, 120.5)])["wrong_deal"] == 1
+    assert at_vendors([*whole, ("strange gp-4", 1, 120.5)])["wrong_deal"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "passed"),
+    [
+        ({}, True),
+        ({"lost": 1}, False),
+        ({"doubled": 1}, False),
+        ({"wrong_deal": 1}, False),
+        ({"doubled_deals": 1}, False),
+        ({"finished": False}, False),
+    ],
+)
+def test_what_passes(wrong: dict[str, Any], passed: bool) -> None:
+    told: dict[str, Any] = {
+        "files": 3,
+        "users": 2,
+        "replicas": 1,
+        "database": "SQLite",
+        "reconciles": True,
+        "seed": 1,
+        "finished": True,
+        "seconds": 1.0,
+        "kills": 0,
+        "ended": 0,
+    }
+    assert Report(**(told | at_vendors([]) | {"lost": 0} | wrong)).passed is passed

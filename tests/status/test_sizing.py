@@ -1,0 +1,100 @@
+"""What is planned is computed from what the vendors charge; what does not fit says what would."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitpip.errors import InvalidInput
+from gitpip.status.sizing import PLANS, Wanted, sizing
+
+ORDINARY = Wanted(users=1_000, gists_per_day=100, check_interval=timedelta(hours=1))
+
+
+def test_an_ordinary_plan() -> None:
+    follows = sizing(ORDINARY)
+
+    assert follows.github_points_per_hour == 10  # as measured: 10 points per 1,000 users
+    assert follows.github_points_percent == 0.2
+    assert follows.shortest_interval_seconds == pytest.approx(7.2)
+    assert follows.files_per_day == 150
+    assert follows.tokens_per_day == pytest.approx(765)
+    assert follows.tokens_of_plan == 30_000
+    assert follows.tokens_once == 5_000
+    assert follows.bytes_per_year == 150 * 365 * 8_000
+    assert (follows.freshness_p95_seconds, follows.found_within_seconds) == (60, 3_600)
+    assert follows.warnings == ()
+
+
+def test_a_backlog_takes_what_the_day_leaves() -> None:
+    follows = sizing(replace(ORDINARY, users=1, gists_per_day=0, backlog=12_000))
+
+    assert follows.backlog_days == pytest.approx(2, abs=0.001)
+
+
+def test_what_does_not_fit_says_what_would() -> None:
+    follows = sizing(replace(ORDINARY, users=1_000_000, gists_per_day=90_000))
+
+    assert follows.backlog_days is None
+    assert follows.freshness_p95_seconds is None
+    assert follows.warnings == (
+        "GitHub's 5,000 points an hour do not check 1,000,000 users every 1h; an interval of 2h "
+        "does",
+        "GitHub's 5,000 requests an hour do not read 90,000 gists a day; some 59,280 fit",
+        "688,500 tokens a day are more than the 30,000 of lite with 1 seat; 23 seats are enough",
+    )
+
+
+def test_a_larger_plan_is_named_where_it_is_enough() -> None:
+    [warning] = sizing(replace(ORDINARY, gists_per_day=9_000)).warnings
+
+    assert warning.endswith("of lite with 1 seat; 3 seats, or the plan premium, are enough")
+
+
+@given(
+    st.builds(
+        Wanted,
+        users=st.integers(1, 10**6),
+        gists_per_day=st.floats(0, 10**6),
+        pipedrive_plan=st.sampled_from(sorted(PLANS)),
+        seats=st.integers(1, 100),
+    )
+)
+def test_what_is_named_as_enough_is_enough(wanted: Wanted) -> None:
+    follows = sizing(wanted)
+    slower = replace(wanted, check_interval=timedelta(seconds=follows.found_within_seconds))
+    seats = -(-follows.tokens_per_day // (30_000 * PLANS[wanted.pipedrive_plan]))
+    enough = replace(slower, seats=max(1, int(seats)), gists_per_day=wanted.gists_per_day)
+
+    left = sizing(enough).warnings
+    assert all("requests an hour" in warning for warning in left)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "said"),
+    [
+        ({"users": 0}, "users", "0 is out of range; use 1 to"),
+        ({"users": -1}, "users", "-1 is out of range"),
+        ({"users": 10**12}, "users", "is out of range; use 1 to 1000000000"),
+        ({"gists_per_day": -1}, "gists_per_day", "-1 is out of range"),
+        ({"gists_per_day": float("nan")}, "gists_per_day", "nan is out of range"),
+        ({"gists_per_day": float("inf")}, "gists_per_day", "inf is out of range"),
+        ({"seats": 0}, "seats", "0 is out of range"),
+        ({"files_per_gist": 0.5}, "files_per_gist", "0.5 is out of range"),
+        ({"bytes_per_file": -1}, "bytes_per_file", "-1 is out of range"),
+        ({"backlog": -1}, "backlog", "-1 is out of range"),
+        ({"check_interval": timedelta(0)}, "check_interval", "use 1s or more"),
+        (
+            {"pipedrive_plan": "gold"},
+            "pipedrive_plan",
+            "there is no plan 'gold'; use lite, growth, premium or ultimate",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(wrong: Mapping[str, object], field: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said.replace("(", r"\(")) as refused:
+        replace(ORDINARY, **wrong)  # type: ignore[arg-type]
+    assert refused.value.field == field
