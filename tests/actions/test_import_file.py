@@ -37,6 +37,7 @@ def read(text: str) -> list[ImportRow | RowError]:
     return list(read_import_file(io.BytesIO(text.encode())))
 
 
+@pytest.mark.long
 @given(entries)
 def test_csv_and_json_say_the_same(wanted: list[dict[str, object]]) -> None:
     table = io.StringIO()
