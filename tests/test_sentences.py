@@ -32,28 +32,14 @@ READS = (
     "startswith",
 )
 OPENSSL = "the name that OpenSSL gives the fault; asked for at once, and never stored"
-CONSTANT = "stored as it is; a gitpip of before, running beside this one, has no other value"
 NOT_A_SENTENCE = "a message of ASGI"
 ALLOWED = {
     ("doctor/vendors.py", "'CERTIFICATE_VERIFY_FAILED' in str(error)"): OPENSSL,
-    ("publish/doubles.py", "known.reason == TOO_MANY"): CONSTANT,
     (
         "store/postgres.py",
         "'FATAL: ' in str(error)",
     ): "libpq has no code for a connection that a server refuses; asked for at once, never stored",
     ("store/events.py", "one.detail in hidden"): "the very lines that were asked about",
-    (
-        "store/publications/publications.py",
-        "publications.c.reason == DELETED_WHILE_HELD",
-    ): CONSTANT,
-    (
-        "store/publications/publications.py",
-        "publications.c.reason.in_((DELETED_BEFORE_SENT, DELETED_WHILE_HELD))",
-    ): CONSTANT,
-    (
-        "store/publications/second_sends.py",
-        "(known.activity_id, known.reason) == tuple(values.values())",
-    ): "whether anything has changed",
     ("store/users/imports.py", "fault in shown"): "the very lines that were asked about",
     ("web/errors.py", "detail == status.phrase"): "whether Starlette has put in its own words",
     ("web/middleware.py", "message['type'] == 'http.response.start'"): NOT_A_SENTENCE,

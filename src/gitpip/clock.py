@@ -15,6 +15,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def in_json(moment: datetime) -> str:
+    """A time as every JSON of gitpip has it: in UTC, with a `Z`, as pydantic writes it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -46,3 +46,14 @@ class HeldBecause(StrEnum):
     """A rule says so."""
     CREDENTIALS = "credentials"
     """It looks as if it holds a password, a token or a key."""
+
+
+class LeftBecause(StrEnum):
+    """Why gitpip leaves a second activity of one file in Pipedrive, for a person to look at."""
+
+    TOO_MANY = "too-many"
+    """There are more of them than gitpip sent: a person made one of them."""
+    TOUCHED = "touched"
+    """It is not as gitpip made it."""
+    NOT_DELETED = "not-deleted"
+    """gitpip may not delete it now, or Pipedrive did not do it."""

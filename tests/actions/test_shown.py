@@ -177,3 +177,33 @@ def test_every_command_that_prints_has_json() -> None:
         if not any("--json" in parameter.opts for parameter in command.params)
     }
     assert without == NO_JSON
+
+
+def test_users_are_listed_with_their_tags(run: Run) -> None:
+    listed = {each["login"]: each for each in json.loads(run("users", "list", "--json").stdout)}
+
+    assert listed["ada"]["tags"] == ["vip"]
+    assert listed["bob"]["tags"] == []
+    assert re.search(r"ada .* vip ", run("users", "list").stdout)
+
+
+def test_times_are_as_the_api_answers_them(run: Run) -> None:
+    shown = json.loads(run("users", "show", "ada", "--json").stdout)
+    events = json.loads(run("events", "--json").stdout)
+    audit = json.loads(run("audit", "--json").stdout)
+
+    times = [shown["created_at"], *(each["happened_at"] for each in events)]
+    times += [each["at"] for each in audit]
+    assert len(times) > 1
+    for time in times:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", time), time
+
+
+def test_a_short_interval_says_what_it_costs(run: Run) -> None:
+    text = run("users", "change", "ada", "--interval", "1s").stdout
+    assert "can take 3,600 requests an hour" in " ".join(text.split())
+    assert "requests an hour" not in run("users", "change", "ada", "--interval", "1h").stdout
+
+
+def test_the_status_names_the_file_of_the_database(run: Run) -> None:
+    assert re.search(r"^database: SQLite, /\S+\.sqlite3$", run("status").stdout, re.MULTILINE)

@@ -49,7 +49,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
     page.get_by_role("link", name="New", exact=True).click()
-    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
+    expect(page.get_by_text("Nothing new. What is found appears")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
     expect(page.get_by_label("Preview of hello.py")).to_contain_text("print('<hello>')")

@@ -151,6 +151,7 @@ def test_no_markup_comes_from_a_gist(file: GistFile) -> None:
     assert all(link and link.startswith(("https://", "http://")) for link in note.links)
 
 
+@pytest.mark.long
 @given(files)
 def test_no_forbidden_characters_come_from_a_gist(file: GistFile) -> None:
     rendered = render(file)

@@ -270,6 +270,7 @@ async def compared_at(scene: Scene) -> datetime:
     return at
 
 
+@pytest.mark.long
 async def test_a_second_installation_is_noticed_before_something_new_is_sent(
     scene: Scene, empty: Scene
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,6 +34,8 @@ from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.support.databases import Databases, of_sqlite
 from tests.support.scene import TOKEN, Clock, Process, Scene, until_killed, wake_nobody
+
+pytestmark = pytest.mark.long
 
 AUTOMATIC, DRY_RUN = PublishingMode.AUTOMATIC, PublishingMode.DRY_RUN
 LOGINS = ("ada", "bob")

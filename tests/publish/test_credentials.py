@@ -49,6 +49,7 @@ def test_at_least_95_of_100_planted_credentials_are_found() -> None:
     assert missed.total() <= 0.05 * len(texts), missed
 
 
+@pytest.mark.long
 def test_at_most_1_of_100_ordinary_files_is_held() -> None:
     texts = ordinary(1_000)
     found = {

@@ -52,6 +52,7 @@ async def test_a_title_in_another_case_is_the_same_user(scene: Scene) -> None:
     assert [activity["deal_id"] for activity in scene.crm.activities] == [wanted]
 
 
+@pytest.mark.long
 async def test_new_users_cost_a_bounded_number_of_tokens_among_thousands_of_deals(
     scene: Scene,
 ) -> None:

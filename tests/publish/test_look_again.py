@@ -17,6 +17,7 @@ from tests.support.scene import Scene
 TWO_DAYS = timedelta(days=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rows", "path"), [(publications, "activities$"), (deals, "deals$")], ids=["files", "deals"]
 )

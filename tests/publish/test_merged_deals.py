@@ -12,6 +12,8 @@ from gitpip.store.schema import doubles
 from gitpip_standins import Fault, FaultKind
 from tests.support.scene import Process, Scene
 
+pytestmark = pytest.mark.long
+
 Change = Callable[[Scene, int], None]
 
 LISTS = "activities$"

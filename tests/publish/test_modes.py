@@ -116,6 +116,7 @@ def acting(scene: Scene) -> Acting:
     return Acting(scene.database, Actor("eve", Via.PAGE), wake_nobody, scene.clock)
 
 
+@pytest.mark.long
 async def test_nothing_begins_at_any_moment_after_a_mode_or_a_pause_forbids_it(
     scene: Scene,
 ) -> None:
@@ -254,6 +255,7 @@ async def test_a_pause_that_can_not_be_is_refused(
         await publishing.pause_publishing(acting(scene), **given)
 
 
+@pytest.mark.long
 async def test_a_mode_can_change_while_a_thousand_wait(scene: Scene) -> None:
     """What was to be asked about stays held; who has another mode is not kept waiting."""
     process = await scene.process()

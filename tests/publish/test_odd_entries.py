@@ -11,6 +11,8 @@ from gitpip_standins import Fault
 from gitpip_standins.exchange import JsonObject, Request
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 WRONG: tuple[object, ...] = (None, 1, -1.5, True, "x", [], {}, [None], {"id": None})
 NO_ENTRIES: tuple[object, ...] = (
     *WRONG,

@@ -10,6 +10,8 @@ from gitpip.status.problem import ProblemKind
 from gitpip_standins import Fault
 from tests.support.scene import Scene
 
+pytestmark = pytest.mark.long
+
 RESET = timedelta(seconds=2)
 LIMITED = Fault.limited({"x-ratelimit-remaining": "9", "x-ratelimit-reset": "2"})
 DAY = timedelta(days=1)

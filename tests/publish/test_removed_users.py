@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+import pytest
 from sqlalchemy import text
 
 from gitpip.store.publications import note_updates
@@ -10,6 +11,7 @@ from gitpip.store.users import users
 from tests.support.scene import Scene
 
 
+@pytest.mark.long
 async def test_nothing_is_sent_for_a_user_who_was_removed_at_any_moment(scene: Scene) -> None:
     for moment in itertools.count(1):
         login = f"user-{moment}"

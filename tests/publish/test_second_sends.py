@@ -173,6 +173,7 @@ async def renewed(scene: Scene) -> None:
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.long
 async def test_a_look_that_always_fails_right_before_is_made_ever_less_often(
     scene: Scene, survivor: Process
 ) -> None:

@@ -147,6 +147,7 @@ async def test_what_was_held_in_the_backup_and_sent_since_is_not_sent_again(
     assert set(scene.activities().values()) == {1}
 
 
+@pytest.mark.long
 async def test_what_is_sent_while_it_is_looked_at_is_no_sign_of_a_restore(scene: Scene) -> None:
     process = await scene.process()
     await scene.find_files("ada", "first.py")

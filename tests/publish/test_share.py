@@ -35,6 +35,7 @@ async def test_a_user_has_enough_with_three_quarters_of_the_limit(limit: int, sh
     await flight.land()
 
 
+@pytest.mark.long
 async def test_where_one_users_requests_hang_anothers_file_gets_through(tmp_path: Path) -> None:
     crm = Crm(token=TOKEN, burst=8)
     database = open_database(url := f"sqlite+aiosqlite:///{tmp_path}/share.sqlite3")

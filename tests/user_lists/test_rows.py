@@ -39,6 +39,7 @@ def read(text: str) -> list[ImportRow | RowError]:
     return list(read_list(io.BytesIO(text.encode())))
 
 
+@pytest.mark.long
 @given(entries)
 def test_csv_and_json_say_the_same(wanted: list[dict[str, object]]) -> None:
     table = io.StringIO()

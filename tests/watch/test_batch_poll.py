@@ -151,6 +151,7 @@ async def test_large_batches_that_fail_are_halved_and_nobody_is_left_out(
     assert all(request.path == "/graphql" for request in world.requests)
 
 
+@pytest.mark.long
 async def test_a_silently_cut_answer_loses_nothing(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:
@@ -273,6 +274,7 @@ async def test_used_up_points_leave_everybody_to_rest_until_the_reset(
         assert not await pauses.pauses_now(transaction, clock())
 
 
+@pytest.mark.long
 async def test_used_up_requests_stop_the_reading_and_not_the_batch_poll(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

@@ -122,6 +122,7 @@ async def test_a_count_above_the_list_is_a_doubt_that_holds_the_time_back(
     assert (await _ada(database)).complete_until != before
 
 
+@pytest.mark.long
 async def test_a_doubt_that_lasts_is_looked_into_ever_more_rarely(
     world: StandIn, watcher: Watcher, database: Database, clock: Clock
 ) -> None:

@@ -22,6 +22,8 @@ from gitpip_standins.github.troubles import UserTrouble
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, files_of, id_of, queries, track_identified
 
+pytestmark = pytest.mark.long
+
 TROUBLES: tuple[UserTrouble, ...] = get_args(UserTrouble)
 MISCOUNTS: tuple[UserTrouble, ...] = ("fewer", "more")
 LIMITS: tuple[UserTrouble, ...] = ("429", "secondary-limit")
@@ -356,7 +358,6 @@ async def test_a_user_about_whom_graphql_never_answers_costs_one_wait_a_round_un
         assert not await pauses.pauses_now(transaction, clock())
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_users_about_whom_graphql_never_answers_are_found_and_the_others_go_on_by_it(
     world: StandIn,

@@ -16,6 +16,8 @@ from gitpip_standins import GitHub as StandIn
 from tests.watch.conftest import INTERVAL, Clock, sweeping
 from tests.watch.crowd import add_users, track_identified
 
+pytestmark = pytest.mark.long
+
 USERS = 40
 SLOW = 4
 """Their contents alone, two side by side each, take every request that may be under way."""

@@ -218,6 +218,7 @@ async def test_the_ticker_sees_what_holds_up_the_loop() -> None:
     assert ticker.longest >= LONGEST
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_collection")
 async def test_no_answer_holds_up_the_others(
     database: Database, settings: Settings, tmp_path: Path

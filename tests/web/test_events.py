@@ -62,7 +62,7 @@ def test_the_command_shows_and_follows(served: Served) -> None:
     assert [(row["kind"], row["login"], row["detail"]) for row in rows] == [
         ("gist.found", "ada", "one.py")
     ]
-    assert rows[0]["happened_at"].endswith("+00:00")
+    assert rows[0]["happened_at"].endswith("Z")
     shown = served.gitpip.command("events", "--user", "ADA", "--limit", "2").stdout
     assert len(shown.splitlines()) == 2
     assert "ada" in shown

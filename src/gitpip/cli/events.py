@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gitpip.cli.output import Json, console, errors, prepared_settings, print_json, run, shown
+from gitpip.clock import in_json
 from gitpip.config import Settings
 from gitpip.errors import EventUnknown
 from gitpip.model import UserKey
@@ -115,7 +116,7 @@ def _print(found: Sequence[Event], as_json: bool) -> None:
 
 def _print_line(event: Event, as_json: bool) -> None:
     if as_json:
-        row = EventBody.of(event).model_dump() | {"happened_at": event.happened_at.isoformat()}
+        row = EventBody.of(event).model_dump() | {"happened_at": in_json(event.happened_at)}
         sys.stdout.write(json.dumps(row).replace("\x7f", r"\u007f") + "\n")
         return
     about = " ".join(word for word in (event.login, event.gist_id, event.detail) if word)

@@ -4,16 +4,18 @@ import asyncio
 import atexit
 import gc
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
-from typing import Annotated, Literal, NoReturn
+from itertools import chain
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
@@ -66,8 +68,41 @@ from gitpip.validation import plain_fault, possible_login
 log = get_logger()
 
 
+PANELS: Mapping[str, Sequence[str]] = {
+    "From day to day": (
+        "status",
+        "latest",
+        "users",
+        "publications",
+        "held",
+        "check",
+        "publish",
+        "try-now",
+        "events",
+    ),
+    "Setting up": ("serve", "demo", "doctor", "settings"),
+    "What is published": ("publishing", "rules", "opt-outs", "notes", "adopt", "accounts"),
+    "Who has access": ("keys", "feeds", "audit"),
+}
+"""Every command, in the order of `gitpip --help`."""
+
+
 class Commands(TyperGroup):
-    """All commands; what is wrong with a value is told without the validation library's words."""
+    """All commands, by panel and in the order of PANELS.
+
+    What is wrong with a value is told without the validation library's words.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _leave_out_type_of_flags(self)
+        for panel, names in PANELS.items():
+            for name in names:
+                self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # as Typer
+        """The names of all commands, as they are shown."""
+        return list(dict.fromkeys([*chain(*PANELS.values()), *super().list_commands(ctx)]))
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as Typer makes it
         """Run the command that is asked for."""
@@ -77,6 +112,16 @@ class Commands(TyperGroup):
             if isinstance(error.__cause__, ValidationError):
                 error.message = plain_fault(error.__cause__.errors()[0])
             raise
+
+
+def _leave_out_type_of_flags(command: TyperCommand | TyperGroup) -> None:
+    """Show no `<bool>` beside an option that takes no value."""
+    for option in command.get_params(typer.Context(command)):
+        if isinstance(option, TyperOption) and option.is_flag:
+            option.metavar = ""
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            _leave_out_type_of_flags(each)  # type: ignore[arg-type]
 
 
 app = typer.Typer(
@@ -286,7 +331,8 @@ def status(as_json: Json = False) -> None:
         print_json(heading | {"problems": problems} | facts)
         return
     _print_problems(condition)
-    console.say(f"database: {settings.masked_database_url}")
+    file = settings.sqlite_file
+    console.say(f"database: {f'SQLite, {file}' if file else settings.masked_database_url}")
     for name, value in facts.items():
         match value:
             case dict():

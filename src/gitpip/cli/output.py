@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
+from gitpip.clock import in_json
 from gitpip.config import Settings, load_settings
 from gitpip.doctor.findings import Finding, Verdict
 from gitpip.http_client import proxy_passwords
@@ -123,7 +124,7 @@ def print_json(value: object) -> None:
     def plain(unknown: object) -> object:
         if isinstance(unknown, Check):
             return CheckBody.of(unknown).model_dump()
-        return unknown.isoformat() if isinstance(unknown, datetime) else str(unknown)
+        return in_json(unknown) if isinstance(unknown, datetime) else str(unknown)
 
     # JSON escapes every control character but this one, which it allows in strings.
     text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")

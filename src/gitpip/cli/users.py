@@ -1,12 +1,14 @@
 """The commands about tracked users."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from math import ceil
 from typing import Annotated
 
 import typer
 
 from gitpip.actions import users as actions
+from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
 from gitpip.cli.imports import import_users
 from gitpip.cli.output import (
     Json,
@@ -32,6 +34,8 @@ from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
 
 TWO_MINUTES = 120
+SHORT = timedelta(minutes=1)
+"""An interval below this takes more requests than most users are worth."""
 
 users_app = typer.Typer(
     help="Add, list, change, remove and import tracked users.", no_args_is_help=True
@@ -85,6 +89,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     what = "Tracking" if added.new else "Already tracking"
     doubt = "" if confirmed else " (GitHub could not be asked yet)"
     console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
+    _say_what_it_costs(user)
 
 
 @users_app.command("list")
@@ -97,7 +102,7 @@ def list_users(as_json: Json = False) -> None:
             "id": user.external_id,
             "github_id": user.github_id,
             "state": user.state,
-            "tags": " ".join(user.tags),
+            "tags": user.tags if as_json else " ".join(user.tags),
             "files": user.last_sequence,
             "checked_at": user.checked_at,
             "failure": user.failure,
@@ -165,6 +170,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         f"every {every}, tags {', '.join(user.tags) or 'none'}, "
         f"publishing mode {user.publishing_mode or users.GENERAL}."
     )
+    _say_what_it_costs(user)
 
 
 @users_app.command("check")
@@ -226,6 +232,18 @@ def _activities(forecast: Forecast) -> str:
     seconds = ceil(forecast.duration.total_seconds())
     takes = f"{seconds} s" if seconds < TWO_MINUTES else f"{ceil(seconds / 60):,} min"
     return f"{count(files, 'file')} {became}; that takes {takes} or more"
+
+
+def _say_what_it_costs(user: User) -> None:
+    """Say how many requests a short interval takes: GitHub allows so many for all users."""
+    own = user.check_interval
+    if own is not None and own < SHORT:
+        looks = timedelta(hours=1) // own
+        console.say(
+            f"  Looking every {format_duration(own)} can take {looks:,} requests an hour; GitHub "
+            f"allows {REQUESTS_WITH_TOKEN:,} for all users, and {REQUESTS_WITHOUT_TOKEN} without "
+            "a token."
+        )
 
 
 def _facts(user: User) -> dict[str, object]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, Publication
+from gitpip.modes import LeftBecause
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
 from gitpip.publish.activity import has_marker, marker_in
@@ -18,11 +19,11 @@ from gitpip.publish.trouble import Kind
 from gitpip.store import ledger
 from gitpip.store.publications import markers, permission, second_deals, second_sends
 from gitpip.store.publications.permission import OverallMode, Present
-from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Watch
+from gitpip.store.publications.second_sends import OF_DEALS, OF_PUBLICATIONS, Double, Left, Watch
 
 LOOK_AGAIN = timedelta(minutes=2)
 """After a look that failed."""
-TOO_MANY = "there are more of them than gitpip sent"
+TOO_MANY = Left(LeftBecause.TOO_MANY, "there are more of them than gitpip sent")
 
 log = get_logger()
 
@@ -122,46 +123,44 @@ class Doubles:
             known = await second_sends.known(transaction, publication.id)
         too_many = len(others) > 1 or _were_more(publication, activities, known)
         for activity in others:
-            reason = _why_left(publication, activity, creator)
-            if too_many:
-                reason = TOO_MANY
-            if reason is None:
-                reason = await self._delete(publication, ActivityId(activity.id))
-            await self._note(publication, first, activity, reason)
+            left = TOO_MANY if too_many else _why_left(publication, activity, creator)
+            if left is None:
+                left = await self._delete(publication, ActivityId(activity.id))
+            await self._note(publication, first, activity, left)
 
-    async def _delete(self, publication: Publication, activity_id: ActivityId) -> str | None:
+    async def _delete(self, publication: Publication, activity_id: ActivityId) -> Left | None:
         """Delete an activity; why that failed, if it did. The looks that are left try it again."""
         async with self._database.read() as transaction:
             present = Present(self._now(), await self._mode(transaction))
             if not await permission.may_be_mended(transaction, publication.user_key, present):
-                return "gitpip may not write to Pipedrive now"
+                return Left(LeftBecause.NOT_DELETED, "gitpip may not write to Pipedrive now")
         request = self._pauses.request(Kind.WRITE, f"the double of publication {publication.id}")
         outcome = await self._destination.delete_activity(activity_id)
         await self._pauses.after(outcome, request)
         if isinstance(outcome, Accepted):
             return None
-        return f"gitpip could not delete it: {outcome.reason}"
+        return Left(LeftBecause.NOT_DELETED, f"gitpip could not delete it: {outcome.reason}")
 
     async def _note(
-        self, publication: Publication, first: Activity, second: Activity, reason: str | None
+        self, publication: Publication, first: Activity, second: Activity, left: Left | None
     ) -> None:
-        double = Double(publication.id, ActivityId(second.id), reason)
+        double = Double(publication.id, ActivityId(second.id), left)
         async with self._database.begin() as transaction:
             await ledger.share(transaction)
             news = await second_sends.note(transaction, double, self._now())
-            if reason is None:
+            if left is None:
                 await second_sends.keep(transaction, publication, ActivityId(first.id))
                 await markers.forget(transaction, publication.marker, {first.id, second.id})
         if news:
-            metrics.doubles.labels("left" if reason else "deleted").inc()
+            metrics.doubles.labels("left" if left else "deleted").inc()
             log.warning(
-                "publication.doubled" if reason else "publication.double_deleted",
+                "publication.doubled" if left else "publication.double_deleted",
                 publication_id=publication.id,
                 login=publication.login,
                 filename=publication.filename,
                 activity_id=first.id,
                 double_id=second.id,
-                reason=reason,
+                reason=left and left.reason,
             )
 
 
@@ -170,22 +169,24 @@ def _were_more(publication: Publication, present: list[Activity], known: Double 
 
     Each request makes one at the most. So a person has made one of those that are there.
     """
-    if known is None or known.reason is not None:
-        return known is not None and known.reason == TOO_MANY
+    if known is None:
+        return False
+    if known.left is not None:
+        return known.left.because is LeftBecause.TOO_MANY
     deleted = known.activity_id not in {each.id for each in present}
     return len(present) + deleted > max(publication.attempts, 2)
 
 
-def _why_left(publication: Publication, double: Activity, creator: int) -> str | None:
+def _why_left(publication: Publication, double: Activity, creator: int) -> Left | None:
     """Why a second activity is not deleted; None if it is surely ours, and nobody touched it."""
     marker = publication.marker
     if not (
         has_marker(marker, subject=double.text, note=None)
         and has_marker(marker, subject=None, note=double.note)
     ):
-        return "its subject or its note was changed"
+        return Left(LeftBecause.TOUCHED, "its subject or its note was changed")
     if double.creator_id != creator:
-        return "another user made it"
+        return Left(LeftBecause.TOUCHED, "another user made it")
     if not double.untouched or double.done_since:
-        return "somebody has changed it"
+        return Left(LeftBecause.TOUCHED, "somebody has changed it")
     return None

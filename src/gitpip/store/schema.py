@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from gitpip.model import FailureKind, PublicationState, UserState
-from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.modes import HeldBecause, LeftBecause, PublishingMode
 from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
@@ -358,6 +358,9 @@ publications = Table(
     # Why it is or was held, for which `reason` has the sentence. Beside `pending` it says that the
     # publication was met in a dry run.
     Column("held_because", OneOf(HeldBecause, 20)),
+    # It is skipped only because GitHub showed its file no more, in this state; it goes back to it
+    # once GitHub shows the file again. NULL where it is skipped for another reason.
+    Column("deleted_from", OneOf(PublicationState, 20)),
     # Nothing holds what a person approved.
     Column("approved_at", UTCDateTime),
     Column("approved_by", String(120)),
@@ -457,6 +460,8 @@ doubles = Table(
     Column("activity_id", BigInteger, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("reason", Text),
+    # What `reason` says; NULL beside a reason that a gitpip of before 0051 wrote.
+    Column("left_because", OneOf(LeftBecause, 20)),
 )
 
 home_visits = Table(

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
-from gitpip.clock import EPOCH
+from gitpip.clock import EPOCH, in_json
 from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
@@ -111,8 +111,8 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
                 "url": f"{base}/gist/{file.gist_id}",
                 "title": _title(file),
                 "content_html": _content(file, links),
-                "date_published": file.created_at.isoformat(),
-                "date_modified": _changed(file).isoformat(),
+                "date_published": in_json(file.created_at),
+                "date_modified": in_json(_changed(file)),
                 "authors": [{"name": file.login}],
                 "tags": [visible(file.language)] if file.language else [],
             }

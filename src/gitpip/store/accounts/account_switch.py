@@ -87,7 +87,14 @@ async def _keep_publications(
     await transaction.execute(
         update(publications)
         .where(of_former)
-        .values(state=SKIPPED, reason=reason, activity_id=None, published_at=None, **NO_CLAIM)
+        .values(
+            state=SKIPPED,
+            reason=reason,
+            deleted_from=None,
+            activity_id=None,
+            published_at=None,
+            **NO_CLAIM,
+        )
     )
     # The former account's missing activities are not asked about under the next one.
     await transaction.execute(

@@ -243,7 +243,12 @@ async def _answer(
     result = await transaction.execute(
         update(publications)
         .where(in_order(wanted))
-        .values(state=PublicationState.SKIPPED.value, due_at=now, reason=SKIPPED_BY_A_PERSON)
+        .values(
+            state=PublicationState.SKIPPED.value,
+            due_at=now,
+            reason=SKIPPED_BY_A_PERSON,
+            deleted_from=None,
+        )
     )
     await _answer_for_unread(transaction, user_key, approved)
     return published, result.rowcount

@@ -191,6 +191,7 @@ async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datet
             state=PublicationState.SKIPPED.value,
             due_at=now,
             reason=OPTED_OUT,
+            deleted_from=None,
             approved_at=None,
             approved_by=None,
             token=None,

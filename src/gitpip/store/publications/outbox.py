@@ -255,6 +255,7 @@ async def _take_from_another(
         .where(another)
         .values(
             state=PublicationState.SKIPPED.value,
+            deleted_from=None,
             activity_id=None,
             published_at=None,
             activity_lost_at=now,

@@ -45,7 +45,6 @@ PACE_MEASURED_OVER = timedelta(minutes=10)
 DELETED_WHILE_HELD = "deleted or made secret while it was held"
 HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
 DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
-"""Why a publication was skipped that is sent after all once GitHub shows its file again."""
 
 
 @dataclass(frozen=True)
@@ -398,6 +397,7 @@ async def skip_deleted(
                 state=PublicationState.SKIPPED.value,
                 due_at=now,
                 reason=case((was_held, DELETED_WHILE_HELD), else_=DELETED_BEFORE_SENT),
+                deleted_from=publications.c.state,
             )
         )
 
@@ -409,7 +409,7 @@ async def take_back_skips_of_deleted(
 
     What was held is held again: a person still decides about it.
     """
-    was_held = publications.c.reason == DELETED_WHILE_HELD
+    was_held = publications.c.deleted_from == PublicationState.HELD.value
     for start in range(0, len(file_keys), 500):
         await transaction.execute(
             update(publications)
@@ -417,7 +417,7 @@ async def take_back_skips_of_deleted(
                 in_order(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
                     publications.c.state == PublicationState.SKIPPED.value,
-                    publications.c.reason.in_((DELETED_BEFORE_SENT, DELETED_WHILE_HELD)),
+                    publications.c.deleted_from.is_not(None),
                 )
             )
             .values(
@@ -426,6 +426,7 @@ async def take_back_skips_of_deleted(
                 ),
                 due_at=now,
                 reason=case((was_held, HELD_AGAIN), else_=None),
+                deleted_from=None,
             )
         )
 
@@ -442,6 +443,7 @@ def moved(to: PublicationState, reason: str | None, now: datetime) -> dict[str, 
         "token": None,
         "lease_until": None,
         "activity_lost_at": None,
+        "deleted_from": None,
     }
 
 

@@ -51,6 +51,7 @@ async def write(
             )
             .values(
                 state=verdict.state,
+                deleted_from=None,
                 reason=verdict.reason,
                 held_because=verdict.held_because,
                 due_at=now,

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Row,
     Table,
     and_,
     delete,
@@ -20,7 +22,7 @@ from sqlalchemy import (
 
 from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
-from gitpip.modes import PublishingMode
+from gitpip.modes import LeftBecause, PublishingMode
 from gitpip.store.database import Transaction
 from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -42,13 +44,22 @@ GRID = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
+class Left:
+    """Why gitpip leaves a second activity where it is."""
+
+    because: LeftBecause
+    reason: str
+    """The sentence for people."""
+
+
+@dataclass(frozen=True)
 class Double:
     """A publication of which Pipedrive holds, or held, a second activity."""
 
     publication_id: PublicationId
     activity_id: ActivityId
-    reason: str | None
-    """Why gitpip leaves it there; None where it deleted it."""
+    left: Left | None
+    """None where gitpip deleted it."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +170,19 @@ async def doubtful(transaction: Transaction, account_key: int, since: datetime) 
 
 async def note(transaction: Transaction, double: Double, now: datetime) -> bool:
     """Keep what was found, to be shown; False when it is known."""
-    values = {"activity_id": double.activity_id, "reason": double.reason}
     mine = doubles.c.publication_id == double.publication_id
-    known = (await transaction.execute(select(doubles).where(mine).with_for_update())).one_or_none()
-    if known is not None and (known.activity_id, known.reason) == tuple(values.values()):
+    row = (await transaction.execute(select(doubles).where(mine).with_for_update())).one_or_none()
+    if row is not None and _double_of(row) == double:
         return False
     await transaction.execute(delete(doubles).where(mine))
     await transaction.execute(
-        insert(doubles).values(publication_id=double.publication_id, found_at=now, **values)
+        insert(doubles).values(
+            publication_id=double.publication_id,
+            activity_id=double.activity_id,
+            found_at=now,
+            reason=double.left and double.left.reason,
+            left_because=double.left and double.left.because,
+        )
     )
     return True
 
@@ -175,9 +191,16 @@ async def known(transaction: Transaction, publication_id: PublicationId) -> Doub
     """What was found last of a publication."""
     mine = doubles.c.publication_id == publication_id
     row = (await transaction.execute(select(doubles).where(mine))).one_or_none()
-    if row is None:
-        return None
-    return Double(publication_id, ActivityId(row.activity_id), row.reason)
+    return None if row is None else _double_of(row)
+
+
+def _double_of(row: Row[Any]) -> Double:
+    left = None
+    if row.reason is not None:
+        # A gitpip of before 0051 may still run beside this one, and says no kind: nothing is
+        # deleted that may be a person's.
+        left = Left(row.left_because or LeftBecause.TOO_MANY, row.reason)
+    return Double(row.publication_id, ActivityId(row.activity_id), left)
 
 
 async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:

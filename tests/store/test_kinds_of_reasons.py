@@ -1,0 +1,117 @@
+"""Reasons of before 0051 get the kinds that gitpip read out of them, and keep their words."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from gitpip.model import PublicationId, PublicationState
+from gitpip.modes import LeftBecause
+from gitpip.store.database import Database, open_database
+from gitpip.store.publications import second_sends
+from gitpip.store.schema import doubles, gist_files, gists, publications, users
+from tests.support.migrations import upgrade_to
+
+BEFORE = "0044"
+LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
+WHILE_HELD = "deleted or made secret while it was held"
+BEFORE_SENT = "deleted or made secret before it was sent"
+SKIPPED = {
+    "held": ("skipped", WHILE_HELD, PublicationState.HELD),
+    "waited": ("skipped", BEFORE_SENT, PublicationState.PENDING),
+    "by a person": ("skipped", "skipped by a person", None),
+    "not skipped": ("pending", BEFORE_SENT, None),
+    "no reason": ("skipped", None, None),
+}
+"""By marker: state and reason before; the state that it goes back to, after."""
+LEFT = {
+    "held": ("there are more of them than gitpip sent", LeftBecause.TOO_MANY),
+    "waited": ("gitpip could not delete it: Pipedrive answered 500", LeftBecause.NOT_DELETED),
+    "by a person": ("another user made it", LeftBecause.TOUCHED),
+    "not skipped": (None, None),
+}
+"""By marker: the reason before, and its kind after."""
+
+
+def _before(connection: Connection) -> None:
+    upgrade_to(connection, BEFORE)
+    connection.execute(
+        insert(users).values(
+            key=1,
+            login="ada",
+            external_id="ada",
+            backfill="all",
+            state="active",
+            created_at=LONG_AGO,
+            next_check_at=LONG_AGO,
+        )
+    )
+    times = dict.fromkeys(("created_at", "updated_at", "found_at"), LONG_AGO)
+    connection.execute(insert(gists).values(id="aa", user_key=1, html_url="https://", **times))
+    for key, (marker, (state, reason, _)) in enumerate(SKIPPED.items(), start=1):
+        connection.execute(
+            insert(gist_files).values(
+                key=key,
+                gist_id="aa",
+                user_key=1,
+                filename=marker,
+                sequence=key,
+                blob_hash="0",
+                size=1,
+                truncated=False,
+                raw_url="https://",
+                found_at=LONG_AGO,
+            )
+        )
+        row = {"state": state, "due_at": LONG_AGO, "reason": reason}
+        connection.execute(
+            insert(publications).values(id=key, file_key=key, user_key=1, marker=marker, **row)
+        )
+        if marker in LEFT:
+            double = {"activity_id": key, "found_at": LONG_AGO, "reason": LEFT[marker][0]}
+            connection.execute(insert(doubles).values(publication_id=key, **double))
+
+
+@pytest.fixture
+async def upgraded(unmigrated_url: str) -> Database:
+    database = open_database(unmigrated_url)
+    async with database.begin() as transaction:
+        await transaction.run_sync(_before)
+    await database.migrate()
+    return database
+
+
+async def test_what_was_read_out_of_reasons_is_a_value_after(upgraded: Database) -> None:
+    of = publications.c
+    async with upgraded.read() as transaction:
+        states = {
+            row.marker: (row.state, row.reason, row.deleted_from)
+            for row in await transaction.execute(
+                select(of.marker, of.state, of.reason, of.deleted_from)
+            )
+        }
+        left = {
+            row.marker: (row.reason, row.left_because)
+            for row in await transaction.execute(
+                select(of.marker, doubles.c.reason, doubles.c.left_because).join(
+                    doubles, doubles.c.publication_id == of.id
+                )
+            )
+        }
+    await upgraded.close()
+    assert states == SKIPPED
+    assert left == LEFT
+
+
+async def test_a_second_activity_that_a_former_version_left_may_be_a_persons(
+    upgraded: Database,
+) -> None:
+    """A process of before may run beside this one, and writes no kind."""
+    mine = doubles.c.publication_id == 3
+    async with upgraded.begin() as transaction:
+        await transaction.execute(doubles.update().where(mine).values(left_because=None))
+    async with upgraded.read() as transaction:
+        known = await second_sends.known(transaction, PublicationId(3))
+    await upgraded.close()
+    assert known is not None
+    assert known.left == second_sends.Left(LeftBecause.TOO_MANY, "another user made it")
