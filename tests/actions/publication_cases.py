@@ -34,7 +34,7 @@ PUBLICATIONS = [
         api("POST", f"/publications/{WAITING}/skip"),
         ("publications", "skip", str(WAITING)),
         audit=(("publication.skipped", str(WAITING)),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "a publication that is in Pipedrive is skipped",
@@ -57,7 +57,7 @@ PUBLICATIONS = [
         ("publications", "approve", str(HELD)),
         audit=(("publications.approved", str(HELD)),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "all that is held of a user is approved",
@@ -67,7 +67,7 @@ PUBLICATIONS = [
         ("publications", "approve", "--user", "ada"),
         audit=(("publications.approved", "ada: 1"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "all that is held is approved",
@@ -77,7 +77,7 @@ PUBLICATIONS = [
         ("publications", "approve", "--all"),
         audit=(("publications.approved", "everybody: 1"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is in Pipedrive is approved",
@@ -107,7 +107,7 @@ PUBLICATIONS = [
         api("POST", "/publications/hold", ids=[WAITING]),
         ("publications", "hold", str(WAITING)),
         audit=(("publications.held", str(WAITING)),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held is published",
@@ -117,7 +117,7 @@ PUBLICATIONS = [
         ("held", "ada", "--approve", "all"),
         audit=(("held.decided", "ada: all, 1 to publish, 0 skipped"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held is skipped",
@@ -126,7 +126,7 @@ PUBLICATIONS = [
         api("POST", "/users/ada/held", approve="none"),
         ("held", "ada", "--approve", "none"),
         audit=(("held.decided", "ada: none, 0 to publish, 1 skipped"),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held of everybody is answered at once",
@@ -136,7 +136,7 @@ PUBLICATIONS = [
         ("held", "--everybody", "--approve", "latest:1"),
         audit=(("held.decided", "everybody: latest:1, 1 to publish, 0 skipped"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "nothing is held of a user",
