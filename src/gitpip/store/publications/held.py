@@ -111,6 +111,18 @@ async def summary(transaction: Transaction) -> Summary | None:
     return Summary(files, number, first[0], {row[0]: row[1] for row in reasons})
 
 
+async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
+    """How many files of tracked users are held for each reason, credentials included."""
+    rows = await transaction.execute(
+        select(_because, func.count())
+        .where(publications.c.state == PublicationState.HELD.value)
+        .where(~of_removed(publications.c.user_key))
+        .group_by(_because)
+        .order_by(_because)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 # What an older gitpip held has no reason beside it.
 _because = func.coalesce(
     publications.c.held_because,
