@@ -50,7 +50,7 @@ GUARDS = (
     Guard(
         "no note holds what looks like credentials",
         "publish/preview.py",
-        "        file, wording = await _without_credentials(file, wording)",
+        "        file, wording = await _without_credentials(file, found, wording)",
         "        pass",
         "publish/test_screening.py -k edit_puts_no",
     ),

@@ -42,7 +42,7 @@ PUBLICATIONS = [
         api("POST", f"/publications/{WAITING}/skip"),
         ("publications", "skip", str(WAITING)),
         audit=(("publication.skipped", str(WAITING)),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "a publication that is in Pipedrive is skipped",
@@ -65,7 +65,7 @@ PUBLICATIONS = [
         ("publications", "approve", str(HELD)),
         audit=(("publications.approved", str(HELD)),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "all that is held of a user is approved",
@@ -75,7 +75,7 @@ PUBLICATIONS = [
         ("publications", "approve", "--user", "ada"),
         audit=(("publications.approved", "ada: 1"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "all that is held is approved",
@@ -85,7 +85,7 @@ PUBLICATIONS = [
         ("publications", "approve", "--all"),
         audit=(("publications.approved", "everybody: 1"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is in Pipedrive is approved",
@@ -115,7 +115,7 @@ PUBLICATIONS = [
         api("POST", "/publications/hold", ids=[WAITING]),
         ("publications", "hold", str(WAITING)),
         audit=(("publications.held", str(WAITING)),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "all failures are retried",
@@ -177,7 +177,7 @@ PUBLICATIONS = [
         ("held", "ada", "--approve", "all"),
         audit=(("held.decided", "ada: all, 1 to publish, 0 skipped"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held is skipped",
@@ -186,7 +186,7 @@ PUBLICATIONS = [
         api("POST", "/users/ada/held", approve="none"),
         ("held", "ada", "--approve", "none"),
         audit=(("held.decided", "ada: none, 0 to publish, 1 skipped"),),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "what is held of everybody is answered at once",
@@ -196,7 +196,7 @@ PUBLICATIONS = [
         ("held", "--everybody", "--approve", "latest:1"),
         audit=(("held.decided", "everybody: latest:1, 1 to publish, 0 skipped"),),
         wakes=("publish",),
-        tables=("publications",),
+        tables=("events", "publications"),
     ),
     Case(
         "nothing is held of a user",

@@ -30,7 +30,7 @@ RULES = [
             "names=*.env, id_*",
         ),
         audit=(("rule.added", "3 at 1: skip No keys, name is *.env, id_*"),),
-        tables=("publishing_rules",),
+        tables=("events", "publishing_rules"),
     ),
     Case(
         "a rule whose pattern is none is added",
@@ -58,7 +58,7 @@ RULES = [
         ),
         ("rules", "change", "1", "hold", "--name", "Big ones", "--when", "larger_than=5000"),
         audit=(("rule.changed", "1 at 1: hold Big ones, larger than 5000 bytes"),),
-        tables=("publishing_rules",),
+        tables=("events", "publishing_rules"),
     ),
     Case(
         "a rule is moved",
@@ -67,7 +67,7 @@ RULES = [
         api("POST", "/publishing/rules/2/move", position=1),
         ("rules", "move", "2", "1"),
         audit=(("rule.moved", "2 at 1: skip Second, language is Text"),),
-        tables=("publishing_rules",),
+        tables=("events", "publishing_rules"),
     ),
     Case(
         "a rule is removed",
@@ -76,7 +76,7 @@ RULES = [
         api("DELETE", "/publishing/rules/1"),
         ("rules", "remove", "1"),
         audit=(("rule.removed", "1 at 1: hold First, every file"),),
-        tables=("publishing_rules",),
+        tables=("events", "publishing_rules"),
     ),
     Case(
         "a rule that is not there is removed",
@@ -93,7 +93,7 @@ RULES = [
         api("POST", "/opt-outs", login="Ada", reason="asked by mail"),
         ("opt-outs", "add", "Ada", "--reason", "asked by mail"),
         audit=(("opt_out.added", "ada, 2 skipped"),),
-        tables=("opt_outs", "publications"),
+        tables=("events", "opt_outs", "publications"),
     ),
     Case(
         "an owner who opted out is published again",

@@ -68,7 +68,7 @@ USERS = [
         api("PATCH", "/users/ada", publishing_mode="ask"),
         ("users", "change", "ada", "--mode", "ask"),
         audit=(("user.changed", "ada"),),
-        tables=("users",),
+        tables=("events", "users"),
     ),
     Case(
         "a user gets the publishing mode that is so already",

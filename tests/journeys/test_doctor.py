@@ -48,7 +48,7 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
     assert set(beside) - {"disk"} == {
         *("settings", "database", "migrations", "access", "service"),
         *("way to GitHub", "GitHub", "way to Pipedrive", "Pipedrive", "clock"),
-        "publishing settings",
+        *("publishing settings", "credentials detector"),
     }
     assert "runs" in beside["service"]["found"]
     assert "without TLS" in beside["way to GitHub"]["found"]

@@ -1,5 +1,6 @@
 """Events by API and command: what happens to users, gists, publications and pauses is told."""
 
+import getpass
 import json
 
 from gitpip_standins import Fault
@@ -54,6 +55,56 @@ def test_a_pause_is_told_once_and_its_end(served_from_any: Served) -> None:
     ((_, login, reason),) = happened(served, "&kind=publishing.paused")
     assert login is None
     assert reason
+
+
+def test_what_people_decide_about_publishing_is_told(served_from_any: Served) -> None:
+    served = served_from_any
+    for _ in range(2):
+        command = ("publishing", "settings", "set", "publishing_mode=ask")
+        assert served.gitpip.command(*command).returncode == 0
+    served.track("ada", {"one.py": "1\n", "two.py": "2\n", "three.py": "3\n"})
+    served.gitpip.wait_for(
+        lambda: served.api("GET", "/publications?state=held").json()["total"] == 3,
+        "the files to be held",
+    )
+    ids = {
+        one["filename"]: one["id"]
+        for one in served.api("GET", "/publications?state=held").json()["items"]
+    }
+    before = served.api("GET", "/events?limit=500").json()["last"]
+    assert served.gitpip.command("publications", "skip", str(ids["one.py"])).returncode == 0
+    approved = served.api("POST", "/publications/approve", {"ids": [ids["two.py"]]})
+    assert approved.status_code == 200
+    answered = served.gitpip.command("held", "ada", "--approve", "none")
+    assert answered.returncode == 0, answered.stderr
+    assert served.api("PATCH", "/users/ada", {"publishing_mode": "dry-run"}).status_code == 200
+    for rule in (
+        ("add", "skip", "--name", "no drafts"),
+        ("change", "1", "hold", "--name", "no forks"),
+        ("move", "1", "1"),
+        ("remove", "1"),
+    ):
+        done = served.gitpip.command("rules", *rule)
+        assert done.returncode == 0, done.stderr
+    assert served.gitpip.command("publishing", "pause").returncode == 0
+    assert served.gitpip.command("publishing", "resume").returncode == 0
+    assert [
+        one for one in happened(served, f"&after={before}") if one[0] != "publication.published"
+    ] == [
+        ("publications.skipped", "ada", "one.py"),
+        ("publications.approved", "ada", "1 file: approved by a person"),
+        ("publications.skipped", "ada", "1 file: skipped by a person"),
+        ("user.mode_changed", "ada", "dry-run"),
+        ("rule.added", None, "1: skip no drafts"),
+        ("rule.changed", None, "1: hold no forks"),
+        ("rule.moved", None, "1: hold no forks"),
+        ("rule.removed", None, "1: hold no forks"),
+        ("publishing.paused", None, f"by {getpass.getuser()}"),
+        ("publishing.resumed", None, None),
+    ]
+    told = happened(served, "&kind=publishing.mode_changed")
+    assert told == [("publishing.mode_changed", None, "automatic → ask")]
+    assert ("publications.held", "ada") in {(kind, login) for kind, login, _ in happened(served)}
 
 
 def test_the_command_shows_and_follows(served: Served) -> None:

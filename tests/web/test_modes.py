@@ -51,7 +51,16 @@ def test_what_is_asked_about_is_approved_on_the_page(served: Served) -> None:
     assert "held since the publishing mode is to ask" in " ".join(page.split())
     first, second = served.api("GET", "/publications?state=held").json()["items"]
     assert f'id="choose-{first["id"]}"' in page
-    assert served.gitpip.command("publish", "--dry-run").stdout.startswith("Nothing waits")
+    told = served.gitpip.command("publish", "--dry-run").stdout
+    assert told.startswith("Nothing waits")
+    assert "2 for ask" in told
+    assert "Nothing is sent at present" not in told
+    assert served.api("GET", "/publishing/plan").json()["held"] == {"ask": 2}
+    assert served.gitpip.command("publishing", "pause", "--reason", "a fair").returncode == 0
+    told = served.gitpip.command("publish", "--dry-run").stdout
+    assert "Nothing is sent at present" in told
+    assert "a fair" in told
+    assert served.gitpip.command("publishing", "resume").returncode == 0
 
     address = f"{served.gitpip.url}/publications/selected?state=held"
     answer = httpx2.post(address, data={"act": "approve", "number": [str(first["id"])]})

@@ -1,11 +1,15 @@
 """The pages of publications: what exactly would be sent, and decisions that lead back."""
 
+import json
 import re
 
 import httpx2
 
 from gitpip_standins import Fault
 from tests.web.conftest import Served
+
+SECRET = "gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5"
+"""It is nobody's, and looks like a token of GitHub's."""
 
 
 def test_what_is_shown_is_what_is_sent(served: Served) -> None:
@@ -23,6 +27,41 @@ def test_what_is_shown_is_what_is_sent(served: Served) -> None:
     assert "&lt;pre&gt;print(&amp;#x27;&amp;lt;1" in page
     assert served.gitpip.get("/api/v1/publications/99/preview").status_code == 404
     assert served.gitpip.get("/publications/99").status_code == 404
+
+
+def test_how_it_is_sent_and_what_is_left_out_is_shown(served: Served) -> None:
+    done = served.gitpip.command(
+        *("publishing", "settings", "set", "credentials=mask", "activity_type=meeting"),
+        *("activity_done=no", "activity_due_date=today", "activity_owner=deal"),
+    )
+    assert done.returncode == 0, done.stderr
+    served.track("ada", {"leak.py": f"user = 'ada'\nkey = {SECRET!r}\n"})
+    served.pipedrive.wait_until(lambda: len(served.pipedrive.activities) == 1)
+    row = served.gitpip.get("/api/v1/publications").json()["items"][0]
+    preview = served.gitpip.get(f"/api/v1/publications/{row['id']}/preview").json()
+    page = served.gitpip.get(f"/publications/{row['id']}").text
+    shown = served.gitpip.command("publications", "show", str(row["id"])).stdout
+    command = json.loads(
+        served.gitpip.command("publications", "show", str(row["id"]), "--json").stdout
+    )
+
+    activity = served.pipedrive.activities[0]
+    for sent in (preview, command):
+        assert (sent["subject"], sent["note"]) == (activity["subject"], activity["note"])
+        assert (sent["type"], sent["done"]) == (activity["type"], activity["done"])
+        assert (sent["owner"], sent["priority"]) == ("deal", None)
+        assert sent["due_date"] == activity["due_date"]
+        assert sent["masked"] == ["github-pat (line 2)"]
+    assert (activity["type"], activity["done"]) == ("meeting", False)
+    assert "[removed: github-pat]" in str(activity["note"])
+    for text in (page, shown):
+        assert "github-pat (line 2)" in text
+        assert str(activity["due_date"]) in text
+        assert "meeting" in text
+        assert SECRET not in text
+    assert "an open to-do" in page
+    assert "the owner of the deal" in page
+    assert "done: no" in shown
 
 
 def test_the_words_around_a_sent_file(served: Served) -> None:

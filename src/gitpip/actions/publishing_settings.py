@@ -18,8 +18,9 @@ from gitpip.config.publishing.policy import (
 )
 from gitpip.errors import InvalidInput, SettingGiven
 from gitpip.model import PauseCause
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import deals, permission, publishing_settings
 from gitpip.store.status import pauses
 
@@ -106,6 +107,9 @@ async def change(
             was, now = before[one.setting.name], one.text
             told = f"{one.setting.name}: {_shortened(was)} → {_shortened(now)}"
             await act.record("publishing.settings_changed", told)
+            if one.setting.name == MODE:
+                happened = NewEvent(EventKind.PUBLISHING_MODE_CHANGED, detail=f"{was} → {now}")
+                await events.record(act.transaction, act.now, happened)
         if changed:
             # What is still lacking is found again with the next claim.
             await publishing_settings.forget_faults(act.transaction, keep=_still_known(changed))

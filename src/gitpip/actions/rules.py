@@ -2,6 +2,8 @@
 
 from gitpip.actions.acting import Act, Acting
 from gitpip.publish import rules as conditions_of
+from gitpip.store import events
+from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.publications import opt_outs, rules
 from gitpip.store.publications.opt_outs import OptOut
 from gitpip.store.publications.rules import NewRule, PublishingRule, RuleId
@@ -67,3 +69,5 @@ async def _record(act: Act, what: str, rule: PublishingRule) -> None:
     asked = conditions_of.told(rule)
     subject = f"{rule.id} at {rule.position}: {rule.action} {rule.name}, {asked}"
     await act.record(f"rule.{what}", subject)
+    told = NewEvent(EventKind(f"rule.{what}"), detail=f"{rule.position}: {rule.action} {rule.name}")
+    await events.record(act.transaction, act.now, told)

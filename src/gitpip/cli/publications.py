@@ -22,7 +22,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Page, Publication, PublicationId
 from gitpip.publish.activity import Rendered
 from gitpip.publish.policy import Policies
-from gitpip.publish.preview import rendered
+from gitpip.publish.preview import Conditions, conditions, rendered
 from gitpip.status.problem import count
 from gitpip.status.reading import Condition, Surroundings, read_stops
 from gitpip.store.database import Transaction
@@ -98,24 +98,32 @@ def show_publication(number: Number, as_json: Json = False) -> None:
     """Show one publication, and what exactly is or would be sent."""
     settings = prepared_settings()
 
-    async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered]:
+    async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered, Conditions]:
+        policies = Policies(settings.publishing)
         publication = await publications.get(transaction, PublicationId(number))
         stops = await read_stops(transaction, Surroundings(settings), utc_now())
-        return _facts(publication, stops), await rendered(
+        activity = await rendered(
             transaction,
             publication.file_key,
             publication.revision,
             on_edit=settings.on_edit,
             on_delete=settings.on_delete,
-            policies=Policies(settings.publishing),
+            policies=policies,
         )
+        sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
+        return _facts(publication, stops), activity, sent
 
-    known, activity = read(settings, found)
-    facts = known | {"subject": activity.subject, "note": activity.note}
+    known, activity, sent = read(settings, found)
+    facts = known | asdict(sent) | {"masked": activity.masked}
+    text = {"subject": activity.subject, "note": activity.note}
     if as_json:
-        print_json(facts)
+        print_json(facts | text)
     else:
-        print_facts(facts)
+        as_words = {
+            "done": "yes" if sent.done else "no",
+            "masked": ", ".join(activity.masked) or None,
+        }
+        print_facts(facts | as_words | text)
 
 
 @publications_app.command("retry")

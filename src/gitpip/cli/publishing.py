@@ -21,11 +21,14 @@ from gitpip.cli.publishing_preview import preview
 from gitpip.cli.publishing_settings import settings_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings
+from gitpip.modes import PublishingMode
 from gitpip.publish.plan import Plan, plan
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.status.problem import count
+from gitpip.status.reading import Surroundings, read_stops
 from gitpip.store.database import Transaction
+from gitpip.store.status import pauses
 
 publishing_app = typer.Typer(
     help="Say what is written to Pipedrive, where and when; pause it, and resume it.",
@@ -44,13 +47,19 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
         rendered, on_edit=settings.on_edit, on_delete=settings.on_delete, policies=policies
     )
 
-    async def planned(transaction: Transaction) -> Plan:
+    async def planned(transaction: Transaction) -> tuple[Plan, str | None]:
         policy = await policies.read(transaction)
-        return await plan(transaction, render, policy, utc_now(), limit=limit)
+        now = utc_now()
+        stops = await read_stops(transaction, Surroundings(settings), now)
+        found = await plan(transaction, render, policy, now, limit=limit)
+        problem = stops.held_up(pauses.PUBLISHING)
+        if problem is None and stops.mode is PublishingMode.DRY_RUN:
+            return found, "The publishing mode is dry-run."
+        return found, problem.sentence if problem else None
 
-    found = read(settings, planned)
+    found, stopped = read(settings, planned)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"stopped": stopped})
         return
     rows: list[dict[str, object]] = [
         {
@@ -72,6 +81,11 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
             f"In all {activities}{shown_of}, {count(found.deals, 'deal')} to be found or made, at "
             f"most {found.tokens:,} tokens of Pipedrive's daily budget. Nothing was sent."
         )
+    if found.held:
+        reasons = ", ".join(f"{number:,} for {because}" for because, number in found.held.items())
+        console.say(f"Held until somebody approves them: {reasons}. See gitpip held.")
+    if stopped:
+        console.say(f"Nothing is sent at present: {stopped}")
 
 
 @publishing_app.command("pause")

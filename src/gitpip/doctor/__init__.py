@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from gitpip.config import load_settings
 from gitpip.doctor.database import known_to_database, look_at_database
 from gitpip.doctor.findings import Finding, Verdict, failure, ok
+from gitpip.doctor.publishing import look_at_detector
 from gitpip.doctor.vendors import look_at_vendors
 from gitpip.errors import EnvironmentUnusable, SettingsError
 from gitpip.http_client import proxy_passwords
@@ -31,5 +32,7 @@ async def examine() -> AsyncIterator[Finding]:
     async with aclosing(look_at_database(settings)) as findings:
         async for finding in findings:
             yield finding
-    for finding in await look_at_vendors(settings, await known_to_database(settings)):
+    known = await known_to_database(settings)
+    yield await look_at_detector(settings, known.publishing)
+    for finding in await look_at_vendors(settings, known):
         yield finding

@@ -1,16 +1,47 @@
-"""The publishing settings as the doctor sees them: does the account have what they name?"""
+"""Publishing as the doctor sees it: does the account have what the settings name, and does the
+detector of credentials find one?
+"""
 
+import time
 from collections.abc import Mapping
+from contextlib import closing
 
 from gitpip.config import Settings
 from gitpip.config.publishing.activity import DEFAULT_TYPE
 from gitpip.config.publishing.policy import PublishingPolicy, effective, policy_of
 from gitpip.doctor.findings import Finding, failure, ok, warning
+from gitpip.modes import CredentialsGuard
+from gitpip.publish.credentials.detector import Detector
+from gitpip.publish.credentials.findings import Parts
 from gitpip.publish.destination import Destination, LookFailed
 from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 
 ABOUT = "publishing settings"
 CHANGE = "change it under Settings, or with gitpip publishing settings; or make it in Pipedrive"
+
+DETECTOR = "credentials detector"
+PLANTED = "key = 'gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5'\n"
+"""A token of nobody's, in two pieces, so that no detector finds one in this file."""
+UNTIL_THEN = "install gitpip's dependencies again, or run its image; until then files are held"
+
+
+async def look_at_detector(
+    settings: Settings, stored: Mapping[str, str], detector: Detector | None = None
+) -> Finding:
+    """Let it examine a planted sample, within its limit for one file; asks no host."""
+    policy = policy_of(effective(settings.publishing, stored))
+    if policy.credentials is CredentialsGuard.PUBLISH:
+        return ok(DETECTOR, "not used, as the setting credentials is publish")
+    began = time.monotonic()
+    with closing(detector or Detector()) as asked:
+        found = await asked.examined(Parts("", "", PLANTED))
+    if found.not_judged is not None:
+        return failure(DETECTOR, f"a sample could not be examined: {found.not_judged}", UNTIL_THEN)
+    if found.is_clean:
+        blind = "it finds no token in a sample that holds one, so credentials would be published"
+        return failure(DETECTOR, blind, "pause publishing; install gitpip's dependencies again")
+    took = (time.monotonic() - began) * 1000
+    return ok(DETECTOR, f"found the token of a sample within {took:,.0f} ms, its start included")
 
 
 async def look_at_settings(

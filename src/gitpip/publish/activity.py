@@ -34,6 +34,8 @@ class Rendered:
     """Of the gist, or of the revision that it was made for; UTC."""
     is_cut: bool = False
     """Whether the note lacks some of the content, or of what the template made."""
+    masked: tuple[str, ...] = ()
+    """What was left out since it looks like a credential, by kind and place."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What would be sent, where, and what it costs, without sending anything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from gitpip.publish.checks import checks_now
 from gitpip.publish.screening import Candidate, Checks, Decision, Hold, Publish, decide, is_screened
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
-from gitpip.store.publications import deals, planned
+from gitpip.store.publications import deals, held, planned
 
 ACTIVITY_TOKENS = 5
 DEAL_TOKENS = 35
@@ -63,6 +63,8 @@ class Plan:
     """So many deals are to be found or made."""
     tokens: int
     """Of Pipedrive's daily budget, at the most."""
+    held: Mapping[HeldBecause, int]
+    """How many files are held already, for each reason, and wait for a person."""
 
 
 async def plan(
@@ -100,7 +102,8 @@ async def plan(
         items.append(_planned(row, deal_id, activity, tokens, decision))
     totals = await planned.totals(transaction)
     tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * DEAL_TOKENS
-    return Plan(tuple(items), totals.activities, totals.deals, tokens)
+    reasons = await held.reasons(transaction)
+    return Plan(tuple(items), totals.activities, totals.deals, tokens, reasons)
 
 
 def _planned(

@@ -1,18 +1,49 @@
 """What exactly is sent for a publication: the same when it is sent and when it is shown before."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
+from gitpip.config.publishing.activity import GIST_DATE, TODAY
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
 from gitpip.modes import CredentialsGuard
 from gitpip.publish.activity import Rendered, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
-from gitpip.publish.credentials.findings import Parts, masked, without
+from gitpip.publish.credentials.findings import Examined, Parts, masked, without
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
 from gitpip.store.publications import approvals, publications
 from gitpip.templates import Templates
+
+NOT_JUDGED = "everything, as it could not be examined: "
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How an activity is sent, beside its text, as the publishing settings name it."""
+
+    type: str
+    done: bool
+    owner: str
+    """A user of the account; `token` or `deal` stands for the user of the token, or its owner."""
+    due_date: date | None
+    priority: str | None
+
+
+async def conditions(
+    transaction: Transaction, day: date | None, *, policies: Policies, now: datetime
+) -> Conditions:
+    """How an activity of a gist of this day (UTC) would be sent now. Asks Pipedrive nothing."""
+    policy = await policies.read(transaction)
+    due = {GIST_DATE: day, TODAY: now.astimezone(UTC).date()}
+    return Conditions(
+        type=policy.activity_type,
+        done=policy.activity_done,
+        owner=policy.activity_owner,
+        due_date=due.get(policy.activity_due_date),
+        priority=policy.activity_priority,
+    )
 
 
 async def rendered(
@@ -41,14 +72,20 @@ async def rendered(
     approved_at = await approvals.approved_with_credentials(transaction, key, revision)
     # What was edited since is not what the person saw.
     is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
+    left_out: tuple[str, ...] = ()
     if policy.credentials is not CredentialsGuard.PUBLISH and not is_approved:
-        file, wording = await _without_credentials(file, wording)
-    return render(file, marker=marker, revision=revision, remarks=remarks, wording=wording)
+        found = await DETECTOR.examine(file)
+        file, wording = await _without_credentials(file, found, wording)
+        left_out = found.named if found.not_judged is None else (NOT_JUDGED + found.not_judged,)
+    activity = render(file, marker=marker, revision=revision, remarks=remarks, wording=wording)
+    return replace(activity, masked=left_out)
 
 
-async def _without_credentials(file: GistFile, wording: Wording) -> tuple[GistFile, Wording]:
+async def _without_credentials(
+    file: GistFile, found: Examined, wording: Wording
+) -> tuple[GistFile, Wording]:
     """The same with each credential replaced by what it is."""
-    left = masked(file, await DETECTOR.examine(file))
+    left = masked(file, found)
     names = wording.around.filenames
     in_names = await DETECTOR.examined(Parts("", "", "\n".join(names)))
     if in_names.is_clean:

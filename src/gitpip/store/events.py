@@ -8,7 +8,8 @@ oldest of them. The locks are shared, so that nobody waits. SQLite has one write
 are in the order of the commits.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NewType
@@ -99,6 +100,22 @@ async def record(transaction: Transaction, now: datetime, *happened: NewEvent) -
             for one in happened
         ],
     )
+
+
+async def record_files(
+    transaction: Transaction,
+    now: datetime,
+    kind: EventKind,
+    user_keys: Iterable[int],
+    why: str,
+) -> None:
+    """Keep what happens to many files as one event for each user; a key stands for one file."""
+    files = Counter(map(UserKey, user_keys))
+    happened = [
+        NewEvent(kind, key, detail=f"{number:,} file{'' if number == 1 else 's'}: {why}")
+        for key, number in files.items()
+    ]
+    await record(transaction, now, *happened)
 
 
 async def after(

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from gitpip.clock import utc_now
 from gitpip.errors import GitHubError, GitHubLimited, GitHubUnauthorized
-from gitpip.model import GistId
+from gitpip.model import GistId, GitHubId
 from gitpip.observability.logging import get_logger
 from gitpip.store.database import Database
 from gitpip.store.gists import public_feed
 from gitpip.store.gists.public_feed import PublicFeedState
 from gitpip.store.status import pauses
 from gitpip.store.users import schedule
-from gitpip.watch.github.client import GitHub, PublicFeedGist
+from gitpip.watch.github.client import GitHub, PublicFeedPage
 
 READ_EVERY = timedelta(minutes=1)
 MOST_PAGES = 30
@@ -70,19 +70,17 @@ class PublicFeed:
                 async with self._database.begin() as transaction:
                     await public_feed.worked(transaction)
             return 0
-        gists, odd = list(first.gists), list(first.odd)
-        pages, page = 1, first
+        reading = _Reading(before.seen if before else {})
+        reading.add(first)
+        page = first
         # Without an overlap with the page before, something passed in between.
-        while (
-            before and not _overlaps(gists, before.seen) and page.next_page and pages < MOST_PAGES
-        ):
+        while before and not reading.overlaps and page.next_page and reading.pages < MOST_PAGES:
             further = await self._github.public_feed(None, page.next_page)
             if further is None:
                 break
-            gists += further.gists
-            odd += further.odd
-            pages, page = pages + 1, further
-        gap = before is not None and bool(before.seen) and not _overlaps(gists, before.seen)
+            reading.add(further)
+            page = further
+        gap = before is not None and bool(before.seen) and not reading.overlaps
         state = PublicFeedState(
             etag=first.etag,
             seen={gist.id: gist.updated_at for gist in first.gists},
@@ -91,20 +89,39 @@ class PublicFeed:
             gap_at=now if gap else (before.gap_at if before else None),
             hints=before.hints if before else 0,
         )
-        seen = before.seen if before else {}
-        owners = {gist.owner_id for gist in gists if seen.get(gist.id) != gist.updated_at}
         async with self._database.begin() as transaction:
-            logins = await schedule.hint(transaction, owners, now)
+            logins = await schedule.hint(transaction, reading.owners, now)
             await public_feed.save(transaction, replace(state, hints=state.hints + len(logins)))
         if gap:
-            log.warning("feed.gap", pages=pages, since=before.read_at if before else None)
-        if odd:
+            log.warning("feed.gap", pages=reading.pages, since=before.read_at if before else None)
+        if reading.odd_items:
             # Whose they are is not known, so the list of each user has to tell.
-            log.warning("feed.odd_items", items=len(odd), reason=odd[0].reason)
+            log.warning("feed.odd_items", items=reading.odd_items, reason=reading.reason)
         for login in logins:
             log.info("user.hinted", login=login)
         return len(logins)
 
 
-def _overlaps(gists: list[PublicFeedGist], seen: Mapping[GistId, datetime]) -> bool:
-    return any(gist.id in seen for gist in gists)
+class _Reading:
+    """What is kept of one page after the other; the pages are not, as 30 hold 3,000 gists."""
+
+    def __init__(self, seen: Mapping[GistId, datetime]) -> None:
+        self._seen = seen
+        self.owners: set[GitHubId] = set()
+        """Of gists that are new, or were updated, since the reading before."""
+        self.overlaps = False
+        """Whether a page had a gist that the reading before has seen."""
+        self.pages = 0
+        self.odd_items = 0
+        self.reason: str | None = None
+        """What is wrong with the first odd item."""
+
+    def add(self, page: PublicFeedPage) -> None:
+        for gist in page.gists:
+            self.overlaps |= gist.id in self._seen
+            if self._seen.get(gist.id) != gist.updated_at:
+                self.owners.add(gist.owner_id)
+        if page.odd and self.reason is None:
+            self.reason = page.odd[0].reason
+        self.odd_items += len(page.odd)
+        self.pages += 1

@@ -14,7 +14,7 @@ from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey
-from gitpip.publish.plan import Activity
+from gitpip.publish.activity import Rendered
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Database, Transaction
@@ -33,7 +33,7 @@ MakeForecast = Callable[[str, Backfill], Awaitable[Forecast]]
 """What tracking a login would publish; raises GitHubError."""
 
 
-Preview = Callable[[Transaction, FileKey, int], Awaitable[Activity]]
+Preview = Callable[[Transaction, FileKey, int], Awaitable[Rendered]]
 """The activity of a file's revision, as it would be sent now."""
 
 

@@ -9,14 +9,16 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import FileKey, PublicationId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import NEVER_SENT
 from gitpip.store.schema import gist_files, publications, unreadable, users
 from gitpip.store.visibility import of_tracked
 
 HELD_BY_A_PERSON = "held by a person"
+APPROVED_BY_A_PERSON = "approved by a person"
 IS_HELD = publications.c.state == PublicationState.HELD.value
 # Each of these is looked at: no answer about many approves them.
 HELD_FOR_CREDENTIALS = and_(IS_HELD, publications.c.held_because == HeldBecause.CREDENTIALS)
@@ -139,9 +141,14 @@ async def approve(transaction: Transaction, chosen: Chosen, *, now: datetime, by
         update(publications)
         .where(in_order(chosen.condition, wanted))
         .values(approved(now, by))
-        .returning(publications.c.id)
+        .returning(publications.c.id, publications.c.user_key)
     )
-    moved = await _moved(transaction, chosen, result.scalars().all(), "approved", "held")
+    rows = result.all()
+    moved = await _moved(transaction, chosen, [row.id for row in rows], "approved", "held")
+    keys = [row.user_key for row in rows]
+    await events.record_files(
+        transaction, now, EventKind.PUBLICATIONS_APPROVED, keys, APPROVED_BY_A_PERSON
+    )
     if not chosen.ids:
         await _approve_unread(transaction, chosen.user_key)
     return moved
@@ -178,10 +185,14 @@ async def hold(transaction: Transaction, chosen: Chosen, *, now: datetime) -> Mo
         update(publications)
         .where(in_order(chosen.condition, WAITS_UNSENT))
         .values(held_by_person(now))
-        .returning(publications.c.id)
+        .returning(publications.c.id, publications.c.user_key)
     )
+    rows = result.all()
     waiting = "waiting and never sent"
-    return await _moved(transaction, chosen, result.scalars().all(), "held", waiting)
+    moved = await _moved(transaction, chosen, [row.id for row in rows], "held", waiting)
+    keys = [row.user_key for row in rows]
+    await events.record_files(transaction, now, EventKind.PUBLICATIONS_HELD, keys, HELD_BY_A_PERSON)
+    return moved
 
 
 async def _moved(

@@ -17,11 +17,12 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, s
 from gitpip.errors import HeldChanged, InvalidInput, UserNotTracked
 from gitpip.model import Backfill, BackfillKind, GistId, PublicationState, UserKey
 from gitpip.modes import HeldBecause
-from gitpip.store import ledger
+from gitpip.store import events, ledger
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications import approvals
-from gitpip.store.publications.approvals import IS_HELD_WITH_OTHERS
+from gitpip.store.publications.approvals import APPROVED_BY_A_PERSON, IS_HELD_WITH_OTHERS
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON
 from gitpip.store.schema import gist_files, gists, publications, unreadable
 from gitpip.store.schema import users as user_rows
@@ -108,6 +109,18 @@ async def summary(transaction: Transaction) -> Summary | None:
         .group_by(_because)
     )
     return Summary(files, number, first[0], {row[0]: row[1] for row in reasons})
+
+
+async def reasons(transaction: Transaction) -> dict[HeldBecause, int]:
+    """How many files of tracked users are held for each reason, credentials included."""
+    rows = await transaction.execute(
+        select(_because, func.count())
+        .where(publications.c.state == PublicationState.HELD.value)
+        .where(~of_removed(publications.c.user_key))
+        .group_by(_because)
+        .order_by(_because)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 # What an older gitpip held has no reason beside it.
@@ -249,9 +262,17 @@ async def _answer(
             reason=SKIPPED_BY_A_PERSON,
             deleted_from=None,
         )
+        .returning(publications.c.user_key)
     )
+    skipped = result.scalars().all()
     await _answer_for_unread(transaction, user_key, approved)
-    return published, result.rowcount
+    told = (
+        (EventKind.PUBLICATIONS_APPROVED, published, APPROVED_BY_A_PERSON),
+        (EventKind.PUBLICATIONS_SKIPPED, skipped, SKIPPED_BY_A_PERSON),
+    )
+    for kind, keys, why in told:
+        await events.record_files(transaction, now, kind, keys, why)
+    return len(published), len(skipped)
 
 
 def _held_of(user_key: UserKey | None) -> ColumnElement[bool]:
@@ -266,17 +287,22 @@ async def _publish(
     approved: Backfill,
     now: datetime,
     by: str | None,
-) -> int:
+) -> Sequence[int]:
+    """Approve what the answer lets through; gives the key of its user for each file."""
     wanted = [held]
     match approved.kind:
         case BackfillKind.NONE:
-            return 0
+            return ()
         case BackfillKind.LATEST:
             wanted.append(publications.c.file_key.in_(_files_of_latest(held, approved.count)))
     result = await transaction.execute(
-        update(publications).where(in_order(*wanted)).values(approvals.approved(now, by))
+        update(publications)
+        .where(in_order(*wanted))
+        .values(approvals.approved(now, by))
+        .returning(publications.c.user_key)
     )
-    return result.rowcount
+    keys: Sequence[int] = result.scalars().all()
+    return keys
 
 
 async def _answer_for_unread(

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, select
 
 from gitpip.errors import InvalidInput, OptOutNotFound
 from gitpip.model import GitHubId, PublicationState, UserKey
-from gitpip.store import commit_order, ledger
+from gitpip.store import commit_order, events, ledger
 from gitpip.store.access.audit import Actor
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.publications.permission import opted_out
 from gitpip.store.rows import reader
@@ -197,5 +198,8 @@ async def _skip(transaction: Transaction, waits: ColumnElement[bool], now: datet
             token=None,
             lease_until=None,
         )
+        .returning(publications.c.user_key)
     )
-    return result.rowcount
+    keys = result.scalars().all()
+    await events.record_files(transaction, now, EventKind.PUBLICATIONS_SKIPPED, keys, OPTED_OUT)
+    return len(keys)

@@ -358,6 +358,8 @@ async def retry(
         .where(publications.c.id == publication_id)
         .values(approved_at=now, approved_by=by)
     )
+    if publication.state in {PublicationState.HELD, PublicationState.SKIPPED}:
+        await _tell(transaction, now, EventKind.PUBLICATIONS_APPROVED, publication)
     return await get(transaction, publication_id)
 
 
@@ -368,7 +370,7 @@ async def skip(
 
     Raises PublicationNotFound, or PublicationStateError when it is or may be in Pipedrive already.
     """
-    return await _move(
+    skipped = await _move(
         transaction,
         publication_id,
         away_from=(PublicationState.FAILED, PublicationState.HELD, PublicationState.PENDING),
@@ -376,6 +378,13 @@ async def skip(
         reason=SKIPPED_BY_A_PERSON,
         now=now,
     )
+    await _tell(transaction, now, EventKind.PUBLICATIONS_SKIPPED, skipped)
+    return skipped
+
+
+async def _tell(transaction: Transaction, now: datetime, kind: EventKind, one: Publication) -> None:
+    told = NewEvent(kind, one.user_key, one.gist_id, one.id, detail=one.filename)
+    await events.record(transaction, now, told)
 
 
 async def skip_deleted(

@@ -1,17 +1,17 @@
 """What screening decided about publications that were never sent."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, update
 
-from gitpip.model import Publication, PublicationId, PublicationState, UserKey
+from gitpip.model import Publication, PublicationId, PublicationState
 from gitpip.modes import HeldBecause
 from gitpip.store import events, lease
 from gitpip.store.database import Transaction
-from gitpip.store.events import EventKind, NewEvent
+from gitpip.store.events import EventKind
 from gitpip.store.locking import in_order
 from gitpip.store.schema import publications
 
@@ -65,8 +65,10 @@ async def write(
         rows = result.all()
         written.update(PublicationId(row.id) for row in rows)
         if verdict.state is PublicationState.HELD:
-            held = Counter(UserKey(row.user_key) for row in rows)
-            await events.record(transaction, now, *_held(held, verdict))
+            keys = [row.user_key for row in rows]
+            await events.record_files(
+                transaction, now, EventKind.PUBLICATIONS_HELD, keys, verdict.reason
+            )
     return frozenset(written)
 
 
@@ -80,14 +82,3 @@ def _not_approved(verdict: Verdict) -> ColumnElement[bool]:
         of.held_because.is_(None),
         of.held_because != HeldBecause.CREDENTIALS,
     )
-
-
-def _held(files: Counter[UserKey], verdict: Verdict) -> list[NewEvent]:
-    return [
-        NewEvent(
-            EventKind.PUBLICATIONS_HELD,
-            user_key,
-            detail=f"{number:,} file{'' if number == 1 else 's'}: {verdict.reason}",
-        )
-        for user_key, number in files.items()
-    ]

@@ -331,6 +331,9 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
     if changes.paused is not None:
         kind = EventKind.USER_PAUSED if changes.paused else EventKind.USER_RESUMED
         await events.record(transaction, now, NewEvent(kind, key))
+    if changes.mode is not None:
+        told = NewEvent(EventKind.USER_MODE_CHANGED, key, detail=str(changes.mode))
+        await events.record(transaction, now, told)
     if changes.tags is not None:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == key))
         if changes.tags:

@@ -1,16 +1,20 @@
 """`/api/v1/publications` and `/api/v1/notes`: what goes into the CRM."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from gitpip.actions import publications as actions
+from gitpip.clock import utc_now
 from gitpip.model import (
     PublicationId,
     PublicationState,
     Role,
 )
+from gitpip.publish.policy import Policies
+from gitpip.publish.preview import conditions
 from gitpip.store.publications import causes, publications
 from gitpip.store.publications.approvals import Left, Moved
 from gitpip.store.users import users
@@ -74,8 +78,19 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
         publication = await publications.get(transaction, PublicationId(publication_id))
         user = await users.get(transaction, publication.user_key)
         activity = await context.preview(transaction, publication.file_key, publication.revision)
-    deal_id = publication.deal_id or user.deal_id
-    return ActivityPreview(subject=activity.subject, note=activity.note, deal_id=deal_id)
+        sent = await conditions(
+            transaction,
+            activity.day,
+            policies=Policies(context.settings.publishing),
+            now=utc_now(),
+        )
+    return ActivityPreview(
+        subject=activity.subject,
+        note=activity.note,
+        deal_id=publication.deal_id or user.deal_id,
+        masked=list(activity.masked),
+        **asdict(sent),
+    )
 
 
 class WhichBody(BaseModel):

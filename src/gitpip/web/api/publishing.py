@@ -77,6 +77,8 @@ class PlanBody(NounBody[Plan]):
     deals: int
     tokens: int
     """Of Pipedrive's daily budget, at the most."""
+    held: dict[HeldBecause, int]
+    """How many files are held already, for each reason, and wait for a person."""
 
 
 @router.get("/publishing/plan")

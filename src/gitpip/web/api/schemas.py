@@ -1,7 +1,7 @@
 """What the API's answers look like; the OpenAPI document is made from these."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
@@ -233,6 +233,15 @@ class ActivityPreview(BaseModel):
     subject: str
     note: str
     deal_id: int | None
+    type: str
+    """The type of the activity, as the publishing settings name it."""
+    done: bool
+    owner: str
+    """A user of the account; `token` is the user of the token, `deal` the owner of the deal."""
+    due_date: date | None
+    priority: str | None
+    masked: list[str]
+    """What is left out of subject and note since it looks like a credential, by kind and place."""
 
 
 class CheckBody(NounBody[Check]):

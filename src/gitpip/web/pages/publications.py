@@ -14,6 +14,8 @@ from gitpip.actions import repairs as repair_actions
 from gitpip.actions.repairs import Order
 from gitpip.clock import utc_now
 from gitpip.model import PublicationId, PublicationState, Role
+from gitpip.publish.policy import Policies
+from gitpip.publish.preview import conditions
 from gitpip.status.reading import Condition
 from gitpip.store.publications import held, publications
 from gitpip.store.publications.selection import Selection
@@ -84,6 +86,8 @@ async def publication(
     async with context.database.read() as transaction:
         row = await publications.get(transaction, PublicationId(publication_id))
         activity = await context.preview(transaction, row.file_key, row.revision)
+        policies = Policies(context.settings.publishing)
+        sent = await conditions(transaction, activity.day, policies=policies, now=utc_now())
         stops = await stops_of(transaction, context)
     page = render(
         "publication.html",
@@ -92,6 +96,7 @@ async def publication(
         stops=stops,
         now=utc_now(),
         activity=activity,
+        sent=sent,
         links=await context.links(),
         came_from=_list(state, offset),
         state=state,
