@@ -15,6 +15,7 @@ from gitpip.actions.import_file import PIECE, ImportRow, RowError, read_import_f
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
+from gitpip.targets import Target
 
 logins = st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True).filter(lambda text: text != "login")
 entries = st.lists(
@@ -183,7 +184,7 @@ def test_everything_a_line_can_hold() -> None:
             tags=("lead", "vip"),
             interval=timedelta(minutes=30),
             backfill=Backfill.parse("since:2026-01-31"),
-            deal_id=12,  # type: ignore[arg-type]  # the number as it was written
+            target=Target.parse("deal:12"),
             mode=PublishingMode.ASK,
         )
     ]
@@ -198,7 +199,10 @@ def test_everything_a_line_can_hold() -> None:
         ("login,tags\nada," + "x" * 51 + "\n", "line 2", "1 to 50 printable"),
         ("login,interval\nada,soon\n", "line 2", "interval: not a duration"),
         ("login,backfill\nada,latest\n", "line 2", "backfill: "),
-        ("login,deal\nada,-1\n", "line 2", "deal: "),
+        ("login,deal\nada,-1\n", "line 2", "deal: '-1' is no id of a deal"),
+        ("login,lead\nada,12\n", "line 2", "lead: '12' is no id of a lead; that is a UUID"),
+        ("login,organization\nada,x\n", "line 2", "organization: 'x' is no id of an organ"),
+        ("login,deal,person\nada,1,7\n", "line 2", "deal and person: only one of them"),
         ('login\n"ada\n', "line 2", "not CSV: unexpected end"),
         ("[3]", "entry 1", "neither a login nor an object"),
         ('[{"login": "ada", "deal": true}]', "entry 1", "deal: neither text nor a number"),

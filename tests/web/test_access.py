@@ -186,6 +186,8 @@ def _application(folder: Path) -> FastAPI:
             forecast=unused,
             preview=unused,
             check_settings=unused,
+            check_target=unused,
+            search_targets=unused,
         )
     )
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from gitpip.actions.acting import Acting, Wake
 from gitpip.actions.publishing_settings import Check as CheckSettings
+from gitpip.actions.targets import CheckTarget, SearchTargets
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
@@ -49,6 +50,8 @@ class AppContext:
     forecast: MakeForecast
     preview: Preview
     check_settings: CheckSettings
+    check_target: CheckTarget
+    search_targets: SearchTargets
     first_key: FirstKey = field(default_factory=FirstKey)
 
     @property

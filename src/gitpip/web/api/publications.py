@@ -62,8 +62,17 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
         publication = await publications.get(transaction, PublicationId(publication_id))
         user = await users.get(transaction, publication.user_key)
         activity = await context.preview(transaction, publication.file_key, publication.revision)
-    deal_id = publication.deal_id or user.deal_id
-    return ActivityPreview(subject=activity.subject, note=activity.note, deal_id=deal_id)
+    sent = publication.sent_at is not None
+    target = publication.sent_to if sent else user.target
+    deal_id = publication.deal_id
+    if deal_id is None and target is None:
+        deal_id = user.deal_id
+    return ActivityPreview(
+        subject=activity.subject,
+        note=activity.note,
+        deal_id=deal_id,
+        target=None if target is None else str(target),
+    )
 
 
 class WhichBody(BaseModel):
