@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from gitpip.actions import imports, targets, users
+from gitpip.actions import imports, users
 from tests.actions.cases import NOBODY, Case, api, post
 from tests.actions.doors import Refused, Request
 
@@ -96,28 +96,6 @@ USERS = [
         refused=Refused(
             *(422, "invalid-input"),
             "target: 'x' is no id of a deal; that is a whole number from 1 on",
-        ),
-    ),
-    Case(
-        "a search for a target without a token",
-        targets.search,
-        post("/people/ada/targets", term="ada"),
-        api("POST", "/targets/search", term="ada"),
-        ("targets", "search", "ada"),
-        refused=Refused(
-            *(502, "pipedrive-unasked"),
-            "PIPEDRIVE_TOKEN is not set here, so Pipedrive can't be asked",
-        ),
-    ),
-    Case(
-        "a search for a target by one letter",
-        targets.search,
-        post("/people/ada/targets", term="a"),
-        api("POST", "/targets/search", term="a"),
-        ("targets", "search", "a"),
-        refused=Refused(
-            *(422, "invalid-input"),
-            "term: 'a' can't be looked for; a term has 2 to 100 printable characters",
         ),
     ),
     Case(

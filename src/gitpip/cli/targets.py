@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions import targets as actions
 from gitpip.cli.output import Json, prepared_settings, print_rows, run
+from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.web.api.targets import HitBody
 
@@ -26,6 +26,6 @@ def search_targets(
 ) -> None:
     """Find deals, leads, persons and organizations by name, for 20 tokens of the daily budget."""
     settings = prepared_settings()
-    hits = run(actions.search(term, AccountTargets(lambda: settings).search))
+    hits = run(chosen_targets.search(term, AccountTargets(lambda: settings).search))
     rows = [HitBody.of(hit).model_dump() for hit in hits]
     print_rows(rows, as_json, "Nothing in Pipedrive has this in its name.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gitpip.actions import imports, targets
+from gitpip.actions import imports
 from gitpip.actions import users as actions
 from gitpip.actions.acting import Acting
 from gitpip.cli.output import (
@@ -27,6 +27,7 @@ from gitpip.cli.output import (
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import InvalidInput
 from gitpip.model import Unreadable, User, UserState
+from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.status.problem import count
@@ -202,7 +203,7 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     )
 
     async def change(acting: Acting) -> User:
-        checked = await targets.checked(changes, AccountTargets(lambda: settings).check)
+        checked = await chosen_targets.checked(changes, AccountTargets(lambda: settings).check)
         return await actions.change(acting, login, checked)
 
     user = act(settings, change)

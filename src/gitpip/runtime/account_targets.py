@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from gitpip.actions.targets import Checked
 from gitpip.config import Settings
 from gitpip.errors import EnvironmentUnusable, PipedriveUnasked
+from gitpip.publish.chosen_targets import Checked
 from gitpip.publish.destination import Hit, LookFailed, Unusable
 from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.targets import Target

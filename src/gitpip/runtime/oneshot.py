@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from gitpip.actions import targets
 from gitpip.actions import users as user_actions
 from gitpip.actions.acting import Acting, Work
 from gitpip.actions.checks import request as request_check
@@ -17,6 +16,7 @@ from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
 from gitpip.observability.logging import get_logger
+from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import (
@@ -240,7 +240,7 @@ async def add_user(
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
     """Track a user; see `gitpip.actions.users.add_user`."""
-    details = await targets.checked(details, AccountTargets(lambda: settings).check)
+    details = await chosen_targets.checked(details, AccountTargets(lambda: settings).check)
     async with opened(settings, makes=True) as database, github_of(settings, database) as github:
         address = GitHubAddress(database, settings.github_api_url)
 

@@ -9,11 +9,11 @@ from fastapi import Depends, Request
 
 from gitpip.actions.acting import Acting, Wake
 from gitpip.actions.publishing_settings import Check as CheckSettings
-from gitpip.actions.targets import CheckTarget, SearchTargets
 from gitpip.actions.users import FindAccount
 from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey
+from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.publish.plan import Activity
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts

@@ -5,8 +5,8 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from gitpip.actions import targets as actions
 from gitpip.model import Role
+from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
 from gitpip.web.api.schemas import PROBLEMS
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -61,5 +61,5 @@ async def search_targets(wanted: TargetSearch, context: Context) -> FoundBody:
 
     It costs 20 tokens of Pipedrive's daily budget, so it is for operators, and no GET.
     """
-    hits = await actions.search(wanted.term, context.search_targets)
+    hits = await chosen_targets.search(wanted.term, context.search_targets)
     return FoundBody(items=[HitBody.of(hit) for hit in hits])

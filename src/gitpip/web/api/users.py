@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from gitpip.actions import targets
 from gitpip.actions import users as actions
 from gitpip.config import parse_duration
 from gitpip.model import Backfill, Role
+from gitpip.publish import chosen_targets
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mode
@@ -144,7 +144,7 @@ async def add_user(
         new.login,
         external_id=new.id,
         backfill=Backfill.parse(new.backfill) if new.backfill else context.settings.backfill,
-        details=await targets.checked(details, context.check_target),
+        details=await chosen_targets.checked(details, context.check_target),
         find_account=context.find_account,
     )
     if not added.new:
@@ -197,7 +197,7 @@ async def change_user(
         mode=_mode(change.publishing_mode),
         target=_target(change.target),
     )
-    changes = await targets.checked(changes, context.check_target)
+    changes = await chosen_targets.checked(changes, context.check_target)
     return UserBody.of(await actions.change(acting, login, changes))
 
 

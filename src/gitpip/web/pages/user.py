@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AfterValidator
 
-from gitpip.actions import targets
 from gitpip.actions import users as actions
 from gitpip.actions.publications import decide_held
 from gitpip.actions.users import UserAct
@@ -18,6 +17,7 @@ from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
 from gitpip.errors import HeldChanged, InvalidInput, PipedriveUnasked
 from gitpip.model import FileKey, Role, User, UserState
+from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
@@ -163,7 +163,7 @@ async def change_target(
     """Put a user's new activities to another target."""
     try:
         changes = users.Changes(target=read_field("target", parsed_target, target))
-        changes = await targets.checked(changes, context.check_target)
+        changes = await chosen_targets.checked(changes, context.check_target)
         user = await actions.change(acting, login, changes)
     except InvalidInput as error:
         return await _person(request, context, login, fault=str(error))
@@ -177,7 +177,7 @@ async def search_targets(
 ) -> Response:
     """The page with what in Pipedrive has a term in its name."""
     try:
-        hits = await targets.search(term, context.search_targets)
+        hits = await chosen_targets.search(term, context.search_targets)
     except (InvalidInput, PipedriveUnasked) as error:
         return await _person(request, context, login, fault=str(error))
     return await _person(request, context, login, found=Found(term, hits))

@@ -1,4 +1,4 @@
-"""What a person does about targets: look for one in Pipedrive, and have a chosen one checked."""
+"""Targets that a person chooses: one is looked for in Pipedrive, and checked when it is given."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
