@@ -78,7 +78,7 @@ USERS = [
         ("users", "change", "ada", "--person", "7"),
         audit=(("user.changed", "ada"),),
         wakes=("publish",),
-        tables=("targets",),
+        tables=("publications", "targets"),
     ),
     Case(
         "a user gets the target that is so already",

@@ -1,10 +1,18 @@
 """Targets by page, API and command: found by a search, checked when given, and shown."""
 
 import json
+from collections.abc import Iterator
 
 import httpx2
+import pytest
 
 from tests.web.conftest import Served
+
+
+@pytest.fixture
+def people(served: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=20) as client:
+        yield client
 
 
 def test_a_target_is_searched_for_chosen_and_shown(served: Served, people: httpx2.Client) -> None:
