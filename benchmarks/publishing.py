@@ -37,6 +37,7 @@ import httpx2
 import structlog
 
 from gitpip.model import DealId
+from gitpip.publish.destination import Place
 from gitpip.publish.pipedrive.rate_limit import WINDOW
 from gitpip.runtime.worker import SWEEP
 from gitpip.store.database import open_database
@@ -356,7 +357,7 @@ async def _one_by_one(plan: Plan, latency: timedelta) -> float:
         client = (await scene.process()).pipedrive
         number, started = 0, time.monotonic()
         while time.monotonic() - started < MEASURED / 2:
-            await client.create_activity(deal_id=DealId(1), subject=f"{number}", note="x")
+            await client.create_activity(place=Place.deal(DealId(1)), subject=f"{number}", note="x")
             number += 1
         return _percent(number, time.monotonic() - started, plan)
 

@@ -183,6 +183,10 @@ class DatabaseUnsuitable(GitpipError):
         super().__init__(f"{found}; {advice}")
 
 
+class PipedriveUnasked(GitpipError):
+    """Pipedrive can't be asked now, and a person waits for what it says."""
+
+
 class ServiceFailed(GitpipError):
     """A part of the service ended although nobody had asked it to."""
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Generic, NewType, Self, TypeVar
 
 from gitpip.modes import HeldBecause, PublishingMode
+from gitpip.targets import Target
 
 Item = TypeVar("Item")
 
@@ -209,6 +210,12 @@ class User:
     """How many gists, files and items of the gist list could not be read, and are tried again."""
     publishing_mode: PublishingMode | None = None
     """The user's own mode; None for that of everybody."""
+    target: Target | None = None
+    """Where the activities are put; None for the user's deal by its title."""
+    target_title: str | None = None
+    """What Pipedrive calls the target; None while Pipedrive was not asked."""
+    target_problem: str | None = None
+    """Why nothing can be put there; None as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -255,22 +262,6 @@ class SeenGist:
     updated_at: datetime
     files: tuple[SeenFile, ...]
     is_fork: bool | None = None
-
-
-@dataclass(frozen=True)
-class KnownGist:
-    """What the store knows of a gist, as far as a list can differ from it."""
-
-    updated_at: datetime
-    deleted: bool
-
-
-@dataclass(frozen=True)
-class KnownFile:
-    """What the store knows of a gist file, as far as a list can differ from it."""
-
-    blob_hash: str
-    removed: bool
 
 
 @dataclass(frozen=True)
@@ -371,6 +362,8 @@ class Publication:
     publishing_mode: PublishingMode | None = None
     """Its user's own mode; None for that of everybody."""
     user_state: UserState = UserState.ACTIVE
+    sent_to: Target | None = None
+    """The target that it was sent to; None for a deal that was found or made by its title."""
 
 
 @dataclass(frozen=True)

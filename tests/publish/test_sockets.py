@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from gitpip.http_client import USER_TIMEOUT, Sending, client
 from gitpip.model import DealId
 from gitpip.publish.delivery import Ambiguous, NotProcessed, Outcome
+from gitpip.publish.destination import Place
 from gitpip.publish.pipedrive.client import Pipedrive
 from tests.support.network import Listener
 
@@ -25,7 +26,7 @@ async def outcome_at(url: str) -> Outcome:
     async with Pipedrive(
         api_url=url, token=SecretStr("a-token"), timeout=SOON, rest=timedelta(0)
     ) as pipedrive:
-        return await pipedrive.create_activity(deal_id=DealId(1), subject="a", note="b")
+        return await pipedrive.create_activity(place=Place.deal(DealId(1)), subject="a", note="b")
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from gitpip.store.schema import (
 )
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 from gitpip.store.schema_status import publishing_pause
+from gitpip.store.schema_targets import targets
+from gitpip.targets import Target
 from tests.status.case import ADA, HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
 
@@ -25,6 +27,7 @@ def by_person(until: datetime | None) -> Executable:
     )
 
 
+DEAL = Target.parse("deal:7")
 CASES = (
     Case(
         ProblemKind.PUBLISHING_PAUSED_BY_PERSON,
@@ -81,6 +84,18 @@ CASES = (
         (queued(state="held", queued_at=LONG_AGO, held_because="ask"),),
         (SENT,),
         ("1 file of ada waits for your decision: the publishing mode is to ask. Publish",),
+    ),
+    Case(
+        ProblemKind.TARGETS_UNUSABLE,
+        Severity.ERROR,
+        Act.CHANGE_TARGETS,
+        (
+            insert(targets).values(
+                user_key=1, target=DEAL, problem="deal 7 is archived", problem_since=LONG_AGO
+            ),
+        ),
+        (targets.delete(),),
+        ("1 user has a target in Pipedrive that can't be used", "ada: deal 7 is archived."),
     ),
     Case(
         ProblemKind.CREDENTIALS_HELD,

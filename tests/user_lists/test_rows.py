@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gitpip.errors import InvalidInput
 from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
+from gitpip.targets import Target
 from gitpip.user_lists.json_list import PIECE
 from gitpip.user_lists.reading import read_list
 from gitpip.user_lists.rows import ImportRow, RowError
@@ -186,7 +187,7 @@ def test_everything_a_line_can_hold() -> None:
             tags=("lead", "vip"),
             interval=timedelta(minutes=30),
             backfill=Backfill.parse("since:2026-01-31"),
-            deal_id=12,  # type: ignore[arg-type]  # the number as it was written
+            target=Target.parse("deal:12"),
             mode=PublishingMode.ASK,
         )
     ]
@@ -201,7 +202,10 @@ def test_everything_a_line_can_hold() -> None:
         ("login,tags\nada," + "x" * 51 + "\n", "line 2", "1 to 50 printable"),
         ("login,interval\nada,soon\n", "line 2", "interval: not a duration"),
         ("login,backfill\nada,latest\n", "line 2", "backfill: "),
-        ("login,deal\nada,-1\n", "line 2", "deal: "),
+        ("login,deal\nada,-1\n", "line 2", "deal: '-1' is no id of a deal"),
+        ("login,lead\nada,12\n", "line 2", "lead: '12' is no id of a lead; that is a UUID"),
+        ("login,organization\nada,x\n", "line 2", "organization: 'x' is no id of an organ"),
+        ("login,deal,person\nada,1,7\n", "line 2", "deal and person: only one of them"),
         ('login\n"ada\n', "line 2", "not CSV: unexpected end"),
         ("[3]", "entry 1", "neither a login nor an object"),
         ('[{"login": "ada", "deal": true}]', "entry 1", "deal: neither text nor a number"),

@@ -15,14 +15,13 @@ from gitpip.errors import (
     GitHubUnreachable,
     GraphQLFailed,
 )
+from gitpip.known import KnownFile, KnownGist
 from gitpip.model import (
     Backfill,
     BackfillKind,
     FailureKind,
     GistId,
     GitHubId,
-    KnownFile,
-    KnownGist,
     SeenFile,
     SeenGist,
     User,

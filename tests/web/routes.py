@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from gitpip.config import Settings, load_settings
 from gitpip.config.reload import Credentials
 from gitpip.runtime.account_lists import AccountLists
+from gitpip.runtime.account_targets import AccountTargets
 from gitpip.store.database import Database, open_database
 from gitpip.web.app import create_app
 from gitpip.web.auth.first_key import FirstKey
@@ -69,6 +70,8 @@ def application(database: Database, settings: Settings) -> FastAPI:
     values: dict[str, object] = {known.name: unused for known in fields(AppContext)}
     values |= {"database": database, "credentials": Credentials(settings)}
     values |= {"check_settings": AccountLists(lambda: settings).check}
+    account = AccountTargets(lambda: settings)
+    values |= {"check_target": account.check, "search_targets": account.search}
     values |= {"first_key": FirstKey()}
     values |= {"scheduler_is_alive": lambda: True, "ailments": tuple}
     return create_app(cast("Callable[..., AppContext]", AppContext)(**values))

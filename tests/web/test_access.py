@@ -123,6 +123,9 @@ OPERATOR = {
     "POST /api/v1/imports/preview": "",
     "POST /people/selected": "",
     "POST /people/{login}/change": "/people/nobody/change",
+    "POST /people/{login}/target": "/people/nobody/target",
+    "POST /people/{login}/targets": "/people/nobody/targets",
+    "POST /api/v1/targets/search": "",
     "POST /people/{login}/{act}": "/people/nobody/pause",
     "POST /publications/{publication_id}/{act}": "/publications/1/retry",
     "POST /publications/selected": "",
@@ -200,6 +203,8 @@ def _application(folder: Path) -> FastAPI:
             unknown_logins=unused,
             preview=unused,
             check_settings=unused,
+            check_target=unused,
+            search_targets=unused,
         )
     )
 

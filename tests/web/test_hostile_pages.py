@@ -16,6 +16,7 @@ from gitpip.model import Account, Backfill, GistId, GitHubId, SeenFile, SeenGist
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
+from gitpip.runtime.account_targets import AccountTargets
 from gitpip.store.database import open_database
 from gitpip.store.gists import gists
 from gitpip.store.publications import publications
@@ -110,6 +111,8 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
             ),
             ailments=list,
             check_settings=AccountLists(lambda: settings).check,
+            check_target=AccountTargets(lambda: settings).check,
+            search_targets=AccountTargets(lambda: settings).search,
         )
     )
     transport = httpx2.ASGITransport(app=app)

@@ -183,7 +183,7 @@ async def _add(
             tags=entry.tags,
             interval=entry.interval,
             mode=entry.mode,
-            deal_id=entry.deal_id,
+            target=entry.target,
             any_id=entry.external_id is None,
         )
         for entry in piece

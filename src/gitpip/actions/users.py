@@ -9,10 +9,12 @@ from gitpip.config.publishing.policy import publishing_mode
 from gitpip.errors import GitHubError, GitHubNotFound, InvalidInput
 from gitpip.model import Account, Backfill, User, UserState
 from gitpip.observability.logging import get_logger
+from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction
 from gitpip.store.publications import permission, publishing_settings
 from gitpip.store.users import bulk, users
 from gitpip.store.users.users import GENERAL, NOTHING, Added, Changes
+from gitpip.targets import DEAL_BY_TITLE
 from gitpip.validation import check_external_id, check_login, checked_tags, possible_login
 
 FindAccount = Callable[[str], Awaitable[Account]]
@@ -77,6 +79,8 @@ async def add_user(
             now=act.now,
         )
         if added.new:
+            if details.target is not None:
+                await ledger.lock(act.transaction)
             if details != NOTHING:
                 changed = await users.change(act.transaction, added.user.key, details, act.now)
                 added = Added(changed, new=True)
@@ -88,7 +92,7 @@ async def add_user(
 
 
 async def change(acting: Acting, login: str, changes: Changes) -> User:
-    """Change a user's id, backfill rule, tags, interval or mode, and pause or resume them.
+    """Change a user's id, backfill rule, tags, interval, mode or target; pause or resume them.
 
     What is as wanted already stays as it is, and is not recorded. Raises InvalidInput,
     UserNotTracked, UserConflict.
@@ -140,6 +144,8 @@ async def act_on_selected(acting: Acting, order: Order) -> tuple[User, ...]:
 
 
 async def _change(act: Act, user: User, wanted: Changes) -> User:
+    if wanted.target is not None:
+        await ledger.lock(act.transaction)  # before any row, in the order of locking.py
     changes = _without_what_is_so(wanted, user)
     if changes == NOTHING:
         return user
@@ -152,6 +158,8 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
     if changes.paused is not None:
         await act.record("user.paused" if changes.paused else "user.resumed", user.login)
     becomes_due = changes.interval is not None or changes.paused is False
+    if changes.target is not None:
+        act.wake("publish")
     if becomes_due and changed.state is not UserState.PAUSED:
         act.wake("check")
     return changed
@@ -160,6 +168,7 @@ async def _change(act: Act, user: User, wanted: Changes) -> User:
 def _without_what_is_so(wanted: Changes, user: User) -> Changes:
     """The changes that change something. A rule `latest:N` counts anew when it is given again."""
     own = user.check_interval or GENERAL
+    same_target = _has_target(wanted, user)
     same_rule = wanted.backfill == user.backfill and user.backfill.count is None
     return Changes(
         external_id=None if wanted.external_id == user.external_id else wanted.external_id,
@@ -168,6 +177,17 @@ def _without_what_is_so(wanted: Changes, user: User) -> Changes:
         interval=None if wanted.interval == own else wanted.interval,
         paused=None if wanted.paused is (user.state is UserState.PAUSED) else wanted.paused,
         mode=None if wanted.mode == (user.publishing_mode or GENERAL) else wanted.mode,
+        target=None if same_target else wanted.target,
+        target_seen=None if same_target else wanted.target_seen,
+    )
+
+
+def _has_target(wanted: Changes, user: User) -> bool:
+    """Whether the user has this target, as far as Pipedrive was asked about it."""
+    if wanted.target != (user.target or DEAL_BY_TITLE):
+        return wanted.target is None
+    return wanted.target_seen is None or (
+        user.target_problem is None and wanted.target_seen.title == user.target_title
     )
 
 

@@ -40,7 +40,7 @@ Columns = Annotated[
         "--column",
         metavar="HEADING=COLUMN",
         help="What a column holds: its heading, or its number from 1, and login, id, tags, "
-        "interval, backfill, deal or publishing_mode. Repeat for several.",
+        "interval, backfill, deal, lead, person, organization or publishing_mode. Repeat for several.",
     ),
 ]
 
@@ -64,9 +64,10 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
 ) -> None:
     """Track every user of a file: a spreadsheet, CSV, JSON, or one login a line.
 
-    A table needs a column login, and may have id, tags, interval, backfill, deal and
-    publishing_mode. Where its headings are others, what they hold is proposed and asked for; say
-    it with --column. Rows with errors are reported, and left out.
+    A table needs a column login, and may have id, tags, interval, backfill, publishing_mode, and
+    one target a row: deal, lead, person or organization. Where its headings are others, what they
+    hold is proposed and asked for; say it with --column. Rows with errors are reported, and left
+    out.
 
     Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
     a user whose login it does not show becomes unavailable, as gitpip users list shows.

@@ -43,6 +43,7 @@ from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.setup import set_up
+from gitpip.cli.targets import targets_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -132,6 +133,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(users_app, name="users")
+app.add_typer(targets_app, name="targets")
 app.add_typer(publications_app, name="publications")
 app.add_typer(publishing_app, name="publishing")
 app.add_typer(rules_app, name="rules")

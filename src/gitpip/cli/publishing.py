@@ -65,7 +65,7 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
         {
             "id": one.id,
             "login": one.login,
-            "deal": one.deal_id or "to be found or made",
+            "put to": one.target or (f"deal:{one.deal_id}" if one.deal_id else "deal to be made"),
             "subject": one.subject,
             "note": f"{one.note_bytes:,} bytes",
             "tokens": one.tokens,

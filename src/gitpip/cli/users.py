@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions import users as actions
+from gitpip.actions.acting import Acting
 from gitpip.capacity import REQUESTS_WITH_TOKEN, REQUESTS_WITHOUT_TOKEN
 from gitpip.cli.imports import import_users
 from gitpip.cli.output import (
@@ -23,12 +24,16 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import format_duration, parse_duration
+from gitpip.errors import InvalidInput
 from gitpip.model import Unreadable, User, UserState
+from gitpip.publish import chosen_targets
 from gitpip.runtime import oneshot
+from gitpip.runtime.account_targets import AccountTargets
 from gitpip.status.problem import count
 from gitpip.store.database import Transaction
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
+from gitpip.targets import DEAL_BY_TITLE, TargetChoice, TargetKind, chosen_target
 from gitpip.validation import possible_login
 from gitpip.watch.forecast import Forecast
 from gitpip.web.api.schemas import UnreadableBody, UserBody
@@ -52,6 +57,17 @@ ModeOption = Annotated[
     str | None,
     typer.Option("--mode", help="What is published: automatic, ask, dry-run; general for all."),
 ]
+DealOption = Annotated[
+    str | None, typer.Option("--deal", help="Put the activities under this deal, by its id.")
+]
+LeadOption = Annotated[str | None, typer.Option("--lead", help="To this lead, by its UUID.")]
+PersonOption = Annotated[str | None, typer.Option("--person", help="To this person, by its id.")]
+OrganizationOption = Annotated[
+    str | None, typer.Option("--organization", help="To this organization, by its id.")
+]
+ByTitleOption = Annotated[
+    bool, typer.Option("--deal-by-title", help="Under the deal with the user's name, as usual.")
+]
 IntervalOption = Annotated[
     str | None, typer.Option("--interval", help="Between looks, like 30m; general for the usual.")
 ]
@@ -66,12 +82,20 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     tag: Tags = None,
     interval: IntervalOption = None,
     mode: ModeOption = None,
+    deal: DealOption = None,
+    lead: LeadOption = None,
+    person: PersonOption = None,
+    organization: OrganizationOption = None,
+    deal_by_title: ByTitleOption = False,
     as_json: Json = False,
 ) -> None:
     """Track a user."""
     settings = prepared_settings()
     chosen = parsed_backfill(backfill)
-    details = users.Changes(tags=_tags(tag), interval=_interval(interval), mode=_mode(mode))
+    target = _target((deal, lead, person, organization), by_title=deal_by_title)
+    details = users.Changes(
+        tags=_tags(tag), interval=_interval(interval), mode=_mode(mode), target=target
+    )
     added = run(
         oneshot.add_user(settings, login, external_id=user_id, backfill=chosen, details=details)
     )
@@ -90,6 +114,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     doubt = "" if confirmed else " (GitHub could not be asked yet)"
     console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
     _say_what_it_costs(user)
+    _say_unchecked(user)
 
 
 @users_app.command("list")
@@ -128,7 +153,12 @@ def show_user(login: str, as_json: Json = False) -> None:
         print_json(facts | {"could_not_read": items})
         return
     mode = user.publishing_mode or users.GENERAL
-    described = {"tags": ", ".join(user.tags), "interval": _every(user), "publishing_mode": mode}
+    described = {
+        "tags": ", ".join(user.tags),
+        "interval": _every(user),
+        "publishing_mode": mode,
+        "target": user.target or DEAL_BY_TITLE,
+    }
     print_facts(facts | described)
     for item in unread:
         place = " of ".join(part for part in (item.filename, item.gist_id) if part)
@@ -148,10 +178,19 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         bool | None, typer.Option("--pause/--resume", help="Stop looking, or go on.")
     ] = None,
     mode: ModeOption = None,
+    deal: DealOption = None,
+    lead: LeadOption = None,
+    person: PersonOption = None,
+    organization: OrganizationOption = None,
+    deal_by_title: ByTitleOption = False,
     as_json: Json = False,
 ) -> None:
-    """Change how a user is tracked; what is not named stays."""
+    """Change how a user is tracked; what is not named stays.
+
+    Another target changes where new files are put, and nothing that was sent.
+    """
     settings = prepared_settings()
+    target = _target((deal, lead, person, organization), by_title=deal_by_title)
     changes = users.Changes(
         external_id=user_id,
         backfill=parsed_backfill(backfill),
@@ -159,8 +198,14 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
         interval=_interval(interval),
         paused=paused,
         mode=_mode(mode),
+        target=target,
     )
-    user = act(settings, lambda acting: actions.change(acting, login, changes))
+
+    async def change(acting: Acting) -> User:
+        checked = await chosen_targets.checked(changes, AccountTargets(lambda: settings).check)
+        return await actions.change(acting, login, checked)
+
+    user = act(settings, change)
     if as_json:
         print_json(_facts(user))
         return
@@ -168,9 +213,11 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     console.say(
         f"{user.login}: {user.state}, id {user.external_id}, backfill {user.backfill}, "
         f"every {every}, tags {', '.join(user.tags) or 'none'}, "
-        f"publishing mode {user.publishing_mode or users.GENERAL}."
+        f"publishing mode {user.publishing_mode or users.GENERAL}, "
+        f"target {_target_words(user)}."
     )
     _say_what_it_costs(user)
+    _say_unchecked(user)
 
 
 @users_app.command("check")
@@ -263,6 +310,29 @@ def _mode(text: str | None) -> users.Mode | None:
         return users.parsed_mode(text) if text is not None else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mode") from None
+
+
+def _target(
+    given: tuple[str | None, str | None, str | None, str | None], *, by_title: bool
+) -> TargetChoice | None:
+    try:
+        return chosen_target(dict(zip(TargetKind, given, strict=True)), by_title=by_title)
+    except ValueError as error:
+        raise InvalidInput("target", str(error)) from None
+
+
+def _target_words(user: User) -> str:
+    if user.target is None:
+        return DEAL_BY_TITLE
+    return f"{user.target} ({user.target_title})" if user.target_title else str(user.target)
+
+
+def _say_unchecked(user: User) -> None:
+    if user.target is not None and user.target_title is None:
+        console.say(
+            f"{user.target.words} was not checked, as Pipedrive could not be asked; it is checked "
+            "before the next file is sent."
+        )
 
 
 def _interval(text: str | None) -> users.Interval | None:

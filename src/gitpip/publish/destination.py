@@ -14,6 +14,8 @@ from gitpip.model import ActivityId, Deal, DealId
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
 from gitpip.publish.delivery import Ambiguous, Denied, Outcome
 from gitpip.store.database import Database
+from gitpip.store.users.targets import Seen
+from gitpip.targets import Target, TargetKind
 
 UNREAD_ENTRIES = Ambiguous("the list holds something that can't be read")
 DAILY_RESERVE = 30
@@ -52,6 +54,51 @@ class Item:
     """By the CRM's clock."""
     custom_fields: Mapping[str, object] = field(default_factory=dict)
     owner_id: int | None = None
+    person_id: int | None = None
+    """The person and the organization of a deal."""
+    org_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an activity is put, and who is linked beside a deal or lead."""
+
+    target: Target
+    person_id: int | None = None
+    org_id: int | None = None
+    given: bool = False
+    """Whether a person gave it, so that it is no deal that was found or made by its title."""
+
+    @classmethod
+    def deal(cls, deal_id: DealId) -> "Place":
+        """A deal that was found or made by its title."""
+        return cls(Target(TargetKind.DEAL, str(deal_id)))
+
+    @property
+    def deal_id(self) -> DealId | None:
+        """The deal; None for everything else."""
+        return DealId(self.target.number) if self.target.kind is TargetKind.DEAL else None
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Nothing can be put there: what is wrong with it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What a search found."""
+
+    target: Target
+    title: str
+    person: str | None
+    """The names of a deal's or lead's person and organization."""
+    organization: str | None
+    owner_id: int | None
+    fault: str | None
+    """Why it can't be chosen."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +234,9 @@ class Destination(Protocol):
     async def deal(self, deal_id: DealId) -> Item | None:
         """A deal as it is now; None if it was deleted."""
 
+    async def target(self, target: Target) -> Seen | Unusable:
+        """What a target is now, or why nothing can be put there."""
+
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first."""
 
@@ -196,13 +246,13 @@ class Destination(Protocol):
     async def create_activity(
         self,
         *,
-        deal_id: DealId,
+        place: Place,
         subject: str,
         note: str,
         fields: ActivityFields,
         turn: Turn | None = None,
     ) -> Outcome:
-        """Make an activity under a deal; Accepted holds its id."""
+        """Make an activity at a place; Accepted holds its id."""
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""

@@ -64,7 +64,7 @@ class Looks:
         self._lists = asyncio.Semaphore(LOOKS_AT_ONCE)
         """Twenty lists at once would be the whole window of a small plan."""
 
-    async def look(self, claimed: Mapping[DealId, Sequence[Publication]]) -> None:
+    async def look(self, claimed: Mapping[DealId | None, Sequence[Publication]]) -> None:
         """Look for claimed publications, by their deals, and record what that says of each.
 
         One that is found is published. One that is not found is changed only if its look is due.
@@ -104,11 +104,13 @@ class Looks:
     async def _look_in_deals(
         self, claims: Sequence[Publication], started_at: datetime, of_all: OfAll | LookFailed
     ) -> None:
-        """Read the list of each deal in which a look is due."""
-        by_deal: defaultdict[DealId, list[Publication]] = defaultdict(list)
+        """Read the list of each deal in which a look is due.
+
+        What was sent to no deal is looked for in the list of all activities, to its end.
+        """
+        by_deal: defaultdict[DealId | None, list[Publication]] = defaultdict(list)
         for claim in claims:
-            if claim.deal_id is not None:
-                by_deal[claim.deal_id].append(claim)
+            by_deal[claim.deal_id].append(claim)
         due = {claim.deal_id for claim in claims if claim.due_at <= started_at}
         pauses = self._pauses.entered
         try:
@@ -133,7 +135,7 @@ class Looks:
         """Look for publications of one deal, unless an earlier look paused publishing."""
         async with self._lists:
             deal_id = claims[0].deal_id
-            if deal_id is None or self._pauses.entered != pauses:
+            if self._pauses.entered != pauses:
                 await self._release(claims)
                 return
             seen = await self._guarded(deal_id, _Search(claims, last=False), of_all)
@@ -156,7 +158,7 @@ class Looks:
                 ids = [claim.id for claim in claims]
                 await PUBLICATIONS.release(transaction, claims[0].token or "", ids)
 
-    async def look_again(self, claim: Publication, deal_id: DealId) -> Publication | None:
+    async def look_again(self, claim: Publication, deal_id: DealId | None) -> Publication | None:
         """Look for what may have been sent before, right before it is sent once more, to a deal.
 
         None if it must not be sent now: it was found, or could not be looked for. Otherwise the
@@ -243,7 +245,7 @@ class Looks:
         unproved = None
         try:
             if deal_id is None:
-                # The deal that it was sent to is not known after a switch of the account and back.
+                # It was sent to no deal, or the deal is not known after a switch there and back.
                 await self._read_list(None, search)
             else:
                 unproved = await self._read(deal_id, search, of_all)

@@ -14,6 +14,8 @@ from gitpip.publish.screening import Candidate, Checks, Decision, Hold, Publish,
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, held, planned
+from gitpip.store.users import targets
+from gitpip.targets import TargetKind
 
 ACTIVITY_TOKENS = 5
 DEAL_TOKENS = 35
@@ -42,7 +44,9 @@ class Planned:
     login: str
     filename: str
     deal_id: DealId | None
-    """None where the deal is still to be found or made."""
+    """None where the deal is still to be found or made, and where a target is none."""
+    target: str | None
+    """The user's target, like `person:7`; None for the deal by its title."""
     subject: str
     note_bytes: int
     tokens: int
@@ -81,6 +85,7 @@ async def plan(
     """
     rows = await planned.first(transaction, limit)
     of_users = await deals.of_users(transaction, {row.user_key for row in rows})
+    given = await targets.of_users(transaction, {row.user_key for row in rows})
     shown = {row: (row.file_key, row.revision) for row in rows}
     files = await gists.files_shown(transaction, shown.values())
     rows = tuple(row for row in rows if shown[row] in files)
@@ -93,13 +98,17 @@ async def plan(
         activity = await render(transaction, row.file_key, row.revision)
         deal = of_users.get(row.user_key)
         deal_id = deal.deal_id if deal else None
+        target = given[row.user_key].target if row.user_key in given else None
+        if target is not None:
+            deal_id = DealId(target.number) if target.kind is TargetKind.DEAL else None
         tokens = 0
         if isinstance(decision, Publish):
             tokens = ACTIVITY_TOKENS
-            if deal_id is None and row.user_key not in paid_for:
+            if deal_id is None and target is None and row.user_key not in paid_for:
                 paid_for.add(row.user_key)
                 tokens += DEAL_TOKENS
-        items.append(_planned(row, deal_id, activity, tokens, decision))
+        one = _planned(row, deal_id, activity, tokens, decision)
+        items.append(replace(one, target=str(target)) if target is not None else one)
     totals = await planned.totals(transaction)
     tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * DEAL_TOKENS
     reasons = await held.reasons(transaction)
@@ -114,6 +123,7 @@ def _planned(
         row.login,
         row.filename,
         deal_id,
+        None,
         activity.subject,
         len(activity.note.encode()),
         tokens,

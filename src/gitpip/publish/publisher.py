@@ -303,7 +303,7 @@ class Publisher:
         step()
 
     async def _look(
-        self, claimed: Mapping[DealId, tuple[Publication, ...]], run: _Run, token: str
+        self, claimed: Mapping[DealId | None, tuple[Publication, ...]], run: _Run, token: str
     ) -> None:
         try:
             await self._looks.look(claimed)
@@ -317,7 +317,7 @@ class Publisher:
 
     async def _claim_looks(
         self, run: _Run, token: str
-    ) -> tuple[dict[DealId, tuple[Publication, ...]], datetime | None]:
+    ) -> tuple[dict[DealId | None, tuple[Publication, ...]], datetime | None]:
         """Claim what is to be looked for, with a `token` of its own.
 
         With it comes when something that was sent twice is to be looked at again, if anything.

@@ -3,14 +3,13 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
     Change,
     Deal,
-    DealId,
     FileKey,
     OnDelete,
     OnEdit,
@@ -25,17 +24,18 @@ from gitpip.publish.activity import Rendered
 from gitpip.publish.catalog import ActivityFields
 from gitpip.publish.deals import Deals, held_up, subject_of
 from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome, Refused, Waits
-from gitpip.publish.destination import LookFailed, Turn
+from gitpip.publish.destination import LookFailed, Place, Turn
 from gitpip.publish.flight import Flight
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
+from gitpip.publish.places import Places
 from gitpip.publish.preview import rendered
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
 from gitpip.store.database import Transaction
-from gitpip.store.publications import deals, outbox, second_sends
+from gitpip.store.publications import outbox, second_sends
 from gitpip.store.publications.delivered import PUBLICATIONS, Start
 
 LISTS_AGAIN_AFTER = timedelta(minutes=1)
@@ -57,7 +57,7 @@ class SendRules:
 class Ready:
     """An activity with all that is sent of it."""
 
-    deal_id: DealId
+    place: Place
     activity: Rendered
     fields: ActivityFields
 
@@ -80,6 +80,7 @@ class Sender:
         self._pauses = channel.pauses
         self._looks = looks
         self._deals = deals
+        self._places = Places(channel, now=guards.clocks.wall)
         self._terms = channel.terms
         self._witnesses = guards.witnesses
         self._youth = guards.youth
@@ -103,8 +104,8 @@ class Sender:
         """
         try:
             known = await self._known(claim)
-            if known is None and (deal_id := await self._deal_of(claim, postponed)) is not None:
-                known = deal_id, await self.rendered(claim.file_key, claim.revision)
+            if known is None and (place := await self._place_of(claim, postponed)) is not None:
+                known = place, await self.rendered(claim.file_key, claim.revision)
             if known is not None:
                 await self._send(claim, *known, flight)
         except DatabaseUnavailable:
@@ -113,24 +114,32 @@ class Sender:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
 
-    async def _known(self, claim: Publication) -> tuple[DealId, Rendered] | None:
-        """The deal and what is sent, read at once; None where the deal is not there yet."""
+    async def _known(self, claim: Publication) -> tuple[Place, Rendered] | None:
+        """The place and what is sent, read at once; None where the place is not known yet."""
         async with self._database.read() as transaction:
-            deal_id = await deals.made(transaction, claim.user_key)
-            if deal_id is None:
+            place = await self._places.known(transaction, claim)
+            if place is None:
                 return None
-            return deal_id, await self._rendered(transaction, claim.file_key, claim.revision)
+            return place, await self._rendered(transaction, claim.file_key, claim.revision)
 
-    async def _deal_of(self, claim: Publication, postponed: set[UserKey]) -> DealId | None:
-        """Find or make the user's deal; None while it does not exist."""
+    async def _place_of(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
+        """Ask for the user's target, or find or make the deal; None while there is none."""
         async with self._deal_turns[claim.user_key]:
             if claim.user_key in postponed:
+                return None
+            target = await self._places.target_of(claim)
+            if target is not None:
+                place = await self._places.settle(claim, target)
+                if isinstance(place, Place):
+                    return place
+                postponed.add(claim.user_key)
+                await self._postpone(claim, place)
                 return None
             deal = await self._deals.of(claim)
             if deal is None:
                 return None
             if deal.state is PublicationState.PUBLISHED and deal.deal_id is not None:
-                return deal.deal_id
+                return Place.deal(deal.deal_id)
             postponed.add(claim.user_key)
             await self._wait_for(deal, claim)
         return None
@@ -153,6 +162,11 @@ class Sender:
         else:
             soon = now + timedelta(seconds=1)
             change = Change(PublicationState.PENDING, max(deal.due_at, soon), reason=reason)
+        await self._postpone(claim, change)
+
+    async def _postpone(self, claim: Publication, change: Change) -> None:
+        """Apply a change to all files of a user that are due to be sent."""
+        now = self._now()
         async with self._database.begin() as transaction:
             number = await outbox.postpone(
                 transaction, claim.user_key, change, token=claim.token or "", now=now
@@ -163,15 +177,15 @@ class Sender:
             "publication.failed" if failed else "publication.waits",
             login=claim.login,
             publications=number,
-            reason=reason,
+            reason=change.reason,
             until=change.due_at,
         )
 
     async def _send(
-        self, claim: Publication, deal_id: DealId, activity: Rendered, flight: Flight
+        self, claim: Publication, place: Place, activity: Rendered, flight: Flight
     ) -> None:
         request = self._pauses.request(Kind.WRITE, subject_about(claim), beside=flight.width)
-        ready = await self._ready(deal_id, activity)
+        ready = await self._ready(place, activity)
         outcome: Outcome | None
         if isinstance(ready, NotProcessed):
             outcome = ready
@@ -186,19 +200,19 @@ class Sender:
         else:
             await self._conclude(claim, ready, outcome, request, flight)
 
-    async def _ready(self, deal_id: DealId, activity: Rendered) -> Ready | NotProcessed:
+    async def _ready(self, place: Place, activity: Rendered) -> Ready | NotProcessed:
         """What is sent, with the fields that the publishing settings say; or why nothing can be."""
         try:
-            fields = await self._terms.activity(deal_id, activity.day)
+            fields = await self._terms.activity(place.deal_id, activity.day)
         except Unsettled as fault:
             return NotProcessed(str(fault), TRIED_AGAIN_AFTER, setting=True)
         except LookFailed as failure:
             return _lists_not_read(failure)
-        return Ready(deal_id, activity, fields)
+        return Ready(place, activity, fields)
 
     async def _send_again(self, claim: Publication, ready: Ready) -> Outcome | None:
         """Send what may have been sent before, right after a look for it; None if it was not."""
-        again = await self._looks.look_again(claim, ready.deal_id)
+        again = await self._looks.look_again(claim, ready.place.deal_id)
         if again is None:
             return None
         async with self._destination.turn() as turn:
@@ -221,7 +235,8 @@ class Sender:
                 transaction,
                 claim,
                 Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
-                deal_id=ready.deal_id,
+                deal_id=ready.place.deal_id,
+                sent_to=ready.place.target if ready.place.given else None,
             ):
                 return None
             if self._youth.lasts:
@@ -230,7 +245,7 @@ class Sender:
         self._witnesses.note_sent(claim.marker, now)
         return held_up(leased, self._clocks, self._waits) or (
             await self._destination.create_activity(
-                deal_id=ready.deal_id,
+                place=ready.place,
                 subject=ready.activity.subject,
                 note=ready.activity.note,
                 fields=ready.fields,
@@ -259,17 +274,25 @@ class Sender:
             alone=await others_pass(self._database, outcome, claim.sent_at),
             now=now,
         )
-        await record(self._database, claim, change, now)
+        # Its row says where it was sent, or that this is forgotten; the claim is older.
+        await record(self._database, replace(claim, deal_id=None), change, now)
         self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:
             flight.stopped()
 
     async def _why_refused(self, refusal: Refused, claim: Publication, ready: Ready) -> Outcome:
-        """A refusal counts for good only where neither the deal nor a setting is its reason."""
+        """A refusal counts for good only where neither the place nor a setting is its reason."""
+        place = ready.place
+        about_place: Outcome | None = None
+        gone = False
         try:
-            gone = await self._deals.is_gone(ready.deal_id)
+            if place.given:
+                about_place = await self._places.why_refused(place, claim, refusal.reason)
+            elif place.deal_id is not None:
+                gone = await self._deals.is_gone(place.deal_id)
         except LookFailed as failure:
-            reason = f"{refusal.reason}; and could not look at the deal: {failure}"
+            what = place.target.kind.value
+            reason = f"{refusal.reason}; and could not look at the {what}: {failure}"
             if isinstance(failure.outcome, NotProcessed) and failure.outcome.everyone:
                 about = self._pauses.request(Kind.READ, subject_of(claim.user_key))
                 await self._pauses.after(failure.outcome, about)
@@ -278,7 +301,7 @@ class Sender:
         if gone:
             await self._deals.forget(claim)
             return Denied("the deal is gone", quick_retries=1)
-        return await self._of_settings(refusal, ready)
+        return about_place or await self._of_settings(refusal, ready)
 
     async def _of_settings(self, refusal: Refused, ready: Ready) -> Outcome:
         """The refusal, unless it was for what the account does not have any more."""

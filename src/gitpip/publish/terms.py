@@ -75,15 +75,18 @@ class Terms:
         """The faults as they were last written down; None where that is not known."""
         self._owners: dict[DealId, tuple[int | None, datetime]] = {}
 
-    async def activity(self, deal_id: DealId, day: date | None) -> ActivityFields:
-        """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed."""
+    async def activity(self, deal_id: DealId | None, day: date | None) -> ActivityFields:
+        """The fields of an activity for a gist of this day. Raises Unsettled, LookFailed.
+
+        Without a deal there is no owner of a deal: then it is the user of the token.
+        """
         policy = self.policies.current
         resolved = await self._settled(About.ACTIVITY)
         if resolved.of_activity:
             raise _unsettled(resolved.of_activity)
         fields = resolved.activity
         if policy.activity_owner == DEAL_OWNER:
-            owner_id = await self._owner_of(deal_id)
+            owner_id = None if deal_id is None else await self._owner_of(deal_id)
             # One who is no active user any more can own nothing new.
             fields = replace(fields, owner_id=owner_id if self._is_active(owner_id) else None)
         due = {GIST_DATE: day, TODAY: self._now().date()}.get(policy.activity_due_date)

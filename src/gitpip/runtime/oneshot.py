@@ -16,6 +16,8 @@ from gitpip.config import Settings
 from gitpip.errors import AccountChanged, GitpipError, ServiceFailed, ServiceRunning
 from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
 from gitpip.observability.logging import get_logger
+from gitpip.publish import chosen_targets
+from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.present_account import (
     is_served,
@@ -238,6 +240,7 @@ async def add_user(
     details: users.Changes = users.NOTHING,
 ) -> users.Added:
     """Track a user; see `gitpip.actions.users.add_user`."""
+    details = await chosen_targets.checked(details, AccountTargets(lambda: settings).check)
     async with opened(settings, makes=True) as database, github_of(settings, database) as github:
         address = GitHubAddress(database, settings.github_api_url)
 

@@ -31,6 +31,7 @@ from gitpip.observability.redaction import hide
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import rendered
 from gitpip.runtime.account_lists import AccountLists
+from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
@@ -186,6 +187,8 @@ async def _serve(
                 unknown_logins=worker.unknown_logins,
                 preview=_preview(settings),
                 check_settings=AccountLists(lambda: credentials.settings).check,
+                check_target=AccountTargets(lambda: credentials.settings).check,
+                search_targets=AccountTargets(lambda: credentials.settings).search,
                 first_key=first_key,
             ),
             part,

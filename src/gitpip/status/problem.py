@@ -50,6 +50,7 @@ class ProblemKind(StrEnum):
     CREDENTIALS_HELD = "credentials-held"
     PUBLICATIONS_FAILED = "publications-failed"
     DEALS_FAILED = "deals-failed"
+    TARGETS_UNUSABLE = "targets-unusable"
     ACTIVITIES_MISSING = "activities-missing"
     ACTIVITIES_DOUBLED = "activities-doubled"
     CONTENTS_UNREADABLE = "contents-unreadable"
@@ -107,6 +108,8 @@ class Act(StrEnum):
     """End a person's pause of publishing."""
     CHANGE_MODE = "change-mode"
     """Give everybody, or these users, another publishing mode."""
+    CHANGE_TARGETS = "change-targets"
+    """Give these users another target, or mend theirs in Pipedrive."""
     ADD_USERS = "add-users"
     SET_GITHUB_TOKEN = "set-github-token"  # noqa: S105 - what to do
     SET_PIPEDRIVE_TOKEN = "set-pipedrive-token"  # noqa: S105 - what to do

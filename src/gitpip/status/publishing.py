@@ -52,6 +52,13 @@ REPORTS: Mapping[ProblemKind, _Report] = {
         "Mend the reason, and retry one of the files.",
         Act.RETRY_FAILED,
     ),
+    ProblemKind.TARGETS_UNUSABLE: _Report(
+        Severity.ERROR,
+        "user",
+        "{number} {have} a target in Pipedrive that can't be used, so new files of theirs wait: "
+        "{example} Set another target on the user's page, or with gitpip users change.",
+        Act.CHANGE_TARGETS,
+    ),
     ProblemKind.NOTES_FAILED: _Report(
         Severity.WARNING,
         "note",
@@ -144,6 +151,7 @@ async def problems(
     found = {
         ProblemKind.PUBLICATIONS_FAILED: await troubles.publications_failed(transaction),
         ProblemKind.DEALS_FAILED: await troubles.deals_failed(transaction),
+        ProblemKind.TARGETS_UNUSABLE: await troubles.targets_unusable(transaction),
         ProblemKind.NOTES_FAILED: await troubles.notes_failed(transaction),
         ProblemKind.NOTES_WAITING: await troubles.notes_waiting(transaction),
         ProblemKind.DOUBLES_LEFT: await troubles.doubles_left(transaction, now - LEFT_SHOWN),

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
 
 from gitpip.model import Backfill
+from gitpip.targets import Target
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -94,6 +95,19 @@ class Rule(TypeDecorator[Backfill]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Backfill | None:
         return None if value is None else _parsed(value)
+
+
+class AnyTarget(TypeDecorator[Target]):
+    """Where activities are put, kept as `Target.parse` reads it."""
+
+    impl = String(60)
+    cache_ok = True
+
+    def process_bind_param(self, value: Target | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Target | None:
+        return None if value is None else Target.parse(value)
 
 
 class Lines(TypeDecorator[tuple[str, ...]]):

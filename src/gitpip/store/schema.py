@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from gitpip.model import FailureKind, PublicationState, UserState
 from gitpip.modes import HeldBecause, LeftBecause, PublishingMode
-from gitpip.store.column_types import Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
+from gitpip.store.column_types import AnyTarget, Flag, Key, Lines, OneOf, Rule, Seconds, UTCDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -343,6 +343,8 @@ publications = Table(
     # It may have been sent before, and was last looked for then.
     Column("looked_at", UTCDateTime),
     Column("deal_id", BigInteger),
+    # The user's target at that time; NULL for a deal that was found or made by its title.
+    Column("sent_to", AnyTarget),
     Column("activity_id", BigInteger, unique=True),
     Column("reason", Text),
     # It waits since it could not be looked for before sending it again.

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.column_types import Flag, Key, Numbers, OneOf, UTCDateTime
+from gitpip.store.column_types import AnyTarget, Flag, Key, Numbers, OneOf, UTCDateTime
 from gitpip.store.schema import metadata
 
 
@@ -125,6 +125,7 @@ kept_publications = Table(
     Column("sent_at", UTCDateTime),
     Column("in_flight_until", UTCDateTime),
     Column("deal_id", BigInteger),
+    Column("sent_to", AnyTarget),
     Column("activity_id", BigInteger),
     Column("reason", Text),
     Column("published_at", UTCDateTime),

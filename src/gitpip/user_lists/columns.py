@@ -19,7 +19,7 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
         *("usuario", "utente", "gebruikersnaam"),
     ),
     "id": (
-        *("id", "customer id", "client id", "external id", "crm id", "contact id", "person id"),
+        *("id", "customer id", "client id", "external id", "crm id", "contact id"),
         *(
             "kundennummer",
             "kunden id",
@@ -34,6 +34,9 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
     "interval": ("interval", "check interval", "check every", "intervall"),
     "backfill": ("backfill", "existing gists"),
     "deal": ("deal", "deal id", "pipedrive deal", "pipedrive deal id"),
+    "lead": ("lead id", "pipedrive lead"),
+    "person": ("person id", "pipedrive person"),
+    "organization": ("organization id", "organisation id", "pipedrive organization"),
     "publishing_mode": ("publishing mode", "mode", "modus"),
 }
 """Headings that tell what a column holds, in lower case and with spaces between their words."""

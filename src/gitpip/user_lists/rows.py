@@ -7,12 +7,16 @@ from datetime import timedelta
 
 from gitpip.config import parse_duration
 from gitpip.errors import InvalidInput
-from gitpip.model import Backfill, DealId
+from gitpip.model import Backfill
 from gitpip.modes import PublishingMode
 from gitpip.store.users.users import GENERAL, parsed_mode
+from gitpip.targets import Target, TargetKind
 from gitpip.validation import check_external_id, checked_tags, written_login
 
-COLUMNS = ("login", "id", "tags", "interval", "backfill", "deal", "publishing_mode")
+COLUMNS = (
+    *("login", "id", "tags", "interval", "backfill", "deal", "lead", "person", "organization"),
+    "publishing_mode",
+)
 """What a column may hold. `login` is needed, all others may be left out."""
 
 
@@ -26,7 +30,7 @@ class ImportRow:
     tags: tuple[str, ...] = ()
     interval: timedelta | None = None
     backfill: Backfill | None = None
-    deal_id: DealId | None = None
+    target: Target | None = None
     mode: PublishingMode | None = None
 
 
@@ -52,7 +56,7 @@ def row_of(place: str, fields: Mapping[str, str]) -> ImportRow | RowError:
             tags=_tags(fields.get("tags", "")),
             interval=_interval(fields.get("interval", "")),
             backfill=_backfill(fields.get("backfill", "")),
-            deal_id=_deal(fields.get("deal", "")),
+            target=_target(fields),
             mode=_mode(fields.get("publishing_mode", "")),
         )
     except InvalidInput as error:
@@ -85,9 +89,16 @@ def _mode(text: str) -> PublishingMode | None:
     return None if mode == GENERAL else mode
 
 
-def _deal(text: str) -> DealId | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
-        raise InvalidInput("deal", f"{text[:40]!r} is no id of a deal; that is a whole number")
-    return DealId(int(text))
+def _target(fields: Mapping[str, str]) -> Target | None:
+    named = {kind: text for kind in TargetKind if (text := fields.get(kind, ""))}
+    if len(named) > 1:
+        raise InvalidInput(
+            " and ".join(named),
+            "only one of them can be given: a user's activities have one target",
+        )
+    for kind, text in named.items():
+        try:
+            return Target.of(kind, text)
+        except ValueError as error:
+            raise InvalidInput(kind, str(error)) from None
+    return None

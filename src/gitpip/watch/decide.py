@@ -13,13 +13,12 @@ from gitpip.errors import (
     GitpipError,
     SameAccount,
 )
+from gitpip.known import KnownFile, KnownGist
 from gitpip.model import (
     Backfill,
     BackfillKind,
     FailureKind,
     GistId,
-    KnownFile,
-    KnownGist,
     SeenFile,
     SeenGist,
     Unreadable,

@@ -6,7 +6,8 @@ what it has brought, and what is still to be read, count together.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gitpip.model import BackfillKind, GistId, KnownFile, SeenGist, User
+from gitpip.known import KnownFile
+from gitpip.model import BackfillKind, GistId, SeenGist, User
 from gitpip.watch.decide import LONGEST_LAG
 
 FAR_MORE = 2

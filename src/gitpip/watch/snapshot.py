@@ -6,7 +6,8 @@ from datetime import datetime
 from functools import cached_property
 
 from gitpip.clock import EPOCH
-from gitpip.model import GistId, GitHubId, KnownFile, KnownGist, SeenGist, Unreadable, User
+from gitpip.known import KnownFile, KnownGist
+from gitpip.model import GistId, GitHubId, SeenGist, Unreadable, User
 from gitpip.store.gists import unreadable
 from gitpip.watch import decide
 from gitpip.watch.github.contents import Wanted

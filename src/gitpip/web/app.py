@@ -29,6 +29,7 @@ from gitpip.web.api import publishing_settings as api_publishing_settings
 from gitpip.web.api import repairs as api_repairs
 from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
+from gitpip.web.api import targets as api_targets
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
 from gitpip.web.auth import sign_in
@@ -75,6 +76,7 @@ PAGES = (
     api_checks.router,
     api_events.router,
     api_status.api_router,
+    api_targets.router,
     api_users.router,
     api_imports.router,
     api_keys.router,

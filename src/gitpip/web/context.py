@@ -15,6 +15,7 @@ from gitpip.config import Settings
 from gitpip.config.reload import Credentials
 from gitpip.model import Backfill, FileKey
 from gitpip.publish.activity import Rendered
+from gitpip.publish.chosen_targets import CheckTarget, SearchTargets
 from gitpip.status.reading import Surroundings
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Database, Transaction
@@ -51,6 +52,8 @@ class AppContext:
     unknown_logins: FindUnknown
     preview: Preview
     check_settings: CheckSettings
+    check_target: CheckTarget
+    search_targets: SearchTargets
     first_key: FirstKey = field(default_factory=FirstKey)
 
     @property

@@ -32,6 +32,7 @@ from gitpip.errors import (
     KeyNotFound,
     OptOutNotFound,
     PauseKept,
+    PipedriveUnasked,
     PublicationNotFound,
     PublicationStateError,
     RepairChanged,
@@ -83,6 +84,7 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     KeyConflict: (HTTPStatus.CONFLICT, "key-conflict"),
     CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
     EventUnknown: (HTTPStatus.CONFLICT, "event-unknown"),
+    PipedriveUnasked: (HTTPStatus.BAD_GATEWAY, "pipedrive-unasked"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }
 
@@ -90,7 +92,7 @@ TITLES = {
     HTTPStatus.NOT_FOUND: "There is no such thing here",
     HTTPStatus.UNPROCESSABLE_ENTITY: "That can't be right",
     HTTPStatus.CONFLICT: "That is not possible just now",
-    HTTPStatus.BAD_GATEWAY: "GitHub can't be asked just now",
+    HTTPStatus.BAD_GATEWAY: "GitHub or Pipedrive can't be asked just now",
     HTTPStatus.SERVICE_UNAVAILABLE: "That can't be answered just now",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
 }

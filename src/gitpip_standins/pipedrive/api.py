@@ -22,6 +22,7 @@ from gitpip_standins.faults import FaultPlan
 from gitpip_standins.pipedrive import input as given
 from gitpip_standins.pipedrive.account import current_user, field_of
 from gitpip_standins.pipedrive.answers import error, found, listed, search_item, unauthorized
+from gitpip_standins.pipedrive.contacts import SEARCH_PARAMETERS, Contacts
 from gitpip_standins.pipedrive.input import Rejected
 from gitpip_standins.pipedrive.limits import Limits
 from gitpip_standins.pipedrive.lists import (
@@ -92,6 +93,8 @@ class Pipedrive:
         self._activities = Records(ACTIVITY_FIELDS)
         self._deals = Records(DEAL_FIELDS)
         self._fields_made = 0
+        self.contacts = Contacts()
+        """The persons, organizations and leads."""
 
     # What tests look at
 
@@ -270,6 +273,7 @@ class Pipedrive:
                 )
             # "deal_id wins": an activity is linked to one of the three only.
             fields |= {"lead_id": None, "project_id": None}
+        self.contacts.check_activity(fields)
         participants = fields.get("participants")
         if isinstance(participants, list):
             primary = next((p for p in participants if p.get("primary")), None)
@@ -376,6 +380,20 @@ class Pipedrive:
         page, cursor = numbered_page(found, query)
         return listed({"items": [search_item(deal) for deal in page]}, cursor)
 
+    def _get_contact(self, request: Request, number: int) -> Answer:
+        kind = request.path.split("/")[-2]
+        return found(_existing(self.contacts.of(kind), number, kind[:-1].capitalize()))
+
+    def _get_lead(self, request: Request, _: int) -> Answer:
+        return found(self.contacts.lead(request.path.rpartition("/")[2]))
+
+    def _search_items(self, request: Request, _: int) -> Answer:
+        query = given.parameters(request, SEARCH_PARAMETERS)
+        deals = self._deals.seen(self._clock(), self.search_lag, lambda deal: True)
+        hits = self.contacts.search(query, deals)
+        page, cursor = numbered_page(hits, query)
+        return listed({"items": page, "related_items": []}, cursor)
+
     def _add_deal_field(self, request: Request, _: int) -> Answer:
         fields = given.json_body(request)
         if not self.fields_allowed:
@@ -436,6 +454,9 @@ _ROUTES = (
     _Route("GET", r"/api/v2/deals/(\d+)", READ_ONE, Pipedrive._get_deal),
     _Route("PATCH", r"/api/v2/deals/(\d+)", WRITE, Pipedrive._change_deal),
     _Route("DELETE", r"/api/v2/deals/(\d+)", REMOVE, Pipedrive._remove_deal),
+    _Route("GET", r"/api/v2/(?:persons|organizations)/(\d+)", READ_ONE, Pipedrive._get_contact),
+    _Route("GET", "(?:/api)?/v1/leads/[^/]+", 2 * READ_ONE, Pipedrive._get_lead),
+    _Route("GET", "/api/v2/itemSearch", SEARCH, Pipedrive._search_items),
     _Route("POST", "/api/v2/dealFields", WRITE, Pipedrive._add_deal_field),
     _Route("GET", "/api/v2/dealFields", READ_LIST, Pipedrive._list_deal_fields),
     _Route("GET", "(?:/api)?/v1/users/me", 2 * READ_ONE, Pipedrive._get_current_user),

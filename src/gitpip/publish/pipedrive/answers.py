@@ -162,6 +162,8 @@ def item(entry: object, text_field: str) -> Item | None:
         added_at=time_of(entry.get("add_time")),
         custom_fields=custom if isinstance(custom := entry.get("custom_fields"), dict) else {},
         owner_id=whole_number(entry.get("owner_id")),
+        person_id=whole_number(entry.get("person_id")),
+        org_id=whole_number(entry.get("org_id")),
     )
 
 

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -26,19 +26,24 @@ from gitpip.publish.destination import (
     UNREAD_ENTRIES,
     Activities,
     Activity,
+    Hit,
     Item,
     ListPage,
     LookFailed,
     Owner,
+    Place,
     Turn,
+    Unusable,
 )
-from gitpip.publish.pipedrive import answers, catalog
+from gitpip.publish.pipedrive import answers, catalog, targets
 from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
 from gitpip.publish.pipedrive.deal_index import DealIndex
-from gitpip.publish.pipedrive.lists import Hits, read_page, readable
+from gitpip.publish.pipedrive.lists import Hits, newest_first, read_page, readable, whole_seconds
 from gitpip.publish.pipedrive.page_size import PageSize
 from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
+from gitpip.store.users.targets import Seen
+from gitpip.targets import Target, TargetKind
 from gitpip.vendor_values import whole_number, words
 
 Query = Mapping[str, str | int]
@@ -178,14 +183,14 @@ class Pipedrive:
     async def create_activity(
         self,
         *,
-        deal_id: DealId,
+        place: Place,
         subject: str,
         note: str,
         fields: ActivityFields = ACTIVITY_DEFAULTS,
         turn: Turn | None = None,
     ) -> Outcome:
-        """Make an activity under a deal; Accepted holds its id."""
-        body: Json = {"subject": subject, "deal_id": deal_id, "note": note}
+        """Make an activity at a place; Accepted holds its id."""
+        body: Json = {"subject": subject, "note": note} | targets.body_of(place)
         body |= catalog.activity_body(fields)
         self._note_sent(subject)
         outcome = await self._create(ACTIVITIES, body, turn)
@@ -225,6 +230,22 @@ class Pipedrive:
         )
         return None if gone else deal
 
+    async def target(self, target: Target) -> Seen | Unusable:
+        """What a target is now, for at most two tokens. Raises LookFailed."""
+        return await targets.read(self._request, target)
+
+    async def search_targets(self, term: str) -> tuple[Hit, ...]:
+        """What has this in its name, for 20 tokens. Raises LookFailed."""
+        query: Query = {"term": term, "item_types": ",".join(TargetKind), "limit": targets.SHOWN}
+        return targets.found(await self._search(targets.SEARCH, query))
+
+    async def _search(self, path: str, query: Query) -> answers.Told:
+        allowed = await self._searches.turn()
+        try:
+            return await self._request("GET", path, query)
+        finally:
+            allowed.end(None)
+
     async def activity_page(self, cursor: str | None) -> ListPage:
         """A page of all activities, the newest first, for 10 tokens. Raises LookFailed."""
         query: Query = {"sort_by": "id", "sort_direction": "desc"}
@@ -259,7 +280,7 @@ class Pipedrive:
         then closed deals are included.
         """
         query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "asc"}
-        query |= {"updated_since": _whole_seconds(since)} if since else {"status": "open"}
+        query |= {"updated_since": whole_seconds(since)} if since else {"status": "open"}
         return await self._page(DEALS, query, cursor, answers.deal)
 
     async def search_deals(self, title: str) -> Hits:
@@ -274,11 +295,7 @@ class Pipedrive:
             "status": "open",
             "limit": 100,
         }
-        allowed = await self._searches.turn()
-        try:
-            found = answers.data(await self._request("GET", SEARCH, query))
-        finally:
-            allowed.end(None)
+        found = answers.data(await self._search(SEARCH, query))
         hits = found.get("items") if isinstance(found, dict) else None
         if not isinstance(hits, list):
             raise LookFailed(Ambiguous("the search for a deal holds no list"))
@@ -288,7 +305,7 @@ class Pipedrive:
 
     def deals_since(self, since: datetime | None) -> AsyncIterator[ListPage]:
         """The deals that changed after `since`, or all, newest first. Raises LookFailed."""
-        return self._pages(DEALS, _newest_first(since), answers.deal)
+        return self._pages(DEALS, newest_first(since), answers.deal)
 
     async def activities(
         self, deal_id: DealId | None, *, since: datetime | None
@@ -297,7 +314,7 @@ class Pipedrive:
 
         Raises LookFailed.
         """
-        query = _newest_first(since) | ({} if deal_id is None else {"deal_id": deal_id})
+        query = newest_first(since) | ({} if deal_id is None else {"deal_id": deal_id})
         async for page in self._pages(ACTIVITIES, query, answers.activity):
             items = tuple(each for each in page.items if isinstance(each, Activity))
             yield Activities(items, page.at, page.cursor is None, page.unread)
@@ -474,16 +491,6 @@ _ADVICE = {
     402: "Pipedrive has closed the account: see to its subscription",
     403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
 }
-
-
-def _newest_first(since: datetime | None) -> dict[str, str | int]:
-    query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
-    return query | ({"updated_since": _whole_seconds(since)} if since else {})
-
-
-def _whole_seconds(moment: datetime) -> str:
-    # Pipedrive refuses fractions of a second.
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cause(error: Exception) -> str:

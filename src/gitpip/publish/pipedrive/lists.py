@@ -9,6 +9,7 @@ that something is absent: they must not.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import redacted
@@ -96,3 +97,14 @@ def readable(
         first = redacted(repr(odd[0])[: 2 * SHOWN])[:SHOWN]
         log.warning("pipedrive.entry_unreadable", path=path, entries=len(odd), first=first)
     return tuple(one for _, one in found if one is not None)
+
+
+def newest_first(since: datetime | None) -> dict[str, str | int]:
+    """The query of a list from its newest entry on, of all or of what changed after `since`."""
+    query: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc"}
+    return query | ({"updated_since": whole_seconds(since)} if since else {})
+
+
+def whole_seconds(moment: datetime) -> str:
+    """A time as Pipedrive takes it: it refuses fractions of a second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,6 +24,7 @@ from gitpip.store.schema_accounts import (
     kept_users,
 )
 from gitpip.store.schema_status import public_feed
+from gitpip.store.schema_targets import targets
 
 PUBLISHED, SENDING, UNCERTAIN, SKIPPED = (
     PublicationState.PUBLISHED.value,
@@ -101,8 +102,18 @@ async def _keep_publications(
         update(publications).where(activity_lost).values(activity_lost_at=None)
     )
     # Claims end: the process that holds one may be about to send to the former account.
-    held = or_(publications.c.deal_id.is_not(None), publications.c.token.is_not(None))
-    await transaction.execute(update(publications).where(held).values(deal_id=None, **NO_CLAIM))
+    held = or_(
+        publications.c.deal_id.is_not(None),
+        publications.c.sent_to.is_not(None),
+        publications.c.token.is_not(None),
+    )
+    # A target that was set before any account was known is one of the former account.
+    await transaction.execute(
+        update(targets).where(targets.c.account_key.is_(None)).values(account_key=former.key)
+    )
+    await transaction.execute(
+        update(publications).where(held).values(deal_id=None, sent_to=None, **NO_CLAIM)
+    )
     await _restore(transaction, kept_publications, publications, next_one.key)
 
 

@@ -18,13 +18,12 @@ from sqlalchemy import (
     update,
 )
 
+from gitpip.known import KnownFile, KnownGist
 from gitpip.model import (
     CheckId,
     FileKey,
     GistFile,
     GistId,
-    KnownFile,
-    KnownGist,
     Page,
     SeenFile,
     SeenGist,

@@ -44,6 +44,7 @@ from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
+from gitpip.store.schema_targets import targets
 
 
 @dataclass(frozen=True)
@@ -360,8 +361,10 @@ async def adopt_deal(
 ) -> None:
     """Give a user without a deal the one that holds most of these activities of the user's.
 
-    A deal that belongs to another user is not taken.
+    A deal that belongs to another user is not taken. A user with a target needs none.
     """
+    if await transaction.scalar(select(targets.c.user_key).where(targets.c.user_key == user_key)):
+        return
     present = (
         await transaction.execute(
             select(deals.c.state).where(deals.c.user_key == user_key).with_for_update()

@@ -19,6 +19,7 @@ from gitpip.store.publications.permission import Present, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import publications, users
 from gitpip.store.visibility import of_tracked, tracked
+from gitpip.targets import Target
 
 LOOKED_FOR = 500
 """How many uncertain publications are looked for together."""
@@ -101,12 +102,12 @@ async def claim_looks(
     claim: timedelta,
     deals: int,
     under_way: Collection[str],
-) -> dict[DealId, tuple[Publication, ...]]:
+) -> dict[DealId | None, tuple[Publication, ...]]:
     """Take uncertain publications of up to `deals` deals, if a look is due in one of them.
 
-    Those that are not due yet are taken too, at most LOOKED_FOR in all, since one list answers for
-    all of them. What is claimed with one of the tokens `under_way` is left to those looks, also
-    where its lease is over.
+    All that were sent to no deal count as one, under None. Those that are not due yet are taken,
+    too, at most LOOKED_FOR in all, since one list answers for all of them. What is claimed with one
+    of the tokens `under_way` is left to those looks, also where its lease is over.
     """
     is_uncertain = [
         publications.c.state == PublicationState.UNCERTAIN.value,
@@ -128,10 +129,15 @@ async def claim_looks(
         select(publications.c.id).where(*is_uncertain, publications.c.due_at <= now).limit(1)
     ):
         return {}
-    chosen = [deal_id for (deal_id,) in await transaction.execute(first) if deal_id is not None]
+    chosen = [deal_id for (deal_id,) in await transaction.execute(first)]
+    under: ColumnElement[bool] = publications.c.deal_id.in_(
+        [deal_id for deal_id in chosen if deal_id is not None]
+    )
+    if None in chosen:
+        under = or_(under, publications.c.deal_id.is_(None))
     ids = await transaction.execute(
         select(publications.c.id)
-        .where(*is_uncertain, publications.c.deal_id.in_(chosen))
+        .where(*is_uncertain, under)
         .order_by(publications.c.due_at, publications.c.id)
         .limit(LOOKED_FOR)
         .with_for_update(skip_locked=True)
@@ -140,7 +146,7 @@ async def claim_looks(
         transaction, ids.scalars().all(), token=token, until=lease.until(now, claim)
     )
     return {
-        DealId(deal_id): tuple(row for row in claimed if row.deal_id == deal_id)
+        deal_id: tuple(row for row in claimed if row.deal_id == deal_id)
         for deal_id in chosen
         if any(row.deal_id == deal_id for row in claimed)
     }
@@ -165,11 +171,13 @@ async def begin_sending(
     claim: Publication,
     start: Start,
     *,
-    deal_id: DealId,
+    deal_id: DealId | None,
+    sent_to: Target | None = None,
 ) -> bool:
     """Mark a claimed publication `sending`; False where that must not be.
 
-    What may have been sent before is looked at again after this.
+    `deal_id` is the deal that it is put under, if any, and `sent_to` the user's target. What may
+    have been sent before is looked at again after this.
     """
     begun = await PUBLICATIONS.begin_sending(
         transaction,
@@ -177,11 +185,23 @@ async def begin_sending(
         claim.token,
         start,
         counts=publications.c.sent_at.is_(None),
-        values={"deal_id": deal_id},
+        values={"deal_id": deal_id, "sent_to": sent_to},
     )
     if begun and claim.looked_at is not None:
         await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, start.now)
     return begun
+
+
+async def forget_place(transaction: Transaction, claim: Publication) -> None:
+    """Forget where a claimed publication was sent, as nothing can be put there any more.
+
+    It is sent to its user's present target; what was sent is looked for among all activities.
+    """
+    await transaction.execute(
+        update(publications)
+        .where(*PUBLICATIONS.claimed(claim.id, claim.token))
+        .values(deal_id=None, sent_to=None)
+    )
 
 
 async def any_accepted_since(transaction: Transaction, since: datetime) -> bool:

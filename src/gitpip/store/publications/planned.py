@@ -8,6 +8,7 @@ from gitpip.model import Publication, PublicationState, UserState
 from gitpip.store.database import Transaction
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema_targets import targets
 from gitpip.store.visibility import tracked
 
 WAITS = and_(
@@ -22,7 +23,7 @@ class Totals:
 
     activities: int
     deals: int
-    """So many users of them have no deal yet."""
+    """So many users of them have no deal yet, and no target."""
 
 
 async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]:
@@ -46,6 +47,11 @@ async def totals(transaction: Transaction) -> Totals:
     without_deal = await transaction.scalar(
         select(func.count(publications.c.user_key.distinct()))
         .select_from(waiting)
-        .where(tracked, WAITS, publications.c.user_key.not_in(made))
+        .where(
+            tracked,
+            WAITS,
+            publications.c.user_key.not_in(made),
+            publications.c.user_key.not_in(select(targets.c.user_key)),
+        )
     )
     return Totals(activities or 0, without_deal or 0)

@@ -97,8 +97,8 @@ class Watch:
         )
 
 
-_is_under_a_deal = and_(
-    publications.c.deal_id.is_not(None),
+_is_there = and_(
+    or_(publications.c.deal_id.is_not(None), publications.c.sent_to.is_not(None)),
     publications.c.state == PublicationState.PUBLISHED.value,
 )
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
@@ -163,7 +163,7 @@ async def doubtful(transaction: Transaction, account_key: int, since: datetime) 
         select(func.count())
         .select_from(second_sends)
         .join(publications, publications.c.id == second_sends.c.publication_id)
-        .where(_is_under_a_deal, of_tracked(publications.c.user_key), unknown)
+        .where(_is_there, of_tracked(publications.c.user_key), unknown)
     )
     return number or 0
 
@@ -216,7 +216,7 @@ async def keep(transaction: Transaction, publication: Publication, activity_id: 
 
 
 def _can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:
-    return and_(_is_under_a_deal, of_mended(publications.c.user_key, overall))
+    return and_(_is_there, of_mended(publications.c.user_key, overall))
 
 
 def deal_can_be_looked_at(overall: PublishingMode) -> ColumnElement[bool]:

@@ -41,6 +41,8 @@ from gitpip.store.schema import (
     unsettled,
     users,
 )
+from gitpip.store.schema_accounts import accounts, is_bound
+from gitpip.store.schema_targets import targets
 from gitpip.store.status.kept_back import is_kept_back
 from gitpip.store.visibility import of_removed, tracked
 
@@ -56,6 +58,10 @@ filename = (
     .where(gist_files.c.key == publications.c.file_key)
     .scalar_subquery()
 )
+
+
+without_target = ~exists().where(targets.c.user_key == deals.c.user_key)
+"""A user with a target needs no deal."""
 
 
 @dataclass(frozen=True)
@@ -307,6 +313,20 @@ async def deals_failed(transaction: Transaction) -> Trouble:
     return await _deals(transaction, deals.c.state == FAILED)
 
 
+async def targets_unusable(transaction: Transaction) -> Trouble:
+    """The users whose target can't be used, so that their files wait."""
+    other = ~exists().where(accounts.c.key == targets.c.account_key, is_bound)
+    is_other = and_(targets.c.account_key.is_not(None), other)
+    return await _trouble(
+        transaction,
+        targets.join(users, users.c.key == targets.c.user_key),
+        [tracked, or_(targets.c.problem.is_not(None), is_other)],
+        since=targets.c.problem_since,
+        example=users.c.login,
+        reason=func.coalesce(targets.c.problem, "it was set for another Pipedrive account"),
+    )
+
+
 async def deals_delayed(transaction: Transaction, now: datetime) -> Trouble:
     """Deals that were refused and are tried again, where a publication waits for them.
 
@@ -324,7 +344,7 @@ async def deals_delayed(transaction: Transaction, now: datetime) -> Trouble:
     next_try = await transaction.scalar(
         select(func.min(deals.c.due_at, type_=deals.c.due_at.type))
         .select_from(deals.join(users, users.c.key == deals.c.user_key))
-        .where(unsettled, tracked, *wanted)
+        .where(unsettled, tracked, without_target, *wanted)
     )
     return replace(trouble, next_try=next_try)
 
@@ -338,7 +358,7 @@ async def _deals(transaction: Transaction, *wanted: ColumnElement[bool]) -> Trou
     return await _trouble(
         transaction,
         deals.join(users, users.c.key == deals.c.user_key),
-        [unsettled, tracked, *wanted],
+        [unsettled, tracked, without_target, *wanted],
         since=deals.c.sent_at,
         example=users.c.login,
         reason=deals.c.reason,

@@ -9,15 +9,19 @@ from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
 from gitpip.errors import UserNotTracked
-from gitpip.model import Backfill, DealId, PublicationState, User, UserKey, UserState
+from gitpip.model import Backfill, User, UserKey, UserState
 from gitpip.modes import PublishingMode
 from gitpip.store import events
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.schema import deals, user_tags, users
+from gitpip.store.schema import user_tags, users
+from gitpip.store.schema_targets import targets
 from gitpip.store.users import former_logins
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import tracked
+from gitpip.targets import Target
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class NewUser:
     tags: tuple[str, ...] = ()
     interval: timedelta | None = None
     mode: PublishingMode | None = None
-    deal_id: DealId | None = None
-    """A deal that exists already, to be used for this user."""
+    target: Target | None = None
+    """Where the activities are put; Pipedrive is asked before the first one."""
     any_id: bool = False
     """The id is only a proposal: who is tracked already under another one is known by it."""
 
@@ -75,7 +79,7 @@ async def add_many(
             reason = f"the id {user.external_id} is taken already, by {known_login}"
             outcomes.append(Outcome(added=False, conflict=reason))
     keys = await _insert(transaction, new, now)
-    await _insert_details(transaction, new, keys, now)
+    await _insert_details(transaction, new, keys)
     added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
     await events.record(transaction, now, *added)
     late = Outcome(added=False, conflict="it was added by somebody else a moment ago")
@@ -179,20 +183,20 @@ async def _insert(
 
 
 async def _insert_details(
-    transaction: Transaction, new: Sequence[NewUser], keys: dict[str, int], now: datetime
+    transaction: Transaction, new: Sequence[NewUser], keys: dict[str, int]
 ) -> None:
     added = [(keys[user.login.lower()], user) for user in new if user.login.lower() in keys]
     if tagged := [{"user_key": key, "tag": tag} for key, user in added for tag in user.tags]:
         await transaction.execute(insert(user_tags), tagged)
-    with_deal = [
+    bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    with_target = [
         {
             "user_key": key,
-            "state": PublicationState.PUBLISHED,
-            "due_at": now,
-            "deal_id": user.deal_id,
+            "target": user.target,
+            "account_key": bound.key if bound else None,
         }
         for key, user in added
-        if user.deal_id is not None
+        if user.target is not None
     ]
-    if with_deal:
-        await transaction.execute(insert(deals), with_deal)
+    if with_target:
+        await transaction.execute(insert(targets), with_target)

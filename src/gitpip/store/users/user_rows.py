@@ -8,6 +8,7 @@ from gitpip.model import User
 from gitpip.store.column_types import Words
 from gitpip.store.rows import reader
 from gitpip.store.schema import deals, unreadable, user_tags, users
+from gitpip.store.schema_targets import targets
 
 user_of = reader(User)
 """The user of a whole row."""
@@ -21,9 +22,16 @@ def rows() -> Select[Any]:
         .scalar_subquery()
     )
     unread = select(func.count()).where(unreadable.c.user_key == users.c.key).scalar_subquery()
-    return select(
-        users,
-        deals.c.deal_id,
-        type_coerce(tags, Words).label("tags"),
-        unread.label("unreadable"),
-    ).outerjoin(deals, deals.c.user_key == users.c.key)
+    return (
+        select(
+            users,
+            deals.c.deal_id,
+            targets.c.target,
+            targets.c.title.label("target_title"),
+            targets.c.problem.label("target_problem"),
+            type_coerce(tags, Words).label("tags"),
+            unread.label("unreadable"),
+        )
+        .outerjoin(deals, deals.c.user_key == users.c.key)
+        .outerjoin(targets, targets.c.user_key == users.c.key)
+    )

@@ -15,9 +15,10 @@ from gitpip.store import commit_order, events
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.schema import deals, unreadable, user_tags, users
-from gitpip.store.users import former_logins
+from gitpip.store.users import former_logins, targets
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import is_tracked, removed, tracked
+from gitpip.targets import Target, TargetChoice
 
 GENERAL: Final = "general"
 """In the place of a user's own interval: the one of the settings."""
@@ -48,6 +49,10 @@ class Changes:
     interval: Interval | None = None
     paused: bool | None = None
     mode: Mode | None = None
+    target: TargetChoice | None = None
+    """Where the activities are put; see `gitpip.store.users.targets`."""
+    target_seen: targets.Seen | None = None
+    """What Pipedrive has just said of it; None where it was not asked."""
 
 
 NOTHING = Changes()
@@ -334,6 +339,9 @@ async def change(transaction: Transaction, key: UserKey, changes: Changes, now: 
     if changes.mode is not None:
         told = NewEvent(EventKind.USER_MODE_CHANGED, key, detail=str(changes.mode))
         await events.record(transaction, now, told)
+    if changes.target is not None:
+        own = changes.target if isinstance(changes.target, Target) else None
+        await targets.put(transaction, key, own, changes.target_seen, now)
     if changes.tags is not None:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == key))
         if changes.tags:
@@ -382,7 +390,7 @@ async def resolve(transaction: Transaction, key: UserKey, account: Account) -> U
 
     It is another row when the account was tracked before and removed: that one comes back with
     all that is known of it, and takes the claim along. What was just given of it holds: the rule,
-    and the id, tags, interval and deal if they were given; else these are as they were.
+    and the id, tags, interval and target if they were given; else these are as they were.
     Raises SameAccount when the account is tracked already, UserNotTracked.
     """
     user = await lock(transaction, key)
@@ -453,12 +461,14 @@ async def _bring_back(
 
 
 async def _take_details(transaction: Transaction, removed: UserKey, user: User) -> None:
-    """Give a row the tags and the deal of another one, where that has some."""
+    """Give a row the tags, the target and the deal of another one, where that has some."""
     if user.tags:
         await transaction.execute(delete(user_tags).where(user_tags.c.user_key == removed))
         await transaction.execute(
             insert(user_tags), [{"user_key": removed, "tag": tag} for tag in user.tags]
         )
+    if user.target is not None:
+        await targets.move(transaction, user.key, to=removed)
     if user.deal_id is not None:
         await transaction.execute(delete(deals).where(deals.c.user_key == removed))
         await transaction.execute(

@@ -84,10 +84,15 @@ async def preview_publication(publication_id: Number, context: Context) -> Activ
             policies=Policies(context.settings.publishing),
             now=utc_now(),
         )
+    target = user.target if publication.sent_at is None else publication.sent_to
+    deal_id = publication.deal_id
+    if deal_id is None and target is None:
+        deal_id = user.deal_id
     return ActivityPreview(
         subject=activity.subject,
         note=activity.note,
-        deal_id=publication.deal_id or user.deal_id,
+        deal_id=deal_id,
+        target=None if target is None else str(target),
         masked=list(activity.masked),
         **asdict(sent),
     )

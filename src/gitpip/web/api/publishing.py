@@ -58,7 +58,9 @@ class PlannedBody(NounBody[Planned]):
     login: str
     filename: str
     deal_id: int | None
-    """Null where the deal is still to be found or made."""
+    """Null where the deal is still to be found or made, and where the target is no deal."""
+    target: str | None
+    """The user's target; null for the deal by its title."""
     subject: str
     note_bytes: int
     tokens: int

@@ -30,6 +30,8 @@ Text = Annotated[str, BeforeValidator(str)]
 """Of what is written as text."""
 Filled = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """Null for what is empty."""
+TargetWords = Annotated[str | None, BeforeValidator(lambda target: target and str(target))]
+"""Of a target, or null."""
 ShownViewer = Annotated[str, BeforeValidator(shown_viewer)]
 """A browser without a key is named by a part of a hash: its own name is its cookie."""
 
@@ -77,7 +79,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         414: "The path and the query are too long.",
         422: "A field is wrong.",
         429: "Too many requests.",
-        502: "GitHub can't be asked now.",
+        502: "GitHub or Pipedrive can't be asked now.",
         503: "The database does not work now.",
     }.items()
 }
@@ -117,6 +119,12 @@ class UserBody(NounBody[User]):
     """How many gists, files and parts of the gist list could not be read, and are tried again."""
     publishing_mode: PublishingMode | None
     """The user's own; null for that of everybody."""
+    target: TargetWords
+    """Where the activities are put, like `deal:42`; null for the user's deal by its title."""
+    target_title: str | None
+    """What Pipedrive calls it; null while Pipedrive was not asked."""
+    target_problem: str | None
+    """Why new files wait, where nothing can be put there."""
 
 
 class UnreadableBody(NounBody[Unreadable]):
@@ -211,6 +219,8 @@ class PublicationBody(NounBody[Publication]):
     looks: int
     reason: str | None
     deal_id: int | None
+    sent_to: TargetWords
+    """The user's target when it was sent; null for a deal that was found or made by its title."""
     activity_id: int | None
     published_at: datetime | None
     held_because: HeldBecause | None
@@ -233,6 +243,8 @@ class ActivityPreview(BaseModel):
     subject: str
     note: str
     deal_id: int | None
+    target: str | None
+    """Where it is put, or was: the user's target; null for the deal by its title."""
     type: str
     """The type of the activity, as the publishing settings name it."""
     done: bool

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from gitpip.actions import users as actions
 from gitpip.config import parse_duration
 from gitpip.model import Backfill, Role
+from gitpip.publish import chosen_targets
 from gitpip.store.gists import unreadable
 from gitpip.store.users import users
 from gitpip.store.users.users import GENERAL, Changes, Interval, Mode, parsed_mode
+from gitpip.targets import TargetChoice, parsed_target
 from gitpip.validation import check_login, without_nul
 from gitpip.web.api.parameters import Limit, Login, Offset
 from gitpip.web.api.schemas import (
@@ -42,6 +44,11 @@ def _mode_text(text: str) -> str:
     return str(parsed_mode(text))
 
 
+def _target_text(text: str) -> str:
+    return str(parsed_target(text))
+
+
+TargetText = Annotated[str, AfterValidator(_target_text)]
 ModeText = Annotated[str, AfterValidator(_mode_text)]
 BackfillText = Annotated[str, AfterValidator(_backfill_text)]
 IntervalText = Annotated[str, AfterValidator(_interval_text)]
@@ -58,6 +65,7 @@ class NewUser(BaseModel):
     tags: list[str] | None = None
     interval: IntervalText | None = None
     publishing_mode: ModeText | None = None
+    target: TargetText | None = None
 
 
 class UserChange(BaseModel):
@@ -75,6 +83,9 @@ class UserChange(BaseModel):
     """Whether nobody looks at the user, and nothing of theirs is sent."""
     publishing_mode: ModeText | None = None
     """`automatic`, `ask` or `dry-run`; `general` for that of everybody."""
+    target: TargetText | None = None
+    """Where new activities are put: `deal:ID`, `lead:UUID`, `person:ID`, `organization:ID`, or
+    `deal-by-title`."""
 
 
 class ForecastRequest(BaseModel):
@@ -122,16 +133,18 @@ async def add_user(
     new: NewUser, context: Context, acting: CurrentActing, response: Response
 ) -> UserBody:
     """Track a user."""
+    details = Changes(
+        tags=_tags(new.tags),
+        interval=_interval(new.interval),
+        mode=_mode(new.publishing_mode),
+        target=_target(new.target),
+    )
     added = await actions.add_user(
         acting,
         new.login,
         external_id=new.id,
         backfill=Backfill.parse(new.backfill) if new.backfill else context.settings.backfill,
-        details=Changes(
-            tags=_tags(new.tags),
-            interval=_interval(new.interval),
-            mode=_mode(new.publishing_mode),
-        ),
+        details=await chosen_targets.checked(details, context.check_target),
         find_account=context.find_account,
     )
     if not added.new:
@@ -168,8 +181,13 @@ async def get_user(login: Login, context: Context) -> OneUserBody:
 
 @router.patch("/users/{login}", tags=["users"])
 @needs(Role.OPERATOR)
-async def change_user(login: Login, change: UserChange, acting: CurrentActing) -> UserBody:
-    """Change a user's id, backfill rule, tags, interval or mode; pause the user, or resume."""
+async def change_user(
+    login: Login, change: UserChange, context: Context, acting: CurrentActing
+) -> UserBody:
+    """Change a user's id, backfill rule, tags, interval, mode or target; pause, or resume.
+
+    Pipedrive is asked about a target, which costs one or two tokens.
+    """
     changes = Changes(
         external_id=change.id,
         backfill=Backfill.parse(change.backfill) if change.backfill else None,
@@ -177,7 +195,9 @@ async def change_user(login: Login, change: UserChange, acting: CurrentActing) -
         interval=_interval(change.interval),
         paused=change.paused,
         mode=_mode(change.publishing_mode),
+        target=_target(change.target),
     )
+    changes = await chosen_targets.checked(changes, context.check_target)
     return UserBody.of(await actions.change(acting, login, changes))
 
 
@@ -201,6 +221,10 @@ def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
 
 def _mode(text: str | None) -> Mode | None:
     return parsed_mode(text) if text else None
+
+
+def _target(text: str | None) -> TargetChoice | None:
+    return parsed_target(text) if text else None
 
 
 def _interval(text: str | None) -> Interval | None:

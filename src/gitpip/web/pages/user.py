@@ -1,6 +1,8 @@
 """The page of one user, and what is done to them there."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,13 +15,16 @@ from gitpip.actions.publications import decide_held
 from gitpip.actions.users import UserAct
 from gitpip.clock import utc_now
 from gitpip.config import format_duration, parse_duration
-from gitpip.errors import HeldChanged, InvalidInput
+from gitpip.errors import HeldChanged, InvalidInput, PipedriveUnasked
 from gitpip.model import FileKey, Role, User, UserState
+from gitpip.publish import chosen_targets
+from gitpip.publish.destination import Hit
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
 from gitpip.store.publications import held, opt_outs, publications
 from gitpip.store.status import pauses
 from gitpip.store.users import users
+from gitpip.targets import parsed_target
 from gitpip.validation import possible_login
 from gitpip.web.api.status import stops_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -35,6 +40,14 @@ ROWS = 50
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Login = Annotated[str, Path(), AfterValidator(possible_login)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search for targets has found."""
+
+    term: str
+    hits: Sequence[Hit]
 
 
 @router.get("/people/{login}")
@@ -57,6 +70,7 @@ async def _person(
     before: int | None = None,
     fault: str = "",
     written: tuple[str, str] | None = None,
+    found: Found | None = None,
 ) -> Response:
     """The page; with a fault it keeps what was written as tags and as interval."""
     now = utc_now()
@@ -105,6 +119,7 @@ async def _person(
         preview=lambda file: shown(file, PREVIEW),
         links=await context.links(),
         fault=fault,
+        found=found,
     )
     return HTMLResponse(page, status_code=422 if fault else 200)
 
@@ -138,6 +153,34 @@ async def change_user(
     except InvalidInput as error:
         return await _person(request, context, login, fault=str(error), written=(tags, interval))
     return RedirectResponse(f"/people/{user.login}", status_code=303)
+
+
+@router.post("/people/{login}/target")
+@needs(Role.OPERATOR)
+async def change_target(
+    *, login: Login, request: Request, context: Context, acting: CurrentActing, target: Field = ""
+) -> Response:
+    """Put a user's new activities to another target."""
+    try:
+        changes = users.Changes(target=read_field("target", parsed_target, target))
+        changes = await chosen_targets.checked(changes, context.check_target)
+        user = await actions.change(acting, login, changes)
+    except InvalidInput as error:
+        return await _person(request, context, login, fault=str(error))
+    return RedirectResponse(f"/people/{user.login}", status_code=303)
+
+
+@router.post("/people/{login}/targets")
+@needs(Role.OPERATOR)
+async def search_targets(
+    *, login: Login, request: Request, context: Context, term: Field = ""
+) -> Response:
+    """The page with what in Pipedrive has a term in its name."""
+    try:
+        hits = await chosen_targets.search(term, context.search_targets)
+    except (InvalidInput, PipedriveUnasked) as error:
+        return await _person(request, context, login, fault=str(error))
+    return await _person(request, context, login, found=Found(term, hits))
 
 
 @router.post("/people/{login}/held")

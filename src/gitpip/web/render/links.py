@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from gitpip.config import Settings
 from gitpip.model import ActivityId, DealId
+from gitpip.targets import Target, TargetKind
 
 PUBLIC_API = "api.github.com"
 HOSTS = ("github.com", "gist.github.com", "gist.githubusercontent.com", "www.github.com")
@@ -52,6 +53,12 @@ class Links:
     def deal(self, deal_id: DealId) -> str | None:
         """The page of a deal; None where the company is not known."""
         return self._pipedrive(f"deal/{deal_id}")
+
+    def target(self, target: Target) -> str | None:
+        """The page of a target; None where the company is not known."""
+        if target.kind is TargetKind.LEAD:
+            return self._pipedrive(f"leads/inbox/{target.id}")
+        return self._pipedrive(f"{target.kind}/{target.id}")
 
     def activity(self, activity_id: ActivityId) -> str | None:
         """The page of an activity; None where the company is not known."""

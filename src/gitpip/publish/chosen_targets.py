@@ -1,0 +1,56 @@
+"""Targets that a person chooses: one is looked for in Pipedrive, and checked when it is given."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gitpip.errors import InvalidInput
+from gitpip.publish.destination import Hit
+from gitpip.store.users.targets import Seen
+from gitpip.store.users.users import Changes
+from gitpip.targets import Target
+
+SHORTEST_TERM = 2
+LONGEST_TERM = 100
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What Pipedrive says of a target; nothing where it could not be asked."""
+
+    seen: Seen | None = None
+    fault: str | None = None
+    """Why nothing can be put there."""
+
+
+CheckTarget = Callable[[Target], Awaitable[Checked]]
+"""Asks Pipedrive about a target."""
+SearchTargets = Callable[[str], Awaitable[Sequence[Hit]]]
+"""Asks Pipedrive for what has a term in its name; raises PipedriveUnasked."""
+
+
+async def checked(changes: Changes, check: CheckTarget) -> Changes:
+    """The changes with what Pipedrive says of the target; raises InvalidInput if that can't be one.
+
+    Where Pipedrive can't be asked, the target is taken, and is checked before it is first used.
+    """
+    if not isinstance(changes.target, Target):
+        return changes
+    answer = await check(changes.target)
+    if answer.fault is not None:
+        raise InvalidInput("target", answer.fault)
+    return replace(changes, target_seen=answer.seen)
+
+
+async def search(term: str, ask: SearchTargets) -> Sequence[Hit]:
+    """The deals, leads, persons and organizations that have a term in their names.
+
+    Raises InvalidInput, PipedriveUnasked.
+    """
+    words = " ".join(term.split())
+    if not SHORTEST_TERM <= len(words) <= LONGEST_TERM or not words.isprintable():
+        raise InvalidInput(
+            "term",
+            f"{words[:40]!r} can't be looked for; a term has {SHORTEST_TERM} to {LONGEST_TERM} "
+            "printable characters",
+        )
+    return await ask(words)

@@ -1,0 +1,148 @@
+"""Where a publication is put: its user's target, if it has one, and what becomes of a refusal.
+
+A target that can't be used keeps its own user's files waiting, and holds up no other user. It is
+asked for again when they are due, so one that comes back is used again.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gitpip.model import Change, Publication, PublicationState
+from gitpip.observability.logging import get_logger
+from gitpip.publish.delivery import Ambiguous, Denied, NotProcessed, Outcome
+from gitpip.publish.destination import LookFailed, Place, Unusable
+from gitpip.publish.pauses import Channel
+from gitpip.publish.trouble import Kind
+from gitpip.store.database import Transaction
+from gitpip.store.publications import deals, outbox
+from gitpip.store.users import targets
+from gitpip.store.users.targets import Seen, UserTarget
+from gitpip.targets import Target, TargetKind
+
+ASKED_AGAIN_AFTER = timedelta(minutes=30)
+"""Unless the user is given another target meanwhile."""
+READ_AGAIN = timedelta(minutes=1)
+ANOTHER = "give the user another target, or deal-by-title"
+
+log = get_logger()
+
+
+class Places:
+    """Where publications are put. `now` tells the time (UTC)."""
+
+    def __init__(self, channel: Channel, *, now: Callable[[], datetime]) -> None:
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
+        self._now = now
+
+    async def known(self, transaction: Transaction, claim: Publication) -> Place | None:
+        """Where it is put, as far as the rows tell; None where Pipedrive is to be asked first.
+
+        What may have been sent before is sent again to where it was sent, also where its user has
+        another target by now.
+        """
+        target = await targets.of_user(transaction, claim.user_key)
+        if claim.looked_at is not None and (kept := _kept(claim, target)) is not None:
+            return kept
+        if target is None:
+            deal_id = await deals.made(transaction, claim.user_key)
+            return None if deal_id is None else Place.deal(deal_id)
+        return _place(target) if target.is_usable else None
+
+    async def target_of(self, claim: Publication) -> UserTarget | None:
+        """The target of its user; None for the deal by its title."""
+        async with self._database.read() as transaction:
+            return await targets.of_user(transaction, claim.user_key)
+
+    async def settle(self, claim: Publication, target: UserTarget) -> Place | Change:
+        """Ask what a target is; the place, or what becomes of its user's files until it is one."""
+        if target.is_usable:
+            return _place(target)
+        if target.other_account is not None:
+            return self._waits(
+                f"{target.target.words} was set for the Pipedrive account {target.other_account}; "
+                f"{ANOTHER}"
+            )
+        request = self._pauses.request(Kind.READ, f"the target of {claim.user_key}")
+        try:
+            seen = await self._destination.target(target.target)
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            return self._not_asked(target, failure)
+        await self._pauses.after(None, request)
+        return await self._noted(claim, target, seen)
+
+    async def _noted(
+        self, claim: Publication, target: UserTarget, seen: Seen | Unusable
+    ) -> Place | Change:
+        now = self._now()
+        async with self._database.begin() as transaction:
+            if isinstance(seen, Unusable):
+                present = await targets.note_problem(transaction, target, seen.reason, now)
+            else:
+                present = await targets.note_seen(transaction, target, seen, now)
+        if not present:  # the user has another target by now
+            return Change(PublicationState.PENDING, now)
+        if isinstance(seen, Unusable):
+            log.warning("target.unusable", login=claim.login, reason=seen.reason)
+            return self._waits(f"{seen.reason}; {ANOTHER}")
+        return Place(target.target, seen.person_id, seen.org_id, given=True)
+
+    def _not_asked(self, target: UserTarget, failure: LookFailed) -> Change:
+        """Wait, without an attempt that counts: nothing was sent."""
+        outcome, wait = failure.outcome, ASKED_AGAIN_AFTER
+        if isinstance(outcome, NotProcessed):
+            # The pause of all publishing holds it back where everybody is to wait.
+            wait = timedelta(0) if outcome.everyone else outcome.pause
+        elif isinstance(outcome, Ambiguous):
+            wait = READ_AGAIN
+        reason = f"waits for its target: could not look at {target.target.words}: {failure}"
+        return Change(PublicationState.PENDING, self._now() + wait, reason=reason)
+
+    def _waits(self, reason: str) -> Change:
+        until = self._now() + ASKED_AGAIN_AFTER
+        return Change(PublicationState.PENDING, until, reason=f"waits for its target: {reason}")
+
+    async def why_refused(self, place: Place, claim: Publication, reason: str) -> Outcome | None:
+        """The outcome of a refused activity where the place is the reason; None where it is not.
+
+        Raises LookFailed where that can't be learned.
+        """
+        seen = await self._destination.target(place.target)
+        now = self._now()
+        async with self._database.begin() as transaction:
+            target = await targets.of_user(transaction, claim.user_key)
+            is_present = target is not None and target.target == place.target
+            if isinstance(seen, Unusable):
+                await outbox.forget_place(transaction, claim)
+                if not is_present or target is None:
+                    return Denied(seen.reason, quick_retries=1)
+                await targets.note_problem(transaction, target, seen.reason, now)
+            elif place.person_id is None and place.org_id is None:
+                return None
+            elif target is not None and is_present:
+                # They may be gone, or others by now. Once they are refused, none is sent.
+                links = (place.person_id, place.org_id)
+                await targets.note_seen(transaction, target, seen, now)
+                if (seen.person_id, seen.org_id) == links:
+                    await targets.unlink(transaction, target)
+        if isinstance(seen, Unusable):
+            again = f"waits for its target: {seen.reason}; {ANOTHER}"
+            return NotProcessed(again, ASKED_AGAIN_AFTER, everyone=False)
+        return NotProcessed(reason, timedelta(0), everyone=False)
+
+
+def _place(target: UserTarget) -> Place:
+    return Place(target.target, target.person_id, target.org_id, given=True)
+
+
+def _kept(claim: Publication, target: UserTarget | None) -> Place | None:
+    """Where a publication was sent, if its user's files are sent elsewhere now."""
+    if target is not None and claim.sent_to == target.target:
+        return None
+    if claim.sent_to is not None:
+        return Place(claim.sent_to, given=True)
+    if target is not None and claim.deal_id is not None:
+        return Place(Target(TargetKind.DEAL, str(claim.deal_id)), given=True)
+    return None

@@ -1,0 +1,51 @@
+"""Asking the Pipedrive account about targets, where a person chooses one."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from gitpip.config import Settings
+from gitpip.errors import EnvironmentUnusable, PipedriveUnasked
+from gitpip.publish.chosen_targets import Checked
+from gitpip.publish.destination import Hit, LookFailed, Unusable
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.targets import Target
+
+
+class AccountTargets:
+    """What the account that is set has. Each question costs tokens of the daily budget."""
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+
+    async def check(self, target: Target) -> Checked:
+        """What a target is, for one or two tokens."""
+        try:
+            async with self._pipedrive() as pipedrive:
+                seen = await pipedrive.target(target)
+        except (LookFailed, EnvironmentUnusable, PipedriveUnasked):
+            return Checked()
+        if isinstance(seen, Unusable):
+            return Checked(fault=seen.reason)
+        return Checked(seen)
+
+    async def search(self, term: str) -> Sequence[Hit]:
+        """What has a term in its name, for 20 tokens. Raises PipedriveUnasked."""
+        try:
+            async with self._pipedrive() as pipedrive:
+                return await pipedrive.search_targets(term)
+        except (LookFailed, EnvironmentUnusable) as error:
+            raise PipedriveUnasked(f"Pipedrive could not be asked: {error}") from error
+
+    @asynccontextmanager
+    async def _pipedrive(self) -> AsyncIterator[Pipedrive]:
+        settings = self._settings()
+        if settings.pipedrive_token is None:
+            raise PipedriveUnasked("PIPEDRIVE_TOKEN is not set here, so Pipedrive can't be asked")
+        async with Pipedrive(
+            api_url=settings.pipedrive_api_url,
+            token=settings.pipedrive_token,
+            timeout=settings.http_timeout,
+            rest=timedelta(0),
+        ) as pipedrive:
+            yield pipedrive

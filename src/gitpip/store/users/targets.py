@@ -1,0 +1,186 @@
+"""Targets: where the activities of a user are put, if not under a deal that is found by its title.
+
+The ids are those of one account. A target that was set for another one is not used, and is as it
+was once that account is set again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, delete, insert, literal, select, update
+
+from gitpip.model import PublicationState, UserKey
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.column_types import UTCDateTime
+from gitpip.store.database import Transaction
+from gitpip.store.locking import in_order
+from gitpip.store.rows import reader
+from gitpip.store.schema import deals, publications
+from gitpip.store.schema_accounts import accounts as account_rows
+from gitpip.store.schema_accounts import is_bound
+from gitpip.store.schema_targets import targets
+from gitpip.targets import Target
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What Pipedrive says of a target."""
+
+    title: str
+    person_id: int | None = None
+    """The person and the organization of a deal or lead."""
+    org_id: int | None = None
+
+
+@dataclass(frozen=True)
+class UserTarget:
+    """The target of one user. Times are UTC."""
+
+    user_key: UserKey
+    target: Target
+    title: str | None
+    checked_at: datetime | None
+    """When Pipedrive last showed it; None while Pipedrive was not asked."""
+    person_id: int | None
+    org_id: int | None
+    problem: str | None
+    problem_since: datetime | None
+    account_key: int | None
+    other_account: str | None
+    """The name of the account that it was set for, if that is not the present one."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether Pipedrive showed it, and activities can be put there as far as is known."""
+        known = self.checked_at is not None and self.problem is None
+        return known and self.other_account is None
+
+
+_user_target = reader(UserTarget)
+
+
+async def of_user(transaction: Transaction, user_key: UserKey) -> UserTarget | None:
+    """The target of a user; None where it is the deal by its title."""
+    row = (await transaction.execute(_rows().where(targets.c.user_key == user_key))).one_or_none()
+    return None if row is None else _user_target(row)
+
+
+async def of_users(
+    transaction: Transaction, user_keys: Collection[UserKey]
+) -> dict[UserKey, UserTarget]:
+    """The targets of these users, as far as they have one."""
+    rows = await transaction.execute(_rows().where(targets.c.user_key.in_(user_keys)))
+    return {each.user_key: each for each in (_user_target(row) for row in rows)}
+
+
+async def put(
+    transaction: Transaction,
+    user_key: UserKey,
+    target: Target | None,
+    seen: Seen | None,
+    now: datetime,
+) -> None:
+    """Give a user a target, with what Pipedrive has just said of it, if it was asked.
+
+    None goes back to the deal by its title. What was sent stays where it was sent. Call
+    `ledger.lock` first.
+    """
+    await transaction.execute(delete(targets).where(targets.c.user_key == user_key))
+    if target is not None:
+        bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        if await accounts.change(transaction, Vendor.PIPEDRIVE) is not None:
+            seen = None  # it was said of another account than the rows belong to
+        await transaction.execute(
+            insert(targets).values(
+                user_key=user_key,
+                target=target,
+                account_key=bound.key if bound else None,
+                **_values_of(seen, now),
+            )
+        )
+    await _send_there(transaction, user_key, now)
+
+
+async def note_seen(transaction: Transaction, of: UserTarget, seen: Seen, now: datetime) -> bool:
+    """Keep what Pipedrive says of a target; False where the user has another one by now."""
+    result = await transaction.execute(
+        update(targets)
+        .where(*_still(of))
+        .values(problem=None, problem_since=None, **_values_of(seen, now))
+    )
+    return result.rowcount == 1
+
+
+async def note_problem(
+    transaction: Transaction, of: UserTarget, problem: str, now: datetime
+) -> bool:
+    """Keep why nothing can be put there; False where the user has another target by now."""
+    result = await transaction.execute(
+        update(targets)
+        .where(*_still(of))
+        .values(problem=problem, problem_since=of.problem_since or now)
+    )
+    return result.rowcount == 1
+
+
+async def unlink(transaction: Transaction, of: UserTarget) -> None:
+    """Send neither person nor organization beside a deal or lead any more."""
+    await transaction.execute(
+        update(targets).where(*_still(of)).values(person_id=None, org_id=None)
+    )
+
+
+async def move(transaction: Transaction, user_key: UserKey, *, to: UserKey) -> None:
+    """Give the target of one row of users to another one, in the place of its own."""
+    await transaction.execute(delete(targets).where(targets.c.user_key == to))
+    await transaction.execute(
+        update(targets).where(targets.c.user_key == user_key).values(user_key=to)
+    )
+
+
+def _still(of: UserTarget) -> tuple[Any, ...]:
+    return targets.c.user_key == of.user_key, targets.c.target == of.target
+
+
+def _values_of(seen: Seen | None, now: datetime) -> dict[str, object]:
+    if seen is None:
+        return {}
+    return {
+        "title": seen.title,
+        "person_id": seen.person_id,
+        "org_id": seen.org_id,
+        "checked_at": now,
+    }
+
+
+async def _send_there(transaction: Transaction, user_key: UserKey, now: datetime) -> None:
+    """Take back every claim on what is to be sent, and let it be tried at once.
+
+    A claim was made with the former target: after this no request to that begins.
+    """
+    waits = PublicationState.PENDING.value
+    later = publications.c.due_at > now
+    await transaction.execute(
+        update(publications)
+        .where(in_order(publications.c.user_key == user_key, publications.c.state == waits))
+        .values(
+            due_at=case((later, literal(now, UTCDateTime)), else_=publications.c.due_at),
+            token=None,
+            lease_until=None,
+        )
+    )
+    await transaction.execute(
+        update(deals)
+        .where(deals.c.user_key == user_key, deals.c.state == waits)
+        .values(token=None, lease_until=None)
+    )
+
+
+def _rows() -> Select[Any]:
+    other = and_(account_rows.c.key == targets.c.account_key, ~is_bound)
+    return select(targets, account_rows.c.name.label("other_account")).outerjoin(
+        account_rows, other
+    )

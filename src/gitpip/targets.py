@@ -1,0 +1,94 @@
+"""Where a user's activities are put in the CRM: a given deal, lead, person or organization."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal, Self
+
+DEAL_BY_TITLE: Final = "deal-by-title"
+"""In the place of a target: the user's own deal, which is found or made by its title."""
+LARGEST_ID = 2**53 - 1
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class TargetKind(StrEnum):
+    """What a target is."""
+
+    DEAL = "deal"
+    LEAD = "lead"
+    PERSON = "person"
+    ORGANIZATION = "organization"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a person chose for a user's activities; `id` is Pipedrive's own, as it is written."""
+
+    kind: TargetKind
+    id: str
+
+    @classmethod
+    def of(cls, kind: TargetKind, text: str) -> Self:
+        """A target of this kind; raises ValueError where the text is no id of one."""
+        written = text.strip()
+        if kind is TargetKind.LEAD:
+            if not _UUID.fullmatch(written.lower()):
+                raise ValueError(
+                    f"{text[:60]!r} is no id of a lead; that is a UUID like "
+                    "adf21080-0e10-11eb-879b-05d71fb426ec"
+                )
+            return cls(kind, written.lower())
+        digits = written.isascii() and written.isdigit() and len(written) < len(f"{LARGEST_ID}") + 1
+        if not (digits and 0 < int(written) <= LARGEST_ID):
+            an = "an" if kind is TargetKind.ORGANIZATION else "a"
+            raise ValueError(
+                f"{text[:40]!r} is no id of {an} {kind}; that is a whole number from 1 on"
+            )
+        return cls(kind, str(int(written)))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `deal:42`, `lead:UUID`, `person:7` or `organization:9`, else raise ValueError."""
+        kind, colon, number = text.strip().partition(":")
+        if not colon or kind.lower() not in set(TargetKind):
+            raise ValueError(
+                f"{text[:60]!r} is none of deal:ID, lead:UUID, person:ID, organization:ID and "
+                f"{DEAL_BY_TITLE}"
+            )
+        return cls.of(TargetKind(kind.lower()), number)
+
+    @property
+    def number(self) -> int:
+        """Pipedrive's id, of all but a lead."""
+        return int(self.id)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        return f"{self.kind} {self.id}"
+
+
+TargetChoice = Target | Literal["deal-by-title"]
+
+
+def parsed_target(text: str) -> TargetChoice:
+    """A target as it is written in one word; raises ValueError with what can be written."""
+    return DEAL_BY_TITLE if text.strip().lower() == DEAL_BY_TITLE else Target.parse(text)
+
+
+def chosen_target(given: Mapping[TargetKind, str | None], *, by_title: bool) -> TargetChoice | None:
+    """The one target that was given, each kind by a name of its own; None where there is none.
+
+    Raises ValueError where there are several, or one is no id.
+    """
+    named = {kind: text for kind, text in given.items() if text}
+    names = [*named, *([DEAL_BY_TITLE] if by_title else [])]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} are given; a user's activities have one target")
+    if by_title:
+        return DEAL_BY_TITLE
+    return next((Target.of(kind, text) for kind, text in named.items()), None)
