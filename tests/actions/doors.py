@@ -45,6 +45,7 @@ MASKED = {
     "created_by",
     "paused_by",
     "begun_by",
+    "begun_via",
 }
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
