@@ -26,6 +26,7 @@ from gitpip.store.publications import note_updates, outbox
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
+from gitpip.store.surveys import surveys
 from gitpip.store.users import schedule
 from gitpip.web.context import AppContext
 from tests.actions.rooms import LATER, LONG_AGO, furnish
@@ -35,7 +36,17 @@ from tests.web.routes import application
 Rows = dict[str, list[tuple[object, ...]]]
 OF_CLIENTS = {"github_limits", "services"}
 """Tables in which a process notes how much it asked GitHub, and that it runs."""
-MASKED = {"hash", "label", "parent", "set_by", "viewer", "approved_by", "created_by", "paused_by"}
+MASKED = {
+    "hash",
+    "label",
+    "parent",
+    "set_by",
+    "viewer",
+    "approved_by",
+    "created_by",
+    "paused_by",
+    "requested_by",
+}
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
 
@@ -212,6 +223,8 @@ async def _due(transaction: Transaction) -> set[str]:
         or not state.compared_at
     ):
         due.add("publish")
+    if await surveys.any_due(transaction, now):
+        due.add("survey")
     return due
 
 

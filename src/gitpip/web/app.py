@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gitpip.model import Part
 from gitpip.web import feeds
 from gitpip.web.api import accounts as api_accounts
+from gitpip.web.api import audits as api_audits
 from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
 from gitpip.web.api import events as api_events
@@ -40,6 +41,7 @@ from gitpip.web.middleware import SecurityMiddleware
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     audit,
+    audits,
     bulk,
     checks,
     feed_tokens,
@@ -68,6 +70,7 @@ PAGES = (
     api_publications.router,
     api_publishing.router,
     api_checks.router,
+    api_audits.router,
     api_events.router,
     api_status.api_router,
     api_users.router,
@@ -83,6 +86,7 @@ PAGES = (
     home.router,
     imports.router,
     checks.router,
+    audits.router,
     users.router,
     bulk.router,
     user.router,

@@ -35,6 +35,8 @@ from gitpip.errors import (
     PublicationStateError,
     RuleNotFound,
     SettingGiven,
+    SurveyNotEnded,
+    SurveyNotFound,
     TooManyAttempts,
     UserConflict,
     UserNotTracked,
@@ -76,6 +78,8 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
     KeyNotFound: (HTTPStatus.NOT_FOUND, "key-not-found"),
     KeyConflict: (HTTPStatus.CONFLICT, "key-conflict"),
     CheckNotFound: (HTTPStatus.NOT_FOUND, "check-not-found"),
+    SurveyNotFound: (HTTPStatus.NOT_FOUND, "survey-not-found"),
+    SurveyNotEnded: (HTTPStatus.CONFLICT, "survey-not-ended"),
     EventUnknown: (HTTPStatus.CONFLICT, "event-unknown"),
     DatabaseUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable"),
 }
