@@ -163,7 +163,9 @@ def a_world(folder: Path) -> Iterator[World]:
             gitpip.command("opt-outs", "add", login)
         for name in ("a-rule", "another-rule"):
             gitpip.command("rules", "add", "publish", "--name", name)
-        asks: dict[Role, tuple[str, ...]] = {Role.OPERATOR: ("POST /imports",)}
+        asks: dict[Role, tuple[str, ...]] = {
+            Role.OPERATOR: ("POST /imports", "POST /api/v1/audits")
+        }
         asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds")
         asks[Role.VIEWER] += ("POST /api/v1/users/{login}/visits",)
         (gist,) = served.github.all_gists()
