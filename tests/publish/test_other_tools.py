@@ -1,5 +1,6 @@
 """Activities of other tools are adopted where they surely are a file's, and doubled never."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
@@ -201,3 +202,28 @@ def test_what_is_no_link_to_a_gist_is_none() -> None:
     assert link_in("https://gist.github.com/discover") is None
     assert link_in("https://[gist.github.com/" + "a" * 32) is None
     assert anchor_of("My File.py") == "file-my-file-py"
+
+
+@pytest.mark.parametrize("moment", range(1, 31, 2))
+async def test_what_is_adopted_while_a_process_stands_still_is_not_sent_by_it(
+    finder: Finder, moment: int
+) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py", content="print('a long enough content')\n")
+    original(scene, deal, "a.py", "print('a long enough content')\n")
+    await finder.search()
+    process = await scene.process()
+    process.database.freezes = process.database.in_moments(moment)
+    running = asyncio.create_task(process.run())
+    frozen = asyncio.create_task(process.database.frozen.wait())
+    await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
+
+    adopted = await finder.adopt()
+
+    process.thaw()
+    frozen.cancel()
+    await running
+    await scene.settle(await scene.process(), watched=True)
+    assert await scene.states() == ["published"]
+    assert len(finder.shown()) == 2 - adopted, "it is sent before it is adopted, or never"
