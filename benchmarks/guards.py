@@ -55,13 +55,6 @@ GUARDS = (
         "publish/test_other_tools.py -k not_certain",
     ),
     Guard(
-        "an adopted file is taken from the process that claimed it",
-        "store/surveys/others.py",
-        "            token=None,",
-        "",
-        "publish/test_other_tools.py -k stands_still",
-    ),
-    Guard(
         "what looks like credentials is held",
         "publish/checks.py",
         "        return Hold(HeldBecause.CREDENTIALS, told)",

@@ -315,7 +315,7 @@ async def _adopt_one(transaction: Transaction, row: Any, now: datetime) -> None:
             published_at=row.added_at or now,
             due_at=now,
             reason=None,
-            # A process that has claimed it finds its token gone, and sends nothing.
+            # A process that has claimed it finds neither state nor token, and sends nothing.
             token=None,
             lease_until=None,
             activity_lost_at=None,
