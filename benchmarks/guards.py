@@ -41,6 +41,20 @@ class Guard:
 
 GUARDS = (
     Guard(
+        "another tool's activity is adopted only where nothing was sent",
+        "store/surveys/others.py",
+        "                    nothing_sent,\n                    tracked,",
+        "                    tracked,",
+        "publish/test_other_tools.py -k under_way",
+    ),
+    Guard(
+        "of several activities of a file no second one is adopted",
+        "publish/surveyor.py",
+        "                await others.settle(transaction, survey.id)",
+        "                pass",
+        "publish/test_other_tools.py -k not_certain",
+    ),
+    Guard(
         "what looks like credentials is held",
         "publish/checks.py",
         "        return Hold(HeldBecause.CREDENTIALS, told)",

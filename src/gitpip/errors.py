@@ -89,6 +89,14 @@ class VisitNotFound(GitpipError):
     """No visit has this id."""
 
 
+class SurveyNotFound(GitpipError):
+    """No audit, or no search for what others made, has this id."""
+
+
+class SurveyNotEnded(GitpipError):
+    """An audit, or a search for what others made, has no result yet."""
+
+
 class CheckNotFound(GitpipError):
     """No check has this id."""
 

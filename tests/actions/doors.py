@@ -26,6 +26,7 @@ from gitpip.store.publications import note_updates, outbox
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
+from gitpip.store.surveys import surveys
 from gitpip.store.users import schedule
 from gitpip.web.context import AppContext
 from tests.actions.rooms import LATER, LONG_AGO, furnish
@@ -46,6 +47,7 @@ MASKED = {
     "paused_by",
     "begun_by",
     "begun_via",
+    "requested_by",
 }
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
@@ -236,6 +238,8 @@ async def _due(transaction: Transaction) -> set[str]:
         or not state.compared_at
     ):
         due.add("publish")
+    if await surveys.any_due(transaction, now):
+        due.add("survey")
     return due
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from gitpip.model import (
     Account,
@@ -34,6 +34,7 @@ from gitpip.store.publications.selection import Selection
 from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_publishing import RepairAct
+from gitpip.store.schema_surveys import Confidence, Step, SurveyKind, other_activities, surveys
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import users
@@ -100,8 +101,35 @@ async def furnish(transaction: Transaction) -> None:
     ):
         await rules.add(transaction, NewRule(name, conditions, action), None, someone, LONG_AGO)
     await opt_outs.add(transaction, "zoe", None, someone, LONG_AGO)
+    await _searched(transaction, ada)
     await transaction.execute(
         update(user_rows).values(next_check_at=LATER, hinted_at=None, checked_at=LONG_AGO)
+    )
+
+
+async def _searched(transaction: Transaction, user: User) -> None:
+    """A search has found an activity that another tool made of what waits."""
+    await transaction.execute(
+        insert(surveys).values(
+            kind=SurveyKind.OTHERS,
+            requested_at=LONG_AGO,
+            requested_by="eve",
+            account_key=1,
+            step=Step.END,
+            ended_at=LONG_AGO,
+        )
+    )
+    await transaction.execute(
+        insert(other_activities).values(
+            survey_id=1,
+            activity_id=77,
+            publication_id=WAITING,
+            user_key=user.key,
+            confidence=Confidence.CERTAIN,
+            because="it links to the file",
+            deal_id=1,
+            added_at=LONG_AGO,
+        )
     )
 
 

@@ -26,6 +26,7 @@ from tests.actions.doors import House
 from tests.actions.publication_cases import PUBLICATIONS, WORK
 from tests.actions.rule_cases import RULES
 from tests.actions.setting_cases import SETTINGS
+from tests.actions.survey_cases import SURVEYS
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
@@ -41,7 +42,7 @@ READS = {
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS, *SURVEYS]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",

@@ -387,7 +387,7 @@ def test_github_out_of_reach_does_not_stop_the_adding(world: World) -> None:
     assert tracked(world) == ["octocat"]
 
 
-def test_the_audit_tells_what_commands_did(world: World) -> None:
+def test_the_log_tells_what_commands_did(world: World) -> None:
     world.github.add_user("mona")
     commands = (
         ("users", "add", "mona", "--id", "1"),
@@ -403,7 +403,7 @@ def test_the_audit_tells_what_commands_did(world: World) -> None:
     reserved = world.gitpip.command("keys", "create", "gitpip_admin_key", "--role", "viewer")
     assert "name: GITPIP_ADMIN_KEY is the name" in reserved.stderr
 
-    entries = json.loads(world.gitpip.command("audit", "--json").stdout)
+    entries = json.loads(world.gitpip.command("log", "--json").stdout)
 
     assert [(entry["action"], entry["subject"]) for entry in reversed(entries)] == [
         ("user.added", "mona"),
@@ -413,7 +413,7 @@ def test_the_audit_tells_what_commands_did(world: World) -> None:
         ("key.revoked", "ada"),
     ]
     assert {entry["via"] for entry in entries} == {"command"}
-    assert "key.revoked" in world.gitpip.command("audit", "--limit", "1").stdout
+    assert "key.revoked" in world.gitpip.command("log", "--limit", "1").stdout
 
 
 @SQLITE

@@ -243,6 +243,8 @@ def test_nothing_keeps_anybody_from_using_the_pages(
         "/settings/publishing",
         "/keys",
         "/audit",
+        "/audits",
+        "/adoption",
         "/sign-in",
     ):
         page.goto(world.gitpip.url + path)

@@ -108,7 +108,7 @@ def test_no_command_prints_what_steers_a_terminal(painted: World) -> None:
     run("users", "add", "grace")
     run("users", "forecast", "grace")
     run("doctor", "--json")
-    run("audit")
+    run("log")
     run("settings")
     wrong = painted.gitpip.folder / "users.csv"
     wrong.write_text(f"login\n{ORDERS}\n")

@@ -87,6 +87,13 @@ FILL = (
     "SELECT {now}, 'ada', 'page', 'user.added', 'user-' || i FROM {users}",
     "INSERT INTO publishing_rules (id, position, name, conditions, action, created_at, created_by) "
     "VALUES (1, 1, 'a rule', CAST(:conditions AS TEXT), 'skip', {now}, 'ada')",
+    "INSERT INTO surveys (id, kind, requested_at, requested_by, step, ended_at) "
+    "VALUES (1, 'audit', {now}, 'ada', 'end', {now}), (2, 'others', {now}, 'ada', 'end', {now})",
+    "INSERT INTO survey_lines (survey_id, user_key, gist_id, filename, github, stored, pipedrive, "
+    "verdict, detail) SELECT 1, 1, 'gist' || i, i || '.py', 'public', 'published', 'there', "
+    "'same', 'a detail' FROM {files}",
+    "INSERT INTO other_activities (survey_id, activity_id, publication_id, user_key, confidence, "
+    "because) SELECT 2, 900000 + i, i, 1, 'likely', 'it links to the gist' FROM {files}",
     "ANALYZE",
 )
 CODE = "def quince(a, b): return {'k': [a, b, 1, 2.5]}  # <b>\n"
@@ -106,11 +113,13 @@ PLACES = {
     "publication_id": ["100001"],
     "visit_id": ["1"],
     "check_id": ["1"],
+    "audit_id": ["1"],
     "import_id": ["1"],
     "repair_id": ["1"],
     "address": ["no-such-address"],
 }
 QUERIES = {
+    "verdict": ["same"],
     "q": ["quince", "user"],
     "user": ["user-1", "user-2"],
     "tag": ["tag-1"],

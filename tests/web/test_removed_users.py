@@ -106,6 +106,11 @@ def _set_the_scene(served: Served) -> Known:
         "a check that did not fail",
     )
     _post(served, f"/repairs?login={LOGIN}", act="skip", shown="0")
+    audit = served.api("POST", "/audits").json()["id"]
+    gitpip.wait_for(
+        lambda: served.api("GET", f"/audits/{audit}").json()["ended_at"], "the audit to end"
+    )
+    assert FILE in gitpip.get(f"/api/v1/audits/{audit}/lines").text
     address = re.search("gitpip_feed_[0-9a-f]{48}", _post(served, "/feeds", name="reader"))
     assert address
     made = {
@@ -158,6 +163,7 @@ def _note_what_exists(
         "key": list(dict.fromkeys(keys)),
         "publication_id": [str(publication["id"]) for publication in own],
         "visit_id": [str(visit) for visit in visits],
+        "audit_id": ["1"],
         "check_id": [str(check) for check in failed],
         "import_id": [imported.rpartition("/")[2]],
         "repair_id": ["1"],
@@ -169,6 +175,7 @@ def _note_what_exists(
         "act": ["check", "pause", "resume", "remove", "retry", "skip"],
     }
     known.queries = {
+        "verdict": ["same", "explained", "unexplained"],
         "q": texts,
         "login": [LOGIN],
         "user": [LOGIN, FORMER],

@@ -11,7 +11,7 @@ from gitpip.store.access import audit
 from gitpip.store.access.audit import Actor
 from gitpip.store.database import Database, Transaction
 
-Work = Literal["check", "publish"]
+Work = Literal["check", "publish", "survey"]
 """What the workers can be woken for."""
 Wake = Callable[[Work], Awaitable[None]]
 """Tells the workers that work waits."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gitpip.actions.adoption import ACKNOWLEDGEABLE, acknowledge
+from gitpip.cli.audit import NoWait, adopt_from_others
 from gitpip.cli.output import (
     Json,
     act,
@@ -19,6 +20,7 @@ from gitpip.cli.output import (
 from gitpip.runtime import oneshot_accounts
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_surveys import Confidence
 
 SHOWN = 20
 
@@ -63,7 +65,8 @@ def switch_account(
     )
 
 
-def adopt(
+def adopt(  # noqa: PLR0913 - one parameter for each option of the command
+    *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be adopted.")
     ] = False,
@@ -75,12 +78,46 @@ def adopt(
             "status tells it no more.",
         ),
     ] = False,
+    from_others: Annotated[
+        bool,
+        typer.Option(
+            "--from-others",
+            help="Adopt what other tools made of the same gists: with a link to one, or its "
+            "content. Do it before the first send.",
+        ),
+    ] = False,
+    min_confidence: Annotated[
+        Confidence, typer.Option(help="With --from-others: how sure a match must be.")
+    ] = Confidence.CERTAIN,
+    last_search: Annotated[
+        bool,
+        typer.Option(
+            "--last-search",
+            help="With --from-others: adopt what the last search found; asks Pipedrive nothing.",
+        ),
+    ] = False,
+    no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
     """Adopt what is in Pipedrive as published; reads all activities, 10 tokens for 500.
 
     The service does the same, down to what it knows, before it sends anything.
     """
+    if from_others:
+        if acknowledges:
+            raise typer.BadParameter(
+                "give one of the two", param_hint="--acknowledge, --from-others"
+            )
+        adopt_from_others(
+            dry_run=dry_run,
+            least=min_confidence,
+            last_search=last_search,
+            no_wait=no_wait,
+            as_json=as_json,
+        )
+        return
+    if last_search or no_wait:
+        raise typer.BadParameter("goes with --from-others", param_hint="--last-search, --no-wait")
     if acknowledges:
         if dry_run:
             raise typer.BadParameter("give one of the two", param_hint="--acknowledge, --dry-run")

@@ -40,7 +40,8 @@ Columns = Annotated[
         "--column",
         metavar="HEADING=COLUMN",
         help="What a column holds: its heading, or its number from 1, and login, id, tags, "
-        "interval, backfill, deal, lead, person, organization or publishing_mode. Repeat for several.",
+        "interval, backfill, deal, lead, person, organization or publishing_mode. Repeat it "
+        "for several.",
     ),
 ]
 

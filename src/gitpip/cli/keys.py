@@ -1,4 +1,4 @@
-"""The commands about access keys, and the audit."""
+"""The commands about access keys, and the log of who did what."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -107,7 +107,7 @@ def revoke_key(name: str, as_json: Json = False) -> None:
         console.say(f"The key {key.name} opens nothing any more.")
 
 
-def show_audit(
+def show_log(
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:

@@ -19,12 +19,13 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import pauses as actions
 from gitpip.cli.accounts import accounts_app, adopt
+from gitpip.cli.audit import audit
 from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
 from gitpip.cli.greeting import greet
 from gitpip.cli.held import show_or_decide
-from gitpip.cli.keys import keys_app, show_audit
+from gitpip.cli.keys import keys_app, show_log
 from gitpip.cli.output import (
     Json,
     act,
@@ -141,7 +142,8 @@ app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
-app.command("audit")(show_audit)
+app.command("log")(show_log)
+app.command("audit")(audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)

@@ -8,7 +8,19 @@ EXAMPLE = "e.g. https://gitpip.example.com or https://example.com/gitpip"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SEGMENTS = frozenset(
     {
-        *("api", "audit", "checks", "docs", "feed.atom", "feed.json", "feeds", "gist", "health"),
+        *(
+            "adoption",
+            "api",
+            "audit",
+            "audits",
+            "checks",
+            "docs",
+            "feed.atom",
+            "feed.json",
+            "feeds",
+            "gist",
+            "health",
+        ),
         *("imports", "keys", "latestgists", "metrics", "openapi.json", "opt-outs", "people"),
         *(
             "publications",

@@ -268,5 +268,8 @@ class Destination(Protocol):
     async def activity_page(self, cursor: str | None) -> ListPage:
         """A page of all activities, the newest first."""
 
+    async def deal_list_page(self, cursor: str | None) -> ListPage:
+        """A page of all deals, open or not, the newest first."""
+
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
         """Those of at most 100 that were not deleted."""

@@ -19,9 +19,11 @@ from gitpip.publish.pipedrive.client import Pipedrive
 from gitpip.publish.pipedrive.rate_limit import shortest_time
 from gitpip.publish.publisher import Publisher
 from gitpip.publish.sender import SendRules
+from gitpip.publish.surveyor import Surveyor
 from gitpip.runtime import repairs
 from gitpip.runtime.sampler import sampling
 from gitpip.runtime.scheduler import Scheduler, Timing
+from gitpip.runtime.surveying import surveyor_of
 from gitpip.store.database import Database
 from gitpip.store.status import pauses
 from gitpip.store.users import users
@@ -40,7 +42,7 @@ GRACE = timedelta(seconds=8)
 
 log = get_logger()
 
-Work = Literal["check", "publish"]
+Work = Literal["check", "publish", "survey"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Worker:
     address: GitHubAddress
     pipedrive: Pipedrive | None
     """None where others do the work."""
+    survey_client: Pipedrive | None
+    """The same account for surveys: they ask beside publishing, and before it is cleared."""
     task: asyncio.Task[None] | None
     """None where others do the work."""
 
@@ -76,6 +80,8 @@ class Worker:
         if self.pipedrive is None:
             return
         self.pipedrive.use(settings.pipedrive_token)
+        if self.survey_client is not None:
+            self.survey_client.use(settings.pipedrive_token)
         try:
             await self.end_pauses()
         except DatabaseUnavailable as error:
@@ -162,13 +168,8 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
             hold_above=settings.hold_above,
         )
         watcher = Watcher(database, github, rules=rules)
-        pipedrive = await stack.enter_async_context(
-            Pipedrive(
-                api_url=settings.pipedrive_api_url,
-                token=settings.pipedrive_token,
-                timeout=settings.http_timeout,
-            )
-        )
+        pipedrive = await stack.enter_async_context(_pipedrive_of(settings))
+        survey_client = await stack.enter_async_context(_pipedrive_of(settings))
         publisher = Publisher(
             database,
             pipedrive,
@@ -184,9 +185,10 @@ async def working(settings: Settings, database: Database) -> AsyncIterator[Worke
         address = GitHubAddress(database, settings.github_api_url)
         _give_work(scheduler, watcher, publisher, address)
         _give_repairs(scheduler, database)
+        _give_surveys(scheduler, surveyor_of(database, survey_client, github))
         if settings.feed:
             _give_public_feed(scheduler, github, PublicFeed(database, github), address)
-        worker = Worker(scheduler, github, database, address, pipedrive, None)
+        worker = Worker(scheduler, github, database, address, pipedrive, survey_client, None)
         await worker.end_pauses()
         running = asyncio.create_task(scheduler.run())
         try:
@@ -231,6 +233,26 @@ def _give_repairs(scheduler: Scheduler, database: Database) -> None:
     scheduler.schedule("repair", repairs.EVERY, go_on)
 
 
+def _pipedrive_of(settings: Settings) -> Pipedrive:
+    return Pipedrive(
+        api_url=settings.pipedrive_api_url,
+        token=settings.pipedrive_token,
+        timeout=settings.http_timeout,
+    )
+
+
+def _give_surveys(scheduler: Scheduler, surveyor: Surveyor) -> None:
+    async def survey() -> None:
+        await surveyor.run()
+
+    async def look() -> None:
+        if await surveyor.due():
+            await scheduler.notify("survey")
+
+    scheduler.register("survey", survey)
+    scheduler.schedule("surveys", SWEEP, look)
+
+
 def _give_public_feed(
     scheduler: Scheduler, github: GitHub, feed: PublicFeed, address: GitHubAddress
 ) -> None:
@@ -249,7 +271,7 @@ async def reaching(settings: Settings, database: Database) -> AsyncIterator[Work
         scheduler = Scheduler(settings.postgres_dsn)
         await scheduler.install()
         address = GitHubAddress(database, settings.github_api_url)
-        yield Worker(scheduler, github, database, address, None, None)
+        yield Worker(scheduler, github, database, address, None, None, None)
 
 
 @contextmanager

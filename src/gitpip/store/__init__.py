@@ -7,4 +7,5 @@ import gitpip.store.schema_events
 import gitpip.store.schema_publishing
 import gitpip.store.schema_rules
 import gitpip.store.schema_status
+import gitpip.store.schema_surveys
 import gitpip.store.schema_targets  # noqa: F401

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gitpip.model import Part
 from gitpip.web import feeds
 from gitpip.web.api import accounts as api_accounts
+from gitpip.web.api import audits as api_audits
 from gitpip.web.api import capacity as api_capacity
 from gitpip.web.api import checks as api_checks
 from gitpip.web.api import docs_page as api_docs_page
@@ -43,6 +44,7 @@ from gitpip.web.middleware import SecurityMiddleware
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     audit,
+    audits,
     bulk,
     checks,
     feed_tokens,
@@ -74,6 +76,7 @@ PAGES = (
     api_publishing.router,
     api_capacity.router,
     api_checks.router,
+    api_audits.router,
     api_events.router,
     api_status.api_router,
     api_targets.router,
@@ -90,6 +93,7 @@ PAGES = (
     home.router,
     imports.router,
     checks.router,
+    audits.router,
     users.router,
     bulk.router,
     user.router,

@@ -251,6 +251,10 @@ class Pipedrive:
         query: Query = {"sort_by": "id", "sort_direction": "desc"}
         return await self._page(ACTIVITIES, query, cursor, answers.activity)
 
+    async def deal_list_page(self, cursor: str | None) -> ListPage:
+        """A page of all deals that are not archived, for 10 tokens. Raises LookFailed."""
+        return await self._page(DEALS, newest_first(None), cursor, answers.deal)
+
     async def existing_activities(self, ids: Sequence[int]) -> frozenset[ActivityId]:
         """Those of at most 100 that were not deleted, for 10 tokens. Raises LookFailed."""
         query: Query = {"ids": ",".join(str(number) for number in ids)}

@@ -1,0 +1,80 @@
+"""What a person asks of a whole account: an audit, and what other tools made; and adopting that."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitpip.actions.acting import Acting
+from gitpip.errors import InvalidInput, SurveyNotEnded
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.schema_surveys import Confidence, SurveyKind
+from gitpip.store.surveys import others, surveys
+from gitpip.store.surveys.others import ORDER
+from gitpip.store.surveys.surveys import Scope, Survey
+from gitpip.store.users import users
+
+
+@dataclass(frozen=True)
+class AdoptedOthers:
+    """How many publications got the activities of other tools, and of which search."""
+
+    survey_id: int
+    adopted: int
+
+
+async def request_audit(
+    acting: Acting,
+    *,
+    login: str | None = None,
+    since: datetime | None = None,
+    with_github: bool = True,
+) -> Survey:
+    """Compare GitHub, store and Pipedrive file by file; one under way with the same scope is given.
+
+    Raises UserNotTracked, InvalidInput.
+    """
+    if since is not None and since > acting.clock():
+        raise InvalidInput("since", "must be a time that is over")
+    async with acting.begin() as act:
+        user = await users.find(act.transaction, login) if login is not None else None
+        scope = Scope(SurveyKind.AUDIT, user.key if user else None, since, with_github)
+        survey = await surveys.request(act.transaction, scope, act.actor.name, act.now)
+        await act.record("audit.requested", str(survey.id))
+        act.wake("survey")
+    return survey
+
+
+async def request_search(acting: Acting) -> Survey:
+    """Search Pipedrive for activities that other tools made of the stored gists."""
+    async with acting.begin() as act:
+        scope = Scope(SurveyKind.OTHERS, with_github=False)
+        survey = await surveys.request(act.transaction, scope, act.actor.name, act.now)
+        await act.record("others.searched", str(survey.id))
+        act.wake("survey")
+    return survey
+
+
+async def adopt_others(acting: Acting, least: Confidence = Confidence.CERTAIN) -> AdoptedOthers:
+    """Adopt what the last search found, as far as it is so sure: it is never sent then.
+
+    Raises SurveyNotEnded, InvalidInput.
+    """
+    if least not in ORDER:
+        words = ", ".join(ORDER)
+        raise InvalidInput("min_confidence", f"must be one of {words}: nothing else is adopted")
+    async with acting.begin() as act:
+        await ledger.lock(act.transaction)
+        survey = await surveys.latest(act.transaction, SurveyKind.OTHERS)
+        if survey is None:
+            raise SurveyNotEnded("nothing was searched for yet; search first")
+        if survey.ended_at is None or survey.failure is not None:
+            why = survey.failure or survey.waits_because or "it is under way"
+            raise SurveyNotEnded(f"the search has not ended: {why}")
+        bound = await accounts.bound(act.transaction, Vendor.PIPEDRIVE)
+        if bound is None or bound.key != survey.account_key:
+            raise SurveyNotEnded("the account was switched after the search; search again")
+        adopted = await others.adopt(act.transaction, survey.id, least, act.now)
+        if adopted:
+            await act.record("others.adopted", f"{adopted}, {least}")
+    return AdoptedOthers(survey.id, adopted)

@@ -1,0 +1,212 @@
+"""The commands that read the whole account: an audit, and adopting what other tools made."""
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gitpip.actions import surveys as actions
+from gitpip.actions.acting import Acting
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    errors,
+    prepared_settings,
+    print_json,
+    print_rows,
+    read,
+    run,
+)
+from gitpip.config import Settings
+from gitpip.errors import GitpipError
+from gitpip.runtime.serve import opened
+from gitpip.runtime.surveys import survey_now
+from gitpip.spreadsheet import BOM, csv_lines
+from gitpip.store.schema_surveys import Confidence, Verdict
+from gitpip.store.surveys import lines, others
+from gitpip.store.surveys.lines import Count
+from gitpip.store.surveys.surveys import Survey
+from gitpip.validation import possible_login
+from gitpip.web.api.audits import CSV_COLUMNS, AuditLineBody, SurveyBody
+
+SHOWN = 50
+"""How many unexplained differences are printed; the CSV and the JSON hold all lines."""
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Only ask for it: the running service does it.")
+]
+
+
+def audit(  # noqa: PLR0913 - one parameter for each option of the command
+    *,
+    user: Annotated[str | None, typer.Option(help="Only this user's files.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was found since then, like 2026-10-01 (UTC).")
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option(help="Write all lines as CSV into this file; - for the output.")
+    ] = None,
+    without_github: Annotated[
+        bool, typer.Option("--without-github", help="Compare the store with Pipedrive only.")
+    ] = False,
+    no_wait: NoWait = False,
+    limit: Annotated[str | None, typer.Option(hidden=True)] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare GitHub, store and Pipedrive file by file; exits with 1 for what is unexplained.
+
+    Reads all deals and activities, 10 tokens for 500. On a small daily budget it stops, and goes
+    on when it is called again. Who did what is shown by gitpip log.
+    """
+    if limit is not None:
+        raise typer.BadParameter(
+            "gitpip audit compares what is there; who did what is shown by gitpip log --limit",
+            param_hint="--limit",
+        )
+    moment = _moment(since)
+    login = possible_login(user) if user is not None else None
+
+    async def request(acting: Acting) -> Survey:
+        return await actions.request_audit(
+            acting, login=login, since=moment, with_github=not without_github
+        )
+
+    settings = prepared_settings()
+    if no_wait:
+        _tell_request(act(settings, request), as_json=as_json)
+        return
+    survey = run(survey_now(settings, request, _follow))
+    counts = read(settings, lambda transaction: lines.summary(transaction, survey.id))
+    if as_json:
+        told = run(_lines(settings, survey.id))
+        summary = [asdict(count) for count in counts]
+        print_json(_body(survey) | {"summary": summary, "lines": told})
+    elif csv == "-":
+        run(_write_csv(settings, survey.id, None))
+    else:
+        if csv is not None:
+            run(_write_csv(settings, survey.id, Path(csv)))
+        _print_summary(settings, survey, counts)
+    if any(count.verdict is Verdict.UNEXPLAINED for count in counts):
+        raise typer.Exit(1)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text[:40]!r} is no date; write one like 2026-10-01", param_hint="--since"
+        ) from None
+
+
+def _follow(survey: Survey) -> None:
+    """A command says nothing while it reads; the page shows how far it is."""
+
+
+def _body(survey: Survey) -> dict[str, Any]:
+    return SurveyBody.of(survey).model_dump()
+
+
+def _tell_request(survey: Survey, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_body(survey))
+    else:
+        console.say(f"{survey.kind} {survey.id} is requested; the running service does it.")
+
+
+async def _lines(settings: Settings, number: int) -> list[dict[str, object]]:
+    async with opened(settings) as database, database.read() as transaction:
+        return [
+            AuditLineBody.of(line).model_dump()
+            async for some in lines.in_pages(transaction, number)
+            for line in some
+        ]
+
+
+async def _write_csv(settings: Settings, number: int, path: Path | None) -> None:
+    try:
+        file = sys.stdout if path is None else path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise GitpipError(f"{path} can't be written: {error.strerror}") from error
+    try:
+        if path is not None:
+            file.write(BOM)
+        file.write(csv_lines(CSV_COLUMNS, [], head=True))
+        async with opened(settings) as database, database.read() as transaction:
+            async for some in lines.in_pages(transaction, number):
+                file.write(csv_lines(CSV_COLUMNS, [asdict(line) for line in some], head=False))
+    finally:
+        if path is not None:
+            file.close()
+
+
+def _print_summary(settings: Settings, survey: Survey, counts: tuple[Count, ...]) -> None:
+    console.say(
+        f"{survey.activities} activities and {survey.deals} deals read for {survey.tokens} tokens, "
+        f"and {survey.github_lists} users' lists at GitHub"
+    )
+    for count in counts:
+        why = f" ({count.explanation})" if count.explanation else ""
+        console.say(f"  {count.lines} {count.verdict}{why}")
+    page = read(
+        settings,
+        lambda transaction: lines.page(
+            transaction, survey.id, verdict=Verdict.UNEXPLAINED, offset=0, limit=SHOWN
+        ),
+    )
+    for line in page.items:
+        what = f"{line.filename} of {line.login}" if line.filename else "no file"
+        activity = f", activity {line.activity_id}" if line.activity_id else ""
+        console.say(f"  {line.explanation}: {what}{activity}: {line.detail}")
+    if page.total > SHOWN:
+        console.say(f"  and {page.total - SHOWN} more; --csv and --json show all")
+
+
+def adopt_from_others(
+    *, dry_run: bool, least: Confidence, last_search: bool, no_wait: bool, as_json: bool
+) -> None:
+    """Search for what other tools made, show it, and adopt it unless it is a dry run."""
+    settings = prepared_settings()
+
+    async def search(acting: Acting) -> Survey:
+        return await actions.request_search(acting)
+
+    if no_wait:
+        _tell_request(act(settings, search), as_json=as_json)
+        return
+    if not last_search:
+        survey = run(survey_now(settings, search, _follow))
+        _show_matches(settings, survey.id, as_json=as_json and dry_run)
+    if dry_run:
+        return
+    done = act(settings, lambda acting: actions.adopt_others(acting, least))
+    if as_json:
+        print_json(asdict(done))
+    else:
+        console.say(f"{done.adopted} adopted that are at least {least}: they are never sent.")
+
+
+def _show_matches(settings: Settings, number: int, *, as_json: bool) -> None:
+    page = read(
+        settings, lambda transaction: others.page(transaction, number, offset=0, limit=100_000)
+    )
+    rows = [asdict(one) for one in page.items]
+    if as_json:
+        print_rows(rows, as_json=True)
+        return
+    counts: dict[str, int] = {}
+    for one in page.items:
+        counts[one.confidence] = counts.get(one.confidence, 0) + 1
+    told = ", ".join(f"{number} {word}" for word, number in counts.items()) or "none"
+    errors.say(f"Activities that other tools made: {told}")
+    for one in page.items[:SHOWN]:
+        what = f"{one.filename} of {one.login}" if one.filename else "no file"
+        errors.say(f"  {one.confidence}: activity {one.activity_id} is {what}: {one.because}")
+    if page.total > SHOWN:
+        errors.say(f"  and {page.total - SHOWN} more; --dry-run --json shows all")

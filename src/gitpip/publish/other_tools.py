@@ -1,0 +1,237 @@
+"""Which gist file an activity is of that another tool made: by its link, or its name and content.
+
+The original program wrote the file's name as the subject and its content as the note, under a deal
+with the login as its title. Workflows as those of n8n write the gist's description into the
+subject, and a link to the gist into the note.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from gitpip.model import UserKey
+from gitpip.publish.activity import find_markers
+from gitpip.publish.destination import Item
+from gitpip.store.accounts.accounts import VendorAccount
+from gitpip.store.database import Transaction
+from gitpip.store.schema_surveys import Confidence
+from gitpip.store.surveys import comparing, others
+from gitpip.store.surveys.others import Candidate
+
+SHORT = 20
+"""A content that is shorter may stand in a note by chance."""
+_LINK = re.compile(r"https?://[^\s\"'<>()]*gist[^\s\"'<>()]*", re.IGNORECASE)
+_GIST_ID = re.compile("[0-9a-f]{20,40}|[0-9]{4,12}")
+_TAG = re.compile("<[^<>]*>")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to a gist, or to one of its files."""
+
+    gist_id: str
+    filename: str | None = None
+    """As a raw address names it."""
+    anchor: str | None = None
+    """As the gist's page names a file."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an activity says."""
+
+    subject: str
+    texts: frozenset[str]
+    """Its note as text, in each way in which it may have been written; with single spaces."""
+    bare: str
+    """Its note without tags, with single spaces."""
+    links: frozenset[Link]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The file that an activity fits, and how surely; without one, why none fits."""
+
+    candidate: Candidate | None
+    confidence: Confidence
+    because: str
+    agrees: bool = False
+
+
+def read(item: Item) -> Written:
+    """What an activity says."""
+    note = item.note or ""
+    plain = html.unescape(note)
+    subject = _spaced(html.unescape(item.text))
+    links = frozenset(
+        found
+        for text in _LINK.findall(f"{plain} {item.text}")
+        if (found := link_in(text)) is not None
+    )
+    bare = _spaced(html.unescape(_TAG.sub(" ", note)))
+    texts = {_spaced(note), _spaced(plain), bare, _spaced(_TAG.sub(" ", plain))}
+    return Written(subject, frozenset(texts), bare, links)
+
+
+def link_in(address: str) -> Link | None:
+    """The gist that an address leads to; None where it leads to none."""
+    try:
+        parts = urlsplit(address.rstrip(".,;:!?"))
+    except ValueError:
+        return None
+    steps = [unquote(step) for step in parts.path.split("/") if step]
+    for number, step in enumerate(steps[:3]):
+        gist_id = step.removesuffix(".git").removesuffix(".js")
+        if _GIST_ID.fullmatch(gist_id):
+            rest = steps[number + 1 :]
+            raw = len(rest) > 1 and rest[0] == "raw"
+            anchor = parts.fragment if parts.fragment.startswith("file-") else None
+            return Link(gist_id, rest[-1] if raw else None, anchor)
+    return None
+
+
+def anchor_of(filename: str) -> str:
+    """How the page of a gist names one of its files."""
+    return "file-" + re.sub(r"[^a-z0-9_]+", "-", filename.lower()).strip("-")
+
+
+async def matches(
+    transaction: Transaction, survey_id: int, items: Sequence[Item], account: VendorAccount
+) -> list[dict[str, object]]:
+    """The rows of those activities that other tools may have made of gist files."""
+    ours = await comparing.ours(transaction, {item.id for item in items})
+    strange = {item.id: (item, read(item)) for item in items if not _is_ours(item, ours, account)}
+    deal_ids = {item.deal_id for item, _ in strange.values() if item.deal_id is not None}
+    owners = await others.deal_owners(transaction, survey_id, deal_ids)
+    gist_ids = {link.gist_id for _, written in strange.values() for link in written.links}
+    by_gist = await others.files_of_gists(transaction, gist_ids)
+    named = await others.files_named(
+        transaction,
+        {
+            (owners[item.deal_id], written.subject)
+            for item, written in strange.values()
+            if item.deal_id is not None and item.deal_id in owners and written.subject
+        },
+    )
+    rows: list[dict[str, object]] = []
+    for item, written in strange.values():
+        owner = owners.get(item.deal_id or 0)
+        linked = {
+            link.gist_id: by_gist[link.gist_id] for link in written.links if link.gist_id in by_gist
+        }
+        found: Found | None = None
+        if linked:
+            found = by_link(written, linked, owner)
+        elif owner is not None:
+            found = by_name(written, named.get((owner, written.subject), []))
+        if found is not None and (found.candidate is None or found.candidate.adoptable):
+            rows.append(_row(survey_id, item, found, owner))
+    return rows
+
+
+def _is_ours(item: Item, ours: frozenset[int], account: VendorAccount) -> bool:
+    found = find_markers(subject=item.text, note=item.note)
+    by_us = item.creator_id in account.creators
+    return item.id in ours or found.marker(created_by_us=by_us) is not None
+
+
+def _row(survey_id: int, item: Item, found: Found, owner: UserKey | None) -> dict[str, object]:
+    one = found.candidate
+    return {
+        "survey_id": survey_id,
+        "activity_id": item.id,
+        "publication_id": one.publication_id if one else None,
+        "user_key": one.user_key if one else owner,
+        "confidence": found.confidence,
+        "because": found.because,
+        "deal_id": item.deal_id,
+        "deal_agrees": found.agrees,
+        "added_at": item.added_at,
+    }
+
+
+def by_link(written: Written, linked: dict[str, list[Candidate]], owner: UserKey | None) -> Found:
+    """The file that an activity with links to stored gists is of."""
+    if len(linked) > 1:
+        return Found(None, Confidence.AMBIGUOUS, f"it links to {len(linked)} gists")
+    ((gist_id, files),) = linked.items()
+    links = [link for link in written.links if link.gist_id == gist_id]
+    specific = [one for one in files if any(_names(link, one) for link in links)]
+    named = len(specific) == 1
+    left = specific or files
+    if len(left) > 1:
+        left = [one for one in left if one.filename == written.subject] or [
+            one for one in left if is_content(written, one)
+        ]
+    if len(left) != 1:
+        return Found(
+            None, Confidence.AMBIGUOUS, f"it links to a gist with {len(files)} files, not to one"
+        )
+    one = left[0]
+    agrees = owner == one.user_key
+    if is_content(written, one) and agrees:
+        why = "it links to the gist, holds the content, and is under the user's deal"
+        return Found(one, Confidence.CERTAIN, why, agrees)
+    if agrees and (_tells_of(written, one) or named):
+        what = "the file" if named else "the gist, and tells of it"
+        return Found(
+            one, Confidence.CERTAIN, f"it links to {what}, and is under the user's deal", agrees
+        )
+    where = "under the user's deal, but may be about it" if agrees else "under another deal"
+    return Found(one, Confidence.LIKELY, f"it links to the gist, and is {where}", agrees)
+
+
+def _names(link: Link, one: Candidate) -> bool:
+    return link.filename == one.filename or link.anchor == anchor_of(one.filename)
+
+
+def _tells_of(written: Written, one: Candidate) -> bool:
+    """Whether the subject is that of a gist, and not a person's remark on one."""
+    subject = written.subject.lower()
+    told = [_spaced(one.description or "").lower(), one.filename.lower()]
+    if any(text and text in subject for text in told):
+        return True
+    rest = _spaced(_LINK.sub(" ", written.bare))
+    return "gist" in subject.split(":")[0] and not rest
+
+
+def by_name(written: Written, files: Sequence[Candidate]) -> Found | None:
+    """The file of a deal's user that has the subject as its name."""
+    if not files:
+        return None
+    same = [one for one in files if is_content(written, one)]
+    if len(same) == 1:
+        why = "its subject is the file's name, its note the content, and its deal the user's"
+        return Found(same[0], Confidence.CERTAIN, why, agrees=True)
+    if len(same) > 1:
+        why = f"{len(same)} files of the user have this name and content"
+        return Found(None, Confidence.AMBIGUOUS, why)
+    holding = [one for one in files if _holds(written, one)]
+    if len(holding) == 1:
+        why = "its subject is the file's name, its note holds the content among other text"
+        return Found(holding[0], Confidence.LIKELY, why, agrees=True)
+    if len(files) > 1:
+        why = f"{len(files)} files of the user have this name, and the note is none's content"
+        return Found(None, Confidence.AMBIGUOUS, why)
+    why = "its subject is the file's name, but its note is not the content"
+    return Found(files[0], Confidence.POSSIBLE, why, agrees=True)
+
+
+def is_content(written: Written, one: Candidate) -> bool:
+    """Whether a note is a file's content, but for spaces and what Pipedrive makes of HTML."""
+    content = _spaced(one.content or "")
+    if not content:
+        return False
+    bare = _spaced(_TAG.sub(" ", one.content or ""))
+    return content in written.texts or (bool(bare) and bare in written.texts)
+
+
+def _holds(written: Written, one: Candidate) -> bool:
+    content = _spaced(one.content or "")
+    return len(content) >= SHORT and any(content in text for text in written.texts)
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())

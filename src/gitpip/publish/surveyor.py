@@ -1,0 +1,445 @@
+"""Reads a whole account a page at a time: for an audit, and for what other tools made.
+
+What is seen is written with the cursor of the next page, in one transaction. So a survey that ends
+in the middle, by a limit, a restart or a kill, goes on with the page where it stopped.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gitpip.model import User, UserKey
+from gitpip.observability.logging import get_logger
+from gitpip.publish.account import company_of
+from gitpip.publish.activity import find_markers
+from gitpip.publish.delivery import NotProcessed, Refused
+from gitpip.publish.destination import DAILY_RESERVE, Destination, Item, ListPage, LookFailed
+from gitpip.publish.other_tools import matches
+from gitpip.publish.verdicts import (
+    FileName,
+    GitHubSide,
+    ListedFile,
+    Part,
+    github_part,
+    not_stored,
+    pipedrive_part,
+    worst,
+)
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor, VendorAccount
+from gitpip.store.database import Database, Transaction
+from gitpip.store.gists import unreadable
+from gitpip.store.rows import in_pieces
+from gitpip.store.schema_surveys import (
+    Step,
+    SurveyKind,
+    Verdict,
+    other_activities,
+    survey_activities,
+    survey_deals,
+)
+from gitpip.store.surveys import comparing, lines, others, surveys
+from gitpip.store.surveys.lines import NewLine
+from gitpip.store.surveys.surveys import Survey
+from gitpip.store.users import users
+
+LIST_COST, OWNER_COST = 10, 2
+"""In tokens of Pipedrive's daily budget."""
+SHARE_LEFT = 10
+"""A survey leaves a tenth of the daily budget to publishing."""
+BUDGET_PAUSE = timedelta(minutes=30)
+"""The reset is at midnight of an unnamed time zone, so it is tried now and then: 2 tokens each."""
+FAILURE_PAUSE = timedelta(minutes=1)
+BEFORE_SINCE = timedelta(days=1)
+"""How much older than `since` an activity is that ends the list: clocks and time zones differ."""
+
+log = get_logger()
+
+
+class MustWait(Exception):
+    """A survey can't go on before `until` (UTC)."""
+
+    def __init__(self, until: datetime, reason: str) -> None:
+        self.until = until
+        super().__init__(reason)
+
+
+ReadGists = Callable[[User], Awaitable[Mapping[FileName, ListedFile] | str]]
+"""A user's public gist files by GitHub, or why GitHub did not tell; raises MustWait."""
+
+
+class Surveyor:
+    """Brings surveys forward, one at a time. `now` tells our own time (UTC)."""
+
+    def __init__(
+        self,
+        database: Database,
+        destination: Destination,
+        read_gists: ReadGists,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._destination = destination
+        self._read_gists = read_gists
+        self._now = now
+
+    async def due(self) -> bool:
+        """Whether a survey waits to be brought forward."""
+        if not self._destination.has_token:
+            return False
+        async with self._database.read() as transaction:
+            return await surveys.any_due(transaction, self._now())
+
+    async def run(self, only: int | None = None) -> bool:
+        """Bring one survey forward to its end, or to a limit; whether there was one."""
+        async with self._database.begin() as transaction:
+            survey = await surveys.claim(transaction, self._now(), only)
+        if survey is None:
+            return False
+        try:
+            account = await self._account(survey)
+            while account is not None:
+                present = await self._step(survey, account)
+                if present is None or present.step is Step.END:
+                    break
+                survey = present
+        except MustWait as wait:
+            await self._wait(survey, wait.until, str(wait))
+        except LookFailed as failure:
+            await self._after(survey, failure)
+        return True
+
+    async def _account(self, survey: Survey) -> VendorAccount | None:
+        """The account that the rows belong to; None where another one is set."""
+        met = company_of(await self._destination.owner())
+        credential = self._destination.fingerprint
+        async with self._database.begin() as transaction:
+            known = await accounts.meet(transaction, met, credential=credential, now=self._now())
+            bound = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+            read_before = survey.account_key or known.key
+            if not known.bound or read_before != known.key:
+                of = bound.name if bound else "no account"
+                why = f"the token is of {met.name}, and the rows are of {of}"
+                if read_before != known.key:
+                    why = f"another account was set meanwhile: {met.name}"
+                now = self._now()
+                await surveys.release(transaction, survey, failure=why, ended_at=now, step=Step.END)
+                return None
+            await surveys.note(
+                transaction, survey, self._now(), account_key=known.key, spent=OWNER_COST
+            )
+        self._keep_reserve()
+        return known
+
+    def _keep_reserve(self) -> None:
+        """Raise MustWait where the rest of the daily budget is to be left to publishing."""
+        remaining, limit = self._destination.daily_remaining, self._destination.daily_limit
+        reserve = max(DAILY_RESERVE, (limit or 0) // SHARE_LEFT)
+        if remaining is not None and remaining < reserve + LIST_COST:
+            raise MustWait(
+                self._now() + BUDGET_PAUSE,
+                f"{remaining} tokens of Pipedrive's daily budget are left, and {reserve} are kept "
+                "for publishing; it goes on when there are more",
+            )
+
+    async def _wait(self, survey: Survey, until: datetime, reason: str) -> None:
+        log.info("survey.waits", survey=survey.id, until=until, reason=reason)
+        async with self._database.begin() as transaction:
+            await surveys.release(transaction, survey, waits_until=until, waits_because=reason)
+
+    async def _after(self, survey: Survey, failure: LookFailed) -> None:
+        now, outcome = self._now(), failure.outcome
+        if isinstance(outcome, Refused):
+            # The cursor of a list that was read long ago may have ended: it is read anew.
+            async with self._database.begin() as transaction:
+                await surveys.forget_sightings(transaction, survey.id)
+                await surveys.release(
+                    transaction,
+                    survey,
+                    step=Step.DEALS,
+                    cursor=None,
+                    waits_until=now + FAILURE_PAUSE,
+                    waits_because=f"{failure}; the lists are read anew",
+                )
+            return
+        pause = FAILURE_PAUSE
+        if isinstance(outcome, NotProcessed):
+            pause = max(outcome.pause, timedelta(seconds=1))
+            if outcome.rate_limit is not None and outcome.rate_limit.daily_remaining == 0:
+                pause = BUDGET_PAUSE
+        await self._wait(survey, now + pause, str(failure))
+
+    async def _step(self, survey: Survey, account: VendorAccount) -> Survey | None:
+        """One page, or one user's files; None where the claim is lost."""
+        match survey.step:
+            case Step.DEALS:
+                done = await self._deals(survey)
+            case Step.ACTIVITIES:
+                done = await self._activities(survey, account)
+            case Step.FILES:
+                done = await self._files(survey)
+            case _:
+                done = await self._strangers(survey)
+        if not done:
+            return None
+        async with self._database.read() as transaction:
+            present = await surveys.get(transaction, survey.id)
+        return present if present.token == survey.token or present.ended_at else None
+
+    async def _deals(self, survey: Survey) -> bool:
+        self._keep_reserve()
+        page = await self._destination.deal_list_page(survey.cursor)
+        async with self._database.begin() as transaction:
+            named = {deal.id: deal.text for deal in page.items}
+            owners = await comparing.deal_users(transaction, named)
+            rows: list[dict[str, object]] = [
+                {"survey_id": survey.id, "deal_id": deal_id, "user_key": keys[0]}
+                for deal_id, keys in owners.items()
+            ]
+            await surveys.keep(transaction, survey_deals, "deal_id", rows)
+            told = {"deals": survey.deals + len(page.items)}
+            return await self._turn_page(transaction, survey, page, Step.ACTIVITIES, told)
+
+    async def _activities(self, survey: Survey, account: VendorAccount) -> bool:
+        self._keep_reserve()
+        page = await self._destination.activity_page(survey.cursor)
+        if survey.since is not None and _ends_before(page, survey.since - BEFORE_SINCE):
+            page = ListPage(page.items, None, page.at, page.unread)
+        audit = survey.kind is SurveyKind.AUDIT
+        async with self._database.begin() as transaction:
+            if audit:
+                rows = await _sightings(transaction, survey, page.items, account)
+                await surveys.keep(transaction, survey_activities, "activity_id", rows)
+            else:
+                rows = await matches(transaction, survey.id, page.items, account)
+                await surveys.keep(transaction, other_activities, "activity_id", rows)
+            told = {"activities": survey.activities + len(page.items)}
+            after = Step.FILES if audit else Step.STRANGERS
+            return await self._turn_page(transaction, survey, page, after, told)
+
+    async def _turn_page(
+        self,
+        transaction: Transaction,
+        survey: Survey,
+        page: ListPage,
+        after: Step,
+        told: Mapping[str, int],
+    ) -> bool:
+        """Write down how far it is; whether the claim still holds."""
+        step = survey.step if page.cursor is not None else after
+        return await self._note(
+            transaction,
+            survey,
+            step=step,
+            cursor=page.cursor,
+            spent=LIST_COST,
+            unread=survey.unread + page.unread,
+            **told,
+        )
+
+    async def _note(
+        self, transaction: Transaction, survey: Survey, *, spent: int = 0, **values: Any
+    ) -> bool:
+        if await surveys.note(transaction, survey, self._now(), spent=spent, **values):
+            return True
+        await transaction.rollback()
+        return False
+
+    async def _files(self, survey: Survey) -> bool:
+        """Compare the files of the next user."""
+        last, file_key, publication = _place(survey.cursor)
+        async with self._database.read() as transaction:
+            user = await others.next_user(
+                transaction, after=last if file_key < 0 else last - 1, only=survey.user_key
+            )
+        if user is None:
+            after = Step.STRANGERS if survey.user_key is None else Step.END
+            async with self._database.begin() as transaction:
+                if after is Step.END:
+                    return await self._end(transaction, survey)
+                return await self._note(transaction, survey, step=after, cursor=None)
+        place = (file_key, publication) if file_key >= 0 and user.key == last else (0, 0)
+        side = await self._side(survey, user)
+        while True:
+            async with self._database.begin() as transaction:
+                some = await comparing.files(transaction, survey, user.key, place)
+                found = await self._compared(transaction, survey, user.key, some, side)
+                full = len(some) == comparing.AT_A_TIME
+                if not full:
+                    found += await _only_on_github(transaction, survey, user.key, side)
+                await lines.add(transaction, survey.id, found)
+                place = (some[-1].file_key, some[-1].id or 0) if full else (-1, 0)
+                values: dict[str, Any] = {"cursor": f"{user.key}:{place[0]}:{place[1]}"}
+                if not full and side.files is not None:
+                    values["github_lists"] = survey.github_lists + 1
+                if not await self._note(transaction, survey, **values):
+                    return False
+            if not full:
+                return True
+
+    async def _side(self, survey: Survey, user: User) -> GitHubSide:
+        files: Mapping[FileName, ListedFile] | None = None
+        fault = None
+        if survey.with_github:
+            told = await self._read_gists(user)
+            files, fault = (None, told) if isinstance(told, str) else (told, None)
+        async with self._database.read() as transaction:
+            # Read after GitHub was asked: what was stored meanwhile is no difference.
+            present = await users.get(transaction, user.key)
+            faulty = await unreadable.of_user(transaction, user.key)
+        return GitHubSide(
+            files,
+            fault,
+            present.state,
+            user.complete_until,
+            {(one.gist_id, one.filename): one.reason for one in faulty},
+        )
+
+    async def _compared(
+        self,
+        transaction: Transaction,
+        survey: Survey,
+        user_key: UserKey,
+        some: Sequence[comparing.Known],
+        side: GitHubSide,
+    ) -> list[NewLine]:
+        around = await comparing.around(transaction, survey, user_key, some)
+        begun_at = survey.begun_at or survey.requested_at
+        found = []
+        for known in some:
+            crm = pipedrive_part(known, around, begun_at)
+            github = github_part(known, side)
+            told = worst(crm, github)
+            seen = crm.seen
+            found.append(
+                NewLine(
+                    user_key,
+                    known.gist_id,
+                    known.filename,
+                    github.state,
+                    known.state.value if known.state else "no publication",
+                    crm.state,
+                    told.verdict,
+                    told.explanation,
+                    told.detail,
+                    seen.activity_id if seen else known.activity_id,
+                    seen.deal_id if seen else known.deal_id,
+                    known.revision or 1,
+                )
+            )
+        return found
+
+    async def _strangers(self, survey: Survey) -> bool:
+        """What no publication stands for; and for a search, which matches are ambiguous."""
+        async with self._database.begin() as transaction:
+            if survey.kind is SurveyKind.OTHERS:
+                await others.settle(transaction, survey.id)
+                return await self._end(transaction, survey)
+            some = await comparing.strangers(transaction, survey, int(survey.cursor or 0))
+            await lines.add(transaction, survey.id, [_stranger(*one) for one in some])
+            if len(some) < comparing.AT_A_TIME:
+                return await self._end(transaction, survey)
+            last = some[-1][0].activity_id
+            return await self._note(transaction, survey, cursor=str(last))
+
+    async def _end(self, transaction: Transaction, survey: Survey) -> bool:
+        now = self._now()
+        done = await self._note(transaction, survey, step=Step.END, cursor=None, ended_at=now)
+        if done:
+            await surveys.forget_sightings(transaction, survey.id)
+            await surveys.release(transaction, survey)
+            log.info("survey.ended", survey=survey.id, kind=survey.kind, tokens=survey.tokens)
+        return done
+
+
+def _ends_before(page: ListPage, moment: datetime) -> bool:
+    times = [item.added_at for item in page.items if item.added_at is not None]
+    return bool(times) and min(times) < moment
+
+
+def _place(cursor: str | None) -> tuple[int, int, int]:
+    """Of whose files something is read, and after which; -1 where a user's are all read."""
+    if cursor is None:
+        return 0, -1, 0
+    user_key, file_key, publication = map(int, cursor.split(":"))
+    return user_key, file_key, publication
+
+
+async def _sightings(
+    transaction: Transaction, survey: Survey, items: Sequence[Item], account: VendorAccount
+) -> list[dict[str, object]]:
+    """Those activities that have a marker of ours, or are a publication's."""
+    ours = await comparing.ours(transaction, {item.id for item in items})
+    rows: list[dict[str, object]] = []
+    for item in items:
+        found = find_markers(subject=item.text, note=item.note)
+        marker = found.marker(created_by_us=item.creator_id in account.creators)
+        if marker is None and item.id not in ours:
+            continue
+        rows.append(
+            {
+                "survey_id": survey.id,
+                "activity_id": item.id,
+                "marker": marker,
+                "deal_id": item.deal_id,
+                "edited": found.in_subject is None or found.in_footer is None,
+            }
+        )
+    return rows
+
+
+async def _only_on_github(
+    transaction: Transaction, survey: Survey, user_key: UserKey, side: GitHubSide
+) -> list[NewLine]:
+    """Files that GitHub shows and the store does not have."""
+    found: list[NewLine] = []
+    files = side.files or {}
+    for some in in_pieces(sorted({gist_id for gist_id, _ in files})):
+        stored = await others.stored_files(transaction, some)
+        wanted = set(some)
+        for name, listed in files.items():
+            if name[0] not in wanted or name in stored:
+                continue
+            if survey.since is not None and listed.gist_updated_at < survey.since:
+                continue
+            part = not_stored(name, listed, side)
+            found.append(
+                NewLine(
+                    user_key,
+                    *name,
+                    github=part.state,
+                    stored="not there",
+                    pipedrive="not known",
+                    verdict=part.verdict,
+                    explanation=part.explanation,
+                    detail=part.detail,
+                )
+            )
+    return found
+
+
+def _stranger(seen: comparing.Sighting, removed: bool, acknowledged: bool) -> NewLine:
+    part = Part(
+        "not known",
+        Verdict.UNEXPLAINED,
+        "unknown-marker",
+        f"no publication has the marker {seen.marker}",
+    )
+    if removed:
+        part = Part("not known", Verdict.EXPLAINED, "user-removed")
+    elif acknowledged:
+        part = Part("not known", Verdict.EXPLAINED, "acknowledged")
+    return NewLine(
+        None,
+        None,
+        None,
+        github="not known",
+        stored="not there" if not removed else "removed",
+        pipedrive="there",
+        verdict=part.verdict,
+        explanation=part.explanation,
+        detail=part.detail,
+        activity_id=seen.activity_id,
+        deal_id=seen.deal_id,
+    )

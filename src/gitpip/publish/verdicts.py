@@ -1,0 +1,209 @@
+"""What an audit says of one gist file: GitHub, store and Pipedrive compared, without I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gitpip.model import PublicationState, UserState
+from gitpip.store.schema_surveys import Verdict
+from gitpip.store.surveys.comparing import Around, Known, Sighting
+
+MARGIN = timedelta(minutes=10)
+"""What was published so shortly before an audit began may be missing in its list: lists lag, and
+clocks differ."""
+
+FileName = tuple[str, str]
+"""Of a gist file: the gist's id, and the file's name."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one side says of a file."""
+
+    state: str
+    verdict: Verdict = Verdict.SAME
+    explanation: str | None = None
+    detail: str | None = None
+    seen: Sighting | None = None
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file as GitHub's list of a user's gists shows it."""
+
+    blob_hash: str
+    gist_updated_at: datetime
+
+
+@dataclass(frozen=True)
+class GitHubSide:
+    """What GitHub shows of one user, and how far the store knows it. Times are UTC."""
+
+    files: Mapping[FileName, ListedFile] | None
+    """None where GitHub was not asked, or did not tell."""
+    fault: str | None = None
+    """Why it did not tell."""
+    state: UserState = UserState.ACTIVE
+    known_until: datetime | None = None
+    """Whatever was public before is stored."""
+    unreadable: Mapping[FileName, str] = field(default_factory=dict)
+    """Why gists (with an empty file name) and files could not be read."""
+
+
+def github_part(known: Known, side: GitHubSide) -> Part:
+    """How a file that the store has is on GitHub."""
+    if side.files is None:
+        return _not_told(side)
+    name = known.gist_id, known.filename
+    listed = side.files.get(name)
+    why = _why_not_known(side, name, listed)
+    if listed is None:
+        if known.removed_at is not None:
+            why = "deleted-on-github", f"seen {_at(known.removed_at)}"
+        return Part("deleted", Verdict.EXPLAINED, *(why or ("deleted-since-check", None)))
+    if known.removed_at is not None:
+        return _explained_or("public", why, "shown-again", "the store has it as deleted")
+    if listed.blob_hash != known.blob_hash:
+        return _explained_or("edited", why, "edit-not-stored", "the store has a former content")
+    return Part("public")
+
+
+def _not_told(side: GitHubSide) -> Part:
+    if side.fault is None:
+        return Part("not asked")
+    return Part("not known", Verdict.EXPLAINED, "github-not-read", side.fault)
+
+
+def not_stored(name: FileName, listed: ListedFile, side: GitHubSide) -> Part:
+    """What is said of a file that GitHub shows and the store does not have."""
+    why = _why_not_known(side, name, listed)
+    return _explained_or("public", why, "not-in-store", "GitHub shows it, the store has it not")
+
+
+def _why_not_known(
+    side: GitHubSide, name: FileName, listed: ListedFile | None
+) -> tuple[str, str | None] | None:
+    """Why the store may differ from GitHub, with a detail."""
+    reason = side.unreadable.get(name) or side.unreadable.get((name[0], ""))
+    if reason is not None:
+        return "unreadable", reason
+    if side.state is not UserState.ACTIVE:
+        return f"user-{side.state.value}", None
+    if side.known_until is None:
+        return "not-checked-yet", None
+    if listed is not None and listed.gist_updated_at >= side.known_until - MARGIN:
+        return "changed-since-check", f"the store is complete until {_at(side.known_until)}"
+    return None
+
+
+def _explained_or(
+    state: str, why: tuple[str, str | None] | None, otherwise: str, detail: str
+) -> Part:
+    if why is not None:
+        return Part(state, Verdict.EXPLAINED, *why)
+    return Part(state, Verdict.UNEXPLAINED, otherwise, detail)
+
+
+def pipedrive_part(known: Known, around: Around, begun_at: datetime) -> Part:
+    """How a file is in Pipedrive, by the activities that were listed since `begun_at`."""
+    if known.id is None:
+        return Part(
+            "missing", Verdict.UNEXPLAINED, "no-publication", "it was never to be published"
+        )
+    mine = None if known.activity_id is None else around.by_activity.get(known.activity_id)
+    seen = around.by_marker.get(known.marker or "", ())
+    copies = [one for one in seen if one.activity_id != known.activity_id]
+    if known.state is not PublicationState.PUBLISHED:
+        return _not_published(known, mine or (copies[0] if copies else None))
+    if mine is None:
+        return _missing(known, copies, around, begun_at)
+    return _twice(known, mine, copies, around) or _in_its_deal(known, mine, around)
+
+
+def _not_published(known: Known, seen: Sighting | None) -> Part:
+    unsettled = known.state in {PublicationState.SENDING, PublicationState.UNCERTAIN}
+    if seen is not None and not unsettled:
+        detail = f"the store says {known.state}: run gitpip adopt"
+        return Part("there", Verdict.UNEXPLAINED, "not-known-as-published", detail, seen)
+    where = "there" if seen is not None else "missing"
+    since = None if known.queued_at is None else f"since {_at(known.queued_at)}"
+    match known.state:
+        case PublicationState.SENDING | PublicationState.UNCERTAIN:
+            return Part(where, Verdict.EXPLAINED, "being-looked-for", known.reason or since, seen)
+        case PublicationState.HELD:
+            why = known.reason or (known.held_because and known.held_because.value)
+            return Part(where, Verdict.EXPLAINED, "held", why)
+        case PublicationState.FAILED:
+            return Part(where, Verdict.EXPLAINED, "failed", known.reason)
+        case PublicationState.SKIPPED:
+            # `queued_at` is empty for what the backfill rule left out.
+            explanation = "before-backfill" if known.queued_at is None else "skipped"
+            return Part(where, Verdict.EXPLAINED, explanation, known.reason)
+        case _:
+            return Part(where, Verdict.EXPLAINED, "waits", known.reason or since)
+
+
+def _missing(known: Known, copies: list[Sighting], around: Around, begun_at: datetime) -> Part:
+    published = known.published_at
+    if published is not None and published >= begun_at - MARGIN:
+        return Part("missing", Verdict.EXPLAINED, "published-meanwhile", f"{_at(published)}")
+    before = around.missing_known_before
+    if before is not None and published is not None and published < before and not copies:
+        return Part("missing", Verdict.EXPLAINED, "acknowledged", f"{_at(before)}")
+    detail = f"Pipedrive does not list activity {known.activity_id}"
+    if copies:
+        detail += f"; {_named(copies)} has its marker"
+    return Part("missing", Verdict.UNEXPLAINED, "missing", detail)
+
+
+def _twice(known: Known, mine: Sighting, copies: list[Sighting], around: Around) -> Part | None:
+    if not copies:
+        return None
+    detail = f"{_named(copies)} has the same marker"
+    if known.id in around.looked_at_again:
+        return Part("twice", Verdict.EXPLAINED, "looked-at-again", detail, mine)
+    if all(one.activity_id in around.acknowledged for one in copies):
+        return Part("twice", Verdict.EXPLAINED, "acknowledged", detail, mine)
+    return Part("twice", Verdict.UNEXPLAINED, "twice", detail, mine)
+
+
+def _in_its_deal(known: Known, mine: Sighting, around: Around) -> Part:
+    if mine.deal_id != known.deal_id:
+        return _moved(known, mine, around)
+    explanation = detail = None
+    state = "there"
+    if around.deal_of_user is not None and mine.deal_id != around.deal_of_user:
+        state, explanation = "former deal", "deal-changed"
+        detail = f"new files go to deal {around.deal_of_user}"
+    elif known.id in around.from_others:
+        explanation, detail = "adopted-from-others", "another tool made it; it has no marker"
+    elif mine.edited:
+        state, explanation = "edited", "edited-by-a-person"
+        detail = "its subject or its note has no marker any more"
+    if explanation is None:
+        return Part(state, seen=mine)
+    return Part(state, Verdict.EXPLAINED, explanation, detail, mine)
+
+
+def _moved(known: Known, mine: Sighting, around: Around) -> Part:
+    detail = f"from deal {known.deal_id} to {mine.deal_id}"
+    if mine.deal_id is not None and mine.deal_id == around.deal_of_user:
+        return Part("moved", Verdict.EXPLAINED, "moved-to-deal-of-user", detail, mine)
+    if known.deal_id is not None and known.deal_id not in around.deals_there:
+        detail += ": the former one was deleted, merged or archived"
+        return Part("moved", Verdict.EXPLAINED, "deal-gone", detail, mine)
+    return Part("moved", Verdict.UNEXPLAINED, "moved", detail, mine)
+
+
+def worst(first: Part, second: Part) -> Part:
+    """The part that decides a line: the first one, unless the second is worse."""
+    order = (Verdict.SAME, Verdict.EXPLAINED, Verdict.UNEXPLAINED)
+    return second if order.index(second.verdict) > order.index(first.verdict) else first
+
+
+def _named(sightings: list[Sighting]) -> str:
+    return ", ".join(f"activity {one.activity_id}" for one in sightings)
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,35 @@
+"""What brings surveys forward: the ways to both vendors put together."""
+
+from collections.abc import Mapping
+
+from gitpip.clock import utc_now
+from gitpip.errors import GitHubError, GitHubLimited
+from gitpip.model import User
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.surveyor import MustWait, Surveyor
+from gitpip.publish.verdicts import FileName, ListedFile
+from gitpip.store.database import Database
+from gitpip.watch.github.client import GitHub
+
+
+def surveyor_of(database: Database, pipedrive: Pipedrive, github: GitHub) -> Surveyor:
+    """What brings surveys forward, with the ways to both vendors."""
+
+    async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
+        if user.github_id is None:
+            return "GitHub was not asked yet whose the login is"
+        try:
+            listed = await github.gists(user.github_id, None)
+        except GitHubLimited as limit:
+            raise MustWait(limit.until, str(limit)) from None
+        except GitHubError as error:
+            return str(error)
+        if listed.fault is not None or listed.odd:
+            return listed.fault or next(iter(listed.odd.values()))
+        return {
+            (gist.id, file.filename): ListedFile(file.blob_hash, gist.updated_at)
+            for gist in listed.gists
+            for file in gist.files
+        }
+
+    return Surveyor(database, pipedrive, read_gists, now=utc_now)

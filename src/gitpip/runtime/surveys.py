@@ -1,0 +1,84 @@
+"""Surveys of a whole account: by the running service, or without one by a command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from gitpip.actions.acting import Acting
+from gitpip.clock import utc_now
+from gitpip.config import Settings
+from gitpip.errors import GitpipError
+from gitpip.runtime.oneshot import acting_on
+from gitpip.runtime.present_account import client_of, is_served, tokens_of_service
+from gitpip.runtime.serve import opened
+from gitpip.runtime.surveying import surveyor_of
+from gitpip.runtime.worker import github_of
+from gitpip.store.database import Database
+from gitpip.store.surveys import surveys
+from gitpip.store.surveys.surveys import Survey
+
+PATIENCE = timedelta(minutes=2)
+"""A command waits so long for a limit to pass; then it ends, and goes on when called again."""
+Request = Callable[[Acting], Awaitable[Survey]]
+Follow = Callable[[Survey], None]
+
+
+async def survey_now(settings: Settings, request: Request, follow: Follow) -> Survey:
+    """Request a survey, and wait for its end; `follow` is told how far it is.
+
+    Raises GitpipError where it stopped at a limit: called again, it goes on from there.
+    """
+    async with opened(settings) as database:
+        served = await is_served(database)
+        await _check_token(settings, database, served=served)
+        survey = await request(acting_on(database))
+        if served:
+            return await _followed(database, survey.id, follow)
+        async with client_of(settings) as pipedrive, github_of(settings, database) as github:
+            surveyor = surveyor_of(database, pipedrive, github)
+            while True:
+                await surveyor.run(survey.id)
+                present = await _present(database, survey.id)
+                follow(present)
+                if _has_ended(present):
+                    return present
+                await asyncio.sleep(1)
+
+
+async def _check_token(settings: Settings, database: Database, *, served: bool) -> None:
+    if not served and settings.pipedrive_token is None:
+        raise GitpipError("set PIPEDRIVE_TOKEN: without it Pipedrive can't be asked")
+    if served:
+        async with database.read() as transaction:
+            tokens = await tokens_of_service(transaction)
+        if tokens is not None and not tokens.pipedrive:
+            raise GitpipError(
+                "the running service has no PIPEDRIVE_TOKEN; set it for gitpip serve, and start "
+                "that again"
+            )
+
+
+async def _followed(database: Database, number: int, follow: Follow) -> Survey:
+    while True:
+        present = await _present(database, number)
+        follow(present)
+        if _has_ended(present):
+            return present
+        await asyncio.sleep(0.2)
+
+
+async def _present(database: Database, number: int) -> Survey:
+    async with database.read() as transaction:
+        return await surveys.get(transaction, number)
+
+
+def _has_ended(survey: Survey) -> bool:
+    """Whether it has; raises GitpipError where it failed, or waits for long."""
+    if survey.failure is not None:
+        raise GitpipError(survey.failure)
+    if survey.waits_until is not None and survey.waits_until > utc_now() + PATIENCE:
+        raise GitpipError(
+            f"stopped after {survey.activities} activities: {survey.waits_because}; called again, "
+            f"it goes on there, from {survey.waits_until:%Y-%m-%d %H:%M} UTC on"
+        )
+    return survey.ended_at is not None

@@ -1,0 +1,270 @@
+"""What a survey compares: files with their publications, and what was seen of them in Pipedrive."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, exists, func, or_, select
+
+from gitpip.model import PublicationState, UserKey
+from gitpip.modes import HeldBecause
+from gitpip.store.database import Transaction
+from gitpip.store.rows import in_pieces, reader
+from gitpip.store.schema import deals, gist_files, gists, publications, second_sends, users
+from gitpip.store.schema_accounts import ledger, markers
+from gitpip.store.schema_surveys import adopted_from_others, survey_activities, survey_deals
+from gitpip.store.surveys.surveys import Survey
+from gitpip.store.visibility import of_removed, tracked
+
+AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Known:
+    """A gist file with one of its publications, as the store has them. Times are UTC."""
+
+    file_key: int
+    gist_id: str
+    filename: str
+    blob_hash: str
+    found_at: datetime
+    removed_at: datetime | None
+    """When the file, or its gist, was seen to be gone."""
+    id: int | None
+    """Of the publication; None where the file has none."""
+    revision: int | None
+    state: PublicationState | None
+    marker: str | None
+    activity_id: int | None
+    deal_id: int | None
+    reason: str | None
+    published_at: datetime | None
+    queued_at: datetime | None
+    held_because: HeldBecause | None
+    activity_lost_at: datetime | None
+    due_at: datetime | None
+
+
+_known = reader(Known)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An activity of ours as the survey saw it."""
+
+    activity_id: int
+    marker: str | None
+    deal_id: int | None
+    edited: bool
+    """Whether its subject or its note has our marker no more."""
+
+
+_sighting = reader(Sighting)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What explains differences of some publications."""
+
+    by_activity: Mapping[int, Sighting]
+    by_marker: Mapping[str, Sequence[Sighting]]
+    deals_there: frozenset[int]
+    """Those of the deals that Pipedrive lists."""
+    deal_of_user: int | None
+    acknowledged: frozenset[int]
+    """Activities that a person acknowledged as copies."""
+    looked_at_again: frozenset[int]
+    """Publications that were sent twice, and are looked at for an hour."""
+    from_others: frozenset[int]
+    """Publications whose activity another tool made."""
+    missing_known_before: datetime | None
+    """Published before then, it was acknowledged as missing."""
+
+
+async def files(
+    transaction: Transaction, survey: Survey, user_key: UserKey, after: tuple[int, int]
+) -> tuple[Known, ...]:
+    """The next files of a user with their publications, after a file's key and a publication."""
+    file_key, publication_id = after
+    wanted = [
+        gist_files.c.user_key == user_key,
+        or_(
+            gist_files.c.key > file_key,
+            and_(gist_files.c.key == file_key, publications.c.id > publication_id),
+        ),
+    ]
+    if survey.since is not None:
+        wanted.append(gist_files.c.found_at >= survey.since)
+        published = publications.c.published_at
+        wanted.append(or_(published.is_(None), published >= survey.since))
+    rows = await transaction.execute(
+        select(
+            gist_files.c.key.label("file_key"),
+            gist_files.c.gist_id,
+            gist_files.c.filename,
+            gist_files.c.blob_hash,
+            gist_files.c.found_at,
+            gist_files.c.removed_at,
+            *(publications.c[name] for name in PUBLICATION),
+        )
+        .join(gists, gists.c.id == gist_files.c.gist_id)
+        .outerjoin(publications, publications.c.file_key == gist_files.c.key)
+        .where(*wanted)
+        .order_by(gist_files.c.key, publications.c.id)
+        .limit(AT_A_TIME)
+    )
+    return tuple(map(_known, rows))
+
+
+PUBLICATION = (
+    *("id", "revision", "state", "marker", "activity_id", "deal_id", "reason"),
+    *("published_at", "queued_at", "held_because", "activity_lost_at", "due_at"),
+)
+
+
+async def around(
+    transaction: Transaction, survey: Survey, user_key: UserKey, some: Sequence[Known]
+) -> Around:
+    """What was seen in Pipedrive of these publications, and what is known of them besides."""
+    ids = {one.id for one in some if one.id is not None}
+    activities = {one.activity_id for one in some if one.activity_id is not None}
+    wanted = {one.marker for one in some if one.marker is not None}
+    of_survey = survey_activities.c.survey_id == survey.id
+    rows = await transaction.execute(
+        select(survey_activities).where(
+            of_survey,
+            or_(
+                survey_activities.c.activity_id.in_(activities),
+                survey_activities.c.marker.in_(wanted),
+            ),
+        )
+    )
+    seen = tuple(map(_sighting, rows))
+    by_marker: defaultdict[str, list[Sighting]] = defaultdict(list)
+    for one in seen:
+        if one.marker is not None:
+            by_marker[one.marker].append(one)
+    deal_of_user = await transaction.scalar(
+        select(deals.c.deal_id).where(deals.c.user_key == user_key)
+    )
+    named = {one.deal_id for one in some} | {one.deal_id for one in seen} | {deal_of_user}
+    return Around(
+        by_activity={one.activity_id: one for one in seen},
+        by_marker=by_marker,
+        deals_there=await _among(
+            transaction,
+            survey_deals.c.deal_id,
+            survey_deals.c.deal_id.in_([number for number in named if number is not None]),
+            survey_deals.c.survey_id == survey.id,
+        ),
+        deal_of_user=deal_of_user,
+        acknowledged=await _among(
+            transaction,
+            markers.c.activity_id,
+            markers.c.account_key == survey.account_key,
+            markers.c.acknowledged_at.is_not(None),
+            markers.c.activity_id.in_([one.activity_id for one in seen]),
+        ),
+        looked_at_again=await _among(
+            transaction,
+            second_sends.c.publication_id,
+            second_sends.c.publication_id.in_(ids),
+        ),
+        from_others=await _among(
+            transaction,
+            adopted_from_others.c.publication_id,
+            adopted_from_others.c.publication_id.in_(ids),
+        ),
+        missing_known_before=await transaction.scalar(select(ledger.c.acknowledged_at)),
+    )
+
+
+async def _among(transaction: Transaction, column: Any, *wanted: Any) -> frozenset[int]:
+    return frozenset((await transaction.execute(select(column).where(*wanted))).scalars())
+
+
+async def ours(transaction: Transaction, activity_ids: Collection[int]) -> frozenset[int]:
+    """Those of these activities that publications have."""
+    found: set[int] = set()
+    for some in in_pieces(sorted(activity_ids)):
+        found |= await _among(
+            transaction, publications.c.activity_id, publications.c.activity_id.in_(some)
+        )
+    return frozenset(found)
+
+
+async def deal_users(
+    transaction: Transaction, named: Mapping[int, str]
+) -> Mapping[int, tuple[UserKey, ...]]:
+    """The tracked users of these deals, by our own rows, else by the login as the title."""
+    owners: dict[int, tuple[UserKey, ...]] = {}
+    rows = await transaction.execute(
+        select(deals.c.deal_id, deals.c.user_key).where(deals.c.deal_id.in_(list(named)))
+    )
+    for deal_id, user_key in rows:
+        owners[deal_id] = (*owners.get(deal_id, ()), user_key)
+    titles = {title.strip().lower() for title in named.values()}
+    by_login = await keys_of_logins(transaction, titles)
+    for deal_id, title in named.items():
+        user_key = by_login.get(title.strip().lower())
+        if user_key is not None and deal_id not in owners:
+            owners[deal_id] = (user_key,)
+    published = await transaction.execute(
+        select(publications.c.deal_id, publications.c.user_key)
+        .where(publications.c.deal_id.in_([one for one in named if one not in owners]))
+        .distinct()
+    )
+    for deal_id, user_key in published:
+        owners[deal_id] = (*owners.get(deal_id, ()), user_key)
+    return owners
+
+
+async def keys_of_logins(transaction: Transaction, logins: Collection[str]) -> dict[str, UserKey]:
+    """The tracked users with these logins, which are in lower case."""
+    found: dict[str, UserKey] = {}
+    for some in in_pieces(sorted(logins)):
+        rows = await transaction.execute(
+            select(func.lower(users.c.login), users.c.key).where(
+                func.lower(users.c.login).in_(some), tracked
+            )
+        )
+        found.update((login, UserKey(key)) for login, key in rows)
+    return found
+
+
+async def strangers(
+    transaction: Transaction, survey: Survey, after: int
+) -> tuple[tuple[Sighting, bool, bool], ...]:
+    """Activities with our marker that no publication of a tracked user stands for.
+
+    With each, whether its publication is that of a removed user, and whether a person acknowledged
+    the activity. Those after an activity's id, at most AT_A_TIME.
+    """
+    same = or_(
+        publications.c.marker == survey_activities.c.marker,
+        publications.c.activity_id == survey_activities.c.activity_id,
+    )
+    known = exists().where(same, ~of_removed(publications.c.user_key))
+    removed = exists().where(same, of_removed(publications.c.user_key)).label("removed")
+    acknowledged = (
+        exists()
+        .where(
+            markers.c.account_key == survey.account_key,
+            markers.c.activity_id == survey_activities.c.activity_id,
+            markers.c.acknowledged_at.is_not(None),
+        )
+        .label("acknowledged")
+    )
+    rows = await transaction.execute(
+        select(survey_activities, removed, acknowledged)
+        .where(
+            survey_activities.c.survey_id == survey.id,
+            survey_activities.c.activity_id > after,
+            ~known,
+        )
+        .order_by(survey_activities.c.activity_id)
+        .limit(AT_A_TIME)
+    )
+    return tuple((_sighting(row), bool(row.removed), bool(row.acknowledged)) for row in rows)

@@ -1,0 +1,239 @@
+"""Surveys as they are requested, claimed, and brought forward a step at a time."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+
+from gitpip.errors import SurveyNotFound
+from gitpip.model import Page, UserKey
+from gitpip.store.database import Transaction
+from gitpip.store.rows import reader
+from gitpip.store.schema import users
+from gitpip.store.schema_surveys import (
+    Step,
+    SurveyKind,
+    survey_activities,
+    survey_deals,
+    surveys,
+)
+from gitpip.store.visibility import tracked
+
+KEPT = 5
+"""How many ended surveys of each kind are kept."""
+LEASE = timedelta(minutes=2)
+"""Longer than any request to a vendor takes; it is renewed with each page."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A reading of a whole account. Times are UTC."""
+
+    id: int
+    kind: SurveyKind
+    requested_at: datetime
+    requested_by: str
+    user_key: UserKey | None
+    """Only this user's files are compared; None for all."""
+    login: str | None
+    """Of that user; None where the user is tracked no more."""
+    since: datetime | None
+    """Only what was found since then is compared; None for all."""
+    with_github: bool
+    account_key: int | None
+    step: Step
+    cursor: str | None
+    begun_at: datetime | None
+    ended_at: datetime | None
+    failure: str | None
+    """Why it ended without a result."""
+    waits_until: datetime | None
+    """It stopped at a limit, and goes on then."""
+    waits_because: str | None
+    deals: int
+    activities: int
+    """How many activities of the account were read, others' included."""
+    unread: int
+    """How many entries of lists could not be read."""
+    tokens: int
+    """Of Pipedrive's daily budget, as far as its price list tells."""
+    github_lists: int
+    """How many users' lists of gists were read."""
+    token: str | None
+
+
+_survey = reader(Survey)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a survey is asked for."""
+
+    kind: SurveyKind
+    user_key: UserKey | None = None
+    since: datetime | None = None
+    with_github: bool = True
+
+
+def _selected() -> Any:
+    login = case((tracked, users.c.login)).label("login")
+    return select(surveys, login).outerjoin(users, users.c.key == surveys.c.user_key)
+
+
+async def request(transaction: Transaction, scope: Scope, by: str, now: datetime) -> Survey:
+    """Ask for a survey; one that is under way and asks the same is given instead.
+
+    Of those that have ended only the latest are kept.
+    """
+    same = and_(
+        surveys.c.ended_at.is_(None),
+        surveys.c.kind == scope.kind,
+        surveys.c.user_key.is_not_distinct_from(scope.user_key),
+        surveys.c.since.is_not_distinct_from(scope.since),
+        surveys.c.with_github == int(scope.with_github),
+    )
+    known = await transaction.scalar(select(surveys.c.id).where(same).limit(1))
+    if known is not None:
+        return await get(transaction, known)
+    made = await transaction.execute(
+        insert(surveys)
+        .values(
+            kind=scope.kind,
+            requested_at=now,
+            requested_by=by[:120],
+            user_key=scope.user_key,
+            since=scope.since,
+            with_github=scope.with_github,
+            step=Step.DEALS,
+        )
+        .returning(surveys.c.id)
+    )
+    number = made.scalar_one()
+    await _forget_the_oldest(transaction, scope.kind)
+    return await get(transaction, number)
+
+
+async def _forget_the_oldest(transaction: Transaction, kind: SurveyKind) -> None:
+    ended = and_(surveys.c.kind == kind, surveys.c.ended_at.is_not(None))
+    kept = select(surveys.c.id).where(ended).order_by(surveys.c.id.desc()).limit(KEPT)
+    latest = (await transaction.execute(kept)).scalars().all()
+    await transaction.execute(delete(surveys).where(ended, surveys.c.id.not_in(latest)))
+
+
+async def get(transaction: Transaction, number: int, kind: SurveyKind | None = None) -> Survey:
+    """One survey, of this kind; raises SurveyNotFound."""
+    wanted = surveys.c.id == number
+    if kind is not None:
+        wanted = and_(wanted, surveys.c.kind == kind)
+    row = (await transaction.execute(_selected().where(wanted))).one_or_none()
+    if row is None:
+        raise SurveyNotFound(f"there is no {kind or 'survey'} {number}")
+    return _survey(row)
+
+
+async def latest(transaction: Transaction, kind: SurveyKind) -> Survey | None:
+    """The one that was requested last."""
+    page = await listed(transaction, kind, offset=0, limit=1)
+    return page.items[0] if page.items else None
+
+
+async def listed(
+    transaction: Transaction, kind: SurveyKind, *, offset: int, limit: int
+) -> Page[Survey]:
+    """Those of a kind, newest first."""
+    of_kind = surveys.c.kind == kind
+    rows = await transaction.execute(
+        _selected().where(of_kind).order_by(surveys.c.id.desc()).offset(offset).limit(limit)
+    )
+    total = await transaction.scalar(select(func.count()).select_from(surveys).where(of_kind))
+    return Page(tuple(map(_survey, rows)), total or 0)
+
+
+def _claimable(now: datetime) -> Any:
+    return and_(
+        surveys.c.ended_at.is_(None),
+        or_(surveys.c.lease_until.is_(None), surveys.c.lease_until <= now),
+        or_(surveys.c.waits_until.is_(None), surveys.c.waits_until <= now),
+    )
+
+
+async def any_due(transaction: Transaction, now: datetime) -> bool:
+    """Whether a survey waits to be brought forward."""
+    return bool(
+        await transaction.scalar(select(select(surveys.c.id).where(_claimable(now)).exists()))
+    )
+
+
+async def claim(transaction: Transaction, now: datetime, only: int | None = None) -> Survey | None:
+    """Take the oldest survey that waits, or this one; None where there is none."""
+    wanted = _claimable(now)
+    if only is not None:
+        wanted = and_(wanted, surveys.c.id == only)
+    number = await transaction.scalar(
+        select(surveys.c.id).where(wanted).order_by(surveys.c.id).limit(1).with_for_update()
+    )
+    if number is None:
+        return None
+    await transaction.execute(
+        update(surveys)
+        .where(surveys.c.id == number)
+        .values(
+            token=secrets.token_hex(8),
+            lease_until=now + LEASE,
+            waits_until=None,
+            waits_because=None,
+            begun_at=func.coalesce(surveys.c.begun_at, now),
+        )
+    )
+    return await get(transaction, number)
+
+
+async def note(
+    transaction: Transaction, survey: Survey, now: datetime, *, spent: int = 0, **values: Any
+) -> bool:
+    """Write some columns, if the claim on it still holds; whether it does. It is renewed.
+
+    `spent` is how many tokens were spent since.
+    """
+    written = await transaction.execute(
+        update(surveys)
+        .where(surveys.c.id == survey.id, surveys.c.token == survey.token)
+        .values(lease_until=now + LEASE, tokens=surveys.c.tokens + spent, **values)
+    )
+    return bool(written.rowcount)
+
+
+async def release(transaction: Transaction, survey: Survey, **values: Any) -> None:
+    """Let others claim it, if the claim on it still holds."""
+    await transaction.execute(
+        update(surveys)
+        .where(surveys.c.id == survey.id, surveys.c.token == survey.token)
+        .values(token=None, lease_until=None, **values)
+    )
+
+
+async def forget_sightings(transaction: Transaction, survey_id: int) -> None:
+    """Forget what was seen in the account: it was needed for the comparison only."""
+    for table in (survey_activities, survey_deals):
+        await transaction.execute(delete(table).where(table.c.survey_id == survey_id))
+
+
+async def keep(
+    transaction: Transaction, table: Any, key: str, rows: Sequence[dict[str, object]]
+) -> None:
+    """Keep what a page showed; what is kept already stays as it is."""
+    if not rows:
+        return
+    numbers = [row[key] for row in rows]
+    known = await transaction.execute(
+        select(table.c[key]).where(
+            table.c.survey_id == rows[0]["survey_id"], table.c[key].in_(numbers)
+        )
+    )
+    seen = set(known.scalars())
+    fresh = {row[key]: row for row in rows if row[key] not in seen}
+    if fresh:
+        await transaction.execute(insert(table), list(fresh.values()))

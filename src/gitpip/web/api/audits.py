@@ -1,0 +1,265 @@
+"""`/api/v1/audits` and `/api/v1/adoption/others`: a whole account read, and compared."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from gitpip.actions import surveys as actions
+from gitpip.model import Role
+from gitpip.spreadsheet import BOM, csv_lines
+from gitpip.store.database import Database
+from gitpip.store.schema_surveys import Confidence, Step, SurveyKind, Verdict
+from gitpip.store.surveys import lines, others, surveys
+from gitpip.store.surveys.lines import Count, Line
+from gitpip.store.surveys.others import Match
+from gitpip.store.surveys.surveys import Survey
+from gitpip.validation import possible_login
+from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+
+CSV_COLUMNS = (
+    *("verdict", "explanation", "detail", "login", "gist_id", "filename", "revision"),
+    *("github", "stored", "pipedrive", "activity_id", "deal_id"),
+)
+
+router = APIRouter(route_class=RoleRoute, prefix="/api/v1", tags=["audits"], responses=PROBLEMS)
+
+
+class SurveyBody(NounBody[Survey]):
+    """How far an audit is, or a search for what other tools made. Times are UTC."""
+
+    id: int
+    requested_at: datetime
+    requested_by: str
+    login: str | None
+    since: datetime | None
+    with_github: bool
+    step: Step
+    begun_at: datetime | None
+    ended_at: datetime | None
+    failure: str | None
+    waits_until: datetime | None
+    """It stopped at a limit, and goes on then."""
+    waits_because: str | None
+    deals: int
+    activities: int
+    unread: int
+    """How many entries of Pipedrive's lists could not be read."""
+    tokens: int
+    """Of Pipedrive's daily budget, so far."""
+    github_lists: int
+
+
+class CountBody(NounBody[Count]):
+    """How many gist files have this verdict and explanation."""
+
+    verdict: Verdict
+    explanation: str | None
+    lines: int
+
+
+class AuditBody(SurveyBody):
+    """An audit, with what it found so far."""
+
+    summary: list[CountBody]
+
+
+class AuditLineBody(NounBody[Line]):
+    """What an audit found of one gist file, or of an activity of none."""
+
+    id: int
+    login: str | None
+    gist_id: str | None
+    filename: str | None
+    revision: int
+    github: str
+    stored: str
+    pipedrive: str
+    activity_id: int | None
+    deal_id: int | None
+    verdict: Verdict
+    explanation: str | None
+    detail: str | None
+
+
+class AuditRequest(BaseModel):
+    """What to compare: everything, or one user's files, or what was found since a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str | None = Field(None, max_length=100)
+    since: AwareDatetime | None = None
+    with_github: bool = True
+
+    @field_validator("login")
+    @classmethod
+    def _possible(cls, login: str | None) -> str | None:
+        return login if login is None else possible_login(login)
+
+
+class MatchBody(NounBody[Match]):
+    """An activity of another tool, and the gist file that it fits."""
+
+    activity_id: int
+    login: str | None
+    gist_id: str | None
+    filename: str | None
+    publication_id: int | None
+    deal_id: int | None
+    confidence: Confidence
+    because: str
+    adopted: bool
+
+
+class SearchBody(BaseModel):
+    """The last search for what other tools made, and what it found, the surest first."""
+
+    search: SurveyBody | None
+    counts: dict[Confidence, int]
+    items: list[MatchBody]
+    total: int
+    offset: int
+    limit: int
+
+
+class AdoptRequest(BaseModel):
+    """How sure a match must be to be adopted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    min_confidence: Confidence = Confidence.CERTAIN
+
+
+class AdoptedBody(BaseModel):
+    """How many publications got another tool's activity."""
+
+    adopted: int
+
+
+@router.get("/audits")
+@needs(Role.VIEWER)
+async def list_audits(
+    context: Context, offset: Offset = 0, limit: Limit = 20
+) -> ListBody[SurveyBody]:
+    """The audits, newest first."""
+    async with context.database.read() as transaction:
+        page = await surveys.listed(transaction, SurveyKind.AUDIT, offset=offset, limit=limit)
+    items = [SurveyBody.of(one) for one in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.post("/audits", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def request_audit(acting: CurrentActing, asked: AuditRequest | None = None) -> SurveyBody:
+    """Compare GitHub, store and Pipedrive file by file, for 10 tokens per 500 activities."""
+    asked = asked or AuditRequest(login=None)
+    made = await actions.request_audit(
+        acting, login=asked.login, since=asked.since, with_github=asked.with_github
+    )
+    return SurveyBody.of(made)
+
+
+@router.get("/audits/{audit_id}")
+@needs(Role.VIEWER)
+async def get_audit(audit_id: Number, context: Context) -> AuditBody:
+    """How far an audit is, and how many files have which verdict."""
+    async with context.database.read() as transaction:
+        one = await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
+        counts = await lines.summary(transaction, audit_id)
+    summary = [CountBody.of(count) for count in counts]
+    return AuditBody(**SurveyBody.of(one).model_dump(), summary=summary)
+
+
+@router.get("/audits/{audit_id}/lines")
+@needs(Role.VIEWER)
+async def list_lines(
+    audit_id: Number,
+    context: Context,
+    verdict: Verdict | None = None,
+    offset: Offset = 0,
+    limit: Limit = 100,
+) -> ListBody[AuditLineBody]:
+    """What an audit found, a line for each gist file."""
+    async with context.database.read() as transaction:
+        await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
+        page = await lines.page(transaction, audit_id, verdict=verdict, offset=offset, limit=limit)
+    items = [AuditLineBody.of(line) for line in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+class CsvResponse(StreamingResponse):
+    """A table for spreadsheets."""
+
+    media_type = "text/csv; charset=utf-8"
+
+
+CSV_CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/audits/{audit_id}/lines.csv", response_class=CsvResponse, responses=CSV_CONTENT)
+@needs(Role.VIEWER)
+async def download_lines(audit_id: Number, context: Context) -> CsvResponse:
+    """The same as CSV; a cell that a spreadsheet would run begins with an apostrophe."""
+    async with context.database.read() as transaction:
+        await surveys.get(transaction, audit_id, SurveyKind.AUDIT)
+    return CsvResponse(
+        _csv(context.database, audit_id),
+        headers={"content-disposition": f'attachment; filename="audit-{audit_id}.csv"'},
+    )
+
+
+async def _csv(database: Database, audit_id: int) -> AsyncIterator[str]:
+    yield BOM + csv_lines(CSV_COLUMNS, [], head=True)
+    after = 0
+    while True:
+        # A transaction for each page: none stays open as long as a client takes to read.
+        async with database.read() as transaction:
+            some = await lines.some_after(transaction, audit_id, after)
+        if not some:
+            return
+        after = some[-1].id
+        yield csv_lines(CSV_COLUMNS, [asdict(line) for line in some], head=False)
+
+
+@router.get("/adoption/others")
+@needs(Role.VIEWER)
+async def get_search(context: Context, offset: Offset = 0, limit: Limit = 100) -> SearchBody:
+    """What other tools made of the same gists, as the last search found it."""
+    async with context.database.read() as transaction:
+        one = await surveys.latest(transaction, SurveyKind.OTHERS)
+        number = one.id if one else 0
+        counts = await others.counts(transaction, number)
+        page = await others.page(transaction, number, offset=offset, limit=limit)
+    return SearchBody(
+        search=SurveyBody.of(one) if one else None,
+        counts=counts,
+        items=[MatchBody.of(match) for match in page.items],
+        total=page.total,
+        offset=offset,
+        limit=limit,
+    )
+
+
+@router.post("/adoption/others", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def search(acting: CurrentActing) -> SurveyBody:
+    """Search for what other tools made of the same gists; nothing is adopted yet."""
+    return SurveyBody.of(await actions.request_search(acting))
+
+
+@router.post("/adoption/others/adopt")
+@needs(Role.OPERATOR)
+async def adopt(acting: CurrentActing, asked: AdoptRequest | None = None) -> AdoptedBody:
+    """Adopt what the last search found, as far as it is so sure: it is never sent then."""
+    least = (asked or AdoptRequest()).min_confidence
+    return AdoptedBody(adopted=(await actions.adopt_others(acting, least)).adopted)

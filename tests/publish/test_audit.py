@@ -1,0 +1,242 @@
+"""An audit finds every planted difference and no other, for the tokens that the lists cost."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from gitpip.model import User
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.surveyor import Surveyor
+from gitpip.publish.verdicts import FileName, ListedFile
+from gitpip.store.schema_surveys import SurveyKind, Verdict
+from gitpip.store.surveys import lines, surveys
+from gitpip.store.surveys.lines import Line
+from gitpip.store.surveys.surveys import Scope, Survey
+from gitpip.store.users import users
+from tests.support.scene import TOKEN, UNHURRIED, Scene
+from tests.support.whole_account import WholeAccount, marker_for
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Auditor:
+    """Requests audits, and brings them forward as a service does."""
+
+    def __init__(self, scene: Scene, account: WholeAccount, surveyor: Surveyor) -> None:
+        self.scene = scene
+        self.account = account
+        self.surveyor = surveyor
+
+    async def audit(self, **scope: object) -> Survey:
+        """An audit from its request to its end, or to its first wait."""
+        asked = Scope(SurveyKind.AUDIT, **scope)  # type: ignore[arg-type]
+        async with self.scene.database.begin() as transaction:
+            made = await surveys.request(transaction, asked, "eve", self.scene.clock())
+        return await self.go_on(made.id)
+
+    async def go_on(self, number: int) -> Survey:
+        await self.surveyor.run(number)
+        async with self.scene.database.read() as transaction:
+            return await surveys.get(transaction, number)
+
+    async def lines(self, number: int) -> list[Line]:
+        async with self.scene.database.read() as transaction:
+            return [line async for some in lines.in_pages(transaction, number) for line in some]
+
+    async def unexplained(self, number: int) -> set[tuple[str | None, str | None, int | None]]:
+        """What is unexplained: why, of which file, and which activity."""
+        return {
+            (line.explanation, line.filename and f"{line.login}/{line.filename}", line.activity_id)
+            for line in await self.lines(number)
+            if line.verdict is Verdict.UNEXPLAINED
+        }
+
+
+@pytest.fixture
+async def auditor(scene: Scene) -> AsyncIterator[Auditor]:
+    account = WholeAccount(scene.crm, scene.database, scene.clock())
+
+    async def read_gists(user: User) -> Mapping[FileName, ListedFile] | str:
+        return account.listed[user.login]
+
+    async with Pipedrive(
+        api_url=f"{scene.crm_url}/api", token=SecretStr(TOKEN), timeout=UNHURRIED, rest=timedelta(0)
+    ) as pipedrive:
+        surveyor = Surveyor(scene.database, pipedrive, read_gists, now=scene.clock)
+        yield Auditor(scene, account, surveyor)
+
+
+async def plant(auditor: Auditor) -> set[tuple[str | None, str | None, int | None]]:
+    """Fifty differences of six kinds; gives how an audit is to name them."""
+    account, crm = auditor.account, auditor.scene.crm
+    planted: set[tuple[str | None, str | None, int | None]] = set()
+    for number in range(10):
+        login, name = f"user-{number}", f"file-{number}.py"
+        activity = account.activities[login, name]
+        crm.delete_activity(activity)
+        planted.add(("missing", f"{login}/{name}", activity))
+        login, name = f"user-{number}", f"file-{number + 10}.py"
+        activity = account.activities[login, name]
+        crm.add_activity(
+            f"{name} · {login} [{marker_of(account, login, name)}]",
+            note=f"<p>gitpip {marker_of(account, login, name)}</p>",
+            creator_user_id=1,
+            deal_id=account.deals[login],
+        )
+        planted.add(("twice", f"{login}/{name}", activity))
+        login, name = f"user-{number}", f"file-{number + 20}.py"
+        activity = account.activities[login, name]
+        crm.edit_activity(activity, deal_id=account.deals[f"user-{number + 1}"])
+        planted.add(("moved", f"{login}/{name}", activity))
+    for number in range(7):
+        activity = account.add_ours(marker_for(10**9 + number), f"user-{number}", "strange.py")
+        planted.add(("unknown-marker", None, activity))
+        login, name = f"user-{number}", f"file-{number + 30}.py"
+        await account.change(login, name, state="pending", activity_id=None, published_at=None)
+        activity = account.activities[login, name]
+        planted.add(("not-known-as-published", f"{login}/{name}", activity))
+    for number in range(6):
+        login, name = f"user-{number}", "never-stored.py"
+        account.listed[login]["f" * 32, name] = ListedFile("0" * 40, LONG_AGO)
+        planted.add(("not-in-store", f"{login}/{name}", None))
+    assert len(planted) == 50
+    return planted
+
+
+def marker_of(account: WholeAccount, login: str, name: str) -> str:
+    activity = next(
+        one for one in account.crm.activities if one["id"] == account.activities[login, name]
+    )
+    return str(activity["subject"]).rpartition("[")[2].rstrip("]")
+
+
+async def test_it_finds_all_that_was_planted_and_costs_what_the_lists_cost(
+    auditor: Auditor,
+) -> None:
+    crm = auditor.scene.crm
+    await auditor.account.fill(20, 50)
+    for number in range(3_500):
+        crm.add_activity(f"Call customer {number}", note="about a gist", deal_id=1)
+    planted = await plant(auditor)
+    before = crm.limits.spent_today
+
+    audit = await auditor.audit()
+
+    assert (audit.failure, audit.ended_at) == (None, auditor.scene.clock())
+    assert await auditor.unexplained(audit.id) == planted
+    # 1,000 files, seven activities of no file, and six files that only GitHub has.
+    assert len(await auditor.lines(audit.id)) == 1_013
+    shown = len([one for one in crm.activities if not one["is_deleted"]])
+    assert shown == audit.activities == 4_507
+    # Whose token it is, one page of deals, ten pages of activities.
+    assert audit.tokens == crm.limits.spent_today - before == 2 + 10 + 10 * 10
+
+
+async def test_a_daily_budget_that_ends_in_the_middle_is_gone_on_with_the_next_day(
+    auditor: Auditor,
+) -> None:
+    crm, clock = auditor.scene.crm, auditor.scene.clock
+    await auditor.account.fill(12, 50)
+    for number in range(4_000):
+        crm.add_activity(f"Call customer {number}")
+    planted = await plant_some(auditor)
+    crm.limits.daily_tokens = crm.limits.spent_today + 75
+
+    audit = await auditor.audit()
+
+    assert audit.ended_at is None
+    assert audit.waits_because
+    assert "kept for publishing" in audit.waits_because
+    first_day = crm.limits.spent_today
+    assert (crm.limits.left_today or 0) >= 30
+    read = audit.activities
+    assert 0 < read < 4_000
+    assert await auditor.go_on(audit.id) == audit, "it is not asked for before it may go on"
+
+    crm.limits.daily_tokens = 30_000
+    crm.reset_day()
+    clock.advance(HOUR)
+    audit = await auditor.go_on(audit.id)
+
+    assert audit.ended_at is not None
+    assert await auditor.unexplained(audit.id) == planted
+    # Nothing was read twice: all pages of both days are those of one list.
+    assert audit.tokens == first_day + crm.limits.spent_today == 2 + 2 + 10 + 10 * 10
+
+
+async def plant_some(auditor: Auditor) -> set[tuple[str | None, str | None, int | None]]:
+    oldest = auditor.account.activities["user-0", "file-0.py"]
+    newest = auditor.account.activities["user-11", "file-49.py"]
+    for activity in (oldest, newest):
+        auditor.scene.crm.delete_activity(activity)
+    return {
+        ("missing", "user-0/file-0.py", oldest),
+        ("missing", "user-11/file-49.py", newest),
+    }
+
+
+async def test_what_has_a_reason_is_explained(auditor: Auditor) -> None:
+    account, crm = auditor.account, auditor.scene.crm
+    await account.fill(3, 10)
+    changed: Mapping[str, dict[str, object]] = {
+        "held": {"state": "held", "reason": "a flood"},
+        "failed": {"state": "failed", "reason": "Pipedrive answered 400"},
+        "before-backfill": {"state": "skipped", "queued_at": None},
+        "skipped": {"state": "skipped", "reason": "a rule skips it"},
+        "waits": {"state": "pending"},
+        "being-looked-for": {"state": "uncertain"},
+    }
+    for number, values in enumerate(changed.values()):
+        name = f"file-{number}.py"
+        crm.delete_activity(account.activities["user-0", name])
+        gone: dict[str, object] = {"activity_id": None, "published_at": None}
+        await account.change("user-0", name, **values, **gone)
+    await account.change("user-0", "file-6.py", published_at=auditor.scene.clock())
+    crm.delete_activity(account.activities["user-0", "file-6.py"])
+    crm.edit_activity(account.activities["user-0", "file-7.py"], subject="Renamed by a person")
+    crm.edit_activity(account.activities["user-0", "file-8.py"], subject="Mine", note="rewritten")
+    crm.merge_deals(account.deals["user-1"], account.deals["user-2"])
+    gist = next(iter(account.listed["user-2"]))[0]
+    del account.listed["user-2"][gist, "file-1.py"]
+    account.listed["user-2"][gist, "file-2.py"] = ListedFile("1" * 40, auditor.scene.clock())
+    account.listed["user-2"]["e" * 32, "new.py"] = ListedFile("1" * 40, auditor.scene.clock())
+
+    audit = await auditor.audit()
+
+    found = {
+        f"{line.login}/{line.filename}": line.explanation
+        for line in await auditor.lines(audit.id)
+        if line.verdict is not Verdict.SAME
+    }
+    assert await auditor.unexplained(audit.id) == set()
+    assert found == {
+        **{f"user-0/file-{number}.py": why for number, why in enumerate(changed)},
+        "user-0/file-6.py": "published-meanwhile",
+        "user-0/file-7.py": "edited-by-a-person",
+        "user-0/file-8.py": "edited-by-a-person",
+        **{f"user-1/file-{number}.py": "deal-gone" for number in range(10)},
+        "user-2/file-1.py": "deleted-since-check",
+        "user-2/file-2.py": "changed-since-check",
+        "user-2/new.py": "changed-since-check",
+    }
+
+
+async def test_an_audit_of_one_user_tells_of_no_other(auditor: Auditor) -> None:
+    account = auditor.account
+    await account.fill(2, 3)
+    for login in ("user-0", "user-1"):
+        auditor.scene.crm.delete_activity(account.activities[login, "file-0.py"])
+    async with auditor.scene.database.read() as transaction:
+        user = await users.find(transaction, "user-1")
+
+    audit = await auditor.audit(user_key=user.key)
+
+    told = await auditor.lines(audit.id)
+    assert [(line.login, line.verdict) for line in told] == [
+        ("user-1", Verdict.UNEXPLAINED),
+        ("user-1", Verdict.SAME),
+        ("user-1", Verdict.SAME),
+    ]

@@ -1,0 +1,229 @@
+"""Activities of other tools are adopted where they surely are a file's, and doubled never."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from gitpip.actions import surveys as actions
+from gitpip.actions.acting import Acting
+from gitpip.model import User
+from gitpip.publish.other_tools import anchor_of, link_in
+from gitpip.publish.pipedrive.client import Pipedrive
+from gitpip.publish.surveyor import Surveyor
+from gitpip.publish.verdicts import FileName, ListedFile
+from gitpip.store import ledger
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.schema_surveys import Confidence, SurveyKind
+from gitpip.store.surveys import others, surveys
+from gitpip.store.surveys.others import Match
+from gitpip.store.surveys.surveys import Scope
+from tests.support.scene import TOKEN, UNHURRIED, Scene, wake_nobody
+
+
+class Finder:
+    """Searches for what other tools made, and adopts it."""
+
+    def __init__(self, scene: Scene, surveyor: Surveyor) -> None:
+        self.scene = scene
+        self.surveyor = surveyor
+        self.acting = Acting(scene.database, Actor("eve", Via.PAGE), wake_nobody, scene.clock)
+
+    async def search(self) -> dict[int, Match]:
+        """What a search finds, by activity."""
+        scope = Scope(SurveyKind.OTHERS)
+        async with self.scene.database.begin() as transaction:
+            made = await surveys.request(transaction, scope, "eve", self.scene.clock())
+        await self.surveyor.run(made.id)
+        async with self.scene.database.read() as transaction:
+            found = await others.page(transaction, made.id, offset=0, limit=5_000)
+        return {one.activity_id: one for one in found.items}
+
+    async def adopt(self, least: Confidence = Confidence.CERTAIN) -> int:
+        return (await actions.adopt_others(self.acting, least)).adopted
+
+    def shown(self) -> list[str]:
+        return [str(one["subject"]) for one in self.scene.crm.activities if not one["is_deleted"]]
+
+
+@pytest.fixture
+async def finder(scene: Scene) -> AsyncIterator[Finder]:
+    async def read_gists(_: User) -> Mapping[FileName, ListedFile] | str:
+        return "a search asks GitHub nothing"
+
+    async with Pipedrive(
+        api_url=f"{scene.crm_url}/api", token=SecretStr(TOKEN), timeout=UNHURRIED, rest=timedelta(0)
+    ) as pipedrive:
+        yield Finder(scene, Surveyor(scene.database, pipedrive, read_gists, now=scene.clock))
+
+
+def original(scene: Scene, deal_id: int, filename: str, content: str) -> int:
+    """An activity as the original program writes it: the bare name, the bare content."""
+    return scene.crm.add_activity(filename, note=content, deal_id=deal_id, type="call")
+
+
+def workflow(scene: Scene, deal_id: int, description: str, link: str) -> int:
+    """An activity as a workflow of n8n writes it: the description, and a link to the gist."""
+    note = f'New gist: <a href="{link}">{link}</a>'
+    return scene.crm.add_activity(f"New gist: {description}", note=note, deal_id=deal_id)
+
+
+async def test_what_other_tools_made_is_adopted_and_never_sent(finder: Finder) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py", content="if a < b:\n    print('&')\n")
+    await scene.find_files("ada", "b.py")
+    await scene.find_files("ada", "c.py")
+    links = {
+        row.filename: f"https://gist.github.com/ada/{row.gist_id}" for row in await scene.rows()
+    }
+    first = original(scene, deal, "a.py", "if a < b:\n    print('&')\n")
+    second = workflow(scene, deal, "null", links["b.py"])
+
+    found = await finder.search()
+
+    assert {key: (one.filename, one.confidence) for key, one in found.items()} == {
+        first: ("a.py", Confidence.CERTAIN),
+        second: ("b.py", Confidence.LIKELY),
+    }
+    assert await finder.adopt(Confidence.LIKELY) == 2
+    process = await scene.process()
+    await scene.settle(process)
+    async with scene.database.begin() as transaction:
+        await ledger.request(transaction, scene.clock())
+    await process.run()
+    again = await scene.process()
+    await scene.settle(again, watched=True)
+
+    assert await scene.states() == ["published"] * 3
+    rows = {row.filename: row for row in await scene.rows()}
+    assert (rows["a.py"].activity_id, rows["b.py"].activity_id) == (first, second)
+    assert len(finder.shown()) == 3, "only c.py was sent"
+    assert {str(one["deal_id"]) for one in scene.crm.activities} == {str(deal)}
+
+
+async def test_of_a_thousand_with_near_equal_names_none_is_matched_wrongly(finder: Finder) -> None:
+    scene = finder.scene
+    deals = {login: scene.crm.add_deal(login) for login in ("ada", "ada-b", "adab", "Ada_")}
+    names = [f"note{'s' * (number % 3)}-{number // 3}.py" for number in range(150)]
+    for login in ("ada", "ada-b", "adab"):
+        await scene.find_files(login, *names, content=f"the file of {login}\n")
+    made: dict[int, tuple[str, str]] = {}
+    for login in ("ada", "ada-b", "adab"):
+        for name in names[:100]:
+            activity = original(scene, deals[login], name, f"the file of {login}\n")
+            made[activity] = (login, name)
+    for name in names:  # near, and no file's
+        for login, deal_id in deals.items():
+            original(scene, deal_id, name.replace(".py", ".pyc"), f"the file of {login}\n")
+        original(scene, deals["Ada_"], name, "the file of ada\n")
+
+    found = await finder.search()
+    certain = {
+        key: (one.login, one.filename)
+        for key, one in found.items()
+        if one.confidence is Confidence.CERTAIN
+    }
+
+    assert len(scene.crm.activities) > 1_000
+    assert certain == made
+    assert await finder.adopt() == 300
+    assert await finder.adopt() == 0, "it is adopted once"
+
+
+async def test_what_is_not_certain_is_said_and_left(finder: Finder) -> None:
+    scene = finder.scene
+    deal, strange = scene.crm.add_deal("ada"), scene.crm.add_deal("Somebody else")
+    await scene.find_files("ada", "a.py", "b.py", content="of a gist with two files\n")
+    await scene.find_files("ada", "same.py", content="twice the same\n")
+    await scene.find_files("ada", "same.py", content="twice the same\n")
+    await scene.find_files("ada", "alone.py", content="of a gist with one file\n")
+    await scene.find_files("ada", "double.py", content="made by two tools\n")
+    ids = {row.filename: row.gist_id for row in await scene.rows()}
+    of_two = workflow(scene, deal, "null", f"https://gist.github.com/{ids['a.py']}")
+    same = original(scene, deal, "same.py", "twice the same\n")
+    remark = scene.crm.add_activity(
+        "Call Ada", note=f"Ask about https://gist.github.com/ada/{ids['alone.py']}", deal_id=deal
+    )
+    elsewhere = original(scene, strange, "alone.py", "of a gist with one file\n")
+    first = original(scene, deal, "double.py", "made by two tools\n")
+    second = original(scene, deal, "double.py", "made by two tools\n")
+
+    found = await finder.search()
+
+    assert {key: one.confidence for key, one in found.items()} == {
+        of_two: Confidence.AMBIGUOUS,
+        same: Confidence.AMBIGUOUS,
+        remark: Confidence.LIKELY,
+        first: Confidence.CERTAIN,
+        second: Confidence.AMBIGUOUS,
+    }
+    assert elsewhere not in found
+    assert found[second].because == f"activity {first} is the file's, and this one is a second one"
+    assert await finder.adopt() == 1
+
+
+async def test_a_file_that_is_under_way_is_not_adopted(finder: Finder) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py", content="print('a long enough content')\n")
+    original(scene, deal, "a.py", "print('a long enough content')\n")
+    await finder.search()
+    await scene.settle(await scene.process())
+
+    assert await finder.adopt() == 0
+    assert await scene.states() == ["published"]
+
+
+@pytest.mark.parametrize(
+    ("address", "gist_id", "filename", "anchor"),
+    [
+        ("https://gist.github.com/ada/" + "a" * 32, "a" * 32, None, None),
+        ("https://gist.github.com/" + "a" * 20 + "#file-a-py", "a" * 20, None, "file-a-py"),
+        (
+            f"https://gist.githubusercontent.com/ada/{'a' * 32}/raw/{'b' * 40}/a%20b.py",
+            "a" * 32,
+            "a b.py",
+            None,
+        ),
+    ],
+)
+def test_a_link_names_a_gist_and_perhaps_a_file(
+    address: str, gist_id: str, filename: str | None, anchor: str | None
+) -> None:
+    link = link_in(address)
+    assert link is not None
+    assert (link.gist_id, link.filename, link.anchor) == (gist_id, filename, anchor)
+
+
+def test_what_is_no_link_to_a_gist_is_none() -> None:
+    assert link_in("https://gist.github.com/discover") is None
+    assert link_in("https://[gist.github.com/" + "a" * 32) is None
+    assert anchor_of("My File.py") == "file-my-file-py"
+
+
+@pytest.mark.parametrize("moment", range(1, 31, 2))
+async def test_what_is_adopted_while_a_process_stands_still_is_not_sent_by_it(
+    finder: Finder, moment: int
+) -> None:
+    scene = finder.scene
+    deal = scene.crm.add_deal("ada")
+    await scene.find_files("ada", "a.py", content="print('a long enough content')\n")
+    original(scene, deal, "a.py", "print('a long enough content')\n")
+    await finder.search()
+    process = await scene.process()
+    process.database.freezes = process.database.in_moments(moment)
+    running = asyncio.create_task(process.run())
+    frozen = asyncio.create_task(process.database.frozen.wait())
+    await asyncio.wait({running, frozen}, return_when=asyncio.FIRST_COMPLETED)
+
+    adopted = await finder.adopt()
+
+    process.thaw()
+    frozen.cancel()
+    await running
+    await scene.settle(await scene.process(), watched=True)
+    assert await scene.states() == ["published"]
+    assert len(finder.shown()) == 2 - adopted, "it is sent before it is adopted, or never"
