@@ -48,7 +48,6 @@ from gitpip.cli.targets import targets_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
-from gitpip.demo.run import run_demo
 from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, Pause, PublicationState, UserState
@@ -213,6 +212,8 @@ def serve(
 @app.command()
 def demo() -> None:
     """Run the whole loop against built-in stand-ins, without any account; data is temporary."""
+    from gitpip.demo.run import run_demo  # noqa: PLC0415 - no other command needs the stand-ins
+
     run_demo()
 
 
