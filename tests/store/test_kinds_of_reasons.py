@@ -12,7 +12,7 @@ from gitpip.store.publications import second_sends
 from gitpip.store.schema import doubles, gist_files, gists, publications, users
 from tests.support.migrations import upgrade_to
 
-BEFORE = "0044"
+BEFORE = "0049"
 LONG_AGO = datetime(2026, 2, 1, tzinfo=UTC)
 WHILE_HELD = "deleted or made secret while it was held"
 BEFORE_SENT = "deleted or made secret before it was sent"

@@ -81,9 +81,18 @@ PANELS: Mapping[str, Sequence[str]] = {
         "try-now",
         "events",
     ),
-    "Setting up": ("serve", "demo", "doctor", "settings"),
-    "What is published": ("publishing", "rules", "opt-outs", "notes", "adopt", "accounts"),
-    "Who has access": ("keys", "feeds", "audit"),
+    "Setting up": ("serve", "demo", "setup", "doctor", "settings", "plan", "drill"),
+    "What is published": (
+        "publishing",
+        "targets",
+        "rules",
+        "opt-outs",
+        "notes",
+        "adopt",
+        "audit",
+        "accounts",
+    ),
+    "Who has access": ("keys", "feeds", "log"),
 }
 """Every command, in the order of `gitpip --help`."""
 
