@@ -5,18 +5,20 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 
 import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gitpip.cli.main import app
+from gitpip.publish.preview import Conditions
 from gitpip.web.api.schemas import OneUserBody, PublicationBody
 from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
 from tests.support.running import Installation
 
-NO_JSON = {"serve", "demo"}
+NO_JSON = {"serve", "demo", "setup"}
 """They run until they are stopped."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -70,7 +72,8 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     assert "<a href=" in shown["note"]
     for each in everything:
         assert set(each) == set(PublicationBody.model_fields)
-    assert set(shown) == {*PublicationBody.model_fields, "subject", "note"}
+    preview = {"subject", "note", "masked", *(field.name for field in fields(Conditions))}
+    assert set(shown) == {*PublicationBody.model_fields, *preview}
     assert (
         "These are 2 of 5; --limit shows more."
         in run("publications", "list", "--limit", "2").stdout
@@ -190,7 +193,7 @@ def test_users_are_listed_with_their_tags(run: Run) -> None:
 def test_times_are_as_the_api_answers_them(run: Run) -> None:
     shown = json.loads(run("users", "show", "ada", "--json").stdout)
     events = json.loads(run("events", "--json").stdout)
-    audit = json.loads(run("audit", "--json").stdout)
+    audit = json.loads(run("log", "--json").stdout)
 
     times = [shown["created_at"], *(each["happened_at"] for each in events)]
     times += [each["at"] for each in audit]
