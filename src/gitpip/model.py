@@ -9,13 +9,11 @@ from gitpip.modes import HeldBecause, PublishingMode
 
 Item = TypeVar("Item")
 
-UserKey = NewType("UserKey", int)
-"""A tracked user's row."""
+UserKey = NewType("UserKey", int)  # a tracked user's row
 GitHubId = NewType("GitHubId", int)
 """GitHub's own id of an account: it survives renames."""
 GistId = NewType("GistId", str)
-FileKey = NewType("FileKey", int)
-"""A gist file's row."""
+FileKey = NewType("FileKey", int)  # a gist file's row
 PublicationId = NewType("PublicationId", int)
 CheckId = NewType("CheckId", int)
 VisitId = NewType("VisitId", int)
@@ -371,6 +369,8 @@ class Publication:
     publishing_mode: PublishingMode | None = None
     """Its user's own mode; None for that of everybody."""
     user_state: UserState = UserState.ACTIVE
+    part_of: PublicationId | None = None
+    """The publication whose activity holds this file, too; then its outcome is that one's."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from gitpip.errors import DatabaseUnavailable
 from gitpip.model import ActivityId, Publication
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import has_marker, marker_in
+from gitpip.publish.activity import find_markers, has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
@@ -101,9 +101,9 @@ class Doubles:
         by_marker = {each.marker: mine for each, mine in found.items()}
         async for page in self._destination.activities(None, since=sent_since(watched, EARLIER)):
             for item in page.items:
-                marker = marker_in(subject=item.text, note=item.note)
-                if marker is not None and marker in by_marker:
-                    by_marker[marker].append(item)
+                for marker in _markers_in(item):
+                    if marker in by_marker:
+                        by_marker[marker].append(item)
         for publication, activities in found.items():
             if len(activities) > 1:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
@@ -123,6 +123,8 @@ class Doubles:
         too_many = len(others) > 1 or _were_more(publication, activities, known)
         for activity in others:
             reason = _why_left(publication, activity, creator)
+            if not set(_markers_in(activity)) <= set(_markers_in(first)):
+                reason = "it holds other files, too"
             if too_many:
                 reason = TOO_MANY
             if reason is None:
@@ -163,6 +165,13 @@ class Doubles:
                 double_id=second.id,
                 reason=reason,
             )
+
+
+def _markers_in(item: Activity) -> tuple[str, ...]:
+    """The markers of all files that an activity holds."""
+    first = marker_in(subject=item.text, note=item.note)
+    others = find_markers(subject=None, note=item.note).parts
+    return (*((first,) if first else ()), *(marker for marker, _ in others))
 
 
 def _were_more(publication: Publication, present: list[Activity], known: Double | None) -> bool:
