@@ -179,7 +179,7 @@ async def test_an_edit_of_a_part_writes_the_whole_note_anew(scene: Scene) -> Non
     part = (await scene.rows())[-1]
     async with scene.database.begin() as transaction:
         await note_updates.ask(transaction, part.id, scene.clock())
-    scene.crm.activities[-1]["note"] = ""
+    scene.crm.edit_activity(len(scene.crm.activities), note="")
 
     await process.run()
 
@@ -194,10 +194,26 @@ async def test_where_a_note_does_not_name_its_files_any_more_the_others_are_held
     backup.make()
     await scene.settle(process)
     backup.restore()
-    activity = scene.crm.activities[-1]
-    activity["note"] = f"{activity['note']}<p>a remark of ours</p>"
+    note = scene.crm.activities[-1]["note"]
+    scene.crm.edit_activity(len(scene.crm.activities), note=f"{note}<p>a remark of ours</p>")
 
     await scene.settle(await scene.process())
 
     assert (await scene.states())[-3:] == ["published", "held", "held"]
     assert "does not say any more which" in str((await scene.rows())[-1].reason)
+
+
+async def test_a_file_sent_alone_in_the_first_minutes_is_mended_where_its_gist_shows_late(
+    scene: Scene, backup: Backup
+) -> None:
+    process = await grown_up(scene)
+    await scene.find_files("ada", *NAMES)
+    scene.crm.list_lag = timedelta(minutes=2)
+    backup.make()
+    await scene.settle(process)
+    backup.restore()
+    scene.given["activity_per"] = "file"
+
+    await scene.settle(await scene.process(), watched=True)
+
+    await assert_each_file_is_there_once(scene)

@@ -3,7 +3,7 @@
 That one, the holder, is claimed, sent and looked for; `part_of` names it. It is set in the
 transaction in which the holder is first marked as being sent, so what an activity holds is settled
 before the first request, and stays so. The state of a part's own row is `skipped`: nothing sends
-it, and whoever reads it reads the columns of the holder instead.
+it, and what is shown of it is read from its holder's row.
 """
 
 from collections.abc import Collection, Sequence
