@@ -41,6 +41,13 @@ class Guard:
 
 GUARDS = (
     Guard(
+        "files that a note names are adopted with it",
+        "store/publications/markers.py",
+        "            await attach_parts(transaction, account_key, wanted, now, on_edit)",
+        "            pass",
+        "publish/test_gists.py -k found_by_its_footer",
+    ),
+    Guard(
         "what looks like credentials is held",
         "publish/checks.py",
         "        return Hold(HeldBecause.CREDENTIALS, told)",

@@ -198,6 +198,7 @@ def values_of(
 ) -> Values:
     """The values for a revision of a file."""
     description = file.description or ""
+    name, language = _text(file.filename), _text((file.language or "")[:200])
     return Values(
         gist=GistValues(
             id=_text(file.gist_id),
@@ -209,8 +210,8 @@ def values_of(
             files=_texts(around.filenames, "gist.files"),
         ),
         file=FileValues(
-            name=_text(file.filename),
-            language=_text((file.language or "")[:200]),
+            name=name,
+            language=language,
             size=file.size,
             raw_url=_text(file.raw_url),
             revision=revision,
@@ -223,7 +224,8 @@ def values_of(
         ),
         found_at=file.found_at,
         remarks=_texts(remarks, "remarks"),
-        activity=ActivityValues.of(file),
+        # Made of what is clean already: a preview fills a template a thousand times.
+        activity=ActivityValues((name,), (language,) if language else (), file.size),
     )
 
 
