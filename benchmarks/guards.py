@@ -55,6 +55,13 @@ GUARDS = (
         "publish/test_other_tools.py -k not_certain",
     ),
     Guard(
+        "files that a note names are adopted with it",
+        "store/publications/markers.py",
+        "            await attach_parts(transaction, account_key, wanted, now, on_edit)",
+        "            pass",
+        "publish/test_gists.py -k found_by_its_footer",
+    ),
+    Guard(
         "what looks like credentials is held",
         "publish/checks.py",
         "        return Hold(HeldBecause.CREDENTIALS, told)",

@@ -10,13 +10,11 @@ from gitpip.targets import Target
 
 Item = TypeVar("Item")
 
-UserKey = NewType("UserKey", int)
-"""A tracked user's row."""
+UserKey = NewType("UserKey", int)  # a tracked user's row
 GitHubId = NewType("GitHubId", int)
 """GitHub's own id of an account: it survives renames."""
 GistId = NewType("GistId", str)
-FileKey = NewType("FileKey", int)
-"""A gist file's row."""
+FileKey = NewType("FileKey", int)  # a gist file's row
 PublicationId = NewType("PublicationId", int)
 CheckId = NewType("CheckId", int)
 VisitId = NewType("VisitId", int)
@@ -364,6 +362,8 @@ class Publication:
     user_state: UserState = UserState.ACTIVE
     sent_to: Target | None = None
     """The target that it was sent to; None for a deal that was found or made by its title."""
+    part_of: PublicationId | None = None
+    """The publication whose activity holds this file, too; then its outcome is that one's."""
 
 
 @dataclass(frozen=True)

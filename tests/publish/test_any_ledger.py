@@ -31,6 +31,7 @@ from gitpip.store.database import open_database
 from gitpip_standins import Fault, Server
 from gitpip_standins import Pipedrive as Crm
 from tests.conftest import PostgresServer
+from tests.support.activities import markers_in
 from tests.support.databases import Copied, Databases, of_postgresql, of_sqlite
 from tests.support.scene import (
     TOKEN,
@@ -80,7 +81,8 @@ class Ledgers(RuleBasedStateMachine):
         self.crms[1].company_id, self.crms[1].company_name = 2, "Other Ltd"
         self.servers = [Server(crm.app).start() for crm in self.crms]
         self.company = 0
-        self.files: list[tuple[str, str]] = []
+        self.gists: list[tuple[str, tuple[str, ...]]] = []
+        """The owner of each, and the names of its files."""
         self.copies: list[tuple[Copied, int]] = []
         self.process: Process | None = None
         self.shown_at = self.vendors.now
@@ -98,6 +100,10 @@ class Ledgers(RuleBasedStateMachine):
         self.lag = lag
         self._open(self.databases.empty)
         self.copies.append((self.databases.empty, 0))
+
+    @rule(per=st.sampled_from(["file", "gist", "gist"]))
+    def change_what_an_activity_is_made_for(self, per: str) -> None:
+        self.do(self.scene.set_publishing(activity_per=per))
 
     def _open(self, content: Copied) -> None:
         url = self.databases.new(content)
@@ -120,18 +126,21 @@ class Ledgers(RuleBasedStateMachine):
         return self.process
 
     async def _find(self, number: int) -> None:
-        login, name = self.files[number]
+        login, names = self.gists[number]
         self.scene._gists = number
-        await self.scene.find_files(login, name)
+        await self.scene.find_files(login, *names)
 
     @rule(
         login=st.sampled_from(LOGINS),
         fault=st.sampled_from(FAULTS),
         path=st.sampled_from(["activities$", "activities$", "deals$"]),
         wait=st.sampled_from(WAITS),
+        files=st.integers(1, 3),
     )
-    def find_and_publish(self, login: str, fault: Fault | None, path: str, wait: timedelta) -> None:
-        self._found_with(login, fault, path)
+    def find_and_publish(
+        self, login: str, fault: Fault | None, path: str, wait: timedelta, files: int
+    ) -> None:
+        self._found_with(login, fault, path, files)
         self.do(self._publish())
         self._pass(wait)
 
@@ -139,15 +148,17 @@ class Ledgers(RuleBasedStateMachine):
         login=st.sampled_from(LOGINS),
         fault=st.sampled_from(FAULTS),
         moment=st.integers(1, 40),
+        files=st.integers(1, 3),
     )
-    def find_and_be_killed(self, login: str, fault: Fault | None, moment: int) -> None:
+    def find_and_be_killed(self, login: str, fault: Fault | None, moment: int, files: int) -> None:
         self._let_what_is_forgotten_be_shown()
-        self._found_with(login, fault, "activities$")
+        self._found_with(login, fault, "activities$", files)
         self.do(self._be_killed(moment))
 
-    def _found_with(self, login: str, fault: Fault | None, path: str) -> None:
-        self.files.append((login, f"{len(self.files)}.py"))
-        self.do(self._find(len(self.files) - 1))
+    def _found_with(self, login: str, fault: Fault | None, path: str, files: int) -> None:
+        names = tuple(f"{len(self.gists)} {number}.py" for number in range(files))
+        self.gists.append((login, names))
+        self.do(self._find(len(self.gists) - 1))
         if fault:
             self.crms[self.company].faults.script(fault, method="POST", path=path)
 
@@ -211,7 +222,7 @@ class Ledgers(RuleBasedStateMachine):
     @rule()
     def copy_the_database(self) -> None:
         self.do(self._disconnect())
-        self.copies.append((self.databases.copy(self.scene.url), len(self.files)))
+        self.copies.append((self.databases.copy(self.scene.url), len(self.gists)))
 
     async def _disconnect(self) -> None:
         """As where the server goes away: each process connects anew when it needs to."""
@@ -243,7 +254,7 @@ class Ledgers(RuleBasedStateMachine):
         """Files are found anew before, or after, it was compared with Pipedrive."""
         if compared:
             await self._publish()
-        for number in range(found, len(self.files)):
+        for number in range(found, len(self.gists)):
             await self._find(number)
 
     @rule(switch=st.booleans())
@@ -262,8 +273,8 @@ class Ledgers(RuleBasedStateMachine):
     def no_company_has_a_file_twice(self) -> None:
         for crm in self.crms:
             there = [each for each in crm.activities if not each["is_deleted"]]
-            subjects = Counter(str(each["subject"]) for each in there)
-            assert set(subjects.values()) <= {1}, subjects
+            files = Counter(marker for each in there for marker in markers_in(each))
+            assert set(files.values()) <= {1}, files
             titles = Counter(str(deal["title"]) for deal in crm.deals)
             assert set(titles.values()) <= {1}, titles
             title_of = {deal["id"]: deal["title"] for deal in crm.deals}
@@ -293,7 +304,7 @@ class Ledgers(RuleBasedStateMachine):
             await self.scene.wake(watched=True)
         await self.scene.settle(await self._process(), watched=True)
         rows = await self.scene.rows()
-        assert len(rows) == len(self.files)
+        assert len(rows) == sum(len(names) for _, names in self.gists)
         states = {row.state for row in rows}
         assert states <= {PublicationState.PUBLISHED, PublicationState.SKIPPED}
         there = {str(each["id"]): each for each in self.crms[self.company].activities}

@@ -305,11 +305,13 @@ class Scene:
 
     async def set_mode(self, mode: PublishingMode) -> None:
         """What a person does who changes the mode of everybody."""
-        acting = Acting(self.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
-        await publishing_settings.change(
-            acting, {}, {"publishing_mode": mode.value}, _nothing_is_lacking
-        )
+        await self.set_publishing(publishing_mode=mode.value)
         self.mode = mode
+
+    async def set_publishing(self, **values: str) -> None:
+        """What a person does who changes publishing settings."""
+        acting = Acting(self.database, Actor("eve", Via.PAGE), wake_nobody, self.clock)
+        await publishing_settings.change(acting, {}, dict(values), _nothing_is_lacking)
 
     async def close(self) -> None:
         for process in self._processes:

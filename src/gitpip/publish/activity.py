@@ -6,22 +6,24 @@ The templates say what subject and note hold; what recognises them, and the limi
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 
 from gitpip.marking import CONTENT_TAG_LENGTH, blob_hash_of, content_tag_of, marker_of
 from gitpip.model import GistFile, OnDelete, OnEdit
 from gitpip.templates import DEFAULTS, Template, Templates
 from gitpip.templates.markup import cut
-from gitpip.templates.safe_text import fitting, in_a_line, in_lines, link
+from gitpip.templates.safe_text import escape, fitting, in_a_line, in_lines, link
 from gitpip.templates.template import NOTE_LIMIT
-from gitpip.templates.variables import TEXT_LIMIT, Surroundings, Values, values_of
+from gitpip.templates.variables import TEXT_LIMIT, ActivityValues, Surroundings, Values, values_of
 
 SUBJECT_LIMIT = 255
 """Pipedrive documents no cap on a subject; this is the common size of such columns."""
 
 # More than the footer takes, even where Pipedrive has added something to it.
-FOOTER_REACH = 1_000
+FOOTER_REACH = 4_000
+NAME_LIMIT = 100
+"""So many characters of a name head the content of a file, where an activity holds several."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Wording:
     around: Surroundings = field(default_factory=Surroundings)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A file of a gist that an activity holds beside its first one."""
+
+    file: GistFile
+    marker: str
+    remarks: Sequence[str] = ()
+
+
 def render(
     file: GistFile,
     *,
@@ -53,19 +64,27 @@ def render(
     revision: int = 1,
     remarks: Sequence[str] = (),
     wording: Wording = Wording(),
+    others: Sequence[Shown] = (),
 ) -> Rendered:
     """The activity of a gist file. Nothing that came from GitHub survives as HTML.
 
     `revision` is the one that the activity was or is made for, `marker` the one of its publication
     (None: of the file's first); `remarks` are lines of plain text on what happened to the file
-    since. Whatever the templates say, the subject ends with the login and the marker, the note with
-    the footer, and both keep to Pipedrive's limits.
+    since. The content is followed by that of the `others`, each under its name. Whatever the
+    templates say, the subject ends with the login and the marker, the note with the footer, and
+    both keep to Pipedrive's limits.
     """
     marker = marker or marker_of(file.gist_id, file.filename)
     values = values_of(file, wording.around, revision=revision, remarks=tuple(remarks))
     made_at = (file.revised_at if revision > 1 else None) or file.created_at
-    note, is_cut = _note(wording.templates.note, values, file, marker)
-    subject = _subject(wording.templates.subject, values, marker)
+    if others:
+        activity = ActivityValues.of(file, [other.file for other in others])
+        values = replace(values, activity=activity)
+        shown = [Shown(file, marker), *others]
+        note, is_cut = _note_of_several(wording.templates.note, values, shown)
+    else:
+        note, is_cut = _note(wording.templates.note, values, file, marker)
+    subject = _subject(wording.templates.subject, values, marker, len(others))
     return Rendered(subject, note, made_at.astimezone(UTC).date(), is_cut)
 
 
@@ -88,6 +107,10 @@ class FoundMarkers:
     in_footer: str | None
     content: str | None = None
     """The content tag in the footer, else the hash of the note's whole text."""
+    parts: tuple[tuple[str, str], ...] = ()
+    """The markers of the other files in the footer, each with its content tag."""
+    unnamed: int = 0
+    """How many other files the subject tells of, where the footer is gone."""
 
     def marker(self, *, created_by_us: bool) -> str | None:
         """Which file's activity this is; None where it is none of ours.
@@ -103,7 +126,11 @@ class FoundMarkers:
 
 _MARKER = "gp-[a-z2-7]{12}"
 _OUR_SUBJECT = re.compile(rf".+ · \S+ \[({_MARKER})\]")
-_CONTENT_TAG = rf"content ([0-9a-f]{{{CONTENT_TAG_LENGTH}}}) "
+_OTHERS = re.compile(rf".+ \(\+([0-9]{{1,3}}) files?\) · \S+ \[{_MARKER}\]")
+_TAG = f"[0-9a-f]{{{CONTENT_TAG_LENGTH}}}"
+_WITH = rf"with ({_MARKER}) ({_TAG}) "
+# Nothing of a content can stand between the tag of the first file and the marker at the end.
+_CONTENT_TAG = rf"content ({_TAG}) ((?:with {_MARKER} {_TAG} )*)"
 _OUR_FOOTER = re.compile(rf"(?:^|.* )gitpip ({_MARKER})", re.DOTALL)
 _OUR_CONTENT_TAG = re.compile(rf"(?:^|.* ){_CONTENT_TAG}gitpip {_MARKER}", re.DOTALL)
 _AT_END = re.compile(rf" ({_MARKER})$|\[({_MARKER})\]$")
@@ -117,7 +144,14 @@ def find_markers(*, subject: str | None, note: str | None) -> FoundMarkers:
     in_footer = _OUR_FOOTER.fullmatch(footer)
     tag = _OUR_CONTENT_TAG.fullmatch(footer)
     content = tag[1] if tag else _shown(note) if in_footer else None
-    return FoundMarkers(in_subject and in_subject[1], in_footer and in_footer[1], content)
+    others = None if in_footer else _OTHERS.fullmatch(_text(subject or ""))
+    return FoundMarkers(
+        in_subject and in_subject[1],
+        in_footer and in_footer[1],
+        content,
+        tuple(re.findall(_WITH, tag[2])) if tag else (),
+        int(others[1]) if others else 0,
+    )
 
 
 def _shown(note: str | None) -> str | None:
@@ -153,9 +187,11 @@ def _text(markup: str) -> str:
     return " ".join(html.unescape(markup).split())
 
 
-def _subject(template: Template, values: Values, marker: str) -> str:
+def _subject(template: Template, values: Values, marker: str, others: int) -> str:
     revision = values.file.revision
     which = f" (revision {revision})" if revision > 1 else ""
+    if others:
+        which += f" (+{others} file{'s' if others > 1 else ''})"
     tail = f"{which} · {values.user.login} [{marker}]"
     # In bytes, and of text that is put into one line after it.
     name = in_a_line(template.fill(values, 8 * TEXT_LIMIT).before) or "unnamed"
@@ -182,3 +218,48 @@ def _note(template: Template, values: Values, file: GistFile, marker: str) -> tu
     lacks_some = file.truncated or not is_all
     block = f"<pre>{kept}</pre>{rest if lacks_some else ''}"
     return f"{before}{block}{after}{foot}", is_cut or lacks_some
+
+
+def _note_of_several(
+    template: Template, values: Values, shown: Sequence[Shown]
+) -> tuple[str, bool]:
+    """The same for several files: short ones are shown whole, the long ones share what is left."""
+    pieces = template.fill(values, NOTE_LIMIT)
+    first, *others = shown
+    tags = "".join(f"with {one.marker} {content_tag_of(one.file.blob_hash)} " for one in others)
+    tag = content_tag_of(first.file.blob_hash)
+    foot = f"<p>content {tag} {tags}gitpip {first.marker}</p>"
+    heads = [_head(one) for one in shown] if pieces.shows_content else []
+    taken = sum(len((head + "<pre></pre>" + _NOT_ALL).encode()) for head in heads)
+    room = NOTE_LIMIT - len(foot.encode()) - taken
+    before = cut(pieces.before, room)
+    after = cut(pieces.after, room - len(before.encode()))
+    is_cut = (before, after) != (pieces.before, pieces.after) or not pieces.ended
+    room -= len(before.encode()) + len(after.encode())
+    blocks = []
+    if heads:
+        contents = [in_lines((one.file.content or "")[: NOTE_LIMIT + 1]) for one in shown]
+        for one, head, (kept, is_all) in zip(shown, heads, _shared(contents, room), strict=True):
+            lacks_some = not is_all or one.file.truncated or one.file.content is None
+            is_cut = is_cut or lacks_some
+            blocks.append(f"{head}<pre>{kept}</pre>{_NOT_ALL if lacks_some else ''}")
+    return f"{before}{''.join(blocks)}{after}{foot}", is_cut
+
+
+_NOT_ALL = "<p>Cut here; the gist has the rest.</p>"
+
+
+def _head(one: Shown) -> str:
+    name = escape(in_a_line(one.file.filename)[:NAME_LIMIT])
+    remarks = "".join(f"<p>{escape(remark)}</p>" for remark in one.remarks)
+    return f"<p><b>{name}</b></p>{remarks}"
+
+
+def _shared(contents: Sequence[str], room: int) -> list[tuple[str, bool]]:
+    """The contents as HTML in `room` bytes together, each with whether it is all of it."""
+    sizes = [len(escape(content).encode()) for content in contents]
+    kept: dict[int, tuple[str, bool]] = {}
+    for done, number in enumerate(sorted(range(len(contents)), key=sizes.__getitem__)):
+        kept[number] = fitting(contents[number], room // (len(contents) - done))
+        room -= len(kept[number][0].encode())
+    return [kept[number] for number in range(len(contents))]

@@ -250,10 +250,18 @@ def sightings_in(items: Sequence[Item], account: VendorAccount) -> Iterator[Sigh
         by_us = item.creator_id in account.creators
         seen = find_markers(subject=item.text, note=item.note)
         if marker := seen.marker(created_by_us=by_us):
-            found.append((not by_us, item.id, marker, item, seen.content))
-    for _, number, marker, item, content in sorted(found, key=lambda one: one[:2]):
+            found.append((not by_us, item.id, marker, item, seen))
+    for _, number, marker, item, seen in sorted(found, key=lambda one: one[:2]):
         deal_id = None if item.deal_id is None else DealId(item.deal_id)
-        yield Sighting(ActivityId(number), marker, deal_id, item.added_at, content)
+        yield Sighting(
+            ActivityId(number),
+            marker,
+            deal_id,
+            item.added_at,
+            seen.content,
+            seen.parts,
+            seen.unnamed,
+        )
 
 
 def _reached(reading: _Reading, items: Sequence[Item], told: TakenIn) -> bool:

@@ -9,7 +9,7 @@ from gitpip.model import ActivityId, Publication
 from gitpip.modes import LeftBecause
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
-from gitpip.publish.activity import has_marker, marker_in
+from gitpip.publish.activity import find_markers, has_marker, marker_in
 from gitpip.publish.delivery import Accepted, Refused
 from gitpip.publish.destination import Activity, DealFinder, LookFailed
 from gitpip.publish.double_deals import EARLIER, DoubleDeals
@@ -102,9 +102,9 @@ class Doubles:
         by_marker = {each.marker: mine for each, mine in found.items()}
         async for page in self._destination.activities(None, since=sent_since(watched, EARLIER)):
             for item in page.items:
-                marker = marker_in(subject=item.text, note=item.note)
-                if marker is not None and marker in by_marker:
-                    by_marker[marker].append(item)
+                for marker in _markers_in(item):
+                    if marker in by_marker:
+                        by_marker[marker].append(item)
         for publication, activities in found.items():
             if len(activities) > 1:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
@@ -123,7 +123,11 @@ class Doubles:
             known = await second_sends.known(transaction, publication.id)
         too_many = len(others) > 1 or _were_more(publication, activities, known)
         for activity in others:
-            left = TOO_MANY if too_many else _why_left(publication, activity, creator)
+            left = _why_left(publication, activity, creator)
+            if not set(_markers_in(activity)) <= set(_markers_in(first)):
+                left = Left(LeftBecause.TOUCHED, "it holds other files, too")
+            if too_many:
+                left = TOO_MANY
             if left is None:
                 left = await self._delete(publication, ActivityId(activity.id))
             await self._note(publication, first, activity, left)
@@ -162,6 +166,13 @@ class Doubles:
                 double_id=second.id,
                 reason=left and left.reason,
             )
+
+
+def _markers_in(item: Activity) -> tuple[str, ...]:
+    """The markers of all files that an activity holds."""
+    first = marker_in(subject=item.text, note=item.note)
+    others = find_markers(subject=None, note=item.note).parts
+    return (*((first,) if first else ()), *(marker for marker, _ in others))
 
 
 def _were_more(publication: Publication, present: list[Activity], known: Double | None) -> bool:

@@ -6,11 +6,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from gitpip.config.publishing.activity import PER_GIST
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import DealId, FileKey, Publication, PublicationId, UserKey
 from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.publish.checks import checks_now
-from gitpip.publish.screening import Candidate, Checks, Decision, Hold, Publish, decide, is_screened
+from gitpip.publish.gists import together
+from gitpip.publish.screening import (
+    PUBLISH,
+    Candidate,
+    Checks,
+    Decision,
+    Hold,
+    Publish,
+    decide,
+    is_screened,
+)
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.publications import deals, held, planned
@@ -55,6 +66,8 @@ class Planned:
     """Why it would be held first, if it would be."""
     reason: str | None
     """Why it would be held or skipped; None where it would be sent."""
+    part_of: PublicationId | None = None
+    """The publication above with whose activity it would go out."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,13 @@ async def plan(
     decisions = await asyncio.to_thread(_decisions, candidates, checks)
     items: list[Planned] = []
     paid_for: set[UserKey] = set()
+    per_gist = policy.activity_per == PER_GIST
+    sent = [row for row, decision in zip(rows, decisions, strict=True) if decision == PUBLISH]
+    goes_with = {
+        other.id: first.id
+        for first, others in (together(sent) if per_gist else ())
+        for other in others
+    }
     for row, decision in zip(rows, decisions, strict=True):
         activity = await render(transaction, row.file_key, row.revision)
         deal = of_users.get(row.user_key)
@@ -103,13 +123,19 @@ async def plan(
             deal_id = DealId(target.number) if target.kind is TargetKind.DEAL else None
         tokens = 0
         if isinstance(decision, Publish):
-            tokens = ACTIVITY_TOKENS
+            tokens = 0 if row.id in goes_with else ACTIVITY_TOKENS
             if deal_id is None and target is None and row.user_key not in paid_for:
                 paid_for.add(row.user_key)
                 tokens += DEAL_TOKENS
         one = _planned(row, deal_id, activity, tokens, decision)
-        items.append(replace(one, target=str(target)) if target is not None else one)
-    totals = await planned.totals(transaction)
+        items.append(
+            replace(
+                one,
+                part_of=goes_with.get(row.id),
+                target=None if target is None else str(target),
+            )
+        )
+    totals = await planned.totals(transaction, per_gist=per_gist)
     tokens = totals.activities * ACTIVITY_TOKENS + totals.deals * DEAL_TOKENS
     reasons = await held.reasons(transaction)
     return Plan(tuple(items), totals.activities, totals.deals, tokens, reasons)

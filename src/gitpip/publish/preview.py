@@ -1,19 +1,21 @@
 """What exactly is sent for a publication: the same when it is sent and when it is shown before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import Protocol
 
-from gitpip.config.publishing.activity import GIST_DATE, TODAY
+from gitpip.config.publishing.activity import GIST_DATE, PER_GIST, TODAY
 from gitpip.config.publishing.policy import PublishingPolicy
 from gitpip.model import FileKey, GistFile, OnDelete, OnEdit
 from gitpip.modes import CredentialsGuard
-from gitpip.publish.activity import Rendered, Wording, remarks_on, render
+from gitpip.publish.activity import Rendered, Shown, Wording, remarks_on, render
 from gitpip.publish.credentials.detector import DETECTOR
 from gitpip.publish.credentials.findings import Examined, Parts, masked, without
 from gitpip.publish.policy import Policies
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists, surroundings
-from gitpip.store.publications import approvals, publications
+from gitpip.store.publications import approvals, parts
 from gitpip.templates import Templates
 
 NOT_JUDGED = "everything, as it could not be examined: "
@@ -55,30 +57,110 @@ async def rendered(
     on_delete: OnDelete,
     policies: Policies,
 ) -> Rendered:
-    """The activity of a stored file, made for one of its revisions, under these rules.
+    """The activity that holds a stored file, made for one of its revisions, under these rules.
+
+    What was never sent is shown with the files of its gist that would go out with it.
+    """
+    policy = await policies.read(transaction)
+    per_gist = policy.activity_per == PER_GIST
+    together = await parts.shown_with(transaction, key, revision, per_gist=per_gist)
+    return await rendered_together(
+        transaction,
+        together or [Unpublished(key, revision)],
+        on_edit=on_edit,
+        on_delete=on_delete,
+        policies=policies,
+    )
+
+
+class Piece(Protocol):
+    """A file that an activity holds, with the marker of its publication if there is one."""
+
+    @property
+    def file_key(self) -> FileKey: ...
+
+    @property
+    def revision(self) -> int: ...
+
+    @property
+    def marker(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Unpublished:
+    """A revision of a file that has no publication."""
+
+    file_key: FileKey
+    revision: int
+    marker: str | None = None
+
+
+async def rendered_together(
+    transaction: Transaction,
+    together: Sequence[Piece],
+    *,
+    on_edit: OnEdit,
+    on_delete: OnDelete,
+    policies: Policies,
+) -> Rendered:
+    """The activity that holds these files of one gist, the first one first, under these rules.
 
     The templates are those of this moment. What looks like a credential is left out, unless the
     settings say otherwise, or a person approved this file with it.
     """
     policy = await policies.read(transaction)
     templates = templates_of(policy)
-    # Where edits are written into the note, it always shows the file as it is now.
-    shown = None if on_edit is OnEdit.UPDATE else revision
-    file = await gists.file(transaction, key, shown)
+    first, *others = together
+    file = await _file(transaction, first, on_edit)
     remarks = remarks_on(file, on_edit=on_edit, on_delete=on_delete)
-    marker = await publications.marker(transaction, key, revision)
     around = await surroundings.of_files(transaction, [file], templates.uses)
     wording = Wording(templates, around[file.key])
-    approved_at = await approvals.approved_with_credentials(transaction, key, revision)
-    # What was edited since is not what the person saw.
-    is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
-    left_out: tuple[str, ...] = ()
-    if policy.credentials is not CredentialsGuard.PUBLISH and not is_approved:
+    left_out: list[str] = []
+    if await _is_guarded(transaction, first, file, policy):
         found = await DETECTOR.examine(file)
         file, wording = await _without_credentials(file, found, wording)
-        left_out = found.named if found.not_judged is None else (NOT_JUDGED + found.not_judged,)
-    activity = render(file, marker=marker, revision=revision, remarks=remarks, wording=wording)
-    return replace(activity, masked=left_out)
+        left_out += _named(found)
+    shown = []
+    for piece in others:
+        other = await _file(transaction, piece, on_edit)
+        remarks_on_it = remarks_on(other, on_edit=on_edit, on_delete=on_delete)
+        if await _is_guarded(transaction, piece, other, policy):
+            found = await DETECTOR.examine(other)
+            other = masked(other, found)
+            left_out += _named(found)
+        shown.append(Shown(other, piece.marker or "", remarks_on_it))
+    activity = render(
+        file,
+        marker=first.marker,
+        revision=first.revision,
+        remarks=remarks,
+        wording=wording,
+        others=shown,
+    )
+    return replace(activity, masked=tuple(left_out))
+
+
+def _named(found: Examined) -> Sequence[str]:
+    """What is left out of a file, by kind and place."""
+    return found.named if found.not_judged is None else (NOT_JUDGED + found.not_judged,)
+
+
+async def _file(transaction: Transaction, piece: Piece, on_edit: OnEdit) -> GistFile:
+    # Where edits are written into the note, it always shows the file as it is now.
+    shown = None if on_edit is OnEdit.UPDATE else piece.revision
+    return await gists.file(transaction, piece.file_key, shown)
+
+
+async def _is_guarded(
+    transaction: Transaction, piece: Piece, file: GistFile, policy: PublishingPolicy
+) -> bool:
+    """Whether what looks like a credential is left out of a file."""
+    approved_at = await approvals.approved_with_credentials(
+        transaction, piece.file_key, piece.revision
+    )
+    # What was edited since is not what the person saw.
+    is_approved = approved_at is not None and (file.revised_at or approved_at) <= approved_at
+    return policy.credentials is not CredentialsGuard.PUBLISH and not is_approved
 
 
 async def _without_credentials(

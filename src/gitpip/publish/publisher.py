@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitpip.clock import Clocks
-from gitpip.model import DealId, Publication, PublicationState, UserKey
+from gitpip.config.publishing.activity import PER_GIST
+from gitpip.model import Change, DealId, Publication, PublicationId, PublicationState, UserKey
 from gitpip.modes import PublishingMode
 from gitpip.observability import metrics
 from gitpip.observability.watchdog import step
@@ -21,11 +22,13 @@ from gitpip.publish.delivery import Waits
 from gitpip.publish.destination import Destination
 from gitpip.publish.doubles import Doubles
 from gitpip.publish.flight import Flight
+from gitpip.publish.gists import together
 from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.note_updater import NoteUpdater
 from gitpip.publish.pauses import Channel, Pauses
 from gitpip.publish.policy import Policies
+from gitpip.publish.records import record
 from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.terms import Terms
@@ -44,6 +47,11 @@ SHORT_PAUSE = timedelta(seconds=5)
 PAUSE_KNOWN_FOR = 0.25
 """How many seconds it is believed that no other process has paused publishing."""
 
+GISTS_WAIT = (
+    "gists with several files wait for the first minutes after the start, until Pipedrive shows "
+    "what was sent before it"
+)
+
 DEFAULT_RULES = SendRules()
 
 
@@ -57,6 +65,8 @@ class _Run:
     """Each with the users of the same batch who wait for their deal."""
     looks: set[str] = field(default_factory=set)
     """The tokens of the looks under way. One can outlast its claims: a list may have many pages."""
+    others: dict[PublicationId, tuple[Publication, ...]] = field(default_factory=dict)
+    """What goes out with those, by their ids."""
     screened: bool = False
     """Whether all that was claimed last is not sent after all, so that more may be due."""
 
@@ -94,7 +104,8 @@ class Publisher:
         )
         terms = Terms(database, destination, self._policies, self._now)
         channel = Channel(database, destination, self._pauses, terms)
-        guards = Guards(Witnesses(), Youth(), clocks, self._mode)
+        self._youth = Youth()
+        guards = Guards(Witnesses(), self._youth, clocks, self._mode)
         self._clearance = Clearance(channel, guards, on_edit=rules.on_edit)
         self._looks = Looks(channel, waits=waits, now=self._now)
         index = destination.deal_finder(database, self._now)
@@ -295,7 +306,7 @@ class Publisher:
             if claim.user_key in crowded:
                 run.waiting.append((claim, postponed))
                 continue
-            run.flight.send(self._send(claim, run.flight, postponed), claim.user_key)
+            run.flight.send(self._send(claim, run, postponed), claim.user_key)
             crowded = run.flight.crowded(limit)
 
     async def _look_for_doubles(self) -> None:
@@ -311,9 +322,19 @@ class Publisher:
             run.looks.discard(token)
         step()
 
-    async def _send(self, claim: Publication, flight: Flight, postponed: set[UserKey]) -> None:
-        await self._sender.send(claim, flight, postponed)
+    async def _send(self, claim: Publication, run: _Run, postponed: set[UserKey]) -> None:
+        others = run.others.pop(claim.id, ())
+        try:
+            await self._sender.send(claim, run.flight, postponed, others)
+        finally:
+            await self._release(run, others)
         step()
+
+    async def _release(self, run: _Run, claims: Sequence[Publication]) -> None:
+        """Hand back what was claimed and did not go out."""
+        if claims:
+            async with self._database.begin() as transaction:
+                await PUBLICATIONS.release(transaction, run.token, [each.id for each in claims])
 
     async def _claim_looks(
         self, run: _Run, token: str
@@ -348,19 +369,47 @@ class Publisher:
         if run.flight.fitting(waiting, limit) >= room or not room:
             return ()
         async with self._database.begin() as transaction:
-            mode = await self._mode(transaction)
+            policy = await self._policies.read(transaction)
+            mode = policy.publishing_mode
+            per_gist = policy.activity_per == PER_GIST
             claimed = await outbox.claim_sends(
                 transaction,
                 token=run.token,
-                present=Present(self._now(), mode),
+                present=Present(self._now(), mode, per_gist),
                 claim=self._waits.claim,
                 limit=max(BATCH, room),
                 without=run.flight.crowded(limit, waiting),
             )
         claims = await self._screener.passed(claimed, mode)
+        if per_gist:
+            claims = await self._grouped(run, claims)
         run.screened = bool(claimed) and not claims
         postponed: set[UserKey] = set()
         # After a failure, another publication shows whether everything fails.
         for claim in sorted(claims, key=self._sender.is_suspected):
             run.waiting.append((claim, postponed))
         return claims
+
+    async def _grouped(self, run: _Run, claims: Sequence[Publication]) -> tuple[Publication, ...]:
+        """The claims without those that go out with others; in the first minutes, gists wait.
+
+        What is sent then may be there already, and is mended if it is. That can be done with one
+        file: to delete an activity that holds another one, too, would lose that.
+        """
+        groups = together(claims)
+        if any(others for _, others in groups) and self._youth.lasts:
+            if self._youth.is_due(self._now()) and not await self._clearance.permits(new=True):
+                await self._release(run, claims)
+                return ()
+            if self._youth.lasts:
+                await self._put_off([(first, *others) for first, others in groups if others])
+                groups = tuple(group for group in groups if not group[1])
+        run.others |= {first.id: others for first, others in groups if others}
+        return tuple(first for first, _ in groups)
+
+    async def _put_off(self, groups: Sequence[Sequence[Publication]]) -> None:
+        now = self._now()
+        until = self._youth.over_by(now)
+        change = Change(PublicationState.PENDING, until, reason=GISTS_WAIT)
+        for claim in (claim for group in groups for claim in group):
+            await record(self._database, claim, change, now)

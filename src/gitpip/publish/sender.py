@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gitpip.errors import DatabaseUnavailable
 from gitpip.model import (
@@ -14,6 +14,7 @@ from gitpip.model import (
     OnDelete,
     OnEdit,
     Publication,
+    PublicationId,
     PublicationState,
     UserKey,
 )
@@ -30,7 +31,7 @@ from gitpip.publish.guards import Guards
 from gitpip.publish.looks import Looks
 from gitpip.publish.pauses import Channel
 from gitpip.publish.places import Places
-from gitpip.publish.preview import rendered
+from gitpip.publish.preview import rendered, rendered_together
 from gitpip.publish.records import others_pass, record, unexpected
 from gitpip.publish.terms import TRIED_AGAIN_AFTER, Unsettled
 from gitpip.publish.trouble import Kind, Request
@@ -90,6 +91,8 @@ class Sender:
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall
+        self._others: dict[PublicationId, Sequence[Publication]] = {}
+        """What goes out with the claims under way, by their ids."""
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def is_suspected(self, claim: Publication) -> bool:
@@ -97,15 +100,24 @@ class Sender:
         subjects = (subject_about(claim), subject_of(claim.user_key))
         return claim.refusals > 0 or any(map(self._pauses.suspected, subjects))
 
-    async def send(self, claim: Publication, flight: Flight, postponed: set[UserKey]) -> None:
+    async def send(
+        self,
+        claim: Publication,
+        flight: Flight,
+        postponed: set[UserKey],
+        others: Sequence[Publication] = (),
+    ) -> None:
         """Send a claimed publication, unless its user is `postponed` or publishing is paused.
 
-        A failure is recorded with it. Raises DatabaseUnavailable.
+        The `others` of its gist, claimed with it and never sent, go out in the same activity. A
+        failure is recorded with it. Raises DatabaseUnavailable.
         """
+        self._others[claim.id] = others
         try:
             known = await self._known(claim)
             if known is None and (place := await self._place_of(claim, postponed)) is not None:
-                known = place, await self.rendered(claim.file_key, claim.revision)
+                async with self._database.read() as transaction:
+                    known = place, await self._activity(transaction, claim)
             if known is not None:
                 await self._send(claim, *known, flight)
         except DatabaseUnavailable:
@@ -113,6 +125,8 @@ class Sender:
         except Exception as error:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
+        finally:
+            del self._others[claim.id]
 
     async def _known(self, claim: Publication) -> tuple[Place, Rendered] | None:
         """The place and what is sent, read at once; None where the place is not known yet."""
@@ -120,7 +134,19 @@ class Sender:
             place = await self._places.known(transaction, claim)
             if place is None:
                 return None
-            return place, await self._rendered(transaction, claim.file_key, claim.revision)
+            return place, await self._activity(transaction, claim)
+
+    async def _activity(self, transaction: Transaction, claim: Publication) -> Rendered:
+        """What is sent: of what was sent before, the same files as then."""
+        if claim.sent_at is not None:
+            return await self._rendered(transaction, claim.file_key, claim.revision)
+        return await rendered_together(
+            transaction,
+            (claim, *self._others[claim.id]),
+            on_edit=self._rules.on_edit,
+            on_delete=self._rules.on_delete,
+            policies=self._policies,
+        )
 
     async def _place_of(self, claim: Publication, postponed: set[UserKey]) -> Place | None:
         """Ask for the user's target, or find or make the deal; None while there is none."""
@@ -151,7 +177,12 @@ class Sender:
         waiting = delivery.retried(claim.attempts + 1, reason, now=now)
         sending = PublicationState.SENDING
         if not await record(self._database, claim, sent, now, only_in=sending):
-            await record(self._database, claim, waiting, now)
+            await self._record(claim, waiting, now)
+
+    async def _record(self, claim: Publication, change: Change, now: datetime) -> None:
+        """Write an outcome; what was to go out with the claim waits like it if it did not yet."""
+        for each in (claim, *self._others[claim.id]):
+            await record(self._database, each, change, now)
 
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
         """Postpone the user's publications until the deal exists; if it failed, they fail too."""
@@ -237,6 +268,7 @@ class Sender:
                 Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
                 deal_id=ready.place.deal_id,
                 sent_to=ready.place.target if ready.place.given else None,
+                others=self._others[claim.id],
             ):
                 return None
             if self._youth.lasts:
@@ -275,7 +307,7 @@ class Sender:
             now=now,
         )
         # Its row says where it was sent, or that this is forgotten; the claim is older.
-        await record(self._database, replace(claim, deal_id=None), change, now)
+        await self._record(replace(claim, deal_id=None), change, now)
         self._tell(flight, outcome)
         if await self._pauses.after(outcome, request) is not None:
             flight.stopped()

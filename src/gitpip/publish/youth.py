@@ -46,6 +46,12 @@ class Youth:
             return False
         return not timedelta(0) < self._due_at - now <= QUIET
 
+    def over_by(self, now: datetime) -> datetime:
+        """When, by our clock, to ask again whether that time is over."""
+        due_at = self._due_at
+        soon = due_at is not None and timedelta(0) < due_at - now <= QUIET
+        return due_at if due_at is not None and soon else now + TRIED_AGAIN_AFTER
+
     def put_off(self, now: datetime) -> None:
         """Compare later, as one that was due has failed; what is sent meanwhile is watched."""
         if self.is_due(now):

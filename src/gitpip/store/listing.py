@@ -12,6 +12,7 @@ from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import file_of, select_files
+from gitpip.store.publications.publication_rows import is_in
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
@@ -250,7 +251,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
         conditions.append(words.match)
     if wanted.state:
         source = source.join(publications, publications.c.file_key == gist_files.c.key)
-        conditions += [publications.c.revision == 1, publications.c.state == wanted.state]
+        conditions += [publications.c.revision == 1, is_in(wanted.state)]
     if wanted.user_keys is not None:
         conditions.append(gist_files.c.user_key.in_(wanted.user_keys))
     if wanted.language:

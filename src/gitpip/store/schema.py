@@ -366,6 +366,9 @@ publications = Table(
     # Nothing holds what a person approved.
     Column("approved_at", UTCDateTime),
     Column("approved_by", String(120)),
+    # The publication whose activity holds this file, too; `state` is `skipped` then, and nothing
+    # sends it: what became of it is what became of that one.
+    Column("part_of", Key),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
     UniqueConstraint("file_key", "revision"),
     # Fresh gists come before those from before their user was added.

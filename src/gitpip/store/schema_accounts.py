@@ -106,6 +106,20 @@ markers = Table(
     Index("ix_markers_marker", "account_key", "marker"),
 )
 
+# Files that activities hold beside their own, as lists showed them, and no publication says so.
+marker_parts = Table(
+    "marker_parts",
+    metadata,
+    Column("account_key", Key, ForeignKey("accounts.key", ondelete="CASCADE"), primary_key=True),
+    Column("activity_id", BigInteger, primary_key=True),
+    Column("marker", String(40), primary_key=True),
+    Column("deal_id", BigInteger),
+    Column("added_at", UTCDateTime),
+    # What the activity says of the content of this file.
+    Column("content", String(64)),
+    Index("ix_marker_parts_marker", "account_key", "marker"),
+)
+
 # What was so of the rows in accounts that are not the bound ones.
 kept_publications = Table(
     "kept_publications",

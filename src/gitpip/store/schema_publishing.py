@@ -1,12 +1,24 @@
 """The tables of the publishing settings, and of acts on many publications."""
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    func,
+    text,
+)
 
 from gitpip.model import PublicationState
 from gitpip.store.column_types import Key, OneOf, UTCDateTime
-from gitpip.store.schema import metadata
+from gitpip.store.schema import metadata, publications
 from gitpip.store.schema_access import Via
 
 
@@ -18,6 +30,15 @@ class RepairAct(StrEnum):
     APPROVE = "approve"
     HOLD = "hold"
 
+
+is_part = publications.c.part_of.is_not(None)
+"""Whether the file of a publication is in the activity of another one."""
+Index(
+    "ix_publications_part_of",
+    publications.c.part_of,
+    sqlite_where=is_part,
+    postgresql_where=is_part,
+)
 
 publishing_settings = Table(
     "publishing_settings",
@@ -71,3 +92,22 @@ repair_items = Table(
     ),
     Column("state", OneOf(PublicationState, 20), nullable=False),
 )
+holder = publications.alias("holder")
+"""The publication whose activity holds the file of another one: see `publications/parts.py`."""
+OF_HOLDER = (
+    "state",
+    "due_at",
+    "attempts",
+    "looks",
+    "sent_at",
+    "deal_id",
+    "activity_id",
+    "reason",
+    "published_at",
+)
+"""What is read of the holder where there is one."""
+
+
+def shown(name: str) -> ColumnElement[Any]:
+    """A column of a publication, or of its holder; for a query that joins `holder`."""
+    return func.coalesce(holder.c[name], publications.c[name]).label(name)

@@ -1,16 +1,23 @@
 """What a template can say of a gist file: the variables, their types, and their values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum, auto
+from typing import Self
 
 from gitpip.model import GistFile
 from gitpip.templates.safe_text import in_a_line
 
 TEXT_LIMIT = 5_000
 """So many characters of one value are shown."""
-MOST_ITEMS = {"gist.files": 300, "user.tags": 100, "remarks": 10}
+MOST_ITEMS = {
+    "gist.files": 300,
+    "activity.files": 50,
+    "activity.languages": 50,
+    "user.tags": 100,
+    "remarks": 10,
+}
 """How long each list can be; GitHub shows at most 300 files of a gist."""
 
 
@@ -75,6 +82,17 @@ VARIABLES: Mapping[str, Variable] = {
     "gist.files": Variable(
         Type.TEXTS, "the names of its files, in the order in which they were found", _IN_ACTIVITIES
     ),
+    "activity.files": Variable(
+        Type.TEXTS,
+        "the names of the files that the activity holds, the first one first",
+        _IN_ACTIVITIES,
+    ),
+    "activity.languages": Variable(
+        Type.TEXTS,
+        "what GitHub takes them for, each once, without those that it does not know",
+        _IN_ACTIVITIES,
+    ),
+    "activity.size": Variable(Type.NUMBER, "their size in bytes together", _IN_ACTIVITIES),
     "file.name": Variable(Type.TEXT, "the name of the file", _IN_ACTIVITIES),
     "file.language": Variable(
         Type.TEXT, "what GitHub takes it for, like Python; empty if nothing", _IN_ACTIVITIES
@@ -144,6 +162,26 @@ class UserValues:
 
 
 @dataclass(frozen=True)
+class ActivityValues:
+    """The values of `activity`: of all files that it holds."""
+
+    files: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, first: GistFile, others: Sequence[GistFile] = ()) -> Self:
+        """The values for an activity that holds these files."""
+        files = (first, *others)
+        languages = dict.fromkeys(file.language[:200] for file in files if file.language)
+        return cls(
+            _texts(tuple(file.filename for file in files), "activity.files"),
+            _texts(tuple(languages), "activity.languages"),
+            sum(file.size for file in files),
+        )
+
+
+@dataclass(frozen=True)
 class Values:
     """What a template is filled with: each text in one line, none longer than TEXT_LIMIT."""
 
@@ -152,6 +190,7 @@ class Values:
     user: UserValues
     found_at: datetime
     remarks: tuple[str, ...] = ()
+    activity: ActivityValues = field(default_factory=ActivityValues)
 
 
 def values_of(
@@ -159,6 +198,7 @@ def values_of(
 ) -> Values:
     """The values for a revision of a file."""
     description = file.description or ""
+    name, language = _text(file.filename), _text((file.language or "")[:200])
     return Values(
         gist=GistValues(
             id=_text(file.gist_id),
@@ -170,8 +210,8 @@ def values_of(
             files=_texts(around.filenames, "gist.files"),
         ),
         file=FileValues(
-            name=_text(file.filename),
-            language=_text((file.language or "")[:200]),
+            name=name,
+            language=language,
             size=file.size,
             raw_url=_text(file.raw_url),
             revision=revision,
@@ -184,6 +224,8 @@ def values_of(
         ),
         found_at=file.found_at,
         remarks=_texts(remarks, "remarks"),
+        # Made of what is clean already: a preview fills a template a thousand times.
+        activity=ActivityValues((name,), (language,) if language else (), file.size),
     )
 
 

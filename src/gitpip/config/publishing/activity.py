@@ -17,6 +17,7 @@ TOKEN_OWNER = "token"  # noqa: S105 - a user of the CRM
 """The user to which the token belongs."""
 DEAL_OWNER = "deal"
 """The user who owns the deal."""
+PER_FILE, PER_GIST = "file", "gist"
 GIST_DATE, TODAY, NO_DATE = "gist", "today", "none"
 DEFAULT_TYPE = "task"
 
@@ -60,4 +61,10 @@ class ActivitySettings:
         optional(one_line),
         group=Group.ACTIVITY,
         description="the priority of an activity, by its name or id in Pipedrive, or none",
+    )
+    activity_per: str = setting(
+        PER_FILE,
+        one_of(PER_FILE, PER_GIST),
+        group=Group.ACTIVITY,
+        description="what one activity is made for: each file, or each gist with all its new files",
     )

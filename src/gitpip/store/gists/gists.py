@@ -34,6 +34,7 @@ from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, revisions, users
+from gitpip.store.schema_publishing import holder, shown
 from gitpip.store.visibility import tracked
 
 CONTENT = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
@@ -465,8 +466,8 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             gists.c.created_at,
             gists.c.updated_at,
             publications.c.id.label("publication_id"),
-            publications.c.state.label("publication"),
-            publications.c.activity_id,
+            shown("state").label("publication"),
+            shown("activity_id"),
         )
         .join(gists, gists.c.id == gist_files.c.gist_id)
         .join(users, users.c.key == gist_files.c.user_key)
@@ -474,4 +475,5 @@ def _select_files(content_limit: int | None = None) -> Select[Any]:
             publications,
             and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
         )
+        .outerjoin(holder, holder.c.id == publications.c.part_of)
     )

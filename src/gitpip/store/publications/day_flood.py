@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from gitpip.model import PublicationId, PublicationState
 from gitpip.modes import HeldBecause, PublishingMode
@@ -34,12 +34,15 @@ async def lasts(
             fresh,
             unapproved,
             publications.c.queued_at > now - DAY,
-            publications.c.state.not_in(
-                [
-                    PublicationState.SKIPPED.value,
-                    PublicationState.HELD.value,
-                    PublicationState.PENDING.value,
-                ]
+            or_(
+                publications.c.part_of.is_not(None),
+                publications.c.state.not_in(
+                    [
+                        PublicationState.SKIPPED.value,
+                        PublicationState.HELD.value,
+                        PublicationState.PENDING.value,
+                    ]
+                ),
             ),
         )
         .limit(most + 1)

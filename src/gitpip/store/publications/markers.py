@@ -39,11 +39,12 @@ from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import note_updates, recognition
+from gitpip.store.publications import note_updates, recognition, seen_parts
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
 from gitpip.store.schema_accounts import markers
+from gitpip.store.schema_publishing import holder
 from gitpip.store.schema_targets import targets
 
 
@@ -102,7 +103,28 @@ async def take_in(
         return told
     for some in in_pieces(sightings):
         told += await _take_in(transaction, account_key, some, now, on_edit=on_edit, write=write)
+        if write:
+            gone = await _deleted_by_us(transaction, some)
+            there = [seen for seen in some if seen.activity_id not in gone]
+            wanted = await seen_parts.take_in(transaction, account_key, there, now)
+            await attach_parts(transaction, account_key, wanted, now, on_edit)
     return told
+
+
+async def attach_parts(
+    transaction: Transaction,
+    account_key: int,
+    wanted: Collection[str],
+    now: datetime,
+    on_edit: OnEdit,
+) -> None:
+    """Let publications with these markers be published as what activities of others hold.
+
+    Those of which Pipedrive has a former content are sent as edits, where edits are published.
+    """
+    edited = await seen_parts.attach(transaction, account_key, wanted, now, on_edit=on_edit)
+    if edited:
+        await _adopt_edits(transaction, account_key, edited, now)
 
 
 async def _take_in(
@@ -124,7 +146,7 @@ async def _take_in(
     for sighting in sightings:
         publication = rows.get(sighting.marker)
         # What is being sent is left to its sender, who looks for it if the answer is lost.
-        being_sent = publication and publication.state == PublicationState.SENDING.value
+        being_sent = publication and _is_being_sent(publication)
         if sighting.activity_id in seen or being_sent:
             known += 1
         elif sighting.marker in taken:
@@ -156,6 +178,13 @@ async def _take_in(
     )
 
 
+def _is_being_sent(row: Row[Any]) -> bool:
+    if row.holder_state is not None:
+        # Its holder alone is sent, and looked for.
+        return row.holder_state not in (PublicationState.PUBLISHED.value, *seen_parts.GIVEN_UP)
+    return bool(row.state == PublicationState.SENDING.value)
+
+
 async def _known(
     transaction: Transaction,
     account_key: int,
@@ -166,8 +195,8 @@ async def _known(
     kept = await _kept(transaction, account_key, sightings)
     taken: dict[str, int] = {}
     for marker, row in rows.items():
-        if row.state == PublicationState.PUBLISHED.value:
-            taken[marker] = row.activity_id
+        if PublicationState.PUBLISHED.value in (row.state, row.holder_state):
+            taken[marker] = row.activity_id or row.holder_activity
     for row in sorted(kept, key=lambda row: row.duplicate):
         taken.setdefault(row.marker, row.activity_id)
     seen = {row.activity_id for row in kept} | await _published(transaction, sightings)
@@ -250,7 +279,11 @@ async def _publications(
             gist_files.c.filename,
             gist_files.c.blob_hash,
             func.coalesce(revisions.c.blob_hash, gist_files.c.blob_hash).label("revision_hash"),
+            holder.c.state.label("holder_state"),
+            holder.c.activity_id.label("holder_activity"),
         )
+        .select_from(publications)
+        .outerjoin(holder, holder.c.id == publications.c.part_of)
         .join(users, users.c.key == publications.c.user_key)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .outerjoin(
@@ -329,6 +362,7 @@ async def _adopt(
                 token=None,
                 lease_until=None,
                 activity_lost_at=None,
+                part_of=None,
             )
         )
         try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState, UserKey
 from gitpip.store.database import Transaction
@@ -45,8 +45,12 @@ async def add(transaction: Transaction, files: Sequence[FileKey], now: datetime)
 async def ask(transaction: Transaction, publication_id: int, now: datetime) -> None:
     """Ask for the note of a publication to be written anew.
 
-    Where it was asked for already, it waits since the first time.
+    Where it was asked for already, it waits since the first time. A part has its holder's note.
     """
+    of = select(func.coalesce(publications.c.part_of, publications.c.id))
+    publication_id = (
+        await transaction.scalar(of.where(publications.c.id == publication_id))
+    ) or publication_id
     again = await transaction.execute(
         update(amendments)
         .where(amendments.c.publication_id == publication_id)

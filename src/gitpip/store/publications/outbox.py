@@ -13,7 +13,7 @@ from gitpip.store import events, lease, ledger
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
-from gitpip.store.publications import second_sends
+from gitpip.store.publications import parts, second_sends
 from gitpip.store.publications.delivered import PUBLICATIONS, Start, values_of
 from gitpip.store.publications.permission import Present, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -72,7 +72,8 @@ async def claim_sends(
     """Take up to `limit` due publications that are to be sent, for the time of a `claim`.
 
     Fresh ones come before those from before their user was tracked. Those of the users `without`
-    are left, and those of which nothing may be sent.
+    are left, and those of which nothing may be sent. Where gists are claimed together, what else
+    can be sent of the same gists is taken, too.
     """
     now = present.now
     others = [publications.c.user_key.not_in(without)] if without else []
@@ -91,6 +92,8 @@ async def claim_sends(
         .with_for_update(skip_locked=True, of=publications)
     )
     ids = (await transaction.execute(due)).scalars().all()
+    if present.per_gist and ids:
+        ids = (*ids, *await parts.siblings(transaction, ids, present))
     return await _claim(transaction, ids, token=token, until=lease.until(now, claim))
 
 
@@ -173,12 +176,17 @@ async def begin_sending(
     *,
     deal_id: DealId | None,
     sent_to: Target | None = None,
+    others: Sequence[Publication] = (),
 ) -> bool:
     """Mark a claimed publication `sending`; False where that must not be.
 
-    `deal_id` is the deal that it is put under, if any, and `sent_to` the user's target. What may
-    have been sent before is looked at again after this.
+    `deal_id` is the deal that it is put under, if any, and `sent_to` the user's target. The
+    `others` of its gist, claimed with it, become its parts. What may have been sent before is
+    looked at again after this.
     """
+    present = Present(start.now, start.mode)
+    if others and not await parts.lock_claimed(transaction, (claim, *others), present):
+        return False
     begun = await PUBLICATIONS.begin_sending(
         transaction,
         claim.id,
@@ -187,6 +195,8 @@ async def begin_sending(
         counts=publications.c.sent_at.is_(None),
         values={"deal_id": deal_id, "sent_to": sent_to},
     )
+    if begun and others:
+        await parts.bind(transaction, claim.id, others, present)
     if begun and claim.looked_at is not None:
         await second_sends.OF_PUBLICATIONS.begin(transaction, claim.id, start.now)
     return begun
@@ -242,7 +252,9 @@ async def record(
         )
     )
     if result.rowcount == 1 and (kind := EVENTS.get(change.state)):
-        await events.record(transaction, now, _event(kind, claim, change))
+        rows = await transaction.execute(selected().where(publications.c.part_of == claim.id))
+        happened = [claim, *map(publication_of, rows)]
+        await events.record(transaction, now, *(_event(kind, each, change) for each in happened))
     return result.rowcount == 1
 
 

@@ -37,6 +37,8 @@ class Present:
     """By our own clock."""
     mode: PublishingMode
     """The mode of everybody."""
+    per_gist: bool = False
+    """Whether what waits of one gist is claimed together."""
 
 
 NEVER_SENT = and_(

@@ -6,8 +6,9 @@ from sqlalchemy import and_, func, select
 
 from gitpip.model import Publication, PublicationState, UserState
 from gitpip.store.database import Transaction
+from gitpip.store.publications.parts import MOST, NEVER_BEGUN
 from gitpip.store.publications.publication_rows import publication_of, selected
-from gitpip.store.schema import deals, publications, users
+from gitpip.store.schema import deals, gist_files, publications, users
 from gitpip.store.schema_targets import targets
 from gitpip.store.visibility import tracked
 
@@ -37,12 +38,23 @@ async def first(transaction: Transaction, limit: int) -> tuple[Publication, ...]
     return tuple(publication_of(row) for row in rows)
 
 
-async def totals(transaction: Transaction) -> Totals:
-    """How much waits in all."""
+async def totals(transaction: Transaction, *, per_gist: bool = False) -> Totals:
+    """How much waits in all; with `per_gist`, what was never sent of a gist goes out together."""
     waiting = publications.join(users, users.c.key == publications.c.user_key)
     activities = await transaction.scalar(
         select(func.count()).select_from(waiting).where(tracked, WAITS)
     )
+    if per_gist:
+        sizes = (
+            select(func.count().label("files"))
+            .select_from(waiting.join(gist_files, gist_files.c.key == publications.c.file_key))
+            .where(tracked, WAITS, NEVER_BEGUN)
+            .group_by(gist_files.c.gist_id)
+            .subquery()
+        )
+        # Each activity but the first of its gist holds MOST files, so this many are saved.
+        saved = sizes.c.files - 1 - (sizes.c.files - 1) // MOST
+        activities = (activities or 0) - (await transaction.scalar(select(func.sum(saved))) or 0)
     made = select(deals.c.user_key).where(deals.c.state == PublicationState.PUBLISHED.value)
     without_deal = await transaction.scalar(
         select(func.count(publications.c.user_key.distinct()))
@@ -54,4 +66,4 @@ async def totals(transaction: Transaction) -> Totals:
             publications.c.user_key.not_in(select(targets.c.user_key)),
         )
     )
-    return Totals(activities or 0, without_deal or 0)
+    return Totals(int(activities or 0), without_deal or 0)

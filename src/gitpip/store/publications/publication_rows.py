@@ -2,15 +2,28 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, case, select
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 
-from gitpip.model import Publication
+from gitpip.model import Publication, PublicationState
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, gists, publications, users
+from gitpip.store.schema_publishing import OF_HOLDER, holder, shown
 from gitpip.store.visibility import tracked
 
 publication_of = reader(Publication)
 """The publication in a row of `selected`."""
+
+
+def is_in(state: PublicationState) -> ColumnElement[bool]:
+    """Whether a publication is in a state, by that of its holder where it has one."""
+    alone = and_(publications.c.state == state.value, publications.c.part_of.is_(None))
+    others = publications.alias()
+    parts = (
+        select(others.c.id)
+        .join(holder, holder.c.id == others.c.part_of)
+        .where(others.c.part_of.is_not(None), holder.c.state == state.value)
+    )
+    return or_(alone, publications.c.id.in_(parts))
 
 
 def selected() -> Select[Any]:
@@ -22,7 +35,8 @@ def selected() -> Select[Any]:
     )
     return (
         select(
-            publications,
+            *(column for column in publications.c if column.name not in OF_HOLDER),
+            *map(shown, OF_HOLDER),
             users.c.login,
             users.c.publishing_mode,
             users.c.state.label("user_state"),
@@ -30,8 +44,10 @@ def selected() -> Select[Any]:
             gist_files.c.filename,
             case((came_with_its_gist, gists.c.created_at)).label("appeared_at"),
         )
+        .select_from(publications)
         .join(gist_files, gist_files.c.key == publications.c.file_key)
         .join(gists, gists.c.id == gist_files.c.gist_id)
         .join(users, users.c.key == publications.c.user_key)
+        .outerjoin(holder, holder.c.id == publications.c.part_of)
         .where(tracked)
     )

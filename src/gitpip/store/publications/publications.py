@@ -25,12 +25,19 @@ from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
-from gitpip.store.publications import deals, markers, note_updates, recognition
+from gitpip.store.publications import (
+    deals,
+    markers,
+    note_updates,
+    parts,
+    recognition,
+)
 from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.recognition import Recognised, Wanted
 from gitpip.store.publications.selection import EVERYTHING, Selection
 from gitpip.store.schema import publications, users
+from gitpip.store.schema_publishing import holder
 from gitpip.store.visibility import of_removed, of_tracked, tracked
 
 WAITING = (
@@ -104,6 +111,7 @@ async def add(
             for publication, one in zip(new, found, strict=True)
         ],
     )
+    await markers.attach_parts(transaction, key, {one.marker for one in found}, now, on_edit)
     await _tell_published(
         transaction,
         user_key,
@@ -265,7 +273,11 @@ async def _count(
     rows = await transaction.execute(
         select(publications.c.state, func.count()).where(*wanted).group_by(publications.c.state)
     )
-    return {PublicationState(state): number for state, number in rows}
+    counts = Counter({PublicationState(state): number for state, number in rows})
+    of_parts = await parts.count(transaction, *wanted)
+    counts.update(of_parts)
+    counts[PublicationState.SKIPPED] -= sum(of_parts.values())
+    return dict(+counts)
 
 
 @dataclass(frozen=True)
@@ -400,6 +412,8 @@ async def skip_deleted(
                     publications.c.file_key.in_(file_keys[start : start + 500]),
                     publications.c.state.in_(recognition.NOT_SENT),
                     publications.c.token.is_(None),
+                    # What an activity holds stays as it was when it was first sent.
+                    ~select(holder.c.id).where(holder.c.part_of == publications.c.id).exists(),
                 )
             )
             .values(
@@ -470,10 +484,16 @@ async def _move(
         .where(
             publications.c.id == publication_id,
             publications.c.state.in_([state.value for state in away_from]),
+            publications.c.part_of.is_(None),
         )
         .values(moved(to, reason, now))
     )
     publication = await get(transaction, publication_id)
+    if publication.part_of is not None:
+        raise PublicationStateError(
+            f"publication {publication_id} is in the activity of publication "
+            f"{publication.part_of}, which holds all of its files; use that one instead"
+        )
     if result.rowcount == 0:
         raise PublicationStateError(
             f"publication {publication_id} is {publication.state}; only one that is "

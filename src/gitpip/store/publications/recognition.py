@@ -14,7 +14,7 @@ from sqlalchemy import Row, delete, exists, select
 from gitpip.marking import Match, marker_of, marker_of_content, markers_by_number, match
 from gitpip.model import ActivityId, DealId, GistId, OnEdit, PublicationState
 from gitpip.store.database import Transaction
-from gitpip.store.rows import in_pieces, reader
+from gitpip.store.rows import in_pieces
 from gitpip.store.schema import publications
 from gitpip.store.schema_accounts import markers
 
@@ -33,9 +33,10 @@ class Sighting:
     """By Pipedrive's clock."""
     content: str | None = None
     """What it says of its content: see `marking.match`."""
-
-
-_sighting = reader(Sighting)
+    parts: tuple[tuple[str, str], ...] = ()
+    """The markers of the other files that it holds, each with the content tag."""
+    unnamed: int = 0
+    """How many other files it holds without saying which."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,9 @@ async def kept_with(
             )
         )
         for row in rows:
-            found[row.marker] = _sighting(row)
+            found[row.marker] = Sighting(
+                row.activity_id, row.marker, row.deal_id, row.added_at, row.content
+            )
     return found
 
 

@@ -130,7 +130,8 @@ def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
 
 def _allows(act: RepairAct) -> ColumnElement[bool]:
     """What the act needs of a publication besides its state."""
-    allowed = [of_tracked(publications.c.user_key)]
+    # A file that is in the activity of another one goes with that one.
+    allowed = [of_tracked(publications.c.user_key), publications.c.part_of.is_(None)]
     if act is RepairAct.HOLD:
         allowed.append(approvals.WAITS_UNSENT)
     if act in {RepairAct.RETRY, RepairAct.APPROVE}:

@@ -24,6 +24,7 @@ from gitpip.clock import rounded_up
 from gitpip.model import ActivityId, Publication, PublicationId, PublicationState
 from gitpip.modes import LeftBecause, PublishingMode
 from gitpip.store.database import Transaction
+from gitpip.store.publications import seen_parts
 from gitpip.store.publications.permission import Present, of_mended
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.schema import deals, doubles, publications, second_deals, second_sends
@@ -204,7 +205,18 @@ def _double_of(row: Row[Any]) -> Double:
 
 
 async def keep(transaction: Transaction, publication: Publication, activity_id: ActivityId) -> None:
-    """Say that a published file's activity is this one, as the other was deleted."""
+    """Say that a published file's activity is this one, as the other was deleted.
+
+    Where it is that of another file of its gist, the publication becomes a part of that.
+    """
+    other = await transaction.scalar(
+        select(publications.c.id).where(
+            publications.c.activity_id == activity_id, publications.c.id != publication.id
+        )
+    )
+    if other is not None:
+        await seen_parts.join(transaction, publication.id, other)
+        return
     await transaction.execute(
         update(publications)
         .where(

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationId, PublicationState
+from gitpip.store.publications.publication_rows import is_in
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.visibility import of_removed, tracked
 from gitpip.validation import without_nul
@@ -80,7 +81,7 @@ class Selection:
         if self.ids:
             wanted.append(of.id.in_(self.ids))
         if self.states:
-            wanted.append(of.state.in_([state.value for state in self.states]))
+            wanted.append(or_(*map(is_in, self.states)))
         if self.cause:
             wanted.append(and_(of.reason.is_not(None), cause_key == without_nul(self.cause)))
         if self.login:

@@ -29,15 +29,20 @@ from gitpip.store.visibility import tracked
 COMPARED = 120_000
 """How many characters of a content are compared: a note holds 100 KB at most."""
 
-nothing_sent = or_(
-    publications.c.state.in_(
-        [
-            PublicationState.HELD.value,
-            PublicationState.FAILED.value,
-            PublicationState.SKIPPED.value,
-        ]
+nothing_sent = and_(
+    publications.c.part_of.is_(None),
+    or_(
+        publications.c.state.in_(
+            [
+                PublicationState.HELD.value,
+                PublicationState.FAILED.value,
+                PublicationState.SKIPPED.value,
+            ]
+        ),
+        and_(
+            publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)
+        ),
     ),
-    and_(publications.c.state == PublicationState.PENDING.value, publications.c.sent_at.is_(None)),
 )
 """Surely nothing of ours is in Pipedrive, or on its way: another's activity can stand for it."""
 

@@ -68,6 +68,8 @@ class PlannedBody(NounBody[Planned]):
     held_because: HeldBecause | None
     reason: str | None
     """Why it would be held or skipped; null where it would be sent."""
+    part_of: int | None
+    """The publication with whose activity it would go out."""
 
 
 class PlanBody(NounBody[Plan]):

@@ -228,6 +228,8 @@ class PublicationBody(NounBody[Publication]):
     approved_at: datetime | None
     """When somebody said that it is to be sent."""
     approved_by: str | None
+    part_of: int | None
+    """The publication whose activity holds this file, too; what became of it became of this."""
 
     @classmethod
     def under(cls, publication: Publication, stops: Condition) -> Self:

@@ -1,0 +1,30 @@
+"""Which claimed publications go out together, as one activity of their gist, without I/O."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from gitpip.model import GistId, Publication
+from gitpip.store.publications.parts import MOST
+
+Together = tuple[Publication, tuple[Publication, ...]]
+"""A claim, and the others of its gist that go out with it."""
+
+
+def together(claims: Sequence[Publication]) -> tuple[Together, ...]:
+    """The claims, those of one gist that were never sent together; the oldest is the first.
+
+    An edit is an activity of its own, and so is what was sent before: what that holds is settled.
+    """
+    of_gists: defaultdict[GistId, list[Publication]] = defaultdict(list)
+    found: list[Together] = []
+    for claim in claims:
+        if claim.sent_at is None and claim.revision == 1:
+            of_gists[claim.gist_id].append(claim)
+        else:
+            found.append((claim, ()))
+    for group in of_gists.values():
+        group.sort(key=lambda claim: claim.id)
+        for start in range(0, len(group), MOST):
+            first, *others = group[start : start + MOST]
+            found.append((first, tuple(others)))
+    return tuple(found)
