@@ -110,6 +110,9 @@ def pipedrive_part(known: Known, around: Around, begun_at: datetime) -> Part:
         return Part(
             "missing", Verdict.UNEXPLAINED, "no-publication", "it was never to be published"
         )
+    if known.part_of is not None:  # that one's own line says how its activity is
+        detail = f"in the activity of publication {known.part_of}"
+        return Part("there", Verdict.EXPLAINED, "with-its-gist", detail)
     mine = None if known.activity_id is None else around.by_activity.get(known.activity_id)
     seen = around.by_marker.get(known.marker or "", ())
     copies = [one for one in seen if one.activity_id != known.activity_id]

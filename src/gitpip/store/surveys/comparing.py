@@ -45,6 +45,8 @@ class Known:
     held_because: HeldBecause | None
     activity_lost_at: datetime | None
     due_at: datetime | None
+    part_of: int | None
+    """The publication whose activity holds this file, too."""
 
 
 _known = reader(Known)
@@ -120,7 +122,7 @@ async def files(
 
 PUBLICATION = (
     *("id", "revision", "state", "marker", "activity_id", "deal_id", "reason"),
-    *("published_at", "queued_at", "held_because", "activity_lost_at", "due_at"),
+    *("published_at", "queued_at", "held_because", "activity_lost_at", "due_at", "part_of"),
 )
 
 
