@@ -319,12 +319,11 @@ class PublicationState(StrEnum):
     UNCERTAIN = "uncertain"
     """Sent, and it is not known whether Pipedrive has it: it is looked for before anything else."""
     PUBLISHED = "published"
-    FAILED = "failed"
-    """Pipedrive refused it for good; a person can retry it."""
-    SKIPPED = "skipped"
-    """Not to be published: by the backfill rule, or by a person."""
+    FAILED = "failed"  # Pipedrive refused it for good; a person can retry it
+    SKIPPED = "skipped"  # not to be published: by the backfill rule, or by a person
     HELD = "held"
     """It waits for a person's decision; `held_because` says why."""
+    WITHDRAWN = "withdrawn"  # undone: it is in Pipedrive no more, and is not sent
 
 
 @dataclass(frozen=True)
@@ -371,6 +370,7 @@ class Publication:
     publishing_mode: PublishingMode | None = None
     """Its user's own mode; None for that of everybody."""
     user_state: UserState = UserState.ACTIVE
+    deleted_activity_id: ActivityId | None = None  # by an undo
 
 
 @dataclass(frozen=True)

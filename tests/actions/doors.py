@@ -22,7 +22,7 @@ from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger
 from gitpip.store.database import Database, Transaction, open_database
-from gitpip.store.publications import note_updates, outbox
+from gitpip.store.publications import note_updates, outbox, undone
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
@@ -35,7 +35,16 @@ from tests.web.routes import application
 Rows = dict[str, list[tuple[object, ...]]]
 OF_CLIENTS = {"github_limits", "services"}
 """Tables in which a process notes how much it asked GitHub, and that it runs."""
-MASKED = {"hash", "label", "parent", "set_by", "viewer", "approved_by", "created_by", "paused_by"}
+MASKED = {
+    "hash",
+    "label",
+    "parent",
+    "set_by",
+    "viewer",
+    "approved_by",
+    "created_by",
+    "paused_by",
+} | {"asked_by"}
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
 
@@ -208,6 +217,7 @@ async def _due(transaction: Transaction) -> set[str]:
     if (
         await outbox.any_due(transaction, present)
         or await note_updates.any_due(transaction, present)
+        or await undone.next_due(transaction) is not None
         or state.requested_at
         or not state.compared_at
     ):

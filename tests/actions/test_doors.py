@@ -16,6 +16,7 @@ from gitpip.actions import (
     feeds,
     publishing_settings,
     trial,
+    undo,
 )
 from gitpip.actions.acting import Acting
 from tests.actions.access_cases import FEEDS, KEYS
@@ -24,6 +25,7 @@ from tests.actions.doors import House
 from tests.actions.publication_cases import PUBLICATIONS, WORK
 from tests.actions.rule_cases import RULES
 from tests.actions.setting_cases import SETTINGS
+from tests.actions.undo_cases import UNDOS
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
@@ -33,11 +35,12 @@ READS = {
     feeds.addresses,
     publishing_settings.shown,
     trial.trials_of,
+    undo.plan,
 }
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS]
+CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS, *UNDOS]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",

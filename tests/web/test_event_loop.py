@@ -104,6 +104,7 @@ PLACES = {
     "visit_id": ["1"],
     "check_id": ["1"],
     "import_id": ["1"],
+    "undo_id": ["1"],
     "address": ["no-such-address"],
 }
 QUERIES = {

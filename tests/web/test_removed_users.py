@@ -158,6 +158,7 @@ def _note_what_exists(
         "visit_id": [str(visit) for visit in visits],
         "check_id": [str(check) for check in failed],
         "import_id": [imported.rpartition("/")[2]],
+        "undo_id": ["1"],
         "address": [address],
         "address_id": ["1"],
         "rule_id": ["1"],

@@ -37,6 +37,7 @@ from gitpip.cli.output import (
 from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
+from gitpip.cli.undo import undo, undos_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -90,6 +91,8 @@ app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
+app.command("undo")(undo)
+app.add_typer(undos_app, name="undos")
 app.command("audit")(show_audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)

@@ -14,6 +14,7 @@ OWN_SEGMENTS = frozenset(
             "publications",
             "ready",
             "rules",
+            "undos",
             "seen",
             "settings",
             "sign-in",

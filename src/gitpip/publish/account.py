@@ -308,7 +308,7 @@ class Clearance:
             told = await markers.take_in(
                 transaction, account.key, sightings, self._now(), write=False
             )
-        if told.unknown or told.duplicates:
+        if told.unknown or told.duplicates or told.landed:
             async with self._database.begin() as transaction:
                 told = await markers.take_in(
                     transaction, account.key, sightings, self._now(), on_edit=self._on_edit

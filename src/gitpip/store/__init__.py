@@ -6,4 +6,5 @@ import gitpip.store.schema_accounts
 import gitpip.store.schema_events
 import gitpip.store.schema_publishing
 import gitpip.store.schema_rules
-import gitpip.store.schema_status  # noqa: F401
+import gitpip.store.schema_status
+import gitpip.store.schema_undo  # noqa: F401

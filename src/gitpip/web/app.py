@@ -27,6 +27,7 @@ from gitpip.web.api import publishing_preview as api_publishing_preview
 from gitpip.web.api import publishing_settings as api_publishing_settings
 from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
+from gitpip.web.api import undos as api_undos
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
 from gitpip.web.auth import sign_in
@@ -52,6 +53,7 @@ from gitpip.web.pages import (
     publishing_settings,
     rules,
     status,
+    undos,
     user,
     users,
 )
@@ -78,6 +80,7 @@ PAGES = (
     api_held.router,
     api_publishing_settings.router,
     api_rules.router,
+    api_undos.router,
     api_publishing_preview.router,
     api_docs_page.router,
     home.router,
@@ -90,6 +93,7 @@ PAGES = (
     publications.router,
     publishing_settings.router,
     rules.router,
+    undos.router,
     publishing_preview.router,
     status.router,
     feeds.router,
