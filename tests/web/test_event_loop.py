@@ -121,6 +121,8 @@ QUERIES = {
     "saved": ["true"],
     "edit": ["1"],
     "rule_id": ["1"],
+    "check": ["1"],
+    "import": ["1"],
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],

@@ -175,6 +175,8 @@ def _note_what_exists(
         "language": [LANGUAGE],
         "state": ["published", "active"],
         "seen": [str(visit) for visit in visits],
+        "check": [str(check) for check in failed],
+        "import": ["1"],
         "viewer": ["everyone"],
         "since": ["visit", "2020-01-01"],
         "until": ["2100-01-01"],
