@@ -73,6 +73,18 @@ class PublicationStateError(GitpipError):
     """The publication's present state does not allow what was asked."""
 
 
+class NothingToUndo(GitpipError):
+    """Nothing that was chosen is in Pipedrive or on its way there, or all of it is undone."""
+
+
+class UndoNotFound(GitpipError):
+    """There is no undo with this number."""
+
+
+class UndoNotStopped(GitpipError):
+    """The undo goes on, or has ended with nothing left to try again."""
+
+
 class HeldChanged(GitpipError):
     """What is held of a user is no longer what the person who decides was shown."""
 

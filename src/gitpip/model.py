@@ -308,12 +308,11 @@ class PublicationState(StrEnum):
     UNCERTAIN = "uncertain"
     """Sent, and it is not known whether Pipedrive has it: it is looked for before anything else."""
     PUBLISHED = "published"
-    FAILED = "failed"
-    """Pipedrive refused it for good; a person can retry it."""
-    SKIPPED = "skipped"
-    """Not to be published: by the backfill rule, or by a person."""
+    FAILED = "failed"  # Pipedrive refused it for good; a person can retry it
+    SKIPPED = "skipped"  # not to be published: by the backfill rule, or by a person
     HELD = "held"
     """It waits for a person's decision; `held_because` says why."""
+    WITHDRAWN = "withdrawn"  # undone: it is in Pipedrive no more, and is not sent
 
 
 @dataclass(frozen=True)
@@ -364,6 +363,7 @@ class Publication:
     """The target that it was sent to; None for a deal that was found or made by its title."""
     part_of: PublicationId | None = None
     """The publication whose activity holds this file, too; then its outcome is that one's."""
+    deleted_activity_id: ActivityId | None = None  # by an undo
 
 
 @dataclass(frozen=True)

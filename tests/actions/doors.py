@@ -22,7 +22,7 @@ from gitpip.modes import PublishingMode
 from gitpip.runtime.worker import Worker, reaching
 from gitpip.store import ledger, schema_access
 from gitpip.store.database import Database, Transaction, open_database
-from gitpip.store.publications import note_updates, outbox
+from gitpip.store.publications import note_updates, outbox, undone
 from gitpip.store.publications.permission import Present
 from gitpip.store.schema import metadata
 from gitpip.store.status import checks
@@ -48,6 +48,7 @@ MASKED = {
     "begun_by",
     "begun_via",
     "requested_by",
+    "asked_by",
 }
 """Columns that hold what is random, or made of it: each browser without a key is a new viewer. And
 who acts, which each door knows under another name."""
@@ -234,6 +235,7 @@ async def _due(transaction: Transaction) -> set[str]:
     if (
         await outbox.any_due(transaction, present)
         or await note_updates.any_due(transaction, present)
+        or await undone.next_due(transaction) is not None
         or state.requested_at
         or not state.compared_at
     ):

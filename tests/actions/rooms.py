@@ -28,6 +28,7 @@ from gitpip.store.publications import (
     publishing_settings,
     repairs,
     rules,
+    undos,
 )
 from gitpip.store.publications.rules import NewRule, RuleAction
 from gitpip.store.publications.selection import Selection
@@ -35,6 +36,7 @@ from gitpip.store.schema import publications as publication_rows
 from gitpip.store.schema import users as user_rows
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.schema_surveys import Confidence, Step, SurveyKind, other_activities, surveys
+from gitpip.store.schema_undo import undos as undo_rows
 from gitpip.store.status import pauses, publishing_pause
 from gitpip.store.status.publishing_pause import PersonsPause
 from gitpip.store.users import users
@@ -43,7 +45,7 @@ from tests.support.rows import gist_of_one_file
 
 LONG_AGO = datetime(2001, 2, 3, 4, 5, tzinfo=UTC)
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
-FAILED, WAITING, HELD, PUBLISHED, NOTE_FAILED = 1, 2, 3, 4, 5
+FAILED, WAITING, HELD, PUBLISHED, NOTE_FAILED, UNDOING = 1, 2, 3, 4, 5, 6
 """The ids of ada's publications."""
 STATES: dict[int, dict[str, object]] = {
     FAILED: {"state": "failed", "reason": "refused"},
@@ -51,6 +53,7 @@ STATES: dict[int, dict[str, object]] = {
     HELD: {"state": "held", "reason": "a flood", "queued_at": LONG_AGO},
     PUBLISHED: {"state": "published", "activity_id": 4, "deal_id": 1},
     NOTE_FAILED: {"state": "published", "activity_id": 5, "deal_id": 1, "reason": "note refused"},
+    UNDOING: {"state": "published", "activity_id": 6, "deal_id": 1},
 }
 
 
@@ -92,6 +95,14 @@ async def furnish(transaction: Transaction) -> None:
             .where(publication_rows.c.id == number)
             .values(due_at=LATER, **values)
         )
+    begun = await undos.begin(
+        transaction, undos.of_ids([PublicationId(UNDOING)]), by="eve", now=LONG_AGO
+    )
+    await transaction.execute(
+        update(undo_rows)
+        .where(undo_rows.c.id == begun.id)
+        .values(stopped_at=LONG_AGO, stopped_because="Pipedrive answered 403")
+    )
     which = Selection(ids=(PublicationId(FAILED),))
     someone = Actor("eve", Via.COMMAND)
     await repairs.begin(transaction, RepairAct.RETRY, which, by=someone, now=LONG_AGO)

@@ -18,6 +18,7 @@ from gitpip.actions import (
     publishing_settings,
     repairs,
     trial,
+    undo,
 )
 from gitpip.actions.acting import Acting
 from tests.actions.access_cases import FEEDS, KEYS
@@ -27,6 +28,7 @@ from tests.actions.publication_cases import PUBLICATIONS, WORK
 from tests.actions.rule_cases import RULES
 from tests.actions.setting_cases import SETTINGS
 from tests.actions.survey_cases import SURVEYS
+from tests.actions.undo_cases import UNDOS
 from tests.actions.user_cases import IMPORTS, USERS
 from tests.support.running import Installation
 
@@ -38,11 +40,15 @@ READS = {
     publishing_settings.shown,
     repairs.counted,
     trial.trials_of,
+    undo.plan,
 }
 """What else there is in actions: it changes nothing."""
 
 
-CASES = [*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS, *SURVEYS]
+CASES = [
+    *(*USERS, *PUBLICATIONS, *KEYS, *WORK, *FEEDS, *IMPORTS, *RULES, *SETTINGS, *SURVEYS),
+    *UNDOS,
+]
 NAMED = (
     "tags and an interval are changed",
     "what is held is published",

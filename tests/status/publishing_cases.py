@@ -16,6 +16,7 @@ from gitpip.store.schema import (
 from gitpip.store.schema_publishing import publishing_faults, publishing_settings
 from gitpip.store.schema_status import publishing_pause
 from gitpip.store.schema_targets import targets
+from gitpip.store.schema_undo import undone, undos
 from gitpip.targets import Target
 from tests.status.case import ADA, HOUR, NOT_LOOKED_FOR, SENT, Case, asked, deal, queued
 from tests.status.conftest import JUST_NOW, LONG_AGO, NOW
@@ -178,6 +179,40 @@ CASES = (
         (queued(state="uncertain", sent_at=NOW - HOUR, due_at=NOW + HOUR),),
         (SENT,),
         ("11:00 UTC", "ada.txt"),
+    ),
+    Case(
+        ProblemKind.UNDO_STOPPED,
+        Severity.ERROR,
+        Act.RESUME_UNDO,
+        (
+            insert(undos).values(
+                id=3,
+                account_key=0,
+                subject="check 5",
+                asked_at=LONG_AGO,
+                asked_by="eve",
+                total=1,
+                stopped_at=NOW,
+                stopped_because="Pipedrive answered 403: no",
+            ),
+        ),
+        (undos.update().values(ended_at=NOW, stopped_at=None),),
+        ("Undo 3 of check 5 has stopped: Pipedrive answered 403: no.", "gitpip undos resume 3"),
+    ),
+    Case(
+        ProblemKind.UNDO_UNDER_WAY,
+        Severity.INFO,
+        None,
+        (
+            insert(undos).values(
+                id=3, account_key=0, subject="x", asked_at=LONG_AGO, asked_by="eve", total=1
+            ),
+            insert(undone).values(
+                undo_id=3, publication_id=1, account_key=0, state="waiting", due_at=NOW
+            ),
+        ),
+        (undone.delete(), undos.delete()),
+        ("1 file is being undone.",),
     ),
     Case(
         ProblemKind.DOUBLES_LEFT,

@@ -116,6 +116,7 @@ PLACES = {
     "audit_id": ["1"],
     "import_id": ["1"],
     "repair_id": ["1"],
+    "undo_id": ["1"],
     "address": ["no-such-address"],
 }
 QUERIES = {
@@ -133,11 +134,12 @@ QUERIES = {
     "saved": ["true"],
     "edit": ["1"],
     "rule_id": ["1"],
+    "check": ["1"],
+    "import": ["1"],
     "sort": ["found"],
     "seen": ["1"],
     "kind": ["gist.found"],
     "cause": ["0123456789ab"],
-    "check": ["1"],
     "found_on": ["2026-05-04"],
     "published_on": ["2026-05-04"],
     # These make no answer longer, or ask GitHub.

@@ -137,7 +137,7 @@ async def carry_out(
     try:
         entries = read_list(file, choice)
         while piece := await asyncio.to_thread(list, islice(entries, AT_A_TIME)):
-            done += await _add(acting.database, piece, backfill)
+            done += await _add(acting.database, piece, backfill, import_id)
             await _advance(acting, import_id, file, done)
             follow(done)
     except GitpipError as error:
@@ -173,7 +173,10 @@ async def _end(acting: Acting, import_id: ImportId, done: Imported, *, failure: 
 
 
 async def _add(
-    database: Database, piece: Sequence[ImportRow | RowError], backfill: Backfill
+    database: Database,
+    piece: Sequence[ImportRow | RowError],
+    backfill: Backfill,
+    import_id: ImportId,
 ) -> Imported:
     wanted = [
         NewUser(
@@ -190,7 +193,7 @@ async def _add(
         if isinstance(entry, ImportRow)
     ]
     async with database.begin() as transaction:
-        outcomes = await add_many(transaction, wanted, utc_now())
+        outcomes = await add_many(transaction, wanted, utc_now(), import_id=import_id)
     fates = iter(outcomes)
     faults = []
     for entry in piece:

@@ -45,6 +45,7 @@ from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.setup import set_up
 from gitpip.cli.targets import targets_app
+from gitpip.cli.undo import undo, undos_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import Settings, describe
@@ -88,6 +89,8 @@ PANELS: Mapping[str, Sequence[str]] = {
         "rules",
         "opt-outs",
         "notes",
+        "undo",
+        "undos",
         "adopt",
         "audit",
         "accounts",
@@ -150,6 +153,8 @@ app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(accounts_app, name="accounts")
+app.command("undo")(undo)
+app.add_typer(undos_app, name="undos")
 app.command("log")(show_log)
 app.command("audit")(audit)
 app.command("adopt")(adopt)

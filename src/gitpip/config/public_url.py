@@ -27,6 +27,7 @@ OWN_SEGMENTS = frozenset(
             "ready",
             "repairs",
             "rules",
+            "undos",
             "seen",
             "settings",
             "sign-in",

@@ -25,6 +25,7 @@ from gitpip.store.status.instances import Tokens
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {
     Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
+    Act.RESUME_UNDO: "mend the reason, then run gitpip undos resume",
     Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
     Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
     Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",

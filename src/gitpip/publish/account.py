@@ -308,7 +308,8 @@ class Clearance:
             told = await markers.take_in(
                 transaction, account.key, sightings, self._now(), write=False
             )
-        if told.unknown or told.duplicates or any(each.parts for each in sightings):
+        landed_or_new = told.unknown or told.duplicates or told.landed
+        if landed_or_new or any(each.parts for each in sightings):
             async with self._database.begin() as transaction:
                 told = await markers.take_in(
                     transaction, account.key, sightings, self._now(), on_edit=self._on_edit

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from gitpip.model import ActivityId, Deal, DealId
 from gitpip.publish.catalog import ActivityFields, Catalog, DealFields, Field, Listed
-from gitpip.publish.delivery import Ambiguous, Denied, Outcome
+from gitpip.publish.delivery import Accepted, Ambiguous, Denied, Outcome
 from gitpip.store.database import Database
 from gitpip.store.users.targets import Seen
 from gitpip.targets import Target, TargetKind
@@ -27,6 +27,14 @@ Sign = tuple[str | None, str | None]
 @dataclass(frozen=True)
 class DealsCapped(Denied):
     """The account's limit of open deals is reached: no deal can be made for now."""
+
+
+@dataclass(frozen=True)
+class Written(Accepted):
+    """A note was written anew."""
+
+    at: datetime | None
+    """By the CRM's clock; None where that is not told."""
 
 
 class LookFailed(Exception):
@@ -124,6 +132,8 @@ class Activity(Item):
     """Whether nobody has changed it since it was made."""
     done_since: bool = False
     """Whether it was marked as done after it was made."""
+    changed_at: datetime | None = None
+    """When it was changed last, by the CRM's clock; None where that is not told."""
 
 
 @dataclass(frozen=True)
@@ -256,6 +266,9 @@ class Destination(Protocol):
 
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
+
+    async def activity(self, activity_id: ActivityId) -> Activity | None:
+        """An activity as it is now; None if it was deleted."""
 
     async def delete_activity(self, activity_id: ActivityId) -> Outcome:
         """Delete an activity; one that is gone already is deleted."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gitpip.errors import DatabaseUnavailable
-from gitpip.model import ActivityId, Publication
+from gitpip.model import ActivityId, Publication, PublicationState
 from gitpip.modes import LeftBecause
 from gitpip.observability import metrics
 from gitpip.observability.logging import get_logger
@@ -105,11 +105,15 @@ class Doubles:
                 for marker in _markers_in(item):
                     if marker in by_marker:
                         by_marker[marker].append(item)
-        for publication, activities in found.items():
-            if len(activities) > 1:
+        for publication, seen in found.items():
+            # A list that is behind may show what an undo has deleted.
+            activities = [each for each in seen if each.id != publication.deleted_activity_id]
+            withdrawn = publication.state is PublicationState.WITHDRAWN
+            # What of a withdrawn one is there is taken in as every list is, and undone.
+            if len(activities) > 1 and not withdrawn:
                 await self._settle(publication, sorted(activities, key=lambda each: each.id))
             async with self._database.begin() as transaction:
-                if len(activities) == 1:
+                if len(activities) == 1 and not withdrawn:
                     # A deletion may not have been noted, as where this process was killed.
                     await second_sends.keep(transaction, publication, ActivityId(activities[0].id))
                 await OF_PUBLICATIONS.looked(

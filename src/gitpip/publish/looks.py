@@ -397,7 +397,9 @@ class _Search:
 
 
 def is_it(claim: Publication, activity: Activity) -> bool:
-    """Whether an activity is that of a publication."""
+    """Whether an activity is that of a publication; one that an undo deleted is not."""
+    if activity.id == claim.deleted_activity_id:
+        return False
     return has_marker(claim.marker, subject=activity.text, note=activity.note)
 
 

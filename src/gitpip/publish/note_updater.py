@@ -9,6 +9,7 @@ from gitpip.observability.logging import get_logger
 from gitpip.publish import delivery
 from gitpip.publish.activity import Rendered
 from gitpip.publish.delivery import Accepted, Ambiguous, Denied, NotProcessed, Outcome, Refused
+from gitpip.publish.destination import Written
 from gitpip.publish.pauses import Channel
 from gitpip.publish.records import unexpected
 from gitpip.publish.trouble import Kind, Request
@@ -81,7 +82,8 @@ class NoteUpdater:
         async with self._database.begin() as transaction:
             match outcome:
                 case Accepted():
-                    await note_updates.done(transaction, amendment)
+                    at = outcome.at if isinstance(outcome, Written) else None
+                    await note_updates.done(transaction, amendment, written_at=at)
                 case Refused(reason=reason):
                     await note_updates.done(transaction, amendment, _failure(reason))
                 case NotProcessed(reason=reason, pause=pause, everyone=everyone):

@@ -32,10 +32,18 @@ from gitpip.publish.records import record
 from gitpip.publish.screener import Screener
 from gitpip.publish.sender import Sender, SendRules
 from gitpip.publish.terms import Terms
+from gitpip.publish.undoer import Undoer
 from gitpip.publish.witnesses import Witnesses
 from gitpip.publish.youth import Youth
 from gitpip.store.database import Database, Transaction
-from gitpip.store.publications import note_updates, opt_outs, outbox, permission, second_sends
+from gitpip.store.publications import (
+    note_updates,
+    opt_outs,
+    outbox,
+    permission,
+    second_sends,
+    undone,
+)
 from gitpip.store.publications.delivered import DEALS, PUBLICATIONS
 from gitpip.store.publications.permission import Present
 
@@ -121,6 +129,7 @@ class Publisher:
             channel, self._sender.rendered, now=self._now, mode=self._mode
         )
         self._doubles = Doubles(channel, index, now=self._now, mode=self._mode)
+        self._undoer = Undoer(channel, guards, waits=waits)
 
     async def _mode(self, transaction: Transaction) -> PublishingMode:
         """The mode of everybody, at this moment."""
@@ -146,6 +155,8 @@ class Publisher:
         async with self._database.read() as transaction:
             present = Present(now, await self._mode(transaction))
             if await outbox.any_due(transaction, present):
+                return True
+            if await undone.any_due(transaction, present):
                 return True
             look_again = await second_sends.next_due(transaction, present.mode)
             if look_again is not None and look_again <= now:
@@ -273,6 +284,8 @@ class Publisher:
             self._unpaused_at = None
             return
         if not (self._pauses.probing and not run.flight.is_empty):
+            await self._start_undoing(run)
+        if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
         self._probed_by_sending = self._pauses.probing and run.flight.sends
 
@@ -295,6 +308,15 @@ class Publisher:
             run.flight.look(self._look(claimed, run, token))
         elif doubled_at is not None and doubled_at <= self._now() and not self._doubles.busy:
             run.flight.look(self._look_for_doubles())
+
+    async def _start_undoing(self, run: _Run) -> None:
+        """Delete beside what is sent, but not instead of it: a pause is probed by a send."""
+        if not (self._pauses.probing and run.waiting) and await self._undoer.is_due():
+            run.flight.look(self._undo())
+
+    async def _undo(self) -> None:
+        await self._undoer.run(lambda: not self._stop_asked.is_set())
+        step()
 
     def _start_sends(self, run: _Run) -> None:
         limit = self._destination.burst

@@ -9,9 +9,11 @@ from gitpip.modes import HeldBecause, PublishingMode
 from gitpip.status import modes
 from gitpip.status.problem import Act, Problem, ProblemKind, Severity, clock, count, said
 from gitpip.store.database import Transaction
-from gitpip.store.publications import approvals, held, publishing_settings
+from gitpip.store.publications import approvals, held, publishing_settings, undos
 from gitpip.store.publications.approvals import HeldForCredentials
 from gitpip.store.publications.publishing_settings import Fault
+from gitpip.store.publications.undos import Undo
+from gitpip.store.schema_undo import UndoneState
 from gitpip.store.status import troubles
 from gitpip.store.status.troubles import Trouble
 
@@ -172,6 +174,7 @@ async def problems(
     alone = (
         _settings_refused(await publishing_settings.faults(transaction)),
         await _held(transaction),
+        *_undos(await undos.unfinished(transaction)),
         _credentials_held(await approvals.held_for_credentials(transaction)),
     )
     modes_told = await modes.problems(transaction, mode)
@@ -258,6 +261,39 @@ async def unusable_settings(
             act=Act.CHANGE_SETTINGS,
         )
     ]
+
+
+def _undos(unfinished: Sequence[Undo]) -> Sequence[Problem]:
+    """The undos that wait for a person, and those that go on."""
+    stopped = [one for one in unfinished if one.stopped_at is not None]
+    found = []
+    if stopped:
+        first = stopped[-1]
+        found.append(
+            Problem(
+                ProblemKind.UNDO_STOPPED,
+                Severity.ERROR,
+                f"Undo {first.id} of {first.subject} has stopped: {said(first.stopped_because)} "
+                "Let the token's user delete activities in Pipedrive, then let the undo go on: "
+                f"gitpip undos resume {first.id}.",
+                since=first.stopped_at,
+                count=len(stopped),
+                act=Act.RESUME_UNDO,
+            )
+        )
+    going = [one for one in unfinished if one.stopped_at is None]
+    if going:
+        left = sum(one.counts.get(UndoneState.WAITING, 0) for one in going)
+        found.append(
+            Problem(
+                ProblemKind.UNDO_UNDER_WAY,
+                Severity.INFO,
+                f"{count(left, 'file')} {'is' if left == 1 else 'are'} being undone.",
+                since=going[-1].asked_at,
+                count=left,
+            )
+        )
+    return found
 
 
 def _waiting(waiting: int, put_off: Trouble, *, goes_on: bool) -> Problem:

@@ -45,6 +45,8 @@ users = Table(
     Column("state", OneOf(UserState, 20), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("removed_at", UTCDateTime),
+    # The import that added the user.
+    Column("import_id", Key, index=True),
     # By GitHub's clock, unless it is ours still; created_at where it is empty.
     Column("added_at", UTCDateTime),
     Column("added_by_our_clock", Flag, nullable=False, server_default=text("0")),
@@ -369,6 +371,12 @@ publications = Table(
     # The publication whose activity holds this file, too; `state` is `skipped` then, and nothing
     # sends it: what became of it is what became of that one.
     Column("part_of", Key),
+    # The check that found what it publishes; the check may be forgotten.
+    Column("check_id", Key, index=True),
+    # The activity that an undo deleted: a list that is behind may still show it.
+    Column("deleted_activity_id", BigInteger),
+    # By Pipedrive's clock, when gitpip last wrote the note anew: that was no person's change.
+    Column("note_written_at", UTCDateTime),
     CheckConstraint("state <> 'published' OR activity_id IS NOT NULL", name="published_has_id"),
     UniqueConstraint("file_key", "revision"),
     # Fresh gists come before those from before their user was added.

@@ -21,6 +21,8 @@ class EventKind(StrEnum):
     PUBLICATIONS_SKIPPED = "publications.skipped"
     PUBLICATION_PUBLISHED = "publication.published"
     PUBLICATION_FAILED = "publication.failed"
+    PUBLICATION_WITHDRAWN = "publication.withdrawn"
+    PUBLICATION_KEPT = "publication.kept"
     USER_ADDED = "user.added"
     USER_PAUSED = "user.paused"
     USER_RESUMED = "user.resumed"

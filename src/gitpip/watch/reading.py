@@ -262,7 +262,14 @@ class Reader:
             because = await self._why_held(transaction, task, locked, queued, edits)
             queued = task.held(locked, queued, because)
             failures = task.held_failures(failures, because)
-            await publications.add(transaction, user.key, queued, now, on_edit=self._on_edit)
+            await publications.add(
+                transaction,
+                user.key,
+                queued,
+                now,
+                on_edit=self._on_edit,
+                check_id=task.check_id,
+            )
             await self._follow(transaction, task, locked, stored, queued)
             await publications.take_back_skips_of_deleted(transaction, stored.back, now)
             for reading in batch.read:

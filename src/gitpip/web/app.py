@@ -31,6 +31,7 @@ from gitpip.web.api import repairs as api_repairs
 from gitpip.web.api import rules as api_rules
 from gitpip.web.api import status as api_status
 from gitpip.web.api import targets as api_targets
+from gitpip.web.api import undos as api_undos
 from gitpip.web.api import users as api_users
 from gitpip.web.api import visits as api_visits
 from gitpip.web.auth import sign_in
@@ -58,6 +59,7 @@ from gitpip.web.pages import (
     repairs,
     rules,
     status,
+    undos,
     user,
     users,
 )
@@ -88,6 +90,7 @@ PAGES = (
     api_held.router,
     api_publishing_settings.router,
     api_rules.router,
+    api_undos.router,
     api_publishing_preview.router,
     api_docs_page.router,
     home.router,
@@ -102,6 +105,7 @@ PAGES = (
     publications.router,
     publishing_settings.router,
     rules.router,
+    undos.router,
     publishing_preview.router,
     status.router,
     feeds.router,

@@ -225,7 +225,19 @@ def activity(entry: object) -> Activity | None:
         base.owner_id,
         untouched=made is not None and made == fields.get("update_time"),
         done_since=fields.get("done") is True and _is_done_since(fields),
+        changed_at=time_of(fields.get("update_time")),
     )
+
+
+def existing(answer: Answer | Outcome) -> Json | None:
+    """The entry that was asked for by its id; None if it was deleted. Raises LookFailed."""
+    if isinstance(answer, RefusedWithStatus) and answer.status in {404, 410}:
+        return None
+    entry = data(answer)
+    if not isinstance(entry, dict):
+        raise LookFailed(Ambiguous("Pipedrive's answer holds no entry"))
+    gone = entry.get("is_deleted") is True or entry.get("status") == "deleted"
+    return None if gone else entry
 
 
 def _is_done_since(fields: Json) -> bool:

@@ -34,6 +34,7 @@ from gitpip.publish.destination import (
     Place,
     Turn,
     Unusable,
+    Written,
 )
 from gitpip.publish.pipedrive import answers, catalog, targets
 from gitpip.publish.pipedrive.answers import ACCESS_PAUSE, Answer, Json, Unauthorized, Unread
@@ -214,21 +215,28 @@ class Pipedrive:
     async def rewrite_note(self, activity_id: ActivityId, note: str) -> Outcome:
         """Give an activity another note; doing it twice does no harm."""
         answer = await self._request("PATCH", f"{ACTIVITIES}/{activity_id}", body={"note": note})
-        return Accepted(activity_id) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        written = answers.activity(answer.body.get("data"))
+        return Written(activity_id, written.changed_at if written else None)
+
+    async def activity(self, activity_id: ActivityId) -> Activity | None:
+        """An activity as it is now; None if it was deleted. One token. Raises LookFailed."""
+        entry = answers.existing(await self._request("GET", f"{ACTIVITIES}/{activity_id}"))
+        if entry is None:
+            return None
+        if (found := answers.activity(entry)) is None:
+            raise LookFailed(Ambiguous("Pipedrive's answer about an activity holds none"))
+        return found
 
     async def deal(self, deal_id: DealId) -> Item | None:
         """A deal as it is now; None if it was deleted. Costs one token. Raises LookFailed."""
-        answer = await self._request("GET", f"{DEALS}/{deal_id}")
-        if isinstance(answer, answers.RefusedWithStatus) and answer.status in {404, 410}:
+        entry = answers.existing(await self._request("GET", f"{DEALS}/{deal_id}"))
+        if entry is None:
             return None
-        entry = answers.data(answer)
-        deal = answers.item(entry, "title")
-        if deal is None:
+        if (deal := answers.item(entry, "title")) is None:
             raise LookFailed(Ambiguous("Pipedrive's answer about a deal holds no deal"))
-        gone = isinstance(entry, dict) and (
-            entry.get("is_deleted") is True or entry.get("status") == "deleted"
-        )
-        return None if gone else deal
+        return deal
 
     async def target(self, target: Target) -> Seen | Unusable:
         """What a target is now, for at most two tokens. Raises LookFailed."""

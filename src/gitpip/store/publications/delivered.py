@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, case, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Table, case, false, literal, or_, select, true, update
 
 from gitpip.model import Change, PublicationState
 from gitpip.modes import PublishingMode
 from gitpip.store import lease
 from gitpip.store.column_types import UTCDateTime
 from gitpip.store.database import Transaction
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import not_paused_by_a_person, of_asking, of_sent
 from gitpip.store.schema import deals, publications
 
@@ -44,6 +45,8 @@ class Delivered:
     key: ColumnElement[int]
     needs_no_approval: ColumnElement[bool]
     """Which rows are sent also where a person is asked about all that is new."""
+    forbidden: ColumnElement[bool]
+    """Which rows are not sent, claimed or not."""
 
     async def renew(
         self, transaction: Transaction, token: str, now: datetime, claim: timedelta
@@ -91,6 +94,7 @@ class Delivered:
                 lease.lasts(of.lease_until, start.now),
                 of_sent(of.user_key, start.mode),
                 not_paused_by_a_person(start.now),
+                ~self.forbidden,
                 or_(self.needs_no_approval, ~of_asking(of.user_key, start.mode)),
             )
             .values(
@@ -167,8 +171,9 @@ PUBLICATIONS = Delivered(
     publications,
     publications.c.id,
     or_(publications.c.sent_at.is_not(None), publications.c.approved_at.is_not(None)),
+    being_undone(),
 )
-DEALS = Delivered(deals, deals.c.user_key, true())
+DEALS = Delivered(deals, deals.c.user_key, true(), false())
 
 
 def values_of(change: Change) -> Mapping[str, Any]:

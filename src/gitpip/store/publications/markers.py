@@ -39,7 +39,7 @@ from gitpip.store import events
 from gitpip.store.accounts import accounts
 from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
-from gitpip.store.publications import note_updates, recognition, seen_parts
+from gitpip.store.publications import note_updates, recognition, seen_parts, undone
 from gitpip.store.publications.recognition import Sighting
 from gitpip.store.rows import AT_A_TIME, in_pieces
 from gitpip.store.schema import deals, doubles, gist_files, publications, revisions, users
@@ -74,6 +74,9 @@ class TakenIn:
     unknown: tuple[Sighting, ...] = ()
     """Those that the ledger did not expect: what it sent in vain may well have landed late."""
 
+    landed: int = 0
+    """Those adopted that were withdrawn: a request that was taken for lost has landed."""
+
     def __add__(self, other: "TakenIn") -> "TakenIn":
         return TakenIn(
             self.adopted + other.adopted,
@@ -81,6 +84,7 @@ class TakenIn:
             self.duplicates + other.duplicates,
             self.known + other.known,
             self.unknown + other.unknown,
+            self.landed + other.landed,
         )
 
 
@@ -175,6 +179,7 @@ async def _take_in(
         known=known,
         unknown=tuple(sighting for row, sighting in adopted if row.sent_at is None)
         + tuple(sighting for sighting, duplicate in new if not duplicate),
+        landed=sum(row.state == PublicationState.WITHDRAWN.value for row, _ in adopted),
     )
 
 
@@ -313,14 +318,20 @@ async def _published(transaction: Transaction, sightings: Sequence[Sighting]) ->
 
 
 async def _deleted_by_us(transaction: Transaction, sightings: Sequence[Sighting]) -> set[int]:
-    """Second activities that gitpip deleted: a list that is behind may still show them."""
+    """Activities that gitpip deleted, doubles or undone ones: a list that lags may show them."""
     ids = [sighting.activity_id for sighting in sightings]
+    withdrawn = await transaction.execute(
+        select(publications.c.deleted_activity_id).where(
+            publications.c.marker.in_({sighting.marker for sighting in sightings}),
+            publications.c.deleted_activity_id.in_(ids),
+        )
+    )
     found = await transaction.execute(
         select(doubles.c.activity_id).where(
             doubles.c.activity_id.in_(ids), doubles.c.reason.is_(None)
         )
     )
-    return set(found.scalars())
+    return set(found.scalars()) | set(withdrawn.scalars())
 
 
 async def _kept(
@@ -379,6 +390,8 @@ async def _adopt(
                 row.filename,
             )
         )
+        if row.state == PublicationState.WITHDRAWN.value:
+            await undone.landed_late(transaction, row.id, sighting.added_at, now)
         # Where edits are written into the note, it shows the file as it is now.
         shown = row.blob_hash if on_edit is OnEdit.UPDATE else row.revision_hash
         if row.sent_at is None and recognition.is_outdated(sighting, shown, on_edit):

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from gitpip.model import ActivityId, FileKey, PublicationId, PublicationState, UserKey
 from gitpip.store.database import Transaction
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import Present, of_sent
 from gitpip.store.rows import reader
 from gitpip.store.schema import amendments, note_failed, publications, users
@@ -85,6 +86,7 @@ async def due(transaction: Transaction, present: Present, limit: int) -> tuple[A
             amendments.c.due_at <= present.now,
             publications.c.state == PublicationState.PUBLISHED.value,
             of_sent(publications.c.user_key, present.mode),
+            ~being_undone(),
         )
         .order_by(amendments.c.due_at)
         .limit(limit)
@@ -116,8 +118,17 @@ async def postpone(
     )
 
 
-async def done(transaction: Transaction, amendment: Amendment, failure: str | None = None) -> None:
-    """Note that a note is written, or can't be (`failure`); a newer request for it stays."""
+async def done(
+    transaction: Transaction,
+    amendment: Amendment,
+    failure: str | None = None,
+    *,
+    written_at: datetime | None = None,
+) -> None:
+    """Note that a note is written, or can't be (`failure`); a newer request for it stays.
+
+    `written_at` is when the activity was changed thereby, by Pipedrive's clock, if that was told.
+    """
     await transaction.execute(
         delete(amendments).where(
             amendments.c.publication_id == amendment.publication_id,
@@ -126,8 +137,15 @@ async def done(transaction: Transaction, amendment: Amendment, failure: str | No
     )
     await transaction.execute(
         update(publications)
-        .where(publications.c.id == amendment.publication_id)
-        .values(reason=failure)
+        .where(
+            publications.c.id == amendment.publication_id,
+            # It may have been undone meanwhile.
+            publications.c.state == PublicationState.PUBLISHED.value,
+        )
+        .values(
+            reason=failure,
+            note_written_at=written_at or publications.c.note_written_at,
+        )
     )
 
 

@@ -14,6 +14,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.events import EventKind, NewEvent
 from gitpip.store.locking import in_order
 from gitpip.store.publications import parts, second_sends
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.delivered import PUBLICATIONS, Start, values_of
 from gitpip.store.publications.permission import Present, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
@@ -39,6 +40,7 @@ async def any_due(transaction: Transaction, present: Present) -> bool:
         and_(
             publications.c.state == PublicationState.PENDING.value,
             may_be_sent_to(users, present.mode),
+            ~being_undone(),
         ),
     )
     found = await transaction.scalar(
@@ -85,6 +87,7 @@ async def claim_sends(
             publications.c.state == PublicationState.PENDING.value,
             publications.c.due_at <= now,
             lease.is_free(publications.c.lease_until, now),
+            ~being_undone(),
             *others,
         )
         .order_by(publications.c.backfill, publications.c.due_at, publications.c.id)

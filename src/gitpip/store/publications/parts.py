@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from gitpip.model import FileKey, Publication, PublicationId, PublicationState
 from gitpip.store import lease
 from gitpip.store.database import Transaction
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import Present, may_be_sent_to, of_asking
 from gitpip.store.rows import reader
 from gitpip.store.schema import gist_files, publications, users
@@ -74,6 +75,7 @@ async def siblings(
             may_be_sent_to(users, present.mode),
             publications.c.due_at <= present.now,
             lease.is_free(publications.c.lease_until, present.now),
+            ~being_undone(),
             publications.c.id.not_in(ids),
         )
         .order_by(publications.c.id)
@@ -93,6 +95,7 @@ async def lock_claimed(
             publications.c.id.in_([claim.id for claim in claims]),
             publications.c.token == claims[0].token,
             lease.lasts(publications.c.lease_until, present.now),
+            ~being_undone(),
             NEVER_BEGUN,
             or_(
                 publications.c.approved_at.is_not(None),

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
 from gitpip.errors import PublicationNotFound, PublicationStateError
 from gitpip.model import (
+    CheckId,
     FileKey,
     GistId,
     OnEdit,
@@ -31,7 +32,9 @@ from gitpip.store.publications import (
     note_updates,
     parts,
     recognition,
+    undone,
 )
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.permission import check_not_opted_out, may_be_sent_to
 from gitpip.store.publications.publication_rows import publication_of, selected
 from gitpip.store.publications.recognition import Recognised, Wanted
@@ -83,8 +86,11 @@ async def add(
     now: datetime,
     *,
     on_edit: OnEdit = OnEdit.IGNORE,
+    check_id: CheckId | None = None,
 ) -> None:
     """Add the publications of newly stored files, in the files' own transaction.
+
+    The check `check_id` has found them.
 
     Those whose activity was seen in Pipedrive before are published already; where edits count
     (`on_edit`), only with this content.
@@ -105,6 +111,7 @@ async def add(
                 "revision": publication.revision,
                 "marker": one.marker,
                 "backfill": int(publication.backfill),
+                "check_id": check_id,
                 "due_at": now,
                 **_beginning(publication, one, now),
             }
@@ -193,7 +200,8 @@ async def next_due(
     `overall` is the mode of everybody.
     """
     may_be_sent = or_(
-        publications.c.state != PublicationState.PENDING.value, may_be_sent_to(users, overall)
+        publications.c.state != PublicationState.PENDING.value,
+        and_(may_be_sent_to(users, overall), ~being_undone()),
     )
     waiting = (
         select(
@@ -341,7 +349,9 @@ async def retry(
     *,
     by: str | None = None,
 ) -> Publication:
-    """Let a publication that failed, was skipped or is held be sent, and one that waits at `now`.
+    """Let a publication that is not sent be sent after all, and one that waits at `now`.
+
+    That is one that failed, was skipped, is held, or was undone.
 
     It is approved thereby; `by` is the name of who does so. A deal that was refused, or waits, is
     tried again too. Attempts are counted anew.
@@ -351,6 +361,7 @@ async def retry(
     await ledger.lock(transaction)
     publication = await get(transaction, publication_id)
     await check_not_opted_out(transaction, publication_id)
+    await undone.check_not_being_undone(transaction, publication_id)
     await deals.retry(transaction, publication.user_key, now)
     await _move(
         transaction,
@@ -359,6 +370,7 @@ async def retry(
             PublicationState.FAILED,
             PublicationState.SKIPPED,
             PublicationState.HELD,
+            PublicationState.WITHDRAWN,
             PublicationState.PENDING,
         ),
         to=PublicationState.PENDING,

@@ -20,6 +20,7 @@ from gitpip.store import ledger, visibility
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
 from gitpip.store.publications import approvals, causes, deals
+from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
 from gitpip.store.publications.permission import opted_out
 from gitpip.store.publications.publications import SKIPPED_BY_A_PERSON, moved
@@ -131,7 +132,11 @@ def _chosen(act: RepairAct, wanted: Selection) -> ColumnElement[bool]:
 def _allows(act: RepairAct) -> ColumnElement[bool]:
     """What the act needs of a publication besides its state."""
     # A file that is in the activity of another one goes with that one.
-    allowed = [of_tracked(publications.c.user_key), publications.c.part_of.is_(None)]
+    allowed = [
+        of_tracked(publications.c.user_key),
+        publications.c.part_of.is_(None),
+        ~being_undone(),
+    ]
     if act is RepairAct.HOLD:
         allowed.append(approvals.WAITS_UNSENT)
     if act in {RepairAct.RETRY, RepairAct.APPROVE}:

@@ -100,7 +100,8 @@ class Watch:
 
 _is_there = and_(
     or_(publications.c.deal_id.is_not(None), publications.c.sent_to.is_not(None)),
-    publications.c.state == PublicationState.PUBLISHED.value,
+    # What was undone is looked for, too: a request that was taken for lost may land yet.
+    publications.c.state.in_((PublicationState.PUBLISHED.value, PublicationState.WITHDRAWN.value)),
 )
 OF_PUBLICATIONS = Watch(second_sends, second_sends.c.publication_id)
 OF_DEALS = Watch(second_deals, second_deals.c.user_key)

@@ -118,7 +118,10 @@ async def prune(transaction: Transaction, before: datetime) -> None:
     """Forget the checks that ended before a time and neither found anything nor failed."""
     await transaction.execute(
         delete(checks).where(
-            checks.c.ended_at < before, checks.c.gists == 0, checks.c.failures == ()
+            checks.c.ended_at < before,
+            checks.c.gists == 0,
+            checks.c.files == 0,
+            checks.c.failures == (),
         )
     )
 

@@ -49,9 +49,15 @@ class Outcome:
 
 
 async def add_many(
-    transaction: Transaction, wanted: Sequence[NewUser], now: datetime
+    transaction: Transaction,
+    wanted: Sequence[NewUser],
+    now: datetime,
+    *,
+    import_id: int | None = None,
 ) -> tuple[Outcome, ...]:
     """Track these users, due at once; an outcome for each, in their order.
+
+    `import_id` is the import that adds them.
 
     Give some thousand at a time at the most.
     """
@@ -78,7 +84,7 @@ async def add_many(
         else:
             reason = f"the id {user.external_id} is taken already, by {known_login}"
             outcomes.append(Outcome(added=False, conflict=reason))
-    keys = await _insert(transaction, new, now)
+    keys = await _insert(transaction, new, now, import_id)
     await _insert_details(transaction, new, keys)
     added = [NewEvent(EventKind.USER_ADDED, UserKey(key)) for key in keys.values()]
     await events.record(transaction, now, *added)
@@ -153,7 +159,7 @@ async def _known(
 
 
 async def _insert(
-    transaction: Transaction, new: Sequence[NewUser], now: datetime
+    transaction: Transaction, new: Sequence[NewUser], now: datetime, import_id: int | None
 ) -> dict[str, int]:
     """The keys of those who were inserted, by login in lower case."""
     if not new:
@@ -175,6 +181,7 @@ async def _insert(
                 "next_check_at": now,
                 "check_interval": user.interval,
                 "publishing_mode": user.mode,
+                "import_id": import_id,
             }
             for user in new
         ],

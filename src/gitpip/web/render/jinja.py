@@ -26,6 +26,7 @@ STATES = {
     "failed": "refused",
     "skipped": "not sent",
     "held": "held for your decision",
+    "withdrawn": "undone",
 }
 ADDRESS = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
 """The start of an attribute that holds an address: an expression, or a path of ours."""

@@ -6,7 +6,7 @@ from alembic import op
 from gitpip.store.column_types import Key, UTCDateTime
 
 revision = "0049"
-down_revision = "0047"
+down_revision = "0048"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,77 @@
+"""What a person takes back: a check, an import, a user's activities, or some publications."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitpip.actions.acting import Acting
+from gitpip.errors import InvalidInput
+from gitpip.model import CheckId, PublicationId
+from gitpip.store.database import Transaction
+from gitpip.store.publications import undos
+from gitpip.store.publications.undos import Chosen, Plan, Undo, UndoId
+from gitpip.store.status import checks
+from gitpip.store.users import imports, users
+from gitpip.store.users.imports import ImportId
+from gitpip.validation import possible_login
+
+MOST_NAMED = 1_000
+
+
+@dataclass(frozen=True)
+class What:
+    """What a person wants to undo: one of the four."""
+
+    check: CheckId | None = None
+    import_: ImportId | None = None
+    login: str = ""
+    publications: Sequence[PublicationId] = ()
+
+
+async def plan(transaction: Transaction, what: What) -> Plan:
+    """What an undo would do now; it changes nothing. Raises as `undo`, but for NothingToUndo."""
+    return await undos.plan(transaction, await _chosen(transaction, what))
+
+
+async def undo(acting: Acting, what: What) -> Undo:
+    """Undo what a check or an import caused, what a user has, or some publications.
+
+    Raises InvalidInput, CheckNotFound, ImportNotFound, UserNotTracked, PublicationNotFound, and
+    NothingToUndo where nothing of it is in Pipedrive or waits, as after an undo.
+    """
+    async with acting.begin() as act:
+        chosen = await _chosen(act.transaction, what)
+        begun = await undos.begin(act.transaction, chosen, by=act.actor.name, now=act.now)
+        await act.record("undo.begun", f"{begun.id}: {begun.subject}, {begun.total} publications")
+        act.wake("publish")
+    return begun
+
+
+async def resume_undo(acting: Acting, undo_id: UndoId) -> Undo:
+    """Let an undo go on that was stopped, and try again what failed in it.
+
+    Raises UndoNotFound, UndoNotStopped.
+    """
+    async with acting.begin() as act:
+        resumed = await undos.resume(act.transaction, undo_id, act.now)
+        await act.record("undo.resumed", str(undo_id))
+        act.wake("publish")
+    return resumed
+
+
+async def _chosen(transaction: Transaction, what: What) -> Chosen:
+    given = (what.check is not None, what.import_ is not None, bool(what.login))
+    if sum(given) + bool(what.publications) != 1:
+        raise InvalidInput("check", "name a check, or an import, or publications, or a user")
+    if what.check is not None:
+        await checks.get(transaction, what.check)
+        return undos.of_check(what.check)
+    if what.import_ is not None:
+        await imports.get(transaction, what.import_)
+        return undos.of_import(what.import_)
+    if what.login:
+        user = await users.find(transaction, possible_login(what.login))
+        return undos.of_user(user.login, user.key)
+    if len(what.publications) > MOST_NAMED:
+        number = len(what.publications)
+        raise InvalidInput("publications", f"{number:,} are named; at most {MOST_NAMED:,} at once")
+    return undos.of_ids(what.publications)

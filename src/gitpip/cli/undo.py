@@ -1,0 +1,118 @@
+"""The commands that take back what was published."""
+
+from typing import Annotated
+
+import typer
+
+from gitpip.actions import undo as actions
+from gitpip.actions.undo import What
+from gitpip.cli.output import (
+    Json,
+    act,
+    console,
+    prepared_settings,
+    print_facts,
+    print_json,
+    print_rows,
+    read,
+)
+from gitpip.model import CheckId, PublicationId
+from gitpip.status.problem import count
+from gitpip.store.database import Transaction
+from gitpip.store.publications import undos
+from gitpip.store.publications.undos import Undo, UndoId, Undone
+from gitpip.store.users.imports import ImportId
+from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody
+
+undos_app = typer.Typer(help="List, show and resume undos.", no_args_is_help=True)
+Number = Annotated[int, typer.Argument(min=1, help="The number of the undo.")]
+MOST = 1_000
+
+
+def undo(
+    check: Annotated[int | None, typer.Option(min=1, help="All that this check caused.")] = None,
+    import_: Annotated[
+        int | None, typer.Option("--import", min=1, help="All of the users that it added.")
+    ] = None,
+    publications: Annotated[
+        list[int] | None, typer.Option("--publication", min=1, help="This one; give several.")
+    ] = None,
+    login: Annotated[str, typer.Option("--user", help="All of this user.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be undone.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete in Pipedrive what gitpip made there of a check, an import, a user or some files."""
+    what = What(
+        None if check is None else CheckId(check),
+        None if import_ is None else ImportId(import_),
+        login,
+        [PublicationId(each) for each in publications or ()],
+    )
+    settings = prepared_settings()
+    if dry_run:
+        planned = read(settings, lambda transaction: actions.plan(transaction, what))
+        facts = PlanBody.of(planned).model_dump(mode="json")
+        print_json(facts) if as_json else print_facts(facts)
+        return
+    begun = act(settings, lambda acting: actions.undo(acting, what))
+    if as_json:
+        print_json(UndoBody.of(begun).model_dump(mode="json"))
+        return
+    console.say(
+        f"Undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A running "
+        f"service deletes the activities; otherwise run gitpip publish. gitpip undos show "
+        f"{begun.id} tells how far it is."
+    )
+
+
+@undos_app.command("list")
+def list_undos(as_json: Json = False) -> None:
+    """List the undos, newest first."""
+    page = read(
+        prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MOST)
+    )
+    if as_json:
+        print_json([UndoBody.of(one).model_dump(mode="json") for one in page.items])
+        return
+    rows: list[dict[str, object]] = [
+        {
+            "id": one.id,
+            "subject": one.subject,
+            "by": one.asked_by,
+            "total": one.total,
+            "ended_at": one.ended_at,
+            "stopped": one.stopped_because,
+        }
+        for one in page.items
+    ]
+    print_rows(rows, as_json, "Nothing was undone.")
+
+
+@undos_app.command("show")
+def show_undo(number: Number, as_json: Json = False) -> None:
+    """Show how far an undo is, and what became of each publication."""
+
+    async def found(transaction: Transaction) -> tuple[Undo, tuple[Undone, ...]]:
+        one = await undos.get(transaction, UndoId(number))
+        return one, await undos.files(transaction, one.id, offset=0, limit=MOST)
+
+    one, each = read(prepared_settings(), found)
+    facts = UndoBody.of(one).model_dump(mode="json")
+    rows = [UndoneBody.of(row).model_dump(mode="json") for row in each]
+    if as_json:
+        print_json(facts | {"publications": rows})
+        return
+    print_facts(facts)
+    print_rows(rows, as_json, "Nothing of it is left.")
+
+
+@undos_app.command("resume")
+def resume_undo(number: Number, as_json: Json = False) -> None:
+    """Let an undo go on that was stopped, and try again what failed in it."""
+    resumed = act(prepared_settings(), lambda acting: actions.resume_undo(acting, UndoId(number)))
+    if as_json:
+        print_json(UndoBody.of(resumed).model_dump(mode="json"))
+    else:
+        console.say(f"Undo {resumed.id} goes on.")

@@ -1,0 +1,223 @@
+"""Takes back what a person undid: deletes exactly the activities that gitpip made of it.
+
+Right before each deletion the activity is asked for. What a person has changed is kept. Deleting
+twice does no harm, so an answer that was lost needs no look: the next GET shows what became of it.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.model import PublicationState
+from gitpip.observability.logging import get_logger
+from gitpip.publish import delivery
+from gitpip.publish.activity import has_marker
+from gitpip.publish.deals import held_up
+from gitpip.publish.delivery import (
+    Accepted,
+    Ambiguous,
+    Denied,
+    NotProcessed,
+    Outcome,
+    Refused,
+    Waits,
+)
+from gitpip.publish.destination import Activity, LookFailed
+from gitpip.publish.guards import Guards
+from gitpip.publish.pauses import Channel
+from gitpip.publish.records import unexpected
+from gitpip.publish.trouble import Kind
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
+from gitpip.store.publications import undone
+from gitpip.store.publications.permission import Present
+from gitpip.store.publications.undone import Due
+from gitpip.store.schema_undo import UndoneState
+
+BATCH = 10
+FIRST_RETRY = timedelta(seconds=2)
+GONE = "its activity was deleted in Pipedrive before"
+
+log = get_logger()
+
+
+class Undoer:
+    """Deletes activities that are to be undone, one after another."""
+
+    def __init__(self, channel: Channel, guards: Guards, *, waits: Waits) -> None:
+        self._database = channel.database
+        self._destination = channel.destination
+        self._pauses = channel.pauses
+        self._witnesses = guards.witnesses
+        self._clocks = guards.clocks
+        self._mode = guards.mode
+        self._now = guards.clocks.wall
+        self._waits = waits
+        self.busy = False
+        """Whether something is being undone at this moment."""
+
+    async def is_due(self) -> bool:
+        """Whether something is to be undone now."""
+        if self.busy:
+            return False
+        async with self._database.read() as transaction:
+            return await undone.any_due(transaction, await self._present(transaction))
+
+    async def run(self, may_go_on: Callable[[], bool]) -> None:
+        """Undo a few that are due, as long as `may_go_on` says so. Raises DatabaseUnavailable."""
+        if self.busy:
+            return
+        self.busy = True
+        token = secrets.token_hex(16)
+        try:
+            async with self._database.begin() as transaction:
+                await undone.withdraw_unsent(transaction, self._now())
+                due = await undone.claim(
+                    transaction,
+                    token=token,
+                    present=await self._present(transaction),
+                    lasts=self._waits.lease,
+                    limit=BATCH,
+                )
+            for each in due:
+                if not may_go_on() or self._pauses.holds() or not await self._guarded(each):
+                    break
+        finally:
+            self.busy = False
+        async with self._database.begin() as transaction:
+            await undone.release(transaction, token)
+            await undone.end(transaction, self._now())
+
+    async def _present(self, transaction: Transaction) -> Present:
+        return Present(self._now(), await self._mode(transaction))
+
+    async def _guarded(self, due: Due) -> bool:
+        """Undo one; whether others may follow at once."""
+        try:
+            return await self._undo(due)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("undo.broken", publication_id=due.publication_id)
+            await self._again(due, unexpected(error))
+            return True
+
+    async def _undo(self, due: Due) -> bool:
+        about = f"undo of publication {due.publication_id}"
+        request = self._pauses.request(Kind.READ, about)
+        try:
+            activity = await self._destination.activity(due.activity_id)
+        except LookFailed as failure:
+            await self._pauses.after(failure.outcome, request)
+            return await self._failed(due, failure.outcome)
+        await self._pauses.after(None, request)
+        if activity is None:
+            return await self._deleted(due, GONE)
+        if (reason := await self._why_kept(due, activity)) is not None:
+            await self._leave(due, UndoneState.KEPT, reason)
+            return True
+        leased = self._clocks.read()
+        async with self._database.begin() as transaction:
+            present = await self._present(transaction)
+            # A database that was set back may know this claim, and not what came after it.
+            if not await self._witnesses.hold(transaction) or not await undone.may_still_be_deleted(
+                transaction, due, present, self._waits.lease
+            ):
+                return False
+        if held_up(leased, self._clocks, self._waits) is not None:
+            return False
+        request = self._pauses.request(Kind.WRITE, about)
+        outcome = await self._destination.delete_activity(due.activity_id)
+        # Before the pause: what was deleted is to be known, whatever comes.
+        goes_on = await (
+            self._deleted(due, None)
+            if isinstance(outcome, Accepted)
+            else self._failed(due, outcome)
+        )
+        await self._pauses.after(outcome, request)
+        return goes_on
+
+    async def _why_kept(self, due: Due, activity: Activity) -> str | None:
+        """Why an activity is not deleted; None if it is surely ours, and nobody has changed it."""
+        async with self._database.read() as transaction:
+            account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+        if account is None or activity.creator_id not in account.creators:
+            return "another user made it"
+        if not (
+            has_marker(due.marker, subject=activity.text, note=None)
+            and has_marker(due.marker, subject=None, note=activity.note)
+        ):
+            return "a person changed its subject or its note"
+        if activity.deal_id != due.deal_id:
+            to = "no deal" if activity.deal_id is None else f"deal {activity.deal_id}"
+            return f"it was moved to {to}"
+        if activity.done_since:
+            return "a person marked it as done"
+        by_us = due.note_written_at is not None and activity.changed_at == due.note_written_at
+        if not activity.untouched and not by_us:
+            return "a person changed it"
+        return None
+
+    async def _deleted(self, due: Due, reason: str | None) -> bool:
+        now = self._now()
+        async with self._database.begin() as transaction:
+            done = await undone.deleted(transaction, due, reason, now)
+        if done:
+            log.info(
+                "publication.withdrawn",
+                publication_id=due.publication_id,
+                login=due.login,
+                filename=due.filename,
+                activity_id=due.activity_id,
+                undo_id=due.undo_id,
+            )
+        return True
+
+    async def _leave(self, due: Due, state: UndoneState, reason: str) -> None:
+        async with self._database.begin() as transaction:
+            done = await undone.leave(transaction, due, state, reason, self._now())
+        if done:
+            log.warning(
+                "publication.kept",
+                publication_id=due.publication_id,
+                login=due.login,
+                filename=due.filename,
+                activity_id=due.activity_id,
+                undo_id=due.undo_id,
+                reason=reason,
+            )
+
+    async def _failed(self, due: Due, outcome: Outcome) -> bool:
+        match outcome:
+            case Denied(reason=reason):
+                async with self._database.begin() as transaction:
+                    await undone.stop(transaction, due, reason, self._now())
+                log.error("undo.stopped", undo_id=due.undo_id, reason=reason)
+                return True
+            case Refused(reason=reason):
+                await self._leave(due, UndoneState.FAILED, reason)
+                return True
+            case NotProcessed(reason=reason, pause=pause, everyone=everyone):
+                now = self._now()
+                later = now if everyone else now + pause
+                async with self._database.begin() as transaction:
+                    await undone.postpone(
+                        transaction, due, later, attempts=due.attempts, reason=reason
+                    )
+                return False
+            case Ambiguous(reason=reason):
+                await self._again(due, reason)
+                return not self._pauses.holds()
+        return True
+
+    async def _again(self, due: Due, reason: str) -> None:
+        """Try it later; after the last attempt it has failed."""
+        attempts = due.attempts + 1
+        change = delivery.retried(attempts, reason, now=self._now(), first=FIRST_RETRY)
+        if change.state is PublicationState.FAILED:
+            await self._leave(due, UndoneState.FAILED, change.reason or reason)
+            return
+        async with self._database.begin() as transaction:
+            await undone.postpone(transaction, due, change.due_at, attempts=attempts, reason=reason)

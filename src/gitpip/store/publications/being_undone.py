@@ -1,0 +1,28 @@
+"""The condition of what is being undone: nothing of it is sent, nor are its notes written anew."""
+
+from sqlalchemy import ColumnElement, func, select
+
+from gitpip.store.schema import publications
+from gitpip.store.schema_accounts import Vendor, accounts, is_bound
+from gitpip.store.schema_undo import is_open, undone
+
+NO_ACCOUNT = 0
+
+
+def of_bound_account() -> ColumnElement[bool]:
+    """Whether a row of `undone` is about the account that the rows belong to.
+
+    The activities of another one are left until the rows are switched back to it.
+    """
+    key = select(accounts.c.key).where(accounts.c.vendor == Vendor.PIPEDRIVE, is_bound)
+    return undone.c.account_key == func.coalesce(key.correlate(None).scalar_subquery(), NO_ACCOUNT)
+
+
+def being_undone() -> ColumnElement[bool]:
+    """Whether a publication is to be undone, and is not yet."""
+    return (
+        select(undone.c.id)
+        .where(undone.c.publication_id == publications.c.id, is_open, of_bound_account())
+        .correlate(publications)
+        .exists()
+    )

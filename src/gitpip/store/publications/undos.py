@@ -1,0 +1,376 @@
+"""Undoing a check, an import or chosen publications: what is chosen, and how far each undo is.
+
+An undo is written at once, with a row for each of its publications. What was never sent is
+withdrawn in the same transaction; the process that publishes deletes the activities after it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+
+from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, update
+
+from gitpip.errors import NothingToUndo, PublicationNotFound, UndoNotFound, UndoNotStopped
+from gitpip.model import (
+    ActivityId,
+    CheckId,
+    Page,
+    PublicationId,
+    PublicationState,
+    UserKey,
+)
+from gitpip.store import ledger
+from gitpip.store.accounts import accounts
+from gitpip.store.accounts.accounts import Vendor
+from gitpip.store.database import Transaction
+from gitpip.store.publications import undone as undone_rows
+from gitpip.store.publications.being_undone import being_undone
+from gitpip.store.publications.undone import NOT_IN_PIPEDRIVE, UNSETTLED
+from gitpip.store.rows import reader
+from gitpip.store.schema import gist_files, publications, users
+from gitpip.store.schema_undo import UndoneState, is_open, undone, undos
+from gitpip.store.users.imports import ImportId
+from gitpip.store.visibility import of_tracked, tracked, without_removed
+
+UndoId = NewType("UndoId", int)
+
+OF_REMOVED = "a user who was removed"
+NAMED = 5
+"""So many numbers stand in the subject."""
+TOKENS_EACH = 4
+"""Of Pipedrive's daily budget: an activity is read for one token, and deleted for three."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be undone: what a check or an import caused, what a user has, or some by name."""
+
+    subject: str
+    """In words, as `check 12`."""
+    check_id: CheckId | None = None
+    import_id: ImportId | None = None
+    user_key: UserKey | None = None
+    ids: tuple[PublicationId, ...] = ()
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The same as a condition on publications."""
+        wanted = [of_tracked(publications.c.user_key)]
+        if self.check_id is not None:
+            wanted += [publications.c.check_id == self.check_id, _was_caused]
+        if self.import_id is not None:
+            imported = select(users.c.key).where(users.c.import_id == self.import_id)
+            wanted += [publications.c.user_key.in_(imported), _was_caused]
+        if self.user_key is not None:
+            wanted.append(publications.c.user_key == self.user_key)
+        if self.ids:
+            wanted.append(publications.c.id.in_(self.ids))
+        return and_(*wanted)
+
+
+# What was adopted as the file was found had been in Pipedrive before: neither a check nor an import
+# has caused it.
+_was_caused = or_(
+    publications.c.state != PublicationState.PUBLISHED.value,
+    publications.c.sent_at.is_not(None),
+    publications.c.published_at > publications.c.queued_at,
+)
+_may_be_undone = publications.c.state.in_((*UNSETTLED, *NOT_IN_PIPEDRIVE))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an undo would do, in publications."""
+
+    subject: str
+    to_delete: int
+    """Activities in Pipedrive."""
+    to_settle: int
+    """What is being sent or looked for: once that is known, it is deleted or never sent."""
+    to_withdraw: int
+    """What was not sent, and will not be."""
+    done: int
+    """Withdrawn already."""
+    under_way: int
+    """Being undone already."""
+
+    @property
+    def total(self) -> int:
+        """How many publications the undo would have."""
+        return self.to_delete + self.to_settle + self.to_withdraw
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens of Pipedrive's daily budget it takes at most, as far as nothing fails."""
+        return TOKENS_EACH * (self.to_delete + self.to_settle)
+
+
+@dataclass(frozen=True)
+class Undo:
+    """One undo. Times are UTC."""
+
+    id: UndoId
+    subject: str
+    asked_at: datetime
+    asked_by: str
+    total: int
+    stopped_because: str | None
+    stopped_at: datetime | None
+    ended_at: datetime | None
+    counts: Mapping[UndoneState, int] = field(default_factory=dict)
+    """How many publications are so far."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """One publication of an undo. Times are UTC."""
+
+    publication_id: PublicationId
+    login: str
+    filename: str
+    state: UndoneState
+    activity_id: ActivityId | None
+    reason: str | None
+    ended_at: datetime | None
+
+
+_undone = reader(Undone)
+
+
+async def plan(transaction: Transaction, chosen: Chosen) -> Plan:
+    """What would be undone now. Raises PublicationNotFound where one is named that is not there."""
+    if chosen.ids:
+        known = await transaction.execute(select(publications.c.id).where(chosen.condition))
+        if missing := sorted(set(chosen.ids) - set(known.scalars())):
+            raise PublicationNotFound(f"there is no publication {missing[0]}")
+    rows = await transaction.execute(
+        select(publications.c.state, being_undone().label("open"), func.count())
+        .where(chosen.condition)
+        .group_by(publications.c.state, "open")
+    )
+    counts: Counter[str] = Counter()
+    for state, is_being_undone, number in rows:
+        counts["under way" if is_being_undone else state] += number
+    of = {state: counts[state.value] for state in PublicationState}
+    return Plan(
+        chosen.subject,
+        to_delete=of[PublicationState.PUBLISHED],
+        to_settle=of[PublicationState.SENDING] + of[PublicationState.UNCERTAIN],
+        to_withdraw=sum(counts[state] for state in NOT_IN_PIPEDRIVE),
+        done=of[PublicationState.WITHDRAWN],
+        under_way=counts["under way"],
+    )
+
+
+async def begin(transaction: Transaction, chosen: Chosen, *, by: str, now: datetime) -> Undo:
+    """Undo what is chosen, from the end of this transaction on.
+
+    Raises PublicationNotFound, and NothingToUndo where nothing of it is in Pipedrive or waits.
+    """
+    await ledger.lock(transaction)
+    planned = await plan(transaction, chosen)
+    if not planned.total:
+        raise NothingToUndo(_nothing(planned))
+    account = await accounts.bound(transaction, Vendor.PIPEDRIVE)
+    account_key = account.key if account else accounts.NO_KEY
+    added = await transaction.execute(
+        insert(undos)
+        .values(account_key=account_key, subject=chosen.subject, asked_at=now, asked_by=by, total=0)
+        .returning(undos.c.id)
+    )
+    undo_id = UndoId(added.scalar_one())
+    columns = ("undo_id", "publication_id", "account_key", "state", "due_at")
+    await transaction.execute(
+        insert(undone).from_select(
+            columns,
+            select(
+                literal(undo_id),
+                publications.c.id,
+                literal(account_key),
+                literal(UndoneState.WAITING.value),
+                literal(now, undone.c.due_at.type),
+            )
+            .where(chosen.condition, _may_be_undone, ~being_undone())
+            .order_by(publications.c.id),
+        )
+    )
+    mine = select(func.count()).select_from(undone).where(undone.c.undo_id == undo_id)
+    await transaction.execute(
+        update(undos).where(undos.c.id == undo_id).values(total=mine.scalar_subquery())
+    )
+    await undone_rows.withdraw_unsent(transaction, now)
+    return await get(transaction, undo_id)
+
+
+def _nothing(planned: Plan) -> str:
+    if planned.under_way:
+        return (
+            f"nothing of {planned.subject} is left to be undone: "
+            f"{planned.under_way:,} are being undone already"
+        )
+    if planned.done:
+        return (
+            f"nothing of {planned.subject} is left to be undone: "
+            f"{planned.done:,} were undone before"
+        )
+    return f"nothing of {planned.subject} is in Pipedrive or waits to be sent"
+
+
+async def resume(transaction: Transaction, undo_id: UndoId, now: datetime) -> Undo:
+    """Let an undo go on that was stopped, or try again what failed in it.
+
+    Raises UndoNotFound, and UndoNotStopped where it goes on, or nothing failed.
+    """
+    await ledger.lock(transaction)
+    undo = await get(transaction, undo_id)
+    again = await transaction.execute(
+        update(undone)
+        .where(
+            undone.c.undo_id == undo_id,
+            undone.c.state == UndoneState.FAILED,
+            # Unless it was sent again, or is undone by another one, since.
+            undone.c.publication_id.in_(
+                select(publications.c.id).where(
+                    publications.c.activity_id == undone.c.activity_id,
+                    ~being_undone(),
+                )
+            ),
+        )
+        .values(state=UndoneState.WAITING, ended_at=None, attempts=0, due_at=now, reason=None)
+    )
+    if undo.stopped_at is None and not again.rowcount:
+        raise UndoNotStopped(
+            f"undo {undo_id} " + ("has ended" if undo.ended_at else "goes on without help")
+        )
+    await transaction.execute(
+        update(undos)
+        .where(undos.c.id == undo_id)
+        .values(stopped_because=None, stopped_at=None, ended_at=None)
+    )
+    await transaction.execute(
+        update(undone).where(undone.c.undo_id == undo_id, is_open).values(due_at=now)
+    )
+    return await get(transaction, undo_id)
+
+
+async def get(transaction: Transaction, undo_id: UndoId) -> Undo:
+    """One undo; raises UndoNotFound."""
+    found = await _read(transaction, undos.c.id == undo_id)
+    if not found:
+        raise UndoNotFound(f"there is no undo {undo_id}")
+    return found[0]
+
+
+async def page(transaction: Transaction, *, offset: int, limit: int) -> Page[Undo]:
+    """A slice of the undos, newest first."""
+    total = await transaction.scalar(select(func.count()).select_from(undos))
+    ids = select(undos.c.id).order_by(undos.c.id.desc()).offset(offset).limit(limit)
+    return Page(await _read(transaction, undos.c.id.in_(ids)), total or 0)
+
+
+async def unfinished(transaction: Transaction) -> tuple[Undo, ...]:
+    """The undos that are under way or stopped, newest first."""
+    return await _read(transaction, undos.c.ended_at.is_(None))
+
+
+async def _read(transaction: Transaction, *wanted: ColumnElement[bool]) -> tuple[Undo, ...]:
+    rows = (
+        await transaction.execute(select(undos).where(*wanted).order_by(undos.c.id.desc()))
+    ).all()
+    counted = await transaction.execute(
+        select(undone.c.undo_id, undone.c.state, func.count())
+        .where(undone.c.undo_id.in_([row.id for row in rows]))
+        .group_by(undone.c.undo_id, undone.c.state)
+    )
+    shown = await without_removed(transaction, [row.subject for row in rows])
+    counts: dict[int, dict[UndoneState, int]] = {}
+    for undo_id, state, number in counted:
+        counts.setdefault(undo_id, {})[state] = number
+    return tuple(
+        Undo(
+            UndoId(row.id),
+            row.subject if row.subject in shown else OF_REMOVED,
+            row.asked_at,
+            row.asked_by,
+            row.total,
+            row.stopped_because,
+            row.stopped_at,
+            row.ended_at,
+            counts.get(row.id, {}),
+        )
+        for row in rows
+    )
+
+
+async def files(
+    transaction: Transaction,
+    undo_id: UndoId,
+    *,
+    offset: int,
+    limit: int,
+    state: UndoneState | None = None,
+) -> tuple[Undone, ...]:
+    """A slice of the publications of an undo, those of tracked users, by their numbers."""
+    return await _undone_of(
+        transaction,
+        undone.c.undo_id == undo_id,
+        *([] if state is None else [undone.c.state == state]),
+        offset=offset,
+        limit=limit,
+    )
+
+
+async def of_publication(
+    transaction: Transaction, publication_id: PublicationId
+) -> tuple[Undone, ...]:
+    """What undos made of one publication, the oldest first."""
+    wanted = undone.c.publication_id == publication_id
+    return await _undone_of(transaction, wanted, offset=0, limit=100)
+
+
+async def _undone_of(
+    transaction: Transaction, *wanted: ColumnElement[bool], offset: int, limit: int
+) -> tuple[Undone, ...]:
+    rows = await transaction.execute(
+        select(
+            undone.c.publication_id,
+            undone.c.state,
+            undone.c.activity_id,
+            undone.c.reason,
+            undone.c.ended_at,
+            users.c.login,
+            gist_files.c.filename,
+        )
+        .join(publications, publications.c.id == undone.c.publication_id)
+        .join(users, users.c.key == publications.c.user_key)
+        .join(gist_files, gist_files.c.key == publications.c.file_key)
+        .where(tracked, *wanted)
+        .order_by(undone.c.publication_id, undone.c.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return tuple(map(_undone, rows))
+
+
+def of_check(check_id: CheckId) -> Chosen:
+    """What a check has caused."""
+    return Chosen(f"check {check_id}", check_id=check_id)
+
+
+def of_import(import_id: ImportId) -> Chosen:
+    """What the users that an import added have caused."""
+    return Chosen(f"import {import_id}", import_id=import_id)
+
+
+def of_user(login: str, user_key: UserKey) -> Chosen:
+    """All of a user."""
+    return Chosen(f"user {login}", user_key=user_key)
+
+
+def of_ids(ids: Sequence[PublicationId]) -> Chosen:
+    """Some by their numbers."""
+    each = tuple(dict.fromkeys(ids))
+    named = ", ".join(map(str, each[:NAMED])) + (", ..." if len(each) > NAMED else "")
+    return Chosen(f"publication{'s' if len(each) > 1 else ''} {named}", ids=each)

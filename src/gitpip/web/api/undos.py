@@ -1,0 +1,155 @@
+"""`/api/v1/undos`: what is taken back from Pipedrive."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from gitpip.actions import undo as actions
+from gitpip.model import CheckId, PublicationId, Role
+from gitpip.store.publications import undos
+from gitpip.store.publications.undos import Plan, Undo, UndoId, Undone
+from gitpip.store.schema_undo import UndoneState
+from gitpip.store.users.imports import ImportId
+from gitpip.web.api.parameters import Limit, Number, Offset
+from gitpip.web.api.schemas import PROBLEMS, ListBody, NounBody
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import Context, CurrentActing
+
+router = APIRouter(
+    route_class=RoleRoute, prefix="/api/v1", tags=["publications"], responses=PROBLEMS
+)
+Id = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class UndoContent(BaseModel):
+    """What is to be undone: give one of the four."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    check: Id | None = None
+    import_: Annotated[Id | None, Field(alias="import")] = None
+    publications: list[Id] = Field([], max_length=actions.MOST_NAMED)
+    user: str = ""
+
+    @property
+    def what(self) -> actions.What:
+        """The same for an act."""
+        return actions.What(
+            None if self.check is None else CheckId(self.check),
+            None if self.import_ is None else ImportId(self.import_),
+            self.user,
+            [PublicationId(each) for each in self.publications],
+        )
+
+
+class PlanBody(NounBody[Plan]):
+    """What an undo would do, in publications."""
+
+    subject: str
+    total: int
+    to_delete: int
+    """Activities that are deleted in Pipedrive, if nobody has changed them."""
+    to_settle: int
+    """Being sent or looked for: once that is known, they are deleted or never sent."""
+    to_withdraw: int
+    """Not sent yet; they will not be."""
+    done: int
+    """Undone before."""
+    under_way: int
+    """Being undone already."""
+    tokens: int
+    """Of Pipedrive's daily budget, as far as nothing fails."""
+
+
+class UndoBody(NounBody[Undo]):
+    """One undo. Times are UTC."""
+
+    id: int
+    subject: str
+    asked_at: datetime
+    asked_by: str
+    total: int
+    counts: dict[UndoneState, int]
+    """How many publications are so far."""
+    stopped_because: str | None
+    """Why it goes on only after `resume`."""
+    stopped_at: datetime | None
+    ended_at: datetime | None
+
+
+class UndoneBody(NounBody[Undone]):
+    """One publication of an undo. Times are UTC."""
+
+    publication_id: int
+    login: str
+    filename: str
+    state: UndoneState
+    activity_id: int | None
+    reason: str | None
+    """Why its activity is kept, or could not be deleted."""
+    ended_at: datetime | None
+
+
+@router.post("/undos/plan")
+@needs(Role.OPERATOR)
+async def plan_undo(wanted: UndoContent, context: Context) -> PlanBody:
+    """What an undo would do now; nothing is changed."""
+    async with context.database.read() as transaction:
+        return PlanBody.of(await actions.plan(transaction, wanted.what))
+
+
+@router.post("/undos", status_code=HTTPStatus.ACCEPTED)
+@needs(Role.OPERATOR)
+async def begin_undo(wanted: UndoContent, acting: CurrentActing) -> UndoBody:
+    """Undo what a check or an import caused, what a user has, or some publications.
+
+    Their activities are deleted in Pipedrive one after another, and what a person has changed is
+    kept. Where nothing is left to be undone, it is refused (409).
+    """
+    return UndoBody.of(await actions.undo(acting, wanted.what))
+
+
+@router.get("/undos")
+@needs(Role.VIEWER)
+async def list_undos(
+    context: Context, offset: Offset = 0, limit: Limit = 100
+) -> ListBody[UndoBody]:
+    """The undos, newest first."""
+    async with context.database.read() as transaction:
+        page = await undos.page(transaction, offset=offset, limit=limit)
+    items = [UndoBody.of(one) for one in page.items]
+    return ListBody(items=items, total=page.total, offset=offset, limit=limit)
+
+
+@router.get("/undos/{undo_id}")
+@needs(Role.VIEWER)
+async def get_undo(undo_id: Number, context: Context) -> UndoBody:
+    """One undo, and how far it is."""
+    async with context.database.read() as transaction:
+        return UndoBody.of(await undos.get(transaction, UndoId(undo_id)))
+
+
+@router.get("/undos/{undo_id}/publications")
+@needs(Role.VIEWER)
+async def list_undone(
+    undo_id: Number,
+    context: Context,
+    state: UndoneState | None = None,
+    offset: Offset = 0,
+    limit: Limit = 100,
+) -> list[UndoneBody]:
+    """The publications of an undo, and what became of each."""
+    async with context.database.read() as transaction:
+        one = await undos.get(transaction, UndoId(undo_id))
+        found = await undos.files(transaction, one.id, offset=offset, limit=limit, state=state)
+    return [UndoneBody.of(each) for each in found]
+
+
+@router.post("/undos/{undo_id}/resume")
+@needs(Role.OPERATOR)
+async def resume_undo(undo_id: Number, acting: CurrentActing) -> UndoBody:
+    """Let an undo go on that was stopped, and try again what failed in it."""
+    return UndoBody.of(await actions.resume_undo(acting, UndoId(undo_id)))

@@ -1,0 +1,69 @@
+"""Cases of acts that take back what was published."""
+
+from gitpip.actions import undo
+from tests.actions.cases import Case, api, post
+from tests.actions.doors import Refused
+from tests.actions.rooms import PUBLISHED, UNDOING
+
+UNDOS = [
+    Case(
+        "a publication is undone",
+        undo.undo,
+        post("/undos", number=str(PUBLISHED)),
+        api("POST", "/undos", publications=[PUBLISHED]),
+        ("undo", "--publication", str(PUBLISHED)),
+        audit=(("undo.begun", f"2: publication {PUBLISHED}, 1 publications"),),
+        wakes=("publish",),
+        tables=("undone", "undos"),
+    ),
+    Case(
+        "all of a user is undone",
+        undo.undo,
+        post("/undos", user="ada"),
+        api("POST", "/undos", user="ada"),
+        ("undo", "--user", "ada"),
+        audit=(("undo.begun", "2: user ada, 5 publications"),),
+        wakes=("publish",),
+        tables=("publications", "undone", "undos"),
+    ),
+    Case(
+        "nothing is named to be undone",
+        undo.undo,
+        post("/undos"),
+        api("POST", "/undos"),
+        ("undo",),
+        refused=Refused(
+            422, "invalid-input", "check: name a check, or an import, or publications, or a user"
+        ),
+    ),
+    Case(
+        "what is being undone is undone once more",
+        undo.undo,
+        post("/undos", number=str(UNDOING)),
+        api("POST", "/undos", publications=[UNDOING]),
+        ("undo", "--publication", str(UNDOING)),
+        refused=Refused(
+            409,
+            "nothing-to-undo",
+            f"nothing of publication {UNDOING} is left to be undone: 1 are being undone already",
+        ),
+    ),
+    Case(
+        "a stopped undo goes on",
+        undo.resume_undo,
+        post("/undos/1/resume"),
+        api("POST", "/undos/1/resume"),
+        ("undos", "resume", "1"),
+        audit=(("undo.resumed", "1"),),
+        wakes=("publish",),
+        tables=("undone", "undos"),
+    ),
+    Case(
+        "an undo that is not there goes on",
+        undo.resume_undo,
+        post("/undos/77/resume"),
+        api("POST", "/undos/77/resume"),
+        ("undos", "resume", "77"),
+        refused=Refused(404, "undo-not-found", "there is no undo 77"),
+    ),
+]

@@ -1,0 +1,303 @@
+"""Undoing deletes exactly the activities that gitpip made of what was undone, whatever fails."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from gitpip.actions import undo as actions
+from gitpip.actions.acting import Acting
+from gitpip.actions.undo import What
+from gitpip.errors import NothingToUndo, PublicationStateError
+from gitpip.model import OnEdit, PublicationId, PublicationState
+from gitpip.modes import PublishingMode
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.publications import note_updates, publications, undone, undos
+from gitpip.store.publications.undos import Undo, UndoId
+from gitpip.store.schema_undo import UndoneState
+from gitpip_standins import Fault, FaultKind
+from tests.support.scene import Process, Scene, until_killed, wake_nobody
+
+FINE = Fault.slow(timedelta(0))
+"""No fault at all."""
+
+
+def acting(scene: Scene) -> Acting:
+    return Acting(scene.database, Actor("eve", Via.API), wake_nobody, scene.clock)
+
+
+async def undo(scene: Scene, *ids: int, login: str = "") -> Undo:
+    what = What(login=login, publications=[PublicationId(each) for each in ids])
+    return await actions.undo(acting(scene), what)
+
+
+async def read(scene: Scene, one: Undo) -> Undo:
+    async with scene.database.read() as transaction:
+        return await undos.get(transaction, one.id)
+
+
+async def files(scene: Scene, one: Undo) -> dict[str, tuple[UndoneState, str | None]]:
+    async with scene.database.read() as transaction:
+        found = await undos.files(transaction, one.id, offset=0, limit=1_000)
+    return {each.filename: (each.state, each.reason) for each in found}
+
+
+async def carry_out(scene: Scene, process: Process) -> None:
+    """Publish and undo, and let time pass, until nothing waits."""
+    for _ in range(300):
+        await process.run()
+        async with scene.database.read() as transaction:
+            times = (
+                await undone.next_due(transaction, scene.mode),
+                await publications.next_due(transaction, scene.mode),
+            )
+        due = min((time for time in times if time is not None), default=None)
+        if due is None:
+            return
+        pause = await scene.pause()
+        wake_at = max(due, pause.until) if pause else due
+        scene.clock.now = max(scene.clock.now, wake_at) + timedelta(milliseconds=1)
+    raise AssertionError("still waiting")
+
+
+def there(scene: Scene) -> set[int]:
+    return {int(str(one["id"])) for one in scene.crm.activities if not one["is_deleted"]}
+
+
+async def test_exactly_what_was_undone_is_deleted(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py", "b.py", "c.py")
+    await scene.settle(process)
+    first, second, third = await scene.rows()
+    begun = await undo(scene, first.id, third.id)
+    assert (begun.total, begun.ended_at) == (2, None)
+
+    await carry_out(scene, process)
+
+    assert there(scene) == {second.activity_id}
+    assert await scene.states() == ["withdrawn", "published", "withdrawn"]
+    ended = await read(scene, begun)
+    assert ended.ended_at is not None
+    assert ended.counts == {UndoneState.DELETED: 2}
+
+
+async def test_what_waits_is_withdrawn_at_once(scene: Scene) -> None:
+    await scene.find_files("ada", "waits.py")
+    await scene.find_files("ada", "held.py", held_because="too many")
+    begun = await undo(scene, login="ada")
+    assert begun.ended_at is not None
+    assert begun.counts == {UndoneState.NOT_SENT: 2}
+    await scene.settle(await scene.process())
+    assert await scene.states() == ["withdrawn", "withdrawn"]
+    assert not scene.crm.activities
+
+
+async def test_nothing_is_undone_twice(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    await undo(scene, login="ada")
+    with pytest.raises(NothingToUndo, match=r"user ada is left .* 1 are being undone already"):
+        await undo(scene, login="ada")
+    await carry_out(scene, process)
+    with pytest.raises(NothingToUndo, match=r"user ada is left .* 1 were undone before"):
+        await undo(scene, login="ada")
+    assert sum(request.method == "DELETE" for request in scene.crm.requests) == 1
+
+
+async def test_what_is_being_undone_is_sent_again_only_after_it(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    [row] = await scene.rows()
+    await undo(scene, row.id)
+    async with scene.database.begin() as transaction:
+        with pytest.raises(PublicationStateError, match="is being undone by undo 1"):
+            await publications.retry(transaction, row.id, scene.clock())
+    await carry_out(scene, process)
+    async with scene.database.begin() as transaction:
+        await publications.retry(transaction, row.id, scene.clock())
+    scene.crm.list_lag = timedelta(minutes=1)  # so a list shows what was deleted, for a while
+    await scene.settle(process, watched=True)
+    [again] = await scene.rows()
+    assert again.state is PublicationState.PUBLISHED
+    assert there(scene) == {again.activity_id}
+    assert again.activity_id != row.activity_id
+
+
+async def test_what_a_person_touched_is_kept_and_says_why(scene: Scene) -> None:
+    process = await scene.process()
+    names = ("done.py", "edited.py", "gone.py", "moved.py", "note.py", "untouched.py")
+    await scene.find_files("ada", *names)
+    await scene.settle(process)
+    ids = {row.filename: row.activity_id or 0 for row in await scene.rows()}
+    scene.clock.advance(timedelta(minutes=1))
+    other = scene.crm.add_deal("another deal")
+    scene.crm.edit_activity(ids["done.py"], done=True, marked_as_done_time="2026-03-04T06:00:00Z")
+    scene.crm.edit_activity(ids["edited.py"], priority=2)
+    scene.crm.edit_activity(ids["moved.py"], deal_id=other)
+    scene.crm.edit_activity(ids["note.py"], note="a person's own words")
+    scene.crm.delete_activity(ids["gone.py"])
+    begun = await undo(scene, login="ada")
+
+    await carry_out(scene, process)
+
+    done = await files(scene, begun)
+    assert done["note.py"] == (UndoneState.KEPT, "a person changed its subject or its note")
+    assert done["moved.py"] == (UndoneState.KEPT, f"it was moved to deal {other}")
+    assert done["edited.py"] == (UndoneState.KEPT, "a person changed it")
+    assert done["gone.py"] == (
+        UndoneState.DELETED,
+        "its activity was deleted in Pipedrive before",
+    )
+    assert done["untouched.py"] == (UndoneState.DELETED, None)
+    kept = {name for name, (state, _) in done.items() if state is UndoneState.KEPT}
+    assert there(scene) == {ids[name] for name in kept}
+    assert (await read(scene, begun)).ended_at is not None
+
+
+async def test_a_note_that_gitpip_wrote_anew_is_no_persons_change(scene: Scene) -> None:
+    scene.on_edit = OnEdit.UPDATE
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    [row] = await scene.rows()
+    scene.clock.advance(timedelta(minutes=1))
+    async with scene.database.begin() as transaction:
+        await note_updates.ask(transaction, row.id, scene.clock())
+    await scene.settle(process)
+    assert any(request.method == "PATCH" for request in scene.crm.requests)
+    await undo(scene, row.id)
+    await carry_out(scene, process)
+    assert not there(scene)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+async def test_what_is_uncertain_is_settled_first(scene: Scene, lands: bool) -> None:
+    process = await scene.process()
+    fault = Fault.drop(processed=True) if lands else Fault.error(500)
+    scene.crm.faults.script(fault, method="POST", path="/activities$")
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    assert await scene.states() == ["uncertain"]
+    begun = await undo(scene, login="ada")
+    assert begun.ended_at is None
+    await carry_out(scene, process)
+    assert await scene.states() == ["withdrawn"]
+    assert not there(scene)
+    assert len(scene.crm.activities) == int(lands)
+    state = UndoneState.DELETED if lands else UndoneState.NOT_SENT
+    assert (await read(scene, begun)).counts == {state: 1}
+
+
+async def test_undone_while_it_is_being_sent(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    running = await scene.freeze_in_state(process, PublicationState.SENDING)
+    begun = await undo(scene, login="ada")
+    assert begun.ended_at is None
+    process.thaw()
+    await running
+    await carry_out(scene, process)
+    assert await scene.states() == ["withdrawn"]
+    assert len(scene.crm.activities) == 1
+    assert not there(scene)
+
+
+async def test_what_lands_after_it_was_withdrawn_is_deleted(scene: Scene) -> None:
+    scene.timeout = timedelta(milliseconds=250)
+    process = await scene.process()
+    scene.crm.faults.script(Fault.lands(timedelta(minutes=20)), method="POST", path="/activities$")
+    await scene.find_files("ada", "a.py")
+    await process.run()
+    begun = await undo(scene, login="ada")
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).counts == {UndoneState.NOT_SENT: 1}
+    await scene.settle(process, watched=True)
+    await carry_out(scene, process)
+    assert len(scene.crm.activities) == 1
+    assert not there(scene)
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: 1}
+
+
+async def test_an_account_that_does_not_allow_it_stops_that_undo_alone(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py", "b.py")
+    await scene.settle(process)
+    forbidden = Fault(FaultKind.ERROR, processed=False, status=403)
+    scene.crm.faults.script(forbidden, method="DELETE", path="/activities/")
+    begun = await undo(scene, login="ada")
+    await scene.find_files("bob", "c.py")
+    await carry_out(scene, process)
+    stopped = await read(scene, begun)
+    assert stopped.stopped_because is not None
+    assert "403" in stopped.stopped_because
+    assert len(there(scene)) == 3
+    assert await scene.pause() is None
+    await actions.resume_undo(acting(scene), UndoId(begun.id))
+    await carry_out(scene, process)
+    assert await scene.states() == ["withdrawn", "withdrawn", "published"]
+
+
+async def test_a_daily_budget_that_ends_in_the_middle(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", *(f"{n}.py" for n in range(12)))
+    await scene.settle(process)
+    used_up = Fault.limited({"x-daily-ratelimit-token-remaining": "0"})
+    scene.crm.faults.script(*[FINE] * 5, used_up, method="DELETE", path="/activities/")
+    begun = await undo(scene, login="ada")
+    await process.run()
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: 5, UndoneState.WAITING: 7}
+    assert await scene.pause() is not None
+    await process.run()
+    assert len(there(scene)) == 7
+    await carry_out(scene, process)
+    assert not there(scene)
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: 12}
+
+
+async def test_nothing_is_deleted_in_a_dry_run(scene: Scene) -> None:
+    process = await scene.process()
+    await scene.find_files("ada", "a.py")
+    await scene.settle(process)
+    await scene.set_mode(PublishingMode.DRY_RUN)
+    await undo(scene, login="ada")
+    await process.run()
+    assert len(there(scene)) == 1
+    await scene.set_mode(PublishingMode.AUTOMATIC)
+    await carry_out(scene, process)
+    assert not there(scene)
+
+
+MANY = 500
+FAULTS = (
+    Fault.drop(),
+    Fault.drop(processed=True),
+    Fault.error(500),
+    Fault.error(500, processed=True),
+    Fault.html(502),
+    Fault.limited({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}),
+    Fault.hang(processed=True),
+)
+
+
+@pytest.mark.long
+async def test_an_undo_of_five_hundred_under_faults_and_kills(scene: Scene) -> None:
+    scene.timeout = timedelta(milliseconds=250)
+    process = await scene.process()
+    await scene.find_files("ada", *(f"{n}.py" for n in range(MANY)))
+    await scene.find_files("bob", *(f"{n}.py" for n in range(20)))
+    await scene.settle(process)
+    others = {row.activity_id for row in await scene.rows() if row.login == "bob"}
+    begun = await undo(scene, login="ada")
+    for number, fault in enumerate(FAULTS):
+        faults = [*[FINE] * 7, fault]
+        scene.crm.faults.script(*faults, method="DELETE", path="/activities/")
+        scene.crm.faults.script(*faults, method="GET", path="/activities/[0-9]+$")
+        process.database.dies = process.database.in_moments(120 + number)
+        await until_killed(process)
+        process = await scene.process()
+    await carry_out(scene, process)
+    assert (await read(scene, begun)).counts == {UndoneState.DELETED: MANY}
+    assert there(scene) == others
+    assert Counter(await scene.states()) == {"withdrawn": MANY, "published": 20}
