@@ -136,10 +136,8 @@ def _not_published(known: Known, seen: Sighting | None) -> Part:
         case PublicationState.HELD:
             why = known.reason or (known.held_because and known.held_because.value)
             return Part(where, Verdict.EXPLAINED, "held", why)
-        case PublicationState.FAILED:
-            return Part(where, Verdict.EXPLAINED, "failed", known.reason)
-        case PublicationState.WITHDRAWN:
-            return Part(where, Verdict.EXPLAINED, "withdrawn", known.reason)
+        case PublicationState.FAILED | PublicationState.WITHDRAWN:
+            return Part(where, Verdict.EXPLAINED, known.state.value, known.reason)
         case PublicationState.SKIPPED:
             # `queued_at` is empty for what the backfill rule left out.
             explanation = "before-backfill" if known.queued_at is None else "skipped"
