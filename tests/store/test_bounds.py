@@ -13,10 +13,10 @@ from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.schema import gist_files as gist_files_table
-from gitpip.store.schema import home_visits as home_visits_table
-from gitpip.store.schema import visits as visits_table
 from gitpip.store.schema_access import feed_addresses as address_table
 from gitpip.store.schema_access import sessions as sessions_table
+from gitpip.store.schema_visits import home_visits as home_visits_table
+from gitpip.store.schema_visits import visits as visits_table
 from gitpip.store.users import users
 from gitpip.store.visits import old_visits, unseen, visits
 

@@ -29,7 +29,7 @@ from gitpip.model import (
     User,
     UserState,
 )
-from gitpip.store import schema, schema_access, schema_accounts, schema_status
+from gitpip.store import schema, schema_access, schema_accounts, schema_status, schema_visits
 from gitpip.store.access.audit import AuditEntry, Via
 from gitpip.store.access.feed_tokens import FeedAddress
 from gitpip.store.access.keys import AccessKey
@@ -102,7 +102,7 @@ FILLED = (
         first_failed_at=NOW,
         next_try_at=NOW,
     ),
-    insert(schema.home_visits).values(id=1, viewer="ada", at=NOW),
+    insert(schema_visits.home_visits).values(id=1, viewer="ada", at=NOW),
     insert(schema_access.access_keys).values(
         id=1,
         name="ada",
@@ -150,7 +150,7 @@ FILLED = (
 TABLES: Mapping[type["DataclassInstance"], Table] = {
     Check: schema.checks,
     Unreadable: schema.unreadable,
-    HomeVisit: schema.home_visits,
+    HomeVisit: schema_visits.home_visits,
     AccessKey: schema_access.access_keys,
     FeedAddress: schema_access.feed_addresses,
     AuditEntry: schema_access.audit,

@@ -103,11 +103,10 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
 
     The service does the same, down to what it knows, before it sends anything.
     """
+    if acknowledges and (from_others or dry_run):
+        other = "--from-others" if from_others else "--dry-run"
+        raise typer.BadParameter("give one of the two", param_hint=f"--acknowledge, {other}")
     if from_others:
-        if acknowledges:
-            raise typer.BadParameter(
-                "give one of the two", param_hint="--acknowledge, --from-others"
-            )
         adopt_from_others(
             dry_run=dry_run,
             least=min_confidence,
@@ -119,14 +118,16 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
     if last_search or no_wait:
         raise typer.BadParameter("goes with --from-others", param_hint="--last-search, --no-wait")
     if acknowledges:
-        if dry_run:
-            raise typer.BadParameter("give one of the two", param_hint="--acknowledge, --dry-run")
         _acknowledge(as_json=as_json)
         return
     result = run(oneshot_accounts.adopt(prepared_settings(), write=not dry_run))
     if as_json:
         print_json(asdict(result))
-        return
+    else:
+        _print_adopted(result, dry_run=dry_run)
+
+
+def _print_adopted(result: oneshot_accounts.Adoption, *, dry_run: bool) -> None:
     would = "would be" if dry_run else "was" if result.adopted == 1 else "were"
     console.say(
         f"{result.account}: {result.read} activities, {result.known} known; "

@@ -6,7 +6,6 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -36,7 +35,7 @@ from gitpip.cli.output import (
     print_rows,
     progress_bar,
     run,
-    shown,
+    summary_of,
     tell_finding,
 )
 from gitpip.cli.plan import plan
@@ -44,26 +43,23 @@ from gitpip.cli.publications import publications_app, settle_notes
 from gitpip.cli.publishing import MOST_PLANNED, publishing_app, show_plan
 from gitpip.cli.rules import opt_outs_app, rules_app
 from gitpip.cli.setup import set_up
+from gitpip.cli.status import status
 from gitpip.cli.targets import targets_app
 from gitpip.cli.undo import undo, undos_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
-from gitpip.config import Settings, describe
+from gitpip.config import describe
 from gitpip.doctor import Finding, Verdict, examine
 from gitpip.errors import GitpipError, SettingsError
-from gitpip.model import Check, Part, Pause, PublicationState, UserState
+from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
 from gitpip.runtime.serve import opened
 from gitpip.runtime.serve import serve as run_service
-from gitpip.status import reading
-from gitpip.status.problem import Act, ProblemKind, Severity, until
-from gitpip.status.reading import Condition, Surroundings
 from gitpip.store.gists import gists
-from gitpip.store.publications import publications
-from gitpip.store.status import checks, lists_read, pauses
-from gitpip.store.users import schedule, users
+from gitpip.store.status import pauses
+from gitpip.store.users import users
 from gitpip.store.visits import visits
 from gitpip.validation import plain_fault, possible_login
 
@@ -164,6 +160,7 @@ app.command("drill")(drill)
 app.command("plan")(plan)
 app.command("notes")(settle_notes)
 app.command("setup")(set_up)
+app.command("status")(status)
 
 
 def _show_version(wanted: bool) -> None:
@@ -245,7 +242,7 @@ def check(as_json: Json = False) -> None:
     if as_json:
         print_json(result)
     else:
-        console.say(_summary(result))
+        console.say(summary_of(result))
         for failure in result.failures:
             console.say(f"  {failure}")
     if result.failed:
@@ -338,86 +335,6 @@ def latest(
     print_rows(rows, as_json, f"Nothing new from {login} since the last visit.")
 
 
-@app.command()
-def status(as_json: Json = False) -> None:
-    """Show how the service is doing: every problem, what is tracked, and what waits."""
-
-    settings = prepared_settings()
-    condition, facts = run(_read_status(settings))
-    if as_json:
-        problems = [asdict(problem) for problem in condition.problems]
-        heading = {"sentence": condition.sentence, "all_good": condition.all_good}
-        print_json(heading | {"problems": problems} | facts)
-        return
-    _print_problems(condition)
-    file = settings.sqlite_file
-    console.say(f"database: {f'SQLite, {file}' if file else settings.masked_database_url}")
-    for name, value in facts.items():
-        match value:
-            case dict():
-                text = ", ".join(f"{key} {number}" for key, number in value.items() if number)
-            case Check():
-                text = f"{shown(value.ended_at) or 'under way'}; {_summary(value)}"
-            case _:
-                text = shown(value)
-        console.say(f"{name.replace('_', ' ')}: {text or 'none'}")
-
-
-async def _read_status(settings: Settings) -> tuple[Condition, dict[str, object]]:
-    now = utc_now()
-    surroundings = Surroundings(settings)
-    async with opened(settings) as database, database.read() as transaction:
-        condition = await reading.read(transaction, surroundings, now)
-        tracked = await users.count(transaction)
-        counts = await publications.count(transaction)
-        last = (await checks.page(transaction, offset=0, limit=1)).items
-        freshness = await schedule.freshness(transaction)
-        lists = await lists_read.lists(transaction, now)
-        next_due = await publications.next_due(transaction, condition.mode)
-        capacity = await reading.capacity(transaction, surroundings, now)
-    behind, round_of_lists = condition.furthest_behind, lists.round
-    return condition, {
-        "running_services": len(condition.instances),
-        "users": {state.value: tracked.get(state, 0) for state in UserState},
-        "publications": {state.value: counts.get(state, 0) for state in PublicationState},
-        "publishing": _publishing(condition, now),
-        "publishing_mode": condition.mode.value,
-        "watching": _watching(condition, now),
-        "next_publication_due": condition.publishing_due(next_due),
-        "nothing_missed_before": freshness.complete_until,
-        "held_back_by": behind and f"{behind.login}: {behind.reason}",
-        "not_looked_at_yet": freshness.unread,
-        "lists_not_read_for_a_week": lists.waiting,
-        "oldest_list_read": lists.oldest,
-        "lists_read_in_a_day": round(lists.a_day),
-        "days_for_a_round_of_lists": (
-            round(round_of_lists / timedelta(days=1), 1) if round_of_lists else None
-        ),
-        "known_up_to_p50": freshness.median,
-        "known_up_to_p95": freshness.most,
-        "users_that_can_be_kept_fresh": capacity,
-        "last_check": last[0] if last else None,
-    }
-
-
-COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "default"}
-
-
-def _print_problems(condition: Condition) -> None:
-    if condition.all_good:
-        console.say("", lead=condition.sentence, style="green")
-    for problem in condition.problems:
-        since = f" Since {shown(problem.since)}." if problem.since else ""
-        acts = (Act.TRY_NOW, Act.SET_GITHUB_TOKEN, Act.SET_PIPEDRIVE_TOKEN)
-        ends = problem.pause and problem.act in acts
-        advice = f" Try: gitpip try-now {problem.pause}" if ends else ""
-        console.say(
-            f"{redacted(problem.sentence)}{since}{advice}",
-            lead=f"{problem.severity:<8}",
-            style=COLOURS[problem.severity],
-        )
-
-
 @app.command("try-now")
 def try_now(
     paused: Annotated[
@@ -469,42 +386,6 @@ def show_settings(as_json: Json = False) -> None:
     """Show every setting, where it came from and what it means; secrets are masked."""
     rows = [asdict(row) for row in describe(prepared_settings())]
     print_rows(rows, as_json)
-
-
-def _summary(check: Check) -> str:
-    return (
-        f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
-        f"new gists {check.gists}, new files {check.files}"
-    )
-
-
-STOPPED = "stopped: another account is set"
-
-
-def _publishing(condition: Condition, now: datetime) -> str:
-    if any(one.kind is ProblemKind.PIPEDRIVE_TOKEN_MISSING for one in condition.problems):
-        return "waits for PIPEDRIVE_TOKEN"
-    problem = condition.held_up(pauses.PUBLISHING)
-    if problem and problem.vendor:
-        return STOPPED
-    if person := condition.persons_pause:
-        end = until(person.until, now) if person.until else "until somebody resumes it"
-        return f"paused by {person.paused_by} {end}"
-    return _paused(condition.pauses.get(pauses.PUBLISHING), now)
-
-
-def _watching(condition: Condition, now: datetime) -> str:
-    problem = condition.held_up(pauses.WATCHING)
-    if problem and problem.vendor:
-        return STOPPED
-    reading = condition.pauses.get(pauses.READING)
-    if pauses.WATCHING in condition.pauses or reading is None:
-        return _paused(condition.pauses.get(pauses.WATCHING), now)
-    return f"reading is {_paused(reading, now)}"
-
-
-def _paused(pause: Pause | None, now: datetime) -> str:
-    return f"paused {until(pause.until, now)}: {pause.reason}" if pause else "running"
 
 
 def _fail(message: str) -> NoReturn:

@@ -141,3 +141,11 @@ def tell_finding(finding: Finding) -> None:
     )
     if finding.advice:
         console.say(f"        > {finding.advice}")
+
+
+def summary_of(check: Check) -> str:
+    """What a check did, in one line."""
+    return (
+        f"users looked at {check.users}, unchanged {check.unchanged}, failed {check.failed}; "
+        f"new gists {check.gists}, new files {check.files}"
+    )

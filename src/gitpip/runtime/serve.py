@@ -153,10 +153,12 @@ async def _serve(
     ready: Callable[[str], None],
 ) -> None:
     settings = credentials.settings
-    patience = settings.health_patience
+    targets = AccountTargets(lambda: credentials.settings)
 
     def ailments() -> tuple[str, ...]:
-        return worker.scheduler.ailments(patience) + stalls.ailments(patience)
+        return worker.scheduler.ailments(settings.health_patience) + stalls.ailments(
+            settings.health_patience
+        )
 
     async with (
         _reached(settings, database, part) as worker,
@@ -182,22 +184,19 @@ async def _serve(
                 find_account=worker.find_account,
                 wake=worker.wake,
                 scheduler_is_alive=worker.is_alive,
-                ailments=lambda: life.ailments(patience) + ailments(),
+                ailments=lambda: life.ailments(settings.health_patience) + ailments(),
                 forecast=worker.forecast,
                 unknown_logins=worker.unknown_logins,
                 preview=_preview(settings),
                 check_settings=AccountLists(lambda: credentials.settings).check,
-                check_target=AccountTargets(lambda: credentials.settings).check,
-                search_targets=AccountTargets(lambda: credentials.settings).search,
+                check_target=targets.check,
+                search_targets=targets.search,
                 first_key=first_key,
             ),
             part,
         )
         server = _server_of(app, settings)
-        # The 170,000 objects loaded by now stay until the end. A full collection of garbage would
-        # look at them each time for 110 ms, five times while 100,000 users are listed; and CPython
-        # waits with it until a quarter as many new ones have aged, so that memory grew for minutes.
-        gc.freeze()
+        _keep_what_is_loaded()
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             _log_start(settings, address := _address(settings.host, listener), part)
@@ -206,6 +205,16 @@ async def _serve(
             lasting |= {"the work queue": worker.task} if worker.task else {}
             await _until_one_ends(lasting, serving, server)
         log.info("service.stopping")
+
+
+def _keep_what_is_loaded() -> None:
+    """Let the collector of garbage pass over the 170,000 objects that stay until the end.
+
+    A full collection would look at them each time for 110 ms, five times while 100,000 users are
+    listed; and CPython waits with it until a quarter as many new ones have aged, so that memory
+    grew for minutes.
+    """
+    gc.freeze()
 
 
 async def _until_one_ends(

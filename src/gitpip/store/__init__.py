@@ -9,4 +9,5 @@ import gitpip.store.schema_rules
 import gitpip.store.schema_status
 import gitpip.store.schema_surveys
 import gitpip.store.schema_targets
-import gitpip.store.schema_undo  # noqa: F401
+import gitpip.store.schema_undo
+import gitpip.store.schema_visits  # noqa: F401

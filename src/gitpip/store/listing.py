@@ -13,7 +13,8 @@ from gitpip.store.database import Transaction
 from gitpip.store.gists import search
 from gitpip.store.gists.gists import file_of, select_files
 from gitpip.store.publications.publication_rows import is_in
-from gitpip.store.schema import gist_files, gists, publications, user_tags, users, visits
+from gitpip.store.schema import gist_files, gists, publications, user_tags, users
+from gitpip.store.schema_visits import visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
 from gitpip.store.visits.unseen import PREVIEW, seen_by

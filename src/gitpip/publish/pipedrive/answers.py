@@ -29,6 +29,12 @@ from gitpip.vendor_values import cleaned, json_of, time_of, whole_number, words
 
 Json = dict[str, object]
 
+ADVICE = {
+    401: "set PIPEDRIVE_TOKEN to a valid token",
+    402: "Pipedrive has closed the account: see to its subscription",
+    403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
+}
+"""What to do about an answer that no request of this token gets round, by its status."""
 ACCESS_PAUSE = timedelta(minutes=5)
 MADE_AS_DONE = timedelta(seconds=1)
 """By so much the two times of an activity that is made as done may differ: they are rounded."""
@@ -258,3 +264,8 @@ def _words(status: int, body: Json) -> str:
     said = body.get("error") or body.get("error_info") or body.get("message") or "without a reason"
     # It is kept as the reason, and may say back what was sent.
     return f"Pipedrive answered {status}: {words(str(said), 500) or 'without a reason'}"
+
+
+def cause(error: Exception) -> str:
+    """What kept an answer from arriving, in a few words without a secret."""
+    return type(error).__name__ + (f" ({words(str(error), 300)})" if str(error) else "")

@@ -45,7 +45,7 @@ from gitpip.publish.pipedrive.rate_limit import RateLimiter, number
 from gitpip.store.database import Database
 from gitpip.store.users.targets import Seen
 from gitpip.targets import Target, TargetKind
-from gitpip.vendor_values import whole_number, words
+from gitpip.vendor_values import whole_number
 
 Query = Mapping[str, str | int]
 
@@ -413,7 +413,7 @@ class Pipedrive:
                 return _TOKEN_CHANGED
             self._access_confirmed_until = 0.0
             return NotProcessed(
-                f"{answer.reason}; {_ADVICE[answer.status]}", ACCESS_PAUSE, access=True
+                f"{answer.reason}; {answers.ADVICE[answer.status]}", ACCESS_PAUSE, access=True
             )
         if isinstance(answer, Answer):
             lasts = ACCESS_CONFIRMED_FOR.total_seconds()
@@ -444,10 +444,10 @@ class Pipedrive:
             return Unread(f"Pipedrive's answer is larger than {ANSWER_LIMIT} bytes")
         except (httpx2.HTTPError, TimeoutError) as error:
             if not sending.begun and isinstance(error, _NOT_CONNECTED):
-                reason = f"Pipedrive can't be reached: {_cause(error)}"
+                reason = f"Pipedrive can't be reached: {answers.cause(error)}"
                 return NotProcessed(reason, UNREACHABLE_PAUSE, unreachable=True)
             kind = Unread if isinstance(error, _TOO_LATE) else Ambiguous
-            return kind(f"Pipedrive's answer did not arrive: {_cause(error)}")
+            return kind(f"Pipedrive's answer did not arrive: {answers.cause(error)}")
         finally:
             turn.end(headers)
             self.last_status = status
@@ -498,12 +498,3 @@ _TOKEN_CHANGED = NotProcessed("the token was changed meanwhile", timedelta(0), e
 _NOT_ADMITTED = NotProcessed(
     "it is not known yet which company the token belongs to", timedelta(0), everyone=False
 )
-_ADVICE = {
-    401: "set PIPEDRIVE_TOKEN to a valid token",
-    402: "Pipedrive has closed the account: see to its subscription",
-    403: "set PIPEDRIVE_TOKEN to the token of a user who may use the API",
-}
-
-
-def _cause(error: Exception) -> str:
-    return type(error).__name__ + (f" ({words(str(error), 300)})" if str(error) else "")

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 
@@ -50,8 +50,6 @@ WAITING = (
 )
 SKIPPED_BY_A_PERSON = "skipped by a person"
 
-PACE_MEASURED_OVER = timedelta(minutes=10)
-"""The pace of publishing is that of so long."""
 DELETED_WHILE_HELD = "deleted or made secret while it was held"
 HELD_AGAIN = "GitHub shows it again, after it was deleted or secret while it was held"
 DELETED_BEFORE_SENT = "deleted or made secret before it was sent"
@@ -286,60 +284,6 @@ async def _count(
     counts.update(of_parts)
     counts[PublicationState.SKIPPED] -= sum(of_parts.values())
     return dict(+counts)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the publishing of a user's files is."""
-
-    published: int
-    waiting: int
-    failed: int
-    skipped: int
-    held: int
-    left: timedelta | None
-    """How long it still takes at the recent pace; None where none was published recently."""
-
-    @property
-    def total(self) -> int:
-        """How many are to be in Pipedrive in the end, as far as that is decided."""
-        return self.published + self.waiting + self.failed
-
-
-async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
-    """How far the publishing of a user's files is."""
-    counts = await count(transaction, [user_key])
-    waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
-    left = await time_left(transaction, waiting, now, user_key)
-    return Progress(
-        published=counts.get(PublicationState.PUBLISHED, 0),
-        waiting=waiting,
-        failed=counts.get(PublicationState.FAILED, 0),
-        skipped=counts.get(PublicationState.SKIPPED, 0),
-        held=counts.get(PublicationState.HELD, 0),
-        left=left,
-    )
-
-
-async def time_left(
-    transaction: Transaction, waiting: int, now: datetime, user_key: UserKey | None = None
-) -> timedelta | None:
-    """How long `waiting` publications take, of one user or of all, at the recent pace.
-
-    None where none was published recently, or none waits.
-    """
-    if not waiting:
-        return None
-    wanted = [] if user_key is None else [publications.c.user_key == user_key]
-    lately, since = (
-        await transaction.execute(
-            select(
-                func.count(),
-                func.min(publications.c.published_at, type_=publications.c.published_at.type),
-            ).where(publications.c.published_at > now - PACE_MEASURED_OVER, *wanted)
-        )
-    ).one()
-    return (now - since) / lately * waiting if lately else None
 
 
 async def retry(

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, func, select, update
 from gitpip.model import HomeVisit, VisitId
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
-from gitpip.store.schema import home_visits, visits
+from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visits.visits import BROWSER
 
 VISITS_KEPT = 50

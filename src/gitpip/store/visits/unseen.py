@@ -13,8 +13,9 @@ from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
 from gitpip.store.rows import reader
-from gitpip.store.schema import gist_files, home_visits, visits
+from gitpip.store.schema import gist_files
 from gitpip.store.schema import users as users_table
+from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import tracked
 from gitpip.store.visits import old_visits

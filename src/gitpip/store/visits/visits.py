@@ -11,8 +11,8 @@ from gitpip.store.access import keys
 from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import users as users_table
-from gitpip.store.schema import visits
 from gitpip.store.schema_access import access_keys
+from gitpip.store.schema_visits import visits
 from gitpip.store.users import users
 from gitpip.store.visibility import tracked
 

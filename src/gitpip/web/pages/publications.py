@@ -17,7 +17,7 @@ from gitpip.model import PublicationId, PublicationState, Role
 from gitpip.publish.policy import Policies
 from gitpip.publish.preview import conditions
 from gitpip.status.reading import Condition
-from gitpip.store.publications import held, publications
+from gitpip.store.publications import held, progress, publications
 from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.store.status import pauses
@@ -46,7 +46,7 @@ async def list_publications(context: Context, asked: Asked, offset: Offset = 0) 
         page = await publications.page(transaction, asked.selection, offset=offset, limit=ROWS)
         counts = await publications.count(transaction)
         waiting = sum(counts.get(PublicationState(name), 0) for name in publications.WAITING)
-        left = await publications.time_left(transaction, waiting, now)
+        left = await progress.time_left(transaction, waiting, now)
         waiting_for_decision = await held.everyone(transaction, limit=HELD_USERS)
         all_held = await held.summary(transaction)
         stops = await stops_of(transaction, context)

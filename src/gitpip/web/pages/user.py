@@ -21,7 +21,8 @@ from gitpip.publish import chosen_targets
 from gitpip.publish.destination import Hit
 from gitpip.store import listing
 from gitpip.store.gists import unreadable
-from gitpip.store.publications import held, opt_outs, publications
+from gitpip.store.publications import held, opt_outs
+from gitpip.store.publications.progress import progress as progress_of
 from gitpip.store.status import pauses
 from gitpip.store.users import users
 from gitpip.targets import parsed_target
@@ -88,7 +89,7 @@ async def _person(
         number = await listing.count_gists(transaction, [user.key])
         times = await listing.gist_times(transaction, user.key, now - timedelta(weeks=WEEKS))
         visited = await listing.last_visit(transaction, user.key, viewer_of(request))
-        progress = await publications.progress(transaction, user.key, now)
+        progress = await progress_of(transaction, user.key, now)
         waiting = await held.of_user(transaction, user.key)
         opt_out = await opt_outs.of_user(transaction, user.key)
         stops = await stops_of(transaction, context)

@@ -1,0 +1,68 @@
+"""How far publishing is, and how long it still takes at the recent pace."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from gitpip.model import PublicationState, UserKey
+from gitpip.store.database import Transaction
+from gitpip.store.publications.publications import WAITING, count
+from gitpip.store.schema import publications
+
+PACE_MEASURED_OVER = timedelta(minutes=10)
+"""The pace of publishing is that of so long."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the publishing of a user's files is."""
+
+    published: int
+    waiting: int
+    failed: int
+    skipped: int
+    held: int
+    left: timedelta | None
+    """How long it still takes at the recent pace; None where none was published recently."""
+
+    @property
+    def total(self) -> int:
+        """How many are to be in Pipedrive in the end, as far as that is decided."""
+        return self.published + self.waiting + self.failed
+
+
+async def progress(transaction: Transaction, user_key: UserKey, now: datetime) -> Progress:
+    """How far the publishing of a user's files is."""
+    counts = await count(transaction, [user_key])
+    waiting = sum(counts.get(PublicationState(state), 0) for state in WAITING)
+    left = await time_left(transaction, waiting, now, user_key)
+    return Progress(
+        published=counts.get(PublicationState.PUBLISHED, 0),
+        waiting=waiting,
+        failed=counts.get(PublicationState.FAILED, 0),
+        skipped=counts.get(PublicationState.SKIPPED, 0),
+        held=counts.get(PublicationState.HELD, 0),
+        left=left,
+    )
+
+
+async def time_left(
+    transaction: Transaction, waiting: int, now: datetime, user_key: UserKey | None = None
+) -> timedelta | None:
+    """How long `waiting` publications take, of one user or of all, at the recent pace.
+
+    None where none was published recently, or none waits.
+    """
+    if not waiting:
+        return None
+    wanted = [] if user_key is None else [publications.c.user_key == user_key]
+    lately, since = (
+        await transaction.execute(
+            select(
+                func.count(),
+                func.min(publications.c.published_at, type_=publications.c.published_at.type),
+            ).where(publications.c.published_at > now - PACE_MEASURED_OVER, *wanted)
+        )
+    ).one()
+    return (now - since) / lately * waiting if lately else None
