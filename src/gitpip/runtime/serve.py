@@ -152,13 +152,11 @@ async def _serve(
     first_key: FirstKey,
     ready: Callable[[str], None],
 ) -> None:
-    settings = credentials.settings
+    settings, patience = credentials.settings, credentials.settings.health_patience
     targets = AccountTargets(lambda: credentials.settings)
 
     def ailments() -> tuple[str, ...]:
-        return worker.scheduler.ailments(settings.health_patience) + stalls.ailments(
-            settings.health_patience
-        )
+        return worker.scheduler.ailments(patience) + stalls.ailments(patience)
 
     async with (
         _reached(settings, database, part) as worker,
@@ -184,7 +182,7 @@ async def _serve(
                 find_account=worker.find_account,
                 wake=worker.wake,
                 scheduler_is_alive=worker.is_alive,
-                ailments=lambda: life.ailments(settings.health_patience) + ailments(),
+                ailments=lambda: life.ailments(patience) + ailments(),
                 forecast=worker.forecast,
                 unknown_logins=worker.unknown_logins,
                 preview=_preview(settings),
