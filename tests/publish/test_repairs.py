@@ -21,6 +21,8 @@ from gitpip.store.publications.repairs import Count, Repair
 from gitpip.store.publications.selection import EVERYTHING, Selection
 from gitpip.store.schema import gist_files, gists
 from gitpip.store.schema import publications as rows
+from gitpip.store.schema_events import EventKind
+from gitpip.store.schema_events import events as event_rows
 from gitpip.store.schema_publishing import RepairAct
 from tests.support.rows import track
 from tests.support.scene import Scene, wake_nobody
@@ -284,3 +286,25 @@ async def test_an_order_that_is_not_clear_changes_nothing(scene: Scene) -> None:
     assert await scene.states() == [FAILED]
     async with scene.database.read() as transaction:
         assert await repairs.latest(transaction, limit=9) == ()
+
+
+async def test_each_act_is_told_as_one_event_for_a_user(scene: Scene) -> None:
+    """As the same act on one publication is."""
+    await scene.find_files("ada", "1.txt", "2.txt", "3.txt")
+    for act, kind in (
+        (RepairAct.HOLD, EventKind.PUBLICATIONS_HELD),
+        (RepairAct.APPROVE, EventKind.PUBLICATIONS_APPROVED),
+        (RepairAct.SKIP, EventKind.PUBLICATIONS_SKIPPED),
+        (RepairAct.RETRY, EventKind.PUBLICATIONS_APPROVED),
+    ):
+        states = {RepairAct.RETRY: (SKIPPED,)}.get(act, ())
+        await repair(scene, act, Selection(login="ada", states=states))
+        async with scene.database.read() as transaction:
+            last = (
+                await transaction.execute(
+                    select(event_rows.c.kind, event_rows.c.detail)
+                    .order_by(event_rows.c.id.desc())
+                    .limit(1)
+                )
+            ).one()
+        assert (last.kind, last.detail.partition(":")[0]) == (kind, "3 files")

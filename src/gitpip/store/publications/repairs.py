@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_, 
 from gitpip.errors import PublicationNotFound, RepairNotFound
 from gitpip.model import PublicationState, UserKey
 from gitpip.modes import HeldBecause
-from gitpip.store import ledger, visibility
+from gitpip.store import events, ledger, visibility
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Transaction
+from gitpip.store.events import EventKind
 from gitpip.store.publications import approvals, causes, deals
 from gitpip.store.publications.being_undone import being_undone
 from gitpip.store.publications.causes import Cause
@@ -41,7 +42,7 @@ CUT_SHORT_AFTER = timedelta(minutes=2)
 PENDING, HELD = PublicationState.PENDING, PublicationState.HELD
 FAILED, SKIPPED = PublicationState.FAILED, PublicationState.SKIPPED
 POSSIBLE = {
-    RepairAct.RETRY: (FAILED, PENDING, HELD, SKIPPED),
+    RepairAct.RETRY: (FAILED, PENDING, HELD, SKIPPED, PublicationState.WITHDRAWN),
     RepairAct.SKIP: (FAILED, PENDING, HELD),
     RepairAct.APPROVE: (HELD,),
     RepairAct.HOLD: (PENDING,),
@@ -300,8 +301,21 @@ async def _apply(
         RepairAct.APPROVE: approvals.approved(now, by),
         RepairAct.HOLD: approvals.held_by_person(now),
     }
-    result = await transaction.execute(update(publications).where(still).values(values[act]))
-    return result.rowcount
+    result = await transaction.execute(
+        update(publications).where(still).values(values[act]).returning(publications.c.user_key)
+    )
+    keys = result.scalars().all()
+    told = {
+        RepairAct.SKIP: (EventKind.PUBLICATIONS_SKIPPED, SKIPPED_BY_A_PERSON),
+        RepairAct.APPROVE: (EventKind.PUBLICATIONS_APPROVED, approvals.APPROVED_BY_A_PERSON),
+        RepairAct.HOLD: (EventKind.PUBLICATIONS_HELD, approvals.HELD_BY_A_PERSON),
+    }
+    if state in {HELD, SKIPPED} and act is RepairAct.RETRY:
+        told[act] = told[RepairAct.APPROVE]
+    if act in told:
+        kind, why = told[act]
+        await events.record_files(transaction, now, kind, keys, why)
+    return len(keys)
 
 
 async def _retry_deals(transaction: Transaction, which: ColumnElement[bool], now: datetime) -> None:
