@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,6 @@ from gitpip.model import (
     OnDelete,
     OnEdit,
     Publication,
-    PublicationId,
     PublicationState,
     UserKey,
 )
@@ -63,6 +63,11 @@ class Ready:
     fields: ActivityFields
 
 
+OTHERS: ContextVar[Sequence[Publication]] = ContextVar("OTHERS", default=())
+"""What goes out with the claim that this task sends. By task, and not by publication: one that was
+claimed anew, since its claim was over, can be sent by two tasks for a moment."""
+
+
 class Sender:
     """Sends publications; several can be under way."""
 
@@ -91,8 +96,6 @@ class Sender:
         self._clocks = guards.clocks
         self._mode = guards.mode
         self._now = guards.clocks.wall
-        self._others: dict[PublicationId, Sequence[Publication]] = {}
-        """What goes out with the claims under way, by their ids."""
         self._deal_turns: defaultdict[UserKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def is_suspected(self, claim: Publication) -> bool:
@@ -112,7 +115,7 @@ class Sender:
         The `others` of its gist, claimed with it and never sent, go out in the same activity. A
         failure is recorded with it. Raises DatabaseUnavailable.
         """
-        self._others[claim.id] = others
+        sent_along = OTHERS.set(others)
         try:
             known = await self._known(claim)
             if known is None and (place := await self._place_of(claim, postponed)) is not None:
@@ -126,7 +129,7 @@ class Sender:
             log.exception("publication.broken", login=claim.login, publication_id=claim.id)
             await self._set_aside(claim, unexpected(error))
         finally:
-            del self._others[claim.id]
+            OTHERS.reset(sent_along)
 
     async def _known(self, claim: Publication) -> tuple[Place, Rendered] | None:
         """The place and what is sent, read at once; None where the place is not known yet."""
@@ -142,7 +145,7 @@ class Sender:
             return await self._rendered(transaction, claim.file_key, claim.revision)
         return await rendered_together(
             transaction,
-            (claim, *self._others[claim.id]),
+            (claim, *OTHERS.get()),
             on_edit=self._rules.on_edit,
             on_delete=self._rules.on_delete,
             policies=self._policies,
@@ -181,7 +184,7 @@ class Sender:
 
     async def _record(self, claim: Publication, change: Change, now: datetime) -> None:
         """Write an outcome; what was to go out with the claim waits like it if it did not yet."""
-        for each in (claim, *self._others[claim.id]):
+        for each in (claim, *OTHERS.get()):
             await record(self._database, each, change, now)
 
     async def _wait_for(self, deal: Deal, claim: Publication) -> None:
@@ -268,7 +271,7 @@ class Sender:
                 Start(now, self._waits.lease, self._destination.now, await self._mode(transaction)),
                 deal_id=ready.place.deal_id,
                 sent_to=ready.place.target if ready.place.given else None,
-                others=self._others[claim.id],
+                others=OTHERS.get(),
             ):
                 return None
             if self._youth.lasts:
