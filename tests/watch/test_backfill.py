@@ -13,6 +13,7 @@ from gitpip.model import Backfill, PublicationState, User
 from gitpip.store.access.audit import Actor, Via
 from gitpip.store.database import Database
 from gitpip.store.users import users
+from gitpip.targets import Target
 from gitpip.watch.check import Watcher
 from gitpip.watch.forecast import past_of
 from gitpip.watch.github.client import GitHub
@@ -181,11 +182,11 @@ async def test_importing_a_removed_user_takes_what_the_file_says(
     await run(watcher)
     user = await user_named(database, "ada")
     assert user.key == before.key
-    assert (user.external_id, user.tags, user.check_interval, user.deal_id) == (
+    assert (user.external_id, user.tags, user.check_interval, user.target) == (
         "new",
         ("new",),
         timedelta(hours=2),
-        77,
+        Target.parse("deal:77"),
     )
 
 

@@ -94,6 +94,7 @@ VIEWER = {
     "GET /publications": "",
     "GET /publications/{publication_id}": "/publications/1",
     "GET /status-page": "",
+    "GET /capacity": "",
     "GET /feed.atom": "",
     "GET /feed.json": "",
     "GET /feeds": "",

@@ -1,0 +1,96 @@
+"""The page that says what more users and gists would cost."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse
+
+from gitpip.clock import utc_now
+from gitpip.config import format_duration, parse_duration
+from gitpip.errors import InvalidInput
+from gitpip.model import Role
+from gitpip.status.sizing import PLANS, Sizing, Wanted, sizing
+from gitpip.status.sizing_rows import sizing_rows
+from gitpip.store.status import today
+from gitpip.store.status.today import Today
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.context import AppContext, Context
+from gitpip.web.render.jinja import render
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+Number = Annotated[str, Query(max_length=20)]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The fields of the form, as they were typed; empty ones are as it is today."""
+
+    users: Number = ""
+    gists_per_day: Number = ""
+    pipedrive_plan: Number = ""
+    seats: Number = ""
+    check_interval: Number = ""
+    files_per_gist: Number = ""
+    backlog: Number = ""
+
+
+@router.get("/capacity")
+@needs(Role.VIEWER)
+async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTMLResponse:
+    """What so many users and gists cost at both vendors and on disk, beside what there is."""
+    async with context.database.read() as transaction:
+        present = await today.read(transaction, utc_now())
+    follows: Sizing | None = None
+    fault = ""
+    try:
+        follows = sizing(_wanted(asked, present, context))
+    except InvalidInput as error:
+        fault = str(error)
+    page = render(
+        "capacity.html",
+        page="status",
+        asked=asked,
+        plans=PLANS,
+        usual=format_duration(context.settings.check_interval),
+        present=present,
+        rows=sizing_rows(follows, present) if follows else (),
+        warnings=follows.warnings if follows else (),
+        fault=fault,
+    )
+    return HTMLResponse(page, status_code=422 if fault else 200)
+
+
+def _wanted(asked: Asked, present: Today, context: AppContext) -> Wanted:
+    """What is planned; raises InvalidInput, with the field."""
+    try:
+        interval = (
+            parse_duration(asked.check_interval.strip())
+            if asked.check_interval.strip()
+            else context.settings.check_interval
+        )
+    except ValueError as error:
+        raise InvalidInput("check_interval", str(error)) from None
+    return Wanted(
+        users=round(_number("users", asked.users, max(1, present.users))),
+        gists_per_day=_number("gists_per_day", asked.gists_per_day, present.gists_per_day),
+        pipedrive_plan=asked.pipedrive_plan or "lite",
+        seats=round(_number("seats", asked.seats, 1)),
+        check_interval=interval,
+        files_per_gist=_number("files_per_gist", asked.files_per_gist, 1.5),
+        backlog=round(_number("backlog", asked.backlog, 0)),
+    )
+
+
+def _number(field: str, text: str, otherwise: float) -> float:
+    """A number as it was typed, or what there is today."""
+    plain = text.strip().replace(",", "")
+    if not plain:
+        return otherwise
+    try:
+        number = float(plain)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 10**12:
+        raise InvalidInput(field, f"{text[:40]!r} is no number; use one such as 250")
+    return number

@@ -1,0 +1,34 @@
+"""The page that says what more users and gists would cost."""
+
+import pytest
+
+from tests.support.pages import on_one_line
+from tests.web.conftest import Served
+
+
+def test_a_plan_stands_beside_what_there_is(served_to_all: Served) -> None:
+    page = on_one_line(served_to_all.gitpip.get("/capacity").text)
+    assert '<th scope="row">Pipedrive tokens a day</th>' in page
+    assert "<td></td> <td>0</td></tr>" in page  # no user is tracked
+    asked = "users=2000000&gists_per_day=50%2C000&pipedrive_plan=growth&seats=2&check_interval=1m"
+    planned = on_one_line(served_to_all.gitpip.get(f"/capacity?{asked}").text)
+    assert "% of 120,000)" in planned
+    assert planned.count('class="sentence bad" role="status"') >= 2
+    assert 'value="50,000"' in planned
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("users=many", "users: &#39;many&#39; is no number; use one such as 250"),
+        ("users=0", "users: 0 is out of range"),
+        ("gists_per_day=-1", "gists_per_day: &#39;-1&#39; is no number"),
+        ("pipedrive_plan=huge", "pipedrive_plan: there is no plan &#39;huge&#39;"),
+        ("check_interval=soon", "check_interval: "),
+        ("seats=inf", "seats: &#39;inf&#39; is no number"),
+    ],
+)
+def test_what_makes_no_sense_is_named(served_to_all: Served, query: str, words: str) -> None:
+    answer = served_to_all.gitpip.get(f"/capacity?{query}")
+    assert answer.status_code == 422
+    assert words in on_one_line(answer.text)
