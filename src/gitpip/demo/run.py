@@ -53,7 +53,7 @@ def run_demo() -> None:
             *("GITPIP_HOST", "GITPIP_PORT", "GITPIP_ALLOW_ANONYMOUS", "GITPIP_ADMIN_KEY"),
             *("GITPIP_LOG_LEVEL", "GITPIP_LOG_FORMAT"),
         )
-        environment = {"GITPIP_LOG_LEVEL": "ERROR"}
+        environment = {"GITPIP_LOG_LEVEL": "CRITICAL"}
         environment |= {name: os.environ[name] for name in kept if name in os.environ}
         beside = {
             "GITPIP_DATA_DIR": folder,
@@ -99,7 +99,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
             "holds a token,",
             "  and one that Pipedrive refuses. Press Ctrl-C to stop; all data is deleted then.",
             "",
-            "  To try the commands, copy this into another terminal; status can be any other:",
+            "  To try the commands, copy this into another terminal (status is one of them):",
             "",
             f"  {places.command}",
             "",
