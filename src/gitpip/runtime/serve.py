@@ -175,25 +175,22 @@ async def _serve(
         ) as life,
         following(credentials, worker.use),
     ):
-        app = create_app(
-            AppContext(
-                database=database,
-                credentials=credentials,
-                find_account=worker.find_account,
-                wake=worker.wake,
-                scheduler_is_alive=worker.is_alive,
-                ailments=lambda: life.ailments(patience) + ailments(),
-                forecast=worker.forecast,
-                unknown_logins=worker.unknown_logins,
-                preview=_preview(settings),
-                check_settings=AccountLists(lambda: credentials.settings).check,
-                check_target=targets.check,
-                search_targets=targets.search,
-                first_key=first_key,
-            ),
-            part,
+        context = AppContext(
+            database=database,
+            credentials=credentials,
+            find_account=worker.find_account,
+            wake=worker.wake,
+            scheduler_is_alive=worker.is_alive,
+            ailments=lambda: life.ailments(patience) + ailments(),
+            forecast=worker.forecast,
+            unknown_logins=worker.unknown_logins,
+            preview=_preview(settings),
+            check_settings=AccountLists(lambda: credentials.settings).check,
+            check_target=targets.check,
+            search_targets=targets.search,
+            first_key=first_key,
         )
-        server = _server_of(app, settings)
+        server = _server_of(create_app(context, part), settings)
         _keep_what_is_loaded()
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
