@@ -65,7 +65,7 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     held = json.loads(run("publications", "list", "--state", "held", "--json").stdout)
     shown = json.loads(run("publications", "show", str(PUBLISHED), "--json").stdout)
 
-    assert [each["id"] for each in everything] == [5, 4, 3, 2, 1]
+    assert [each["id"] for each in everything] == [6, 5, 4, 3, 2, 1]
     assert [(each["id"], each["reason"]) for each in held] == [(HELD, "a flood")]
     assert (shown["filename"], shown["activity_id"]) == ("4.txt", 4)
     assert "4.txt" in shown["subject"]
@@ -75,7 +75,7 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     preview = {"subject", "note", "masked", *(field.name for field in fields(Conditions))}
     assert set(shown) == {*PublicationBody.model_fields, *preview}
     assert (
-        "These are 2 of 5; --limit shows more."
+        "These are 2 of 6; --limit shows more."
         in run("publications", "list", "--limit", "2").stdout
     )
     assert f"id: {PUBLISHED}\n" in run("publications", "show", str(PUBLISHED)).stdout
