@@ -60,4 +60,4 @@ def test_a_command_that_only_reads_or_changes_makes_no_database(
     assert not folder.exists()
 
     assert gitpip.command("keys", "create", "ada", "--role", "admin").returncode == 0
-    assert f"database: sqlite+aiosqlite:///{folder}/gitpip.db\n" in gitpip.command("status").stdout
+    assert f"database: SQLite, {folder}/gitpip.db\n" in gitpip.command("status").stdout

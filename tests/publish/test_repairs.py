@@ -308,3 +308,7 @@ async def test_each_act_is_told_as_one_event_for_a_user(scene: Scene) -> None:
                 )
             ).one()
         assert (last.kind, last.detail.partition(":")[0]) == (kind, "3 files")
+
+
+def test_each_state_says_what_to_do() -> None:
+    assert set(causes.WHAT_TO_DO) == set(PublicationState)

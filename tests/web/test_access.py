@@ -158,7 +158,7 @@ OPERATOR = {
     "POST /api/v1/undos/{undo_id}/resume": "/api/v1/undos/1/resume",
     "POST /undos": "",
     "POST /undos/{undo_id}/resume": "/undos/1/resume",
-    "GET /undos/new": "",
+    "GET /undo": "/undo?user=ada",
     "POST /api/v1/publications/approve": "",
     "POST /api/v1/publications/hold": "",
     "GET /api/v1/publishing/settings": "",

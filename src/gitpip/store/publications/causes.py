@@ -17,6 +17,7 @@ WHAT_TO_DO = {
     PublicationState.SENDING: "The answer is awaited.",
     PublicationState.UNCERTAIN: "gitpip looks for them in Pipedrive; nothing is to be done.",
     PublicationState.SKIPPED: "Nothing, unless you want them sent after all: then retry them.",
+    PublicationState.WITHDRAWN: "Nothing; they were undone. Retry one to send it once more.",
     PublicationState.PUBLISHED: (
         "They are in Pipedrive, and their notes are not up to date: gitpip notes retry."
     ),

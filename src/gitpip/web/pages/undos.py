@@ -37,7 +37,7 @@ def _what(
     )
 
 
-@router.get("/undos/new")
+@router.get("/undo")
 @needs(Role.OPERATOR)
 async def confirm_undo(
     *,
