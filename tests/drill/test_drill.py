@@ -67,7 +67,7 @@ def test_nothing_is_lost_or_doubled_on_sqlite_whatever_the_environment_says(tmp_
 
     code, report = reported(
         tmp_path,
-        *("--files", "60", "--users", "6", "--faults", "10", "--kill-every", "5s"),
+        *("--files", "30", "--users", "4", "--faults", "10", "--kill-every", "3s"),
         environment=REAL,
     )
 
@@ -88,7 +88,7 @@ def test_nothing_is_lost_or_doubled_by_replicas_on_postgresql(
     try:
         code, report = reported(
             tmp_path,
-            *("--files", "60", "--users", "6", "--faults", "8", "--kill-every", "6s"),
+            *("--files", "30", "--users", "4", "--faults", "8", "--kill-every", "3s"),
             *("--replicas", "2", "--database", address),
         )
         assert (code, report["passed"], report["database"]) == (0, True, "PostgreSQL")

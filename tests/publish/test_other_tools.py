@@ -204,7 +204,7 @@ def test_what_is_no_link_to_a_gist_is_none() -> None:
     assert anchor_of("My File.py") == "file-my-file-py"
 
 
-@pytest.mark.parametrize("moment", range(1, 31, 2))
+@pytest.mark.parametrize("moment", range(1, 31, 5))
 async def test_what_is_adopted_while_a_process_stands_still_is_not_sent_by_it(
     finder: Finder, moment: int
 ) -> None:

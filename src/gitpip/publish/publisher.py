@@ -77,6 +77,8 @@ class _Run:
     """What goes out with those, by their ids."""
     screened: bool = False
     """Whether all that was claimed last is not sent after all, so that more may be due."""
+    undoes: bool = False
+    """Whether something is to be undone, as the last claim of looks told."""
 
 
 class Publisher:
@@ -270,7 +272,7 @@ class Publisher:
 
     async def _fill(self, run: _Run) -> None:
         """Start as many requests as may be under way now."""
-        run.screened = False
+        run.screened = run.undoes = False
         if not await self._may_go_on():
             return
         if self._pauses.probing and not run.flight.is_empty:
@@ -284,7 +286,7 @@ class Publisher:
             self._unpaused_at = None
             return
         if not (self._pauses.probing and not run.flight.is_empty):
-            await self._start_undoing(run)
+            self._start_undoing(run)
         if not (self._pauses.probing and not run.flight.is_empty):
             self._start_sends(run)
         self._probed_by_sending = self._pauses.probing and run.flight.sends
@@ -309,9 +311,9 @@ class Publisher:
         elif doubled_at is not None and doubled_at <= self._now() and not self._doubles.busy:
             run.flight.look(self._look_for_doubles())
 
-    async def _start_undoing(self, run: _Run) -> None:
+    def _start_undoing(self, run: _Run) -> None:
         """Delete beside what is sent, but not instead of it: a pause is probed by a send."""
-        if not (self._pauses.probing and run.waiting) and await self._undoer.is_due():
+        if run.undoes and not self._undoer.busy and not (self._pauses.probing and run.waiting):
             run.flight.look(self._undo())
 
     async def _undo(self) -> None:
@@ -363,7 +365,8 @@ class Publisher:
     ) -> tuple[dict[DealId | None, tuple[Publication, ...]], datetime | None]:
         """Claim what is to be looked for, with a `token` of its own.
 
-        With it comes when something that was sent twice is to be looked at again, if anything.
+        With it comes when something that was sent twice is to be looked at again, if anything. The
+        run is told whether something is to be undone.
         A look that outlasts its claims must not speak for a later send.
         """
         now, waits = self._now(), self._waits
@@ -380,6 +383,7 @@ class Publisher:
             )
             mode = await self._mode(transaction)
             doubled_at = await second_sends.next_due(transaction, mode)
+            run.undoes = await undone.any_due(transaction, Present(now, mode))
         metrics.deliveries.labels(PublicationState.UNCERTAIN).inc(given_up)
         return claimed, doubled_at
 

@@ -58,13 +58,6 @@ class Undoer:
         self.busy = False
         """Whether something is being undone at this moment."""
 
-    async def is_due(self) -> bool:
-        """Whether something is to be undone now."""
-        if self.busy:
-            return False
-        async with self._database.read() as transaction:
-            return await undone.any_due(transaction, await self._present(transaction))
-
     async def run(self, may_go_on: Callable[[], bool]) -> None:
         """Undo a few that are due, as long as `may_go_on` says so. Raises DatabaseUnavailable."""
         if self.busy:
