@@ -89,6 +89,7 @@ def place_of_bob(scene: Scene) -> str:
     return f"deal:{number}"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.processed}")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_each_is_there_once_whatever_becomes_of_the_request(
