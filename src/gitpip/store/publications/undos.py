@@ -322,14 +322,6 @@ async def files(
     )
 
 
-async def of_publication(
-    transaction: Transaction, publication_id: PublicationId
-) -> tuple[Undone, ...]:
-    """What undos made of one publication, the oldest first."""
-    wanted = undone.c.publication_id == publication_id
-    return await _undone_of(transaction, wanted, offset=0, limit=100)
-
-
 async def _undone_of(
     transaction: Transaction, *wanted: ColumnElement[bool], offset: int, limit: int
 ) -> tuple[Undone, ...]:
