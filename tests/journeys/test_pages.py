@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def _add(page: Page, login: str) -> None:
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_label("GitHub login").fill(login)
     page.get_by_role("button", name="Add user").click()
 
@@ -48,7 +48,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
-    page.get_by_role("link", name="New", exact=True).click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Inbox").click()
     expect(page.get_by_text("Nothing new. What is found appears")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
@@ -169,20 +169,20 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.goto(world.gitpip.url)
     page.get_by_label("Tag").select_option("customer")
-    page.get_by_label("Search").fill("two")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("main").get_by_label("Search").fill("two")
+    page.get_by_role("main").get_by_role("button", name="Search").click()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
     page.get_by_label("State").select_option("published")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("main").get_by_role("button", name="Search").click()
     expect(page.get_by_text("No file fits")).to_be_visible()
 
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_role("link", name="octocat").click()
     page.get_by_role("link", name="revision 2").click()
     expect(page.locator("del")).to_have_text("print('one')")
     expect(page.locator("ins")).to_have_text("print('two')")
 
-    page.get_by_role("link", name="Publications").click()
+    page.get_by_role("link", name="CRM sync").click()
     page.get_by_role("link", name=re.compile("refused")).click()
     page.get_by_role("link", name="Show what would be sent").click()
     expect(page.get_by_label("Note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
@@ -191,7 +191,7 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     assert "state=failed" in page.url
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_role("link", name="import a file").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
@@ -264,18 +264,22 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
     page.goto(world.gitpip.url)
 
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.get_by_role("main").get_by_label("Search")).to_be_focused()
     expect(page.locator("body")).to_match_aria_snapshot(
         """
         - banner:
-          - navigation "Pages":
-            - link "New"
-            - link "Users"
-            - link "Publications"
+          - navigation "Main":
+            - link "Inbox 1 unread"
+            - link "People"
+            - link "CRM sync 1 need attention"
             - link "Status"
+          - search "Everything":
+            - searchbox "Search people, files and code"
+          - group:
+            - text: ⋯
         - main:
           - heading "New gists" [level=1]
           - search:

@@ -13,6 +13,7 @@ from gitpip.clock import utc_now
 from gitpip.model import Role
 from gitpip.status.problem import clock
 from gitpip.web.auth.identity import current
+from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
 from gitpip.web.render.highlight import visible
 from gitpip.web.render.times import ago
@@ -135,5 +136,7 @@ def templates() -> Environment:
         duration=duration,
         local_url=local_url,
     )
-    environment.globals.update(may=_may, identity=current.get, url_prefix=url_prefix)
+    environment.globals.update(
+        may=_may, identity=current.get, url_prefix=url_prefix, numbers=numbers.get
+    )
     return environment
