@@ -11,12 +11,11 @@ from markupsafe import Markup
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
-from gitpip.status.problem import clock
 from gitpip.web.auth.identity import current
 from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
+from gitpip.web.render import times
 from gitpip.web.render.highlight import visible
-from gitpip.web.render.times import ago
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {
@@ -55,13 +54,11 @@ def _may(role: str) -> bool:
 
 
 def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
-    if time is None:
-        return otherwise
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        time.isoformat(timespec="seconds"),
-        moment(time),
-        ago(time, utc_now()),
-    )
+    return otherwise if time is None else times.age(time, utc_now())
+
+
+def _moment(time: datetime) -> Markup:
+    return times.moment(time, utc_now())
 
 
 def _state(state: str | None) -> Markup:
@@ -72,11 +69,6 @@ def _state(state: str | None) -> Markup:
 
 def _state_words(state: str) -> str:
     return STATES[state]
-
-
-def moment(time: datetime) -> str:
-    """A time for people, as exact as they read one."""
-    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def _count(number: int, thing: str, things: str | None = None) -> str:
@@ -128,8 +120,7 @@ def templates() -> Environment:
         visible=visible,
         size=size,
         age=_age,
-        moment=moment,
-        clock=clock,
+        moment=_moment,
         state=_state,
         state_words=_state_words,
         count=_count,
