@@ -19,15 +19,19 @@ from gitpip.web.render.highlight import visible
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {
-    "pending": "waiting to be sent",
-    "sending": "being sent",
-    "uncertain": "being looked for",
-    "published": "in Pipedrive",
-    "failed": "refused",
-    "skipped": "not sent",
-    "held": "held for your decision",
-    "withdrawn": "undone",
+    "pending": "Queued",
+    "sending": "Sending",
+    "uncertain": "Verifying",
+    "published": "In Pipedrive",
+    "failed": "Failed",
+    "skipped": "Skipped",
+    "held": "Held",
+    "withdrawn": "Undone",
 }
+VERIFYING = (
+    "Pipedrive did not confirm. gitpip checks whether the activity arrived before it sends again, "
+    "so nothing is duplicated."
+)
 ADDRESS = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
 """The start of an attribute that holds an address: an expression, or a path of ours."""
 _KIB = 1024
@@ -62,8 +66,9 @@ def _moment(time: datetime) -> Markup:
 
 
 def _state(state: str | None) -> Markup:
-    return Markup('<span class="state {}">{}</span>').format(
-        state or "none", STATES.get(state or "", "not planned")
+    title = Markup(' title="{}"').format(VERIFYING) if state == "uncertain" else ""
+    return Markup('<span class="state {}"{}>{}</span>').format(
+        state or "none", title, STATES.get(state or "", "Not synced")
     )
 
 
