@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def _add(page: Page, login: str) -> None:
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_label("GitHub login").fill(login)
     page.get_by_role("button", name="Add user").click()
 
@@ -48,7 +48,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
-    page.get_by_role("link", name="New", exact=True).click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Inbox").click()
     expect(page.get_by_text("Nothing new. What is found appears")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
@@ -88,7 +88,7 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
     expect(page.get_by_role("link", name="second.py")).to_be_visible()
     expect(first).to_be_focused()
     world.gitpip.stop()
-    expect(page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("Can't reach gitpip")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -107,7 +107,7 @@ def test_whose_user_is_removed_meanwhile_is_told_and_comes_back_to_a_page(
     expect(page.get_by_role("alert")).to_contain_text("no longer exists")
     page.goto(f"{world.gitpip.url}/people")
     page.go_back()
-    expect(page.get_by_role("heading", name="There is no such thing here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
 
 
 def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Browser) -> None:
@@ -169,21 +169,21 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
 
     page.goto(world.gitpip.url)
     page.get_by_label("Tag").select_option("customer")
-    page.get_by_label("Search").fill("two")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("main").get_by_label("Search").fill("two")
+    page.get_by_role("main").get_by_role("button", name="Search").click()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
     page.get_by_label("State").select_option("published")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("main").get_by_role("button", name="Search").click()
     expect(page.get_by_text("No file fits")).to_be_visible()
 
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_role("link", name="octocat").click()
     page.get_by_role("link", name="revision 2").click()
     expect(page.locator("del")).to_have_text("print('one')")
     expect(page.locator("ins")).to_have_text("print('two')")
 
-    page.get_by_role("link", name="Publications").click()
-    page.get_by_role("link", name=re.compile("refused")).click()
+    page.get_by_role("link", name="CRM sync").click()
+    page.get_by_role("link", name=re.compile("Failed")).click()
     page.get_by_role("link", name="Show what would be sent").click()
     expect(page.get_by_label("Note")).to_contain_text("<pre>print(&#x27;one&#x27;)")
     page.get_by_role("button", name="Retry hello.py").click()
@@ -191,14 +191,14 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     assert "state=failed" in page.url
     world.pipedrive.wait_until(lambda: len(world.pipedrive.activities) == 1)
 
-    page.get_by_role("link", name="Users").click()
+    page.get_by_role("link", name="People").click()
     page.get_by_role("link", name="import a file").click()
     lines = b"login,tags\nmona,new\nno such login,\n"
     bad = {"name": "people.csv", "mimeType": "text/csv", "buffer": lines}
     page.get_by_label("File").set_input_files(bad)  # type: ignore[arg-type]
     page.get_by_role("button", name="Preview import").click()
     page.get_by_role("button", name="Add 1 person").click()
-    expect(page.get_by_text("1 user added, 0 tracked already, 1 row with")).to_be_visible()
+    expect(page.get_by_text("1 person added, 1 row with")).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="line 3: login:")).to_be_visible()
 
 
@@ -264,18 +264,22 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
     page.goto(world.gitpip.url)
 
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.get_by_role("main").get_by_label("Search")).to_be_focused()
     expect(page.locator("body")).to_match_aria_snapshot(
         """
         - banner:
-          - navigation "Pages":
-            - link "New"
-            - link "Users"
-            - link "Publications"
+          - navigation "Main":
+            - link "Inbox 1 unread"
+            - link "People"
+            - link "CRM sync 1 need attention"
             - link "Status"
+          - search "Everything":
+            - searchbox "Search people, files and code"
+          - group:
+            - text: ⋯
         - main:
           - heading "New gists" [level=1]
           - search:
@@ -303,7 +307,7 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.goto(f"{world.gitpip.url}/people/octocat")
     page.get_by_label("Access key").fill("gitpip_guessed")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("no valid access key")
+    expect(page.get_by_role("alert")).to_contain_text("That key isn't valid")
     page.get_by_label("Access key").fill(json.loads(made.stdout)["key"])
     page.keyboard.press("Enter")
 

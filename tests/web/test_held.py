@@ -162,7 +162,7 @@ async def test_both_pages_ask_and_take_the_answer_without_scripts(shown: Shown) 
         assert "5 files of ada wait for your decision" in page
         assert '<form method="post" action="/people/ada/held"' in page
     assert "1 file of bob waits for your decision" in page
-    assert "held for your decision" in page
+    assert ">Held<" in page
     assert 'href="/publications?state=held"' in (await shown.client.get("/status-page")).text
 
     answer = await shown.post(

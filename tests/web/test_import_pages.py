@@ -50,15 +50,15 @@ def test_a_file_is_shown_then_imported_and_its_bad_rows_named(
     page = upload(people, text.encode(), "<b>list</b>.csv")
     shown = on_one_line(page.text)
 
-    assert "2 people will be added. 1 tracked already, left unchanged. 1 row with errors" in shown
+    assert "2 people will be added. 1 already tracked, left unchanged. 1 row with errors" in shown
     assert "a table separated by commas, in UTF-8" in shown
     assert "proposes" not in shown
     assert "no such login" in shown
     assert "<b>list" not in shown
     assert tracked(served) == ["cleo"]
-    assert "waits to be confirmed" in on_one_line(people.get("/imports").text)
+    assert "not confirmed yet" in on_one_line(people.get("/imports").text)
     done = confirm(served, people, page).text
-    assert "2 users added, 1 tracked already, 1 row with errors" in on_one_line(done)
+    assert "2 people added, 1 already tracked, 1 row with errors" in on_one_line(done)
     assert "People you already track are left unchanged" in on_one_line(done)
     assert "/people?state=unavailable" in done
     assert "no such login" in done
@@ -91,14 +91,14 @@ def test_headings_of_any_kind_are_chosen_by_a_person_and_remembered(
     assert "2 people will be added" in preview
     assert "<td>A</td>" in preview
     assert tracked(served) == []
-    assert "2 users added" in on_one_line(confirm(served, people, page, **chosen).text)
+    assert "2 people added" in on_one_line(confirm(served, people, page, **chosen).text)
     assert served.gitpip.get("/users").json() == [
         {"login": "ada", "id": "A"},
         {"login": "bob", "id": "B"},
     ]
     again = on_one_line(upload(people, content).text)
     assert "Its columns are used as you chose for the same headings before" in again
-    assert "2 tracked already" in again
+    assert "2 already tracked" in again
 
 
 def test_a_choice_that_can_not_be_changes_nothing(served: Served, people: httpx2.Client) -> None:

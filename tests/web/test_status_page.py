@@ -32,9 +32,9 @@ def test_budgets_queue_and_freshness_are_shown(served_from_any: Served) -> None:
     page = served.gitpip.get("/status-page").text
 
     assert "Pipedrive tokens: 29,9" in page
-    assert "whole again <time" in page
+    assert "resets <time" in page
     # Nothing is held, so nothing is red.
-    assert ">held for your decision</a>: 0" in page
+    assert ">Held</a>: 0" in page
     assert 'class="state held"' not in page
     assert "in the last 5 min" in page
     assert "waited at a time; 0 now." in page

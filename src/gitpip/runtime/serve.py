@@ -275,7 +275,7 @@ def _print_code(code: str) -> None:
     """
     console.say(
         "No access key exists yet, so programs on this machine need none. To make the first "
-        f"key, give this code on the page Keys or in POST /api/v1/keys: {code}"
+        f"key, give this code on the page Access keys or in POST /api/v1/keys: {code}"
     )
     hide([code])
 

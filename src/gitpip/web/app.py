@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
@@ -42,6 +42,7 @@ from gitpip.web.auth.throttle import Throttle
 from gitpip.web.context import AppContext
 from gitpip.web.errors import handle_problems
 from gitpip.web.middleware import SecurityMiddleware
+from gitpip.web.navigation import count_for_navigation
 from gitpip.web.ops import health, metrics
 from gitpip.web.pages import (
     audit,
@@ -69,7 +70,7 @@ from gitpip.web.public_address import PublicAddress
 
 STATIC = Path(__file__).parent / "pages" / "static"
 
-PAGES = (
+API = (
     api_status.router,
     api_legacy.router,
     api_gists.router,
@@ -93,6 +94,9 @@ PAGES = (
     api_rules.router,
     api_undos.router,
     api_publishing_preview.router,
+    feeds.router,
+)
+PAGES = (
     api_docs_page.router,
     home.router,
     imports.router,
@@ -110,7 +114,6 @@ PAGES = (
     undos.router,
     publishing_preview.router,
     status.router,
-    feeds.router,
     feed_tokens.router,
     keys.router,
     audit.router,
@@ -134,9 +137,11 @@ def routes_of(part: Part) -> Sequence[BaseRoute]:
     router = APIRouter()
     router.include_router(health.router)
     shows = part is not Part.WORK
-    for each in (metrics.router, *(PAGES if shows else ())):
+    for each in (metrics.router, *(API if shows else ())):
         router.include_router(each, dependencies=[Security(KEY)])
     if shows:
+        for each in PAGES:
+            router.include_router(each, dependencies=[Security(KEY), Depends(count_for_navigation)])
         static = OpenMount("/static", StaticFiles(directory=STATIC), name="static files")
         router.routes.append(static)
     check_routes(router.routes)

@@ -99,12 +99,12 @@ KNOWN: dict[type[GitpipError], tuple[HTTPStatus, str]] = {
 }
 
 TITLES = {
-    HTTPStatus.NOT_FOUND: "There is no such thing here",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "That can't be right",
-    HTTPStatus.CONFLICT: "That is not possible just now",
-    HTTPStatus.BAD_GATEWAY: "GitHub or Pipedrive can't be asked just now",
-    HTTPStatus.SERVICE_UNAVAILABLE: "That can't be answered just now",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
+    HTTPStatus.NOT_FOUND: "Page not found",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Check your input",
+    HTTPStatus.CONFLICT: "Can't do that right now",
+    HTTPStatus.BAD_GATEWAY: "GitHub or Pipedrive isn't responding",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The service isn't ready",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
 }
 """What people read of an error first; of any other, its own name."""
 

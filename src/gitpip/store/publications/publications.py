@@ -273,6 +273,18 @@ async def count(
     return {state: number - hidden.get(state, 0) for state, number in counts.items()}
 
 
+async def count_unsettled(transaction: Transaction, limit: int) -> int:
+    """How many publications of tracked users failed or are held, counted up to `limit`."""
+    unsettled = publications.c.state.in_([PublicationState.FAILED, PublicationState.HELD])
+    first = (
+        select(publications.c.id)
+        .where(unsettled, of_tracked(publications.c.user_key))
+        .limit(limit)
+        .subquery()
+    )
+    return await transaction.scalar(select(func.count()).select_from(first)) or 0
+
+
 async def _count(
     transaction: Transaction, *wanted: ColumnElement[bool]
 ) -> dict[PublicationState, int]:

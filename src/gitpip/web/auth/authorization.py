@@ -32,7 +32,7 @@ NOT_DONE = (
 )
 ADMIN_NEEDS_KEY = (
     "this needs an access key with the role admin, and none exists yet: make the first one on the "
-    f"page Keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
+    f"page Access keys, with the code that gitpip printed when it started, or with `{COMMAND}`"
 )
 ID_MISSING = "the id is missing: a user is tracked by POST /users/{login}/{id}, with an id of yours"
 UNKNOWN = "no valid access key was given; send one in the header Authorization: Bearer KEY"

@@ -20,7 +20,7 @@ WRONG_KEYS = parse("10/5 minutes")
 """How often one address may be wrong, with each process."""
 SIGN_INS = parse("30/5 minutes")
 """How often one key may begin a session, with each process."""
-WRONG = "That is no valid access key: it may have expired, or been revoked or rotated."
+WRONG = "That key isn't valid. It may have expired or been revoked."
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 Key = Annotated[str, Form(max_length=500)]

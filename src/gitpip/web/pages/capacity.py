@@ -49,7 +49,7 @@ async def capacity(context: Context, asked: Annotated[Asked, Depends()]) -> HTML
         fault = str(error)
     page = render(
         "capacity.html",
-        page="status",
+        page="capacity",
         asked=asked,
         plans=PLANS,
         usual=format_duration(context.settings.check_interval),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic import AfterValidator
 
+from gitpip.clock import utc_now
 from gitpip.errors import GistNotFound
 from gitpip.model import FileKey, GistFile, GistId, Role
 from gitpip.store.database import Transaction
@@ -16,7 +17,8 @@ from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import Context
 from gitpip.web.render.diff import LINES, differences
 from gitpip.web.render.highlight import shown, whole_of
-from gitpip.web.render.jinja import moment, render
+from gitpip.web.render.jinja import render
+from gitpip.web.render.times import exact
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
@@ -43,7 +45,7 @@ async def gist(gist_id: GistPath, context: Context) -> HTMLResponse:
         first = unread[0]
         raise GistNotFound(
             f"the gist {gist_id} could not be read from GitHub: {first.reason};"
-            f" the next try is at {moment(first.next_try_at)}"
+            f" the next try is at {exact(first.next_try_at, utc_now())}"
         )
     if not files:
         raise GistNotFound(f"no gist {gist_id} is known here")

@@ -39,7 +39,7 @@ async def _ask(context: AppContext, fault: str = "", written: str = "") -> HTMLR
     async with context.database.read() as transaction:
         latest = await imports.latest(transaction, limit=10)
     page = render(
-        "imports.html", page="people", latest=latest, fault=fault, written=written, now=utc_now()
+        "imports.html", page="imports", latest=latest, fault=fault, written=written, now=utc_now()
     )
     return HTMLResponse(page, status_code=422 if fault else 200)
 
@@ -131,7 +131,7 @@ async def _show(
             pass  # its file is gone: it can only be uploaded again
     page = render(
         "import.html",
-        page="people",
+        page="imports",
         work=found,
         now=now,
         looked=looked,

@@ -11,23 +11,27 @@ from markupsafe import Markup
 
 from gitpip.clock import utc_now
 from gitpip.model import Role
-from gitpip.status.problem import clock
 from gitpip.web.auth.identity import current
+from gitpip.web.navigation import numbers
 from gitpip.web.public_address import local_url, url_prefix
+from gitpip.web.render import times
 from gitpip.web.render.highlight import visible
-from gitpip.web.render.times import ago
 
 FOLDER = Path(__file__).parents[1] / "pages" / "templates"
 STATES = {
-    "pending": "waiting to be sent",
-    "sending": "being sent",
-    "uncertain": "being looked for",
-    "published": "in Pipedrive",
-    "failed": "refused",
-    "skipped": "not sent",
-    "held": "held for your decision",
-    "withdrawn": "undone",
+    "pending": "Queued",
+    "sending": "Sending",
+    "uncertain": "Verifying",
+    "published": "In Pipedrive",
+    "failed": "Failed",
+    "skipped": "Skipped",
+    "held": "Held",
+    "withdrawn": "Undone",
 }
+VERIFYING = (
+    "Pipedrive did not confirm. gitpip checks whether the activity arrived before it sends again, "
+    "so nothing is duplicated."
+)
 ADDRESS = re.compile(r'\b(href|src|(?:form)?action|hx-get|hx-post)="(?:\{\{ (.+?) \}\}|/)')
 """The start of an attribute that holds an address: an expression, or a path of ours."""
 _KIB = 1024
@@ -54,28 +58,22 @@ def _may(role: str) -> bool:
 
 
 def _age(time: datetime | None, otherwise: str = "never") -> Markup | str:
-    if time is None:
-        return otherwise
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        time.isoformat(timespec="seconds"),
-        moment(time),
-        ago(time, utc_now()),
-    )
+    return otherwise if time is None else times.age(time, utc_now())
+
+
+def _moment(time: datetime) -> Markup:
+    return times.moment(time, utc_now())
 
 
 def _state(state: str | None) -> Markup:
-    return Markup('<span class="state {}">{}</span>').format(
-        state or "none", STATES.get(state or "", "not planned")
+    title = Markup(' title="{}"').format(VERIFYING) if state == "uncertain" else ""
+    return Markup('<span class="state {}"{}>{}</span>').format(
+        state or "none", title, STATES.get(state or "", "Not synced")
     )
 
 
 def _state_words(state: str) -> str:
     return STATES[state]
-
-
-def moment(time: datetime) -> str:
-    """A time for people, as exact as they read one."""
-    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def _count(number: int, thing: str, things: str | None = None) -> str:
@@ -127,13 +125,14 @@ def templates() -> Environment:
         visible=visible,
         size=size,
         age=_age,
-        moment=moment,
-        clock=clock,
+        moment=_moment,
         state=_state,
         state_words=_state_words,
         count=_count,
         duration=duration,
         local_url=local_url,
     )
-    environment.globals.update(may=_may, identity=current.get, url_prefix=url_prefix)
+    environment.globals.update(
+        may=_may, identity=current.get, url_prefix=url_prefix, numbers=numbers.get
+    )
     return environment

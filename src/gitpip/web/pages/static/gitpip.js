@@ -7,8 +7,8 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) last = new Date();
   banner.hidden = event.detail.successful;
   const time = last.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const reason = event.detail.xhr.status === 404 ? "What this page shows no longer exists." : "gitpip does not answer just now.";
-  banner.textContent = `${reason} This page is as it was at ${time}.`;
+  const reason = event.detail.xhr.status === 404 ? "This item no longer exists." : "Can't reach gitpip. Retrying…";
+  banner.textContent = `${reason} Showing what we had at ${time}.`;
 });
 
 const ENTRIES = "article[id], tr[id], li[id]";

@@ -1,0 +1,51 @@
+"""The numbers in the navigation of every page: what is unread, and what needs attention."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from gitpip.errors import DatabaseUnavailable
+from gitpip.store.publications import publications
+from gitpip.store.visits import unseen
+from gitpip.web.auth.identity import STATE
+from gitpip.web.auth.viewer import viewer_of
+from gitpip.web.context import Context
+
+MOST = 999
+"""Beyond this a number is shown as `999+`, and counting ends."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the navigation shows beside its entries, as people read it; empty for none."""
+
+    unread: str = ""
+    """Files that are new to the viewer."""
+    attention: str = ""
+    """Publications that failed or are held."""
+
+
+NONE = Numbers()
+numbers: ContextVar[Numbers] = ContextVar("navigation", default=NONE)
+"""The numbers for the page of the present request."""
+
+
+async def count_for_navigation(request: Request, context: Context) -> None:
+    """Count for the page that answers this request; a page is shown without its numbers where
+    the database gives no answer."""
+    if request.scope.get(STATE) is None:
+        return
+    try:
+        async with context.database.read() as transaction:
+            unread = await unseen.count(transaction, viewer_of(request))
+            attention = await publications.count_unsettled(transaction, MOST + 1)
+    except DatabaseUnavailable:
+        return
+    numbers.set(Numbers(_shown(unread.files, more=unread.more), _shown(attention)))
+
+
+def _shown(number: int, *, more: bool = False) -> str:
+    if number > MOST or more:
+        return f"{MOST}+"
+    return str(number) if number else ""

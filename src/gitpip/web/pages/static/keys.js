@@ -1,0 +1,84 @@
+// Keys of the pages, as in miniflux and on GitHub. An item of a list is an element with an id and
+// data-item; its links are marked with data-open and data-github, its button with data-mark.
+const OFF = "gitpip.keys-off";
+const SEQUENCE_ENDS = 1_500; // milliseconds after the first key of two
+const dialog = document.getElementById("keys");
+const isOn = document.getElementById("keys-on");
+let current = { id: "", index: -1 }; // the item that was chosen last, which may be gone
+let prefixEnds = 0;
+
+function items() {
+  return [...document.querySelectorAll("[data-item]")];
+}
+
+function indexOfCurrent() {
+  const all = items();
+  const focused = document.activeElement?.closest("[data-item]");
+  return all.indexOf(focused ?? document.getElementById(current.id));
+}
+
+function move(step) {
+  const all = items();
+  if (!all.length) return;
+  const found = indexOfCurrent();
+  // An item that is gone has left its place to the next one.
+  const next = found >= 0 ? found + step : step > 0 ? Math.max(current.index, 0) : current.index - 1;
+  const index = Math.min(Math.max(next, 0), all.length - 1);
+  const item = all[index];
+  current = { id: item.id, index };
+  item.querySelector("[data-open]")?.focus({ preventScroll: true });
+  item.scrollIntoView({ block: "nearest" });
+}
+
+function press(selector) {
+  (items()[indexOfCurrent()] ?? (items().length ? null : document))?.querySelector(selector)?.click();
+}
+
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  o: () => press("[data-open]"),
+  m: () => press("[data-mark]"),
+  v: () => press("[data-github]"),
+  "/": () => document.getElementById("find")?.select(),
+  "?": () => dialog.showModal(),
+};
+
+function isWriting(element) {
+  return element.isContentEditable || element.closest("input, select, textarea, dialog") !== null;
+}
+
+if (dialog) {
+  isOn.checked = localStorage.getItem(OFF) === null;
+  isOn.addEventListener("change", () => {
+    if (isOn.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "1");
+  });
+  const button = document.getElementById("show-keys");
+  button.hidden = false;
+  button.addEventListener("click", () => dialog.showModal());
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!isOn.checked || isWriting(event.target)) return;
+    const isSecond = Date.now() < prefixEnds;
+    prefixEnds = 0;
+    const place = isSecond && document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (event.key === "g" && !isSecond) prefixEnds = Date.now() + SEQUENCE_ENDS;
+    else if (place) place.click();
+    else if (!isSecond && Object.hasOwn(KEYS, event.key)) KEYS[event.key]();
+    else return;
+    event.preventDefault();
+  });
+}
+
+// A menu closes as people expect it: on Escape, and by a click elsewhere.
+const menu = document.querySelector(".menu");
+document.addEventListener("click", (event) => {
+  if (menu && !menu.contains(event.target)) menu.open = false;
+});
+menu?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});

@@ -1,0 +1,70 @@
+"""The navigation counts what is unread and what needs attention, and leads to every page."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests.support.pages import on_one_line
+from tests.web.conftest import Served
+
+MORE = [
+    *("Feeds", "Rules", "Audits", "Capacity", "Import", "Settings"),
+    *("Access keys", "Audit log", "API docs"),
+]
+
+
+@pytest.fixture
+def reader(served: Served) -> Iterator[httpx2.Client]:
+    with httpx2.Client(
+        base_url=served.gitpip.url,
+        follow_redirects=True,
+        headers={"accept": "text/html"},
+        timeout=20,
+    ) as client:
+        yield client
+
+
+def links(page: str) -> list[str]:
+    """The links of the header, as they are read aloud."""
+    header = page[: page.index("</header>")]
+    found = re.findall(r"<a href[^>]*>(.*?)</a>", on_one_line(header))
+    return [" ".join(re.sub("<[^>]+>", "", link).split()) for link in found if "gitpip" not in link]
+
+
+def test_what_is_unread_and_what_needs_attention_is_counted(
+    served: Served, reader: httpx2.Client
+) -> None:
+    assert links(reader.get("/").text)[:4] == ["Inbox", "People", "CRM sync", "Status"]
+    served.gitpip.command("publishing", "settings", "set", "publishing_mode=ask")
+    served.track("ada", {"a.txt": "a", "b.txt": "b"})
+
+    for path in ("/", "/people", "/feeds", "/people/nobody"):
+        page = reader.get(path).text
+        assert links(page)[0] == "Inbox 2 unread", path
+        assert ("<title>(2) " in page) is (path == "/")
+    served.gitpip.wait_for(
+        lambda: "CRM sync 2 need attention" in links(reader.get("/").text), "what is held"
+    )
+
+    reader.post("/seen", data={"everything": "1"})
+    page = reader.get("/").text
+    assert links(page)[0] == "Inbox"
+    assert "<title>(" not in page
+
+
+def test_the_menu_leads_to_what_the_reader_may_open(served: Served, reader: httpx2.Client) -> None:
+    at_home = reader.get("/keys").text
+    made = served.gitpip.command("keys", "create", "root", "--role", "admin", "--json")
+    assert made.returncode == 0
+    sales = served.gitpip.command("keys", "create", "sales", "--role", "viewer", "--json")
+    form = {"key": json.loads(sales.stdout)["key"]}
+    signed_in = reader.post("/sign-in", data=form, headers={"origin": served.gitpip.url}).text
+
+    assert links(at_home)[4:] == MORE
+    assert 'href="/keys" aria-current="page"' in at_home
+    assert links(signed_in)[4:] == [*MORE[:4], "API docs"]
+    paths = re.findall('<a href="(/[^"]*)"', signed_in[: signed_in.index("</header>")])
+    assert [path for path in paths if not reader.get(path).is_success] == []

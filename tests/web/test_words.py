@@ -1,0 +1,59 @@
+"""Phrases that readers of the pages stumbled over do not come back."""
+
+import re
+from pathlib import Path
+
+import gitpip
+from tests.support.pages import on_one_line
+
+SRC = Path(gitpip.__file__).parent
+TEXTS = [
+    *sorted((SRC / "web" / "pages").rglob("*.html")),
+    *sorted((SRC / "web" / "pages" / "static").glob("*.js")),
+    SRC / "web" / "auth" / "sign_in.py",
+    SRC / "web" / "errors.py",
+    SRC / "web" / "render" / "jinja.py",
+]
+"""The templates, and the modules whose sentences reach pages."""
+GONE = [
+    # Frame and states: the words are Inbox, People, CRM sync, Queued, Sending, Verifying …
+    "Skip to the content",
+    "does not answer just now",
+    "no longer exists here",
+    "waiting to be sent",
+    "being looked for",
+    "not planned",
+    "whole again",
+    # Import, feeds, keys, audit log, sign-in, errors
+    "Import users",
+    "Imports so far",
+    "Read of the file",
+    "Make a key",
+    "Make an address",
+    "Ends after",
+    "shown only now",
+    "that nobody guesses",
+    "nobody gets in",
+    "has visits of its own",
+    "For which feed reader",
+    "There are none yet",
+    "Nothing was done yet",
+    "no valid access key: it may",
+    "There is no such thing here",
+    "That can't be right",
+    "possible just now",
+    "can't be asked just now",
+    "can't be answered just now",
+]
+"""Write the phrase here when a better one takes its place."""
+
+
+def test_phrases_that_are_gone_stay_gone() -> None:
+    back = [
+        f"{path.relative_to(SRC)}: {phrase}"
+        for path in TEXTS
+        for phrase in GONE
+        if re.search(rf"\b{re.escape(phrase)}\b", on_one_line(path.read_text()), re.IGNORECASE)
+    ]
+    assert len(TEXTS) > 30
+    assert back == []
