@@ -23,7 +23,7 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.errors import GitpipError
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.runtime.surveys import survey_now
 from gitpip.spreadsheet import BOM, csv_lines
 from gitpip.store.schema_surveys import Confidence, Verdict

@@ -15,7 +15,7 @@ from gitpip.clock import in_json
 from gitpip.config import Settings
 from gitpip.errors import EventUnknown
 from gitpip.model import UserKey
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted

@@ -21,7 +21,7 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import Settings
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.status.problem import count
 from gitpip.store.users.imports import Imported
 from gitpip.user_lists.columns import Choice

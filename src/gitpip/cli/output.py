@@ -18,8 +18,8 @@ from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
 from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
-from gitpip.runtime.oneshot import acting
-from gitpip.runtime.serve import opened
+from gitpip.runtime.acting import acting
+from gitpip.runtime.opening import opened
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody

@@ -8,7 +8,7 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.model import Check, Pause, PublicationState, UserState
 from gitpip.observability.redaction import redacted
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.status import reading
 from gitpip.status.problem import Act, ProblemKind, Severity, until
 from gitpip.status.reading import Condition, Surroundings
