@@ -187,7 +187,7 @@ def test_users_are_listed_with_their_tags(run: Run) -> None:
 
     assert listed["ada"]["tags"] == ["vip"]
     assert listed["bob"]["tags"] == []
-    assert re.search(r"ada .* vip ", run("users", "list").stdout)
+    assert re.search(r"^ada\t.*\tvip\t", run("users", "list").stdout, re.MULTILINE)
 
 
 def test_times_are_as_the_api_answers_them(run: Run) -> None:
