@@ -39,3 +39,9 @@ def test_no_option_without_a_value_shows_a_type() -> None:
     shown = dict(options(command))
     assert len(shown) > 50
     assert not [name for name, kind in shown.items() if kind]
+
+
+def test_h_asks_for_help_everywhere() -> None:
+    for path in ([], ["users"], ["users", "add"], ["publishing", "settings", "set"], ["status"]):
+        asked = CliRunner().invoke(app, [*path, "-h"], prog_name="gitpip")
+        assert (asked.exit_code, "Usage: " in asked.output) == (0, True), asked.output

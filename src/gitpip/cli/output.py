@@ -24,7 +24,7 @@ from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Output JSON.")]
 Result = TypeVar("Result")
 
 console = Terminal()

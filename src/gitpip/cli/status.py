@@ -18,7 +18,7 @@ from gitpip.store.users import schedule, users
 
 
 def status(as_json: Json = False) -> None:
-    """Show how the service is doing: every problem, what is tracked, and what waits."""
+    """Show service status: problems, users and the queue."""
 
     settings = prepared_settings()
     condition, facts = run(_read_status(settings))
