@@ -212,3 +212,32 @@ def test_a_short_interval_says_what_it_costs(run: Run) -> None:
 
 def test_the_status_names_the_file_of_the_database(run: Run) -> None:
     assert re.search(r"^database: SQLite, /\S+\.sqlite3$", run("status").stdout, re.MULTILINE)
+
+
+def test_json_has_the_fields_that_are_chosen_or_says_which_there_are(
+    house: Callable[[], House],
+) -> None:
+    own = house()
+    command = Installation(own.folder, own.environment).command
+
+    def said(*arguments: str) -> str:
+        """The JSON that is printed, in one line."""
+        done = command(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.dumps(json.loads(done.stdout))
+
+    one = '{"login": "ada"}'
+    listed = said("users", "list", "--json", "tags, login")
+    assert listed.startswith('[{"tags": ["vip"], "login": "ada"}, {')
+    assert said("users", "show", "ada", "--json", "login") == one
+    assert said("users", "show", "--json", "login", "ada") == one
+    assert said("users", "show", "--json=login", "ada") == one
+    assert len(said("users", "show", "--json", "ada")) > len(one)
+    assert said("publishing", "settings", "--json", "name").startswith('[{"name": "')
+    assert said("status", "--json", "all_good") == '{"all_good": false}'
+    assert re.fullmatch(
+        r'\[{"kind": "[a-z.]+"}\]', said("events", "--json", "kind", "--limit", "1")
+    )
+    wrong = command("users", "show", "ada", "--json", "login,tag")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert re.match("gitpip: --json: unknown field 'tag'; fields: .*login.*tags", wrong.stderr)

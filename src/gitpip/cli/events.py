@@ -1,7 +1,6 @@
 """The command about events: what happened, and what happens."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from gitpip.cli import json_fields
 from gitpip.cli.output import Json, console, errors, prepared_settings, print_json, run, shown
 from gitpip.clock import in_json
 from gitpip.config import Settings
@@ -120,7 +120,7 @@ def _print(found: Sequence[Event], as_json: bool) -> None:
 def _print_line(event: Event, as_json: bool) -> None:
     if as_json:
         row = EventBody.of(event).model_dump() | {"happened_at": in_json(event.happened_at)}
-        sys.stdout.write(json.dumps(row).replace("\x7f", r"\u007f") + "\n")
+        sys.stdout.write(json_fields.as_json(row, indent=None) + "\n")
         return
     about = " ".join(word for word in (event.login, event.gist_id, event.detail) if word)
     console.say(f"  {event.kind}  {about}", lead=shown(event.happened_at), style="dim")

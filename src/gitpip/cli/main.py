@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import pauses as actions
+from gitpip.cli import json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.audit import audit
 from gitpip.cli.drill import drill
@@ -116,6 +117,10 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # as Typer
         """The names of all commands, as they are shown."""
         return list(dict.fromkeys([*chain(*PANELS.values()), *super().list_commands(ctx)]))
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as Typer
+        """Parse the command line; the fields of --json are no words of the command."""
+        return super().parse_args(ctx, json_fields.take(ctx, self, args))
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as Typer makes it
         """Run the command that is asked for."""

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
+from gitpip.cli import json_fields
 from gitpip.clock import in_json
 from gitpip.config import Settings, load_settings
 from gitpip.doctor.findings import Finding, Verdict
@@ -24,7 +25,9 @@ from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
 
-Json = Annotated[bool, typer.Option("--json", help="Output JSON.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Output JSON, or some fields: --json login,tags")
+]
 Result = TypeVar("Result")
 
 console = Terminal()
@@ -126,9 +129,8 @@ def print_json(value: object) -> None:
             return CheckBody.of(unknown).model_dump()
         return in_json(unknown) if isinstance(unknown, datetime) else str(unknown)
 
-    # JSON escapes every control character but this one, which it allows in strings.
-    text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")
-    sys.stdout.write(text + "\n")
+    plain_value = json.loads(json.dumps(value, default=plain))
+    sys.stdout.write(json_fields.as_json(plain_value, indent=2) + "\n")
 
 
 def tell_finding(finding: Finding) -> None:
