@@ -18,8 +18,8 @@ from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
 from tests.support.running import Installation
 
-NO_JSON = {"serve", "demo", "setup"}
-"""They run until they are stopped."""
+NO_JSON = {"serve", "demo", "setup", "completion"}
+"""They run until they are stopped, or print a script."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

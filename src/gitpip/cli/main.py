@@ -20,6 +20,7 @@ from gitpip.actions import pauses as actions
 from gitpip.cli import json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.audit import audit
+from gitpip.cli.completion import completion
 from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
@@ -83,7 +84,7 @@ PANELS: Mapping[str, Sequence[str]] = {
         "try-now",
         "events",
     ),
-    "Setup": ("serve", "demo", "setup", "doctor", "settings", "plan", "drill"),
+    "Setup": ("serve", "demo", "setup", "doctor", "settings", "completion", "plan", "drill"),
     "Publishing": (
         "publishing",
         "targets",
@@ -165,6 +166,7 @@ app.command("audit")(audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
+app.command("completion")(completion)
 app.command("drill")(drill)
 app.command("plan")(plan)
 app.command("notes")(settle_notes)
