@@ -187,7 +187,7 @@ def test_a_port_in_use_is_named(world: World) -> None:
         served = changed(world, GITPIP_PORT=port).gitpip.command("serve")
 
     assert served.returncode == 1
-    assert f"127.0.0.1:{port} is in use" in served.stderr
+    assert f"port {port} on 127.0.0.1 is already in use" in served.stderr
     assert "GITPIP_PORT" in served.stderr
 
 

@@ -5,7 +5,7 @@ import errno
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
@@ -49,9 +49,10 @@ async def serve(
     settings: Settings,
     *,
     part: Part = Part.ALL,
-    ready: Callable[[str], None] | None = None,
+    ready: Callable[[str, Database], Awaitable[None]] | None = None,
 ) -> None:
-    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address.
+    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address
+    and database.
 
     Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened_with` raises, and
     ServiceFailed when a part ends that nobody stopped.
@@ -65,11 +66,11 @@ async def serve(
             takes_code = mode is AccessMode.THIS_MACHINE and part is not Part.WORK
             code = new_code() if takes_code else None
 
-            def is_ready(address: str) -> None:
+            async def is_ready(address: str) -> None:
                 if code:
                     _print_code(code)
                 if ready:
-                    ready(address)
+                    await ready(address, database)
 
             first_key = FirstKey(code)
             shows = part is not Part.WORK
@@ -87,7 +88,7 @@ async def _serve(
     part: Part,
     *,
     first_key: FirstKey,
-    ready: Callable[[str], None],
+    ready: Callable[[str], Awaitable[None]],
 ) -> None:
     settings, patience = credentials.settings, credentials.settings.health_patience
     targets = AccountTargets(lambda: credentials.settings)
@@ -132,7 +133,7 @@ async def _serve(
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             _log_start(settings, address := _address(settings.host, listener), part)
-            ready(address)
+            await ready(address)
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
             lasting |= {"the work queue": worker.task} if worker.task else {}
             await _until_one_ends(lasting, serving, server)
@@ -303,11 +304,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(
-                f"{host}:{port} is in use; stop what listens there or set GITPIP_PORT to another"
+                f"port {port} on {host} is already in use. Stop the other program or set "
+                "GITPIP_PORT to another port"
             ) from error
         raise AddressInUse(
-            f"{host}:{port} can't be listened on: {error.strerror}; "
-            "set GITPIP_HOST and GITPIP_PORT to an address of this machine"
+            f"can't listen on {host}:{port}: {error.strerror}. Set GITPIP_HOST and GITPIP_PORT to "
+            "an address of this machine"
         ) from error
     with listener:
         # asyncio sets this only on sockets that name their protocol; those accepted here don't, and
