@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import pauses as actions
-from gitpip.cli import json_fields
+from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.audit import audit
 from gitpip.cli.completion import completion
@@ -111,6 +111,7 @@ class Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         _leave_out_type_of_flags(self)
+        _add_examples(self, "")
         for panel, names in PANELS.items():
             for name in names:
                 self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
@@ -141,6 +142,14 @@ def _leave_out_type_of_flags(command: TyperCommand | TyperGroup) -> None:
     if isinstance(command, TyperGroup):
         for each in command.commands.values():
             _leave_out_type_of_flags(each)  # type: ignore[arg-type]
+
+
+def _add_examples(group: TyperGroup, path: str) -> None:
+    for name, command in group.commands.items():
+        own = f"{path} {name}".strip()
+        command.epilog = examples.shown(own)
+        if isinstance(command, TyperGroup):
+            _add_examples(command, own)
 
 
 app = typer.Typer(
