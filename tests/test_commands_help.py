@@ -1,12 +1,16 @@
 """What `gitpip --help` shows: every command, in the order in which people need them."""
 
+import shlex
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
+import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.testing import CliRunner
 
+from gitpip.cli.examples import EXAMPLES
 from gitpip.cli.main import PANELS, app
 
 
@@ -39,3 +43,39 @@ def test_no_option_without_a_value_shows_a_type() -> None:
     shown = dict(options(command))
     assert len(shown) > 50
     assert not [name for name, kind in shown.items() if kind]
+
+
+def test_h_asks_for_help_everywhere() -> None:
+    for path in ([], ["users"], ["users", "add"], ["publishing", "settings", "set"], ["status"]):
+        asked = CliRunner().invoke(app, [*path, "-h"], prog_name="gitpip")
+        assert (asked.exit_code, "Usage: " in asked.output) == (0, True), asked.output
+
+
+def test_each_command_has_examples_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.xlsx").touch()
+    with_examples = set()
+    for path, command in _commands(typer.main.get_command(app), ""):
+        for example in EXAMPLES.get(path, ()):
+            assert example.startswith(path)
+            # The fields of --json are taken out before a command is asked.
+            words = [word for word in shlex.split(example.removeprefix(path)) if "," not in word]
+            command.make_context(path, words)  # raises what is wrong
+            with_examples.add(path)
+        assert path in with_examples, path
+    assert with_examples == set(EXAMPLES)
+
+
+def test_examples_stand_below_the_options() -> None:
+    text = CliRunner().invoke(app, ["users", "list", "--help"], prog_name="gitpip").output
+    assert text.rstrip().endswith("$ gitpip users list --json login,tags")
+
+
+def _commands(command: object, path: str) -> Iterator[tuple[str, TyperCommand]]:
+    if isinstance(command, TyperGroup):
+        for name, each in command.commands.items():
+            yield from _commands(each, f"{path} {name}".strip())
+    elif isinstance(command, TyperCommand):
+        yield path, command

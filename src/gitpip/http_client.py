@@ -136,9 +136,9 @@ def route(url: str) -> str:
     """How a request to this URL goes, in words without a secret. Raises EnvironmentUnusable."""
     origin = origin_of(url)
     if origin.scheme == "http":
-        return "directly, without TLS"
+        return "direct, without TLS"
     proxy = None if proxy_bypass(origin.host) else proxy_for("https") or proxy_for("all")
-    way = f"through the proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "directly"
+    way = f"via proxy {proxy.scheme}://{proxy.netloc.decode()}" if proxy else "direct"
     named = next((n for n in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(n)), None)
     trusted = f"{named}={os.environ[named]}" if named else "the system's authorities"
     return f"{way}, with TLS, trusting {trusted}"

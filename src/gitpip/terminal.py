@@ -4,7 +4,10 @@ Names, descriptions and errors come from GitHub, Pipedrive and files, and a term
 escape sequences in them: they can hide lines, change its title, or type for its user.
 """
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -12,17 +15,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from gitpip import colours
 from gitpip.observability.logging import on_one_line
-
-UNLIMITED = 10**9
-"""More columns than the longest row can need."""
 
 
 class Terminal:
     """Standard output or standard error; nothing else in gitpip prints for people."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        self._console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+        self._stderr = stderr
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads what is printed, not a file or a program."""
+        return colours.is_terminal(sys.stderr if self._stderr else sys.stdout)
+
+    @cached_property
+    def _console(self) -> Console:
+        # Rich itself would take FORCE_COLOR for a terminal, and draw tables for programs.
+        coloured = colours.are_wanted(sys.stderr if self._stderr else sys.stdout)
+        return Console(
+            stderr=self._stderr,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            force_terminal=self.is_terminal or coloured,
+            color_system="standard" if coloured else None,
+            width=shutil.get_terminal_size().columns,
+        )
 
     def say(self, text: str, *, lead: str = "", style: str = "") -> None:
         """Print a line: `lead` in a style of Rich, then the text; long lines are not broken."""
@@ -31,20 +51,23 @@ class Terminal:
         self._console.print(line, soft_wrap=True)
 
     def table(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Print a table of rows with the same names; there must be at least one.
+        """Print rows with the same names; there must be at least one.
 
-        Elsewhere than on a terminal each row is one line, for programs that search lines. On a
-        terminal the first column, which names the thing, keeps to one line if half the width is
-        enough for it: a longer one would leave the others no room.
+        Elsewhere than on a terminal each row is one line without headings, its values apart by
+        tabs, for programs that read lines. On a terminal the first column, which names the thing,
+        keeps to one line if half the width is enough for it: a longer one would leave the others
+        no room.
         """
         lines = [[on_one_line(value) for value in row.values()] for row in rows]
-        if not self._console.is_terminal:
-            self._console.width = UNLIMITED
+        if not self.is_terminal:
+            for line in lines:
+                self._console.file.write("\t".join(line) + "\n")  # print() makes spaces of tabs
+            return
         first = max(cell_len(line[0]) for line in lines)
-        table = Table()
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         for number, name in enumerate(rows[0]):
             whole = number == 0 and first <= self._console.width // 2
-            table.add_column(on_one_line(name), overflow="fold", no_wrap=whole)
+            table.add_column(on_one_line(name).upper(), overflow="fold", no_wrap=whole)
         for line in lines:
             table.add_row(*map(Text, line))
         self._console.print(table)
@@ -58,5 +81,5 @@ class Terminal:
             MofNCompleteColumn(),
             console=self._console,
             transient=True,
-            disable=disable or not self._console.is_terminal,
+            disable=disable or not self.is_terminal,
         )

@@ -18,8 +18,8 @@ from tests.actions.doors import House
 from tests.actions.rooms import FAILED, HELD, PUBLISHED, WAITING
 from tests.support.running import Installation
 
-NO_JSON = {"serve", "demo", "setup"}
-"""They run until they are stopped."""
+NO_JSON = {"serve", "demo", "setup", "completion"}
+"""They run until they are stopped, or print a script."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -54,8 +54,11 @@ def test_a_user_is_shown_and_changed(run: Run) -> None:
 
 
 def test_a_check_of_one_user_says_what_follows(run: Run) -> None:
-    assert "otherwise run gitpip check" in run("users", "check", "ada").stdout
-    assert "bob is paused, and is checked once resumed" in run("users", "check", "bob").stdout
+    assert "If none runs: gitpip check" in run("users", "check", "ada").stdout
+    assert (
+        "bob is paused. To check again, run: gitpip users change"
+        in run("users", "check", "bob").stdout
+    )
     checked = json.loads(run("users", "check", "bob", "--json").stdout)
     assert checked == {"login": "bob", "state": "paused"}
 
@@ -75,29 +78,27 @@ def test_publications_are_listed_and_shown(run: Run) -> None:
     preview = {"subject", "note", "masked", *(field.name for field in fields(Conditions))}
     assert set(shown) == {*PublicationBody.model_fields, *preview}
     assert (
-        "These are 2 of 6; --limit shows more."
+        "Showing 2 of 6. Use --limit to show more."
         in run("publications", "list", "--limit", "2").stdout
     )
     assert f"id: {PUBLISHED}\n" in run("publications", "show", str(PUBLISHED)).stdout
     assert run("publications", "list", "--state", "uncertain").stdout == (
-        "There are no publications uncertain.\n"
+        "No uncertain publications.\n"
     )
 
 
 def test_publications_are_retried_and_skipped(run: Run) -> None:
     assert run("publications", "retry", str(FAILED)).stdout == (
-        "1.txt of ada is sent within seconds if gitpip serves; otherwise run gitpip publish.\n"
+        "A running service sends 1.txt of ada within seconds. If none runs: gitpip publish\n"
     )
-    assert run("publications", "skip", str(WAITING)).stdout == "2.txt of ada is not sent.\n"
+    assert run("publications", "skip", str(WAITING)).stdout == "Skipped 2.txt of ada.\n"
     again = json.loads(run("publications", "retry", str(WAITING), "--json").stdout)
     assert (again["id"], again["state"], again["reason"]) == (WAITING, "pending", None)
 
 
 def test_refused_notes_are_settled_once(run: Run) -> None:
-    assert run("notes", "retry").stdout == "1 note to be written once more.\n"
-    assert run("notes", "leave").stdout == (
-        "Pipedrive refused no note that was not settled since.\n"
-    )
+    assert run("notes", "retry").stdout == "Retrying 1 note.\n"
+    assert run("notes", "leave").stdout == "No rejected notes.\n"
     assert json.loads(run("notes", "leave", "--json").stdout) == {"notes": 0}
 
 
@@ -109,7 +110,7 @@ def test_addresses_of_feeds_are_made_and_revoked(run: Run) -> None:
     assert feed == atom.removesuffix("atom") + "json"
     assert [each["name"] for each in listed] == ["phone", "reader"]
     assert run("feeds", "revoke", str(listed[0]["id"])).stdout == (
-        "The address for phone leads nowhere any more.\n"
+        "Revoked the feed address for phone.\n"
     )
     assert "phone" not in run("feeds", "list").stdout
 
@@ -127,7 +128,8 @@ def test_an_address_that_no_reader_can_use_is_not_printed(
     assert atom.startswith("http://localhost:8080/feeds/gitpip_feed_")
     assert feed == atom.removesuffix("atom") + "json"
     assert hint == (
-        "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+        "On another machine, replace localhost with this machine's address, or set "
+        "GITPIP_PUBLIC_URL."
     )
     published = public.command("feeds", "create", "tablet").stdout
     assert "https://example.com/gitpip/feeds/gitpip_feed_" in published
@@ -187,7 +189,7 @@ def test_users_are_listed_with_their_tags(run: Run) -> None:
 
     assert listed["ada"]["tags"] == ["vip"]
     assert listed["bob"]["tags"] == []
-    assert re.search(r"ada .* vip ", run("users", "list").stdout)
+    assert re.search(r"^ada\t.*\tvip\t", run("users", "list").stdout, re.MULTILINE)
 
 
 def test_times_are_as_the_api_answers_them(run: Run) -> None:
@@ -210,3 +212,32 @@ def test_a_short_interval_says_what_it_costs(run: Run) -> None:
 
 def test_the_status_names_the_file_of_the_database(run: Run) -> None:
     assert re.search(r"^database: SQLite, /\S+\.sqlite3$", run("status").stdout, re.MULTILINE)
+
+
+def test_json_has_the_fields_that_are_chosen_or_says_which_there_are(
+    house: Callable[[], House],
+) -> None:
+    own = house()
+    command = Installation(own.folder, own.environment).command
+
+    def said(*arguments: str) -> str:
+        """The JSON that is printed, in one line."""
+        done = command(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.dumps(json.loads(done.stdout))
+
+    one = '{"login": "ada"}'
+    listed = said("users", "list", "--json", "tags, login")
+    assert listed.startswith('[{"tags": ["vip"], "login": "ada"}, {')
+    assert said("users", "show", "ada", "--json", "login") == one
+    assert said("users", "show", "--json", "login", "ada") == one
+    assert said("users", "show", "--json=login", "ada") == one
+    assert len(said("users", "show", "--json", "ada")) > len(one)
+    assert said("publishing", "settings", "--json", "name").startswith('[{"name": "')
+    assert said("status", "--json", "all_good") == '{"all_good": false}'
+    assert re.fullmatch(
+        r'\[{"kind": "[a-z.]+"}\]', said("events", "--json", "kind", "--limit", "1")
+    )
+    wrong = command("users", "show", "ada", "--json", "login,tag")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert re.match("gitpip: --json: unknown field 'tag'; fields: .*login.*tags", wrong.stderr)

@@ -25,7 +25,7 @@ def settings() -> Settings:
 async def test_one_that_works_finds_the_planted_token(settings: Settings) -> None:
     finding = await look_at_detector(settings, {"credentials": "mask"})
     assert finding.verdict is Verdict.OK
-    assert "found the token" in finding.found
+    assert "found a sample token" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ async def test_one_that_is_not_used_is_not_asked(settings: Settings, tmp_path: P
     finding = await look_at_detector(settings, {"credentials": "publish"}, detector)
     assert (finding.verdict, finding.found) == (
         Verdict.OK,
-        "not used, as the setting credentials is publish",
+        "off, because the setting credentials is publish",
     )

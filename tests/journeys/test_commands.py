@@ -95,8 +95,8 @@ def test_an_import_takes_the_good_lines_and_names_the_bad_ones(world: World) -> 
     missing = world.gitpip.command("users", "import", str(file) + ".not-there")
 
     assert imported.returncode == 1
-    assert "Added 2, tracked already 0.\n" in imported.stdout
-    assert "login it does not show becomes unavailable: see gitpip users list" in imported.stdout
+    assert "Added 2 users. Already tracked: 0.\n" in imported.stdout
+    assert "Users it cannot find are shown as unavailable in gitpip users list" in imported.stdout
     assert "users.txt, line 4: login: 'not a login'" in imported.stderr
     assert "users.txt, line 5: the id 1 is taken already, by octocat" in imported.stderr
     assert tracked(world) == ["octocat", "hubot"]
@@ -131,8 +131,8 @@ def test_an_import_of_csv_with_everything_and_of_json(world: World) -> None:
     assert third.returncode == 1
     assert "header: 'tag' is no column; " in third.stderr
     again = world.gitpip.command("users", "import", str(table)).stdout
-    assert "Added 0, tracked already 1 (they stay as they are)." in again
-    assert "GitHub is asked" not in again
+    assert "Added 0 users. Already tracked: 1 (unchanged)." in again
+    assert "on GitHub" not in again
     assert tracked(world) == ["octocat", "hubot", "mona"]
 
 
@@ -187,7 +187,7 @@ def test_a_port_in_use_is_named(world: World) -> None:
         served = changed(world, GITPIP_PORT=port).gitpip.command("serve")
 
     assert served.returncode == 1
-    assert f"127.0.0.1:{port} is in use" in served.stderr
+    assert f"port {port} on 127.0.0.1 is already in use" in served.stderr
     assert "GITPIP_PORT" in served.stderr
 
 
@@ -267,7 +267,7 @@ def test_the_first_key_must_be_an_admins_and_a_later_one_warns_where_none_is(wor
     assert admin.stderr == later.stderr == ""
 
     world.gitpip.command("keys", "revoke", "ada")
-    assert "Make one: gitpip keys create NAME --role admin" in create("eve", "viewer").stderr
+    assert "Create one: gitpip keys create NAME --role admin" in create("eve", "viewer").stderr
 
 
 @SQLITE
@@ -276,13 +276,13 @@ def test_a_forecast_is_a_sentence(world: World) -> None:
     world.github.add_gist("octocat", {"a.txt": "a"})
     told = world.gitpip.command("users", "forecast", "octocat").stdout
     assert told == (
-        "octocat has 1 public gist; 1 file would become an activity; that takes 1 s or more on "
+        "octocat has 1 public gist. 1 file would create 1 activity, which takes at least 1 s on "
         "Pipedrive's smallest plan.\n"
     )
     world.gitpip.command("users", "add", "octocat")
     again = world.gitpip.command("users", "forecast", "octocat").stdout
     assert again == (
-        "octocat is tracked already: adding the user again changes nothing and publishes nothing.\n"
+        "octocat is already tracked. Adding octocat again changes nothing and sends nothing.\n"
     )
 
 

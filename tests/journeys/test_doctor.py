@@ -50,7 +50,7 @@ def test_before_the_first_start_and_beside_a_service_all_is_well(world: World) -
         *("way to GitHub", "GitHub", "way to Pipedrive", "Pipedrive", "clock"),
         *("publishing settings", "credentials detector"),
     }
-    assert "runs" in beside["service"]["found"]
+    assert "is running" in beside["service"]["found"]
     assert "without TLS" in beside["way to GitHub"]["found"]
     read = world.gitpip.command("doctor")
     assert read.returncode == 0
@@ -248,8 +248,8 @@ def test_tls_and_the_proxy_are_told(world: World, tmp_path: Path) -> None:
         )
         assert code == 0
         assert trusted["way to GitHub"]["found"] == (
-            f"{address}, through the proxy http://127.0.0.1:{proxy.port},"
-            f" with TLS, trusting SSL_CERT_FILE={certificate.file}"
+            f"{address} (via proxy http://127.0.0.1:{proxy.port},"
+            f" with TLS, trusting SSL_CERT_FILE={certificate.file})"
         )
         assert proxy.asked
 

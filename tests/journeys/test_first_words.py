@@ -61,13 +61,20 @@ def up_to(lines: Iterator[str], last: str) -> list[str]:
 
 def test_at_a_terminal_the_start_ends_with_where_to_look(tmp_path: Path) -> None:
     with at_a_terminal(tmp_path, "serve") as lines:
-        said = up_to(lines, "^gitpip runs at ")
+        said = up_to(lines, "^gitpip is running at ")
 
-    assert re.fullmatch(r"gitpip runs at http://127\.0\.0\.1:\d+; stop it with Ctrl-C", said[-1])
-    assert said[-2] == "PIPEDRIVE_TOKEN is not set, so nothing is published: add it to .env"
     assert re.fullmatch(
-        r"GITHUB_TOKEN is not set, so only \d+ users can be looked at every \w+: add it to .env",
-        said[-3],
+        r"gitpip is running at http://127\.0\.0\.1:\d+ \(Ctrl-C to stop\)", said[-1]
+    )
+    assert re.fullmatch(
+        r"No one is tracked yet: add people at \S+/people, or with gitpip users add LOGIN", said[-2]
+    )
+    to_do = r"Run gitpip setup, or add it to \.env"
+    assert re.fullmatch(
+        rf"PIPEDRIVE_TOKEN is not set: nothing is sent to Pipedrive\. {to_do}", said[-3]
+    )
+    assert re.fullmatch(
+        rf"GITHUB_TOKEN is not set: gitpip can check only \d+ users every \w+\. {to_do}", said[-4]
     )
 
 
@@ -77,7 +84,7 @@ def test_tokens_that_are_set_are_not_told_of(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{port}"
         urls = {"GITHUB_API_URL": address, "PIPEDRIVE_API_URL": f"{address}/api"}
         with at_a_terminal(tmp_path, "serve", **tokens, **urls) as lines:
-            said = up_to(lines, "^gitpip runs at ")
+            said = up_to(lines, "^gitpip is running at ")
 
     assert not [line for line in said if "is not set" in line]
 
@@ -91,7 +98,7 @@ def test_where_nobody_reads_along_there_are_events_alone(tmp_path: Path) -> None
     finally:
         gitpip.stop()
 
-    assert "gitpip runs at" not in said
+    assert "gitpip is running at" not in said
     assert [line[:1] for line in said.splitlines() if line[:1] != "{"] == ["N"]  # the code's line
 
 
@@ -120,7 +127,7 @@ def wait_for_acts(address: str) -> None:
 def test_the_demo_says_what_to_open_whose_name_to_add_and_what_to_copy(tmp_path: Path) -> None:
     with at_a_terminal(tmp_path, "demo") as lines:
         said = up_to(lines, r"^  \(cd ")
-        url = str(re.findall(r"Demo ready: open (\S+)", "\n".join(said))[0])
+        url = str(re.findall(r"Demo ready → (\S+)", "\n".join(said))[0])
         status = subprocess.run(
             ["sh", "-c", said[-1]], check=False, capture_output=True, text=True, timeout=60
         )
@@ -156,7 +163,7 @@ def test_the_demo_tells_of_a_taken_port_before_all_else(tmp_path: Path) -> None:
 
     assert demo.returncode == 1
     assert demo.stdout == ""
-    assert demo.stderr.startswith(f"gitpip: 127.0.0.1:{port} is in use")
+    assert demo.stderr.startswith(f"gitpip: port {port} on 127.0.0.1 is already in use")
 
 
 def test_the_status_exits_with_0_whatever_the_problems_are(tmp_path: Path) -> None:

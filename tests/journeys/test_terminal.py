@@ -13,8 +13,8 @@ from tests.journeys.conftest import TOKEN, World
 from tests.support.running import Installation
 
 ORDERS = "\x1b[2J\x1b]0;title\x07\x9b31m\x08\r\x7f\u202e"
-STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Everything that a terminal obeys, and what turns the direction of text; only \\n is ours."""
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All that a terminal obeys, and what turns the direction of text; only \\n and \\t are ours."""
 SAID = ("message", "error", "error_info", "name", "description", "language", "company_name")
 PAINTED = re.compile(rf'("(?:{"|".join(SAID)})"\s*:\s*")([A-Za-z])')
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gitpip.status.problem import count
 from tests.support.running import Installation
 from tests.support.spreadsheets import xlsx
 
@@ -35,7 +36,7 @@ def test_a_guess_is_shown_and_not_taken(gitpip: Installation) -> None:
         "more": False,
     }
     words = gitpip.command("users", "import", "list.xlsx", "--dry-run").stdout
-    assert "2 users would be added, 0 tracked already, 1 row with errors: ada, bob" in words
+    assert "2 users would be added, 0 already tracked, 1 row with errors: ada, bob" in words
     assert "[]" in gitpip.command("users", "list", "--json").stdout
 
 
@@ -52,7 +53,7 @@ def test_what_a_person_says_is_taken(
     gitpip: Installation, options: tuple[str, ...], added: list[str]
 ) -> None:
     done = gitpip.command("users", "import", "list.xlsx", *options)
-    assert f"Added {len(added)}, tracked already 0" in done.stdout
+    assert f"Added {count(len(added), 'user')}. Already tracked: 0." in done.stdout
     listed = json.loads(gitpip.command("users", "list", "--json").stdout)
     assert [user["login"] for user in listed] == added
 

@@ -25,13 +25,13 @@ from gitpip.store.schema_surveys import Confidence
 SHOWN = 20
 
 accounts_app = typer.Typer(
-    help="Show whose accounts the rows belong to, and switch to another one.", no_args_is_help=True
+    help="Show and switch the GitHub and Pipedrive accounts.", no_args_is_help=True
 )
 
 
 @accounts_app.command("list")
 def list_accounts(as_json: Json = False) -> None:
-    """List the accounts that were met, and which ones the rows belong to."""
+    """List known accounts and which ones are in use."""
     rows: list[dict[str, object]] = [
         {
             "vendor": account.vendor,
@@ -42,7 +42,7 @@ def list_accounts(as_json: Json = False) -> None:
         }
         for account in read(prepared_settings(), accounts.everyone)
     ]
-    print_rows(rows, as_json, "No account was met yet.")
+    print_rows(rows, as_json, "No accounts yet.")
 
 
 @accounts_app.command("switch")
@@ -50,62 +50,62 @@ def switch_account(
     vendor: Vendor,
     same: Annotated[
         bool,
-        typer.Option(help="It is the same GitHub under another address: everything stays."),
+        typer.Option(help="Same GitHub at a new address. All data stays."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Let the rows belong to the account that is set now; the former one's are kept apart."""
+    """Switch to the account that is configured now. Data of the former account is kept."""
     change = run(oneshot_accounts.switch(prepared_settings(), vendor, same=same))
     if as_json:
         print_json({"vendor": vendor, "from": change.bound.name, "to": change.waiting.name})
         return
     console.say(
-        f"From now on the rows belong to {change.waiting.name}. What belongs to "
-        f"{change.bound.name} is kept: switching back finds it again."
+        f"Switched to {change.waiting.name}. Data of {change.bound.name} is kept. Switch back to "
+        "use it again."
     )
 
 
 def adopt(  # noqa: PLR0913 - one parameter for each option of the command
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be adopted.")
+        bool, typer.Option("--dry-run", help="Show what would be adopted without adopting it.")
     ] = False,
     acknowledges: Annotated[
         bool,
         typer.Option(
             "--acknowledge",
-            help="Ask Pipedrive nothing: say to know what was missing, or there twice, so that "
-            "status tells it no more.",
+            help="Acknowledge missing and duplicate activities, so that status stops showing them.",
         ),
     ] = False,
     from_others: Annotated[
         bool,
         typer.Option(
             "--from-others",
-            help="Adopt what other tools made of the same gists: with a link to one, or its "
-            "content. Do it before the first send.",
+            help="Adopt activities that other tools created for the same gists. Run it before the "
+            "first sync.",
         ),
     ] = False,
     min_confidence: Annotated[
-        Confidence, typer.Option(help="With --from-others: how sure a match must be.")
+        Confidence, typer.Option(help="With --from-others: minimum confidence of a match.")
     ] = Confidence.CERTAIN,
     last_search: Annotated[
         bool,
         typer.Option(
             "--last-search",
-            help="With --from-others: adopt what the last search found; asks Pipedrive nothing.",
+            help="With --from-others: adopt the matches of the last search.",
         ),
     ] = False,
     no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
-    """Adopt what is in Pipedrive as published; reads all activities, 10 tokens for 500.
+    """Mark files that are already in Pipedrive as sent.
 
-    The service does the same, down to what it knows, before it sends anything.
+    Reads all activities, at 10 API tokens for 500. The service does the same for recent activities
+    before it sends anything.
     """
     if acknowledges and (from_others or dry_run):
         other = "--from-others" if from_others else "--dry-run"
-        raise typer.BadParameter("give one of the two", param_hint=f"--acknowledge, {other}")
+        raise typer.BadParameter("can't be combined", param_hint=f"--acknowledge, {other}")
     if from_others:
         adopt_from_others(
             dry_run=dry_run,
@@ -116,7 +116,7 @@ def adopt(  # noqa: PLR0913 - one parameter for each option of the command
         )
         return
     if last_search or no_wait:
-        raise typer.BadParameter("goes with --from-others", param_hint="--last-search, --no-wait")
+        raise typer.BadParameter("only with --from-others", param_hint="--last-search, --no-wait")
     if acknowledges:
         _acknowledge(as_json=as_json)
         return
@@ -147,7 +147,7 @@ def _acknowledge(*, as_json: bool) -> None:
     if as_json:
         print_json({kind: ended.get(kind, 0) for kind in ACKNOWLEDGEABLE})
     elif not ended:
-        console.say("Nothing is missing, and nothing is there twice, that is not acknowledged.")
+        console.say("No missing or duplicate activities to acknowledge.")
     else:
         told = " and ".join(f"{kind} ({number})" for kind, number in ended.items())
-        console.say(f"Acknowledged {told}. gitpip status tells what comes after this.")
+        console.say(f"Acknowledged {told}.")

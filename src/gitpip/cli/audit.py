@@ -23,7 +23,7 @@ from gitpip.cli.output import (
 )
 from gitpip.config import Settings
 from gitpip.errors import GitpipError
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.runtime.surveys import survey_now
 from gitpip.spreadsheet import BOM, csv_lines
 from gitpip.store.schema_surveys import Confidence, Verdict
@@ -36,7 +36,7 @@ from gitpip.web.api.audits import CSV_COLUMNS, AuditLineBody, SurveyBody
 SHOWN = 50
 """How many unexplained differences are printed; the CSV and the JSON hold all lines."""
 NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Only ask for it: the running service does it.")
+    bool, typer.Option("--no-wait", help="Let the running service do it, and don't wait.")
 ]
 
 
@@ -44,26 +44,27 @@ def audit(  # noqa: PLR0913 - one parameter for each option of the command
     *,
     user: Annotated[str | None, typer.Option(help="Only this user's files.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Only what was found since then, like 2026-10-01 (UTC).")
+        str | None, typer.Option(help="Only files found since this day in UTC, e.g. 2026-10-01.")
     ] = None,
     csv: Annotated[
-        str | None, typer.Option(help="Write all lines as CSV into this file; - for the output.")
+        str | None,
+        typer.Option(help="Write all lines to this CSV file. Use - for standard output."),
     ] = None,
     without_github: Annotated[
-        bool, typer.Option("--without-github", help="Compare the store with Pipedrive only.")
+        bool, typer.Option("--without-github", help="Compare the database with Pipedrive only.")
     ] = False,
     no_wait: NoWait = False,
     limit: Annotated[str | None, typer.Option(hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare GitHub, store and Pipedrive file by file; exits with 1 for what is unexplained.
+    """Compare GitHub, database and Pipedrive file by file. Exits 1 on unexplained differences.
 
-    Reads all deals and activities, 10 tokens for 500. On a small daily budget it stops, and goes
-    on when it is called again. Who did what is shown by gitpip log.
+    Reads all deals and activities, at 10 API tokens for 500. If the daily budget is used up, the
+    audit stops. Run it again to continue. For the audit log of who did what, use gitpip log.
     """
     if limit is not None:
         raise typer.BadParameter(
-            "gitpip audit compares what is there; who did what is shown by gitpip log --limit",
+            "gitpip audit has no limit. For the audit log, use gitpip log --limit",
             param_hint="--limit",
         )
     moment = _moment(since)
@@ -117,7 +118,7 @@ def _tell_request(survey: Survey, *, as_json: bool) -> None:
     if as_json:
         print_json(_body(survey))
     else:
-        console.say(f"{survey.kind} {survey.id} is requested; the running service does it.")
+        console.say(f"Requested {survey.kind} {survey.id}. The running service does it.")
 
 
 async def _lines(settings: Settings, number: int) -> list[dict[str, object]]:
@@ -189,7 +190,9 @@ def adopt_from_others(
     if as_json:
         print_json(asdict(done))
     else:
-        console.say(f"{done.adopted} adopted that are at least {least}: they are never sent.")
+        console.say(
+            f"Adopted {done.adopted:,} with at least {least} confidence. Their files are not sent."
+        )
 
 
 def _show_matches(settings: Settings, number: int, *, as_json: bool) -> None:

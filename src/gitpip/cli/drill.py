@@ -24,36 +24,36 @@ USAGE, FAILED = 2, 1
 
 def drill(  # noqa: PLR0913 - each is an option
     *,
-    files: Annotated[int, typer.Option(help="How many gist files are published.")] = 1_000,
-    users: Annotated[int, typer.Option(help="How many users publish them.")] = 25,
+    files: Annotated[int, typer.Option(help="Number of gist files.")] = 1_000,
+    users: Annotated[int, typer.Option(help="Number of users.")] = 25,
     replicas: Annotated[
-        int, typer.Option(help="How many processes do the work; several need --database.")
+        int, typer.Option(help="Number of worker processes. More than one needs --database.")
     ] = 1,
-    faults: Annotated[
-        float, typer.Option(help="The percentage of all requests that go wrong.")
-    ] = 30.0,
+    faults: Annotated[float, typer.Option(help="Percentage of requests that fail.")] = 30.0,
     kill_every: Annotated[
-        str, typer.Option(help="How often a process is killed, such as 5s, or never.")
+        str, typer.Option(help="How often to kill a process, e.g. 5s, or never.")
     ] = "5s",
-    seed: Annotated[int, typer.Option(help="Decides what goes wrong, and who publishes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed for the random faults.")] = 1,
     database: Annotated[
         str | None,
-        typer.Option(help="An empty PostgreSQL; an SQLite file of its own if not given."),
+        typer.Option(
+            help="Address of an empty PostgreSQL database. Default: a temporary SQLite file."
+        ),
     ] = None,
     without_reconciliation: Annotated[
         bool,
         typer.Option(
             "--without-reconciliation",
-            help="Let gitpip send again without looking, to see that the drill finds duplicates.",
+            help="Turn off reconciliation, to prove that the drill finds duplicates.",
         ),
     ] = False,
-    time_limit: Annotated[str, typer.Option(help="When to give up.")] = "30m",
+    time_limit: Annotated[str, typer.Option(help="Maximum duration.")] = "30m",
     as_json: Json = False,
 ) -> None:
-    """Run the whole service against faulty stand-ins, and count what is lost, doubled and late.
+    """Stress-test gitpip with simulated failures, and count lost, duplicate and late files.
 
-    It asks no vendor and touches no data: it brings its own GitHub, Pipedrive and database. Exits
-    with 1 if a file was lost, doubled or put under a wrong deal, or the time was not enough.
+    Uses a simulated GitHub and Pipedrive and its own database, never your data. Exits 1 if a file
+    was lost, duplicated or put on the wrong deal, or if the time ran out.
     """
     try:
         orders = Orders(

@@ -1,7 +1,6 @@
 """The command about events: what happened, and what happens."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from gitpip.cli import json_fields
 from gitpip.cli.output import Json, console, errors, prepared_settings, print_json, run, shown
 from gitpip.clock import in_json
 from gitpip.config import Settings
 from gitpip.errors import EventUnknown
 from gitpip.model import UserKey
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.store import events
 from gitpip.store.database import Database
 from gitpip.store.events import Event, EventId, EventKind, EventsWanted
@@ -28,19 +28,22 @@ LOOK_EVERY = timedelta(seconds=1)
 
 
 def show_events(
-    user: Annotated[str | None, typer.Option(help="Only about this user.")] = None,
-    kind: Annotated[list[EventKind] | None, typer.Option(help="Only these kinds.")] = None,
+    user: Annotated[str | None, typer.Option(help="Filter by username.")] = None,
+    kind: Annotated[
+        list[EventKind] | None, typer.Option(help="Filter by kind. Repeat for several.")
+    ] = None,
     after: Annotated[
         int | None,
-        typer.Option(min=0, max=2**53, help="Only what came after the event with this id."),
+        typer.Option(min=0, max=2**53, help="Only events after this one (ID)."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=AT_ONCE, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=AT_ONCE, help="Maximum number to show.")] = 50,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl+C.")
+        bool,
+        typer.Option("--follow", "-f", help="Show new events as they happen (Ctrl-C to stop)."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what happened, oldest first; with --follow and --json, a JSON object on each line."""
+    """Show events, oldest first. With --follow, --json prints one object per line."""
     settings = prepared_settings()
     begin = None if after is None else EventId(after)
     run(_show(settings, user, kind or (), View(begin, limit, follow, as_json)))
@@ -108,7 +111,7 @@ def _print(found: Sequence[Event], as_json: bool) -> None:
     if as_json:
         print_json([EventBody.of(event).model_dump() for event in found])
     elif not found:
-        console.say("Nothing has happened yet.")
+        console.say("No events yet.")
     else:
         for event in found:
             _print_line(event, as_json)
@@ -117,7 +120,7 @@ def _print(found: Sequence[Event], as_json: bool) -> None:
 def _print_line(event: Event, as_json: bool) -> None:
     if as_json:
         row = EventBody.of(event).model_dump() | {"happened_at": in_json(event.happened_at)}
-        sys.stdout.write(json.dumps(row).replace("\x7f", r"\u007f") + "\n")
+        sys.stdout.write(json_fields.as_json(row, indent=None) + "\n")
         return
     about = " ".join(word for word in (event.login, event.gist_id, event.detail) if word)
     console.say(f"  {event.kind}  {about}", lead=shown(event.happened_at), style="dim")

@@ -20,21 +20,21 @@ from gitpip.store.access.feed_tokens import FeedAddress, FeedAddressId, IssuedAd
 from gitpip.web.api.feeds import FeedAddressBody
 
 feeds_app = typer.Typer(
-    help="Make, list and revoke secret addresses of the feeds, for feed readers.",
+    help="Create, list and revoke secret feed addresses for feed readers.",
     no_args_is_help=True,
 )
 
 
 @feeds_app.command("create")
 def create_address(
-    name: Annotated[str, typer.Argument(help="For which feed reader it is.")],
+    name: Annotated[str, typer.Argument(help="Name of the feed reader.")],
     key: Annotated[
         str | None,
-        typer.Option(help="The access key whose it is, and with which it ends."),
+        typer.Option(help="Access key that owns the address. The address ends with the key."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make an address, and show it once: who knows it can read the feeds."""
+    """Create a secret feed address. It is shown once; anyone who has it can read the feeds."""
     settings = prepared_settings()
 
     async def make(acting: Acting) -> IssuedAddress:
@@ -54,18 +54,19 @@ def create_address(
             }
         )
         return
-    console.say(f"The addresses for {name}. They are shown only now:")
+    console.say(f"Created feed addresses for {name}. They are shown only once:")
     console.say(f"{place}.atom")
     console.say(f"{place}.json")
     if settings.public_url is None and _is_any_address(settings.host):
         console.say(
-            "From another machine, put its address in place of localhost, or set GITPIP_PUBLIC_URL."
+            "On another machine, replace localhost with this machine's address, or set "
+            "GITPIP_PUBLIC_URL."
         )
 
 
 @feeds_app.command("list")
 def list_addresses(as_json: Json = False) -> None:
-    """List the addresses that lead somewhere, newest first."""
+    """List active feed addresses, newest first."""
     settings = prepared_settings()
 
     async def listed(acting: Acting) -> tuple[FeedAddress, ...]:
@@ -74,15 +75,15 @@ def list_addresses(as_json: Json = False) -> None:
     rows: list[dict[str, object]] = [
         FeedAddressBody.of(address).model_dump() for address in act(settings, listed)
     ]
-    print_rows(rows, as_json, "There are none; make one with: gitpip feeds create NAME")
+    print_rows(rows, as_json, "No feed addresses yet. Create one: gitpip feeds create NAME")
 
 
 @feeds_app.command("revoke")
 def revoke_address(
-    number: Annotated[int, typer.Argument(min=1, help="Its number in gitpip feeds list.")],
+    number: Annotated[int, typer.Argument(min=1, help="ID from gitpip feeds list.")],
     as_json: Json = False,
 ) -> None:
-    """Let an address lead nowhere any more."""
+    """Revoke a feed address immediately."""
     address_id = FeedAddressId(number)
     address = act(
         prepared_settings(), lambda acting: actions.revoke(acting, address_id, viewer=None)
@@ -90,7 +91,7 @@ def revoke_address(
     if as_json:
         print_json({"id": address.id, "name": address.name, "revoked": True})
     else:
-        console.say(f"The address for {address.name} leads nowhere any more.")
+        console.say(f"Revoked the feed address for {address.name}.")
 
 
 def _base(settings: Settings) -> str:

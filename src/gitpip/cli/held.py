@@ -20,21 +20,19 @@ MOST_SHOWN = 1_000
 
 
 def show_or_decide(
-    login: Annotated[str | None, typer.Argument(help="The user; everybody if not given.")] = None,
+    login: Annotated[str | None, typer.Argument(help="Username. Default: everyone.")] = None,
     approve: Annotated[
         str | None,
-        typer.Option(help="What to publish: all, latest:N (gists) or none; the rest is skipped."),
+        typer.Option(help="Gists to send: all, latest:N or none. The rest is skipped."),
     ] = None,
     everybody: Annotated[
-        bool, typer.Option("--everybody", help="Decide about what is held of all users at once.")
+        bool, typer.Option("--everybody", help="Decide for all users at once.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is held, since far more came at once than was expected; or decide about a user."""
+    """Show files held because unusually many arrived at once, or decide about them."""
     if approve is not None and (login is None) is not everybody:
-        raise typer.BadParameter(
-            "name the user it is about, or give --everybody", param_hint="--approve"
-        )
+        raise typer.BadParameter("give a username or --everybody", param_hint="--approve")
     settings = prepared_settings()
     if approve is not None:
         approved = held.parse_answer(approve)
@@ -42,15 +40,11 @@ def show_or_decide(
         if as_json:
             print_json(AnsweredBody.of(answered).model_dump())
         elif answered.published or answered.skipped:
-            about = answered.login or "everybody"
-            console.say(
-                f"{about}: {count(answered.published, 'file')} to be published now, "
-                f"{answered.skipped:,} skipped."
-            )
+            about = answered.login or "Everyone"
+            queued = count(answered.published, "file")
+            console.say(f"{about}: {queued} queued, {answered.skipped:,} skipped.")
         else:
-            console.say(
-                f"Nothing of {answered.login or 'anybody'} is held, so nothing was changed."
-            )
+            console.say(f"No held files from {answered.login or 'anyone'}. Nothing changed.")
         return
 
     async def waiting(transaction: Transaction) -> tuple[Held, ...]:
@@ -61,7 +55,7 @@ def show_or_decide(
         return (one,) if one else ()
 
     rows = [HeldBody.of(one).model_dump() for one in read(settings, waiting)]
-    print_rows(rows, as_json, "Nothing is held.")
+    print_rows(rows, as_json, "No held files.")
 
 
 async def _decide(acting: Acting, login: str | None, approved: Backfill) -> Answered:

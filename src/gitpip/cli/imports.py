@@ -21,15 +21,15 @@ from gitpip.cli.output import (
     run,
 )
 from gitpip.config import Settings
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.status.problem import count
 from gitpip.store.users.imports import Imported
 from gitpip.user_lists.columns import Choice
 from gitpip.user_lists.reading import understood
 
 LOOKED_UP_LATER = (
-    "GitHub is asked for the added logins from now on; a user whose login it does not show becomes "
-    "unavailable: see gitpip users list."
+    "gitpip now looks up the added usernames on GitHub. Users it cannot find are shown as "
+    "unavailable in gitpip users list."
 )
 
 NAMED = 5
@@ -39,9 +39,8 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="HEADING=COLUMN",
-        help="What a column holds: its heading, or its number from 1, and login, id, tags, "
-        "interval, backfill, deal, lead, person, organization or publishing_mode. Repeat it "
-        "for several.",
+        help="Map a column, given by heading or number from 1, to login, id, tags, interval, "
+        "backfill, deal, lead, person, organization or publishing_mode. Repeat for several.",
     ),
 ]
 
@@ -52,26 +51,23 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     column: Columns = None,
     header: Annotated[
         bool | None,
-        typer.Option("--header/--no-header", help="Whether the first row holds headings."),
+        typer.Option("--header/--no-header", help="Whether the first row has headings."),
     ] = None,
-    sheet: Annotated[str | None, typer.Option(help="Which sheet of a spreadsheet.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of the spreadsheet.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be imported, and add no one.")
+        bool, typer.Option("--dry-run", help="Show what would be imported without adding anyone.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Import what is proposed, without a question.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Track every user of a file: a spreadsheet, CSV, JSON, or one login a line.
+    """Import users from a spreadsheet, CSV, JSON, or a text file with one username per line.
 
-    A table needs a column login, and may have id, tags, interval, backfill, publishing_mode, and
-    one target a row: deal, lead, person or organization. Where its headings are others, what they
-    hold is proposed and asked for; say it with --column. Rows with errors are reported, and left
-    out.
+    A table needs a login column. It may have id, tags, interval, backfill, publishing_mode, and
+    one target per row: deal, lead, person or organization. If the headings differ, gitpip proposes
+    a mapping and asks; or set it with --column. Rows with errors are reported and skipped.
 
-    Users who are tracked already stay as they are. GitHub is asked for the logins after the import;
-    a user whose login it does not show becomes unavailable, as gitpip users list shows.
+    Users who are already tracked are unchanged. gitpip looks up the usernames on GitHub after the
+    import. Users it cannot find are shown as unavailable in gitpip users list.
     """
     settings = prepared_settings()
     choice = _choice(column, header, sheet)
@@ -86,8 +82,10 @@ def import_users(  # noqa: PLR0913 - one parameter for each option of the comman
     if as_json:
         print_json({"added": imported.added, "known": imported.known, "faults": faults})
     else:
-        stay = " (they stay as they are)" if imported.known else ""
-        console.say(f"Added {imported.added}, tracked already {imported.known}{stay}.")
+        stay = " (unchanged)" if imported.known else ""
+        console.say(
+            f"Added {count(imported.added, 'user')}. Already tracked: {imported.known}{stay}."
+        )
         if imported.added:
             console.say(LOOKED_UP_LATER)
         for fault in faults:
@@ -181,7 +179,7 @@ def _show(looked: ImportPreview, as_json: bool) -> None:
     rows = ", going by the first 1,000 rows" if looked.more else ""
     names = ", ".join(looked.logins[:NAMED]) + (", ..." if len(looked.logins) > NAMED else "")
     console.say(
-        f"{count(new, 'user')} would be added, {looked.tracked} tracked already, "
+        f"{count(new, 'user')} would be added, {looked.tracked} already tracked, "
         f"{count(looked.faulty, 'row')} with errors{rows}: {names or 'none'}"
     )
     for fault in looked.faults:

@@ -27,19 +27,19 @@ from gitpip.web.auth.first_key import check_first_role
 
 MOST = 1_000
 
-keys_app = typer.Typer(help="Make, list, rotate and revoke access keys.", no_args_is_help=True)
+keys_app = typer.Typer(help="Create, list, rotate and revoke access keys.", no_args_is_help=True)
 
-Expires = Annotated[str | None, typer.Option(help="After how long it ends, like 90d.")]
+Expires = Annotated[str | None, typer.Option(help="Expire after, e.g. 90d.")]
 
 
 @keys_app.command("create")
 def create_key(
     name: str,
-    role: Annotated[Role, typer.Option(help="What it may do.")],
+    role: Annotated[Role, typer.Option(help="What the key may do.")],
     expires: Expires = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key, and show it once."""
+    """Create an access key. Its secret is shown once."""
     settings = prepared_settings()
     lifetime = _lifetime(expires)
     decided = settings.admin_key or settings.allow_anonymous
@@ -62,14 +62,14 @@ def create_key(
     _show_once(issued, as_json)
     if not (has_admin or decided):
         errors.say(
-            "From now on everything needs a key, and none is an admin's. "
-            "Make one: gitpip keys create NAME --role admin"
+            "gitpip now asks everyone for a key, but no key is an admin's. "
+            "Create one: gitpip keys create NAME --role admin"
         )
 
 
 @keys_app.command("list")
 def list_keys(as_json: Json = False) -> None:
-    """List the keys: what they may do, until when, and when they were last used."""
+    """List access keys with role, expiry and last use."""
     everyone, now = read(prepared_settings(), keys.everyone), utc_now()
     rows: list[dict[str, object]] = [
         {
@@ -83,13 +83,13 @@ def list_keys(as_json: Json = False) -> None:
         }
         for key in everyone
     ]
-    none = "There are no keys; make one with: gitpip keys create NAME --role admin"
+    none = "No access keys yet. Create one: gitpip keys create NAME --role admin"
     print_rows(rows, as_json, none)
 
 
 @keys_app.command("rotate")
 def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> None:
-    """Give a key another secret, and show it once; the former one opens nothing any more."""
+    """Replace a key's secret. The old one stops working immediately."""
     lifetime = _lifetime(expires)
     issued = act(
         prepared_settings(), lambda acting: actions.rotate(acting, name, lifetime=lifetime)
@@ -99,24 +99,24 @@ def rotate_key(name: str, expires: Expires = None, as_json: Json = False) -> Non
 
 @keys_app.command("revoke")
 def revoke_key(name: str, as_json: Json = False) -> None:
-    """Let a key open nothing any more, from this moment on."""
+    """Revoke a key immediately."""
     key = act(prepared_settings(), lambda acting: actions.revoke(acting, name))
     if as_json:
         print_json({"name": key.name, "role": key.role, "revoked_at": key.revoked_at})
     else:
-        console.say(f"The key {key.name} opens nothing any more.")
+        console.say(f"Revoked key {key.name}.")
 
 
 def show_log(
     limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Show who did what, latest first."""
+    """Show the audit log, newest first."""
     page = read(
         prepared_settings(), lambda transaction: audit.page(transaction, offset=0, limit=limit)
     )
     rows = [AuditBody.of(entry).model_dump() for entry in page.items]
-    print_rows(rows, as_json, "Nothing was done yet.")
+    print_rows(rows, as_json, "The audit log is empty.")
 
 
 def _lifetime(text: str | None) -> timedelta | None:
@@ -141,5 +141,5 @@ def _show_once(issued: keys.IssuedKey, as_json: bool) -> None:
         )
         return
     until = f", until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else ""
-    console.say(f"{key.name}, {key.role}{until}. This is shown only now:")
+    console.say(f"{key.name}, {key.role}{until}. The secret is shown only once:")
     console.say(issued.secret)

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from gitpip.actions import pauses as actions
+from gitpip.cli import examples, json_fields
 from gitpip.cli.accounts import accounts_app, adopt
 from gitpip.cli.audit import audit
+from gitpip.cli.completion import completion
 from gitpip.cli.drill import drill
 from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
@@ -49,13 +51,14 @@ from gitpip.cli.undo import undo, undos_app
 from gitpip.cli.users import users_app
 from gitpip.clock import utc_now
 from gitpip.config import describe
-from gitpip.doctor import Finding, Verdict, examine
+from gitpip.doctor.examination import examine
+from gitpip.doctor.findings import Finding, Verdict
 from gitpip.errors import GitpipError, SettingsError
 from gitpip.model import Check, Part, PublicationState
 from gitpip.observability.logging import configure_logging, get_logger, log_uncaught
 from gitpip.observability.redaction import redacted
 from gitpip.runtime import oneshot
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.runtime.serve import serve as run_service
 from gitpip.store.gists import gists
 from gitpip.store.status import pauses
@@ -66,8 +69,11 @@ from gitpip.validation import plain_fault, possible_login
 log = get_logger()
 
 
+HELP = ["--help", "-h"]
+"""The options that ask for help. A command remembers those of the first context that it is in."""
+
 PANELS: Mapping[str, Sequence[str]] = {
-    "From day to day": (
+    "Daily use": (
         "status",
         "latest",
         "users",
@@ -78,8 +84,8 @@ PANELS: Mapping[str, Sequence[str]] = {
         "try-now",
         "events",
     ),
-    "Setting up": ("serve", "demo", "setup", "doctor", "settings", "plan", "drill"),
-    "What is published": (
+    "Setup": ("serve", "demo", "setup", "doctor", "settings", "completion", "plan", "drill"),
+    "Publishing": (
         "publishing",
         "targets",
         "rules",
@@ -91,7 +97,7 @@ PANELS: Mapping[str, Sequence[str]] = {
         "audit",
         "accounts",
     ),
-    "Who has access": ("keys", "feeds", "log"),
+    "Access": ("keys", "feeds", "log"),
 }
 """Every command, in the order of `gitpip --help`."""
 
@@ -105,6 +111,7 @@ class Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         _leave_out_type_of_flags(self)
+        _add_examples(self, "")
         for panel, names in PANELS.items():
             for name in names:
                 self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
@@ -112,6 +119,10 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # as Typer
         """The names of all commands, as they are shown."""
         return list(dict.fromkeys([*chain(*PANELS.values()), *super().list_commands(ctx)]))
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as Typer
+        """Parse the command line; the fields of --json are no words of the command."""
+        return super().parse_args(ctx, json_fields.take(ctx, self, args))
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # as Typer makes it
         """Run the command that is asked for."""
@@ -125,7 +136,7 @@ class Commands(TyperGroup):
 
 def _leave_out_type_of_flags(command: TyperCommand | TyperGroup) -> None:
     """Show no `<bool>` beside an option that takes no value."""
-    for option in command.get_params(typer.Context(command)):
+    for option in command.get_params(typer.Context(command, help_option_names=HELP)):
         if isinstance(option, TyperOption) and option.is_flag:
             option.metavar = ""
     if isinstance(command, TyperGroup):
@@ -133,9 +144,17 @@ def _leave_out_type_of_flags(command: TyperCommand | TyperGroup) -> None:
             _leave_out_type_of_flags(each)  # type: ignore[arg-type]
 
 
+def _add_examples(group: TyperGroup, path: str) -> None:
+    for name, command in group.commands.items():
+        own = f"{path} {name}".strip()
+        command.epilog = examples.shown(own)
+        if isinstance(command, TyperGroup):
+            _add_examples(command, own)
+
+
 app = typer.Typer(
     cls=Commands,
-    help="Watches GitHub users for new public gists and publishes each file to Pipedrive.",
+    help="Watch GitHub users for new public gists and send each file to Pipedrive.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -156,6 +175,7 @@ app.command("audit")(audit)
 app.command("adopt")(adopt)
 app.command("held")(show_or_decide)
 app.command("events")(show_events)
+app.command("completion")(completion)
 app.command("drill")(drill)
 app.command("plan")(plan)
 app.command("notes")(settle_notes)
@@ -169,14 +189,12 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(context_settings={"help_option_names": HELP})
 def _before_commands(
     *,
     show_version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Say which gitpip this is."
-        ),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Take what stands before the name of a command."""
@@ -211,10 +229,10 @@ def main() -> None:
 def serve(
     only: Annotated[
         Literal["web", "work"] | None,
-        typer.Option(help="Only show (web), or only watch and publish (work)."),
+        typer.Option(help="Run one part: the pages and the API (web), or checks and sync (work)."),
     ] = None,
 ) -> None:
-    """Watch, publish and show, until Ctrl-C."""
+    """Start the server (Ctrl-C to stop)."""
     settings = prepared_settings(quiet=False)
     part = Part(only or "all")
     asyncio.run(run_service(settings, part=part, ready=partial(greet, settings, part)))
@@ -222,7 +240,7 @@ def serve(
 
 @app.command()
 def demo() -> None:
-    """Run the whole loop against built-in stand-ins, without any account; data is temporary."""
+    """Try gitpip with simulated GitHub and Pipedrive - no accounts needed."""
     from gitpip.demo.run import run_demo  # noqa: PLC0415 - no other command needs the stand-ins
 
     run_demo()
@@ -230,7 +248,7 @@ def demo() -> None:
 
 @app.command()
 def check(as_json: Json = False) -> None:
-    """Check every tracked user now; exits with 1 when a look failed."""
+    """Check all tracked users now. Exits 1 if any check fails."""
     settings = prepared_settings()
     with progress_bar(as_json) as progress:
         task = progress.add_task("Checking", total=None)
@@ -253,16 +271,16 @@ def check(as_json: Json = False) -> None:
 def publish(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be sent, and send nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be sent without sending it.")
     ] = False,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_PLANNED, help="With --dry-run: how many at most.")
+        int, typer.Option(min=1, max=MOST_PLANNED, help="With --dry-run: maximum number to show.")
     ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Publish everything that is due, and wait until it is done.
+    """Send everything that is queued and wait.
 
-    Exits with 1 when some was not, and as long as a refused file is neither retried nor skipped.
+    Exits 1 if anything failed or is still queued. A failed file counts until you retry or skip it.
     """
     settings = prepared_settings()
     if dry_run:
@@ -300,12 +318,10 @@ def publish(
 @app.command()
 def latest(
     login: str,
-    record: Annotated[
-        bool, typer.Option(help="Record the visit, so that these are not shown again.")
-    ] = True,
+    record: Annotated[bool, typer.Option(help="Mark these files as read.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Show the gist files that a user added since the last visit."""
+    """Show a user's unread gist files."""
 
     async def read() -> list[dict[str, object]]:
         async with opened(settings) as database, database.begin() as transaction:
@@ -332,21 +348,21 @@ def latest(
 
     settings = prepared_settings()
     rows = run(read())
-    print_rows(rows, as_json, f"Nothing new from {login} since the last visit.")
+    print_rows(rows, as_json, f"No new gists from {login} since the last visit.")
 
 
 @app.command("try-now")
 def try_now(
     paused: Annotated[
         Literal["watching", "sweeping", "reading", "publishing"] | None,
-        typer.Argument(help="What is paused; everything if not given."),
+        typer.Argument(help="What to resume. Default: everything."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """End a pause: one request is made, and it pauses again if that is refused.
+    """End a pause and try one request now. If the request fails, gitpip pauses again.
 
-    watching: checking users for new gists. sweeping: checking many users in one request, by
-    GraphQL. reading: reading what is new. publishing: sending files to Pipedrive.
+    watching: checks for new gists. sweeping: checks of many users in one request, by GraphQL.
+    reading: reading new gists. publishing: sending files to Pipedrive.
     """
     names = pauses.PAUSABLE if paused is None else (paused,)
     tried = act(prepared_settings(), lambda acting: actions.try_now(acting, names))
@@ -354,8 +370,8 @@ def try_now(
         print_json({"ended": sorted(tried.ended)})
     elif tried.reason is None:
         console.say(
-            f"Ended the pause of {' and '.join(sorted(tried.ended))}. It pauses again if the "
-            "request is refused; see gitpip status."
+            f"Ended the pause of {' and '.join(sorted(tried.ended))}. If the next request fails, "
+            "gitpip pauses again: see gitpip status."
         )
     else:
         console.say(tried.reason)
@@ -363,7 +379,7 @@ def try_now(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Look at all that can keep it from working, and say what to do; exits with 1 on a failure."""
+    """Diagnose problems with settings, tokens, network and database. Exits 1 on failure."""
     configure_logging("CRITICAL", "console")  # the findings tell
 
     async def tell() -> list[Finding]:
@@ -383,7 +399,7 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
-    """Show every setting, where it came from and what it means; secrets are masked."""
+    """Show every setting, its source and its meaning. Secrets are masked."""
     rows = [asdict(row) for row in describe(prepared_settings())]
     print_rows(rows, as_json)
 

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from gitpip.actions.acting import Acting
+from gitpip.cli import json_fields
 from gitpip.clock import in_json
 from gitpip.config import Settings, load_settings
 from gitpip.doctor.findings import Finding, Verdict
@@ -18,13 +19,15 @@ from gitpip.http_client import proxy_passwords
 from gitpip.model import Backfill, Check
 from gitpip.observability.logging import configure_logging
 from gitpip.observability.redaction import redacted
-from gitpip.runtime.oneshot import acting
-from gitpip.runtime.serve import opened
+from gitpip.runtime.acting import acting
+from gitpip.runtime.opening import opened
 from gitpip.store.database import Transaction
 from gitpip.terminal import Terminal
 from gitpip.web.api.schemas import CheckBody
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Output JSON, or some fields: --json login,tags")
+]
 Result = TypeVar("Result")
 
 console = Terminal()
@@ -126,21 +129,27 @@ def print_json(value: object) -> None:
             return CheckBody.of(unknown).model_dump()
         return in_json(unknown) if isinstance(unknown, datetime) else str(unknown)
 
-    # JSON escapes every control character but this one, which it allows in strings.
-    text = json.dumps(value, default=plain, indent=2).replace("\x7f", r"\u007f")
-    sys.stdout.write(text + "\n")
+    plain_value = json.loads(json.dumps(value, default=plain))
+    sys.stdout.write(json_fields.as_json(plain_value, indent=2) + "\n")
+
+
+WAY_TO = "way to "
+"""How programs know what a finding about a connection is about."""
 
 
 def tell_finding(finding: Finding) -> None:
     """Print what the doctor found about one thing, and its advice."""
+    about = finding.about
+    if about.startswith(WAY_TO):
+        about = f"{about.removeprefix(WAY_TO)} connection"
     colour = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
     console.say(
-        f"{finding.about}: {redacted(finding.found)}",
+        f"{about}: {redacted(finding.found)}",
         lead=f"{finding.verdict:<8}",
         style=colour[finding.verdict],
     )
     if finding.advice:
-        console.say(f"        > {finding.advice}")
+        console.say(f"        → {finding.advice}")
 
 
 def summary_of(check: Check) -> str:

@@ -16,25 +16,23 @@ from gitpip.store.status import today
 
 def plan(  # noqa: PLR0913 - each is an option
     *,
-    users: Annotated[int, typer.Option(help="How many users are tracked.")],
-    gists_per_day: Annotated[
-        float, typer.Option(help="How many gists all of them publish in a day.")
-    ],
+    users: Annotated[int, typer.Option(help="Number of tracked users.")],
+    gists_per_day: Annotated[float, typer.Option(help="New gists a day, of all users together.")],
     pipedrive_plan: Annotated[
-        str, typer.Option(help="lite, growth, premium or ultimate.")
+        str, typer.Option(help="Pipedrive plan: lite, growth, premium or ultimate.")
     ] = "lite",
-    seats: Annotated[int, typer.Option(help="How many seats the Pipedrive account has.")] = 1,
+    seats: Annotated[int, typer.Option(help="Seats of the Pipedrive account.")] = 1,
     check_interval: Annotated[
-        str | None, typer.Option(help="As GITPIP_CHECK_INTERVAL; the present one if not given.")
+        str | None, typer.Option(help="Check interval, e.g. 30m. Default: the current setting.")
     ] = None,
-    files_per_gist: Annotated[float, typer.Option(help="On average.")] = 1.5,
-    bytes_per_file: Annotated[int, typer.Option(help="On average.")] = 3_000,
-    backlog: Annotated[int, typer.Option(help="How many files wait already.")] = 0,
+    files_per_gist: Annotated[float, typer.Option(help="Files per gist, on average.")] = 1.5,
+    bytes_per_file: Annotated[int, typer.Option(help="Bytes per file, on average.")] = 3_000,
+    backlog: Annotated[int, typer.Option(help="Files in the queue already.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Show what so many users and gists cost at GitHub, at Pipedrive and on disk.
+    """Estimate rate limits, API tokens and disk space for a number of users and gists.
 
-    What there really is stands beside it, where there is a database. It asks no vendor.
+    Shows your current numbers beside the estimate, if there is a database. Works offline.
     """
     settings = prepared_settings()
     try:

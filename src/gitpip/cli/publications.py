@@ -34,12 +34,12 @@ from gitpip.web.api.schemas import PublicationBody
 MOST = 1_000
 
 publications_app = typer.Typer(
-    help="List, show, approve, hold, retry and skip publications: the files that go to Pipedrive.",
+    help="List, show, approve, hold, retry and skip files on their way to Pipedrive.",
     no_args_is_help=True,
 )
 publications_app.command("causes")(repairs.list_causes)
 publications_app.command("repair")(repairs.repair)
-Number = Annotated[int, typer.Argument(min=1, help="The number of the publication.")]
+Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip publications list.")]
 
 
 @publications_app.command("list")
@@ -51,10 +51,10 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
     check: OfCheck = None,
     found_on: FoundOn = None,
     published_on: PublishedOn = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number to show.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List the publications, newest first."""
+    """List publications, newest first."""
 
     settings = prepared_settings()
     wanted = Selection(
@@ -87,15 +87,15 @@ def list_publications(  # noqa: PLR0913, PLR0917 (each is an option)
         }
         for publication in page.items
     ]
-    fitting = f" {' or '.join(states)}" if states else ""
-    print_rows(rows, as_json, f"There are no publications{fitting}.")
+    fitting = f"{' or '.join(states)} " if states else ""
+    print_rows(rows, as_json, f"No {fitting}publications.")
     if page.total > len(page.items):
-        console.say(f"These are {len(page.items)} of {page.total:,}; --limit shows more.")
+        console.say(f"Showing {len(page.items)} of {page.total:,}. Use --limit to show more.")
 
 
 @publications_app.command("show")
 def show_publication(number: Number, as_json: Json = False) -> None:
-    """Show one publication, and what exactly is or would be sent."""
+    """Show one publication and exactly what is sent."""
     settings = prepared_settings()
 
     async def found(transaction: Transaction) -> tuple[dict[str, object], Rendered, Conditions]:
@@ -128,22 +128,22 @@ def show_publication(number: Number, as_json: Json = False) -> None:
 
 @publications_app.command("retry")
 def retry_publication(number: Number, as_json: Json = False) -> None:
-    """Send a publication that failed, was skipped or is held, or one that waits, now."""
+    """Retry a failed, skipped, held or queued publication now."""
     moved = act(prepared_settings(), lambda acting: actions.retry(acting, PublicationId(number)))
     if as_json:
         print_json(_facts(moved))
     else:
         console.say(
-            f"{moved.filename} of {moved.login} is sent within seconds if gitpip serves; "
-            "otherwise run gitpip publish."
+            f"A running service sends {moved.filename} of {moved.login} within seconds. "
+            "If none runs: gitpip publish"
         )
 
 
 Numbers = Annotated[
-    list[int] | None, typer.Argument(min=1, help="The numbers of the publications.")
+    list[int] | None, typer.Argument(min=1, help="IDs from gitpip publications list.")
 ]
-OfUser = Annotated[str, typer.Option("--user", help="All of this user.")]
-Everything = Annotated[bool, typer.Option("--all", help="All of everybody.")]
+OfUser = Annotated[str, typer.Option("--user", help="All of this user's publications.")]
+Everything = Annotated[bool, typer.Option("--all", help="All publications.")]
 
 
 @publications_app.command("approve")
@@ -153,10 +153,10 @@ def approve_publications(
     everything: Everything = False,
     as_json: Json = False,
 ) -> None:
-    """Let held publications be sent; nothing holds them again."""
+    """Approve held publications. They are sent and not held again."""
     which = _which(numbers, login, everything=everything)
     moved = act(prepared_settings(), lambda acting: actions.approve(acting, which))
-    _tell(moved, "approved", as_json=as_json)
+    _tell(moved, "Approved", as_json=as_json)
 
 
 @publications_app.command("hold")
@@ -166,10 +166,10 @@ def hold_publications(
     everything: Everything = False,
     as_json: Json = False,
 ) -> None:
-    """Hold publications that wait and were never sent, until somebody approves them."""
+    """Hold queued publications until someone approves them."""
     which = _which(numbers, login, everything=everything)
     moved = act(prepared_settings(), lambda acting: actions.hold(acting, which))
-    _tell(moved, "held", as_json=as_json)
+    _tell(moved, "Held", as_json=as_json)
 
 
 def _which(numbers: list[int] | None, login: str, *, everything: bool) -> actions.Which:
@@ -180,28 +180,26 @@ def _tell(moved: Moved, done: str, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(moved))
         return
-    console.say(f"{count(len(moved.ids), 'publication')} {done}.")
+    console.say(f"{done} {count(len(moved.ids), 'publication')}.")
     for left in moved.left:
-        console.say(f"  publication {left.id} is {left.state}, and was left so.")
+        console.say(f"  Publication {left.id} is {left.state} and was not changed.")
 
 
 @publications_app.command("skip")
 def skip_publication(number: Number, as_json: Json = False) -> None:
-    """Decide that a publication is not to be sent."""
+    """Skip a publication. It is not sent."""
     moved = act(prepared_settings(), lambda acting: actions.skip(acting, PublicationId(number)))
     if as_json:
         print_json(_facts(moved))
     else:
-        console.say(f"{moved.filename} of {moved.login} is not sent.")
+        console.say(f"Skipped {moved.filename} of {moved.login}.")
 
 
 def settle_notes(
-    what: Annotated[
-        Literal["retry", "leave"], typer.Argument(help="Write them once more, or leave them.")
-    ],
+    what: Annotated[Literal["retry", "leave"], typer.Argument(help="Retry, or leave as they are.")],
     as_json: Json = False,
 ) -> None:
-    """Write the notes that Pipedrive refused once more, or leave them as they are."""
+    """Retry notes that Pipedrive rejected, or leave them as they are."""
     again = what == "retry"
     number = act(
         prepared_settings(), lambda acting: actions.settle_failed_notes(acting, again=again)
@@ -209,10 +207,10 @@ def settle_notes(
     if as_json:
         print_json({"notes": number})
     elif not number:
-        console.say("Pipedrive refused no note that was not settled since.")
+        console.say("No rejected notes.")
     else:
-        done = "to be written once more" if again else "left as they are in Pipedrive"
-        console.say(f"{count(number, 'note')} {done}.")
+        done = "Retrying" if again else "Left as in Pipedrive:"
+        console.say(f"{done} {count(number, 'note')}.")
 
 
 def _facts(publication: Publication, stops: Condition | None = None) -> dict[str, object]:

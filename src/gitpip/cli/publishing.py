@@ -31,7 +31,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.status import pauses
 
 publishing_app = typer.Typer(
-    help="Say what is written to Pipedrive, where and when; pause it, and resume it.",
+    help="Configure, preview, pause and resume what is sent to Pipedrive.",
     no_args_is_help=True,
 )
 publishing_app.add_typer(settings_app, name="settings")
@@ -73,31 +73,31 @@ def show_plan(settings: Settings, limit: int, *, as_json: bool) -> None:
         }
         for one in found.items
     ]
-    print_rows(rows, as_json=False, none="Nothing waits to be sent.")
+    print_rows(rows, as_json=False, none="Nothing is queued.")
     if found.activities:
         activities = count(found.activities, "activity", "activities")
         shown_of = f" (shown: {len(rows):,})" if len(rows) < found.activities else ""
         console.say(
-            f"In all {activities}{shown_of}, {count(found.deals, 'deal')} to be found or made, at "
-            f"most {found.tokens:,} tokens of Pipedrive's daily budget. Nothing was sent."
+            f"Total: {activities}{shown_of}, {count(found.deals, 'deal')} to find or create, at "
+            f"most {found.tokens:,} API tokens of Pipedrive's daily budget. Nothing was sent."
         )
     if found.held:
         reasons = ", ".join(f"{number:,} for {because}" for because, number in found.held.items())
-        console.say(f"Held until somebody approves them: {reasons}. See gitpip held.")
+        console.say(f"Held until someone approves them: {reasons}. See gitpip held.")
     if stopped:
-        console.say(f"Nothing is sent at present: {stopped}")
+        console.say(f"Sync is stopped: {stopped}")
 
 
 @publishing_app.command("pause")
 def pause_publishing(
     until: Annotated[
-        str, typer.Option(help="When it ends, like 2026-01-31T08:00 (UTC); never if not given.")
+        str, typer.Option(help="End of the pause in UTC, e.g. 2026-01-31T08:00.")
     ] = "",
-    lasts: Annotated[str, typer.Option("--for", help="How long it lasts, like 90m or 12h.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, for those who read the status.")] = "",
+    lasts: Annotated[str, typer.Option("--for", help="Length of the pause, e.g. 90m or 12h.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason to show in the status.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Let nothing be sent to Pipedrive, by any process, until it ends or somebody resumes."""
+    """Pause everything that is sent to Pipedrive."""
     pause = act(
         prepared_settings(),
         lambda acting: actions.pause_publishing(acting, until=until, lasts=lasts, reason=reason),
@@ -105,20 +105,23 @@ def pause_publishing(
     if as_json:
         print_json(asdict(pause))
     else:
-        end = f"until {shown(pause.until)}" if pause.until else "until somebody resumes it"
-        console.say(f"Publishing is paused {end}. gitpip publishing resume ends that.")
+        end = f"until {shown(pause.until)}" if pause.until else "until someone resumes it"
+        console.say(f"Publishing is paused {end}. To resume: gitpip publishing resume")
 
 
 @publishing_app.command("resume")
 def resume_publishing(as_json: Json = False) -> None:
-    """End a person's pause; pauses that gitpip made end by gitpip try-now."""
+    """Resume publishing after gitpip publishing pause.
+
+    To end a pause that gitpip made on an error, use gitpip try-now.
+    """
     ended = act(prepared_settings(), actions.resume_publishing)
     if as_json:
         print_json({"resumed": ended is not None})
     elif ended is None:
-        console.say("Nobody had paused publishing, so nothing was changed.")
+        console.say("Publishing was not paused. Nothing changed.")
     else:
-        console.say(f"Publishing goes on; {ended.paused_by} had paused it.")
+        console.say(f"Resumed publishing ({ended.paused_by} had paused it).")
 
 
 publishing_app.command("preview")(preview)

@@ -15,21 +15,21 @@ from gitpip.web.api.publishing_preview import TrialBody
 
 def preview(
     of: Annotated[
-        str | None, typer.Argument(help="A user's login or a gist's id; sample gists without.")
+        str | None, typer.Argument(help="Username or gist ID. Default: sample gists.")
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="Another template of the subject.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Template for the subject.")] = None,
     note_file: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A file with another template of the note."),
+        typer.Option(exists=True, dir_okay=False, help="File with a template for the note."),
     ] = None,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Try every stored file, and print only how many there are."),
+        typer.Option("--all", help="Render every stored file and show only counts."),
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many files at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of files.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Show what activities would look like, also under other templates; nothing is sent."""
+    """Preview activities, with the current or other templates. Nothing is sent."""
     if every and of is not None:
         raise typer.BadParameter("--all takes every file; leave out the login or gist")
     settings = prepared_settings()
@@ -48,14 +48,14 @@ def preview(
     elif as_json:
         print_json([TrialBody.of_trial(trial).model_dump() for trial in found])
     elif not found:
-        console.say(f"Nothing of {of} is stored.")
+        console.say(f"No stored gists match {of}.")
     else:
         for trial in found:
             console.say(f"{trial.of}:")
             console.say(f"  subject: {trial.activity.subject}")
             console.say(f"  note: {trial.activity.note}")
             if trial.activity.is_cut:
-                console.say("  Some of it had to be cut.")
+                console.say("  Shortened to fit.")
 
 
 def _print_count(found: Count, seconds: float, *, as_json: bool) -> None:

@@ -26,18 +26,18 @@ def _show_without_command(context: typer.Context, as_json: Json = False) -> None
 
 @settings_app.command("show")
 def show_settings(as_json: Json = False) -> None:
-    """Show every publishing setting, its value, and where that comes from."""
+    """Show every publishing setting, its value and its source."""
     _show(as_json=as_json)
 
 
 @settings_app.command("set")
 def set_settings(
     changes: Annotated[
-        list[str], typer.Argument(metavar="NAME=VALUE...", help="New values, each with its name.")
+        list[str], typer.Argument(metavar="NAME=VALUE...", help="Settings to change.")
     ],
     as_json: Json = False,
 ) -> None:
-    """Change one or several settings at once; what is sent from now on follows them."""
+    """Change one or more settings. They apply to everything sent from now on."""
     pairs = [one.partition("=") for one in changes]
     if missing := [name for name, equals, _ in pairs if not equals]:
         raise typer.BadParameter(f"{missing[0]!r} has no value; write NAME=VALUE")
@@ -46,10 +46,10 @@ def set_settings(
 
 @settings_app.command("unset")
 def unset_settings(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The settings.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Settings to reset.")],
     as_json: Json = False,
 ) -> None:
-    """Go back to the defaults of these settings."""
+    """Reset settings to their defaults."""
     _change(dict.fromkeys(names), as_json=as_json)
 
 
@@ -71,7 +71,7 @@ def _change(texts: Mapping[str, str | None], *, as_json: bool) -> None:
         _print(changed.settings, as_json=True)
         return
     if changed.unchecked:
-        console.say(f"It could not be compared with the Pipedrive account: {changed.unchecked}")
+        console.say(f"Not checked against the Pipedrive account: {changed.unchecked}")
     for one in changed.settings:
         if one.now.setting.name in texts:
             console.say(f"{one.now.setting.name}: {one.now.text} ({one.now.source})")

@@ -26,26 +26,20 @@ from gitpip.store.publications.selection import Selection
 from gitpip.store.schema_publishing import RepairAct
 from gitpip.web.api.repairs import CauseBody, CountedBody, RepairBody
 
-States = Annotated[
-    list[PublicationState] | None, typer.Option("--state", help="Only those in a state.")
-]
+States = Annotated[list[PublicationState] | None, typer.Option("--state", help="Filter by state.")]
 OfCause = Annotated[
-    str, typer.Option("--cause", help="Only those with this cause; see publications causes.")
+    str, typer.Option("--cause", help="Filter by cause, from gitpip publications causes.")
 ]
-OfUser = Annotated[str, typer.Option("--user", help="Only those of this user.")]
-Tagged = Annotated[str, typer.Option("--tag", help="Only those of users with this tag.")]
-OfCheck = Annotated[
-    int | None, typer.Option("--check", min=1, help="Only those that this check found.")
-]
+OfUser = Annotated[str, typer.Option("--user", help="Filter by username.")]
+Tagged = Annotated[str, typer.Option("--tag", help="Filter by tag of the user.")]
+OfCheck = Annotated[int | None, typer.Option("--check", min=1, help="Filter by check (ID).")]
 FoundOn = Annotated[
     datetime | None,
-    typer.Option("--found-on", formats=["%Y-%m-%d"], help="Only those found on this day in UTC."),
+    typer.Option("--found-on", formats=["%Y-%m-%d"], help="Filter by day found (UTC)."),
 ]
 PublishedOn = Annotated[
     datetime | None,
-    typer.Option(
-        "--published-on", formats=["%Y-%m-%d"], help="Only those published on this day in UTC."
-    ),
+    typer.Option("--published-on", formats=["%Y-%m-%d"], help="Filter by day sent (UTC)."),
 ]
 
 
@@ -64,7 +58,7 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
     published_on: PublishedOn = None,
     as_json: Json = False,
 ) -> None:
-    """Show why publications are where they are; those with one cause are one line."""
+    """Group publications by cause."""
     wanted = Selection(
         states=tuple(states or ()),
         cause=cause,
@@ -76,13 +70,13 @@ def list_causes(  # noqa: PLR0913, PLR0917 (each is an option)
     )
     found = read(prepared_settings(), lambda transaction: causes.of(transaction, wanted))
     bodies = [CauseBody.of(one).model_dump() for one in found]
-    print_rows(bodies, as_json, "There are none.")
+    print_rows(bodies, as_json, "No publications match.")
 
 
 def repair(  # noqa: PLR0913, PLR0917 (each is an option)
-    what: Annotated[RepairAct | None, typer.Argument(help="What is to be done.")] = None,
+    what: Annotated[RepairAct | None, typer.Argument(help="What to do.")] = None,
     numbers: Annotated[
-        list[int] | None, typer.Argument(min=1, help="The numbers of the publications.")
+        list[int] | None, typer.Argument(min=1, help="IDs from gitpip publications list.")
     ] = None,
     states: States = None,
     cause: OfCause = "",
@@ -91,28 +85,30 @@ def repair(  # noqa: PLR0913, PLR0917 (each is an option)
     check: OfCheck = None,
     found_on: FoundOn = None,
     published_on: PublishedOn = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that it can be done to.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All publications that allow it.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say how many, in which states, and why.")
+        bool, typer.Option("--dry-run", help="Show what would change without changing it.")
     ] = False,
     resume: Annotated[
-        int | None, typer.Option(min=1, help="Go on with this repair, which was cut short.")
+        int | None, typer.Option(min=1, help="Continue an interrupted repair (ID).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Retry, skip, approve or hold many publications at once: those named, or those of a filter.
+    """Retry, skip, approve or hold many publications at once, by ID or filter.
 
-    What is being sent is left, and so is what was skipped or held, unless --state or a number says
-    it, and what is held for credentials, unless its number does.
+    Files that are being sent are not changed. Skipped and held files are included only with
+    --state or by ID, and files that are held for credentials only by ID.
     """
     if resume is not None:
         if what is not None:
-            raise typer.BadParameter("goes on with an act; give no other", param_hint="--resume")
+            raise typer.BadParameter("can't be combined with another action", param_hint="--resume")
         _carry_out(RepairId(resume), None, as_json=as_json)
         return
     if what is None:
         acts = ", ".join(RepairAct)
-        raise typer.BadParameter(f"say what is to be done: {acts}", param_hint="WHAT")
+        raise typer.BadParameter(f"say what to do: {acts}", param_hint="WHAT")
     wanted = Selection(
         ids=tuple(dict.fromkeys(map(PublicationId, numbers or ()))),
         states=tuple(states or ()),
@@ -149,22 +145,22 @@ def _carry_out(repair_id: RepairId | None, order: Order | None, *, as_json: bool
         print_json(RepairBody.of(done).model_dump())
         return
     if not done.total:
-        console.say("Nothing is found that this can be done to.")
+        console.say("No publications match.")
         return
     console.say(f"Repair {done.id}: {done.act}, {count(done.done, 'publication')} done.")
     if done.changed:
-        console.say(f"  {done.changed:,} had changed before their turn, and were left so.")
+        console.say(f"  {done.changed:,} had changed in the meantime and were skipped.")
 
 
 def _tell_counted(counted: Counted, what: RepairAct, *, as_json: bool) -> None:
     if as_json:
         print_json(CountedBody.of(counted).model_dump())
         return
-    console.say(f"{what}: {count(counted.total, 'publication')}. Nothing was changed.")
+    console.say(f"{what}: {count(counted.total, 'publication')}. Nothing changed.")
     for one in counted.states:
         console.say(f"  {one.publications:,} {one.state}")
     for one in counted.left:
-        why = ", being sent now" if one.state is PublicationState.SENDING else ""
-        console.say(f"  {one.publications:,} {one.state}: left as is{why}")
+        why = " (being sent)" if one.state is PublicationState.SENDING else ""
+        console.say(f"  {one.publications:,} {one.state}: not changed{why}")
     for cause in counted.causes:
         console.say(f"  {cause.publications:,} since: {cause.example}")

@@ -15,28 +15,28 @@ from gitpip.store.publications.rules import NewRule, PublishingRule, RuleAction,
 from gitpip.web.api.rules import OptOutBody, RuleBody, TakenBody
 
 rules_app = typer.Typer(
-    help="List, add, change, move, remove and try the rules on what is published.",
+    help="List, add, update, move, remove and test publishing rules.",
     no_args_is_help=True,
 )
 opt_outs_app = typer.Typer(
-    help="List, add and remove owners whose gists are never published.", no_args_is_help=True
+    help="List, add and remove people whose gists are never sent.", no_args_is_help=True
 )
 
-Number = Annotated[int, typer.Argument(min=1, help="Its number in gitpip rules list.")]
-Name = Annotated[str, typer.Option(help="What people call it.")]
+Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip rules list.")]
+Name = Annotated[str, typer.Option(help="Name of the rule.")]
 When = Annotated[
     list[str] | None,
     typer.Option(
-        help="What a file must fit, like names='*.env, id_*' or larger_than=100000; can be given "
-        f"several times. One of {', '.join(Conditions.model_fields)}."
+        help="Condition, e.g. names='*.env, id_*' or larger_than=100000. Repeat for several. "
+        f"Names: {', '.join(Conditions.model_fields)}."
     ),
 ]
-Position = Annotated[int, typer.Argument(min=1, help="Where it is to stand, from 1.")]
+Position = Annotated[int, typer.Argument(min=1, help="New position, from 1.")]
 
 
 @rules_app.command("list")
 def list_rules(as_json: Json = False) -> None:
-    """List the rules, in the order in which they are asked."""
+    """List rules in the order they are applied."""
     ordered = read(prepared_settings(), rules.everything)
     if as_json:
         print_json([RuleBody.of(rule).model_dump(mode="json") for rule in ordered])
@@ -51,7 +51,7 @@ def list_rules(as_json: Json = False) -> None:
         }
         for rule in ordered
     ]
-    print_rows(rows, as_json, "There are no rules, so every file is published.")
+    print_rows(rows, as_json, "No rules. Every file is sent.")
 
 
 @rules_app.command("add")
@@ -59,12 +59,10 @@ def add_rule(
     action: RuleAction,
     name: Name,
     when: When = None,
-    position: Annotated[
-        int | None, typer.Option(min=1, help="Where; the last if not given.")
-    ] = None,
+    position: Annotated[int | None, typer.Option(min=1, help="Position. Default: last.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Add a rule: publish, hold or skip what fits it."""
+    """Add a rule that publishes, holds or skips matching files."""
     new = _new(action, name, when)
     _told(act(prepared_settings(), lambda acting: actions.add(acting, new, position)), as_json)
 
@@ -73,7 +71,7 @@ def add_rule(
 def change_rule(
     number: Number, action: RuleAction, name: Name, when: When = None, as_json: Json = False
 ) -> None:
-    """Give a rule another action, another name and other conditions."""
+    """Replace a rule's action, name and conditions."""
     new = _new(action, name, when)
     rule_id = RuleId(number)
     _told(act(prepared_settings(), lambda acting: actions.change(acting, rule_id, new)), as_json)
@@ -81,68 +79,66 @@ def change_rule(
 
 @rules_app.command("move")
 def move_rule(number: Number, position: Position, as_json: Json = False) -> None:
-    """Put a rule at another position; the others keep their order."""
+    """Move a rule. The other rules keep their order."""
     rule_id = RuleId(number)
     _told(act(prepared_settings(), lambda acting: actions.move(acting, rule_id, position)), as_json)
 
 
 @rules_app.command("remove")
 def remove_rule(number: Number, as_json: Json = False) -> None:
-    """Remove a rule; what was held or skipped by it stays so."""
+    """Remove a rule. Files it held or skipped stay held or skipped."""
     rule = act(prepared_settings(), lambda acting: actions.remove(acting, RuleId(number)))
     if as_json:
         print_json({"id": rule.id, "name": rule.name, "removed": True})
     else:
-        console.say(f"The rule {rule.name} is removed.")
+        console.say(f"Removed rule {rule.name}.")
 
 
 @rules_app.command("test")
 def try_rules(
     limit: Annotated[
-        int, typer.Option(min=1, max=rule_trial.MOST, help="How many files at most.")
+        int, typer.Option(min=1, max=rule_trial.MOST, help="Maximum number of files.")
     ] = rule_trial.MOST,
     as_json: Json = False,
 ) -> None:
-    """Show which rule decides about which of the newest stored files; changes nothing."""
+    """Show which rule applies to each of the newest stored files. Changes nothing."""
     taken = read(
         prepared_settings(),
         lambda transaction: rule_trial.tried(transaction, utc_now(), limit=limit),
     )
     rows = [TakenBody.of(one).model_dump() for one in taken]
-    print_rows(rows, as_json, "No files are stored yet.")
+    print_rows(rows, as_json, "No files yet.")
 
 
 @opt_outs_app.command("list")
 def list_opt_outs(as_json: Json = False) -> None:
-    """List the owners who opted out."""
+    """List people who opted out."""
     rows = [OptOutBody.of(one).model_dump() for one in read(prepared_settings(), opt_outs.everyone)]
-    print_rows(rows, as_json, "Nobody opted out.")
+    print_rows(rows, as_json, "No one has opted out.")
 
 
 @opt_outs_app.command("add")
 def add_opt_out(
     login: str,
-    reason: Annotated[str | None, typer.Option(help="Why, for those who read the list.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason to show in the list.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Never publish anything of an owner; what waits is skipped."""
+    """Never send a person's gists. Queued files are skipped."""
     out, skipped = act(prepared_settings(), lambda acting: actions.opt_out(acting, login, reason))
     if as_json:
         print_json({**OptOutBody.of(out).model_dump(), "skipped": skipped})
     else:
-        console.say(
-            f"Nothing of {out.login} is published any more; {count(skipped, 'file')} skipped."
-        )
+        console.say(f"{out.login} is opted out. Skipped {count(skipped, 'queued file')}.")
 
 
 @opt_outs_app.command("remove")
 def end_opt_out(login: str, as_json: Json = False) -> None:
-    """Publish what an owner makes from now on; what was skipped stays skipped."""
+    """End an opt-out. New files are sent; skipped files stay skipped."""
     out = act(prepared_settings(), lambda acting: actions.end_opt_out(acting, login))
     if as_json:
         print_json({"login": out.login, "removed": True})
     else:
-        console.say(f"What {out.login} makes from now on is published.")
+        console.say(f"Ended the opt-out of {out.login}. New files are sent.")
 
 
 def _new(action: RuleAction, name: str, when: list[str] | None) -> NewRule:

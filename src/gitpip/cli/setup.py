@@ -48,10 +48,10 @@ TOKENS = (
 
 
 def set_up() -> None:
-    """Ask for the tokens of GitHub and Pipedrive, test them, and write them to .env.
+    """Ask for the GitHub and Pipedrive tokens, test them and save them to .env.
 
-    Nothing else in .env is changed, and only you can read the file afterwards. What the environment
-    or a file of secrets sets already is tested and left as it is.
+    Other lines in .env are not changed. Afterwards only you can read the file. Tokens that come
+    from the environment or a secret file are tested but not changed.
     """
     if not sys.stdin.isatty():
         errors.say(

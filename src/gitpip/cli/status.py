@@ -8,7 +8,7 @@ from gitpip.clock import utc_now
 from gitpip.config import Settings
 from gitpip.model import Check, Pause, PublicationState, UserState
 from gitpip.observability.redaction import redacted
-from gitpip.runtime.serve import opened
+from gitpip.runtime.opening import opened
 from gitpip.status import reading
 from gitpip.status.problem import Act, ProblemKind, Severity, until
 from gitpip.status.reading import Condition, Surroundings
@@ -18,7 +18,7 @@ from gitpip.store.users import schedule, users
 
 
 def status(as_json: Json = False) -> None:
-    """Show how the service is doing: every problem, what is tracked, and what waits."""
+    """Show service status: problems, users and the queue."""
 
     settings = prepared_settings()
     condition, facts = run(_read_status(settings))

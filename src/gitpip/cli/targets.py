@@ -10,22 +10,22 @@ from gitpip.runtime.account_targets import AccountTargets
 from gitpip.web.api.targets import HitBody
 
 targets_app = typer.Typer(
-    help="Look in Pipedrive for what a user's activities can be put to.", no_args_is_help=True
+    help="Search Pipedrive for deals, leads, people and organizations.", no_args_is_help=True
 )
 
 
 @targets_app.callback()
 def _targets() -> None:
-    """Look in Pipedrive for what a user's activities can be put to."""
+    """Search Pipedrive for deals, leads, people and organizations."""
 
 
 @targets_app.command("search")
 def search_targets(
-    term: Annotated[str, typer.Argument(help="A part of the name; at least two characters.")],
+    term: Annotated[str, typer.Argument(help="Part of the name, at least two characters.")],
     as_json: Json = False,
 ) -> None:
-    """Find deals, leads, persons and organizations by name, for 20 tokens of the daily budget."""
+    """Search Pipedrive by name. Costs 20 API tokens of the daily budget."""
     settings = prepared_settings()
     hits = run(chosen_targets.search(term, AccountTargets(lambda: settings).search))
     rows = [HitBody.of(hit).model_dump() for hit in hits]
-    print_rows(rows, as_json, "Nothing in Pipedrive has this in its name.")
+    print_rows(rows, as_json, "No matches in Pipedrive.")

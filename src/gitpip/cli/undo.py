@@ -25,25 +25,31 @@ from gitpip.store.users.imports import ImportId
 from gitpip.web.api.undos import PlanBody, UndoBody, UndoneBody
 
 undos_app = typer.Typer(help="List, show and resume undos.", no_args_is_help=True)
-Number = Annotated[int, typer.Argument(min=1, help="The number of the undo.")]
+Number = Annotated[int, typer.Argument(min=1, help="ID from gitpip undos list.")]
 MOST = 1_000
 
 
 def undo(
-    check: Annotated[int | None, typer.Option(min=1, help="All that this check caused.")] = None,
+    check: Annotated[
+        int | None, typer.Option(min=1, help="Everything this check caused (ID).")
+    ] = None,
     import_: Annotated[
-        int | None, typer.Option("--import", min=1, help="All of the users that it added.")
+        int | None,
+        typer.Option(
+            "--import", min=1, help="All publications of the users this import added (ID)."
+        ),
     ] = None,
     publications: Annotated[
-        list[int] | None, typer.Option("--publication", min=1, help="This one; give several.")
+        list[int] | None,
+        typer.Option("--publication", min=1, help="This publication (ID). Repeat for several."),
     ] = None,
-    login: Annotated[str, typer.Option("--user", help="All of this user.")] = "",
+    login: Annotated[str, typer.Option("--user", help="All of this user's publications.")] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be undone.")
+        bool, typer.Option("--dry-run", help="Show what would be undone without undoing it.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete in Pipedrive what gitpip made there of a check, an import, a user or some files."""
+    """Delete the activities in Pipedrive that a check, an import, a user or files caused."""
     what = What(
         None if check is None else CheckId(check),
         None if import_ is None else ImportId(import_),
@@ -61,15 +67,15 @@ def undo(
         print_json(UndoBody.of(begun).model_dump(mode="json"))
         return
     console.say(
-        f"Undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A running "
-        f"service deletes the activities; otherwise run gitpip publish. gitpip undos show "
-        f"{begun.id} tells how far it is."
+        f"Started undo {begun.id} of {begun.subject}: {count(begun.total, 'publication')}. A "
+        f"running service deletes the activities. If none runs: gitpip publish. To see the "
+        f"progress: gitpip undos show {begun.id}"
     )
 
 
 @undos_app.command("list")
 def list_undos(as_json: Json = False) -> None:
-    """List the undos, newest first."""
+    """List undos, newest first."""
     page = read(
         prepared_settings(), lambda transaction: undos.page(transaction, offset=0, limit=MOST)
     )
@@ -87,12 +93,12 @@ def list_undos(as_json: Json = False) -> None:
         }
         for one in page.items
     ]
-    print_rows(rows, as_json, "Nothing was undone.")
+    print_rows(rows, as_json, "No undos yet.")
 
 
 @undos_app.command("show")
 def show_undo(number: Number, as_json: Json = False) -> None:
-    """Show how far an undo is, and what became of each publication."""
+    """Show the progress of an undo and the result for each publication."""
 
     async def found(transaction: Transaction) -> tuple[Undo, tuple[Undone, ...]]:
         one = await undos.get(transaction, UndoId(number))
@@ -105,14 +111,14 @@ def show_undo(number: Number, as_json: Json = False) -> None:
         print_json(facts | {"publications": rows})
         return
     print_facts(facts)
-    print_rows(rows, as_json, "Nothing of it is left.")
+    print_rows(rows, as_json, "No publications.")
 
 
 @undos_app.command("resume")
 def resume_undo(number: Number, as_json: Json = False) -> None:
-    """Let an undo go on that was stopped, and try again what failed in it."""
+    """Resume a stopped undo and retry what failed."""
     resumed = act(prepared_settings(), lambda acting: actions.resume_undo(acting, UndoId(number)))
     if as_json:
         print_json(UndoBody.of(resumed).model_dump(mode="json"))
     else:
-        console.say(f"Undo {resumed.id} goes on.")
+        console.say(f"Resumed undo {resumed.id}.")

@@ -43,33 +43,45 @@ SHORT = timedelta(minutes=1)
 """An interval below this takes more requests than most users are worth."""
 
 users_app = typer.Typer(
-    help="Add, list, change, remove and import tracked users.", no_args_is_help=True
+    help="Add, list, update, remove and import tracked users.", no_args_is_help=True
 )
 
 users_app.command("import")(import_users)
 
-OwnId = Annotated[str | None, typer.Option("--id", help="Your own unique id.")]
-BackfillOption = Annotated[
-    str | None, typer.Option("--backfill", help="all, none, latest:N or since:YYYY-MM-DD")
+DEFAULT = "default"
+"""What an option takes for no value of the user's own. `general`, the API's word, works too."""
+
+OwnId = Annotated[
+    str | None, typer.Option("--id", help="Your customer ID for this user. Must be unique.")
 ]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be given often.")]
+BackfillOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backfill", help="Existing gists to send: all, none, latest:N or since:YYYY-MM-DD."
+    ),
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag to set. Repeat for several.")]
 ModeOption = Annotated[
     str | None,
-    typer.Option("--mode", help="What is published: automatic, ask, dry-run; general for all."),
+    typer.Option("--mode", help="Publish: automatic, ask or dry-run. Use 'default' to reset."),
 ]
-DealOption = Annotated[
-    str | None, typer.Option("--deal", help="Put the activities under this deal, by its id.")
+DealOption = Annotated[str | None, typer.Option("--deal", help="Put activities on this deal (ID).")]
+LeadOption = Annotated[
+    str | None, typer.Option("--lead", help="Put activities on this lead (UUID).")
 ]
-LeadOption = Annotated[str | None, typer.Option("--lead", help="To this lead, by its UUID.")]
-PersonOption = Annotated[str | None, typer.Option("--person", help="To this person, by its id.")]
+PersonOption = Annotated[
+    str | None, typer.Option("--person", help="Put activities on this person (ID).")
+]
 OrganizationOption = Annotated[
-    str | None, typer.Option("--organization", help="To this organization, by its id.")
+    str | None, typer.Option("--organization", help="Put activities on this organization (ID).")
 ]
 ByTitleOption = Annotated[
-    bool, typer.Option("--deal-by-title", help="Under the deal with the user's name, as usual.")
+    bool,
+    typer.Option("--deal-by-title", help="Put activities on the deal with the user's name."),
 ]
 IntervalOption = Annotated[
-    str | None, typer.Option("--interval", help="Between looks, like 30m; general for the usual.")
+    str | None,
+    typer.Option("--interval", help="How often to check, e.g. 30m. Use 'default' to reset."),
 ]
 
 
@@ -89,7 +101,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
     deal_by_title: ByTitleOption = False,
     as_json: Json = False,
 ) -> None:
-    """Track a user."""
+    """Start tracking a user."""
     settings = prepared_settings()
     chosen = parsed_backfill(backfill)
     target = _target((deal, lead, person, organization), by_title=deal_by_title)
@@ -111,7 +123,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
         )
         return
     what = "Tracking" if added.new else "Already tracking"
-    doubt = "" if confirmed else " (GitHub could not be asked yet)"
+    doubt = "" if confirmed else " (not confirmed: GitHub did not respond)"
     console.say(f"{what} {user.login}, id {user.external_id}{doubt}.")
     _say_what_it_costs(user)
     _say_unchecked(user)
@@ -119,7 +131,7 @@ def add_user(  # noqa: PLR0913 - one parameter for each option of the command
 
 @users_app.command("list")
 def list_users(as_json: Json = False) -> None:
-    """List the tracked users."""
+    """List tracked users."""
     everyone = read(prepared_settings(), users.everyone)
     rows: list[dict[str, object]] = [
         {
@@ -134,13 +146,13 @@ def list_users(as_json: Json = False) -> None:
         }
         for user in everyone
     ]
-    none = "No users are tracked yet; add one with: gitpip users add LOGIN"
+    none = "You're not tracking anyone yet. Add a user: gitpip users add LOGIN"
     print_rows(rows, as_json, none)
 
 
 @users_app.command("show")
 def show_user(login: str, as_json: Json = False) -> None:
-    """Show how a user is tracked, and what could not be read of them."""
+    """Show a tracked user, and any gists that could not be read."""
 
     async def find(transaction: Transaction) -> tuple[User, tuple[Unreadable, ...]]:
         user = await users.find(transaction, possible_login(login))
@@ -172,10 +184,10 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     user_id: OwnId = None,
     backfill: BackfillOption = None,
     tag: Tags = None,
-    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take every tag away.")] = False,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Remove all tags.")] = False,
     interval: IntervalOption = None,
     paused: Annotated[
-        bool | None, typer.Option("--pause/--resume", help="Stop looking, or go on.")
+        bool | None, typer.Option("--pause/--resume", help="Pause or resume checks for this user.")
     ] = None,
     mode: ModeOption = None,
     deal: DealOption = None,
@@ -185,9 +197,9 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
     deal_by_title: ByTitleOption = False,
     as_json: Json = False,
 ) -> None:
-    """Change how a user is tracked; what is not named stays.
+    """Update a tracked user. Options you leave out are unchanged.
 
-    Another target changes where new files are put, and nothing that was sent.
+    A new target applies to new files. Activities that were already sent stay where they are.
     """
     settings = prepared_settings()
     target = _target((deal, lead, person, organization), by_title=deal_by_title)
@@ -222,29 +234,32 @@ def change_user(  # noqa: PLR0913 - one parameter for each option of the command
 
 @users_app.command("check")
 def check_user(login: str, as_json: Json = False) -> None:
-    """Let a user be checked as soon as possible, by the running service or the next one."""
+    """Ask the running service to check a user now."""
     user = act(prepared_settings(), lambda acting: actions.check(acting, login))
     if as_json:
         print_json({"login": user.login, "state": user.state})
     elif user.state is UserState.PAUSED:
         console.say(
-            f"{user.login} is paused, and is checked once resumed: "
+            f"{user.login} is paused. To check again, run: "
             f"gitpip users change {user.login} --resume"
         )
     else:
         console.say(
-            f"{user.login} is checked within seconds if gitpip serves; otherwise run gitpip check."
+            f"A running service checks {user.login} within seconds. If none runs: gitpip check"
         )
 
 
 @users_app.command("remove")
 def remove_user(login: str, as_json: Json = False) -> None:
-    """Stop tracking a user; what was found stays, so nothing is ever published twice."""
+    """Stop tracking a user. Their gists are kept.
+
+    If you add the user again, nothing is sent twice.
+    """
     user = act(prepared_settings(), lambda acting: actions.remove(acting, login))
     if as_json:
         print_json({"login": user.login, "removed": True})
     else:
-        console.say(f"No longer tracking {user.login}.")
+        console.say(f"Stopped tracking {user.login}.")
 
 
 @users_app.command("forecast")
@@ -253,7 +268,7 @@ def forecast_user(
     backfill: BackfillOption = None,
     as_json: Json = False,
 ) -> None:
-    """Say what tracking a user would publish at once, and how long that would take."""
+    """Preview what adding a user would send to Pipedrive."""
     settings = prepared_settings()
     forecast = run(oneshot.forecast_of(settings, login, parsed_backfill(backfill)))
     if as_json:
@@ -263,22 +278,22 @@ def forecast_user(
     if tracked_as:
         known = f", as {tracked_as}" if tracked_as != login else ""
         console.say(
-            f"{login} is tracked already{known}: adding the user again changes nothing "
-            "and publishes nothing."
+            f"{login} is already tracked{known}. Adding {login} again changes nothing and sends "
+            "nothing."
         )
         return
     console.say(
-        f"{login} has {count(forecast.gists, 'public gist')}; "
+        f"{login} has {count(forecast.gists, 'public gist')}. "
         f"{_activities(forecast)} on Pipedrive's smallest plan."
     )
 
 
 def _activities(forecast: Forecast) -> str:
     files = forecast.activities
-    became = "would become an activity" if files == 1 else "would become activities"
+    creates = f"{count(files, 'file')} would create {count(files, 'activity', 'activities')}"
     seconds = ceil(forecast.duration.total_seconds())
     takes = f"{seconds} s" if seconds < TWO_MINUTES else f"{ceil(seconds / 60):,} min"
-    return f"{count(files, 'file')} {became}; that takes {takes} or more"
+    return f"{creates}, which takes at least {takes}"
 
 
 def _say_what_it_costs(user: User) -> None:
@@ -287,9 +302,9 @@ def _say_what_it_costs(user: User) -> None:
     if own is not None and own < SHORT:
         looks = timedelta(hours=1) // own
         console.say(
-            f"  Looking every {format_duration(own)} can take {looks:,} requests an hour; GitHub "
-            f"allows {REQUESTS_WITH_TOKEN:,} for all users, and {REQUESTS_WITHOUT_TOKEN} without "
-            "a token."
+            f"  Checking every {format_duration(own)} can take {looks:,} requests an hour. GitHub "
+            f"allows {REQUESTS_WITH_TOKEN:,} an hour for all users ({REQUESTS_WITHOUT_TOKEN} "
+            "without a token)."
         )
 
 
@@ -307,7 +322,9 @@ def _tags(tags: list[str] | None) -> tuple[str, ...] | None:
 
 def _mode(text: str | None) -> users.Mode | None:
     try:
-        return users.parsed_mode(text) if text is not None else None
+        if text is None:
+            return None
+        return users.parsed_mode(users.GENERAL if text == DEFAULT else text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--mode") from None
 
@@ -330,8 +347,8 @@ def _target_words(user: User) -> str:
 def _say_unchecked(user: User) -> None:
     if user.target is not None and user.target_title is None:
         console.say(
-            f"{user.target.words} was not checked, as Pipedrive could not be asked; it is checked "
-            "before the next file is sent."
+            f"{user.target.words} could not be checked because Pipedrive did not respond. gitpip "
+            "checks it before it sends the next file."
         )
 
 
@@ -339,6 +356,6 @@ def _interval(text: str | None) -> users.Interval | None:
     if text is None:
         return None
     try:
-        return users.GENERAL if text == users.GENERAL else parse_duration(text)
+        return users.GENERAL if text in {DEFAULT, users.GENERAL} else parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--interval") from None

@@ -17,6 +17,7 @@ from gitpip.demo.cast import CAST, GUEST, REFUSED, perform, settle
 from gitpip.errors import AccessUndecided
 from gitpip.observability.logging import configure_logging
 from gitpip.runtime import oneshot, serve
+from gitpip.store.database import Database
 from gitpip.terminal import Terminal
 from gitpip_standins import Fault, GitHub, Pipedrive, Server
 
@@ -86,20 +87,20 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
     stop = asyncio.Event()
     performance = asyncio.create_task(perform(github, stop, pause=timedelta(seconds=3)))
 
-    def ready(address: str) -> None:
+    async def ready(address: str, _: Database) -> None:
         for line in (
             "",
-            f"  Demo ready: open {address}",
+            f"  Demo ready → {address}",
             f"  {len(CAST)} simulated users post a gist every few seconds. Each file is sent to a "
             "simulated Pipedrive:",
             f"  {places.crm}",
             "",
-            f"  {GUEST.login} is not tracked yet: add her on the page Users.",
-            "  Within half a minute there is also an edited file, a file that is held because it "
-            "holds a token,",
-            "  and one that Pipedrive refuses. Press Ctrl-C to stop; all data is deleted then.",
+            f"  {GUEST.login} is not tracked yet: add her under People.",
+            "  Within half a minute there is also an edited file, one that is held because it "
+            "contains a token,",
+            "  and one that Pipedrive rejects. Press Ctrl-C to stop and delete all data.",
             "",
-            "  To try the commands, copy this into another terminal (status is one of them):",
+            "  To try the commands, copy this into another terminal:",
             "",
             f"  {places.command}",
             "",
@@ -111,7 +112,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
     except AccessUndecided as error:
         raise AccessUndecided(
             f"{settings.host} can be reached from other machines: GITPIP_ALLOW_ANONYMOUS=all opens "
-            "the demo to them, and GITPIP_ADMIN_KEY to those who have that key"
+            "the demo to everyone, GITPIP_ADMIN_KEY to those who have the key"
         ) from error
     finally:
         stop.set()

@@ -24,21 +24,21 @@ from gitpip.store.status.instances import Tokens
 
 TOLD_ELSEWHERE = frozenset({ProblemKind.NO_WORKER, ProblemKind.PIPEDRIVE_TOKEN_MISSING})
 ADVICE: Mapping[Act | None, str] = {
-    Act.TRY_NOW: "wait, or run gitpip try-now once the reason is gone",
-    Act.RESUME_UNDO: "mend the reason, then run gitpip undos resume",
-    Act.RETRY_FAILED: "correct the reason, then retry or skip them under Publications",
+    Act.TRY_NOW: "wait, or fix the cause and run gitpip try-now",
+    Act.RESUME_UNDO: "fix the cause, then run gitpip undos resume",
+    Act.RETRY_FAILED: "fix the cause, then retry or skip them under CRM sync",
     Act.CHANGE_SETTINGS: "change it under Settings, or with gitpip publishing settings",
-    Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
-    Act.REVIEW_CREDENTIALS: "approve or skip each of them under Publications",
-    Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
-    Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
+    Act.DECIDE_HELD: "decide under CRM sync, or with gitpip held LOGIN --approve",
+    Act.REVIEW_CREDENTIALS: "approve or skip each of them under CRM sync",
+    Act.RETRY_NOTES: "fix the cause, then retry under Status",
+    Act.REVIEW_USERS: "see People, or gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
     Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
-    Act.SET_CLOCK: "let the machine set its clock by NTP",
-    Act.SWITCH_ACCOUNT: "set the former one again, or run gitpip accounts switch",
-    Act.COMPARE: "see to it in Pipedrive, then run gitpip adopt",
-    Act.MEND_SECRET_FILE: "correct the file",
-    Act.RESTART: "read the log, and restart gitpip serve",
+    Act.SET_CLOCK: "turn on NTP on this machine",
+    Act.SWITCH_ACCOUNT: "set the former account again, or run gitpip accounts switch",
+    Act.COMPARE: "fix it in Pipedrive, then run gitpip adopt",
+    Act.MEND_SECRET_FILE: "fix the file",
+    Act.RESTART: "read the log and restart gitpip serve",
     Act.CHECK_LESS_OFTEN: "set a longer GITPIP_CHECK_INTERVAL",
 }
 LITTLE_SPACE, TOO_LITTLE_SPACE = 2**30, 100 * 2**20
@@ -52,16 +52,16 @@ async def look_at_database(settings: Settings) -> AsyncGenerator[Finding]:
         if not await asyncio.to_thread(os.access, file, os.F_OK):
             yield _new_file(file)
             return
-        advice = "make it writable for this user, or name another with GITPIP_DATA_DIR"
+        advice = "make it writable for this user, or set GITPIP_DATA_DIR to another folder"
     try:
         async with _open(settings) as database:
-            yield ok("database", f"{file or settings.masked_database_url} can be read and written")
+            yield ok("database", f"{file or settings.masked_database_url} (read and write)")
             yield await _migrations(database)
             yield await _access(settings, database)
             for finding in await _service(settings, database):
                 yield finding
     except DatabaseTooNew as error:
-        yield failure("migrations", str(error), "start the newer gitpip, not this one")
+        yield failure("migrations", str(error), "use the newer gitpip")
     except DatabaseUnsuitable as error:
         yield failure("database", error.found, error.advice)
     except DatabaseUnavailable as error:
@@ -112,21 +112,21 @@ async def _open(settings: Settings) -> AsyncIterator[Database]:
 def _space(file: Path) -> Finding:
     folder = _folder_above(file)
     free = shutil.disk_usage(folder).free
-    found = f"{free / 2**30:.1f} GiB are free in {folder}"
+    found = f"{free / 2**30:.1f} GiB free in {folder}"
     if free >= LITTLE_SPACE:
         return ok("disk", found)
-    advice = "make room, or move the database with GITPIP_DATA_DIR"
+    advice = "free some space, or move the database with GITPIP_DATA_DIR"
     return (failure if free < TOO_LITTLE_SPACE else warning)("disk", found, advice)
 
 
 def _new_file(file: Path) -> Finding:
     folder = _folder_above(file)
     if os.access(folder, os.W_OK | os.X_OK):
-        return ok("database", f"{file} is not there yet; the first start makes it")
+        return ok("database", f"{file} does not exist yet; gitpip serve creates it")
     return failure(
         "database",
-        f"{file} can't be seen or made: {folder} is closed to this user",
-        "give this user the right to write there, or name another folder with GITPIP_DATA_DIR",
+        f"{file} can't be created: this user has no access to {folder}",
+        "give this user write access, or set GITPIP_DATA_DIR to another folder",
     )
 
 
@@ -138,9 +138,9 @@ def _folder_above(file: Path) -> Path:
 async def _migrations(database: Database) -> Finding:
     revision = await database.revision()
     if revision and await database.is_migrated():
-        return ok("migrations", f"the schema is up to date ({revision})")
-    found = f"the schema is at {revision}, an older one" if revision else "there is no schema yet"
-    return warning("migrations", found, "start gitpip serve, which brings it up to date")
+        return ok("migrations", f"up to date ({revision})")
+    found = f"out of date ({revision})" if revision else "no schema yet"
+    return warning("migrations", found, "start gitpip serve, which updates the schema")
 
 
 async def _access(settings: Settings, database: Database) -> Finding:
@@ -148,25 +148,25 @@ async def _access(settings: Settings, database: Database) -> Finding:
     if settings.public_url:
         where += f" and GITPIP_PUBLIC_URL {settings.public_url}"
     here_alone = settings.serves_only_this_machine
-    make_one = "make one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
+    make_one = "create one with gitpip keys create NAME --role admin, or set GITPIP_ADMIN_KEY"
     match await access_mode_of(settings, database):
         case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY if here_alone:
-            return ok("access", f"{where}, so programs of this machine need no key")
+            return ok("access", f"{where}, so programs on this machine need no key")
         case AccessMode.THIS_MACHINE | AccessMode.EVERYBODY:
             return warning(
                 "access",
-                f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets in everybody",
-                "unset it and hand out keys (gitpip keys create), "
-                "unless a firewall stands before it",
+                f"{where}, and GITPIP_ALLOW_ANONYMOUS={settings.allow_anonymous} lets everyone in",
+                "unless a firewall protects this address, unset it and create access keys "
+                "(gitpip keys create)",
             )
         case AccessMode.KEY_HOLDERS:
-            return ok("access", f"{where}, and there is an access key")
+            return ok("access", f"{where}, and access keys are required")
         case AccessMode.NOBODY if here_alone:
             return warning("access", "every access key is revoked or has expired", make_one)
         case AccessMode.NOBODY:
             return failure(
                 "access",
-                f"{where}, which other machines can reach, and there is no access key in force",
+                f"{where}, which other machines can reach, and there is no valid access key",
                 make_one,
             )
 
@@ -174,15 +174,15 @@ async def _access(settings: Settings, database: Database) -> Finding:
 async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
     """Whether a service runs, and each problem that it or the rows tell of."""
     if not await database.is_migrated():
-        return (warning("service", "none runs", "start gitpip serve"),)
+        return (warning("service", "not running", "start gitpip serve"),)
     surroundings = Surroundings(settings)
     async with database.read() as transaction:
         condition = await read(transaction, surroundings, utc_now())
     found = "; ".join(f"{one.version} ({one.part})" for one in condition.instances)
     service = (
-        ok("service", f"{found} runs")
+        ok("service", f"{found} is running")
         if condition.works
-        else warning("service", "none that watches and publishes runs", "start gitpip serve")
+        else warning("service", "no service is checking and syncing", "start gitpip serve")
     )
     return (
         service,
@@ -190,7 +190,7 @@ async def _service(settings: Settings, database: Database) -> Sequence[Finding]:
             (failure if problem.severity is Severity.ERROR else warning)(
                 str(problem.kind).replace("-", " "),
                 problem.sentence,
-                ADVICE.get(problem.act, "wait; the log says more"),
+                ADVICE.get(problem.act, "wait, and see the log"),
             )
             for problem in condition.problems
             if problem.severity is not Severity.INFO and problem.kind not in TOLD_ELSEWHERE

@@ -17,7 +17,7 @@ from gitpip.publish.destination import Destination, LookFailed
 from gitpip.publish.resolution import About, Resolved, ask_for, needed, resolve
 
 ABOUT = "publishing settings"
-CHANGE = "change it under Settings, or with gitpip publishing settings; or make it in Pipedrive"
+CHANGE = "change it under Settings or with gitpip publishing settings, or create it in Pipedrive"
 
 DETECTOR = "credentials detector"
 PLANTED = "key = 'gh" + "p_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3fG5'\n"
@@ -31,7 +31,7 @@ async def look_at_detector(
     """Let it examine a planted sample, within its limit for one file; asks no host."""
     policy = policy_of(effective(settings.publishing, stored))
     if policy.credentials is CredentialsGuard.PUBLISH:
-        return ok(DETECTOR, "not used, as the setting credentials is publish")
+        return ok(DETECTOR, "off, because the setting credentials is publish")
     began = time.monotonic()
     with closing(detector or Detector()) as asked:
         found = await asked.examined(Parts("", "", PLANTED))
@@ -41,7 +41,7 @@ async def look_at_detector(
         blind = "it finds no token in a sample that holds one, so credentials would be published"
         return failure(DETECTOR, blind, "pause publishing; install gitpip's dependencies again")
     took = (time.monotonic() - began) * 1000
-    return ok(DETECTOR, f"found the token of a sample within {took:,.0f} ms, its start included")
+    return ok(DETECTOR, f"works (found a sample token in {took:,.0f} ms, including start)")
 
 
 async def look_at_settings(
@@ -54,7 +54,7 @@ async def look_at_settings(
             needed(policy, About.ACTIVITY) | needed(policy, About.DEAL)
         )
     except LookFailed as error:
-        return (warning(ABOUT, f"the account's lists can't be read: {error}", "try again"),)
+        return (warning(ABOUT, f"could not read the account's lists: {error}", "try again"),)
     resolved = resolve(policy, catalog)
     found = [
         failure(ABOUT, f"{name}: {sentence}", CHANGE)
@@ -73,4 +73,4 @@ async def look_at_settings(
 
 def _summary(policy: PublishingPolicy, resolved: Resolved) -> str:
     done = "done" if policy.activity_done else "open to-dos"
-    return f"the account has all that they name; activities are {resolved.activity.type}s, {done}"
+    return f"match the account; activities are {resolved.activity.type}s, {done}"

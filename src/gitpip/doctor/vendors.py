@@ -30,12 +30,13 @@ from gitpip.watch.github.rate_limits import Budget
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 CLASSIC = (
-    "set GITHUB_TOKEN to a classic token without any scope, from "
-    "https://github.com/settings/tokens/new"
+    "create a classic token at https://github.com/settings/tokens/new (no scopes needed) and set "
+    "GITHUB_TOKEN"
 )
 GRAPHQL_TROUBLE = (
-    "wait; GitHub's GraphQL API has trouble. If it lasts, check GITHUB_GRAPHQL_URL and the proxy"
+    "wait; GitHub's GraphQL API has trouble. If it persists, check GITHUB_GRAPHQL_URL and the proxy"
 )
+COPY_IT = "copy the token in Pipedrive from Personal preferences > API and set PIPEDRIVE_TOKEN"
 IN_THE_SERVICE = "the running service has a token; this shell has none"
 LITTLE_LEFT = 0.1
 """Below this share of a limit, it is worth a warning."""
@@ -66,18 +67,18 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     """Ask GitHub whose the token is, what is left to it, and whether it can be asked in batches."""
     url = settings.github_api_url
     try:
-        way = ok("way to GitHub", f"{url}, {route(url)}")
+        way = ok("way to GitHub", f"{url} ({route(url)})")
         # These few requests may be taken of what is kept for others.
         whole = settings.model_copy(update={"github_share": 1.0})
         async with github_of(whole) as github:
             standing = await github.standing()
             trouble = await _graphql_trouble(github)
     except EnvironmentUnusable as error:
-        return Answers((failure("way to GitHub", str(error), "correct it"),))
+        return Answers((failure("way to GitHub", str(error), "fix this setting"),))
     except GitHubUnauthorized as error:
         return Answers((way, failure("GitHub", str(error), CLASSIC)))
     except GitHubLimited as error:
-        return Answers((way, warning("GitHub", str(error), "wait until then")))
+        return Answers((way, warning("GitHub", str(error), "wait until the limit resets")))
     except GitHubError as error:
         return Answers((failure("way to GitHub", f"{way.found}: {error}", _advice(error)),))
     left = [_left(budget) for budget in standing.budgets] or ["no limit"]
@@ -86,7 +87,7 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
     elif standing.login is None:
         token = warning(
             "GitHub",
-            f"no token; {'; '.join(left[:1])}: enough for {settings.capacity_without_token} users",
+            f"no token; {'; '.join(left[:1])}, enough for {settings.capacity_without_token} users",
             CLASSIC,
         )
     elif trouble:
@@ -98,7 +99,7 @@ async def look_at_github(settings: Settings, known: Known) -> Answers:
         token = warning(
             "GitHub",
             f"the token is {standing.login}'s; {'; '.join(left)}",
-            "wait for the reset; lower GITPIP_GITHUB_SHARE if others need the token's limits",
+            "wait for the reset. If other programs use this token, lower GITPIP_GITHUB_SHARE",
         )
     else:
         token = ok("GitHub", f"the token is {standing.login}'s; {'; '.join(left)}")
@@ -142,11 +143,10 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
     if settings.pipedrive_token is None and known.tokens.pipedrive:
         return Answers((ok("Pipedrive", IN_THE_SERVICE),))
     if settings.pipedrive_token is None:
-        found = "no token; gists are found and kept, and publishing waits"
-        advice = "set PIPEDRIVE_TOKEN: Pipedrive shows it under Personal preferences > API"
-        return Answers((warning("Pipedrive", found, advice),))
+        found = "no token; gists are stored but not sent"
+        return Answers((warning("Pipedrive", found, COPY_IT),))
     try:
-        way = f"{url}, {route(url)}"
+        way = f"{url} ({route(url)})"
         async with Pipedrive(
             api_url=url,
             token=settings.pipedrive_token,
@@ -162,7 +162,7 @@ async def look_at_pipedrive(settings: Settings, known: Known) -> Answers:
                     return Answers((finding,))
                 token, of_settings = _pipedrive_refusal(error, pipedrive.last_status), ()
     except EnvironmentUnusable as error:
-        return Answers((failure("way to Pipedrive", str(error), "correct it"),))
+        return Answers((failure("way to Pipedrive", str(error), "fix this setting"),))
     return Answers((ok("way to Pipedrive", way), token, *of_settings), pipedrive.now)
 
 
@@ -170,33 +170,34 @@ def _pipedrive_token(owner: Owner, pipedrive: Pipedrive) -> Finding:
     found = f"the token is {owner}'s"
     left, limit = pipedrive.daily_remaining, pipedrive.daily_limit
     if left is None or not limit:
-        return ok("Pipedrive", f"{found}; Pipedrive does not say what is left today")
+        return ok("Pipedrive", f"{found}; Pipedrive does not report the daily budget")
     found += f"; {left} of {limit} tokens left today"
     if left < limit * LITTLE_LEFT:
         return warning(
-            "Pipedrive", found, "publishing goes on after midnight; larger plans have more"
+            "Pipedrive", found, "sync continues after midnight. Larger plans have a larger budget"
         )
     return ok("Pipedrive", found)
 
 
 def _pipedrive_refusal(error: LookFailed, status: int | None) -> Finding:
     if status == httpx2.codes.PAYMENT_REQUIRED:
-        return failure("Pipedrive", str(error), "see to the subscription of the Pipedrive account")
+        return failure("Pipedrive", str(error), "check the subscription of the Pipedrive account")
     if status is not None and httpx2.codes.is_server_error(status):
-        advice = "wait; if it lasts, check PIPEDRIVE_API_URL and the proxy"
+        advice = "wait. If it persists, check PIPEDRIVE_API_URL and the proxy"
         return warning("Pipedrive", str(error), advice)
     if isinstance(error.outcome, NotProcessed) and error.outcome.access:
-        advice = "set PIPEDRIVE_TOKEN to what Pipedrive shows under Personal preferences > API"
-        return failure("Pipedrive", str(error), advice)
+        return failure("Pipedrive", str(error), COPY_IT)
     if isinstance(error.outcome, NotProcessed):
-        return warning("Pipedrive", str(error), "wait, and try again")
-    return failure("Pipedrive", str(error), "see whether PIPEDRIVE_API_URL is Pipedrive's")
+        return warning("Pipedrive", str(error), "wait and try again")
+    return failure("Pipedrive", str(error), "check PIPEDRIVE_API_URL")
 
 
 def _advice(error: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "name the authority that signed it with SSL_CERT_FILE, if this is your proxy's"
-    return "look at the network, the firewall, HTTPS_PROXY and NO_PROXY"
+        return (
+            "if it is your proxy's certificate, set SSL_CERT_FILE to the authority that signed it"
+        )
+    return "check the network, the firewall, HTTPS_PROXY and NO_PROXY"
 
 
 def _clock(started: datetime, theirs: Iterable[datetime]) -> Finding:
@@ -206,8 +207,10 @@ def _clock(started: datetime, theirs: Iterable[datetime]) -> Finding:
         max(started - (date + timedelta(seconds=1)), date - ended, timedelta(0)) for date in theirs
     ]
     if not apart:
-        return warning("clock", "nobody could be asked for the time", "see above")
+        return warning(
+            "clock", "not checked: neither vendor responded", "fix the connections above"
+        )
     if max(apart) <= CLOCK_TOLERANCE:
-        return ok("clock", "agrees with the vendors'")
-    found = f"{max(apart).total_seconds():.0f} s apart from the vendors'"
-    return warning("clock", found, "let this machine set its clock by NTP")
+        return ok("clock", "in sync")
+    found = f"{max(apart).total_seconds():.0f} s off the vendors' clocks"
+    return warning("clock", found, "turn on NTP on this machine")

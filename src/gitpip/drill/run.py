@@ -20,8 +20,8 @@ from gitpip.drill.report import Report, counted
 from gitpip.drill.vendors import TOKEN
 from gitpip.errors import InvalidInput
 from gitpip.model import PublicationState
-from gitpip.runtime.oneshot import acting_on
-from gitpip.runtime.serve import opened
+from gitpip.runtime.acting import acting_on
+from gitpip.runtime.opening import opened
 from gitpip.runtime.worker import github_of
 from gitpip.store.database import Database, open_database
 from gitpip.store.publications import publications

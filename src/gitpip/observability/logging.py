@@ -7,7 +7,6 @@ logged as a warning or an error is counted too (see metrics.py).
 """
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ import stamina
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from gitpip import colours
 from gitpip.observability import metrics
 from gitpip.observability.redaction import (
     RESERVED_FIELDS,
@@ -66,7 +66,7 @@ def configure_logging(
     rendering: list[Processor] = (
         [structlog.processors.JSONRenderer()]
         if format == "json"
-        else [_for_console, _console_renderer(colors=bool(stream) and stream.isatty())]
+        else [_for_console, _console_renderer(colors=colours.are_wanted(stream))]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[_name_access, _name_logger],
@@ -227,7 +227,7 @@ def on_one_line(text: str) -> str:
 
 def _console_renderer(*, colors: bool) -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(
-        colors=colors and not os.environ.get("NO_COLOR"),
+        colors=colors,
         exception_formatter=structlog.dev.plain_traceback,
         sort_keys=False,
     )

@@ -1,7 +1,6 @@
 """Work of one command: the running service does it, or without one this process."""
 
 import asyncio
-import getpass
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 
 from gitpip.actions import users as user_actions
-from gitpip.actions.acting import Acting, Work
 from gitpip.actions.checks import request as request_check
 from gitpip.clock import utc_now
 from gitpip.config import Settings
@@ -18,7 +16,9 @@ from gitpip.model import Account, Backfill, Check, CheckId, PublicationState
 from gitpip.observability.logging import get_logger
 from gitpip.publish import chosen_targets
 from gitpip.runtime.account_targets import AccountTargets
+from gitpip.runtime.acting import acting_on
 from gitpip.runtime.heartbeat import heartbeat
+from gitpip.runtime.opening import opened
 from gitpip.runtime.present_account import (
     is_served,
     note_company,
@@ -26,11 +26,9 @@ from gitpip.runtime.present_account import (
     tokens_of_service,
 )
 from gitpip.runtime.scheduler import describe, failure
-from gitpip.runtime.serve import opened
 from gitpip.runtime.worker import Worker, forecast, github_of, working
 from gitpip.status.modes import of_persons_pause, overall_mode
 from gitpip.status.problem import until
-from gitpip.store.access.audit import Actor, Via
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Vendor
 from gitpip.store.database import Database, Transaction
@@ -45,30 +43,6 @@ DRAIN_WAITS_FOR = timedelta(minutes=2)
 """A drain waits for what is due within this time: long enough to settle what is uncertain."""
 
 log = get_logger()
-
-
-def acting_on(database: Database) -> Acting:
-    """The user of this machine, who acts by a command."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # in a container, a user can be a mere number
-        name = "unknown"
-    return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
-
-
-async def _left_to_the_sweep(_: Work) -> None:
-    """Wake nobody: the sweep of a running service reads in the rows what waits, within 2 s.
-
-    On SQLite the queue is in the memory of that service; on PostgreSQL a connection of its own
-    would take longer than most commands do.
-    """
-
-
-@asynccontextmanager
-async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
-    """The same, with the database of these settings opened; see `opened`."""
-    async with opened(settings, makes=makes) as database:
-        yield acting_on(database)
 
 
 @asynccontextmanager

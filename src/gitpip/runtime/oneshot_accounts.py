@@ -9,9 +9,9 @@ from gitpip.errors import AccountChanged, AccountUnchanged, GitpipError
 from gitpip.publish.account import company_of
 from gitpip.publish.adopt import Compared, Comparison
 from gitpip.publish.destination import Destination, LookFailed
-from gitpip.runtime.oneshot import acting_on
+from gitpip.runtime.acting import acting_on
+from gitpip.runtime.opening import opened
 from gitpip.runtime.present_account import client_of, is_served, is_served_now, note_company
-from gitpip.runtime.serve import opened
 from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import AccountChange, Vendor, VendorAccount
 from gitpip.store.database import Database

@@ -5,12 +5,10 @@ import errno
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import uvicorn
 
@@ -18,13 +16,7 @@ from gitpip.actions.access_mode import AccessMode, access_mode_of
 from gitpip.actions.noted_access import noting_access
 from gitpip.config import Settings, format_duration, is_loopback
 from gitpip.config.reload import Credentials, following
-from gitpip.errors import (
-    AccessUndecided,
-    AddressInUse,
-    DatabaseMissing,
-    DatabaseUnavailable,
-    ServiceFailed,
-)
+from gitpip.errors import AccessUndecided, AddressInUse, ServiceFailed
 from gitpip.model import Part
 from gitpip.observability.logging import get_logger
 from gitpip.observability.redaction import hide
@@ -35,13 +27,13 @@ from gitpip.runtime.account_targets import AccountTargets
 from gitpip.runtime.heartbeat import heartbeat
 from gitpip.runtime.http_server import HttpServer, Limits, connection_limit
 from gitpip.runtime.memory import keep_large_blocks_apart
+from gitpip.runtime.opening import opened_with
 from gitpip.runtime.present_account import tokens_of
 from gitpip.runtime.scheduler import describe, failure
 from gitpip.runtime.stalls import watching_stalls
 from gitpip.runtime.worker import Worker, reaching, working
 from gitpip.status.modes import overall_mode
-from gitpip.store.database import Database, open_database, wait_until_reachable
-from gitpip.store.postgres import UNREACHABLE_ADVICE
+from gitpip.store.database import Database
 from gitpip.terminal import Terminal
 from gitpip.web.app import create_app
 from gitpip.web.auth.first_key import FirstKey, new_code
@@ -53,86 +45,32 @@ console = Terminal(stderr=True)
 log = get_logger()
 
 
-def opened(settings: Settings, *, makes: bool = False) -> AbstractAsyncContextManager[Database]:
-    """The database of these settings: reachable, and migrated.
-
-    Raises DatabaseUnavailable (after waiting as long as the settings say), DatabaseUnsuitable,
-    DatabaseTooNew, and DatabaseMissing for an SQLite file that is not there, unless this `makes`
-    it: with a wrong path, an answer from a new, empty one misleads.
-    """
-    if not makes and settings.sqlite_file and _is_missing(settings.sqlite_file):
-        raise DatabaseMissing(
-            f"there is no database at {settings.sqlite_file}; start gitpip serve, or set "
-            "GITPIP_DATA_DIR or GITPIP_DATABASE_URL to where it is"
-        )
-    return _opened(Credentials(settings))
-
-
-def _is_missing(file: Path) -> bool:
-    try:
-        return not file.exists()
-    except OSError:  # its folder is closed to this user, which opening it tells
-        return False
-
-
-@asynccontextmanager
-async def _opened(credentials: Credentials) -> AsyncIterator[Database]:
-    settings = credentials.settings
-    # One of them is the scheduler's.
-    database = open_database(settings.database_url, connections=settings.database_connections - 1)
-    try:
-        await _wait(database, credentials)
-        await database.migrate()
-        yield database
-    finally:
-        await database.close()
-
-
-async def _wait(database: Database, credentials: Credentials) -> None:
-    wait = credentials.settings.database_wait
-
-    async def log_in_anew() -> None:
-        if await asyncio.to_thread(credentials.reread):
-            database.use(credentials.settings.database_url)
-
-    try:
-        await wait_until_reachable(database, timedelta(0))
-    except DatabaseUnavailable as error:
-        if database.is_sqlite:
-            raise
-        log.warning("database.waiting", reason=str(error), wait=format_duration(wait))
-        try:
-            await wait_until_reachable(database, wait, meanwhile=log_in_anew)
-        except DatabaseUnavailable as last:
-            advice = last.advice or UNREACHABLE_ADVICE
-            raise DatabaseUnavailable(last.found, advice=advice) from last
-
-
 async def serve(
     settings: Settings,
     *,
     part: Part = Part.ALL,
-    ready: Callable[[str], None] | None = None,
+    ready: Callable[[str, Database], Awaitable[None]] | None = None,
 ) -> None:
-    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address.
+    """Do a process's part until SIGINT, SIGTERM or SIGHUP; `ready` is given its address
+    and database.
 
-    Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened` raises, and ServiceFailed
-    when a part ends that nobody stopped.
+    Raises AddressInUse, AccessUndecided, ServiceRunning, what `opened_with` raises, and
+    ServiceFailed when a part ends that nobody stopped.
     """
     keep_large_blocks_apart()
     credentials = Credentials(settings)
     with listening(settings.host, settings.port) as listener:
-        async with _opened(credentials) as database:
+        async with opened_with(credentials) as database:
             mode = await access_mode_of(credentials.settings, database)
             _check_access(credentials.settings, mode)
             takes_code = mode is AccessMode.THIS_MACHINE and part is not Part.WORK
             code = new_code() if takes_code else None
 
-            def is_ready(address: str) -> None:
+            async def is_ready(address: str) -> None:
                 if code:
                     _print_code(code)
                 if ready:
-                    ready(address)
+                    await ready(address, database)
 
             first_key = FirstKey(code)
             shows = part is not Part.WORK
@@ -150,7 +88,7 @@ async def _serve(
     part: Part,
     *,
     first_key: FirstKey,
-    ready: Callable[[str], None],
+    ready: Callable[[str], Awaitable[None]],
 ) -> None:
     settings, patience = credentials.settings, credentials.settings.health_patience
     targets = AccountTargets(lambda: credentials.settings)
@@ -195,7 +133,7 @@ async def _serve(
         with _signals(server):
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             _log_start(settings, address := _address(settings.host, listener), part)
-            ready(address)
+            await ready(address)
             lasting = {"the HTTP server": serving, "the heartbeat": life.task}
             lasting |= {"the work queue": worker.task} if worker.task else {}
             await _until_one_ends(lasting, serving, server)
@@ -366,11 +304,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(
-                f"{host}:{port} is in use; stop what listens there or set GITPIP_PORT to another"
+                f"port {port} on {host} is already in use. Stop the other program or set "
+                "GITPIP_PORT to another port"
             ) from error
         raise AddressInUse(
-            f"{host}:{port} can't be listened on: {error.strerror}; "
-            "set GITPIP_HOST and GITPIP_PORT to an address of this machine"
+            f"can't listen on {host}:{port}: {error.strerror}. Set GITPIP_HOST and GITPIP_PORT to "
+            "an address of this machine"
         ) from error
     with listener:
         # asyncio sets this only on sockets that name their protocol; those accepted here don't, and

@@ -1,0 +1,36 @@
+"""Examines one thing after the other."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
+
+from gitpip.config import load_settings
+from gitpip.doctor.database import known_to_database, look_at_database
+from gitpip.doctor.findings import Finding, failure, ok
+from gitpip.doctor.publishing import look_at_detector
+from gitpip.doctor.vendors import look_at_vendors
+from gitpip.errors import EnvironmentUnusable, SettingsError
+from gitpip.http_client import proxy_passwords
+from gitpip.observability.redaction import hide
+
+
+async def examine() -> AsyncIterator[Finding]:
+    """Look at everything, even where a part of it is gone; a finding each, as it comes."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for fault in error.faults:
+            yield failure("settings", fault, "fix this setting; the README lists all settings")
+        return
+    hide(settings.secrets)
+    with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
+        hide(proxy_passwords())
+    sources = sorted(set(settings.sources.values()))
+    given = ", ".join("the environment" if one == "environment" else one for one in sources)
+    yield ok("settings", f"read from {given or 'defaults alone'}")
+    async with aclosing(look_at_database(settings)) as findings:
+        async for finding in findings:
+            yield finding
+    known = await known_to_database(settings)
+    yield await look_at_detector(settings, known.publishing)
+    for finding in await look_at_vendors(settings, known):
+        yield finding

@@ -1,0 +1,35 @@
+"""The user of this machine, who acts by a command."""
+
+import getpass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gitpip.actions.acting import Acting, Work
+from gitpip.config import Settings
+from gitpip.runtime.opening import opened
+from gitpip.store.access.audit import Actor, Via
+from gitpip.store.database import Database
+
+
+def acting_on(database: Database) -> Acting:
+    """The user of this machine, who acts by a command."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # in a container, a user can be a mere number
+        name = "unknown"
+    return Acting(database, Actor(name, Via.COMMAND), _left_to_the_sweep)
+
+
+async def _left_to_the_sweep(_: Work) -> None:
+    """Wake nobody: the sweep of a running service reads in the rows what waits, within 2 s.
+
+    On SQLite the queue is in the memory of that service; on PostgreSQL a connection of its own
+    would take longer than most commands do.
+    """
+
+
+@asynccontextmanager
+async def acting(settings: Settings, *, makes: bool = False) -> AsyncIterator[Acting]:
+    """The same, with the database of these settings opened; see `opened`."""
+    async with opened(settings, makes=makes) as database:
+        yield acting_on(database)
