@@ -51,8 +51,8 @@ from gitpip.web.pages import (
     checks,
     feed_tokens,
     gists,
-    home,
     imports,
+    inbox,
     keys,
     publications,
     publishing_preview,
@@ -94,7 +94,7 @@ PAGES = (
     api_undos.router,
     api_publishing_preview.router,
     api_docs_page.router,
-    home.router,
+    inbox.router,
     imports.router,
     checks.router,
     capacity.router,
@@ -162,7 +162,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
     limit = None if request_limit == "off" else request_limit
     app.state.access = Access(app.state.authentication, limit)
     app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
-    app.state.new_browsers = Throttle(home.NEW_BROWSERS)
+    app.state.new_browsers = Throttle(inbox.NEW_BROWSERS)
     app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
     app.router.routes.extend(routes_of(part))

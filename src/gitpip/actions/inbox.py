@@ -1,0 +1,38 @@
+"""What a reader does in the inbox: mark gists as read or unread, and undo what was marked last.
+
+The audit has no entry of it: what a person has read is nobody's business.
+"""
+
+from collections.abc import Mapping
+
+from gitpip.actions.acting import Acting
+from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.store.inbox import marks
+
+
+async def mark(
+    acting: Acting, viewer: str, gists: Mapping[GistId, int | None], *, read: bool
+) -> HomeVisit:
+    """Mark gists as read or as unread for a viewer.
+
+    Each is marked up to the key that it was shown with; without a key, as it is now.
+    """
+    async with acting.begin() as act:
+        return await marks.mark(act.transaction, viewer, gists, act.now, read=read)
+
+
+async def mark_all(
+    acting: Acting, viewer: str, *, up_to: int | None = None, most: int | None = None
+) -> HomeVisit:
+    """Mark everything as read that came up to this key, or up to now.
+
+    `most` is the number of users to whom it is a visit at most.
+    """
+    async with acting.begin() as act:
+        return await marks.mark_all(act.transaction, viewer, act.now, up_to=up_to, most=most)
+
+
+async def undo(acting: Acting, viewer: str, visit_id: VisitId) -> HomeVisit:
+    """Undo what a viewer marked last. Raises VisitNotFound, MarkedSince."""
+    async with acting.begin() as act:
+        return await marks.undo(act.transaction, viewer, visit_id, act.now)
