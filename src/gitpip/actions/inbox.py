@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gitpip.actions.acting import Acting
 from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.store import commit_order
 from gitpip.store.inbox import marks
 
 
@@ -26,8 +27,10 @@ async def mark_all(
 ) -> HomeVisit:
     """Mark everything as read that came up to this key, or up to now.
 
-    `most` is the number of users to whom it is a visit at most.
+    It is a visit to `most` users at most.
     """
+    newest = await commit_order.settled(acting.database)
+    up_to = newest if up_to is None else min(up_to, newest)
     async with acting.begin() as act:
         return await marks.mark_all(act.transaction, viewer, act.now, up_to=up_to, most=most)
 

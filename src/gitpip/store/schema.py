@@ -68,7 +68,7 @@ users = Table(
     Column("graphql_refused_until", UTCDateTime),
     Column("found_at", UTCDateTime),
     Column("found_key", Key),
-    # The newest key of the inbox when the user was tracked again; NULL for one never removed.
+    # A key of the inbox that no gist has, from when the user was tracked again; else NULL.
     Column("returned_key", Key),
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),

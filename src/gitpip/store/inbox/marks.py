@@ -75,19 +75,20 @@ async def mark_all(
     viewer: str,
     now: datetime,
     *,
-    up_to: int | None = None,
+    up_to: int,
     most: int | None = None,
 ) -> HomeVisit:
-    """Mark everything as read that came up to this key, or up to now: the line moves there.
+    """Mark everything as read that came up to this key: the line moves there.
+
+    The key must be one that is settled, see `commit_order.settled`.
 
     It is a visit to the users whose files it covers, too: with `most`, to so many of them at most,
     those with the newest files, since a row is stored for each.
     """
     await commit_order.one_at_a_time(transaction, viewer)
     await old_visits.delete_superseded(transaction, viewer)
-    newest = await reading.newest_key(transaction)
     line = await reading.line_of(transaction, viewer)
-    up_to = newest if up_to is None else max(min(up_to, newest), line)
+    up_to = max(up_to, line)
     read = await reading.unread_of(transaction, viewer, line, up_to=up_to)
     visit_id = await home.add(transaction, viewer, now)
     await _visit_users(transaction, viewer, visit_id, now, (up_to, most))

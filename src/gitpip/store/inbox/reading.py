@@ -121,11 +121,6 @@ async def unread_of(
     return Amount(min(number, at_most), people, number > at_most)
 
 
-async def newest_key(transaction: Transaction) -> int:
-    """The largest key in the inbox; 0 without gists."""
-    return await transaction.scalar(select(func.max(inbox.c.key))) or 0
-
-
 async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
     """When a reader last marked everything as read."""
     latest = (

@@ -16,7 +16,7 @@ from gitpip.actions import inbox as actions
 from gitpip.clock import utc_now
 from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
-from gitpip.store import listing
+from gitpip.store import commit_order, listing
 from gitpip.store.database import Transaction
 from gitpip.store.inbox import entries, filters, pages, reading
 from gitpip.store.inbox.entries import Entry
@@ -87,6 +87,7 @@ async def inbox(
     """The gists that the reader has not read, or those that fit what is asked for."""
     viewer = viewer_of(request)
     start = _position(before)
+    newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, utc_now())
         found = await pages.page(transaction, viewer, wanted, before=start, limit=ROWS)
@@ -105,7 +106,6 @@ async def inbox(
             "tags": await listing.tags(transaction),
             "unread": await reading.unread(transaction, viewer),
             "read_at": await reading.read_at(transaction, viewer),
-            "newest": await reading.newest_key(transaction),
             "visits": await home.visits_of(transaction, viewer, limit=10),
             "marked": await _marked(transaction, seen, viewer),
         }
@@ -117,6 +117,7 @@ async def inbox(
         listed=listed,
         later=start is not None,
         links=await context.links(),
+        newest=newest,
         **content,
     )
     response = HTMLResponse(page)

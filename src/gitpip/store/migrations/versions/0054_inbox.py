@@ -118,6 +118,7 @@ def _sqlite() -> None:
         ),
         "inbox_user_returned AFTER UPDATE OF removed_at ON users "
         "WHEN OLD.removed_at IS NOT NULL AND NEW.removed_at IS NULL": (
+            "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'inbox'",
             "UPDATE users SET returned_key = (SELECT coalesce(max(seq), 0) FROM sqlite_sequence "
             "WHERE name = 'inbox') WHERE key = NEW.key",
         ),
@@ -147,7 +148,7 @@ def _postgres() -> None:
     )
     op.execute(
         "CREATE FUNCTION gitpip_inbox_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "NEW.returned_key := (SELECT last_value FROM inbox_key_seq); RETURN NEW; END $$"
+        "NEW.returned_key := nextval('inbox_key_seq'); RETURN NEW; END $$"
     )
     op.execute(
         "CREATE TRIGGER inbox_user_returned BEFORE UPDATE OF removed_at ON users FOR EACH ROW "
