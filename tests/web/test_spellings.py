@@ -73,6 +73,7 @@ BODIES = {
     "POST /people/{login}/targets": (FORM, "term=ada"),
     "POST /people/{login}/held": (FORM, "approve=all"),
     "POST /seen": (FORM, "everything=1"),
+    "POST /seen/{visit_id}/undo": (FORM, ""),
     "POST /feeds": (FORM, "name=another"),
     "POST /keys": (FORM, "name=one-more&role=admin"),
 }
