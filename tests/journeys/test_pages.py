@@ -42,30 +42,35 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.on("console", lambda message: complaints.append(message.text))
 
     page.goto(world.gitpip.url)
-    expect(page.get_by_text("Nobody is tracked yet. Add a user")).to_be_visible()
+    expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
     _add(page, "no such login")
     expect(page.get_by_role("alert")).to_contain_text("can't be a GitHub login")
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
     page.get_by_role("link", name="New", exact=True).click()
-    expect(page.get_by_text("Nothing new. What is found appears")).to_be_visible()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
-    expect(page.get_by_label("Preview of hello.py")).to_contain_text("print('<hello>')")
+    expect(page.get_by_role("article")).to_contain_text("print('<hello>')")
     page.reload()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
 
-    page.get_by_role("button", name="as seen").click()
-    expect(page.get_by_text("Marked 1 file of 1 user as seen")).to_be_visible()
-    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
-    page.get_by_role("link", name="Show them again").click()
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
+    page.get_by_role("button", name="Mark as read").click()
+    expect(page.get_by_role("button", name="Mark as unread")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
 
     page.goto(f"{world.gitpip.url}/?q=hello")
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
+    expect(page.locator("article mark").first).to_have_text("hello")
     page.goto(f"{world.gitpip.url}/?q=nothing-like-it")
-    expect(page.get_by_text("No file fits")).to_be_visible()
+    expect(page.get_by_text("No matches.")).to_be_visible()
     assert [text for text in complaints if "422" not in text] == []
 
 
@@ -85,8 +90,11 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
 
     world.github.add_gist("octocat", {"second.py": "print(2)\n"})
 
-    expect(page.get_by_role("link", name="second.py")).to_be_visible()
+    arrivals = page.get_by_role("link", name="1 new – show")
+    expect(arrivals).to_be_visible()
     expect(first).to_be_focused()
+    arrivals.click()
+    expect(page.get_by_role("link", name="second.py")).to_be_visible()
     world.gitpip.stop()
     expect(page.get_by_role("alert")).to_contain_text("does not answer")
 
@@ -127,8 +135,11 @@ def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Brows
         page.goto(world.gitpip.url + path)
         assert page.get_by_role("main").bounding_box()["width"] <= 380  # type: ignore[index]
     page.goto(world.gitpip.url)
-    page.get_by_role("button", name="as seen").click()
-    expect(page.get_by_text(re.compile("Marked 1 file"))).to_be_visible()
+    first = page.get_by_role("article").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < 800
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,7 @@ def _set_scene(world: World) -> Scene:
     row = world.gitpip.wait_for(failed, "a refusal")[0]
     world.github.edit_gist(gist_id, {"hello.py": "print('two')\nkept\n"})
     world.gitpip.wait_for(
-        lambda: "Revision 2" in on_one_line(world.gitpip.get(f"/gist/{gist_id}").text), "the edit"
+        lambda: "View changes" in on_one_line(world.gitpip.get(f"/gist/{gist_id}").text), "the edit"
     )
     return Scene(gist_id, row["id"])
 
@@ -312,8 +323,8 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.goto(f"{world.gitpip.url}/keys")
     expect(page.get_by_role("alert")).to_contain_text("needs the role admin")
     page.goto(world.gitpip.url)
-    page.get_by_role("button", name="as seen").first.click()
-    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.go_back()

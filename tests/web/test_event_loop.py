@@ -126,6 +126,8 @@ QUERIES = {
     "tag": ["tag-1"],
     "language": ["Python"],
     "state": ["published", "active"],
+    "show": ["unread", "week", "all"],
+    "by": ["found"],
     "since": ["visit", "2020-01-01"],
     "until": ["2100-01-01"],
     "before": ["1", "5000"],

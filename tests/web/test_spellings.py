@@ -213,6 +213,8 @@ NO_NUMBERS = {"/imports/.", "/imports/.."}
 IMPOSSIBLE = {
     "POST /api/v1/publications/{publication_id}/retry",
     "POST /api/v1/publications/{publication_id}/skip",
+    # Something else was marked since.
+    "POST /seen/{visit_id}/undo",
     # Nothing is undone, and a second undo finds nothing.
     "POST /api/v1/undos",
     "POST /api/v1/undos/{undo_id}/resume",
