@@ -82,6 +82,8 @@ VIEWER = {
     "DELETE /api/v1/feeds/{address_id}": "/api/v1/feeds/1",
     "GET /": "",
     "GET /inbox/new": "",
+    "POST /inbox/filters": "",
+    "POST /inbox/filters/{filter_id}/delete": "/inbox/filters/1/delete",
     "POST /seen": "",
     "POST /seen/{visit_id}/undo": "/seen/1/undo",
     "GET /seen/{visit_id}": "/seen/1",

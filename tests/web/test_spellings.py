@@ -73,6 +73,7 @@ BODIES = {
     "POST /people/{login}/targets": (FORM, "term=ada"),
     "POST /people/{login}/held": (FORM, "approve=all"),
     "POST /seen": (FORM, "everything=1"),
+    "POST /inbox/filters": (FORM, "name=vip&tag=vip"),
     "POST /seen/{visit_id}/undo": (FORM, ""),
     "POST /feeds": (FORM, "name=another"),
     "POST /keys": (FORM, "name=one-more&role=admin"),
@@ -182,7 +183,7 @@ def a_world(folder: Path) -> Iterator[World]:
                 "POST /api/v1/undos",
             )
         }
-        asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds")
+        asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds", "POST /inbox/filters")
         asks[Role.VIEWER] += ("POST /api/v1/users/{login}/visits",)
         for role, routes in asks.items():
             for route in routes:

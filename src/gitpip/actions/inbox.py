@@ -1,6 +1,6 @@
-"""What a reader does in the inbox: mark gists as read or unread, and undo what was marked last.
+"""What a reader does in the inbox: mark gists as read or unread, undo that, and save filters.
 
-The audit has no entry of it: what a person has read is nobody's business.
+The audit has no entry of marks: what a person has read is that person's business alone.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from gitpip.actions.acting import Acting
 from gitpip.model import GistId, HomeVisit, VisitId
 from gitpip.store import commit_order
-from gitpip.store.inbox import marks
+from gitpip.store.inbox import marks, saved
+from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.saved import FilterId, SavedFilter
 
 
 async def mark(
@@ -39,3 +41,19 @@ async def undo(acting: Acting, viewer: str, visit_id: VisitId) -> HomeVisit:
     """Undo what a viewer marked last. Raises VisitNotFound, MarkedSince."""
     async with acting.begin() as act:
         return await marks.undo(act.transaction, viewer, visit_id, act.now)
+
+
+async def save_filter(acting: Acting, viewer: str, name: str, asked: Filter) -> SavedFilter:
+    """Save a filter for a viewer; one of this name is replaced. Raises InvalidInput."""
+    async with acting.begin() as act:
+        kept = await saved.save(act.transaction, viewer, name.strip(), asked, act.now)
+        await act.record("filter.saved", kept.name)
+    return kept
+
+
+async def delete_filter(acting: Acting, viewer: str, filter_id: FilterId) -> SavedFilter:
+    """Delete a filter that a viewer saved. Raises FilterNotFound."""
+    async with acting.begin() as act:
+        gone = await saved.remove(act.transaction, viewer, filter_id)
+        await act.record("filter.deleted", gone.name)
+    return gone

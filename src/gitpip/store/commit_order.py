@@ -17,9 +17,12 @@ from gitpip.store.schema_inbox import inbox
 LOCKS = 4_871_327
 """The first half of the advisory locks' names; the second is a key. No other lock has this one."""
 
-_KEY = "CASE WHEN is_called THEN last_value ELSE 0 END"
-NEWEST = f"SELECT {_KEY} FROM inbox_key_seq"
-LOCK = f"SELECT pg_advisory_xact_lock_shared(:locks, ({_KEY})::int) FROM inbox_key_seq"
+NEWEST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM inbox_key_seq"
+LOCK = """
+    SELECT pg_advisory_xact_lock_shared(
+        :locks, (CASE WHEN is_called THEN last_value ELSE 0 END)::int
+    ) FROM inbox_key_seq
+"""
 OLDEST_LOCK = """
     SELECT min(objid::bigint) FROM pg_locks
     WHERE locktype = 'advisory' AND classid::bigint = :locks AND objsubid = 2

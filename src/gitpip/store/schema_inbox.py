@@ -7,6 +7,7 @@ from sqlalchemy import (
     Index,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -56,4 +57,16 @@ inbox_marks = Table(
     Column("visit_id", Key, nullable=False),
     Index("ix_inbox_marks_gist_id", "gist_id"),
     Index("ix_inbox_marks_order", "viewer", "up_to"),
+)
+
+inbox_filters = Table(
+    "inbox_filters",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("viewer", String(100), nullable=False),
+    Column("name", String(60), nullable=False),
+    # As `Filter.query` spells it.
+    Column("query", Text, nullable=False),
+    Column("saved_at", UTCDateTime, nullable=False),
+    UniqueConstraint("viewer", "name"),
 )

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, func, select
 from gitpip.model import HomeVisit
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
-from gitpip.store.schema_inbox import inbox_lines, inbox_marks
+from gitpip.store.schema_inbox import inbox_filters, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visits.visits import BROWSER
 
@@ -96,5 +96,5 @@ async def _delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
         ids = select(home_visits.c.id).where(theirs)
         await transaction.execute(delete(visits).where(visits.c.home_visit_id.in_(ids)))
         await transaction.execute(delete(home_visits).where(theirs))
-        for table in (inbox_lines, inbox_marks):
+        for table in (inbox_lines, inbox_marks, inbox_filters):
             await transaction.execute(delete(table).where(table.c.viewer.in_(gone)))

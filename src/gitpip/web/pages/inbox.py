@@ -18,9 +18,10 @@ from gitpip.errors import InvalidInput, VisitNotFound
 from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
 from gitpip.store import commit_order, listing
 from gitpip.store.database import Transaction
-from gitpip.store.inbox import entries, filters, pages, reading
+from gitpip.store.inbox import entries, filters, pages, reading, saved
 from gitpip.store.inbox.entries import Entry
 from gitpip.store.inbox.filters import By, Filter, Show
+from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
 from gitpip.store.visits.visits import BROWSER
@@ -106,6 +107,7 @@ async def inbox(
             "tags": await listing.tags(transaction),
             "unread": await reading.unread(transaction, viewer),
             "read_at": await reading.read_at(transaction, viewer),
+            "saved": await saved.of_viewer(transaction, viewer),
             "visits": await home.visits_of(transaction, viewer, limit=10),
             "marked": await _marked(transaction, seen, viewer),
         }
@@ -217,6 +219,28 @@ async def undo(
     await actions.undo(acting, viewer_of(request), VisitId(visit_id))
     back = _back(form)
     return RedirectResponse(f"/?{back}" if back else "/", status_code=303)
+
+
+@router.post("/inbox/filters")
+@needs(Role.VIEWER)
+async def save_filter(request: Request, acting: CurrentActing) -> Response:
+    """Save what the form asks for under a name, and show it."""
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    viewer = viewer_of(request)
+    kept = await actions.save_filter(acting, viewer, form.get("name", ""), Filter.of(form))
+    response = RedirectResponse(f"/?{kept.query}", status_code=303)
+    remember(request, response, viewer)
+    return response
+
+
+@router.post("/inbox/filters/{filter_id}/delete")
+@needs(Role.VIEWER)
+async def delete_filter(
+    filter_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
+) -> Response:
+    """Delete a saved filter."""
+    await actions.delete_filter(acting, viewer_of(request), FilterId(filter_id))
+    return RedirectResponse("/", status_code=303)
 
 
 async def _row(context: AppContext, viewer: str, gist_id: GistId) -> Response:
