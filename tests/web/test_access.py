@@ -30,6 +30,12 @@ OPEN = {
     "GET /static": "/static/gitpip.css",
 }
 VIEWER = {
+    "GET /api/v1/inbox": "",
+    "POST /api/v1/inbox/marks": "",
+    "POST /api/v1/inbox/marks/{visit_id}/undo": "/api/v1/inbox/marks/1/undo",
+    "GET /api/v1/inbox/filters": "",
+    "POST /api/v1/inbox/filters": "",
+    "DELETE /api/v1/inbox/filters/{filter_id}": "/api/v1/inbox/filters/1",
     "GET /api/v1/audits": "",
     "GET /api/v1/audits/{audit_id}": "/api/v1/audits/1",
     "GET /api/v1/audits/{audit_id}/lines": "/api/v1/audits/1/lines",

@@ -115,6 +115,7 @@ PLACES = {
     "check_id": ["1"],
     "audit_id": ["1"],
     "import_id": ["1"],
+    "filter_id": ["1"],
     "repair_id": ["1"],
     "undo_id": ["1"],
     "address": ["no-such-address"],

@@ -166,6 +166,7 @@ def _note_what_exists(
         "audit_id": ["1"],
         "check_id": [str(check) for check in failed],
         "import_id": [imported.rpartition("/")[2]],
+        "filter_id": ["1"],
         "repair_id": ["1"],
         "undo_id": ["1"],
         "address": [address],

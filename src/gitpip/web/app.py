@@ -21,6 +21,7 @@ from gitpip.web.api import feeds as api_feeds
 from gitpip.web.api import gists as api_gists
 from gitpip.web.api import held as api_held
 from gitpip.web.api import imports as api_imports
+from gitpip.web.api import inbox as api_inbox
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
@@ -74,6 +75,7 @@ PAGES = (
     api_legacy.router,
     api_gists.router,
     api_visits.router,
+    api_inbox.router,
     api_publications.router,
     api_repairs.router,
     api_publishing.router,

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from limits import parse
 from starlette.datastructures import FormData
@@ -25,6 +25,7 @@ from gitpip.store.inbox.saved import FilterId
 from gitpip.store.users import users
 from gitpip.store.visits import home
 from gitpip.store.visits.visits import BROWSER
+from gitpip.web.api.inbox import AskedFilter, start_of
 from gitpip.web.api.status import condition_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -57,25 +58,6 @@ FILES = 30
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
 
 
-def _asked(
-    *,
-    q: Annotated[str, Query(max_length=200)] = "",
-    language: Annotated[str, Query(max_length=200)] = "",
-    tag: Annotated[str, Query(max_length=50)] = "",
-    state: str = "",
-    user: Annotated[str, Query(max_length=100)] = "",
-    since: str = "",
-    until: str = "",
-    by: str = "",
-    show: str = "",
-) -> Filter:
-    given = {"q": q, "language": language, "tag": tag, "state": state, "user": user}
-    return Filter.of(given | {"since": since, "until": until, "by": by, "show": show})
-
-
-AskedFilter = Annotated[Filter, Depends(_asked)]
-
-
 @router.get("/")
 @needs(Role.VIEWER)
 async def inbox(
@@ -87,7 +69,7 @@ async def inbox(
 ) -> HTMLResponse:
     """The gists that the reader has not read, or those that fit what is asked for."""
     viewer = viewer_of(request)
-    start = _position(before)
+    start = start_of(before)
     newest = await commit_order.settled(context.database)
     async with context.database.read() as transaction:
         wanted = await filters.wanted(transaction, asked, utc_now())
@@ -146,15 +128,6 @@ def _page(
         by=list(By),
         **content,
     )
-
-
-def _position(text: str) -> pages.Position | None:
-    if not text:
-        return None
-    found = pages.position(text)
-    if found is None:
-        raise InvalidInput("before", f"{text[:40]!r} is no position in the inbox")
-    return found
 
 
 @router.get("/inbox/new")

@@ -20,5 +20,5 @@ def upgrade() -> None:
         sa.Column("query", sa.Text(), nullable=False),
         sa.Column("saved_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_filters")),
-        sa.UniqueConstraint("viewer", "name", name=op.f("uq_inbox_filters_viewer")),
+        sa.UniqueConstraint("viewer", "name", name=op.f("uq_inbox_filters_viewer_name")),
     )
