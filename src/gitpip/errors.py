@@ -97,6 +97,14 @@ class SettingGiven(GitpipError):
     """The environment sets this setting, so that nobody can change it elsewhere."""
 
 
+class MarkedSince(GitpipError):
+    """What a reader marked can't be undone any more: the reader marked something else since."""
+
+
+class FilterNotFound(GitpipError):
+    """The reader has saved no such filter."""
+
+
 class VisitNotFound(GitpipError):
     """No visit has this id."""
 

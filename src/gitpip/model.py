@@ -449,13 +449,20 @@ class Visit:
 
 @dataclass(frozen=True)
 class HomeVisit:
-    """A viewer's look at what is new of all users, and how much it covered."""
+    """What a viewer marked in the inbox at once.
+
+    Everything was marked as read if it covers files: it is a visit to their users, too.
+    """
 
     id: VisitId
     viewer: str
     at: datetime
     users: int
     files: int
+    gists: int
+    unread: bool
+    """Whether they were marked as unread rather than as read."""
+    undone_at: datetime | None
 
 
 class PauseCause(StrEnum):

@@ -22,6 +22,8 @@ from gitpip.store.accounts import accounts
 from gitpip.store.accounts.accounts import Met, Vendor
 from gitpip.store.database import Transaction
 from gitpip.store.gists import gists
+from gitpip.store.inbox import marks, saved
+from gitpip.store.inbox.filters import Filter
 from gitpip.store.publications import (
     opt_outs,
     publications,
@@ -95,6 +97,9 @@ async def furnish(transaction: Transaction) -> None:
             .where(publication_rows.c.id == number)
             .values(due_at=LATER, **values)
         )
+    two = {gist.id: None for gist in found[1:3]}
+    await marks.mark(transaction, "everyone", two, LONG_AGO, read=True)
+    await saved.save(transaction, "everyone", "python", Filter(language="Python"), LONG_AGO)
     begun = await undos.begin(
         transaction, undos.of_ids([PublicationId(UNDOING)]), by="eve", now=LONG_AGO
     )

@@ -103,7 +103,7 @@ def _play(github: GitHub, pipedrive: Pipedrive, gitpip: Installation) -> str:
             },
         )
         gitpip.wait_for(
-            lambda: "evision 2" in on_one_line(client.get(f"/gist/{gist_id}").text),
+            lambda: "View changes" in on_one_line(client.get(f"/gist/{gist_id}").text),
             "the edit",
             seconds=30,
         )

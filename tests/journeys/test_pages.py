@@ -42,30 +42,35 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.on("console", lambda message: complaints.append(message.text))
 
     page.goto(world.gitpip.url)
-    expect(page.get_by_text("Nobody is tracked yet. Add a user")).to_be_visible()
+    expect(page.get_by_text("You're not following anyone yet. Add people")).to_be_visible()
     _add(page, "no such login")
     expect(page.get_by_role("alert")).to_contain_text("can't be a GitHub login")
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Inbox").click()
-    expect(page.get_by_text("Nothing new. What is found appears")).to_be_visible()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
     world.github.add_gist("octocat", {"hello.py": "print('<hello>')\n"})
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
-    expect(page.get_by_label("Preview of hello.py")).to_contain_text("print('<hello>')")
+    expect(page.get_by_role("article")).to_contain_text("print('<hello>')")
     page.reload()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
 
-    page.get_by_role("button", name="as seen").click()
-    expect(page.get_by_text("Marked 1 file of 1 user as seen")).to_be_visible()
-    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
-    page.get_by_role("link", name="Show them again").click()
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
+    page.get_by_role("button", name="Mark as read").click()
+    expect(page.get_by_role("button", name="Mark as unread")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
 
     page.goto(f"{world.gitpip.url}/?q=hello")
     expect(page.get_by_role("link", name="hello.py")).to_be_visible()
+    expect(page.locator("article mark").first).to_have_text("hello")
     page.goto(f"{world.gitpip.url}/?q=nothing-like-it")
-    expect(page.get_by_text("No file fits")).to_be_visible()
+    expect(page.get_by_text("No matches.")).to_be_visible()
     assert [text for text in complaints if "422" not in text] == []
 
 
@@ -85,8 +90,11 @@ def test_what_updates_itself_leaves_the_focus_alone_and_says_when_it_cannot(
 
     world.github.add_gist("octocat", {"second.py": "print(2)\n"})
 
-    expect(page.get_by_role("link", name="second.py")).to_be_visible()
+    arrivals = page.get_by_role("link", name="1 new")
+    expect(arrivals).to_be_visible()
     expect(first).to_be_focused()
+    arrivals.click()
+    expect(page.get_by_role("link", name="second.py")).to_be_visible()
     world.gitpip.stop()
     expect(page.get_by_role("alert")).to_contain_text("Can't reach gitpip")
 
@@ -127,8 +135,11 @@ def test_without_scripts_at_phone_width_in_the_dark(world: World, browser: Brows
         page.goto(world.gitpip.url + path)
         assert page.get_by_role("main").bounding_box()["width"] <= 380  # type: ignore[index]
     page.goto(world.gitpip.url)
-    page.get_by_role("button", name="as seen").click()
-    expect(page.get_by_text(re.compile("Marked 1 file"))).to_be_visible()
+    first = page.get_by_role("article").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < 800
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,7 @@ def _set_scene(world: World) -> Scene:
     row = world.gitpip.wait_for(failed, "a refusal")[0]
     world.github.edit_gist(gist_id, {"hello.py": "print('two')\nkept\n"})
     world.gitpip.wait_for(
-        lambda: "Revision 2" in on_one_line(world.gitpip.get(f"/gist/{gist_id}").text), "the edit"
+        lambda: "View changes" in on_one_line(world.gitpip.get(f"/gist/{gist_id}").text), "the edit"
     )
     return Scene(gist_id, row["id"])
 
@@ -168,13 +179,15 @@ def test_filter_compare_retry_and_import(world: World, browser: Browser) -> None
     page = browser.new_page()
 
     page.goto(world.gitpip.url)
+    page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Tag").select_option("customer")
     page.get_by_role("main").get_by_label("Search").fill("two")
-    page.get_by_role("main").get_by_role("button", name="Search").click()
-    expect(page.get_by_role("link", name="hello.py")).to_be_visible()
-    page.get_by_label("State").select_option("published")
-    page.get_by_role("main").get_by_role("button", name="Search").click()
-    expect(page.get_by_text("No file fits")).to_be_visible()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("link", name="hello.py", exact=True)).to_be_visible()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_role("main").get_by_label("Status").select_option("published")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("No matches.")).to_be_visible()
 
     page.get_by_role("link", name="People").click()
     page.get_by_role("link", name="octocat").click()
@@ -267,7 +280,7 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("main").get_by_label("Search")).to_be_focused()
+    expect(page.get_by_role("button", name="Mark all as read")).to_be_focused()
     expect(page.locator("body")).to_match_aria_snapshot(
         """
         - banner:
@@ -281,15 +294,14 @@ def test_a_screen_reader_and_a_keyboard_find_their_way(world: World, browser: Br
           - group:
             - text: ⋯
         - main:
-          - heading "New gists" [level=1]
-          - search:
-            - searchbox "Search"
-            - combobox "Language"
-            - combobox "Tag"
-            - combobox "State"
-            - button "Search"
-          - region /octocat/:
-            - heading /octocat/ [level=2]
+          - heading "Inbox" [level=1]
+          - button "Mark all as read"
+          - link "Unread 1"
+          - link "Today"
+          - link "7 days"
+          - link "All"
+          - region "Today":
+            - heading "Today" [level=2]
             - article:
               - heading /hello.py/ [level=3]
         """
@@ -316,8 +328,8 @@ def test_signing_in_reading_and_signing_out(world: World, browser: Browser, scri
     page.goto(f"{world.gitpip.url}/keys")
     expect(page.get_by_role("alert")).to_contain_text("needs the role admin")
     page.goto(world.gitpip.url)
-    page.get_by_role("button", name="as seen").first.click()
-    expect(page.get_by_text("Nothing new since your last visit")).to_be_visible()
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.get_by_text("You're all caught up.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.go_back()
@@ -332,9 +344,8 @@ def _top(page: Page, name: str) -> float:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("path", ["/", "/people/octocat"])
 def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
-    world: World, browser: Browser, path: str
+    world: World, browser: Browser
 ) -> None:
     world.github.add_user("octocat")
     long = "".join(f"line {number}\n" for number in range(60))
@@ -345,7 +356,7 @@ def test_what_is_being_read_stays_in_its_place_while_new_gists_come(
         lambda: "read.txt" in world.gitpip.get("/people/octocat").text, "the first gist"
     )
     page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
-    page.goto(world.gitpip.url + path)
+    page.goto(f"{world.gitpip.url}/people/octocat")
     page.get_by_role("link", name="read.txt", exact=True).evaluate("link => link.scrollIntoView()")
     before = _top(page, "read.txt")
 

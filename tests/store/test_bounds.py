@@ -7,18 +7,30 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from gitpip.errors import FeedAddressConflict
-from gitpip.model import Account, Backfill, GistId, GitHubId, Role, SeenFile, SeenGist, UserKey
+from gitpip.model import (
+    Account,
+    Backfill,
+    GistId,
+    GitHubId,
+    HomeVisit,
+    Role,
+    SeenFile,
+    SeenGist,
+    UserKey,
+)
+from gitpip.store import commit_order
 from gitpip.store.access import feed_tokens, keys, sessions
 from gitpip.store.access.feed_tokens import ANONYMOUS, Parent
 from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
+from gitpip.store.inbox import marks, reading
 from gitpip.store.schema import gist_files as gist_files_table
 from gitpip.store.schema_access import feed_addresses as address_table
 from gitpip.store.schema_access import sessions as sessions_table
 from gitpip.store.schema_visits import home_visits as home_visits_table
 from gitpip.store.schema_visits import visits as visits_table
 from gitpip.store.users import users
-from gitpip.store.visits import old_visits, unseen, visits
+from gitpip.store.visits import home, old_visits, visits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -84,52 +96,46 @@ async def test_viewers_without_a_key_are_bounded_and_those_with_one_stay(
 
 
 @pytest.mark.usefixtures("_few")
-@pytest.mark.parametrize("everything", [True, False])
-async def test_old_visits_to_the_home_page_are_deleted_and_nothing_is_new_again(
-    database: Database, everything: bool
-) -> None:
+async def test_old_marks_are_deleted_and_nothing_is_unread_again(database: Database) -> None:
     ada, bob = await _track(database, "ada"), await _track(database, "bob")
     viewer = "key:x"
     async with database.begin() as transaction:
         await _find(transaction, bob, 1)
-    for number in range(10):
+    for _ in range(10):
         async with database.begin() as transaction:
             await _find(transaction, ada, 1)
-        async with database.begin() as transaction:
-            if everything:
-                visit = await unseen.mark_everything(transaction, viewer, NOW)
-            else:
-                visit = await unseen.mark_seen(transaction, viewer, {ada: 99, bob: 99}, NOW)
-        if number == 0:  # a later visit takes over what this one settles
-            async with database.begin() as transaction:
-                await unseen.settle(transaction, visit.id, viewer)
+        await _mark_all(database, viewer)
 
     async with database.read() as transaction:
-        assert (await unseen.count(transaction, viewer)).users == 0
+        assert (await reading.unread(transaction, viewer)).gists == 0
         # Bob's is the last.
         assert await _count(transaction, visits_table) == old_visits.VISITS_KEPT + 1
         assert await _count(transaction, home_visits_table) == old_visits.VISITS_KEPT + 1
-        latest = await unseen.visits_of(transaction, viewer, limit=10)
+        latest = await home.visits_of(transaction, viewer, limit=10)
         assert [visit.files for visit in latest] == [1, 1, 1, 2]
-        line = await transaction.scalar(select(func.max(home_visits_table.c.complete_up_to)))
-        assert line is not None
     async with database.begin() as transaction:
         await _find(transaction, bob, 1)
-        assert (await unseen.count(transaction, viewer)).files == 1
+        assert (await reading.unread(transaction, viewer)).gists == 1
+        for _ in range(5):
+            await marks.mark(transaction, viewer, {}, NOW, read=True)
+        assert await _count(transaction, home_visits_table) == old_visits.VISITS_KEPT + 3
 
 
-async def test_marking_everything_can_be_bounded_and_done_again(database: Database) -> None:
+async def test_marking_everything_is_a_visit_to_so_many_users(database: Database) -> None:
     for login in ("ada", "bob", "eve"):
         user = await _track(database, login)
         async with database.begin() as transaction:
             await _find(transaction, user, 1)
-    left = []
-    for _ in range(3):
-        async with database.begin() as transaction:
-            await unseen.mark_everything(transaction, "browser:x", NOW, most=2)
-            new = await unseen.for_viewer(transaction, "browser:x", users=9, files=1)
-            left.append([one.user.login for one in new])
-    assert left == [["ada"], [], []]
+    visits_made = [(await _mark_all(database, "browser:x", most=2)).users for _ in range(3)]
+    assert visits_made == [2, 1, 0]
+
+
+async def _mark_all(
+    database: Database, viewer: str, at: datetime = NOW, most: int | None = None
+) -> HomeVisit:
+    newest = await commit_order.settled(database)
+    async with database.begin() as transaction:
+        return await marks.mark_all(transaction, viewer, at, up_to=newest, most=most)
 
 
 @pytest.mark.usefixtures("_few")
@@ -139,8 +145,7 @@ async def test_browsers_without_a_key_are_forgotten(database: Database) -> None:
         await _find(transaction, ada, 1)
 
     async def visit(viewer: str, at: datetime) -> None:
-        async with database.begin() as transaction:
-            await unseen.mark_everything(transaction, viewer, at)
+        await _mark_all(database, viewer, at)
 
     async def known() -> set[str]:
         async with database.read() as transaction:

@@ -150,14 +150,19 @@ async def test_people_get_errors_as_pages(client: httpx2.AsyncClient) -> None:
     assert document.headers["content-type"] == "application/problem+json"
 
 
-async def test_marking_what_was_shown_leaves_the_rest_new(client: httpx2.AsyncClient) -> None:
-    marked = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)
-    again = await client.post("/seen", data={"up_to": "1:3"}, follow_redirects=True)
-    wrong = await client.post("/seen", data={"up_to": "1:x"})
+async def test_a_page_is_marked_as_read_and_that_is_undone(client: httpx2.AsyncClient) -> None:
+    page = (await client.get("/")).text
+    shown = re.findall('name="shown"\\s+value="([^"]+)"', page)
+    assert len(shown) == page.count(" data-item>") > 1
+    marked = await client.post("/seen", data={"page": "1", "shown": shown}, follow_redirects=True)
+    undo = re.search("/seen/[0-9]+/undo", marked.text)
+    assert undo
+    undone = await client.post(undo[0], follow_redirects=True)
+    wrong = await client.post("/seen", data={"gist": "1:x"})
 
-    assert "Marked 3 files of 1 user" in marked.text
-    assert "2 files of 1 user since your last visit" in marked.text
-    assert "All of that was marked as seen before." in again.text
+    assert f"Marked {len(shown)} gists as read." in marked.text
+    assert " data-item>" not in marked.text
+    assert undone.text.count(" data-item>") == len(shown)
     assert wrong.status_code == 422
 
 
@@ -205,7 +210,7 @@ def test_a_gist_of_many_large_files_makes_no_huge_page(served: Served) -> None:
     page = served.gitpip.get(f"/gist/{gist_id}").text
 
     assert len(page) < 2_000_000
-    assert page.count("Cut here: the rest is in the download") == 30
+    assert page.count("File shortened. Download the full file") == 30
 
 
 def test_pictures_joined_to_one_stay_one_and_joined_letters_are_told() -> None:

@@ -73,6 +73,10 @@ BODIES = {
     "POST /people/{login}/targets": (FORM, "term=ada"),
     "POST /people/{login}/held": (FORM, "approve=all"),
     "POST /seen": (FORM, "everything=1"),
+    "POST /inbox/filters": (FORM, "name=own&tag=vip"),
+    "POST /api/v1/inbox/filters": (JSON, '{"name": "vip", "tag": "vip"}'),
+    "POST /api/v1/inbox/marks": (JSON, '{"everything": true}'),
+    "POST /seen/{visit_id}/undo": (FORM, ""),
     "POST /feeds": (FORM, "name=another"),
     "POST /keys": (FORM, "name=one-more&role=admin"),
 }
@@ -82,6 +86,7 @@ NAMES = {
     "/api/v1/keys/nobody": "/api/v1/keys/another-spare",
     "/keys/nobody": "/keys/spare",
     "/api/v1/feeds/1": "/api/v1/feeds/2",
+    "/api/v1/inbox/filters/1": "/api/v1/inbox/filters/2",
     "/api/v1/opt-outs/nobody": "/api/v1/opt-outs/dee",
     "/opt-outs/nobody": "/opt-outs/eve",
     "/rules/1/remove": "/rules/2/remove",
@@ -181,7 +186,13 @@ def a_world(folder: Path) -> Iterator[World]:
                 "POST /api/v1/undos",
             )
         }
-        asks[Role.VIEWER] = ("POST /seen", "POST /feeds", "POST /feeds")
+        asks[Role.VIEWER] = (
+            "POST /seen",
+            "POST /feeds",
+            "POST /feeds",
+            "POST /inbox/filters",
+            "POST /api/v1/inbox/filters",
+        )
         asks[Role.VIEWER] += ("POST /api/v1/users/{login}/visits",)
         for role, routes in asks.items():
             for route in routes:
@@ -212,6 +223,9 @@ NO_NUMBERS = {"/imports/.", "/imports/.."}
 IMPOSSIBLE = {
     "POST /api/v1/publications/{publication_id}/retry",
     "POST /api/v1/publications/{publication_id}/skip",
+    # Something else was marked since.
+    "POST /seen/{visit_id}/undo",
+    "POST /api/v1/inbox/marks/{visit_id}/undo",
     # Nothing is undone, and a second undo finds nothing.
     "POST /api/v1/undos",
     "POST /api/v1/undos/{undo_id}/resume",

@@ -21,7 +21,7 @@ from gitpip.store.database import Database, Transaction, open_database
 from gitpip.store.gists import gists
 from gitpip.store.users import users
 from gitpip.store.visits import visits
-from gitpip.web.pages.home import NEW_BROWSERS
+from gitpip.web.pages.inbox import NEW_BROWSERS
 from tests.web.conftest import Served, serving
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,11 +68,12 @@ def test_every_file_is_shown_exactly_once(
 def test_what_is_marked_twice_is_one_visit(served: Served) -> None:
     served.track("ada", {"a.txt": "a"})
     with httpx2.Client(base_url=served.gitpip.url, follow_redirects=True, timeout=60) as browser:
-        shown = re.findall('name="up_to" value="([^"]+)"', browser.get("/").text)
-        first, again = (browser.post("/seen", data={"up_to": shown}).text for _ in range(2))
+        newest = re.findall('name="newest" value="([^"]+)"', browser.get("/").text)
+        form = {"everything": "1", "newest": newest}
+        first, again = (browser.post("/seen", data=form).text for _ in range(2))
 
-    assert "Marked 1 file of 1 user as seen" in first
-    assert "All of that was marked as seen before" in again
+    assert "Marked 1 gist as read." in first
+    assert "Already marked as read." in again
     assert again.count('<a href="/seen/') == 1
 
 

@@ -26,6 +26,7 @@ from gitpip.cli.events import show_events
 from gitpip.cli.feeds import feeds_app
 from gitpip.cli.greeting import greet
 from gitpip.cli.held import show_or_decide
+from gitpip.cli.inbox import inbox_app
 from gitpip.cli.keys import keys_app, show_log
 from gitpip.cli.output import (
     Json,
@@ -76,6 +77,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Daily use": (
         "status",
         "latest",
+        "inbox",
         "users",
         "publications",
         "held",
@@ -167,6 +169,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(opt_outs_app, name="opt-outs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feeds_app, name="feeds")
+app.add_typer(inbox_app, name="inbox")
 app.add_typer(accounts_app, name="accounts")
 app.command("undo")(undo)
 app.add_typer(undos_app, name="undos")

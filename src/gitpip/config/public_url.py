@@ -22,7 +22,16 @@ OWN_SEGMENTS = frozenset(
             "gist",
             "health",
         ),
-        *("imports", "keys", "latestgists", "metrics", "openapi.json", "opt-outs", "people"),
+        *(
+            "imports",
+            "inbox",
+            "keys",
+            "latestgists",
+            "metrics",
+            "openapi.json",
+            "opt-outs",
+            "people",
+        ),
         *(
             "publications",
             "ready",

@@ -4,6 +4,7 @@
 import gitpip.store.schema_access
 import gitpip.store.schema_accounts
 import gitpip.store.schema_events
+import gitpip.store.schema_inbox
 import gitpip.store.schema_publishing
 import gitpip.store.schema_rules
 import gitpip.store.schema_status

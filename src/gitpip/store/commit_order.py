@@ -1,35 +1,55 @@
-"""In which order files appear and are seen: visits say "all up to here" without any clock.
+"""In which order gists appear in the inbox: a reader says "all up to here" without any clock.
 
-The keys of files grow, but a transaction that took a smaller key may commit after one with a larger
-key. A transaction that is about to take keys says so; one that needs a line below which nothing
-will appear later waits for all of these. SQLite has one writer, so there the keys are in order.
+The keys of the inbox grow, but a transaction that took a smaller key may commit after one with a
+larger key. So each transaction that is about to take keys first takes an advisory lock that names
+the newest key at that time; its own keys are larger. Who wants a key below which nothing will
+appear later looks which of these locks there are. The locks are shared, so nobody waits. SQLite has
+one writer, so there the keys are in order.
 """
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from gitpip.model import FileKey
-from gitpip.store.database import Transaction
-from gitpip.store.schema import gist_files
+from gitpip.store.database import Database, Transaction
+from gitpip.store.schema import gist_files, users
+from gitpip.store.schema_inbox import inbox
 
-# Any number will do that no other lock has.
-LOCK = 4_871_325_002
+LOCKS = 4_871_327
+"""The first half of the advisory locks' names; the second is a key. No other lock has this one."""
+
+NEWEST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM inbox_key_seq"
+LOCK = """
+    SELECT pg_advisory_xact_lock_shared(
+        :locks, (CASE WHEN is_called THEN last_value ELSE 0 END)::int
+    ) FROM inbox_key_seq
+"""
+OLDEST_LOCK = """
+    SELECT min(objid::bigint) FROM pg_locks
+    WHERE locktype = 'advisory' AND classid::bigint = :locks AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 async def about_to_appear(transaction: Transaction) -> None:
-    """Say that this transaction will let files appear."""
+    """Say that this transaction will let gists appear in the inbox."""
     if transaction.dialect.name != "sqlite":
-        await transaction.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
+        await transaction.execute(text(LOCK), {"locks": LOCKS})
 
 
-async def everything_up_to(transaction: Transaction) -> FileKey:
-    """A key such that no file with a smaller one will ever appear after this transaction.
+async def settled(database: Database) -> int:
+    """The newest key of the inbox such that no gist with a smaller one will appear any more.
 
-    Waits for those who are about to, and holds them up to its end: so it must be the first thing
-    of a short transaction, which holds no other lock that they may want.
+    The inbox must be read in a later transaction: one that had begun before would not see what was
+    committed, and its lock released, in between. Raises DatabaseUnavailable.
     """
-    if transaction.dialect.name != "sqlite":
-        await transaction.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    return await newest(transaction)
+    async with database.read() as transaction:
+        if database.is_sqlite:
+            keys = [select(func.max(column)) for column in (inbox.c.key, users.c.returned_key)]
+            return max([await transaction.scalar(key) or 0 for key in keys])
+        # In this order: who takes a lock after the second statement takes keys above this one.
+        newest: int = (await transaction.execute(text(NEWEST))).scalar_one()
+        oldest = await transaction.scalar(text(OLDEST_LOCK), {"locks": LOCKS})
+    return newest if oldest is None else min(newest, int(oldest))
 
 
 async def one_at_a_time(transaction: Transaction, name: str) -> None:

@@ -11,13 +11,13 @@ from gitpip.model import FileKey, GistFile, Page, PublicationState, User, UserKe
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
 from gitpip.store.gists import search
-from gitpip.store.gists.gists import file_of, select_files
+from gitpip.store.gists.gists import PREVIEW, file_of, select_files
 from gitpip.store.publications.publication_rows import is_in
 from gitpip.store.schema import gist_files, gists, publications, user_tags, users
 from gitpip.store.schema_visits import visits
 from gitpip.store.users.user_rows import rows, user_of
 from gitpip.store.visibility import of_tracked, tracked
-from gitpip.store.visits.unseen import PREVIEW, seen_by
+from gitpip.store.visits.visits import seen_by
 
 
 class UserSort(StrEnum):
@@ -70,7 +70,7 @@ async def list_users(
     if wanted.state:
         conditions.append(users.c.state == wanted.state)
     if wanted.tag:
-        conditions.append(users.c.key.in_(_tagged(wanted.tag)))
+        conditions.append(users.c.key.in_(tagged(wanted.tag)))
     total = await transaction.scalar(select(func.count()).select_from(users).where(*conditions))
     # First the keys alone: what is looked up for each row would be looked up for those left out.
     keys = (
@@ -127,17 +127,17 @@ async def list_files(
 
     A row more than `limit` tells that there is a next page.
     """
-    keys = await _keys(transaction, wanted, before, limit + 1)
+    keys = await file_keys(transaction, wanted, before, limit + 1)
     found = await transaction.execute(select_files(content_limit).where(gist_files.c.key.in_(keys)))
     files = {file.key: file for file in map(file_of, found)}
     return tuple(files[key] for key in keys)
 
 
-async def _keys(
+async def file_keys(
     transaction: Transaction, wanted: FileWanted, before: FileKey | None, number: int
 ) -> list[FileKey]:
     """The keys of the newest files that fit, found without reading more of them than needed."""
-    wanted = await _with_users_of_tag(transaction, wanted)
+    wanted = await with_users_of_tag(transaction, wanted)
     lowest, highest = await _keys_of_days(transaction, wanted, before)
     if wanted.text and transaction.dialect.name == "sqlite":
         return await _keys_of_words_on_sqlite(transaction, wanted, lowest, highest, number)
@@ -166,14 +166,27 @@ async def _keys(
     return await _first(transaction, _between(_fitting(wanted, words), lowest, highest), number)
 
 
-async def _with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
+async def fitting(
+    transaction: Transaction, wanted: FileWanted, keys: Sequence[FileKey]
+) -> list[FileKey]:
+    """Those of a few files that fit."""
+    if not keys:
+        return []
+    words = search.holding(transaction, wanted.text) if wanted.text else None
+    chosen = _fitting(wanted, words).where(gist_files.c.key.in_(keys))
+    if words is not None:
+        chosen = chosen.where(words.key >= min(keys), words.key <= max(keys))
+    return await _first(transaction, chosen, len(keys))
+
+
+async def with_users_of_tag(transaction: Transaction, wanted: FileWanted) -> FileWanted:
     """The same with the users instead of their tag, where they are few."""
     if not wanted.tag:
         return wanted
-    tagged = (await transaction.execute(_tagged(wanted.tag).limit(FEW + 1))).scalars().all()
-    if len(tagged) > FEW:
+    some = (await transaction.execute(tagged(wanted.tag).limit(FEW + 1))).scalars().all()
+    if len(some) > FEW:
         return wanted
-    keys = [UserKey(key) for key in tagged]
+    keys = [UserKey(key) for key in some]
     if wanted.user_keys is not None:
         keys = [key for key in wanted.user_keys if key in keys]
     return replace(wanted, tag="", user_keys=keys)
@@ -258,7 +271,7 @@ def _fitting(wanted: FileWanted, words: search.Words | None = None) -> Select[in
     if wanted.language:
         conditions.append(gist_files.c.language == wanted.language)
     if wanted.tag:
-        conditions.append(gist_files.c.user_key.in_(_tagged(wanted.tag)))
+        conditions.append(gist_files.c.user_key.in_(tagged(wanted.tag)))
     if wanted.since:
         conditions.append(gist_files.c.found_at >= wanted.since)
     if wanted.before:
@@ -349,7 +362,8 @@ CHOICES = 200
 """How many languages or tags can be chosen from."""
 
 
-def _tagged(tag: str) -> Select[int]:
+def tagged(tag: str) -> Select[int]:
+    """The keys of the users with a tag."""
     return select(user_tags.c.user_key).where(user_tags.c.tag == tag)
 
 

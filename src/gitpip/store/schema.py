@@ -68,6 +68,8 @@ users = Table(
     Column("graphql_refused_until", UTCDateTime),
     Column("found_at", UTCDateTime),
     Column("found_key", Key),
+    # A key of the inbox that no gist has, from when the user was tracked again; else NULL.
+    Column("returned_key", Key),
     Column("etag", String(300)),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("failure", Text),
@@ -162,6 +164,12 @@ Index(
     users.c.key,
     sqlite_where=users.c.failure.is_not(None),
     postgresql_where=users.c.failure.is_not(None),
+)
+Index(
+    "ix_users_returned_key",
+    users.c.returned_key,
+    sqlite_where=users.c.returned_key.is_not(None),
+    postgresql_where=users.c.returned_key.is_not(None),
 )
 Index("ix_users_complete_until", users.c.complete_until)
 Index("ix_users_removed", users.c.key, sqlite_where=removed, postgresql_where=removed)

@@ -12,7 +12,7 @@ from sqlalchemy import (
     text,
 )
 
-from gitpip.store.column_types import Key, UTCDateTime
+from gitpip.store.column_types import Flag, Key, UTCDateTime
 from gitpip.store.schema import metadata
 
 home_visits = Table(
@@ -21,9 +21,14 @@ home_visits = Table(
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("viewer", String(100), nullable=False),
     Column("at", UTCDateTime, nullable=False),
+    # Written by versions that had no inbox.
     Column("complete_up_to", Key),
     Column("users", Integer, nullable=False, server_default=text("0")),
     Column("files", BigInteger, nullable=False, server_default=text("0")),
+    Column("gists", Integer, nullable=False, server_default=text("0")),
+    # Whether the gists were marked as unread rather than as read.
+    Column("unread", Flag, nullable=False, server_default=text("0")),
+    Column("undone_at", UTCDateTime),
     Index("ix_home_visits_viewer", "viewer", "id"),
 )
 
@@ -36,6 +41,8 @@ visits = Table(
     Column("after", BigInteger, nullable=False),
     Column("up_to", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
+    # The newest key of the inbox among the user's gists; NULL for a visit of an older version.
+    Column("inbox_up_to", BigInteger),
     Column("home_visit_id", Key, ForeignKey("home_visits.id"), index=True),
     CheckConstraint("up_to >= after", name="forward"),
     Index("ix_visits_user_viewer", "user_key", "viewer", "up_to"),

@@ -21,6 +21,7 @@ from gitpip.web.api import feeds as api_feeds
 from gitpip.web.api import gists as api_gists
 from gitpip.web.api import held as api_held
 from gitpip.web.api import imports as api_imports
+from gitpip.web.api import inbox as api_inbox
 from gitpip.web.api import keys as api_keys
 from gitpip.web.api import legacy as api_legacy
 from gitpip.web.api import publications as api_publications
@@ -52,8 +53,8 @@ from gitpip.web.pages import (
     checks,
     feed_tokens,
     gists,
-    home,
     imports,
+    inbox,
     keys,
     publications,
     publishing_preview,
@@ -75,6 +76,7 @@ API = (
     api_legacy.router,
     api_gists.router,
     api_visits.router,
+    api_inbox.router,
     api_publications.router,
     api_repairs.router,
     api_publishing.router,
@@ -98,7 +100,7 @@ API = (
 )
 PAGES = (
     api_docs_page.router,
-    home.router,
+    inbox.router,
     imports.router,
     checks.router,
     capacity.router,
@@ -167,7 +169,7 @@ def create_app(context: AppContext, part: Part = Part.ALL) -> FastAPI:
     limit = None if request_limit == "off" else request_limit
     app.state.access = Access(app.state.authentication, limit)
     app.state.wrong_keys = Throttle(sign_in.WRONG_KEYS)
-    app.state.new_browsers = Throttle(home.NEW_BROWSERS)
+    app.state.new_browsers = Throttle(inbox.NEW_BROWSERS)
     app.state.sign_ins = Throttle(sign_in.SIGN_INS)
     handle_problems(app)
     app.router.routes.extend(routes_of(part))

@@ -8,17 +8,17 @@ from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from feedgenerator import Atom1Feed  # type: ignore[import-untyped]
 from markupsafe import Markup
 
-from gitpip.clock import EPOCH, in_json
+from gitpip.clock import EPOCH, in_json, utc_now
 from gitpip.digests import digest
 from gitpip.model import GistFile, Role
 from gitpip.store import listing
-from gitpip.store.users import users
-from gitpip.validation import possible_login, without_nul
+from gitpip.store.inbox import filters
+from gitpip.store.inbox.filters import Filter
 from gitpip.web.auth.roles import RoleRoute, needs
 from gitpip.web.context import AppContext, Context
 from gitpip.web.public_address import public_base, public_url_of
@@ -41,19 +41,31 @@ class Named(NamedTuple):
 
 
 router = APIRouter(route_class=RoleRoute, include_in_schema=False)
-UserName = Annotated[str, Query(max_length=100)]
-TagName = Annotated[str, Query(max_length=50)]
+
+
+def _asked(
+    *,
+    user: Annotated[str, Query(max_length=100)] = "",
+    tag: Annotated[str, Query(max_length=50)] = "",
+    q: Annotated[str, Query(max_length=200)] = "",
+    language: Annotated[str, Query(max_length=200)] = "",
+    state: str = "",
+) -> Filter:
+    """What a feed is about. The days of a filter, and what was read, are no matter of a feed's."""
+    given = {"user": user, "tag": tag, "q": q, "language": language, "state": state}
+    return Filter.of(given)
+
+
+AskedFilter = Annotated[Filter, Depends(_asked)]
 
 
 @router.get("/feed.atom")
 @router.get("/feeds/{address}/gists.atom")
 @needs(Role.VIEWER, by_feed_address=True)
-async def atom(
-    request: Request, context: Context, user: UserName = "", tag: TagName = ""
-) -> Response:
+async def atom(request: Request, context: Context, asked: AskedFilter) -> Response:
     """An Atom feed (RFC 4287)."""
-    files = await _files(context, user, tag)
-    named, links = _named(user, tag), await context.links()
+    files = await _files(context, asked)
+    named, links = _named(asked), await context.links()
     body = await asyncio.to_thread(_atom, request, files, links, named)
     return _answer(request, body, "application/atom+xml; charset=utf-8")
 
@@ -88,12 +100,10 @@ def _atom(request: Request, files: Sequence[GistFile], links: Links, named: Name
 @router.get("/feed.json")
 @router.get("/feeds/{address}/gists.json")
 @needs(Role.VIEWER, by_feed_address=True)
-async def json_feed(
-    request: Request, context: Context, user: UserName = "", tag: TagName = ""
-) -> Response:
+async def json_feed(request: Request, context: Context, asked: AskedFilter) -> Response:
     """A JSON Feed (version 1.1)."""
-    files = await _files(context, user, tag)
-    named, links = _named(user, tag), await context.links()
+    files = await _files(context, asked)
+    named, links = _named(asked), await context.links()
     body = await asyncio.to_thread(_json, request, files, links, named)
     return _answer(request, body, "application/feed+json; charset=utf-8")
 
@@ -122,17 +132,21 @@ def _json(request: Request, files: Sequence[GistFile], links: Links, named: Name
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-async def _files(context: AppContext, login: str, tag: str) -> tuple[GistFile, ...]:
+async def _files(context: AppContext, asked: Filter) -> tuple[GistFile, ...]:
     async with context.database.read() as transaction:
-        keys = [(await users.find(transaction, possible_login(login))).key] if login else None
-        wanted = listing.FileWanted(user_keys=keys, tag=without_nul(tag))
+        wanted = await filters.wanted(transaction, asked, utc_now())
         found = await listing.list_files(
-            transaction, wanted, before=None, limit=ENTRIES, content_limit=CONTENT + 1
+            transaction, wanted.files, before=None, limit=ENTRIES, content_limit=CONTENT + 1
         )
     return found[:ENTRIES]
 
 
-def _named(login: str, tag: str) -> Named:
+def _named(asked: Filter) -> Named:
+    login, tag = asked.user, asked.tag
+    if asked != Filter(user=login, tag=tag):
+        about = " · ".join(visible(one) for one in (asked.q, asked.language, login, tag) if one)
+        title = f"New gists: {about or asked.state} · gitpip"
+        return Named(title, f"/?{asked.query}", _feed_id("feed", asked.query))
     feed_id = _feed_id("feed", login.lower(), tag)
     match login, tag:
         case "", "":

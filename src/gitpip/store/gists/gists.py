@@ -40,6 +40,8 @@ from gitpip.store.visibility import tracked
 CONTENT = ("blob_hash", "size", "language", "content", "truncated", "raw_url")
 """What differs between the revisions of a file; the fields of files and the columns have one name.
 """
+PREVIEW = 6_000
+"""How many characters of a content are read for a preview."""
 file_of = reader(GistFile)
 """The file of a whole row."""
 

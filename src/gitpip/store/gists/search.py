@@ -32,13 +32,18 @@ def holding(transaction: Transaction, text: str) -> Words:
     """How to find the files that hold every word of the text, in any order."""
     sqlite = transaction.dialect.name == "sqlite"
     index, key = (_fts5, _fts5.c.rowid) if sqlite else (_documents, _documents.c.file_key)
-    phrases = [words for part in text.split() if (words := _WORD.findall(part))]
-    if not phrases:
+    wanted = phrases(text)
+    if not wanted:
         return Words(index, key, false())
     # Nothing but letters and digits is left, so nothing in the text is syntax.
     if sqlite:
-        query = " AND ".join(f'"{" ".join(words)}"*' for words in phrases)
+        query = " AND ".join(f'"{" ".join(words)}"*' for words in wanted)
         return Words(index, key, _fts5.c.gist_search.match(query))
-    query = " & ".join(f"({' <-> '.join(words)}:*)" for words in phrases)
-    wanted = func.to_tsquery("simple", query, type_=TSQUERY)
-    return Words(index, key, _documents.c.document.op("@@")(wanted))
+    query = " & ".join(f"({' <-> '.join(words)}:*)" for words in wanted)
+    tsquery = func.to_tsquery("simple", query, type_=TSQUERY)
+    return Words(index, key, _documents.c.document.op("@@")(tsquery))
+
+
+def phrases(text: str) -> list[list[str]]:
+    """The words of a search: those of a list stand beside each other, the last is a beginning."""
+    return [words for part in text.split() if (words := _WORD.findall(part))]

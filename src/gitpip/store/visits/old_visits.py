@@ -1,21 +1,23 @@
-"""Visits to the home page that are deleted, so that their number has a bound.
+"""What was marked in the inbox and is deleted, so that its amount has a bound.
 
 What a viewer has seen is what the latest of their visits to a user saw: that one always stays.
 """
 
 from datetime import timedelta
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, func, select
 
-from gitpip.model import HomeVisit, VisitId
+from gitpip.model import HomeVisit
 from gitpip.store import commit_order
 from gitpip.store.database import Transaction
+from gitpip.store.schema_inbox import inbox_filters, inbox_lines, inbox_marks
 from gitpip.store.schema_visits import home_visits, visits
 from gitpip.store.visits.visits import BROWSER
 
 VISITS_KEPT = 50
 """How many visits of a viewer are kept at least; an older one only if it is still the latest to
 one of the users."""
+_IS_NEEDED = select(visits.c.id).where(visits.c.home_visit_id == home_visits.c.id).exists()
 BROWSERS_KEPT = 500
 """How many browsers without a key are kept: anybody who may read can be as many as they like."""
 BROWSER_FORGOTTEN = timedelta(days=400)
@@ -23,23 +25,16 @@ BROWSER_FORGOTTEN = timedelta(days=400)
 https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.5"""
 
 
-async def delete_old(transaction: Transaction, newest: HomeVisit) -> None:
-    """Delete old visits, of this viewer and of browsers that are gone, now that there is a new one.
+async def delete_superseded(transaction: Transaction, viewer: str) -> None:
+    """Delete a viewer's old visits, before there is a new one: that one can be undone.
 
     The viewer's own visits must be made one at a time: see `commit_order.one_at_a_time`.
     """
-    of_viewer = home_visits.c.viewer == newest.viewer
+    of_viewer = home_visits.c.viewer == viewer
     ids = select(home_visits.c.id).where(of_viewer).order_by(home_visits.c.id.desc())
-    last_deleted = await transaction.scalar(ids.offset(VISITS_KEPT).limit(1))
-    if last_deleted is not None:
-        await _delete_up_to(transaction, newest, VisitId(last_deleted))
-    is_first = await transaction.scalar(ids.offset(1).limit(1)) is None
-    if is_first and newest.viewer.startswith(BROWSER):
-        await _delete_browsers(transaction, newest)
-
-
-async def _delete_up_to(transaction: Transaction, newest: HomeVisit, last_deleted: VisitId) -> None:
-    of_viewer = home_visits.c.viewer == newest.viewer
+    last_deleted = await transaction.scalar(ids.offset(VISITS_KEPT - 1).limit(1))
+    if last_deleted is None:
+        return
     old = and_(of_viewer, home_visits.c.id <= last_deleted)
     later = visits.alias()
     is_superseded = (
@@ -57,15 +52,29 @@ async def _delete_up_to(transaction: Transaction, newest: HomeVisit, last_delete
             visits.c.home_visit_id.in_(select(home_visits.c.id).where(old)), is_superseded
         )
     )
-    # What was once complete stays so: the new visit takes it over from those that go.
-    complete = select(func.max(home_visits.c.complete_up_to)).where(of_viewer)
+    await transaction.execute(delete(home_visits).where(old, ~_IS_NEEDED))
+
+
+async def delete_marks_undone_no_more(transaction: Transaction, viewer: str) -> None:
+    """Delete what tells of marks of single gists, but for the last two: only the last is undone."""
+    ids = select(home_visits.c.id).where(home_visits.c.viewer == viewer)
+    last_kept = ids.order_by(home_visits.c.id.desc()).offset(1).limit(1).scalar_subquery()
     await transaction.execute(
-        update(home_visits)
-        .where(home_visits.c.id == newest.id)
-        .values(complete_up_to=await transaction.scalar(complete))
+        delete(home_visits).where(
+            home_visits.c.viewer == viewer,
+            home_visits.c.id < last_kept,
+            home_visits.c.files == 0,
+            ~_IS_NEEDED,
+        )
     )
-    is_needed = select(visits.c.id).where(visits.c.home_visit_id == home_visits.c.id).exists()
-    await transaction.execute(delete(home_visits).where(old, ~is_needed))
+
+
+async def delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
+    """Delete what browsers marked that are gone, now that another one has marked something."""
+    ids = select(home_visits.c.id).where(home_visits.c.viewer == newest.viewer).limit(2)
+    is_first = len((await transaction.execute(ids)).all()) == 1
+    if is_first and newest.viewer.startswith(BROWSER):
+        await _delete_browsers(transaction, newest)
 
 
 async def _delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
@@ -87,3 +96,5 @@ async def _delete_browsers(transaction: Transaction, newest: HomeVisit) -> None:
         ids = select(home_visits.c.id).where(theirs)
         await transaction.execute(delete(visits).where(visits.c.home_visit_id.in_(ids)))
         await transaction.execute(delete(home_visits).where(theirs))
+        for table in (inbox_lines, inbox_marks, inbox_filters):
+            await transaction.execute(delete(table).where(table.c.viewer.in_(gone)))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, select
 
 from gitpip.errors import UserNotTracked, VisitNotFound
 from gitpip.model import User, UserKey, Visit, VisitId
@@ -12,6 +12,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.rows import reader
 from gitpip.store.schema import users as users_table
 from gitpip.store.schema_access import access_keys
+from gitpip.store.schema_inbox import inbox
 from gitpip.store.schema_visits import visits
 from gitpip.store.users import users
 from gitpip.store.visibility import tracked
@@ -35,6 +36,16 @@ VIEWER_OF_KEY = literal("key:") + func.lower(access_keys.c.name)
 _visit = reader(Visit)
 
 
+def seen_by(viewer: str) -> ColumnElement[int]:
+    """The sequence up to which a viewer has seen the files of the user of the row."""
+    return func.coalesce(
+        select(func.max(visits.c.up_to))
+        .where(visits.c.user_key == users_table.c.key, visits.c.viewer == viewer)
+        .scalar_subquery(),
+        0,
+    )
+
+
 async def record(
     transaction: Transaction, user_key: UserKey, *, viewer: str, now: datetime
 ) -> Visit:
@@ -49,7 +60,16 @@ async def record(
     after = await last_seen(transaction, user_key, viewer=viewer)
     result = await transaction.execute(
         insert(visits)
-        .values(user_key=user_key, viewer=viewer, after=after, up_to=user.last_sequence, at=now)
+        .values(
+            user_key=user_key,
+            viewer=viewer,
+            after=after,
+            up_to=user.last_sequence,
+            at=now,
+            inbox_up_to=select(func.max(inbox.c.key))
+            .where(inbox.c.user_key == user_key)
+            .scalar_subquery(),
+        )
         .returning(visits.c.id)
     )
     visit = await get(transaction, VisitId(result.scalar_one()))

@@ -93,6 +93,7 @@ async def changes(
         revisions=sorted(known),
         places=places,
         lines=LINES,
+        cut=any((one.content or "").count("\n") >= LINES for one in (old, new)),
     )
     return HTMLResponse(page)
 

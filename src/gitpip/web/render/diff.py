@@ -6,6 +6,8 @@ from difflib import SequenceMatcher
 
 LINES = 3_000
 """Texts are compared up to so many lines: comparing takes time that grows with the square."""
+COUNTED_LINES = 500
+"""Where the changed lines are only counted, on a page of many gists."""
 WIDTH = 1_000
 CONTEXT = 3
 
@@ -52,3 +54,15 @@ def _rows(
             Side(left + 1, old[left], changed) if left < old_to else _GAP,
             Side(right + 1, new[right], changed) if right < new_to else _GAP,
         )
+
+
+def changed_lines(before: str, after: str) -> tuple[int, int]:
+    """How many lines were added and removed between two texts, as far as they are compared."""
+    old, new = before.splitlines()[:COUNTED_LINES], after.splitlines()[:COUNTED_LINES]
+    added = removed = 0
+    for kind, *places in SequenceMatcher(None, old, new).get_opcodes():
+        if kind != "equal":
+            old_from, old_to, new_from, new_to = places
+            added += new_to - new_from
+            removed += old_to - old_from
+    return added, removed

@@ -1,0 +1,207 @@
+"""The commands about the inbox: list gists, mark them, undo that, and save filters."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from gitpip.actions import inbox as actions
+from gitpip.actions.acting import Acting
+from gitpip.actions.feeds import owner_named
+from gitpip.cli.output import Json, act, console, prepared_settings, print_json, print_rows
+from gitpip.clock import utc_now
+from gitpip.errors import InvalidInput
+from gitpip.model import GistId, HomeVisit, VisitId
+from gitpip.store.inbox import entries, filters, pages, saved
+from gitpip.store.inbox.entries import Entry
+from gitpip.store.inbox.filters import Filter
+from gitpip.store.inbox.saved import FilterId, SavedFilter
+from gitpip.web.api.inbox import InboxGistBody, MarkBody, SavedFilterBody
+
+inbox_app = typer.Typer(
+    help="List gists of the inbox, mark them as read, and save filters.", no_args_is_help=True
+)
+Key = Annotated[str | None, typer.Option(help="The access key of the reader.")]
+Tag = Annotated[str, typer.Option(help="Of people with this tag.")]
+Language = Annotated[str, typer.Option(help="With a file in this language.")]
+State = Annotated[str, typer.Option(help="With a file in this state in the CRM.")]
+User = Annotated[str, typer.Option(help="Of this GitHub user.")]
+Words = Annotated[str, typer.Option("--search", help="With these words.")]
+Show = Annotated[str, typer.Option(help="unread, today, week or all.")]
+
+
+@inbox_app.command("list")
+def list_gists(
+    *,
+    search: Words = "",
+    tag: Tag = "",
+    language: Language = "",
+    state: State = "",
+    user: User = "",
+    show: Show = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 25,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """List unread gists, or those that a filter finds."""
+    settings = prepared_settings()
+    asked = _filter(search, tag, language, state, user, show)
+
+    async def listed(acting: Acting) -> Sequence[Entry]:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        async with acting.database.read() as transaction:
+            wanted = await filters.wanted(transaction, asked, utc_now())
+            found = await pages.page(transaction, viewer, wanted, before=None, limit=limit)
+            return await entries.entries(transaction, viewer, found.ids, content_limit=0)
+
+    bodies = [InboxGistBody.of(entry) for entry in act(settings, listed)]
+    if as_json:
+        print_json([body.model_dump() for body in bodies])
+        return
+    rows: list[dict[str, object]] = [
+        {
+            "gist": body.gist_id,
+            "user": body.login,
+            "title": body.title,
+            "found": body.found_at,
+            "state": body.state,
+            "unread": "unread" if body.unread else None,
+        }
+        for body in bodies
+    ]
+    print_rows(rows, as_json, "Nothing to show.")
+
+
+@inbox_app.command("read")
+def mark_as_read(
+    gists: Annotated[list[str] | None, typer.Argument(help="Ids of gists.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Mark all of the inbox.")] = False,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Mark gists as read."""
+    if everything:
+        _mark(None, key, as_json, read=True)
+    else:
+        _mark(gists or [], key, as_json, read=True)
+
+
+@inbox_app.command("unread")
+def mark_as_unread(
+    gists: Annotated[list[str], typer.Argument(help="Ids of gists.")],
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Mark gists as unread."""
+    _mark(gists, key, as_json, read=False)
+
+
+@inbox_app.command("undo")
+def undo(
+    number: Annotated[int, typer.Argument(min=1, help="The number that marking printed.")],
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Undo what was marked last."""
+    settings = prepared_settings()
+
+    async def undone(acting: Acting) -> HomeVisit:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        return await actions.undo(acting, viewer, VisitId(number))
+
+    body = MarkBody.of(act(settings, undone))
+    if as_json:
+        print_json(body.model_dump())
+    else:
+        console.say("Undone.")
+
+
+@inbox_app.command("filters")
+def list_filters(key: Key = None, as_json: Json = False) -> None:
+    """List saved filters."""
+    settings = prepared_settings()
+
+    async def kept(acting: Acting) -> Sequence[SavedFilter]:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        async with acting.database.read() as transaction:
+            return await saved.of_viewer(transaction, viewer)
+
+    rows: list[dict[str, object]] = [
+        SavedFilterBody.of(one).model_dump() for one in act(settings, kept)
+    ]
+    print_rows(rows, as_json, "No saved filters. Save one with: gitpip inbox save NAME --tag vip")
+
+
+@inbox_app.command("save")
+def save_filter(
+    *,
+    name: Annotated[str, typer.Argument(help="What the filter is called.")],
+    search: Words = "",
+    tag: Tag = "",
+    language: Language = "",
+    state: State = "",
+    user: User = "",
+    show: Show = "",
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Save a filter; one of this name is replaced."""
+    settings = prepared_settings()
+    asked = _filter(search, tag, language, state, user, show)
+
+    async def kept(acting: Acting) -> SavedFilter:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        return await actions.save_filter(acting, viewer, name, asked)
+
+    body = SavedFilterBody.of(act(settings, kept))
+    if as_json:
+        print_json(body.model_dump())
+    else:
+        console.say(f"Saved filter {body.name}.")
+
+
+@inbox_app.command("delete")
+def delete_filter(
+    number: Annotated[int, typer.Argument(min=1, help="Its id in gitpip inbox filters.")],
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a saved filter."""
+    settings = prepared_settings()
+
+    async def gone(acting: Acting) -> SavedFilter:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        return await actions.delete_filter(acting, viewer, FilterId(number))
+
+    body = SavedFilterBody.of(act(settings, gone))
+    if as_json:
+        print_json(body.model_dump())
+    else:
+        console.say(f"Deleted filter {body.name}.")
+
+
+def _mark(gists: Sequence[str] | None, key: str | None, as_json: bool, *, read: bool) -> None:
+    """Mark these gists, or everything if None."""
+    settings = prepared_settings()
+
+    async def marked(acting: Acting) -> HomeVisit:
+        viewer = (await owner_named(acting.database, settings, key)).viewer
+        if gists is None:
+            return await actions.mark_all(acting, viewer)
+        if not gists:
+            raise InvalidInput("gists", "name at least one gist to mark, or everything")
+        chosen = {GistId(one): None for one in gists}
+        return await actions.mark(acting, viewer, chosen, read=read)
+
+    body = MarkBody.of(act(settings, marked))
+    if as_json:
+        print_json(body.model_dump())
+        return
+    number = f"{body.gists:,} gist{'' if body.gists == 1 else 's'}"
+    state = "read" if read else "unread"
+    console.say(f"Marked {number} as {state}. Undo with: gitpip inbox undo {body.id}")
+
+
+def _filter(search: str, tag: str, language: str, state: str, user: str, show: str) -> Filter:
+    given = {"q": search, "tag": tag, "language": language, "state": state, "user": user}
+    return Filter.of(given | {"show": show})

@@ -1,0 +1,270 @@
+"""What the inbox shows of a gist: its person, files, a preview, its state in the CRM, and edits."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import and_, func, literal, select
+
+from gitpip.model import (
+    ActivityId,
+    DealId,
+    FileKey,
+    GistFile,
+    GistId,
+    PublicationId,
+    PublicationState,
+    UserKey,
+)
+from gitpip.store.database import Transaction
+from gitpip.store.gists import gists as gist_rows
+from gitpip.store.inbox.reading import is_unread, line_of, of_tracked_users
+from gitpip.store.rows import reader
+from gitpip.store.schema import gist_files, gists, publications, revisions, user_tags, users
+from gitpip.store.schema_inbox import inbox
+from gitpip.store.schema_publishing import holder, shown
+
+FILES = 5
+"""How many files of a gist are named."""
+COMPARED = 20_000
+"""How many characters of two revisions are read to count the lines that changed."""
+WORST_FIRST = (
+    PublicationState.FAILED,
+    PublicationState.HELD,
+    PublicationState.UNCERTAIN,
+    PublicationState.SENDING,
+    PublicationState.PENDING,
+    PublicationState.PUBLISHED,
+    PublicationState.WITHDRAWN,
+    PublicationState.SKIPPED,
+)
+"""In which order the states of a gist's files count: a person acts on the first ones."""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """The publication of a gist that a person should know of first, and how many there are."""
+
+    id: PublicationId
+    state: PublicationState
+    activity_id: ActivityId | None
+    deal_id: DealId | None
+    due_at: datetime
+    reason: str | None
+    files: int
+    """How many files of the gist are in this state."""
+
+
+_sync = reader(Sync)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The last edit of a file, with the beginnings of its contents before and after."""
+
+    file_key: FileKey
+    filename: str
+    at: datetime
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One gist of the inbox, as one reader sees it."""
+
+    gist_id: GistId
+    key: int
+    user_key: UserKey
+    login: str
+    tags: tuple[str, ...]
+    description: str | None
+    html_url: str
+    created_at: datetime
+    at: datetime
+    """When its newest file or content was found."""
+    unread: bool
+    files: tuple[GistFile, ...]
+    """Those that changed last, without their contents; `FILES` at most."""
+    number: int
+    """How many files there are."""
+    preview: GistFile | None
+    """A file with the beginning of its content; the one that was searched for, if one was."""
+    sync: Sync | None
+    edit: Edit | None
+
+    @property
+    def title(self) -> str:
+        """What the gist is about: its description, or the name of a file."""
+        return (self.description or "").strip() or self.files[0].filename
+
+
+async def entries(
+    transaction: Transaction,
+    viewer: str,
+    ids: Sequence[GistId],
+    *,
+    searched: Mapping[GistId, FileKey] | None = None,
+    content_limit: int = gist_rows.PREVIEW,
+) -> tuple[Entry, ...]:
+    """These gists of tracked users in the given order, with so much of a content for each.
+
+    `searched` names the file of each gist that a search has found.
+    """
+    line = await line_of(transaction, viewer)
+    unread = is_unread(viewer, line).label("unread")
+    found = await transaction.execute(
+        of_tracked_users(
+            inbox.c.key,
+            inbox.c.at,
+            gists.c.id,
+            gists.c.user_key,
+            users.c.login,
+            gists.c.description,
+            gists.c.html_url,
+            gists.c.created_at,
+            unread,
+        )
+        .join(gists, gists.c.id == inbox.c.gist_id)
+        .where(inbox.c.gist_id.in_(ids))
+    )
+    rows = {GistId(row.id): row for row in found}
+    files, numbers = await _files(transaction, list(rows))
+    previews = await _previews(transaction, files, searched or {}, content_limit)
+    syncs = await _syncs(transaction, list(rows))
+    edits = await _edits(transaction, files)
+    tags = await _tags(transaction, {row.user_key for row in rows.values()})
+    return tuple(
+        Entry(
+            gist_id=gist_id,
+            key=row.key,
+            user_key=UserKey(row.user_key),
+            login=row.login,
+            tags=tuple(tags[row.user_key]),
+            description=row.description,
+            html_url=row.html_url,
+            created_at=row.created_at,
+            at=row.at,
+            unread=bool(row.unread),
+            files=tuple(files[gist_id]),
+            number=numbers[gist_id],
+            preview=previews.get(gist_id),
+            sync=syncs.get(gist_id),
+            edit=edits.get(gist_id),
+        )
+        for gist_id in ids
+        if (row := rows.get(gist_id)) is not None and files[gist_id]
+    )
+
+
+async def _files(
+    transaction: Transaction, ids: Sequence[GistId]
+) -> tuple[dict[GistId, list[GistFile]], Counter[GistId]]:
+    """The files of each gist that changed last, and how many it has."""
+    changed = func.coalesce(gist_files.c.revised_at, gist_files.c.found_at)
+    newest_first = (changed.desc(), gist_files.c.sequence)
+    numbered = (
+        select(
+            gist_files.c.key,
+            gist_files.c.gist_id,
+            func.row_number()
+            .over(partition_by=gist_files.c.gist_id, order_by=newest_first)
+            .label("place"),
+            func.count().over(partition_by=gist_files.c.gist_id).label("number"),
+        )
+        .where(gist_files.c.gist_id.in_(ids))
+        .subquery()
+    )
+    chosen = await transaction.execute(select(numbered).where(numbered.c.place <= FILES))
+    places = {row.key: row for row in chosen}
+    numbers = Counter({GistId(row.gist_id): row.number for row in places.values()})
+    found = await gist_rows.some(transaction, [FileKey(key) for key in places], content_limit=0)
+    files: dict[GistId, list[GistFile]] = defaultdict(list)
+    for file in sorted(found, key=lambda file: places[file.key].place):
+        files[file.gist_id].append(file)
+    return files, numbers
+
+
+async def _previews(
+    transaction: Transaction,
+    files: Mapping[GistId, Sequence[GistFile]],
+    searched: Mapping[GistId, FileKey],
+    content_limit: int,
+) -> dict[GistId, GistFile]:
+    keys = [searched.get(gist_id, own[0].key) for gist_id, own in files.items() if own]
+    found = await gist_rows.some(transaction, keys, content_limit=content_limit)
+    return {file.gist_id: file for file in found}
+
+
+async def _syncs(transaction: Transaction, ids: Sequence[GistId]) -> dict[GistId, Sync]:
+    """Of each gist the publication in the worst state."""
+    rows = await transaction.execute(
+        select(
+            gist_files.c.gist_id,
+            publications.c.id,
+            shown("state"),
+            shown("activity_id"),
+            shown("deal_id"),
+            shown("due_at"),
+            shown("reason"),
+            literal(1).label("files"),
+        )
+        .join(
+            publications,
+            and_(publications.c.file_key == gist_files.c.key, publications.c.revision == 1),
+        )
+        .outerjoin(holder, holder.c.id == publications.c.part_of)
+        .where(gist_files.c.gist_id.in_(ids))
+        .order_by(publications.c.id)
+    )
+    of_gist: dict[GistId, list[Sync]] = defaultdict(list)
+    for row in rows:
+        of_gist[GistId(row.gist_id)].append(_sync(row))
+    return {gist_id: _worst(own) for gist_id, own in of_gist.items()}
+
+
+def _worst(syncs: Sequence[Sync]) -> Sync:
+    first = min(syncs, key=lambda one: WORST_FIRST.index(one.state))
+    return replace(first, files=sum(one.state is first.state for one in syncs))
+
+
+async def _edits(
+    transaction: Transaction, files: Mapping[GistId, Sequence[GistFile]]
+) -> dict[GistId, Edit]:
+    """Of each gist the last edit, as far as one was seen."""
+    edited = {
+        file.key: file
+        for own in files.values()
+        for file in sorted(own, key=lambda file: file.revised_at or file.found_at)[-1:]
+        if file.revised_at is not None
+    }
+    former = select(func.substr(revisions.c.content, 1, COMPARED)).where(
+        revisions.c.file_key == gist_files.c.key,
+        revisions.c.revision == gist_files.c.revision - 1,
+    )
+    rows = await transaction.execute(
+        select(
+            gist_files.c.key,
+            func.substr(gist_files.c.content, 1, COMPARED).label("after"),
+            former.scalar_subquery().label("before"),
+        ).where(gist_files.c.key.in_(edited))
+    )
+    edits = {}
+    for row in rows:
+        file = edited[FileKey(row.key)]
+        at = file.revised_at or file.found_at
+        edits[file.gist_id] = Edit(file.key, file.filename, at, row.before, row.after)
+    return edits
+
+
+async def _tags(transaction: Transaction, user_keys: Collection[int]) -> dict[int, list[str]]:
+    tags: dict[int, list[str]] = defaultdict(list)
+    rows = await transaction.execute(
+        select(user_tags.c.user_key, user_tags.c.tag)
+        .where(user_tags.c.user_key.in_(user_keys))
+        .order_by(user_tags.c.tag)
+    )
+    for row in rows:
+        tags[row.user_key].append(row.tag)
+    return tags

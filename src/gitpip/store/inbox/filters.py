@@ -1,0 +1,126 @@
+"""What a reader asks the inbox for, as the fields of its address say it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from gitpip.errors import InvalidInput
+from gitpip.model import PublicationState
+from gitpip.store.database import Transaction
+from gitpip.store.inbox.pages import GistsWanted
+from gitpip.store.listing import FileWanted
+from gitpip.store.users import users
+from gitpip.validation import possible_login, without_nul
+
+FIRST_DAY, LAST_DAY = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Beyond these there is no gist, and not always a day before or after."""
+WEEK = timedelta(days=7)
+
+
+class Show(StrEnum):
+    """Which gists are shown, whatever else is asked for."""
+
+    UNREAD = "unread"
+    TODAY = "today"
+    WEEK = "week"
+    ALL = "all"
+
+
+class By(StrEnum):
+    """Which time of a gist days are about."""
+
+    PUBLISHED = "published"
+    """When it was created on GitHub."""
+    FOUND = "found"
+    """When gitpip found it."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The fields of the inbox's address, checked; what is empty does not narrow."""
+
+    q: str = ""
+    language: str = ""
+    tag: str = ""
+    state: str = ""
+    user: str = ""
+    since: str = ""
+    until: str = ""
+    by: str = ""
+    show: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> "Filter":
+        """The fields that were given, in their usual spelling. Raises InvalidInput."""
+        values = {one.name: without_nul(given.get(one.name, "")).strip() for one in fields(cls)}
+        asked = cls(**values)
+        for name, kinds in (("state", PublicationState), ("by", By), ("show", Show)):
+            if values[name] and values[name] not in list(kinds):
+                raise InvalidInput(name, f"{values[name][:40]!r} is none of {', '.join(kinds)}")
+        for name in ("since", "until"):
+            _day(name, values[name])
+        if asked.user:
+            possible_login(asked.user)
+        return asked
+
+    @property
+    def query(self) -> str:
+        """The fields as a query string, without those that are empty."""
+        return urlencode({name: value for name, value in asdict(self).items() if value})
+
+    @property
+    def shows(self) -> Show:
+        """Which gists are shown: unless it says so, the unread ones, or all that a filter finds."""
+        if self.show:
+            return Show(self.show)
+        return Show.ALL if self.narrows else Show.UNREAD
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it asks for more than `show` says."""
+        return any(value for name, value in asdict(self).items() if name not in ("show", "by"))
+
+    def having(self, **changes: str) -> str:
+        """The query string of the same with other values of some fields."""
+        return Filter(**(asdict(self) | changes)).query
+
+
+async def wanted(transaction: Transaction, asked: Filter, now: datetime) -> GistsWanted:
+    """Which gists a filter asks for now. Raises UserNotTracked."""
+    user_keys = None
+    if asked.user:
+        user_keys = [(await users.find(transaction, asked.user)).key]
+    since, last_day = _day("since", asked.since), _day("until", asked.until)
+    before = None if last_day is None else last_day + timedelta(days=1)
+    if asked.shows is Show.TODAY:
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        since = max(since or today, today)
+    elif asked.shows is Show.WEEK:
+        since = max(since or now - WEEK, now - WEEK)
+    found = asked.by == By.FOUND
+    return GistsWanted(
+        FileWanted(
+            text=asked.q,
+            language=asked.language,
+            tag=asked.tag,
+            state=PublicationState(asked.state) if asked.state else None,
+            since=since if found else None,
+            before=before if found else None,
+            user_keys=user_keys,
+        ),
+        unread=asked.shows is Show.UNREAD,
+        created_since=None if found else since,
+        created_before=None if found else before,
+    )
+
+
+def _day(field: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidInput(field, f"{text[:40]!r} is not a day like 2026-01-31") from None
+    return min(max(day, FIRST_DAY), LAST_DAY)

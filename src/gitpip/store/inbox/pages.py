@@ -1,0 +1,324 @@
+"""Which gists a page of the inbox shows, found without reading many more than it shows.
+
+There are three orders. Without a filter, and for what is unread, gists stand in the order in which
+they came or were edited. Between days of GitHub's they stand in the order in which they were
+created. What is found by words or by properties of files stands in the order in which the files
+were found, since the indexes of these give files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from gitpip.clock import EPOCH
+from gitpip.model import FileKey, GistId
+from gitpip.store import listing
+from gitpip.store.database import Transaction
+from gitpip.store.inbox.reading import is_unread, line_of, of_few, of_tracked_users
+from gitpip.store.listing import FileWanted
+from gitpip.store.publications.publication_rows import is_in
+from gitpip.store.schema import gist_files, publications
+from gitpip.store.schema_inbox import inbox
+
+WINDOWS = (200, 2_000, 4_000)
+"""So many gists are looked through for one page, one window after the other, before it is shown
+with those that were found; the next page goes on behind them."""
+DIGITS = 16
+"""A number in a position has so many at most: it is a key, or a time in microseconds."""
+CHUNKS = 3
+"""So many times `listing.FEW` files that fit are looked through for gists that are wanted."""
+
+
+@dataclass(frozen=True)
+class GistsWanted:
+    """Which gists are listed; what is empty does not narrow."""
+
+    files: FileWanted = field(default_factory=FileWanted)
+    """What one of their files must be like."""
+    unread: bool = False
+    created_since: datetime | None = None
+    created_before: datetime | None = None
+    """By GitHub's clock."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for but that they are unread."""
+        files = self.files.narrows or self.files.user_keys is not None
+        return files or self.by_creation
+
+    @property
+    def by_creation(self) -> bool:
+        """Whether gists are asked for that were created on certain days."""
+        return self.created_since is not None or self.created_before is not None
+
+    @property
+    def by_files(self) -> bool:
+        """Whether they stand in the order of their files."""
+        if self.files.text:
+            return True
+        return self.narrows and not self.unread and not self.by_creation
+
+
+@dataclass(frozen=True)
+class Position:
+    """Behind which gist a page begins: its key or its file's, and when it was created."""
+
+    key: int
+    created: int = 0
+    """In microseconds since 1970; 0 in the orders in which that plays no part."""
+
+    def __str__(self) -> str:
+        return f"{self.created}-{self.key}" if self.created else str(self.key)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the gist was created."""
+        return EPOCH + timedelta(microseconds=self.created)
+
+
+@dataclass(frozen=True)
+class GistPage:
+    """The gists of a page, and where the next one begins; None for the last page."""
+
+    ids: Sequence[GistId]
+    next: Position | None
+    files: Sequence[FileKey] = ()
+    """In the order of files: the file of each gist that fits."""
+
+
+async def page(
+    transaction: Transaction,
+    viewer: str,
+    wanted: GistsWanted,
+    *,
+    before: Position | None,
+    limit: int,
+) -> GistPage:
+    """The first gists that fit, or those behind a position."""
+    if wanted.by_files:
+        return await _by_files(transaction, viewer, wanted, before, limit)
+    users = await listing.with_users_of_tag(transaction, wanted.files)
+    line = await line_of(transaction, viewer) if wanted.unread else 0
+    walk = _Walk(transaction, viewer, replace(wanted, files=users), line, limit)
+    return await walk.page(before)
+
+
+async def count_after(
+    transaction: Transaction, viewer: str, wanted: GistsWanted, key: int, *, at_most: int
+) -> int:
+    """How many gists that fit came after the one with this key, up to `at_most`."""
+    newer = select(inbox.c.key).where(inbox.c.key > key).order_by(inbox.c.key).limit(WINDOWS[1])
+    keys = (await transaction.execute(newer)).scalars().all()
+    if not keys:
+        return 0
+    conditions = _conditions(viewer, replace(wanted, files=replace(wanted.files, text="")), 0)
+    chosen = of_tracked_users(inbox.c.gist_id).where(inbox.c.key.in_(keys), *conditions)
+    if wanted.files.text:
+        ids = (await transaction.execute(chosen)).scalars().all()
+        files = select(gist_files.c.key).where(gist_files.c.gist_id.in_(ids))
+        own = (await transaction.execute(files)).scalars().all()
+        fitting = await listing.fitting(transaction, wanted.files, [FileKey(key) for key in own])
+        of_gists = select(gist_files.c.gist_id).where(gist_files.c.key.in_(fitting)).distinct()
+        return min(len((await transaction.execute(of_gists)).all()), at_most)
+    number = select(func.count()).select_from(chosen.limit(at_most).subquery())
+    return await transaction.scalar(number) or 0
+
+
+def _conditions(viewer: str, wanted: GistsWanted, line: int) -> list[ColumnElement[bool]]:
+    """What a row of `inbox` must be, but for words."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.unread:
+        conditions.append(is_unread(viewer, line))
+    if wanted.created_since:
+        conditions.append(inbox.c.created_at >= wanted.created_since)
+    if wanted.created_before:
+        conditions.append(inbox.c.created_at < wanted.created_before)
+    return conditions + _of_files(wanted.files)
+
+
+def _of_files(files: FileWanted) -> list[ColumnElement[bool]]:
+    """What the user and a file of the gist in a row of `inbox` must be, but for words."""
+    conditions: list[ColumnElement[bool]] = []
+    if files.user_keys is not None:
+        conditions.append(inbox.c.user_key.in_(files.user_keys))
+    if files.tag:
+        conditions.append(inbox.c.user_key.in_(listing.tagged(files.tag)))
+    of_file: list[ColumnElement[bool]] = []
+    if files.language:
+        of_file.append(gist_files.c.language == files.language)
+    if files.since:
+        of_file.append(gist_files.c.found_at >= files.since)
+    if files.before:
+        of_file.append(gist_files.c.found_at < files.before)
+    file = select(gist_files.c.key).where(gist_files.c.gist_id == inbox.c.gist_id, *of_file)
+    if files.state:
+        file = file.join(publications, publications.c.file_key == gist_files.c.key)
+        file = file.where(publications.c.revision == 1, is_in(files.state))
+    if of_file or files.state:
+        conditions.append(file.correlate(inbox).exists())
+    return conditions
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Looks through gists in the order of the inbox, or in that of their creation."""
+
+    transaction: Transaction
+    viewer: str
+    wanted: GistsWanted
+    line: int
+    limit: int
+
+    async def page(self, before: Position | None) -> GistPage:
+        found: list[tuple[GistId, Position]] = []
+        above = self.wanted.unread and not self.wanted.by_creation
+        end: Position | None = before
+        ended = above and before is not None and before.key <= self.line + 1
+        for size in WINDOWS:
+            if ended or len(found) > self.limit:
+                break
+            window = self._behind(select(inbox.c.key, inbox.c.created_at), end)
+            if above:
+                window = window.where(inbox.c.key > self.line)
+            rows = (await self.transaction.execute(self._ordered(window).limit(size))).all()
+            ended = len(rows) < size
+            if rows:
+                chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
+                chosen = chosen.where(inbox.c.key.in_([row.key for row in rows]))
+                found += await self._first(chosen, self.limit + 1 - len(found))
+                end = self._position(rows[-1].key, rows[-1].created_at)
+        if len(found) <= self.limit and not ended:
+            few = await self._of_few_files(before)
+            if few is not None:
+                return few
+        if above and ended and len(found) <= self.limit:
+            below = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
+            below = self._behind(below.where(of_few(self.viewer, self.line)), before)
+            found += await self._first(below, self.limit + 1 - len(found))
+        return self._shown(found, None if ended else end)
+
+    async def _of_few_files(self, before: Position | None) -> GistPage | None:
+        """The page, where so few files fit that all are looked at; None where they are more."""
+        files = self.wanted.files
+        if not files.narrows:
+            return None
+        keys = await listing.file_keys(self.transaction, files, None, listing.FEW + 1)
+        if len(keys) > listing.FEW:
+            return None
+        chosen = of_tracked_users(inbox.c.gist_id, inbox.c.key, inbox.c.created_at)
+        of_files = select(gist_files.c.gist_id).where(gist_files.c.key.in_(keys))
+        chosen = self._behind(chosen.where(inbox.c.gist_id.in_(of_files)), before)
+        return self._shown(await self._first(chosen, self.limit + 1), None)
+
+    def _shown(self, found: list[tuple[GistId, Position]], end: Position | None) -> GistPage:
+        shown = found[: self.limit]
+        more = shown[-1][1] if len(found) > self.limit else end
+        return GistPage([gist_id for gist_id, _ in shown], more)
+
+    async def _first(self, chosen: Select[Any], number: int) -> list[tuple[GistId, Position]]:
+        chosen = chosen.where(*_conditions(self.viewer, self.wanted, self.line))
+        rows = await self.transaction.execute(self._ordered(chosen).limit(number))
+        return [(GistId(row.gist_id), self._position(row.key, row.created_at)) for row in rows]
+
+    def _position(self, key: int, created_at: datetime) -> Position:
+        if not self.wanted.by_creation:
+            return Position(key)
+        return Position(key, (created_at - EPOCH) // timedelta(microseconds=1))
+
+    def _ordered(self, chosen: Select[Any]) -> Select[Any]:
+        if self.wanted.by_creation:
+            return chosen.order_by(inbox.c.created_at.desc(), inbox.c.key.desc())
+        return chosen.order_by(inbox.c.key.desc())
+
+    def _behind(self, chosen: Select[Any], before: Position | None) -> Select[Any]:
+        wanted = self.wanted
+        if wanted.files.user_keys is not None:
+            chosen = chosen.where(inbox.c.user_key.in_(wanted.files.user_keys))
+        if wanted.created_since:
+            chosen = chosen.where(inbox.c.created_at >= wanted.created_since)
+        if wanted.created_before:
+            chosen = chosen.where(inbox.c.created_at < wanted.created_before)
+        if before is None:
+            return chosen
+        if not wanted.by_creation:
+            return chosen.where(inbox.c.key < before.key)
+        at = before.created_at
+        return chosen.where(
+            inbox.c.created_at <= at,
+            or_(inbox.c.created_at < at, and_(inbox.c.created_at == at, inbox.c.key < before.key)),
+        )
+
+
+async def _by_files(
+    transaction: Transaction,
+    viewer: str,
+    wanted: GistsWanted,
+    before: Position | None,
+    limit: int,
+) -> GistPage:
+    """The gists in the order of their newest files that fit."""
+    first = end = None if before is None else FileKey(before.key)
+    line = await line_of(transaction, viewer) if wanted.unread else 0
+    rest = replace(wanted, files=FileWanted())
+    picky = wanted.unread or wanted.by_creation
+    number = listing.FEW if picky else 3 * limit
+    found: dict[GistId, FileKey] = {}
+    for _ in range(CHUNKS):
+        keys = await listing.file_keys(transaction, wanted.files, end, number)
+        rows = await transaction.execute(
+            select(gist_files.c.gist_id, func.max(gist_files.c.key).label("key"))
+            .where(gist_files.c.key.in_(keys))
+            .group_by(gist_files.c.gist_id)
+        )
+        own = {GistId(row.gist_id): FileKey(row.key) for row in rows}
+        if picky:
+            fitting = of_tracked_users(inbox.c.gist_id).where(
+                inbox.c.gist_id.in_(own), *_conditions(viewer, rest, line)
+            )
+            chosen = set((await transaction.execute(fitting)).scalars())
+            own = {gist_id: key for gist_id, key in own.items() if gist_id in chosen}
+        shown_before = await _with_newer_files(transaction, wanted.files, list(own), first)
+        for gist_id in sorted(own, key=lambda gist_id: -own[gist_id]):
+            if gist_id not in shown_before:
+                found.setdefault(gist_id, own[gist_id])
+        if len(keys) < number:
+            return _cut(found, limit, None)
+        end = keys[-1]
+        if len(found) > limit:
+            break
+    return _cut(found, limit, end)
+
+
+def _cut(found: dict[GistId, FileKey], limit: int, end: FileKey | None) -> GistPage:
+    shown = list(found)[:limit]
+    if len(found) > limit:
+        end = found[shown[-1]]
+    files = [found[gist_id] for gist_id in shown]
+    return GistPage(shown, None if end is None else Position(end), files)
+
+
+async def _with_newer_files(
+    transaction: Transaction, wanted: FileWanted, ids: Sequence[GistId], before: FileKey | None
+) -> set[GistId]:
+    """Those of these gists that an earlier page shows, by a newer file of theirs that fits."""
+    if before is None:
+        return set()
+    rows = await transaction.execute(
+        select(gist_files.c.gist_id, gist_files.c.key).where(
+            gist_files.c.gist_id.in_(ids), gist_files.c.key >= before
+        )
+    )
+    newer = {FileKey(row.key): GistId(row.gist_id) for row in rows}
+    return {newer[key] for key in await listing.fitting(transaction, wanted, list(newer))}
+
+
+def position(text: str) -> Position | None:
+    """A position as it was written; None where it is none."""
+    created, _, key = text.rpartition("-")
+    numbers = (created or "0", key)
+    if not all(one.isascii() and one.isdigit() and len(one) <= DIGITS for one in numbers):
+        return None
+    return Position(int(key), int(created or 0))

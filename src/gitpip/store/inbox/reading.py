@@ -1,0 +1,131 @@
+"""What a reader has read: a line up to which everything is read, and marks of single gists.
+
+Each new file and each edit gives a gist a new key in the table `inbox`. A gist is unread if its key
+is larger than the reader's line, than the reader's mark of it, and than what the reader's last
+visit to its user saw. A mark can also say that a gist is unread, whatever its key.
+
+The line does not count for a user who was removed when it was drawn, and came back later: what of
+them was read then is what a visit saw.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
+
+from gitpip.store.database import Transaction
+from gitpip.store.schema import users
+from gitpip.store.schema_inbox import inbox, inbox_lines, inbox_marks
+from gitpip.store.schema_visits import home_visits, visits
+from gitpip.store.visibility import tracked
+
+COUNTED = 1_000
+"""How many unread gists are counted at most; beyond, it is "more than"."""
+LOOKED_AT = 5_000
+"""How many gists are looked at for that. A reader who has read so many of the newest, and others
+not, has drawn no line since, and made visits by a program instead."""
+
+
+async def line_of(transaction: Transaction, viewer: str) -> int:
+    """The key up to which a reader has read everything; 0 before the first line is drawn."""
+    line = select(inbox_lines.c.up_to).where(inbox_lines.c.viewer == viewer)
+    return await transaction.scalar(line) or 0
+
+
+def marked(viewer: str) -> ColumnElement[int | None]:
+    """The reader's mark of the gist in a row of `inbox`."""
+    return (
+        select(inbox_marks.c.up_to)
+        .where(inbox_marks.c.viewer == viewer, inbox_marks.c.gist_id == inbox.c.gist_id)
+        .scalar_subquery()
+    )
+
+
+def is_unread(viewer: str, line: int) -> ColumnElement[bool]:
+    """The condition that a reader has not read the gist in a row of `inbox`, beside `users`."""
+    mark = marked(viewer)
+    visited = (
+        select(func.max(visits.c.inbox_up_to))
+        .where(visits.c.user_key == inbox.c.user_key, visits.c.viewer == viewer)
+        .scalar_subquery()
+    )
+    is_new = and_(
+        or_(inbox.c.key > line, users.c.returned_key > line),
+        inbox.c.key > func.coalesce(mark, 0),
+        inbox.c.key > func.coalesce(visited, 0),
+    )
+    return or_(is_new, func.coalesce(mark, 1) == 0)
+
+
+def of_few(viewer: str, line: int) -> ColumnElement[bool]:
+    """The condition that a gist can be unread although its key is not above the line."""
+    unread = select(inbox_marks.c.gist_id).where(
+        inbox_marks.c.viewer == viewer, inbox_marks.c.up_to == 0
+    )
+    returned = select(users.c.key).where(users.c.returned_key > line)
+    return and_(
+        inbox.c.key <= line,
+        or_(inbox.c.gist_id.in_(unread), inbox.c.user_key.in_(returned)),
+    )
+
+
+def of_tracked_users(*columns: ColumnElement[Any]) -> Select[Any]:
+    """These columns of the gists of tracked users."""
+    return select(*columns).join_from(inbox, users, users.c.key == inbox.c.user_key).where(tracked)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much a reader has not read; `more` says that it is more than was counted."""
+
+    gists: int
+    users: int
+    more: bool
+
+
+async def unread(transaction: Transaction, viewer: str, *, at_most: int = COUNTED) -> Amount:
+    """How much a reader has not read, counted up to `at_most` gists."""
+    line = await line_of(transaction, viewer)
+    return await unread_of(transaction, viewer, line, at_most=at_most)
+
+
+async def unread_of(
+    transaction: Transaction,
+    viewer: str,
+    line: int,
+    *,
+    at_most: int = COUNTED,
+    up_to: int | None = None,
+) -> Amount:
+    """The same for a line that is known, of gists up to a key."""
+    newest = select(inbox.c.key).where(inbox.c.key > line)
+    if up_to is not None:
+        newest = newest.where(inbox.c.key <= up_to)
+    newest = newest.order_by(inbox.c.key.desc()).limit(LOOKED_AT)
+    of_line = (inbox.c.key.in_(newest), of_few(viewer, line))
+    parts = [
+        select(
+            of_tracked_users(inbox.c.user_key)
+            .where(part, is_unread(viewer, line))
+            .limit(at_most + 1)
+            .subquery()
+        )
+        for part in of_line
+    ]
+    together = union_all(*parts).subquery()
+    counted = await transaction.execute(
+        select(func.count(), func.count(together.c.user_key.distinct())).select_from(together)
+    )
+    number, people = counted.one()
+    return Amount(min(number, at_most), people, number > at_most)
+
+
+async def read_at(transaction: Transaction, viewer: str) -> datetime | None:
+    """When a reader last marked everything as read."""
+    latest = (
+        select(home_visits.c.at)
+        .join(inbox_lines, inbox_lines.c.visit_id == home_visits.c.id)
+        .where(inbox_lines.c.viewer == viewer)
+    )
+    return await transaction.scalar(latest)

@@ -1,0 +1,84 @@
+"""Filters of the inbox that a reader saved under a name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+from urllib.parse import parse_qsl
+
+from sqlalchemy import delete, func, insert, select
+
+from gitpip.errors import FilterNotFound, InvalidInput
+from gitpip.store import commit_order
+from gitpip.store.database import Transaction
+from gitpip.store.inbox.filters import Filter
+from gitpip.store.rows import reader
+from gitpip.store.schema_inbox import inbox_filters
+
+FilterId = NewType("FilterId", int)
+
+NAME_LIMIT = 60
+FILTERS = 30
+"""How many filters a reader can save."""
+
+
+@dataclass(frozen=True)
+class SavedFilter:
+    """A filter with the name that its reader gave it."""
+
+    id: FilterId
+    viewer: str
+    name: str
+    query: str
+    """Its fields as a query string."""
+    saved_at: datetime
+
+    @property
+    def filter(self) -> Filter:
+        """The fields."""
+        return Filter.of(dict(parse_qsl(self.query)))
+
+
+_saved_filter = reader(SavedFilter)
+
+
+async def save(
+    transaction: Transaction, viewer: str, name: str, asked: Filter, now: datetime
+) -> SavedFilter:
+    """Save a filter; a filter of this name is replaced. Raises InvalidInput."""
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise InvalidInput("name", f"must be 1 to {NAME_LIMIT} printable characters, e.g. vip")
+    await commit_order.one_at_a_time(transaction, viewer)
+    of_viewer = inbox_filters.c.viewer == viewer
+    await transaction.execute(delete(inbox_filters).where(of_viewer, inbox_filters.c.name == name))
+    number = await transaction.scalar(select(func.count()).where(of_viewer))
+    if (number or 0) >= FILTERS:
+        raise InvalidInput("name", f"you have {FILTERS} filters already; delete one first")
+    saved = await transaction.execute(
+        insert(inbox_filters)
+        .values(viewer=viewer, name=name, query=asked.query, saved_at=now)
+        .returning(inbox_filters)
+    )
+    return _saved_filter(saved.one())
+
+
+async def remove(transaction: Transaction, viewer: str, filter_id: FilterId) -> SavedFilter:
+    """Delete a filter of this reader. Raises FilterNotFound."""
+    gone = await transaction.execute(
+        delete(inbox_filters)
+        .where(inbox_filters.c.viewer == viewer, inbox_filters.c.id == filter_id)
+        .returning(inbox_filters)
+    )
+    row = gone.one_or_none()
+    if row is None:
+        raise FilterNotFound(f"you have no saved filter {filter_id}")
+    return _saved_filter(row)
+
+
+async def of_viewer(transaction: Transaction, viewer: str) -> tuple[SavedFilter, ...]:
+    """The filters that a reader saved, by name."""
+    found = await transaction.execute(
+        select(inbox_filters)
+        .where(inbox_filters.c.viewer == viewer)
+        .order_by(func.lower(inbox_filters.c.name), inbox_filters.c.id)
+    )
+    return tuple(_saved_filter(row) for row in found)

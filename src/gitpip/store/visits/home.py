@@ -1,0 +1,144 @@
+"""What a viewer marked in the inbox, and which files the marking of everything covered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, insert, or_, select, update
+
+from gitpip.errors import VisitNotFound
+from gitpip.model import GistFile, HomeVisit, User, UserKey, VisitId
+from gitpip.store.database import Transaction
+from gitpip.store.gists import gists
+from gitpip.store.rows import reader
+from gitpip.store.schema import gist_files
+from gitpip.store.schema import users as users_table
+from gitpip.store.schema_visits import home_visits, visits
+from gitpip.store.users.user_rows import rows, user_of
+from gitpip.store.visibility import tracked
+
+_home_visit = reader(HomeVisit)
+
+
+@dataclass(frozen=True)
+class UserNews:
+    """What of one user was new to a viewer: `after` < sequence <= `up_to`.
+
+    `files` are the newest of them, newest first, with the beginnings of their contents.
+    """
+
+    user: User
+    after: int
+    up_to: int
+    files: tuple[GistFile, ...]
+
+    @property
+    def count(self) -> int:
+        """How many files were new."""
+        return self.up_to - self.after
+
+
+async def add(transaction: Transaction, viewer: str, now: datetime) -> VisitId:
+    """Begin to mark something; gives the id of what is marked at once."""
+    result = await transaction.execute(
+        insert(home_visits).values(viewer=viewer, at=now).returning(home_visits.c.id)
+    )
+    return VisitId(result.scalar_one())
+
+
+async def knows(transaction: Transaction, viewer: str) -> bool:
+    """Whether a viewer has marked anything."""
+    visit = select(home_visits.c.id).where(home_visits.c.viewer == viewer).limit(1)
+    return await transaction.scalar(visit) is not None
+
+
+async def count_files(
+    transaction: Transaction, visit_id: VisitId, viewer: str, *, gists: int
+) -> HomeVisit:
+    """Note how much a viewer marked: gists, and the files that its visits to users cover."""
+    counted = await transaction.execute(
+        select(
+            func.count(visits.c.id),
+            func.coalesce(func.sum(visits.c.up_to - visits.c.after), 0),
+        ).where(visits.c.home_visit_id == visit_id)
+    )
+    number, files = counted.one()
+    await transaction.execute(
+        update(home_visits)
+        .where(home_visits.c.id == visit_id)
+        .values(users=number, files=int(files), gists=gists)
+    )
+    return await get(transaction, visit_id, viewer)
+
+
+async def get(transaction: Transaction, visit_id: VisitId, viewer: str) -> HomeVisit:
+    """What this viewer marked at once; raises VisitNotFound."""
+    row = (
+        await transaction.execute(
+            select(home_visits).where(home_visits.c.id == visit_id, home_visits.c.viewer == viewer)
+        )
+    ).one_or_none()
+    if row is None:
+        raise VisitNotFound(f"there is no visit {visit_id} of yours")
+    return _home_visit(row)
+
+
+async def visits_of(transaction: Transaction, viewer: str, *, limit: int) -> tuple[HomeVisit, ...]:
+    """When a viewer marked everything as read, and it covered anything, newest first."""
+    found = await transaction.execute(
+        select(home_visits)
+        .where(
+            home_visits.c.viewer == viewer,
+            home_visits.c.files > 0,
+            home_visits.c.undone_at.is_(None),
+        )
+        .order_by(home_visits.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(_home_visit(row) for row in found)
+
+
+async def shown_by(
+    transaction: Transaction, visit: HomeVisit, *, users: int, files: int, offset: int = 0
+) -> tuple[UserNews, ...]:
+    """What the marking of everything covered: at most `users` users from `offset` on.
+
+    Users who were removed since are left out.
+    """
+    found = await transaction.execute(
+        rows()
+        .add_columns(visits.c.after, visits.c.up_to)
+        .join(visits, visits.c.user_key == users_table.c.key)
+        .where(visits.c.home_visit_id == visit.id, tracked)
+        .order_by(visits.c.id)
+        .offset(offset)
+        .limit(users)
+    )
+    steps = [(user_of(row), row.after, row.up_to) for row in found]
+    return await _news(transaction, steps, files)
+
+
+async def _news(
+    transaction: Transaction, steps: Sequence[tuple[User, int, int]], files: int
+) -> tuple[UserNews, ...]:
+    """What is new of users, each with `after` and `up_to`: their files are read all at once."""
+    newest: dict[UserKey, list[GistFile]] = {user.key: [] for user, _, _ in steps}
+    parts = [
+        and_(
+            gist_files.c.user_key == user.key,
+            gist_files.c.sequence > max(after, up_to - files),
+            gist_files.c.sequence <= up_to,
+        )
+        for user, after, up_to in steps
+    ]
+    if parts:
+        found = await transaction.execute(
+            gists.select_files(gists.PREVIEW)
+            .where(or_(*parts))
+            .order_by(gist_files.c.user_key, gist_files.c.sequence.desc())
+        )
+        for row in found:
+            newest[UserKey(row.user_key)].append(gists.file_of(row))
+    return tuple(
+        UserNews(user, after, up_to, tuple(newest[user.key])) for user, after, up_to in steps
+    )

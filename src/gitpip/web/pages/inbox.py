@@ -1,0 +1,312 @@
+"""The inbox: one row for each gist, filters, search, and marking as read."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from limits import parse
+from starlette.datastructures import FormData
+
+from gitpip.actions import inbox as actions
+from gitpip.clock import utc_now
+from gitpip.errors import InvalidInput, VisitNotFound
+from gitpip.model import GistId, HomeVisit, PublicationState, Role, VisitId
+from gitpip.store import commit_order, listing
+from gitpip.store.database import Transaction
+from gitpip.store.inbox import entries, filters, pages, reading, saved
+from gitpip.store.inbox.entries import Entry
+from gitpip.store.inbox.filters import By, Filter, Show
+from gitpip.store.inbox.saved import FilterId
+from gitpip.store.users import users
+from gitpip.store.visits import home
+from gitpip.store.visits.visits import BROWSER
+from gitpip.web.api.inbox import AskedFilter, start_of
+from gitpip.web.api.status import condition_of
+from gitpip.web.auth.authentication import address_of
+from gitpip.web.auth.roles import RoleRoute, needs
+from gitpip.web.auth.throttle import address_counted
+from gitpip.web.auth.viewer import remember, sends_name, viewer_of
+from gitpip.web.context import AppContext, Context, CurrentActing
+from gitpip.web.errors import answer
+from gitpip.web.render.highlight import PREVIEW, shown
+from gitpip.web.render.inbox import by_day, rows
+from gitpip.web.render.jinja import render
+
+NEW_BROWSERS = parse("20/hour")
+"""How many browsers without a key one address may add, with each process. Only as many as
+`old_visits.BROWSERS_KEPT` are kept: one address needs a day to replace the others'."""
+ROWS = 25
+ARRIVALS = 99
+"""How many new gists are counted for the line that announces them."""
+MOST_USERS = 1_000
+"""To how many users a browser without a key makes a visit at once."""
+SEARCHED = 64_000
+"""How many characters of a file are searched; see the migration of the index."""
+ROW_PREVIEW = 1_000
+"""How many characters of a file are read for the few lines that a row shows."""
+ID_LENGTH = 64
+BACK = 2_000
+"""How many characters of the query of a page are read."""
+USERS = 20
+FILES = 30
+
+router = APIRouter(route_class=RoleRoute, include_in_schema=False)
+
+
+@router.get("/")
+@needs(Role.VIEWER)
+async def inbox(
+    request: Request,
+    context: Context,
+    asked: AskedFilter,
+    before: Annotated[str, Query(max_length=40)] = "",
+    seen: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> HTMLResponse:
+    """The gists that the reader has not read, or those that fit what is asked for."""
+    viewer = viewer_of(request)
+    start = start_of(before)
+    newest = await commit_order.settled(context.database)
+    async with context.database.read() as transaction:
+        wanted = await filters.wanted(transaction, asked, utc_now())
+        found = await pages.page(transaction, viewer, wanted, before=start, limit=ROWS)
+        searched = dict(zip(found.ids, found.files, strict=False)) if asked.q else None
+        listed = await entries.entries(
+            transaction,
+            viewer,
+            found.ids,
+            searched=searched,
+            content_limit=SEARCHED if asked.q else ROW_PREVIEW,
+        )
+        content: dict[str, object] = {
+            "condition": await condition_of(transaction, context),
+            "nobody": not await users.any_tracked(transaction),
+            "languages": await listing.languages(transaction),
+            "tags": await listing.tags(transaction),
+            "unread": await reading.unread(transaction, viewer),
+            "read_at": await reading.read_at(transaction, viewer),
+            "saved": await saved.of_viewer(transaction, viewer),
+            "visits": await home.visits_of(transaction, viewer, limit=10),
+            "marked": await _marked(transaction, seen, viewer),
+        }
+    page = await asyncio.to_thread(
+        _page,
+        asked=asked,
+        wanted=wanted,
+        found=found,
+        listed=listed,
+        later=start is not None,
+        links=await context.links(),
+        newest=newest,
+        **content,
+    )
+    response = HTMLResponse(page)
+    remember(request, response, viewer)
+    return response
+
+
+def _page(
+    *,
+    asked: Filter,
+    wanted: pages.GistsWanted,
+    found: pages.GistPage,
+    listed: Sequence[Entry],
+    **content: object,
+) -> str:
+    return render(
+        "inbox.html",
+        page="home",
+        asked=asked,
+        days=list(by_day(rows(listed, asked.q), utc_now(), by_creation=wanted.by_creation)),
+        more=found.next,
+        states=list(PublicationState),
+        shows=list(Show),
+        by=list(By),
+        **content,
+    )
+
+
+@router.get("/inbox/new")
+@needs(Role.VIEWER)
+async def arrivals(
+    request: Request,
+    context: Context,
+    asked: AskedFilter,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+) -> HTMLResponse:
+    """How many gists came after the newest one that a page shows, for that page."""
+    async with context.database.read() as transaction:
+        wanted = await filters.wanted(transaction, asked, utc_now())
+        number = await pages.count_after(
+            transaction, viewer_of(request), wanted, after, at_most=ARRIVALS
+        )
+    return HTMLResponse(
+        render("arrivals.html", asked=asked, after=after, number=number, most=ARRIVALS)
+    )
+
+
+@router.post("/seen")
+@needs(Role.VIEWER)
+async def mark(request: Request, context: Context, acting: CurrentActing) -> Response:
+    """Mark one gist as read or unread, the gists of a page, or everything.
+
+    A browser without a key is recorded only if it keeps its cookie, and so many of them for each
+    address: one who sends a new cookie each time could fill the database, and evict the visits
+    of all other browsers.
+    """
+    viewer = viewer_of(request)
+    form = await request.form()
+    is_stranger = viewer.startswith(BROWSER) and not request.app.state.authentication.is_open
+    if is_stranger and (response := await _unrecorded(request, context, viewer)):
+        return response
+    chosen = _chosen(form)
+    if form.get("everything"):
+        newest = form.get("newest")
+        visit = await actions.mark_all(
+            acting,
+            viewer,
+            up_to=None if newest is None else _number("newest", str(newest)),
+            most=MOST_USERS if is_stranger else None,
+        )
+    else:
+        visit = await actions.mark(acting, viewer, chosen, read=not form.get("unread"))
+    if request.headers.get("hx-request") and len(chosen) == 1:
+        return await _row(context, viewer, *chosen)
+    back = _back(form)
+    response = RedirectResponse(f"/?{back}{'&' if back else ''}seen={visit.id}", status_code=303)
+    remember(request, response, viewer)
+    return response
+
+
+@router.post("/seen/{visit_id}/undo")
+@needs(Role.VIEWER)
+async def undo(
+    visit_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
+) -> Response:
+    """Undo what the reader marked last."""
+    form = await request.form()
+    await actions.undo(acting, viewer_of(request), VisitId(visit_id))
+    back = _back(form)
+    return RedirectResponse(f"/?{back}" if back else "/", status_code=303)
+
+
+@router.post("/inbox/filters")
+@needs(Role.VIEWER)
+async def save_filter(request: Request, acting: CurrentActing) -> Response:
+    """Save what the form asks for under a name, and show it."""
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    viewer = viewer_of(request)
+    kept = await actions.save_filter(acting, viewer, form.get("name", ""), Filter.of(form))
+    response = RedirectResponse(f"/?{kept.query}", status_code=303)
+    remember(request, response, viewer)
+    return response
+
+
+@router.post("/inbox/filters/{filter_id}/delete")
+@needs(Role.VIEWER)
+async def delete_filter(
+    filter_id: Annotated[int, Path(ge=1, le=2**53)], request: Request, acting: CurrentActing
+) -> Response:
+    """Delete a saved filter."""
+    await actions.delete_filter(acting, viewer_of(request), FilterId(filter_id))
+    return RedirectResponse("/", status_code=303)
+
+
+async def _row(context: AppContext, viewer: str, gist_id: GistId) -> Response:
+    """The row of a gist that was marked, for the page that shows it."""
+    async with context.database.read() as transaction:
+        listed = await entries.entries(transaction, viewer, [gist_id], content_limit=ROW_PREVIEW)
+    links = await context.links()
+    return HTMLResponse(render("inbox_row.html", rows=rows(listed, ""), links=links))
+
+
+def _chosen(form: FormData) -> dict[GistId, int | None]:
+    """The gists to be marked: one or the other by its button, or all of the page by its own."""
+    name = next((name for name in ("gist", "unread", "page") if form.get(name)), "gist")
+    texts = form.getlist("shown" if name == "page" else name)
+    if not texts and not form.get("everything"):
+        raise InvalidInput("gist", "name at least one gist to mark, or everything")
+    chosen: dict[GistId, int | None] = {}
+    for text in map(str, texts):
+        gist_id, _, key = text.partition(":")
+        if not gist_id.isalnum() or not gist_id.isascii() or len(gist_id) > ID_LENGTH:
+            raise InvalidInput(
+                name, f"{text[:40]!r} is not like aa5a315d61ae:34, a gist and its key"
+            )
+        chosen[GistId(gist_id)] = _number(name, key) if key else None
+    return chosen
+
+
+def _number(field: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= pages.DIGITS):
+        raise InvalidInput(field, f"{text[:40]!r} is not a number")
+    return int(text)
+
+
+def _back(form: FormData) -> str:
+    """The query of the page from which something was marked, made anew from its fields."""
+    fields = dict(parse_qsl(str(form.get("back", ""))[:BACK]))
+    with contextlib.suppress(InvalidInput):
+        return Filter.of(fields).query
+    return ""
+
+
+async def _unrecorded(request: Request, context: AppContext, viewer: str) -> Response | None:
+    """The answer to a browser without a key whose visit is not recorded; None where it is."""
+    if not sends_name(request):
+        response = RedirectResponse("/", status_code=303)
+        remember(request, response, viewer)
+        return response
+    async with context.database.read() as transaction:
+        if await home.knows(transaction, viewer):
+            return None
+    address = address_counted(address_of(request))
+    pause = request.app.state.new_browsers.hit(address)
+    if pause is None:
+        return None
+    return answer(
+        request,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-browsers",
+        f"more than {NEW_BROWSERS} browsers without an access key from {address}: nothing was "
+        f"marked as read; sign in with an access key, or try again in {pause} seconds",
+        headers={"retry-after": str(pause)},
+    )
+
+
+@router.get("/seen/{visit_id}")
+@needs(Role.VIEWER)
+async def earlier_visit(
+    visit_id: Annotated[int, Path(ge=1, le=2**53)],
+    request: Request,
+    context: Context,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+) -> HTMLResponse:
+    """Show again what this viewer marked as read."""
+    async with context.database.read() as transaction:
+        visit = await home.get(transaction, VisitId(visit_id), viewer_of(request))
+        covered = await home.shown_by(transaction, visit, users=USERS, files=FILES, offset=offset)
+    page = await asyncio.to_thread(
+        render,
+        "visit.html",
+        page="home",
+        visit=visit,
+        news=covered,
+        next_offset=offset + USERS if offset + USERS < visit.users else None,
+        preview=lambda file: shown(file, PREVIEW),
+        links=await context.links(),
+    )
+    return HTMLResponse(page)
+
+
+async def _marked(transaction: Transaction, visit_id: int | None, viewer: str) -> HomeVisit | None:
+    """What a viewer has just marked; the address may have come from another viewer."""
+    if visit_id is None:
+        return None
+    with contextlib.suppress(VisitNotFound):
+        return await home.get(transaction, VisitId(visit_id), viewer)
+    return None

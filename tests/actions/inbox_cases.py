@@ -1,0 +1,99 @@
+"""Cases of what a reader does in the inbox."""
+
+from gitpip.actions import inbox
+from tests.actions.cases import Case, api, post
+from tests.actions.doors import Refused, Request
+
+FIRST = f"{1:020}"
+COOKIE = Request("POST", "/seen")
+"""A browser without a key is recorded once it sends its cookie."""
+UNRECORDED = {inbox.mark, inbox.mark_all, inbox.undo}
+"""What a person has read is that person's business alone."""
+INBOX = [
+    Case(
+        "a gist is marked as read",
+        inbox.mark,
+        Request("POST", "/seen", {"gist": FIRST}, after=COOKIE),
+        api("POST", "/inbox/marks", gists=[FIRST]),
+        ("inbox", "read", FIRST),
+        tables=("home_visits", "inbox_marks"),
+    ),
+    Case(
+        "a gist is marked as unread",
+        inbox.mark,
+        Request("POST", "/seen", {"unread": FIRST}, after=COOKIE),
+        api("POST", "/inbox/marks", gists=[FIRST], read=False),
+        ("inbox", "unread", FIRST),
+        tables=("home_visits", "inbox_marks"),
+    ),
+    Case(
+        "everything is marked as read",
+        inbox.mark_all,
+        Request("POST", "/seen", {"everything": "1"}, after=COOKIE),
+        api("POST", "/inbox/marks", everything=True),
+        ("inbox", "read", "--all"),
+        tables=("home_visits", "inbox_lines", "visits"),
+    ),
+    Case(
+        "nothing is named to be marked",
+        inbox.mark,
+        None,
+        api("POST", "/inbox/marks"),
+        ("inbox", "read"),
+        refused=Refused(
+            422, "invalid-input", "gists: name at least one gist to mark, or everything"
+        ),
+    ),
+    Case(
+        "a mark is undone",
+        inbox.undo,
+        None,
+        api("POST", "/inbox/marks/1/undo"),
+        ("inbox", "undo", "1"),
+        tables=("home_visits", "inbox_marks"),
+    ),
+    Case(
+        "no mark is undone",
+        inbox.undo,
+        post("/seen/77/undo"),
+        api("POST", "/inbox/marks/77/undo"),
+        ("inbox", "undo", "77"),
+        refused=Refused(404, "visit-not-found", "there is no visit 77 of yours"),
+    ),
+    Case(
+        "a filter is saved",
+        inbox.save_filter,
+        post("/inbox/filters", name="mine", tag="vip"),
+        api("POST", "/inbox/filters", name="mine", tag="vip"),
+        ("inbox", "save", "mine", "--tag", "vip"),
+        audit=(("filter.saved", "mine"),),
+        tables=("inbox_filters",),
+    ),
+    Case(
+        "a filter is saved without a name",
+        inbox.save_filter,
+        post("/inbox/filters", name="", tag="vip"),
+        api("POST", "/inbox/filters", name="", tag="vip"),
+        ("inbox", "save", "", "--tag", "vip"),
+        refused=Refused(
+            422, "invalid-input", "name: must be 1 to 60 printable characters, e.g. vip"
+        ),
+    ),
+    Case(
+        "a filter is deleted",
+        inbox.delete_filter,
+        None,
+        api("DELETE", "/inbox/filters/1"),
+        ("inbox", "delete", "1"),
+        audit=(("filter.deleted", "python"),),
+        tables=("inbox_filters",),
+    ),
+    Case(
+        "no filter is deleted",
+        inbox.delete_filter,
+        post("/inbox/filters/77/delete"),
+        api("DELETE", "/inbox/filters/77"),
+        ("inbox", "delete", "77"),
+        refused=Refused(404, "filter-not-found", "you have no saved filter 77"),
+    ),
+]

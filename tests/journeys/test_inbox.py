@@ -1,0 +1,73 @@
+"""The inbox in a browser: nothing moves while one reads, and a mark is undone without scripts."""
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from tests.journeys.conftest import World
+
+ROWS = 12
+
+
+def _add_gists(world: World, first: int, number: int) -> None:
+    for each in range(first, first + number):
+        world.github.add_gist("octocat", {f"file-{each}.txt": f"line {each}\n" * 5})
+    wanted = first + number - 1
+    world.gitpip.wait_for(
+        lambda: f"file-{wanted}.txt" in world.gitpip.get("/?show=all").text, "the gists"
+    )
+
+
+def _start(world: World) -> None:
+    world.github.add_user("octocat")
+    world.gitpip.start()
+    httpx2.post(f"{world.gitpip.url}/api/v1/users", json={"login": "octocat"}, timeout=60)
+    _add_gists(world, 1, ROWS)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nothing_moves_under_the_reader_while_gists_come(world: World, browser: Browser) -> None:
+    _start(world)
+    page = browser.new_page(viewport=ViewportSize(width=1000, height=500))
+    page.goto(world.gitpip.url)
+    first = page.get_by_role("article").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < 500
+    page.evaluate("scrollTo(0, 400)")
+    article = page.get_by_role("article").nth(5)
+    before = article.bounding_box()
+
+    for number in range(3):
+        _add_gists(world, ROWS + 1 + number, 1)
+        expect(page.get_by_role("link", name=f"{number + 1} new")).to_be_visible(timeout=20_000)
+        assert page.evaluate("scrollY") == 400
+        assert article.bounding_box() == before
+    article.scroll_into_view_if_needed()
+    place = page.evaluate("scrollY")
+    article.get_by_role("button", name="Mark as read").click()
+    expect(article.get_by_role("button", name="Mark as unread")).to_be_visible()
+    assert page.evaluate("scrollY") == place
+
+    page.get_by_role("link", name="3 new").click()
+    expect(page.get_by_role("article").first).to_contain_text(f"file-{ROWS + 3}.txt")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_marks_and_undo_work_without_scripts(world: World, browser: Browser) -> None:
+    _start(world)
+    context = browser.new_context(
+        java_script_enabled=False, viewport=ViewportSize(width=390, height=844)
+    )
+    page = context.new_page()
+    page.goto(world.gitpip.url)
+    first = page.get_by_role("article").first.bounding_box()
+    assert first
+    assert first["y"] + first["height"] < 844
+    seventh = page.get_by_role("article").filter(has_text="file-7.txt")
+    seventh.get_by_role("button", name="Mark as read").click()
+    expect(page.get_by_text("Marked 1 gist as read.")).to_be_visible()
+    expect(page.get_by_role("link", name="file-7.txt")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="file-7.txt")).to_be_visible()
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.get_by_role("article")).to_have_count(ROWS)
