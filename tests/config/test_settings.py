@@ -129,9 +129,9 @@ def test_every_secret_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
     assert "hunter22" not in str(told)
 
 
-def test_the_readme_has_a_row_for_every_setting_with_its_meaning() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    rows = re.findall(r"^\| `([A-Z_]+)` \|[^|]*\| ([^|]+) \|$", readme, re.MULTILINE)
+def test_the_document_has_a_row_for_every_setting_with_its_meaning() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \|[^|]*\| ([^|]+) \|$", document, re.MULTILINE)
     assert dict(rows) == {name: declared.meaning for name, declared in fields().items()}
 
 

@@ -1,4 +1,4 @@
-"""Every setting, declared once: name, type, default, and its meaning as the README has it."""
+"""Every setting, declared once: name, type, default and meaning, as in `docs/settings.md`."""
 
 import sys
 from collections.abc import Mapping
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
         None,
         alias="GITPIP_PUBLIC_URL",
         description="the address at which [a reverse "
-        "proxy](docs/deployment.md#behind-a-reverse-proxy) serves it, like "
+        "proxy](reverse-proxy.md) serves it, like "
         "`https://example.com/gitpip`; used in links, feeds, redirects and cookies",
     )
     admin_key: Annotated[SecretStr | None, AfterValidator(validators.admin_key)] = Field(
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         300,
         alias="GITPIP_HOLD_ABOVE",
         description="with more files of one user at once than that, if they are far more than "
-        "expected, nothing is published before you [decide](docs/held.md); `0` "
+        "expected, nothing is published before you [decide](held.md); `0` "
         "never asks",
     )
     backfill: Annotated[Backfill, BeforeValidator(validators.backfill)] = Field(
@@ -360,7 +360,7 @@ class Declared(NamedTuple):
 
     attribute: str
     meaning: str
-    """In Markdown, as the table of the README has it."""
+    """In Markdown, as the table in `docs/settings.md` has it."""
 
 
 def fields() -> dict[str, Declared]:

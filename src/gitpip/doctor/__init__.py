@@ -21,7 +21,7 @@ async def examine() -> AsyncIterator[Finding]:
         settings = load_settings()
     except SettingsError as error:
         for fault in error.faults:
-            yield failure("settings", fault, "correct it; the README has a table of all settings")
+            yield failure("settings", fault, "correct it; docs/settings.md lists all settings")
         return
     hide(settings.secrets)
     with suppress(EnvironmentUnusable):  # what is found of the way to the vendors tells of it
