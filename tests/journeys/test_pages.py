@@ -44,7 +44,7 @@ def test_from_nothing_to_a_seen_gist(world: World, browser: Browser) -> None:
     page.goto(world.gitpip.url)
     expect(page.get_by_text("Nobody is tracked yet. Add a user")).to_be_visible()
     _add(page, "no such login")
-    expect(page.get_by_role("alert")).to_contain_text("can't be a GitHub login")
+    expect(page.get_by_role("alert")).to_contain_text("isn't a valid GitHub username")
     _add(page, "octocat")
     expect(page.get_by_role("heading", name="octocat")).to_be_visible()
 

@@ -152,12 +152,12 @@ MANY = tuple(f"user{number}" for number in range(51))
         ("check", ("ada", "a\0b"), "", "login: 'a\\x00b' can't be a login"),
         ("check", ("ada", "<b>"), "", "login: '<b>' can't be a login"),
         ("pause", ("ada", *MANY), "", "login: 52 are selected; at most 50 at once"),
-        ("tag", ("ada",), " , ", "tags: there is none; write one or more"),
-        ("tag", ("ada",), "x" * 51, "can't be a tag; one has 1 to 50 printable characters"),
-        ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "ada would have 21 tags; a user"),
+        ("tag", ("ada",), " , ", "tags: must be one or more tags"),
+        ("tag", ("ada",), "x" * 51, "must be 1 to 50 printable characters"),
+        ("tag", ("bob", "ada"), " ".join(map(str, range(20))), "for ada: must be at most 20 tags"),
         ("untag", ("ada", "bob"), "old vpi", "tags: none of the selected users has the tag 'vpi'"),
-        ("", ("ada",), "", "act: '' is none of check, pause, resume, remove, tag, untag"),
-        ("destroy", ("ada",), "", "act: 'destroy' is none of check, pause"),
+        ("", ("ada",), "", "act: must be check, pause, resume, remove, tag or untag"),
+        ("destroy", ("ada",), "", "act: must be check, pause"),
     ],
 )
 def test_a_wrong_order_is_explained_and_changes_nothing(

@@ -19,7 +19,7 @@ from gitpip.store.database import Transaction
 from gitpip.store.users import users
 from gitpip.store.visits import unseen
 from gitpip.store.visits.visits import BROWSER
-from gitpip.validation import without_nul
+from gitpip.validation import any_of, without_nul
 from gitpip.web.api.status import condition_of
 from gitpip.web.auth.authentication import address_of
 from gitpip.web.auth.roles import RoleRoute, needs
@@ -207,7 +207,9 @@ async def _marked(transaction: Transaction, visit_id: int | None, viewer: str) -
 def _position(text: str) -> tuple[UserKey, int]:
     key, _, up_to = text.partition(":")
     if not all(part.isascii() and part.isdigit() and len(part) < 17 for part in (key, up_to)):  # noqa: PLR2004
-        raise InvalidInput("up_to", f"{text[:40]!r} is not like 12:34, a user's row and a number")
+        raise InvalidInput(
+            "up_to", f"must be a user's row and a number, e.g. 12:34, not {text[:40]!r}"
+        )
     return UserKey(int(key)), int(up_to)
 
 
@@ -218,7 +220,7 @@ def _state(text: str) -> PublicationState | None:
         return PublicationState(text)
     except ValueError:
         raise InvalidInput(
-            "state", f"{text[:40]!r} is none of {', '.join(PublicationState)}"
+            "state", f"must be {any_of(PublicationState)}, not {text[:40]!r}"
         ) from None
 
 
@@ -228,5 +230,5 @@ def _day(field: str, text: str) -> datetime | None:
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise InvalidInput(field, f"{text[:40]!r} is not a day like 2026-01-31") from None
+        raise InvalidInput(field, f"must be a date, e.g. 2026-01-31, not {text[:40]!r}") from None
     return min(max(day, FIRST_DAY), LAST_DAY)
