@@ -94,7 +94,7 @@ async def _run(github: GitHub, environment: Mapping[str, str], places: Places) -
             "simulated Pipedrive:",
             f"  {places.crm}",
             "",
-            f"  {GUEST.login} is not tracked yet: add her on the page Users.",
+            f"  {GUEST.login} is not tracked yet: add her on the page People.",
             "  Within half a minute there is also an edited file, a file that is held because it "
             "holds a token,",
             "  and one that Pipedrive refuses. Press Ctrl-C to stop; all data is deleted then.",

@@ -31,7 +31,7 @@ ADVICE: Mapping[Act | None, str] = {
     Act.DECIDE_HELD: "decide under Publications, or with gitpip held LOGIN --approve",
     Act.REVIEW_CREDENTIALS: "approve or skip each of them under Publications",
     Act.RETRY_NOTES: "correct the reason, then retry on the page Status",
-    Act.REVIEW_USERS: "see the users on the page Users, or with gitpip users list",
+    Act.REVIEW_USERS: "see the users on the page People, or with gitpip users list",
     Act.SET_GITHUB_TOKEN: "set GITHUB_TOKEN to a valid token",
     Act.SET_PIPEDRIVE_TOKEN: "set PIPEDRIVE_TOKEN to a valid token",
     Act.SET_CLOCK: "let the machine set its clock by NTP",

@@ -32,7 +32,7 @@ def order_of(selection: Selection, act: str) -> Order:
     if act not in acts:
         raise InvalidInput("act", f"must be {any_of(acts)}, not {act[:40]!r}")
     if not selection.logins:
-        raise InvalidInput("login", "nobody is selected; tick the box of at least one user")
+        raise InvalidInput("login", "select at least one person")
     logins = {login.lower(): possible_login(login) for login in selection.logins}
     if len(logins) > ROWS:
         raise InvalidInput("login", f"{len(logins)} are selected; at most {ROWS} at once")
