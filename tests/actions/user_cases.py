@@ -49,7 +49,7 @@ USERS = [
         post("/people", login="zoe"),
         api("POST", "/users", login="zoe"),
         ("users", "add", "zoe"),
-        refused=Refused(404, "github-user-not-found", "GitHub shows no user zoe; check the login"),
+        refused=Refused(404, "github-user-not-found", "GitHub has no user zoe; check the spelling"),
     ),
     Case(
         "tags and an interval are changed",

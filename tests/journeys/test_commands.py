@@ -59,7 +59,7 @@ def test_an_unknown_user_an_impossible_id_and_a_wrong_rule(world: World) -> None
     latest = world.gitpip.command("latest", "octocat")
 
     assert (unknown.returncode, empty_id.returncode, long_id.returncode) == (1, 1, 1)
-    assert unknown.stderr == "gitpip: GitHub shows no user nobody; check the login\n"
+    assert unknown.stderr == "gitpip: GitHub has no user nobody; check the spelling\n"
     assert "id" in empty_id.stderr
     assert "1 to 200" in long_id.stderr
     assert rule.returncode == 2
